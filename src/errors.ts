@@ -1,0 +1,45 @@
+// The failures of cria: a few classes, each with a stable `code`, and the numbers in the message.
+
+/** What every cria error has beside its message: a code that programs may compare. */
+export class CriaError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** A model file that is not well-formed GGUF. */
+export class GgufError extends CriaError {
+  /** Byte offset in the file (of the split file's part, where the file is split) at which reading failed. */
+  readonly offset: number | undefined;
+  /** The metadata key or tensor that was being read. */
+  readonly subject: string | undefined;
+
+  constructor(code: string, message: string, where: { offset?: number; subject?: string; cause?: unknown } = {}) {
+    const place = [
+      where.subject === undefined ? "" : `"${where.subject}"`,
+      where.offset === undefined ? "" : `at byte ${where.offset}`,
+    ].filter((part) => part !== "");
+    super(code, place.length > 0 ? `${message} (${place.join(" ")})` : message, { cause: where.cause });
+    this.offset = where.offset;
+    this.subject = where.subject;
+  }
+}
+
+/** A well-formed request for something that cria does not do: names it, and lists what is supported. */
+export class UnsupportedError extends CriaError {}
+
+/** The memory plan does not fit: the message shows weights + cache + buffers against the limit, in bytes. */
+export class MemoryError extends CriaError {}
+
+/** Tokens that do not fit in the context, or a sequence used in a way it cannot be. */
+export class ContextError extends CriaError {}
+
+/** A worker died, trapped, or did not answer: the model is lost, `dispose` it and load another. */
+export class WorkerError extends CriaError {}
+
+/** A chat template that does not parse, raises, or exceeds its limits. */
+export class TemplateError extends CriaError {}
