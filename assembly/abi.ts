@@ -1,0 +1,56 @@
+// What both sides of the border between TypeScript and the kernels must agree on. Only `export const NAME = integer`, no
+// imports and no types, so that asc and tsc both compile it. It is the one file of assembly/ that src/ may import.
+
+// Positions in one page of the KV cache, which is also one tile of attention.
+export const PAGE = 64;
+
+// Rows of a weight matrix that are packed side by side (a group), and tokens that a matmul tile takes at once.
+export const GROUP_ROWS = 8;
+export const TILE_TOKENS = 4;
+
+// Query rows that one attention item takes at once.
+export const QUERY_ROWS = 16;
+
+// How activations are encoded for a weight format's inner product (kernels/activations.ts draws them).
+export const ACTIVATION_NONE = 0;
+export const ACTIVATION_F32 = 1;
+export const ACTIVATION_Q8_32 = 2;
+export const ACTIVATION_Q8_256 = 3;
+export const ACTIVATION_Q16_32 = 4;
+
+// Element types of the KV cache.
+export const KV_F32 = 0;
+export const KV_F16 = 1;
+export const KV_Q8_0 = 2;
+
+// The team's control block: int32 words, each hot one on its own cache line of 64 bytes. Offsets in bytes.
+//
+//   OFFSET  WORD
+//        0  arrived    workers that have reached the current barrier
+//       64  phase      barriers that are complete
+//      128  sleepers   workers asleep at the barrier
+//      192  step       steps that the leader has announced
+//      256  idle       followers asleep, waiting for a step
+//      320  poison     0, or 1 + the index of the worker that died: final
+//      324  poison op  the op at which it died
+//      384  decision   two words, used in turn by even and odd barriers: what the leader decided (go on, or abort)
+//      448  spin       how often a waiting worker looks before it sleeps
+//      512  tickets    TICKETS words, one cache line each
+export const TEAM_ARRIVED = 0;
+export const TEAM_PHASE = 64;
+export const TEAM_SLEEPERS = 128;
+export const TEAM_STEP = 192;
+export const TEAM_IDLE = 256;
+export const TEAM_POISON = 320;
+export const TEAM_POISON_OP = 324;
+export const TEAM_DECISION = 384;
+export const TEAM_SPIN = 448;
+export const TEAM_TICKETS = 512;
+export const TICKETS = 8;
+export const TEAM_BYTES = 1024;
+
+// What a barrier answers.
+export const BARRIER_GO = 0;
+export const BARRIER_ABORT = 1;
+export const BARRIER_POISON = 2;
+export const BARRIER_TIMEOUT = 3;

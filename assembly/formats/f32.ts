@@ -1,0 +1,46 @@
+// F32: one weight in 4 bytes
+//
+// Packed, 8 rows side by side, 32 bytes: column after column,   row 0 | row 1 | ... | row 7
+//
+// Cost for 8 rows by 1 column: 32 bytes read; the packed column is the panel, so decoding is a copy.
+
+import { ACTIVATION_F32 } from "../abi";
+
+@unmanaged
+export class F32 {
+  // @ts-ignore: decorator
+  @inline get activation(): i32 { return ACTIVATION_F32; }
+  // @ts-ignore: decorator
+  @inline get blockWeights(): i32 { return 1; }
+  // @ts-ignore: decorator
+  @inline get blockBytes(): i32 { return 4; }
+
+  /** Moves one weight of row r into its group. */
+  // @ts-ignore: decorator
+  @inline
+  put(group: usize, r: i32, block: usize): void {
+    store<u32>(group + (<usize>r << 2), load<u32>(block));
+  }
+
+  /** The inverse of `put`. */
+  // @ts-ignore: decorator
+  @inline
+  get(group: usize, r: i32, block: usize): void {
+    store<u32>(block, load<u32>(group + (<usize>r << 2)));
+  }
+
+  /** The scalar meaning: one weight to one f32. */
+  // @ts-ignore: decorator
+  @inline
+  dequantize(block: usize, out: usize): void {
+    store<u32>(out, load<u32>(block));
+  }
+
+  /** Decodes a group of 8 weights to a PanelF32. */
+  // @ts-ignore: decorator
+  @inline
+  panel(group: usize, panel: usize): void {
+    v128.store(panel, v128.load(group));
+    v128.store(panel, v128.load(group, 16), 16);
+  }
+}

@@ -1,0 +1,74 @@
+// The panel: 8 rows of weights by one block of columns, decoded to what the microkernels multiply. It lies in L1, is written once for
+// each block of weights and read once for each tile of tokens. Four layouts, one for each encoding of activations:
+//
+//   PanelQ8_32   32 columns, small weights (0..31) with a scale and an offset for each row
+//        0  256  8 groups of 4 columns:  row 0: w0 w1 w2 w3 | row 1 | ... | row 7      (uint8)
+//      256   32  scale of each row  (f32)            w = scale * (q - ZERO) + minimum
+//      288   32  minimum of each row (f32), written only by formats that have one
+//
+//   PanelQ8_256  256 columns in sub-blocks of 16 (or 32) with integer scales
+//        0 2048  64 groups of 4 columns, as above, 0..63
+//     2048  512  scale of each sub-block: row 0: s s | row 1: s s | ... | row 7: s s     (int16, twice: one for each lane of sums)
+//     2560  256  minima of pairs of sub-blocks: row 0: m0 m1 | ... | row 7: m0 m1          (int16)
+//     2816   32  d of each row (f32)                 w = d * s * (q - ZERO) - dmin * m
+//     2848   32  dmin of each row (f32)
+//
+//   PanelQ16_32  32 columns of int8 weights with a scale for each row
+//        0  256  16 pairs of columns:  row 0: w0 w1 | row 1 | ... | row 7                  (int8)
+//      256   32  scale of each row (f32)             w = scale * q
+//
+//   PanelF32     1 column
+//        0   32  row 0 .. row 7 (f32)
+
+export const PANEL_Q8_32_SCALE: usize = 256;
+export const PANEL_Q8_32_MINIMUM: usize = 288;
+export const PANEL_Q8_32_BYTES: usize = 320;
+
+export const PANEL_Q8_256_SCALES: usize = 2048;
+export const PANEL_Q8_256_MINIMA: usize = 2560;
+export const PANEL_Q8_256_D: usize = 2816;
+export const PANEL_Q8_256_DMIN: usize = 2848;
+export const PANEL_Q8_256_BYTES: usize = 2880;
+
+export const PANEL_Q16_32_SCALE: usize = 256;
+export const PANEL_Q16_32_BYTES: usize = 288;
+
+export const PANEL_F32_BYTES: usize = 32;
+
+/** Puts 16 columns of row r, one byte each, into 4 groups of a Q8 panel; `at` = first group + 4 r. */
+// @ts-ignore: decorator
+@inline
+export function putColumns(at: usize, columns: v128): void {
+  v128.store32_lane(at, columns, 0, 0);
+  v128.store32_lane(at, columns, 1, 32);
+  v128.store32_lane(at, columns, 2, 64);
+  v128.store32_lane(at, columns, 3, 96);
+}
+
+/** Puts 16 columns of row r, one int8 each, into 8 pairs of a Q16 panel; `at` = first pair + 2 r. */
+// @ts-ignore: decorator
+@inline
+export function putPairs(at: usize, columns: v128): void {
+  v128.store16_lane(at, columns, 0, 0);
+  v128.store16_lane(at, columns, 1, 16);
+  v128.store16_lane(at, columns, 2, 32);
+  v128.store16_lane(at, columns, 3, 48);
+  v128.store16_lane(at, columns, 4, 64);
+  v128.store16_lane(at, columns, 5, 80);
+  v128.store16_lane(at, columns, 6, 96);
+  v128.store16_lane(at, columns, 7, 112);
+}
+
+/** Puts the integer scale of sub-block s of row r of a Q8_256 panel. */
+// @ts-ignore: decorator
+@inline
+export function putScale(panel: usize, r: i32, s: i32, scale: i32): void {
+  store<u32>(panel + (<usize>s << 5) + (<usize>r << 2), (scale & 0xffff) | (scale << 16), PANEL_Q8_256_SCALES);
+}
+
+/** Puts the integer minimum of sub-block s of row r of a Q8_256 panel. */
+// @ts-ignore: decorator
+@inline
+export function putMinimum(panel: usize, r: i32, s: i32, minimum: i32): void {
+  store<i16>(panel + (<usize>(s >> 1) << 5) + (<usize>r << 2) + (<usize>(s & 1) << 1), <i16>minimum, PANEL_Q8_256_MINIMA);
+}

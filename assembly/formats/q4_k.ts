@@ -1,0 +1,132 @@
+// Q4_K: 256 weights in 144 bytes (4.5 bits each), in 8 sub-blocks of 32
+//
+//   w = d * scale[s] * q - dmin * minimum[s]        q: 0..15, scale and minimum: 0..63, s: sub-block 0..7
+//
+//   OFFSET  SIZE  DESCRIPTION
+//      0      2   d      f16, unit of the scales
+//      2      2   dmin   f16, unit of the minima
+//      4     12   8 scales and 8 minima of 6 bits:
+//
+//              byte        7 6     |  5 4 3 2 1 0
+//              0..3    high 4..7   |  scale 0..3            (high: bits 5 4 of scale 4 + i)
+//              4..7    high 4..7   |  minimum 0..3          (high: bits 5 4 of minimum 4 + i)
+//              8..11   low nibble of minimum 4..7 (bits 7..4)  |  low nibble of scale 4..7 (bits 3..0)
+//
+//     16    128   q, 4 groups of 32 bytes; group g, byte i:
+//                 low nibble: weight 64 g + i (sub-block 2g), high nibble: weight 64 g + 32 + i (sub-block 2g + 1)
+//
+// Packed, 8 rows side by side, 1152 bytes:
+//
+//      0     16   d of row 0 .. row 7
+//     16     16   dmin of row 0 .. row 7
+//     32     96   the 12 scale bytes of row 0 .. row 7
+//    128   1024   32 words of q:  row 0 | row 1 | ... | row 7     (word j: bytes 4 j .. 4 j + 3 of q)
+//
+// Cost for 8 rows by 256 columns: 1152 bytes read; decoding 64 loads, 128 ands, 64 shifts, 128 stores, and the scales.
+
+import { ACTIVATION_Q8_256 } from "../abi";
+import { halfToFloat, halvesToFloats } from "../lanes";
+import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, putMinimum, putScale } from "./panel";
+
+/** Scale s (0..7) of 12 packed bytes; also Q5_K's. */
+// @ts-ignore: decorator
+@inline
+export function scaleOf(bytes: usize, s: i32): i32 {
+  if (s < 4) return load<u8>(bytes + s) & 63;
+  return (load<u8>(bytes + s, 4) & 15) | ((load<u8>(bytes + s - 4) >> 6) << 4);
+}
+
+/** Minimum s (0..7) of 12 packed bytes; also Q5_K's. */
+// @ts-ignore: decorator
+@inline
+export function minimumOf(bytes: usize, s: i32): i32 {
+  if (s < 4) return load<u8>(bytes + s, 4) & 63;
+  return (load<u8>(bytes + s, 4) >> 4) | ((load<u8>(bytes + s) >> 6) << 4);
+}
+
+@unmanaged
+export class Q4_K {
+  // @ts-ignore: decorator
+  @inline get activation(): i32 { return ACTIVATION_Q8_256; }
+  // @ts-ignore: decorator
+  @inline get blockWeights(): i32 { return 256; }
+  // @ts-ignore: decorator
+  @inline get blockBytes(): i32 { return 144; }
+  // @ts-ignore: decorator
+  @inline get zero(): i32 { return 0; }
+  /** Columns that share a scale, so that 16 bits hold their sum. */
+  // @ts-ignore: decorator
+  @inline get subBlock(): i32 { return 32; }
+  /** Columns that share a minimum; 0 where there is none. */
+  // @ts-ignore: decorator
+  @inline get minimumBlock(): i32 { return 32; }
+
+  /** Moves one block of row r into its group. */
+  // @ts-ignore: decorator
+  @inline
+  put(group: usize, r: i32, block: usize): void {
+    const half = group + (<usize>r << 1);
+    store<u16>(half, load<u16>(block));
+    store<u16>(half, load<u16>(block, 2), 16);
+    memory.copy(group + 32 + <usize>r * 12, block + 4, 12);
+    const at = group + (<usize>r << 2);
+    for (let j: usize = 0; j < 32; j++) store<u32>(at + (j << 5), load<u32>(block + (j << 2), 16), 128);
+  }
+
+  /** The inverse of `put`. */
+  // @ts-ignore: decorator
+  @inline
+  get(group: usize, r: i32, block: usize): void {
+    const half = group + (<usize>r << 1);
+    store<u16>(block, load<u16>(half));
+    store<u16>(block, load<u16>(half, 16), 2);
+    memory.copy(block + 4, group + 32 + <usize>r * 12, 12);
+    const at = group + (<usize>r << 2);
+    for (let j: usize = 0; j < 32; j++) store<u32>(block + (j << 2), load<u32>(at + (j << 5), 128), 16);
+  }
+
+  /** The scalar meaning: one block to 256 f32. */
+  // @ts-ignore: decorator
+  @inline
+  dequantize(block: usize, out: usize): void {
+    const d = halfToFloat(load<u16>(block));
+    const dmin = halfToFloat(load<u16>(block, 2));
+    for (let s = 0; s < 8; s++) {
+      const scale = d * <f32>scaleOf(block + 4, s);
+      const minimum = dmin * <f32>minimumOf(block + 4, s);
+      const q = block + 16 + (<usize>(s >> 1) << 5);
+      const shift = (s & 1) << 2;
+      const to = out + (<usize>s << 7);
+      for (let i: usize = 0; i < 32; i++) {
+        store<f32>(to + (i << 2), scale * <f32>((<i32>load<u8>(q + i) >> shift) & 15) - minimum);
+      }
+    }
+  }
+
+  /** Decodes a group of 8 blocks to a PanelQ8_256. */
+  // @ts-ignore: decorator
+  @inline
+  panel(group: usize, panel: usize): void {
+    const low = i8x16.splat(15);
+    for (let g: usize = 0; g < 4; g++) {
+      const from = group + (g << 8);
+      const to = panel + (g << 9);
+      for (let j: usize = 0; j < 256; j += 16) {
+        const q = v128.load(from + j, 128);
+        v128.store(to + j, v128.and(q, low));
+        v128.store(to + j, v128.and(i16x8.shr_u(q, 4), low), 256);
+      }
+    }
+    for (let r = 0; r < 8; r++) {
+      const bytes = group + 32 + <usize>r * 12;
+      for (let s = 0; s < 8; s++) {
+        putScale(panel, r, s, scaleOf(bytes, s));
+        putMinimum(panel, r, s, minimumOf(bytes, s));
+      }
+    }
+    v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
+    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
+    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 16)), PANEL_Q8_256_DMIN);
+    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 24)), PANEL_Q8_256_DMIN + 16);
+  }
+}

@@ -1,0 +1,17 @@
+// The kernel module: everything that a worker calls. One source, two builds (simd, relaxed).
+
+export { activationBytes, encodeActivations } from "./kernels/activations";
+export { attention, attentionScratchBytes, kvTileBytes, storeKv } from "./kernels/attention";
+export { addBias, swiGlu } from "./kernels/elementwise";
+export { matmul, matmulScratchBytes } from "./kernels/matmul";
+export { rmsNorm } from "./kernels/norm";
+export { rope, ropeTable } from "./kernels/rope";
+export {
+  dequantizeRow,
+  formatActivation,
+  formatBlockBytes,
+  formatBlockWeights,
+  packRows,
+  unpackRow,
+} from "./kernels/weights";
+export { announceStep, awaitStep, barrier, resetTickets, teamJoin, ticket } from "./team";

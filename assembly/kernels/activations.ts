@@ -1,0 +1,201 @@
+// Activations, encoded once for all matmuls that read them. A tile holds 4 tokens side by side (or 1, where a step has only one
+// row left), because a microkernel multiplies each weight that it loads by all tokens of the tile.
+//
+// Notation: T tokens in the tile; X bytes of one activation (1 in the relaxed build, 2 in simd, see dot.ts); t: token.
+//
+//   Q8_32    for every 32 columns:
+//        8 groups of 4 columns: token 0: x x x x | token 1 | ...              8 * T * 4 X
+//        sums of the columns 0, 1 and 2, 3 of all groups, int16 each: token 0: a b | token 1 | ...       T * 4
+//        scale of each token (f32)                                                                       T * 4
+//        scale * (a + b) of each token (f32)                                                             T * 4
+//
+//   Q8_256   for every 256 columns:
+//        64 groups of 4 columns                                                                       64 * T * 4 X
+//        16 sub-blocks of 16: sums of columns 0, 1 and 2, 3 of the groups, int16 each: token 0: a b | ...  16 * T * 4
+//        8 pairs of sub-blocks of 16: the two sums, int16 each: token 0: s0 s1 | token 1 | ...              8 * T * 4
+//        4 pairs of sub-blocks of 32: the two sums                                                          4 * T * 4
+//        scale of each token (f32)                                                                          T * 4
+//
+//   Q16_32   for every 32 columns:
+//        16 pairs of columns, int16 each: token 0: x x | token 1 | ...                                 16 * T * 4
+//        scale of each token (f32)                                                                          T * 4
+//
+//   F32      for every column: token 0 | token 1 | ...                                                       T * 4
+//
+// An 8-bit activation is x / scale rounded to nearest even, scale = the largest magnitude of the block / 127; a 16-bit one has 32767.
+// The encoding of a token does not depend on the tile it lies in.
+//
+// Cost for 32 columns of one token: 128 bytes read, some 60 instructions.
+
+import {
+  ACTIVATION_F32,
+  ACTIVATION_Q16_32,
+  ACTIVATION_Q8_256,
+  ACTIVATION_Q8_32,
+  TILE_TOKENS,
+} from "../abi";
+import { X_BYTES } from "../dot";
+import { maxLanes } from "../lanes";
+
+// @ts-ignore: decorator
+@inline export const Q8_32_TOKEN_BYTES: usize = 32 * X_BYTES + 12;
+// @ts-ignore: decorator
+@inline export const Q8_256_TOKEN_BYTES: usize = 256 * X_BYTES + 116;
+// @ts-ignore: decorator
+@inline export const Q16_32_TOKEN_BYTES: usize = 68;
+
+/** Bytes of one token's activations: a tile of T tokens takes T times as many. */
+export function activationBytes(kind: i32, columns: i32): usize {
+  if (kind == ACTIVATION_Q8_32) return (<usize>columns >> 5) * Q8_32_TOKEN_BYTES;
+  if (kind == ACTIVATION_Q8_256) return (<usize>columns >> 8) * Q8_256_TOKEN_BYTES;
+  if (kind == ACTIVATION_Q16_32) return (<usize>columns >> 5) * Q16_32_TOKEN_BYTES;
+  return <usize>columns << 2;
+}
+
+/**
+ * Encodes one tile: `tokens` (1 to 4) rows of `columns` f32 at `source`, `stride` bytes apart. One token makes a tile of one; 2 and 3
+ * make a tile of 4 whose other tokens are zero.
+ */
+export function encodeActivations(
+  kind: i32,
+  source: usize,
+  stride: usize,
+  tokens: i32,
+  columns: i32,
+  destination: usize,
+): void {
+  const width: usize = tokens == 1 ? 1 : TILE_TOKENS;
+  if (tokens > 1 && tokens < TILE_TOKENS) memory.fill(destination, 0, activationBytes(kind, columns) * TILE_TOKENS);
+  for (let t: usize = 0; t < <usize>tokens; t++) {
+    const row = source + t * stride;
+    if (kind == ACTIVATION_Q8_32) encodeQ8_32(row, columns, destination, t, width);
+    else if (kind == ACTIVATION_Q8_256) encodeQ8_256(row, columns, destination, t, width);
+    else if (kind == ACTIVATION_Q16_32) encodeQ16_32(row, columns, destination, t, width);
+    else if (kind == ACTIVATION_F32) interleave(row, columns, destination, t, width);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function largest32(from: usize): v128 {
+  const a = f32x4.max(f32x4.abs(v128.load(from)), f32x4.abs(v128.load(from, 16)));
+  const b = f32x4.max(f32x4.abs(v128.load(from, 32)), f32x4.abs(v128.load(from, 48)));
+  const c = f32x4.max(f32x4.abs(v128.load(from, 64)), f32x4.abs(v128.load(from, 80)));
+  const d = f32x4.max(f32x4.abs(v128.load(from, 96)), f32x4.abs(v128.load(from, 112)));
+  return f32x4.max(f32x4.max(a, b), f32x4.max(c, d));
+}
+
+/** 8 columns at `from`, times `inverse`, rounded, as int16. */
+// @ts-ignore: decorator
+@inline
+function round8(from: usize, inverse: v128): v128 {
+  return i16x8.narrow_i32x4_s(
+    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from), inverse))),
+    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from, 16), inverse))),
+  );
+}
+
+/** Puts two groups of 4 columns at `to` and `to + step`. */
+// @ts-ignore: decorator
+@inline
+function putGroups(to: usize, step: usize, columns: v128): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const bytes = i8x16.narrow_i16x8_s(columns, columns);
+    v128.store32_lane(to, bytes, 0);
+    v128.store32_lane(to + step, bytes, 1);
+  } else {
+    const parted = v128.shuffle<i16>(columns, columns, 0, 2, 1, 3, 4, 6, 5, 7);
+    v128.store64_lane(to, parted, 0);
+    v128.store64_lane(to + step, parted, 1);
+  }
+}
+
+function encodeQ8_32(row: usize, columns: i32, tile: usize, t: usize, width: usize): void {
+  const step = width * 4 * X_BYTES;
+  const ones = i16x8.splat(1);
+  let block = tile;
+  for (let k = 0; k < columns; k += 32, row += 128, block += width * Q8_32_TOKEN_BYTES) {
+    const top = maxLanes(largest32(row));
+    const inverse = f32x4.splat(top == 0 ? 0 : <f32>127 / top);
+    let sums = i32x4.splat(0);
+    let to = block + t * 4 * X_BYTES;
+    for (let from = row; from < row + 128; from += 32, to += 2 * step) {
+      const q = round8(from, inverse);
+      sums = i32x4.add(sums, i32x4.dot_i16x8_s(q, ones));
+      putGroups(to, step, q);
+    }
+    const a = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 2);
+    const b = i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 3);
+    const scale = top / <f32>127;
+    const tail = block + width * 32 * X_BYTES + (t << 2);
+    store<u32>(tail, (a & 0xffff) | (b << 16));
+    store<f32>(tail + (width << 2), scale);
+    store<f32>(tail + (width << 3), scale * <f32>(a + b));
+  }
+}
+
+function encodeQ8_256(row: usize, columns: i32, tile: usize, t: usize, width: usize): void {
+  const step = width * 4 * X_BYTES;
+  const ones = i16x8.splat(1);
+  let block = tile;
+  for (let k = 0; k < columns; k += 256, block += width * Q8_256_TOKEN_BYTES) {
+    let most = f32x4.splat(0);
+    for (let i: usize = 0; i < 1024; i += 128) most = f32x4.max(most, largest32(row + i));
+    const top = maxLanes(most);
+    const inverse = f32x4.splat(top == 0 ? 0 : <f32>127 / top);
+    let to = block + t * 4 * X_BYTES;
+    let pairSums = block + width * 256 * X_BYTES + (t << 2);
+    let sums16 = pairSums + (width << 6);
+    let sums32 = sums16 + (width << 5);
+    for (let pair = 0; pair < 4; pair++) {
+      let s32: i32 = 0;
+      for (let half = 0; half < 2; half++) {
+        let s16: i32 = 0;
+        for (let part = 0; part < 2; part++, row += 64, to += 4 * step, pairSums += width << 2) {
+          const q = round8(row, inverse);
+          const p = round8(row + 32, inverse);
+          putGroups(to, step, q);
+          putGroups(to + 2 * step, step, p);
+          const sums = i32x4.add(i32x4.dot_i16x8_s(q, ones), i32x4.dot_i16x8_s(p, ones));
+          const a = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 2);
+          const b = i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 3);
+          store<u32>(pairSums, (a & 0xffff) | (b << 16));
+          store<i16>(sums16 + (<usize>part << 1), <i16>(a + b));
+          s16 += a + b;
+        }
+        sums16 += width << 2;
+        store<i16>(sums32 + (<usize>half << 1), <i16>s16);
+        s32 += s16;
+      }
+      sums32 += width << 2;
+    }
+    store<f32>(block + width * (256 * X_BYTES + 112) + (t << 2), top / <f32>127);
+  }
+}
+
+function encodeQ16_32(row: usize, columns: i32, tile: usize, t: usize, width: usize): void {
+  const step = width << 2;
+  let block = tile;
+  for (let k = 0; k < columns; k += 32, row += 128, block += width * Q16_32_TOKEN_BYTES) {
+    const top = maxLanes(largest32(row));
+    const inverse = f32x4.splat(top == 0 ? 0 : <f32>32767 / top);
+    let to = block + (t << 2);
+    for (let from = row; from < row + 128; from += 32, to += 4 * step) {
+      const q = round8(from, inverse);
+      v128.store32_lane(to, q, 0);
+      v128.store32_lane(to + step, q, 1);
+      v128.store32_lane(to + 2 * step, q, 2);
+      v128.store32_lane(to + 3 * step, q, 3);
+    }
+    store<f32>(block + (width << 6) + (t << 2), top / <f32>32767);
+  }
+}
+
+function interleave(row: usize, columns: i32, tile: usize, t: usize, width: usize): void {
+  if (width == 1) {
+    memory.copy(tile, row, <usize>columns << 2);
+    return;
+  }
+  let to = tile + (t << 2);
+  for (let k = 0; k < columns; k++, row += 4, to += 16) store<f32>(to, load<f32>(row));
+}

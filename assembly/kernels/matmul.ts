@@ -1,0 +1,174 @@
+// y[token, row] = sum over columns of w[row, column] * x[token, column], for packed weights of any format.
+//
+//   share   my groups of 8 rows            worker     each weight is read by one core only
+//   group   8 rows of w                    ---        the results of 8 rows for all tokens stay near
+//   chunk   up to 2048 columns             L1         decoded once to a panel (20 KB), which stays while all tokens pass
+//   tile    8 rows x 4 tokens (or x 1)     registers  the microkernel; its activations stream from L2
+//   block   32 or 256 columns              k          the only loop with arithmetic; k is never split: one result is one fixed
+//                                                     sequence of additions, whatever the tile, the chunk or the worker
+//
+// Weights are read once for any number of tokens. Results of a chunk go on from those of the chunk before, in `sums` (L1/L2), and are
+// written to y at the end, or added to it.
+//
+// Scratch (SCRATCH_BYTES): panel | 128 bytes of 32-bit sums | 8 f32 for each token.
+
+import { ACTIVATION_F32, ACTIVATION_Q16_32, ACTIVATION_Q8_256, ACTIVATION_Q8_32, GROUP_ROWS, TILE_TOKENS } from "../abi";
+import { PANEL_F32_BYTES, PANEL_Q16_32_BYTES, PANEL_Q8_256_BYTES, PANEL_Q8_32_BYTES } from "../formats/panel";
+import { withFormat } from "../formats/table";
+import { activationBytes } from "./activations";
+import { microF32x1, microF32x4 } from "./micro_f32";
+import { microQ16_32x1, microQ16_32x4 } from "./micro_q16_32";
+import { microQ8_256x1, microQ8_256x4 } from "./micro_q8_256";
+import { microQ8_32x1, microQ8_32x4 } from "./micro_q8_32";
+
+// Columns of a chunk: 8 rows of bytes are 16 KB, of f32 16 KB too: half of an L1 of 32 KB, the other half is for activations.
+// @ts-ignore: decorator
+@inline const CHUNK: i32 = 2048;
+// @ts-ignore: decorator
+@inline const CHUNK_F32: i32 = 512;
+
+// The largest panel: 8 blocks of 256 with their scales.
+// @ts-ignore: decorator
+@inline const PANEL_BYTES: usize = 8 * PANEL_Q8_256_BYTES;
+// @ts-ignore: decorator
+@inline const JOB_BYTES: usize = 64;
+// @ts-ignore: decorator
+@inline const SUMS32_BYTES: usize = 128;
+
+/** Bytes of scratch that a matmul of up to `tokens` tokens needs. */
+export function matmulScratchBytes(tokens: i32): usize {
+  return JOB_BYTES + PANEL_BYTES + SUMS32_BYTES + <usize>((tokens + 3) & ~3) * 32;
+}
+
+@unmanaged
+class Matmul {
+  weights: usize;
+  firstGroup: i32;
+  lastGroup: i32;
+  columns: i32;
+  x: usize;
+  tokens: i32;
+  y: usize;
+  stride: usize;
+  accumulate: i32;
+
+  run<F>(): i32 {
+    const kind = changetype<F>(0).activation;
+    const chunkColumns = kind == ACTIVATION_F32 ? CHUNK_F32 : CHUNK;
+    const columns = this.columns;
+    const tokens = this.tokens;
+    const panel = changetype<usize>(this) + JOB_BYTES;
+    const sums = panel + PANEL_BYTES + SUMS32_BYTES;
+    const groupBytes = <usize>(columns / changetype<F>(0).blockWeights) * changetype<F>(0).blockBytes * GROUP_ROWS;
+    const tokenBytes = activationBytes(kind, columns);
+
+    for (let group = this.firstGroup; group < this.lastGroup; group++) {
+      let w = this.weights + <usize>group * groupBytes;
+      memory.fill(sums, 0, <usize>((tokens + 3) & ~3) << 5);
+      let xChunk = this.x;
+      for (let k = 0; k < columns; k += chunkColumns) {
+        const width = min(chunkColumns, columns - k);
+        w = decode<F>(w, panel, width);
+        const chunkBytes = activationBytes(kind, width);
+        let x = this.x;
+        let y = sums;
+        for (let t = 0; t < tokens; t += TILE_TOKENS, y += TILE_TOKENS << 5) {
+          if (tokens - t == 1) {
+            micro1<F>(panel, x + (xChunk - this.x), y, width);
+          } else {
+            micro4<F>(panel, x + ((xChunk - this.x) << 2), y, width);
+          }
+          x += tokenBytes << 2;
+        }
+        xChunk += chunkBytes;
+      }
+      this.write(sums, group);
+    }
+    return 0;
+  }
+
+  /** Writes the 8 results of each token to y, or adds them. */
+  write(sums: usize, group: i32): void {
+    let y = this.y + (<usize>group << 5);
+    for (let t = 0; t < this.tokens; t++, sums += 32, y += this.stride) {
+      let a = v128.load(sums);
+      let b = v128.load(sums, 16);
+      if (this.accumulate) {
+        a = f32x4.add(v128.load(y), a);
+        b = f32x4.add(v128.load(y, 16), b);
+      }
+      v128.store(y, a);
+      v128.store(y, b, 16);
+    }
+  }
+}
+
+/** Decodes the next `width` columns of a group to the panel; returns where the following ones lie. */
+// @ts-ignore: decorator
+@inline
+function decode<F>(w: usize, panel: usize, width: i32): usize {
+  const blockPanel: usize =
+    changetype<F>(0).activation == ACTIVATION_Q8_32
+      ? PANEL_Q8_32_BYTES
+      : changetype<F>(0).activation == ACTIVATION_Q8_256
+        ? PANEL_Q8_256_BYTES
+        : changetype<F>(0).activation == ACTIVATION_Q16_32
+          ? PANEL_Q16_32_BYTES * (changetype<F>(0).blockWeights / 32)
+          : PANEL_F32_BYTES;
+  for (let k = 0; k < width; k += changetype<F>(0).blockWeights) {
+    changetype<F>(0).panel(w, panel);
+    w += changetype<F>(0).blockBytes * GROUP_ROWS;
+    panel += blockPanel;
+  }
+  return w;
+}
+
+// @ts-ignore: decorator
+@inline
+function micro1<F>(panel: usize, x: usize, y: usize, width: i32): void {
+  if (changetype<F>(0).activation == ACTIVATION_Q8_32) microQ8_32x1<F>(panel, x, y, width >> 5);
+  else if (changetype<F>(0).activation == ACTIVATION_Q8_256) microQ8_256x1<F>(panel, x, y, width >> 8);
+  else if (changetype<F>(0).activation == ACTIVATION_Q16_32) microQ16_32x1(panel, x, y, width >> 5);
+  else microF32x1(panel, x, y, width);
+}
+
+// @ts-ignore: decorator
+@inline
+function micro4<F>(panel: usize, x: usize, y: usize, width: i32): void {
+  if (changetype<F>(0).activation == ACTIVATION_Q8_32) microQ8_32x4<F>(panel, x, y, width >> 5);
+  else if (changetype<F>(0).activation == ACTIVATION_Q8_256) {
+    microQ8_256x4<F>(panel, x, y, width >> 8, panel + PANEL_BYTES);
+  } else if (changetype<F>(0).activation == ACTIVATION_Q16_32) microQ16_32x4(panel, x, y, width >> 5);
+  else microF32x4(panel, x, y, width);
+}
+
+/**
+ * Groups [firstGroup, lastGroup) of y (tokens, rows) = x (tokens, columns) . w (rows, columns) transposed, or y += that.
+ *
+ * `x`: encoded activations in tiles; `y`: f32, `stride` bytes from token to token, rows padded to 8.
+ */
+export function matmul(
+  type: i32,
+  weights: usize,
+  firstGroup: i32,
+  lastGroup: i32,
+  columns: i32,
+  x: usize,
+  tokens: i32,
+  y: usize,
+  stride: usize,
+  accumulate: i32,
+  scratch: usize,
+): void {
+  const job = changetype<Matmul>(scratch);
+  job.weights = weights;
+  job.firstGroup = firstGroup;
+  job.lastGroup = lastGroup;
+  job.columns = columns;
+  job.x = x;
+  job.tokens = tokens;
+  job.y = y;
+  job.stride = stride;
+  job.accumulate = accumulate;
+  withFormat<Matmul>(type, scratch);
+}

@@ -1,0 +1,58 @@
+// Microkernel: 8 rows of f32 weights (PanelF32) by the f32 activations of one token or four.
+//
+//   y[t, r] += sum over k of w[r, k] * x[t, k]        one chain of additions for each result, in the order of k
+//
+// Cost for 4 tokens, 8 rows, 1 column (32 products): 2 + 4 loads, 8 multiply-adds (8 multiplications and 8 additions in simd).
+// Registers: 8 sums, 2 weights, 1 activation. One token alone waits for its own additions: 2 chains of 4 cycles a column.
+
+import { PANEL_F32_BYTES } from "../formats/panel";
+import { madd } from "../lanes";
+
+/** One token: y holds 8 f32. */
+export function microF32x1(panel: usize, x: usize, y: usize, columns: i32): void {
+  let y0 = v128.load(y);
+  let y1 = v128.load(y, 16);
+  for (const stop = x + (<usize>columns << 2); x < stop; x += 4, panel += PANEL_F32_BYTES) {
+    const value = v128.load32_splat(x);
+    y0 = madd(y0, v128.load(panel), value);
+    y1 = madd(y1, v128.load(panel, 16), value);
+  }
+  v128.store(y, y0);
+  v128.store(y, y1, 16);
+}
+
+/** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
+export function microF32x4(panel: usize, x: usize, y: usize, columns: i32): void {
+  let a0 = v128.load(y);
+  let a1 = v128.load(y, 16);
+  let b0 = v128.load(y, 32);
+  let b1 = v128.load(y, 48);
+  let c0 = v128.load(y, 64);
+  let c1 = v128.load(y, 80);
+  let d0 = v128.load(y, 96);
+  let d1 = v128.load(y, 112);
+  for (const stop = x + (<usize>columns << 4); x < stop; x += 16, panel += PANEL_F32_BYTES) {
+    const w0 = v128.load(panel);
+    const w1 = v128.load(panel, 16);
+    let value = v128.load32_splat(x);
+    a0 = madd(a0, w0, value);
+    a1 = madd(a1, w1, value);
+    value = v128.load32_splat(x, 4);
+    b0 = madd(b0, w0, value);
+    b1 = madd(b1, w1, value);
+    value = v128.load32_splat(x, 8);
+    c0 = madd(c0, w0, value);
+    c1 = madd(c1, w1, value);
+    value = v128.load32_splat(x, 12);
+    d0 = madd(d0, w0, value);
+    d1 = madd(d1, w1, value);
+  }
+  v128.store(y, a0);
+  v128.store(y, a1, 16);
+  v128.store(y, b0, 32);
+  v128.store(y, b1, 48);
+  v128.store(y, c0, 64);
+  v128.store(y, c1, 80);
+  v128.store(y, d0, 96);
+  v128.store(y, d1, 112);
+}

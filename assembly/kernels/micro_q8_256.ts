@@ -1,0 +1,163 @@
+// Microkernel: 8 rows of small weights with integer scales (PanelQ8_256) by the activations Q8_256 of one token or four.
+//
+//   y[t, r] += sum over blocks b of  scaleX[b, t] * ( d[b, r] * sum over s of scale[b, s, r] * (sum over k of (q - zero) * x)
+//                                                   - dmin[b, r] * sum over s of minimum[b, s, r] * (sum over k of x) )
+//
+//   block      256 columns      leaves the integers once: 8 * 6 instructions for 2048 products of one token
+//   sub-block  16 or 32         one i32x4.dot_i16x8_s multiplies the 16-bit sums by the integer scale and adds their two lanes
+//   group      4 columns        as in micro_q8_32.ts
+//
+// 16 bits are enough for the sums of a sub-block: 8 products of 127 * 32 or 16 of 127 * 15. 32 bits are enough for a block:
+// 127 * 32 * 256 * 128 < 2^31.
+// Cost for 4 tokens, 8 rows, 32 columns, relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds) and, for each sub-block, 8 * (1 dot, 1 add).
+// Registers: 8 sums, 2 weights, 1 activation; the 32-bit sums of 4 tokens lie in the scratch.
+
+import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
+import {
+  PANEL_Q8_256_BYTES,
+  PANEL_Q8_256_D,
+  PANEL_Q8_256_DMIN,
+  PANEL_Q8_256_MINIMA,
+  PANEL_Q8_256_SCALES,
+} from "../formats/panel";
+
+// @ts-ignore: decorator
+@inline
+function start<F>(pairSums: v128): v128 {
+  if (changetype<F>(0).zero == 0) return i16x8.splat(0);
+  return i16x8.mul(pairSums, i16x8.splat(<i16>-changetype<F>(0).zero));
+}
+
+/** Sum over all sub-blocks of minimum * sum of activations, for 4 rows of one token; `minima` at the rows, `sums` at the token. */
+// @ts-ignore: decorator
+@inline
+function minima<F>(minima: usize, sums: usize, step: usize): v128 {
+  let m = i32x4.splat(0);
+  for (let pair = 128 / changetype<F>(0).minimumBlock; pair > 0; pair--, minima += 32, sums += step) {
+    m = i32x4.add(m, i32x4.dot_i16x8_s(v128.load(minima), v128.load32_splat(sums)));
+  }
+  return m;
+}
+
+/** Adds one block to 4 results of one token at y. */
+// @ts-ignore: decorator
+@inline
+function finish<F>(y: usize, panel: usize, rows: usize, products: v128, scaleX: v128, sums: usize, step: usize): void {
+  const d = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_D), scaleX);
+  let sum = f32x4.add(v128.load(y + rows), f32x4.mul(f32x4.convert_i32x4_s(products), d));
+  if (changetype<F>(0).minimumBlock != 0) {
+    const dmin = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_DMIN), scaleX);
+    const m = minima<F>(panel + PANEL_Q8_256_MINIMA + rows, sums, step);
+    sum = f32x4.sub(sum, f32x4.mul(f32x4.convert_i32x4_s(m), dmin));
+  }
+  v128.store(y + rows, sum);
+}
+
+/** Where the sums for the minima begin, after the sums of the pairs: those of 16, then those of 32 columns. */
+// @ts-ignore: decorator
+@inline
+function sumsOffset<F>(width: usize): usize {
+  return changetype<F>(0).minimumBlock == 32 ? 96 * width : 64 * width;
+}
+
+/** One token: y holds 8 f32. */
+// @ts-ignore: decorator
+@inline
+export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
+  const groupBytes: usize = changetype<F>(0).subBlock * 8;
+  for (; blocks > 0; blocks--, panel += PANEL_Q8_256_BYTES) {
+    const tail = x + 256 * X_BYTES;
+    let pairs = tail;
+    let scales = panel + PANEL_Q8_256_SCALES;
+    let products0 = i32x4.splat(0);
+    let products1 = i32x4.splat(0);
+    for (let q = panel, end = panel + 2048; q < end; pairs += 4) {
+      let sums0 = start<F>(v128.load32_splat(pairs));
+      let sums1 = sums0;
+      for (const stop = q + groupBytes; q < stop; q += 32, x += 4 * X_BYTES) {
+        const even = changetype<Columns1>(x).even();
+        const odd = changetype<Columns1>(x).odd();
+        const w0 = v128.load(q);
+        const w1 = v128.load(q, 16);
+        sums0 = dotAdd(sums0, evenWeights(w0), oddWeights(w0), even, odd);
+        sums1 = dotAdd(sums1, evenWeights(w1), oddWeights(w1), even, odd);
+      }
+      products0 = i32x4.add(products0, i32x4.dot_i16x8_s(sums0, v128.load(scales)));
+      products1 = i32x4.add(products1, i32x4.dot_i16x8_s(sums1, v128.load(scales, 16)));
+      scales += 32;
+    }
+    const scaleX = v128.load32_splat(tail, 112);
+    const sums = tail + sumsOffset<F>(1);
+    finish<F>(y, panel, 0, products0, scaleX, sums, 4);
+    finish<F>(y, panel, 16, products1, scaleX, sums, 4);
+    x = tail + 116;
+  }
+}
+
+/** Adds the sums of one sub-block, times its scales, to 32-bit sums in memory. */
+// @ts-ignore: decorator
+@inline
+function scaleUp(products: usize, sums0: v128, sums1: v128, scales: usize): void {
+  v128.store(products, i32x4.add(v128.load(products), i32x4.dot_i16x8_s(sums0, v128.load(scales))));
+  v128.store(products, i32x4.add(v128.load(products, 16), i32x4.dot_i16x8_s(sums1, v128.load(scales, 16))), 16);
+}
+
+/** Four tokens: y holds 4 times 8 f32, 32 bytes apart; `scratch` takes 128 bytes of 32-bit sums. */
+// @ts-ignore: decorator
+@inline
+export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+  const groupBytes: usize = changetype<F>(0).subBlock * 8;
+  for (; blocks > 0; blocks--, panel += PANEL_Q8_256_BYTES) {
+    const tail = x + 4 * 256 * X_BYTES;
+    let pairs = tail;
+    let scales = panel + PANEL_Q8_256_SCALES;
+    memory.fill(scratch, 0, 128);
+    for (let q = panel, end = panel + 2048; q < end; pairs += 16) {
+      let a0 = start<F>(v128.load32_splat(pairs));
+      let b0 = start<F>(v128.load32_splat(pairs, 4));
+      let c0 = start<F>(v128.load32_splat(pairs, 8));
+      let d0 = start<F>(v128.load32_splat(pairs, 12));
+      let a1 = a0;
+      let b1 = b0;
+      let c1 = c0;
+      let d1 = d0;
+      for (const stop = q + groupBytes; q < stop; q += 32, x += 16 * X_BYTES) {
+        const w0 = v128.load(q);
+        const w1 = v128.load(q, 16);
+        const even0 = evenWeights(w0);
+        const even1 = evenWeights(w1);
+        const odd0 = oddWeights(w0);
+        const odd1 = oddWeights(w1);
+        let even = changetype<Columns4>(x).even0();
+        let odd = changetype<Columns4>(x).odd0();
+        a0 = dotAdd(a0, even0, odd0, even, odd);
+        a1 = dotAdd(a1, even1, odd1, even, odd);
+        even = changetype<Columns4>(x).even1();
+        odd = changetype<Columns4>(x).odd1();
+        b0 = dotAdd(b0, even0, odd0, even, odd);
+        b1 = dotAdd(b1, even1, odd1, even, odd);
+        even = changetype<Columns4>(x).even2();
+        odd = changetype<Columns4>(x).odd2();
+        c0 = dotAdd(c0, even0, odd0, even, odd);
+        c1 = dotAdd(c1, even1, odd1, even, odd);
+        even = changetype<Columns4>(x).even3();
+        odd = changetype<Columns4>(x).odd3();
+        d0 = dotAdd(d0, even0, odd0, even, odd);
+        d1 = dotAdd(d1, even1, odd1, even, odd);
+      }
+      scaleUp(scratch, a0, a1, scales);
+      scaleUp(scratch + 32, b0, b1, scales);
+      scaleUp(scratch + 64, c0, c1, scales);
+      scaleUp(scratch + 96, d0, d1, scales);
+      scales += 32;
+    }
+    const sums = tail + sumsOffset<F>(4);
+    for (let t: usize = 0; t < 4; t++) {
+      const scaleX = v128.load32_splat(tail + (t << 2), 448);
+      const products = scratch + (t << 5);
+      finish<F>(y + (t << 5), panel, 0, v128.load(products), scaleX, sums + (t << 2), 16);
+      finish<F>(y + (t << 5), panel, 16, v128.load(products, 16), scaleX, sums + (t << 2), 16);
+    }
+    x = tail + 464;
+  }
+}

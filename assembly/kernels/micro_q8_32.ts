@@ -1,0 +1,127 @@
+// Microkernel: 8 rows of small weights with float scales (PanelQ8_32) by the activations Q8_32 of one token or four.
+//
+//   y[t, r] += sum over blocks b of  scale[b, r] * scaleX[b, t] * (sum over k of (q[b, r, k] - zero) * x[b, t, k])
+//                                  + minimum[b, r] * scaledSum[b, t]
+//
+//   block   32 columns     the panel block is in L1, as are the tile's activations
+//   group   4 columns      2 weight registers (rows 0..3, rows 4..7), 8 sums of 16 bits (a0 .. d1: token a .. d, rows 0..3 or 4..7)
+//
+// Offsets are free: the sums start at -zero * (sums of the activations). 16 bits are enough: 16 products of 127 * 16 at most.
+// Cost for 4 tokens, 8 rows, 32 columns (1024 products), relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds), then 8 * 6 to leave integers.
+// Registers: 8 sums, 2 weights, 1 activation.
+
+import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
+import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../formats/panel";
+import { Q8_32_TOKEN_BYTES } from "./activations";
+
+/** What the integer sums of one block add to 4 results of one token. */
+// @ts-ignore: decorator
+@inline
+function leave(y: v128, sums: v128, ones: v128, scale: v128, scaleX: v128): v128 {
+  return f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sums, ones)), f32x4.mul(scale, scaleX)));
+}
+
+/** One token: y holds 8 f32. */
+// @ts-ignore: decorator
+@inline
+export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
+  const ones = i16x8.splat(1);
+  let y0 = v128.load(y);
+  let y1 = v128.load(y, 16);
+  for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
+    const tail = x + 32 * X_BYTES;
+    let sums0 = i16x8.splat(0);
+    if (changetype<F>(0).zero != 0) {
+      sums0 = i16x8.mul(v128.load32_splat(tail), i16x8.splat(<i16>-changetype<F>(0).zero));
+    }
+    let sums1 = sums0;
+    for (let q = panel, stop = panel + 256; q < stop; q += 32, x += 4 * X_BYTES) {
+      const even = changetype<Columns1>(x).even();
+      const odd = changetype<Columns1>(x).odd();
+      const w0 = v128.load(q);
+      const w1 = v128.load(q, 16);
+      sums0 = dotAdd(sums0, evenWeights(w0), oddWeights(w0), even, odd);
+      sums1 = dotAdd(sums1, evenWeights(w1), oddWeights(w1), even, odd);
+    }
+    const scaleX = v128.load32_splat(tail, 4);
+    y0 = leave(y0, sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
+    y1 = leave(y1, sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
+    if (changetype<F>(0).hasMinimum) {
+      const scaledSum = v128.load32_splat(tail, 8);
+      y0 = f32x4.add(y0, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum));
+      y1 = f32x4.add(y1, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum));
+    }
+    x = tail + 12;
+  }
+  v128.store(y, y0);
+  v128.store(y, y1, 16);
+}
+
+/** The start of the sums of one token. */
+// @ts-ignore: decorator
+@inline
+function start<F>(pairSums: v128): v128 {
+  if (changetype<F>(0).zero == 0) return i16x8.splat(0);
+  return i16x8.mul(pairSums, i16x8.splat(<i16>-changetype<F>(0).zero));
+}
+
+/** Adds one block to the 8 results of one token at y. */
+// @ts-ignore: decorator
+@inline
+function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128, scaleX: v128, scaledSum: v128): void {
+  let y0 = leave(v128.load(y), sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
+  let y1 = leave(v128.load(y, 16), sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
+  if (changetype<F>(0).hasMinimum) {
+    y0 = f32x4.add(y0, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum));
+    y1 = f32x4.add(y1, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum));
+  }
+  v128.store(y, y0);
+  v128.store(y, y1, 16);
+}
+
+/** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
+// @ts-ignore: decorator
+@inline
+export function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
+  const ones = i16x8.splat(1);
+  for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
+    const tail = x + 4 * 32 * X_BYTES;
+    let a0 = start<F>(v128.load32_splat(tail));
+    let b0 = start<F>(v128.load32_splat(tail, 4));
+    let c0 = start<F>(v128.load32_splat(tail, 8));
+    let d0 = start<F>(v128.load32_splat(tail, 12));
+    let a1 = a0;
+    let b1 = b0;
+    let c1 = c0;
+    let d1 = d0;
+    for (let q = panel, stop = panel + 256; q < stop; q += 32, x += 16 * X_BYTES) {
+      const w0 = v128.load(q);
+      const w1 = v128.load(q, 16);
+      const even0 = evenWeights(w0);
+      const even1 = evenWeights(w1);
+      const odd0 = oddWeights(w0);
+      const odd1 = oddWeights(w1);
+      let even = changetype<Columns4>(x).even0();
+      let odd = changetype<Columns4>(x).odd0();
+      a0 = dotAdd(a0, even0, odd0, even, odd);
+      a1 = dotAdd(a1, even1, odd1, even, odd);
+      even = changetype<Columns4>(x).even1();
+      odd = changetype<Columns4>(x).odd1();
+      b0 = dotAdd(b0, even0, odd0, even, odd);
+      b1 = dotAdd(b1, even1, odd1, even, odd);
+      even = changetype<Columns4>(x).even2();
+      odd = changetype<Columns4>(x).odd2();
+      c0 = dotAdd(c0, even0, odd0, even, odd);
+      c1 = dotAdd(c1, even1, odd1, even, odd);
+      even = changetype<Columns4>(x).even3();
+      odd = changetype<Columns4>(x).odd3();
+      d0 = dotAdd(d0, even0, odd0, even, odd);
+      d1 = dotAdd(d1, even1, odd1, even, odd);
+    }
+    finish<F>(y, panel, a0, a1, ones, v128.load32_splat(tail, 16), v128.load32_splat(tail, 32));
+    finish<F>(y + 32, panel, b0, b1, ones, v128.load32_splat(tail, 20), v128.load32_splat(tail, 36));
+    finish<F>(y + 64, panel, c0, c1, ones, v128.load32_splat(tail, 24), v128.load32_splat(tail, 40));
+    finish<F>(y + 96, panel, d0, d1, ones, v128.load32_splat(tail, 28), v128.load32_splat(tail, 44));
+    x = tail + 48;
+  }
+}
