@@ -1,0 +1,196 @@
+// Byte-level BPE ("gpt2"): a text is cut into words, the bytes of a word are written in a printable alphabet, and neighbours
+// merge by the rank of their merge until none is left.
+
+import { GgufError } from "../errors.js";
+import { toByteAlphabet } from "./byte-alphabet.js";
+import { MAXIMUM_SYMBOLS, mergeSymbols } from "./merge.js";
+import { readStrings, type TokenizerMetadata } from "./metadata.js";
+import type { PieceTable } from "./piece-table.js";
+import { type PreTokenizer, wordEnds } from "./pretokenizers.js";
+import type { FragmentEncoder } from "./special-tokens.js";
+import { asBytes, type Vocabulary } from "./vocabulary.js";
+
+const MERGES = "tokenizer.ggml.merges";
+const SPACE = 0x20;
+
+/** Words up to this many UTF-16 units are remembered, and at most this many of them. */
+const LONGEST_CACHED_WORD = 32;
+const MOST_CACHED_WORDS = 16384;
+
+/** An encoder of fragments with the merges of the file. */
+export function bpeEncoder(
+  metadata: TokenizerMetadata,
+  vocabulary: Vocabulary,
+  preTokenizer: PreTokenizer,
+): FragmentEncoder {
+  const words = new WordEncoder(
+    vocabulary,
+    readMerges(metadata, vocabulary.pieces),
+    preTokenizer.ignoreMerges === true,
+  );
+  const cache = new Map<string, readonly number[]>();
+
+  return (text, _afterSpecial, output) => {
+    let start = 0;
+    for (const end of wordEnds(preTokenizer, text)) {
+      const word = text.slice(start, end);
+      start = end;
+      if (word.length > LONGEST_CACHED_WORD) {
+        words.encode(word, output);
+        continue;
+      }
+      let ids = cache.get(word);
+      if (ids === undefined) {
+        ids = words.encode(word, []);
+        if (cache.size >= MOST_CACHED_WORDS) cache.clear();
+        cache.set(word, ids);
+      }
+      for (const id of ids) output.push(id);
+    }
+  };
+}
+
+class WordEncoder {
+  readonly #size: number;
+  readonly #pieces: PieceTable;
+  readonly #merges: Merges;
+  readonly #ignoreMerges: boolean;
+  readonly #encoder = new TextEncoder();
+  #raw = new Uint8Array(256);
+  #letters = new Uint8Array(512); // the word in the printable alphabet, as UTF-8
+
+  constructor(vocabulary: Vocabulary, merges: Merges, ignoreMerges: boolean) {
+    this.#size = vocabulary.size;
+    this.#pieces = vocabulary.pieces;
+    this.#merges = merges;
+    this.#ignoreMerges = ignoreMerges;
+  }
+
+  /** Appends the ids of a word to `output` and returns it. */
+  encode(word: string, output: number[]): number[] {
+    if (word.length * 3 > this.#raw.length) {
+      this.#raw = new Uint8Array(word.length * 3);
+      this.#letters = new Uint8Array(word.length * 6);
+    }
+    const { written } = this.#encoder.encodeInto(word, this.#raw);
+    const length = toByteAlphabet(this.#raw, written, this.#letters);
+    if (this.#ignoreMerges) {
+      const id = this.#pieces.find(this.#letters, 0, length);
+      if (id >= 0 && id < this.#size) {
+        output.push(id);
+        return output;
+      }
+    }
+    this.#merge(written, length, output);
+    return output;
+  }
+
+  #merge(count: number, length: number, output: number[]): void {
+    const merges = this.#merges;
+    const symbols = new Int32Array(count);
+    const letters = this.#letters;
+    for (let i = 0, at = 0; at < length; i++) {
+      const end = letters[at] < 0x80 ? at + 1 : at + 2;
+      // A letter that is neither a token nor part of a merge stays as it is: it merges with nothing and encodes to nothing.
+      symbols[i] = this.#pieces.find(letters, at, end);
+      at = end;
+    }
+    const next = mergeSymbols(count, {
+      rank: (left, right) => merges.rank(symbols[left], symbols[right]),
+      merge: (left, right) => {
+        symbols[left] = merges.result(symbols[left], symbols[right]);
+      },
+    });
+    for (let i = 0; i !== -1; i = next[i]) {
+      const piece = symbols[i];
+      if (piece >= 0 && piece < this.#size) output.push(piece);
+      else if (piece >= 0) this.#pushBytes(piece, output);
+    }
+  }
+
+  /** A piece that is no token becomes the tokens of its single bytes, where there are any. */
+  #pushBytes(piece: number, output: number[]): void {
+    const bytes = this.#pieces.bytesOf(piece);
+    for (let i = 0; i < bytes.length; i++) {
+      const id = this.#pieces.find(bytes, i, i + 1);
+      if (id >= 0 && id < this.#size) output.push(id);
+    }
+  }
+}
+
+/** The merges: a hash table from a pair of pieces to the rank of their merge and the piece that it makes. */
+class Merges {
+  readonly #slots: Int32Array; // rank + 1, or 0 where free
+  readonly #lefts: Int32Array;
+  readonly #rights: Int32Array;
+  readonly #results: Int32Array;
+
+  constructor(count: number) {
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 16)));
+    this.#lefts = new Int32Array(count);
+    this.#rights = new Int32Array(count);
+    this.#results = new Int32Array(count);
+  }
+
+  /** Adds the merge of a rank; of a repeated pair the first rank counts. */
+  add(rank: number, left: number, right: number, result: number): void {
+    const slot = this.#slotOf(left, right);
+    if (this.#slots[slot] !== 0) return;
+    this.#slots[slot] = rank + 1;
+    this.#lefts[rank] = left;
+    this.#rights[rank] = right;
+    this.#results[rank] = result;
+  }
+
+  /** The rank of the merge of two pieces, or -1. */
+  rank(left: number, right: number): number {
+    return this.#slots[this.#slotOf(left, right)] - 1;
+  }
+
+  /** The piece that two pieces make that have a merge. */
+  result(left: number, right: number): number {
+    return this.#results[this.rank(left, right)];
+  }
+
+  #slotOf(left: number, right: number): number {
+    const mask = this.#slots.length - 1;
+    const hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
+    for (let slot = (hash ^ (hash >>> 15)) & mask; ; slot = (slot + 1) & mask) {
+      const rank = this.#slots[slot] - 1;
+      if (rank < 0 || (this.#lefts[rank] === left && this.#rights[rank] === right)) return slot;
+    }
+  }
+}
+
+/** Reads tokenizer.ggml.merges: "left right", best first. Pieces that are no tokens are added to `pieces`. */
+function readMerges(metadata: TokenizerMetadata, pieces: PieceTable): Merges {
+  const texts = readStrings(metadata, MERGES);
+  if (texts === undefined) throw new GgufError("TOKENIZER_MERGES", "The file has no merges", { subject: MERGES });
+  const { bytes, offsets } = asBytes(texts);
+  const merges = new Merges(texts.length);
+  let joined = new Uint8Array(256);
+  const pieceOf = (source: Uint8Array, start: number, end: number): number => {
+    const known = pieces.find(source, start, end);
+    return known >= 0 ? known : pieces.add(source, start, end);
+  };
+  for (let rank = 0; rank < texts.length; rank++) {
+    const start = offsets[rank];
+    const end = offsets[rank + 1];
+    const space = bytes.indexOf(SPACE, start + 1); // a first character that is a space belongs to the left piece
+    if (space < 0 || space >= end - 1) {
+      throw new GgufError("TOKENIZER_MERGES", `Merge ${rank} is not two pieces with a space between them`, {
+        subject: MERGES,
+      });
+    }
+    const left = pieceOf(bytes, start, space);
+    const right = pieceOf(bytes, space + 1, end);
+    const length = end - start - 1;
+    if (length > joined.length) joined = new Uint8Array(2 * length);
+    for (let i = start, o = 0; i < end; i++) if (i !== space) joined[o++] = bytes[i];
+    merges.add(rank, left, right, pieceOf(joined, 0, length));
+  }
+  return merges;
+}
+
+/** Longest word that can be merged, in UTF-16 units: each can be three bytes. */
+export const LONGEST_WORD = Math.floor(MAXIMUM_SYMBOLS / 3);

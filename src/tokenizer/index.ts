@@ -1,0 +1,13 @@
+// cria/tokenizer: text to token ids and back, as the metadata of a GGUF file describes it.
+
+export type { Decoder } from "./decode.js";
+export type { TokenizerMetadata } from "./metadata.js";
+export {
+  type DecodeOptions,
+  type DecoderOptions,
+  type EncodeOptions,
+  type PromptPart,
+  type Tokenizer,
+  type TokenizerModel,
+  tokenizerFrom,
+} from "./tokenizer.js";

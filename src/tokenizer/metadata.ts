@@ -1,0 +1,94 @@
+// Reads single values of a file's metadata with their types checked, whatever object holds them.
+
+import { GgufError } from "../errors.js";
+
+/** The metadata of a GGUF file: a Map, or what `openGguf` gives. */
+export interface TokenizerMetadata {
+  get(key: string): unknown;
+  has(key: string): boolean;
+}
+
+/** An array of strings that may be lazy; string i is bytes[offsets[i] .. offsets[i + 1]) as UTF-8 where both are there. */
+export interface StringList {
+  readonly length: number;
+  readonly bytes?: Uint8Array;
+  readonly offsets?: Uint32Array;
+  [Symbol.iterator](): Iterator<string>;
+}
+
+/** uint32's -1, which converters write where a model has no such token. */
+const NO_ID = 0xffffffff;
+
+export function readString(metadata: TokenizerMetadata, key: string): string | undefined {
+  const value = metadata.get(key);
+  if (value === undefined || typeof value === "string") return value;
+  throw wrongType(key, "a string", value);
+}
+
+export function readBoolean(metadata: TokenizerMetadata, key: string): boolean | undefined {
+  const value = metadata.get(key);
+  if (value === undefined || typeof value === "boolean") return value;
+  throw wrongType(key, "a boolean", value);
+}
+
+/** A token id below `vocabularySize`; undefined where the key is absent or says that there is none. */
+export function readId(metadata: TokenizerMetadata, key: string, vocabularySize: number): number | undefined {
+  const value = metadata.get(key);
+  if (value === undefined) return undefined;
+  const id = typeof value === "bigint" ? Number(value) : value;
+  if (typeof id !== "number") throw wrongType(key, "a token id", value);
+  if (id === NO_ID) return undefined;
+  if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return id;
+  throw new GgufError("TOKENIZER_ID_RANGE", `Token id ${id} is outside of the vocabulary of ${vocabularySize}`, {
+    subject: key,
+  });
+}
+
+export function readStrings(metadata: TokenizerMetadata, key: string): StringList | undefined {
+  const value = metadata.get(key);
+  if (value === undefined) return undefined;
+  if (Array.isArray(value)) {
+    if (value.every((item) => typeof item === "string")) return value;
+  } else if (isStringTable(value)) {
+    return value;
+  }
+  throw wrongType(key, "an array of strings", value);
+}
+
+function isStringTable(value: unknown): value is StringList {
+  if (typeof value !== "object" || value === null) return false;
+  const table = value as Partial<StringList>;
+  return (
+    table.bytes instanceof Uint8Array &&
+    table.offsets instanceof Uint32Array &&
+    table.length === table.offsets.length - 1 &&
+    typeof table[Symbol.iterator] === "function"
+  );
+}
+
+/** An array of exactly `length` numbers of one of the types. */
+export function readNumbers(
+  metadata: TokenizerMetadata,
+  key: string,
+  length: number,
+  types: readonly (new () => ArrayLike<number>)[],
+): ArrayLike<number> | undefined {
+  const value = metadata.get(key);
+  if (value === undefined) return undefined;
+  const plain = Array.isArray(value) && value.every((item) => typeof item === "number");
+  if (!plain && !types.some((type) => value instanceof type)) {
+    throw wrongType(
+      key,
+      `an array of ${types.map((type) => type.name.replace("Array", "").toLowerCase()).join(" or ")}`,
+      value,
+    );
+  }
+  const numbers = value as ArrayLike<number>;
+  if (numbers.length === length) return numbers;
+  throw new GgufError("TOKENIZER_LENGTH", `${numbers.length} values for ${length} tokens`, { subject: key });
+}
+
+function wrongType(key: string, expected: string, value: unknown): GgufError {
+  const found = typeof value === "object" && value !== null ? (value.constructor?.name ?? "object") : typeof value;
+  return new GgufError("TOKENIZER_TYPE", `Expected ${expected}, found ${found}`, { subject: key });
+}

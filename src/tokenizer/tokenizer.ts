@@ -1,0 +1,231 @@
+// The tokenizer of a model file: text to ids and back, of whichever kind the file has.
+
+import { UnsupportedError } from "../errors.js";
+import { bpeEncoder, LONGEST_WORD } from "./bpe.js";
+import { cleanUpSpaces, createDecoder, type Decoder, tokenBytes } from "./decode.js";
+import { readBoolean, readString, type TokenizerMetadata } from "./metadata.js";
+import { preTokenizerNamed } from "./pretokenizers.js";
+import { readSpecialIds, type SpecialDefaults, type SpecialIds } from "./special-ids.js";
+import { type FragmentEncoder, SpecialTokens } from "./special-tokens.js";
+import { spmEncoder } from "./spm.js";
+import { CONTROL, readVocabulary, UNKNOWN, type Vocabulary } from "./vocabulary.js";
+import { wordPieceEncoder } from "./wordpiece.js";
+
+/** The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece. */
+export type TokenizerModel = "llama" | "gpt2" | "bert";
+
+export interface EncodeOptions {
+  /** Whether control tokens that are written in the text, such as `<|eot_id|>`, become those tokens. Default false. */
+  readonly special?: boolean;
+  /**
+   * true: BOS first, and EOS last where the file's flags say so. false: neither. Default: both by the file's flags. A "bert"
+   * tokenizer has [CLS] and [SEP] in these roles and puts them in any case unless false.
+   */
+  readonly bos?: boolean;
+}
+
+export interface DecodeOptions {
+  /** Whether control tokens are written out. Default false: they are hidden. */
+  readonly special?: boolean;
+}
+
+export interface DecoderOptions extends DecodeOptions {
+  /** Whether the ids go on from text before them, so that a space at their start stays. Default false. */
+  readonly continues?: boolean;
+}
+
+/** A part of a prompt; only in parts with `special` are control tokens recognised. */
+export interface PromptPart {
+  readonly text: string;
+  readonly special: boolean;
+}
+
+// With the flag u, two halves that belong together are one character and do not match.
+const LONE_SURROGATE = /[\ud800-\udfff]/gu;
+
+const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert"];
+
+/**
+ * The tokenizer that the metadata of a GGUF file describes.
+ *
+ * @throws GgufError (TOKENIZER_...) if the vocabulary is malformed, UnsupportedError for kinds of tokenizers and
+ * pre-tokenizers that are not known.
+ */
+export function tokenizerFrom(metadata: TokenizerMetadata): Tokenizer {
+  return new Tokenizer(metadata);
+}
+
+/** Text to ids and back. Use `tokenizerFrom`. */
+export class Tokenizer {
+  readonly model: TokenizerModel;
+  readonly vocabularySize: number;
+  /** The token that begins a text: BOS, or [CLS]. */
+  readonly bosId: number | undefined;
+  /** The token that ends a text. */
+  readonly eosId: number | undefined;
+  readonly unknownId: number | undefined;
+  /** [SEP] of a "bert" tokenizer. */
+  readonly separatorId: number | undefined;
+  readonly padId: number | undefined;
+  readonly maskId: number | undefined;
+  /** Whether `encode` puts BOS first unless told otherwise. */
+  readonly addsBos: boolean;
+  /** Whether `encode` puts EOS last unless told otherwise. */
+  readonly addsEos: boolean;
+  /** Every token after which a generation is over: end of text, of turn, of message. */
+  readonly endOfGenerationIds: ReadonlySet<number>;
+  readonly #vocabulary: Vocabulary;
+  readonly #specialTokens: SpecialTokens;
+  readonly #encodeFragment: FragmentEncoder;
+  readonly #stripsSpace: boolean;
+  readonly #firstIds: readonly number[];
+  readonly #lastIds: readonly number[];
+
+  constructor(metadata: TokenizerMetadata) {
+    this.model = readModel(metadata);
+    const preTokenizer =
+      this.model === "gpt2" ? preTokenizerNamed(readString(metadata, "tokenizer.ggml.pre") || "default") : undefined;
+    const vocabulary = readVocabulary(metadata);
+    const ids = readSpecialIds(metadata, vocabulary, defaultsOf(this.model, preTokenizer));
+    this.#vocabulary = vocabulary;
+    this.vocabularySize = vocabulary.size;
+    this.bosId = ids.bosId;
+    this.eosId = ids.eosId;
+    this.unknownId = ids.unknownId;
+    this.separatorId = ids.separatorId;
+    this.padId = ids.padId;
+    this.maskId = ids.maskId;
+    this.addsBos = ids.addsBos || this.model === "bert";
+    this.addsEos = ids.addsEos || this.model === "bert";
+    this.endOfGenerationIds = ids.endOfGenerationIds;
+    this.#firstIds = listOf(ids.bosId);
+    this.#lastIds = this.addsEos ? listOf(this.model === "bert" ? ids.separatorId : ids.eosId) : [];
+    this.#specialTokens = new SpecialTokens(vocabulary);
+    const addSpacePrefix = readBoolean(metadata, "tokenizer.ggml.add_space_prefix") ?? true;
+    this.#stripsSpace = this.model === "llama" && addSpacePrefix;
+    if (preTokenizer !== undefined) this.#encodeFragment = bpeEncoder(metadata, vocabulary, preTokenizer);
+    else if (this.model === "llama") this.#encodeFragment = spmEncoder(vocabulary, { addSpacePrefix, ...ids });
+    else this.#encodeFragment = wordPieceEncoder(vocabulary, wordPieceOptions(metadata, ids));
+  }
+
+  /** The ids of a text. Half a surrogate pair counts as U+FFFD. */
+  encode(text: string, { special = false, bos }: EncodeOptions = {}): Int32Array {
+    const output: number[] = (bos ?? this.addsBos) ? [...this.#firstIds] : [];
+    this.#append(text, special, true, output);
+    if (bos !== false) output.push(...this.#lastIds);
+    return Int32Array.from(output);
+  }
+
+  /**
+   * The ids of a prompt made of parts. Neighbours of the same kind are one text. BOS goes first if the file's flags say so
+   * and the prompt does not begin with it; no EOS goes last, because an answer follows.
+   */
+  encodeParts(parts: Iterable<PromptPart>): Int32Array {
+    const joined: { text: string; special: boolean }[] = [];
+    for (const { text, special } of parts) {
+      const last = joined.at(-1);
+      if (text === "") continue;
+      if (last?.special === special) last.text += text;
+      else joined.push({ text, special });
+    }
+    const output: number[] = [];
+    let afterSpecial = true;
+    for (const { text, special } of joined) afterSpecial = this.#append(text, special, afterSpecial, output);
+    if (this.addsBos && this.bosId !== undefined && output[0] !== this.bosId) output.unshift(this.bosId);
+    return Int32Array.from(output);
+  }
+
+  /** The text of ids. Bytes that are no UTF-8 become U+FFFD. */
+  decode(ids: Iterable<number>, { special = false }: DecodeOptions = {}): string {
+    const decoder = this.decoder({ special });
+    let text = "";
+    for (const id of ids) text += decoder.push(id);
+    text += decoder.end();
+    return this.model === "bert" ? cleanUpSpaces(text) : text;
+  }
+
+  /** A decoder for ids that come one by one; all that it gives together is what `decode` gives ("bert": without clean-up). */
+  decoder({ special = false, continues = false }: DecoderOptions = {}): Decoder {
+    const bytesOf = (id: number): Uint8Array =>
+      special || !this.isSpecial(id) ? this.tokenBytes(id) : new Uint8Array(0);
+    return createDecoder(bytesOf, this.#stripsSpace && !continues);
+  }
+
+  /** The text of a token as the vocabulary writes it, such as "▁the", "Ġthe" or "<0x0A>". */
+  tokenText(id: number): string {
+    this.#check(id);
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#vocabulary.pieces.bytesOf(id));
+  }
+
+  /** The bytes for which a token stands in a text; together with its neighbours they are UTF-8. */
+  tokenBytes(id: number): Uint8Array {
+    this.#check(id);
+    return tokenBytes(this.#vocabulary, this.model === "gpt2", id).slice();
+  }
+
+  /** Whether a token is a control or unknown token, which `decode` hides. */
+  isSpecial(id: number): boolean {
+    this.#check(id);
+    return (this.#vocabulary.attributes[id] & (CONTROL | UNKNOWN)) !== 0;
+  }
+
+  /** The id of the control or user-defined token with exactly this text. */
+  idOf(text: string): number | undefined {
+    return this.#specialTokens.idOf(text);
+  }
+
+  #append(text: string, special: boolean, afterSpecial: boolean, output: number[]): boolean {
+    if (text.length > LONGEST_WORD) {
+      throw new UnsupportedError(
+        "UNSUPPORTED_TEXT_LENGTH",
+        `A text has up to ${LONGEST_WORD} characters, not ${text.length}`,
+      );
+    }
+    const wellFormed = text.replace(LONE_SURROGATE, "\ufffd");
+    let previousSpecial = afterSpecial;
+    for (const fragment of this.#specialTokens.fragments(wellFormed, special)) {
+      if (fragment.id === undefined) {
+        this.#encodeFragment(wellFormed.slice(fragment.start, fragment.end), previousSpecial, output);
+      } else {
+        output.push(fragment.id);
+      }
+      previousSpecial = fragment.id !== undefined;
+    }
+    return previousSpecial;
+  }
+
+  #check(id: number): void {
+    if (Number.isInteger(id) && id >= 0 && id < this.vocabularySize) return;
+    throw new RangeError(`Token id ${id} is outside of the vocabulary of ${this.vocabularySize}`);
+  }
+}
+
+function readModel(metadata: TokenizerMetadata): TokenizerModel {
+  const name = readString(metadata, "tokenizer.ggml.model");
+  const model = MODELS.find((known) => known === name);
+  if (model !== undefined) return model;
+  throw new UnsupportedError(
+    "UNSUPPORTED_TOKENIZER",
+    `The tokenizer ${name === undefined ? "is not named in the file" : `${JSON.stringify(name)} is not supported`}; supported are ${MODELS.join(", ")}`,
+  );
+}
+
+/** Ids that hold where a file names none. */
+function defaultsOf(
+  model: TokenizerModel,
+  preTokenizer: ReturnType<typeof preTokenizerNamed> | undefined,
+): SpecialDefaults {
+  if (model === "llama") return { bos: 1, eos: 2, unknown: 0, addsBos: true };
+  if (model === "bert") return { bos: 101, unknown: 100, separator: 102, pad: 0, mask: 103, addsBos: true };
+  return { bos: preTokenizer?.noBos ? undefined : 11, eos: 11, addsBos: preTokenizer?.addsBos === true };
+}
+
+function wordPieceOptions(metadata: TokenizerMetadata, { unknownId }: SpecialIds) {
+  const lowercase = readBoolean(metadata, "tokenizer.ggml.normalizer.lowercase") ?? true;
+  const stripAccents = readBoolean(metadata, "tokenizer.ggml.normalizer.strip_accents") ?? lowercase;
+  return { lowercase, stripAccents, unknownId };
+}
+
+function listOf(id: number | undefined): readonly number[] {
+  return id === undefined ? [] : [id];
+}

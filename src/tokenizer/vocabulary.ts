@@ -1,0 +1,99 @@
+// The tokens of a file: texts, scores and kinds, checked at the door.
+
+import { GgufError } from "../errors.js";
+import { readNumbers, readStrings, type StringList, type TokenizerMetadata } from "./metadata.js";
+import { PieceTable } from "./piece-table.js";
+
+// What a token is, as bits: a well-known end token counts as CONTROL beside what the file says.
+export const UNKNOWN = 1;
+export const NORMAL = 2;
+export const CONTROL = 4;
+export const USER_DEFINED = 8;
+export const UNUSED = 16;
+export const BYTE = 32;
+/** White space before the token in a text belongs to the token. */
+export const LEFT_STRIP = 64;
+/** White space after the token in a text belongs to the token. */
+export const RIGHT_STRIP = 128;
+
+/** tokenizer.ggml.token_type, 0 to 6; what is beyond counts as undefined. */
+const ATTRIBUTES_OF_TYPE: readonly number[] = [0, NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE];
+
+const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/;
+
+/** Most tokens that a vocabulary may have: ids and ranks are packed in 26 bits. */
+const MOST_TOKENS = 2 ** 26 - 1;
+
+/** The tokens, numbered by id. */
+export interface Vocabulary {
+  readonly size: number;
+  /** The texts of the tokens; a byte-level tokenizer appends the pieces of its merges that are no tokens. */
+  readonly pieces: PieceTable;
+  readonly scores: Float32Array;
+  /** Sums of the constants of this file. */
+  readonly attributes: Uint8Array;
+}
+
+/** Reads tokenizer.ggml.tokens, scores and token_type. */
+export function readVocabulary(metadata: TokenizerMetadata): Vocabulary {
+  const key = "tokenizer.ggml.tokens";
+  const texts = readStrings(metadata, key);
+  if (texts === undefined) throw new GgufError("TOKENIZER_TOKENS", "The file has no vocabulary", { subject: key });
+  const size = texts.length;
+  if (size === 0 || size > MOST_TOKENS) {
+    throw new GgufError("TOKENIZER_TOKENS", `A vocabulary has 1 to ${MOST_TOKENS} tokens, this one ${size}`, {
+      subject: key,
+    });
+  }
+  const scores = new Float32Array(size);
+  const fileScores = readNumbers(metadata, "tokenizer.ggml.scores", size, [Float32Array, Int32Array]);
+  if (fileScores !== undefined) scores.set(fileScores);
+  const notANumber = scores.findIndex(Number.isNaN);
+  if (notANumber >= 0) {
+    throw new GgufError("TOKENIZER_SCORE", `The score of token ${notANumber} is not a number`, {
+      subject: "tokenizer.ggml.scores",
+    });
+  }
+  const types = readNumbers(metadata, "tokenizer.ggml.token_type", size, [Int32Array, Uint32Array]);
+  const attributes = new Uint8Array(size).fill(NORMAL);
+  if (types !== undefined) for (let id = 0; id < size; id++) attributes[id] = ATTRIBUTES_OF_TYPE[types[id]] ?? 0;
+  const pieces = piecesOf(texts);
+  for (let id = 0; id < size; id++) {
+    if ((attributes[id] & BYTE) !== 0) checkByteToken(id, new TextDecoder().decode(pieces.bytesOf(id)));
+  }
+  return { size, pieces, scores, attributes };
+}
+
+function piecesOf(texts: StringList): PieceTable {
+  const { bytes, offsets } = asBytes(texts);
+  const pieces = new PieceTable(texts.length, bytes.length);
+  for (let id = 0; id < texts.length; id++) {
+    if (offsets[id] < offsets[id + 1]) {
+      pieces.add(bytes, offsets[id], offsets[id + 1]);
+    } else {
+      // An empty token can never be met in a text; it still needs a name of its own.
+      const name = new TextEncoder().encode(`[EMPTY_${id}]`);
+      pieces.add(name, 0, name.length);
+    }
+  }
+  return pieces;
+}
+
+/** The UTF-8 of a list of strings, one after the other: string i is bytes[offsets[i] .. offsets[i + 1]). */
+export function asBytes(texts: StringList): { readonly bytes: Uint8Array; readonly offsets: Uint32Array } {
+  if (texts.bytes !== undefined && texts.offsets !== undefined) return { bytes: texts.bytes, offsets: texts.offsets };
+  const encoder = new TextEncoder();
+  const encoded = Array.from(texts, (text) => encoder.encode(text));
+  const offsets = new Uint32Array(encoded.length + 1);
+  for (let i = 0; i < encoded.length; i++) offsets[i + 1] = offsets[i] + encoded[i].length;
+  const bytes = new Uint8Array(offsets[encoded.length]);
+  for (let i = 0; i < encoded.length; i++) bytes.set(encoded[i], offsets[i]);
+  return { bytes, offsets };
+}
+
+function checkByteToken(id: number, text: string): void {
+  if (BYTE_TOKEN.test(text)) return;
+  throw new GgufError("TOKENIZER_BYTE_TOKEN", `Byte token ${id} should read <0x00> to <0xFF>`, {
+    subject: "tokenizer.ggml.tokens",
+  });
+}
