@@ -1,0 +1,24 @@
+// `cria/gguf`: reads and writes GGUF model files.
+
+export { GgufError } from "../errors.js";
+export { type GgufEntry, GgufMetadata } from "./metadata.js";
+export {
+  type Gguf,
+  type GgufPart,
+  type GgufTensor,
+  type OpenGgufOptions,
+  openGguf,
+} from "./open.js";
+export type { GgufSource } from "./source.js";
+export { StringTable } from "./string-table.js";
+export {
+  removedTensorTypes,
+  type TensorType,
+  type TensorTypeName,
+  tensorBytes,
+  tensorTypeById,
+  tensorTypeByName,
+  tensorTypes,
+} from "./tensor-types.js";
+export type { GgufArray, GgufInnerArray, GgufNumericArray, GgufScalarType, GgufType, GgufValue } from "./values.js";
+export { GgufWriter } from "./writer.js";

@@ -1,0 +1,169 @@
+// Opens a GGUF model: one source, or the parts of a split one, as one set of metadata and tensors.
+
+import { GgufError } from "../errors.js";
+import { type Header, readHeader } from "./header.js";
+import type { GgufMetadata } from "./metadata.js";
+import { printable } from "./printable.js";
+import { type GgufSource, openSource, type Source } from "./source.js";
+import { checkParts, partCount, partPath, splitError } from "./split.js";
+import type { TensorTypeName } from "./tensor-types.js";
+import { DEFAULT_WINDOW_BYTES } from "./window.js";
+
+/** Where one tensor is, and what it is. */
+export interface GgufTensor {
+  readonly name: string;
+  readonly type: TensorTypeName;
+  /** In GGUF's order: ne0, the row length, first. A scalar has none. */
+  readonly shape: readonly number[];
+  /** Byte offset in its part's file. */
+  readonly offset: number;
+  readonly bytes: number;
+  /** Index into `Gguf.parts`. */
+  readonly part: number;
+}
+
+/** One file of a model; most models have one. */
+export interface GgufPart {
+  /** The file's name, or "Blob" or "Uint8Array". */
+  readonly name: string;
+  /** The file's path as given; undefined for a Blob or a Uint8Array. */
+  readonly path: string | undefined;
+  /** Bytes of the file. */
+  readonly size: number;
+  /** When the file was last modified, in ms since 1970; undefined for a Blob or a Uint8Array. */
+  readonly modified: number | undefined;
+  /** Byte offset at which its tensor data begins. */
+  readonly dataOffset: number;
+}
+
+/** An open GGUF model. Everything but tensor data is in memory; `close` it when the tensors have been read. */
+export interface Gguf {
+  /** The format's version: 2 or 3. */
+  readonly version: number;
+  /** The key-value pairs (a split model's are those of part 1). */
+  readonly metadata: GgufMetadata;
+  /** All tensors, in file order, part after part. */
+  readonly tensors: readonly GgufTensor[];
+  /** Bytes that tensor data is aligned to. */
+  readonly alignment: number;
+  readonly parts: readonly GgufPart[];
+  /** False for a header by itself: a file that ends where its tensor data would begin. Then no tensor can be read. */
+  readonly hasData: boolean;
+  /** The tensor of this name. */
+  tensor(name: string): GgufTensor | undefined;
+  /** The tensor's bytes, as they are in the file. Throws GgufError where the file has changed or is closed. */
+  readTensor(tensor: GgufTensor): Promise<Uint8Array<ArrayBuffer>>;
+  close(): Promise<void>;
+}
+
+export interface OpenGgufOptions {
+  /** Bytes of the header to read at a time; 1 MiB by default. */
+  readonly windowBytes?: number;
+}
+
+/**
+ * Opens a GGUF file of version 2 or 3 and reads its header. The source is a path, a `file:` URL, a Blob or a Uint8Array (not
+ * copied: do not change it). Of a split model, pass part 1's path: the others are looked for beside it; or an array of all
+ * parts in order, of any kind.
+ *
+ * A header with tensors but without a single byte of data is accepted with `hasData` false.
+ *
+ * @throws GgufError for whatever is wrong, with `code`, `offset` and `subject`; nothing stays open then.
+ */
+export async function openGguf(
+  source: GgufSource | readonly GgufSource[],
+  { windowBytes = DEFAULT_WINDOW_BYTES }: OpenGgufOptions = {},
+): Promise<Gguf> {
+  const given: readonly GgufSource[] = Array.isArray(source) ? source : [source as GgufSource];
+  if (given.length === 0) throw new GgufError("GGUF_SOURCE", "an empty list of parts");
+  const sources: Source[] = [];
+  const headers: Header[] = [];
+  const open = async (part: GgufSource) => {
+    const opened = await openSource(part);
+    sources.push(opened);
+    headers.push(await readHeader(opened, windowBytes));
+  };
+  try {
+    await open(given[0]);
+    const count = partCount(sources[0], headers[0]);
+    if (given.length > 1 && given.length !== count) {
+      throw splitError(sources[0], "split.count", `the model has ${count} parts, ${given.length} were given`);
+    }
+    for (let index = 1; index < count; index++) {
+      await open(given.length > 1 ? given[index] : siblingPath(sources[0], index, count));
+    }
+    if (count > 1) checkParts(sources, headers);
+    return new OpenGguf(sources, headers);
+  } catch (error) {
+    await Promise.all(sources.map((opened) => opened.close()));
+    throw error;
+  }
+}
+
+function siblingPath(first: Source, index: number, count: number): string {
+  const message = `this is part 1 of ${count} of a split model`;
+  if (first.path === undefined) throw splitError(first, "split.count", `${message}: pass an array of all parts`);
+  const path = partPath(first.path, index, count);
+  if (path !== undefined) return path;
+  const ending = `-00001-of-${String(count).padStart(5, "0")}.gguf`;
+  throw splitError(
+    first,
+    "split.count",
+    `${message}, but its name does not end in ${ending}, so the others have no name`,
+  );
+}
+
+class OpenGguf implements Gguf {
+  readonly version: number;
+  readonly metadata: GgufMetadata;
+  readonly tensors: readonly GgufTensor[];
+  readonly alignment: number;
+  readonly parts: readonly GgufPart[];
+  readonly hasData: boolean;
+  readonly #sources: readonly Source[];
+  readonly #byName: ReadonlyMap<string, GgufTensor>;
+  #closed = false;
+
+  constructor(sources: readonly Source[], headers: readonly Header[]) {
+    this.#sources = sources;
+    this.version = headers[0].version;
+    this.metadata = headers[0].metadata;
+    this.alignment = headers[0].alignment;
+    this.hasData = headers.every((header) => header.hasData);
+    this.tensors = headers.flatMap((header, part) => header.tensors.map((tensor) => ({ ...tensor, part })));
+    this.parts = sources.map(({ name, path, size, modified }, part) => {
+      return { name, path, size, modified, dataOffset: headers[part].dataOffset };
+    });
+    this.#byName = new Map(this.tensors.map((tensor) => [tensor.name, tensor]));
+  }
+
+  tensor(name: string): GgufTensor | undefined {
+    return this.#byName.get(name);
+  }
+
+  async readTensor(tensor: GgufTensor): Promise<Uint8Array<ArrayBuffer>> {
+    const subject = printable(tensor.name);
+    if (this.#byName.get(tensor.name) !== tensor) {
+      throw new GgufError("GGUF_TENSOR_NAME", "this tensor is not of this model", { subject });
+    }
+    const { offset } = tensor;
+    if (this.#closed) throw new GgufError("GGUF_CLOSED", "the model has been closed", { subject, offset });
+    if (!this.hasData) {
+      throw new GgufError("GGUF_TRUNCATED", "the file is a header only: the tensor data is missing", {
+        subject,
+        offset,
+      });
+    }
+    const source = this.#sources[tensor.part];
+    await source.verifyUnchanged();
+    const bytes = new Uint8Array(tensor.bytes);
+    await source.read(offset, bytes);
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all(this.#sources.map((source) => source.close()));
+  }
+}
