@@ -15,7 +15,7 @@ import { printable } from "./printable.js";
 import { readEntry } from "./read-values.js";
 import type { Source } from "./source.js";
 import { removedTensorTypes, type TensorTypeName, tensorBytes, tensorTypeById, tensorTypes } from "./tensor-types.js";
-import { HeaderWindow } from "./window.js";
+import { amount, HeaderWindow } from "./window.js";
 
 /** The default of general.alignment. */
 export const DEFAULT_ALIGNMENT = 32;
@@ -73,7 +73,7 @@ export async function readHeader(source: Source, windowBytes: number): Promise<H
   const pairCount = await window.uint64("the number of key-value pairs");
   window.expect(
     pairCount * LEAST_PAIR_BYTES + tensorCount * LEAST_TENSOR_BYTES,
-    `a header of ${pairCount} key-value pairs and ${tensorCount} tensors`,
+    `a header of ${amount(pairCount)} key-value pairs and ${amount(tensorCount)} tensors`,
   );
   const metadata = await readMetadata(window, pairCount);
   const alignment = readAlignment(window, metadata);
@@ -203,7 +203,7 @@ function placeTensors(
     window.subject = printable(name);
     const offset = padded(end, alignment);
     if (said !== offset - dataOffset) {
-      throw window.fail("GGUF_TENSOR_OFFSET", `offset ${said}, expected ${offset - dataOffset}`, saidAt);
+      throw window.fail("GGUF_TENSOR_OFFSET", `offset ${amount(said)}, expected ${offset - dataOffset}`, saidAt);
     }
     end = offset + bytes;
     if (padded(end, alignment) > Number.MAX_SAFE_INTEGER - alignment) {

@@ -9,6 +9,7 @@ export {
   type OpenGgufOptions,
   openGguf,
 } from "./open.js";
+export { printable } from "./printable.js";
 export type { GgufSource } from "./source.js";
 export { StringTable } from "./string-table.js";
 export {

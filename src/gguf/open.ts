@@ -75,6 +75,7 @@ export async function openGguf(
   { windowBytes = DEFAULT_WINDOW_BYTES }: OpenGgufOptions = {},
 ): Promise<Gguf> {
   const given: readonly GgufSource[] = Array.isArray(source) ? source : [source as GgufSource];
+  if (!Number.isInteger(windowBytes) || windowBytes < 1) throw new RangeError(`windowBytes: ${windowBytes}`);
   if (given.length === 0) throw new GgufError("GGUF_SOURCE", "an empty list of parts");
   const sources: Source[] = [];
   const headers: Header[] = [];

@@ -20,7 +20,7 @@ import {
   numericArrays,
   scalarTypes,
 } from "./values.js";
-import type { HeaderWindow } from "./window.js";
+import { amount, type HeaderWindow } from "./window.js";
 
 /** A type number and the value after it. */
 export async function readEntry(window: HeaderWindow): Promise<GgufEntry> {
@@ -84,7 +84,7 @@ async function readArray(window: HeaderWindow, depth: number): Promise<GgufInner
   const type = await readType(window);
   const length = await window.uint64("the array's length");
   const least = type === "array" ? LEAST_INNER_ARRAY_BYTES : elementBytes[type];
-  window.expect(length * least, `an array of ${length} ${type} elements`);
+  window.expect(length * least, `an array of ${amount(length)} ${type} elements`);
   if (type !== "array") {
     return { type: `${type}[]`, value: await readElements(window, type, length) };
   }
@@ -107,19 +107,18 @@ async function readElements(window: HeaderWindow, type: GgufScalarType, length: 
 
 async function readStrings(window: HeaderWindow, length: number): Promise<StringTable> {
   const table = new StringTableBuilder();
-  for (let index = 0; index < length; index++) {
-    if (window.buffered < 8) await window.fill(8, `the length of string ${index}`);
-    const bytes = window.takeUint64();
-    // The strings after this one take 8 bytes each at least.
-    window.expect(
-      bytes + (length - 1 - index) * 8,
-      `string ${index} of ${length}, of ${bytes} bytes, and those after it`,
-    );
-    let left = bytes;
+  while (table.length < length) {
+    const { bytes, from, to } = window.buffer();
+    window.skip(table.appendPrefixed(bytes, from, to, length - table.length));
+    if (table.length === length) break;
+    // The next string crosses the window's end.
+    let left = await window.uint64("a string's length");
+    window.expect(left, `string ${table.length} of ${length}`);
     while (left > 0) {
-      if (window.buffered === 0) await window.fill(1, `string ${index}`);
+      if (window.buffered === 0) await window.fill(1, "a string");
+      const { bytes, from } = window.buffer();
       const count = Math.min(left, window.buffered);
-      table.append(window.window, window.cursor, window.cursor + count);
+      table.append(bytes, from, from + count);
       window.skip(count);
       left -= count;
     }

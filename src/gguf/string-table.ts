@@ -24,7 +24,8 @@ export class StringTable implements Iterable<string> {
     const builder = new StringTableBuilder();
     for (const string of strings) {
       const bytes = encoder.encode(string);
-      builder.push(bytes, 0, bytes.length);
+      builder.append(bytes, 0, bytes.length);
+      builder.end();
     }
     return builder.finish();
   }
@@ -59,43 +60,65 @@ export class StringTableBuilder {
   #used = 0;
   #count = 0;
 
-  /** Ends the string that `append` filled. */
-  end(): void {
-    if (this.#count + 1 === this.#offsets.length) {
-      const grown = new Uint32Array(this.#offsets.length * 2);
-      grown.set(this.#offsets);
-      this.#offsets = grown;
-    }
-    this.#count += 1;
-    this.#offsets[this.#count] = this.#used;
+  /** How many strings have ended. */
+  get length(): number {
+    return this.#count;
   }
 
   /** Adds bytes from..to of `source` to the current string. */
   append(source: Uint8Array, from: number, to: number): void {
-    const length = to - from;
-    if (this.#used + length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + length));
-      grown.set(this.#bytes);
-      this.#bytes = grown;
-    }
-    // Most tokens are a few bytes: a loop is quicker than the view that `set` needs.
-    if (length <= 24) {
-      const bytes = this.#bytes;
-      let position = this.#used;
-      for (let index = from; index < to; index++) bytes[position++] = source[index];
-    } else {
-      this.#bytes.set(source.subarray(from, to), this.#used);
-    }
-    this.#used += length;
+    this.#reserve(to - from);
+    this.#bytes.set(source.subarray(from, to), this.#used);
+    this.#used += to - from;
   }
 
-  /** Adds one whole string. */
-  push(source: Uint8Array, from: number, to: number): void {
-    this.append(source, from, to);
-    this.end();
+  /** Ends the string that `append` filled. */
+  end(): void {
+    this.#reserve(0);
+    this.#count += 1;
+    this.#offsets[this.#count] = this.#used;
+  }
+
+  /**
+   * Adds up to `most` strings that lie whole in from..to of `source`, each behind its length as a uint64, and returns how many
+   * bytes they took. A vocabulary and its merges are 400,000 strings: this is the inner loop of opening a file.
+   */
+  appendPrefixed(source: Uint8Array, from: number, to: number, most: number): number {
+    this.#reserve(to - from, Math.min(most, (to - from) / 8));
+    const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
+    const bytes = this.#bytes;
+    const offsets = this.#offsets;
+    const last = this.#count + most;
+    let used = this.#used;
+    let count = this.#count;
+    let position = from;
+    while (count < last && position + 8 <= to) {
+      const end = position + 8 + view.getUint32(position, true);
+      if (end > to || view.getUint32(position + 4, true) !== 0) break;
+      // Most tokens are a few bytes: a loop is quicker than the view that `set` needs.
+      for (position += 8; position < end; position++) bytes[used++] = source[position];
+      offsets[++count] = used;
+    }
+    this.#used = used;
+    this.#count = count;
+    return position - from;
   }
 
   finish(): StringTable {
     return new StringTable(this.#bytes.slice(0, this.#used), this.#offsets.slice(0, this.#count + 1));
+  }
+
+  // Makes room for so many more bytes, and so many more strings.
+  #reserve(bytes: number, strings = 1): void {
+    if (this.#used + bytes > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + bytes));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
+    if (this.#count + strings >= this.#offsets.length) {
+      const grown = new Uint32Array(Math.max(this.#offsets.length * 2, this.#count + Math.ceil(strings) + 1));
+      grown.set(this.#offsets);
+      this.#offsets = grown;
+    }
   }
 }

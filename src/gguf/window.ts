@@ -20,6 +20,11 @@ const LARGEST_HEADER = 256 * 2 ** 20;
 const fatalDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** An integer read by `uint64`, for a message: exact, or said to be rounded. */
+export function amount(value: number): string {
+  return value <= Number.MAX_SAFE_INTEGER ? String(value) : `about ${value.toExponential(2)}`;
+}
+
 export class HeaderWindow {
   readonly #source: Source;
   readonly #end: number;
@@ -59,7 +64,7 @@ export class HeaderWindow {
     if (this.#source.size > this.#end && bytes <= this.#source.size - this.position) {
       throw this.fail("GGUF_LIMIT", `${what} would make a header of more than ${LARGEST_HEADER} bytes`);
     }
-    throw this.fail("GGUF_TRUNCATED", `${what} takes ${bytes} bytes, the file has ${this.remaining} left`);
+    throw this.fail("GGUF_TRUNCATED", `${what} takes ${amount(bytes)} bytes, the file has ${this.remaining} left`);
   }
 
   /** Waits until `bytes` (at most 8) are in the window. Call it only where `buffered` is less. */
@@ -80,28 +85,22 @@ export class HeaderWindow {
     return this.#filled - this.#cursor;
   }
 
-  /** The window's bytes and where the next one is, for a caller's inner loop; `skip` what was used. */
-  get window(): Uint8Array {
-    return this.#window;
+  /** The bytes that can be taken without waiting: `from` to `to` of `bytes`, until the next call. `skip` what was used. */
+  buffer(): { readonly bytes: Uint8Array; readonly from: number; readonly to: number } {
+    return { bytes: this.#window, from: this.#cursor, to: this.#filled };
   }
-  get cursor(): number {
-    return this.#cursor;
-  }
+
   skip(bytes: number): void {
     this.#cursor += bytes;
   }
 
-  /** A uint64 that is in the window, as a number; beyond 2^53 it is rounded, which no bound lets through. */
-  takeUint64(): number {
+  /** A uint64 as a number; beyond 2^53 it is rounded, which no bound lets through. */
+  async uint64(what: string): Promise<number> {
+    if (this.buffered < 8) await this.fill(8, what);
     const low = this.#view.getUint32(this.#cursor, true);
     const high = this.#view.getUint32(this.#cursor + 4, true);
     this.#cursor += 8;
     return high * 2 ** 32 + low;
-  }
-
-  async uint64(what: string): Promise<number> {
-    if (this.buffered < 8) await this.fill(8, what);
-    return this.takeUint64();
   }
 
   async uint32(what: string): Promise<number> {
@@ -155,7 +154,8 @@ export class HeaderWindow {
     const offset = this.position;
     const length = await this.uint64(`the length of ${what}`);
     this.expect(length, what);
-    if (length > longest) throw this.fail(code, `${what} has ${length} bytes, at most ${longest} are allowed`, offset);
+    if (length > longest)
+      throw this.fail(code, `${what} has ${amount(length)} bytes, at most ${longest} are allowed`, offset);
     const bytes = new Uint8Array(length);
     await this.copyTo(bytes, what);
     return bytes;
