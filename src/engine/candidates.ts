@@ -17,7 +17,7 @@ const DIGITS = [
 ] as const;
 
 /** Spare room beside 2 k candidates, so that a small k is not thinned out too often. */
-const SPARE = 2048;
+const SPARE = 512;
 
 const float = new Float32Array(1);
 const floatBits = new Int32Array(float.buffer);
@@ -62,13 +62,11 @@ export class Candidates {
     const capacity = this.ids.length;
     let threshold = Number.NEGATIVE_INFINITY;
     this.count = 0;
-    for (let id = 0; id < logits.length; id++) {
-      const logit = logits[id];
-      if (logit <= threshold) continue;
-      if (!(logit < Number.POSITIVE_INFINITY)) throw notNumbers(id, logit);
+    for (let id = nextAbove(logits, 0, threshold); id < logits.length; id = nextAbove(logits, id + 1, threshold)) {
+      if (!(logits[id] < Number.POSITIVE_INFINITY)) throw notNumbers(id, logits[id]);
       if (this.count === capacity) threshold = this.#thinOut();
       this.ids[this.count] = id;
-      this.logits[this.count] = logit;
+      this.logits[this.count] = logits[id];
       this.count++;
     }
     if (this.count === 0)
@@ -100,7 +98,8 @@ export class Candidates {
   }
 
   /**
-   * Keeps the best candidates, as few as have weights that add up to `target` (`strict`: to more than it), at least one.
+   * Keeps the best candidates, as few as have weights that add up to `target` (`strict`: to more than it), at least one. If
+   * all of them together do not, all that have a weight stay.
    *
    * @param score the higher the better, (count); of equal scores the lowest ids are better
    */
@@ -155,6 +154,13 @@ export class Candidates {
     this.logits[to] = this.logits[from];
     this.weights[to] = this.weights[from];
   }
+}
+
+/** The first token from `id` on whose logit is above the threshold, or NaN; the number of tokens if there is none. */
+function nextAbove(logits: Float32Array, id: number, threshold: number): number {
+  let next = id;
+  while (next < logits.length && logits[next] <= threshold) next++;
+  return next;
 }
 
 /** The error for a logit that no probability can be made of. */

@@ -100,8 +100,11 @@ export class Sampler {
     const { temperature, topP, minP, typicalP } = this.#options;
     candidates.gather(logits);
     if (typicalP < 1) this.#keepTypical(candidates, typicalP);
-    if (topP < 1) candidates.keepBest(candidates.logits, topP * weigh(candidates, 1), false);
+    // Both top-p and min-p keep a beginning of the same order, so they may change places, if only top-p's probabilities are
+    // still of all candidates: then the expensive one of the two sees few.
+    const nucleus = topP < 1 ? topP * weigh(candidates, 1) : 0;
     if (minP > 0) candidates.keepFrom(candidates.largestLogit() + this.#logMinP);
+    if (topP < 1) candidates.keepBest(candidates.logits, nucleus, false);
     const target = this.#random.nextFraction() * weigh(candidates, temperature);
     let sum = 0;
     let chosen = 0;
