@@ -1,0 +1,111 @@
+// Makes a GGUF model of random weights in the shape of a real one: as fast and as large as the real one, and its logits are
+// finite and differ, but it says nothing. Weights are slices at random places of one pool of random blocks per type, so a file
+// is written about as fast as the disk takes it.
+
+import { GgufWriter, type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import { randomBlocks } from "./blocks.js";
+import { Random } from "./random.js";
+import { type Format, matrixType, type Role, type Shape, type ShapeName, shapes } from "./shapes.js";
+import { setVocabulary } from "./vocabulary.js";
+
+// Large enough that two rows of one matrix rarely begin at the same block of the pool.
+const POOL_BYTES = 8 * 2 ** 20;
+const LARGEST_SLICE = 2 ** 20;
+
+export interface SyntheticModel {
+  readonly shape: ShapeName;
+  readonly format: Format;
+  /** The same seed gives the same file. */
+  readonly seed: number;
+}
+
+/** Writes the model to `path`, and returns the file's size in bytes. */
+export async function writeSyntheticModel({ shape, format, seed }: SyntheticModel, path: string): Promise<number> {
+  const writer = describeModel(shape, format);
+  const random = new Random(seed);
+  const pools = new Map<TensorTypeName, Uint8Array>();
+  await writer.writeFile(path, ({ name, type, bytes }) => {
+    if (name === "rope_freqs.weight") return ropeFrequencies(shapes[shape]);
+    if (name.endsWith("norm.weight")) return normWeights(bytes / 4, random);
+    let pool = pools.get(type);
+    if (pool === undefined) {
+      pool = randomBlocks(type, Math.floor(POOL_BYTES / tensorTypeByName(type)!.blockBytes), random);
+      pools.set(type, pool);
+    }
+    return slices(pool, tensorTypeByName(type)!.blockBytes, bytes, random);
+  });
+  return writer.size;
+}
+
+function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
+  const shape: Shape = shapes[shapeName];
+  const { dim, layers, heads, kvHeads, ffn, vocab, tied } = shape;
+  const headDim = dim / heads;
+  const writer = new GgufWriter()
+    .set("general.architecture", "string", "llama")
+    .set("general.name", "string", `synthetic ${shapeName} ${format}`)
+    .set("general.quantization_version", "uint32", 2)
+    .set("llama.vocab_size", "uint32", vocab)
+    .set("llama.context_length", "uint32", shape.context)
+    .set("llama.embedding_length", "uint32", dim)
+    .set("llama.block_count", "uint32", layers)
+    .set("llama.feed_forward_length", "uint32", ffn)
+    .set("llama.attention.head_count", "uint32", heads)
+    .set("llama.attention.head_count_kv", "uint32", kvHeads)
+    .set("llama.attention.layer_norm_rms_epsilon", "float32", 1e-5)
+    .set("llama.rope.dimension_count", "uint32", headDim)
+    .set("llama.rope.freq_base", "float32", shape.ropeBase);
+  setVocabulary(writer, vocab);
+
+  const matrix = (name: string, columns: number, rows: number, role: Role, layer = 0, of = 1) => {
+    writer.addTensor(`${name}.weight`, matrixType(format, role, columns, layer, of), [columns, rows]);
+  };
+  matrix("token_embd", dim, vocab, tied ? "output" : "other");
+  for (let layer = 0; layer < layers; layer++) {
+    const inLayer = (name: string, columns: number, rows: number, role: Role = "other") => {
+      matrix(`blk.${layer}.${name}`, columns, rows, role, layer, layers);
+    };
+    writer.addTensor(`blk.${layer}.attn_norm.weight`, "F32", [dim]);
+    inLayer("attn_q", dim, heads * headDim);
+    inLayer("attn_k", dim, kvHeads * headDim);
+    inLayer("attn_v", dim, kvHeads * headDim, "attn_v");
+    inLayer("attn_output", heads * headDim, dim);
+    writer.addTensor(`blk.${layer}.ffn_norm.weight`, "F32", [dim]);
+    inLayer("ffn_gate", dim, ffn);
+    inLayer("ffn_up", dim, ffn);
+    inLayer("ffn_down", ffn, dim, "ffn_down");
+  }
+  writer.addTensor("output_norm.weight", "F32", [dim]);
+  if (!tied) matrix("output", dim, vocab, "output");
+  if (shape.ropeFactor !== undefined) writer.addTensor("rope_freqs.weight", "F32", [headDim / 2]);
+  return writer;
+}
+
+function* slices(pool: Uint8Array, blockBytes: number, bytes: number, random: Random): Generator<Uint8Array> {
+  const blocks = pool.length / blockBytes;
+  for (let left = bytes; left > 0; ) {
+    const first = random.below(blocks) * blockBytes;
+    const length = Math.min(left, pool.length - first, LARGEST_SLICE);
+    yield pool.subarray(first, first + length);
+    left -= length;
+  }
+}
+
+function normWeights(count: number, random: Random): Uint8Array {
+  const weights = Float32Array.from({ length: count }, () => 1 + 0.1 * random.normal());
+  return new Uint8Array(weights.buffer);
+}
+
+// Llama 3.1's scaling: long wavelengths are stretched by the factor, short ones kept, those between interpolated.
+function ropeFrequencies({ dim, heads, ropeBase, ropeFactor = 1 }: Shape): Uint8Array {
+  const [lowFactor, highFactor, oldContext] = [1, 4, 8192];
+  const headDim = dim / heads;
+  const factors = Float32Array.from({ length: headDim / 2 }, (_, index) => {
+    const wavelength = 2 * Math.PI * ropeBase ** ((2 * index) / headDim);
+    if (wavelength < oldContext / highFactor) return 1;
+    if (wavelength > oldContext / lowFactor) return ropeFactor;
+    const smooth = (oldContext / wavelength - lowFactor) / (highFactor - lowFactor);
+    return 1 / ((1 - smooth) / ropeFactor + smooth);
+  });
+  return new Uint8Array(factors.buffer);
+}
