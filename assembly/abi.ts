@@ -53,4 +53,3 @@ export const TEAM_BYTES = 1024;
 export const BARRIER_GO = 0;
 export const BARRIER_ABORT = 1;
 export const BARRIER_POISON = 2;
-export const BARRIER_TIMEOUT = 3;

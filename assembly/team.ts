@@ -7,9 +7,7 @@
 // A worker that spins too long sleeps in memory.atomic.wait32 and costs its waker a system call.
 
 import {
-  BARRIER_GO,
   BARRIER_POISON,
-  BARRIER_TIMEOUT,
   TEAM_ARRIVED,
   TEAM_DECISION,
   TEAM_IDLE,
@@ -42,9 +40,8 @@ export function teamJoin(block: usize, index: i32, workers: i32): void {
 /**
  * Waits until every worker of the team is here. The leader's `vote` becomes the answer of every worker: it is written
  * before the leader arrives, in a word that alternates so that the next vote cannot overtake a slow reader of this one.
- * `patience` in ms bounds the wait for the others (0: for ever).
  */
-export function barrier(vote: i32, patience: i32): i32 {
+export function barrier(vote: i32): i32 {
   const here = phase;
   const next = here + 1;
   phase = next;
@@ -64,8 +61,7 @@ export function barrier(vote: i32, patience: i32): i32 {
     let looks = atomic.load<i32>(control, TEAM_SPIN);
     while (atomic.load<i32>(control, TEAM_PHASE) == here) {
       if (--looks < 0) {
-        const answer = sleepAtBarrier(here, patience);
-        if (answer != BARRIER_GO) return answer;
+        sleepAtBarrier(here);
         break;
       }
     }
@@ -74,26 +70,13 @@ export function barrier(vote: i32, patience: i32): i32 {
   return atomic.load<i32>(decision);
 }
 
-function sleepAtBarrier(here: i32, patience: i32): i32 {
-  let left: i64 = i64(patience) * 1_000_000;
+function sleepAtBarrier(here: i32): void {
   atomic.add<i32>(control, 1, TEAM_SLEEPERS);
-  let answer = BARRIER_GO;
   while (atomic.load<i32>(control, TEAM_PHASE) == here) {
-    if (atomic.load<i32>(control, TEAM_POISON) != 0) {
-      answer = BARRIER_POISON;
-      break;
-    }
-    const slept = atomic.wait<i32>(control + TEAM_PHASE, here, NAP);
-    if (patience != 0 && slept == AtomicWaitResult.TIMED_OUT) {
-      left -= NAP;
-      if (left <= 0) {
-        answer = BARRIER_TIMEOUT;
-        break;
-      }
-    }
+    if (atomic.load<i32>(control, TEAM_POISON) != 0) break;
+    atomic.wait<i32>(control + TEAM_PHASE, here, NAP);
   }
   atomic.sub<i32>(control, 1, TEAM_SLEEPERS);
-  return answer;
 }
 
 /** The leader announces a step: what it wrote before is seen by whoever returns from `awaitStep`. */

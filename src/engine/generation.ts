@@ -1,0 +1,253 @@
+// Generation as callers see it: parts of text as they come, stop strings, and the totals at the end.
+
+import { CriaError } from "../errors.js";
+import type { Tokenizer } from "../tokenizer/index.js";
+import type { LeaderClient } from "./client.js";
+import type { TokenLogprob } from "./logprobs.js";
+import { checkInteger, checkNames } from "./options.js";
+import { resolveSampling, type SamplingOptions } from "./sampling-options.js";
+import { StopStrings } from "./stop-strings.js";
+
+/** How to generate: how to sample, and when to stop. */
+export interface GenerateOptions extends SamplingOptions {
+  /** Tokens at most. Default: what the context has room for. */
+  readonly maxTokens?: number;
+  /** The text ends before the first of these; they are not part of it. */
+  readonly stop?: string | readonly string[];
+  /** Ends the generation: the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Log probability of a token, and of the most likely ones at its place. */
+export interface GeneratedLogprob extends TokenLogprob {
+  readonly top: readonly TokenLogprob[];
+}
+
+/** A piece of a generation; the last one has `done`. */
+export interface GeneratedPart {
+  readonly text: string;
+  /** The tokens since the last part; text can come later than its tokens. */
+  readonly tokens: Int32Array;
+  /** One for each token, with the option `logprobs`. */
+  readonly logprobs?: readonly GeneratedLogprob[];
+  readonly done?: GenerationSummary;
+}
+
+/** "stop": a stop string, or a token that ends a text. "length": maxTokens, or the context is full. */
+export type FinishReason = "stop" | "length";
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** Tokens of the prompt that were in the KV cache already. */
+  readonly cachedTokens: number;
+  /** The seed in use, given or chosen. */
+  readonly seed: number;
+}
+
+export interface Timings {
+  /** Evaluating the prompt, ms; and tokens per second. */
+  readonly prefillMilliseconds: number;
+  readonly prefillTokensPerSecond: number;
+  /** From the first token on, ms; and tokens per second. */
+  readonly decodeMilliseconds: number;
+  readonly decodeTokensPerSecond: number;
+}
+
+export interface GenerationSummary {
+  readonly finishReason: FinishReason;
+  readonly usage: Usage;
+  readonly timings: Timings;
+}
+
+/** A whole generation. */
+export interface Completion extends GenerationSummary {
+  readonly text: string;
+  readonly tokens: Int32Array;
+  readonly logprobs?: readonly GeneratedLogprob[];
+}
+
+const optionNames = [
+  "maxTokens",
+  "stop",
+  "signal",
+  "temperature",
+  "topK",
+  "topP",
+  "minP",
+  "typicalP",
+  "repeatPenalty",
+  "frequencyPenalty",
+  "presencePenalty",
+  "penaltyLastN",
+  "logitBias",
+  "seed",
+  "logprobs",
+];
+
+/** What to generate from, and with. */
+export interface GenerationRequest {
+  readonly call: string;
+  readonly client: LeaderClient;
+  readonly tokenizer: Tokenizer;
+  readonly vocabularySize: number;
+  readonly contextSize: number;
+  /** The whole prompt; there is room for one more token, at least. */
+  readonly ids: Int32Array;
+  /** The sequence that keeps the text for the next time, if any. */
+  readonly sequence: number | undefined;
+}
+
+/** Streams a generation. Leaving the loop early aborts it. */
+export async function* streamGeneration(
+  request: GenerationRequest,
+  options: GenerateOptions,
+): AsyncGenerator<GeneratedPart, void, undefined> {
+  const { client, tokenizer, ids, contextSize } = request;
+  checkNames(request.call, options, optionNames);
+  const { maxTokens, stop, signal, ...sampling } = options;
+  const { seed } = resolveSampling(sampling, request.vocabularySize);
+  const room = contextSize - ids.length;
+  const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1));
+  const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
+
+  const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
+  const queue = new PartQueue();
+  const leave = new AbortController();
+  const stopSignal = signal === undefined ? leave.signal : AbortSignal.any([signal, leave.signal]);
+  let completionTokens = 0;
+  let stopped = false;
+  const begin = performance.now();
+  let firstToken = 0;
+
+  const running = client
+    .generate(
+      {
+        type: "generate",
+        sequence: request.sequence,
+        ids,
+        sampling: { ...sampling, seed },
+        maxTokens: most,
+        endIds: [...tokenizer.endOfGenerationIds],
+      },
+      ({ id, logprob, top }) => {
+        if (stopped) return; // the leader has not heard yet
+        completionTokens++;
+        if (firstToken === 0) firstToken = performance.now();
+        const found = stops.push(decoder.push(id));
+        const logprobs = logprob === undefined ? undefined : [{ id, logprob, top: top ?? [] }];
+        queue.push({ text: found.text, tokens: Int32Array.of(id), ...(logprobs && { logprobs }) });
+        if (found.stopped) {
+          stopped = true;
+          leave.abort();
+        }
+      },
+      stopSignal,
+    )
+    .then(
+      (summary) => {
+        const rest = stops.push(decoder.end());
+        const text = rest.text + (rest.stopped ? "" : stops.end());
+        queue.end(text, summary.finishReason === "stop" || rest.stopped ? "stop" : "length", summary);
+      },
+      (error: unknown) => {
+        if (stopped && !signal?.aborted) queue.end("", "stop", undefined);
+        else queue.fail(error);
+      },
+    );
+
+  try {
+    for (;;) {
+      const item = await queue.next();
+      if ("part" in item) {
+        yield item.part;
+        continue;
+      }
+      const { summary } = item;
+      const prefillMilliseconds = summary?.prefillMilliseconds ?? firstToken - begin;
+      const decodeMilliseconds = summary?.decodeMilliseconds ?? performance.now() - firstToken;
+      const cachedTokens = summary?.cachedTokens ?? 0;
+      // The first token comes of the prompt's last row: decoding is what follows.
+      const decoded = Math.max(0, completionTokens - 1);
+      yield {
+        text: item.text,
+        tokens: new Int32Array(0),
+        done: {
+          finishReason: item.finishReason,
+          usage: { promptTokens: ids.length, completionTokens, cachedTokens, seed },
+          timings: {
+            prefillMilliseconds,
+            prefillTokensPerSecond: perSecond(ids.length - cachedTokens, prefillMilliseconds),
+            decodeMilliseconds,
+            decodeTokensPerSecond: perSecond(decoded, decodeMilliseconds),
+          },
+        },
+      };
+      return;
+    }
+  } finally {
+    leave.abort();
+    await running;
+  }
+}
+
+/** Collects a stream of parts. */
+export async function collect(parts: AsyncIterable<GeneratedPart>): Promise<Completion> {
+  let text = "";
+  const tokens: number[] = [];
+  const logprobs: GeneratedLogprob[] = [];
+  for await (const part of parts) {
+    text += part.text;
+    tokens.push(...part.tokens);
+    if (part.logprobs !== undefined) logprobs.push(...part.logprobs);
+    if (part.done !== undefined) {
+      return { text, tokens: Int32Array.from(tokens), ...part.done, ...(logprobs.length > 0 && { logprobs }) };
+    }
+  }
+  throw new CriaError("PROTOCOL", "the generation ended without a summary");
+}
+
+interface LastItem {
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly summary:
+    | { readonly prefillMilliseconds: number; readonly decodeMilliseconds: number; readonly cachedTokens: number }
+    | undefined;
+}
+
+/** Parts between the leader's messages and the caller's loop. */
+class PartQueue {
+  readonly #items: ({ readonly part: GeneratedPart } | LastItem)[] = [];
+  #failure: { readonly error: unknown } | undefined;
+  #wake: () => void = () => undefined;
+
+  push(part: GeneratedPart): void {
+    this.#items.push({ part });
+    this.#wake();
+  }
+
+  end(text: string, finishReason: FinishReason, summary: LastItem["summary"]): void {
+    this.#items.push({ text, finishReason, summary });
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.#wake();
+  }
+
+  async next(): Promise<{ readonly part: GeneratedPart } | LastItem> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      const item = this.#items.shift();
+      if (item !== undefined) return item;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+function perSecond(count: number, milliseconds: number): number {
+  return milliseconds > 0 ? (count * 1000) / milliseconds : 0;
+}

@@ -1,0 +1,241 @@
+// The three kinds of job that the leader runs: evaluate (tokens to logits), generate (tokens to more tokens), embed (tokens to a
+// vector). A job says which rows it wants in the next step, and takes what comes of them.
+
+import { CriaError } from "../errors.js";
+import type { StepRun } from "../model/step.js";
+import type { CachedSequence } from "./kv-cache.js";
+import type {
+  EmbedRequest,
+  EvaluateRequest,
+  GenerateRequest,
+  GenerateSummary,
+  JobRequestMessage,
+  LeaderAnswer,
+  Program,
+} from "./messages.js";
+import { Sampler } from "./sampling.js";
+
+/** What a step has made of a job's rows: views of shared memory that the next step overwrites. */
+export interface StepResults {
+  /** Row i of the logits that the job asked for, (vocab). */
+  logits(i: number): Float32Array;
+  /** Row i of the hidden states that it asked for, (dim). */
+  hidden(i: number): Float32Array;
+  answer(answer: LeaderAnswer, transfer?: readonly ArrayBuffer[]): void;
+}
+
+export abstract class Job {
+  readonly id: number;
+  readonly abort: number;
+  /** Length of the sequence when the job began. */
+  readonly startLength: number;
+  /** Whether an aborted job leaves its sequence as it was. */
+  readonly rewind: boolean = true;
+
+  #done = 0;
+
+  constructor(
+    request: JobRequestMessage,
+    readonly sequence: CachedSequence,
+    protected pending: Int32Array,
+    /** The sequence ends with the job. */
+    readonly temporary: boolean,
+  ) {
+    this.id = request.job;
+    this.abort = request.abort;
+    this.startLength = sequence.tokens.length;
+  }
+
+  /** Tokens that are known and not yet evaluated. */
+  get remaining(): number {
+    return this.pending.length - this.#done;
+  }
+
+  /** The rows for the next step: at most `rows`, with at most `logits` rows of logits; undefined: none fit. */
+  next(rows: number, logits: number): StepRun | undefined {
+    const count = Math.min(rows, this.remaining);
+    const end = count === this.remaining;
+    const run = this.wanted(count, end, logits);
+    if (run === undefined) return undefined;
+    return {
+      tokens: this.pending.subarray(this.#done, this.#done + run.count),
+      position: this.sequence.tokens.length,
+      pageTable: this.sequence.pageTable,
+      logits: run.logits,
+      hidden: run.hidden,
+    };
+  }
+
+  /** The rows of `run` are done. True: so is the job. */
+  advance(run: StepRun, results: StepResults): boolean {
+    this.#done += run.tokens.length;
+    const next = this.take(run, this.remaining === 0, results);
+    if (next === "done") return true;
+    if (next !== "more") {
+      this.pending = next;
+      this.#done = 0;
+    }
+    return false;
+  }
+
+  /** Which of the next `count` rows want what; `end`: they are the last ones. */
+  protected abstract wanted(
+    count: number,
+    end: boolean,
+    logits: number,
+  ): { count: number; logits: readonly number[]; hidden: readonly number[] } | undefined;
+
+  /** Takes the results; says whether the job is done, or what tokens come next. */
+  protected abstract take(run: StepRun, end: boolean, results: StepResults): "done" | "more" | Int32Array;
+}
+
+class EvaluateJob extends Job {
+  readonly #all: boolean;
+  readonly #logits: Float32Array;
+  readonly #vocab: number;
+  #rows = 0;
+
+  constructor(request: EvaluateRequest, sequence: CachedSequence, temporary: boolean, vocab: number) {
+    super(request, sequence, request.ids, temporary);
+    this.#all = request.logits === "all";
+    this.#vocab = vocab;
+    this.#logits = new Float32Array((this.#all ? request.ids.length : 1) * vocab);
+  }
+
+  protected wanted(count: number, end: boolean, logits: number) {
+    if (this.#all) {
+      const fitting = Math.min(count, logits);
+      return fitting === 0 ? undefined : { count: fitting, logits: range(fitting), hidden: [] };
+    }
+    if (end && logits === 0) return undefined;
+    return { count, logits: end ? [count - 1] : [], hidden: [] };
+  }
+
+  protected take(run: StepRun, end: boolean, results: StepResults): "done" | "more" {
+    for (let i = 0; i < run.logits.length; i++) this.#logits.set(results.logits(i), this.#vocab * this.#rows++);
+    if (!end) return "more";
+    results.answer({ type: "evaluated", job: this.id, logits: this.#logits }, [this.#logits.buffer as ArrayBuffer]);
+    return "done";
+  }
+}
+
+class GenerateJob extends Job {
+  override readonly rewind = false;
+  readonly #sampler: Sampler;
+  readonly #request: GenerateRequest;
+  readonly #endIds: ReadonlySet<number>;
+  readonly #contextSize: number;
+  readonly #begin = performance.now();
+  #prefilled = 0;
+  #generated = 0;
+
+  constructor(
+    request: GenerateRequest,
+    sequence: CachedSequence,
+    pending: Int32Array,
+    temporary: boolean,
+    vocab: number,
+    contextSize: number,
+  ) {
+    super(request, sequence, pending, temporary);
+    this.#request = request;
+    this.#endIds = new Set(request.endIds);
+    this.#contextSize = contextSize;
+    this.#sampler = new Sampler(request.sampling, vocab);
+    for (const id of request.ids) this.#sampler.accept(id);
+  }
+
+  protected wanted(count: number, end: boolean, logits: number) {
+    if (end && logits === 0) return undefined;
+    return { count, logits: end ? [count - 1] : [], hidden: [] };
+  }
+
+  protected take(_run: StepRun, end: boolean, results: StepResults): "done" | "more" | Int32Array {
+    if (!end) return "more";
+    if (this.#prefilled === 0) this.#prefilled = performance.now();
+    if (this.#request.maxTokens === 0) return this.#finish("length", results);
+    let token: ReturnType<Sampler["sample"]>;
+    try {
+      token = this.#sampler.sample(results.logits(0));
+    } catch (error) {
+      if (!(error instanceof CriaError)) throw error;
+      const { code, message } = error;
+      results.answer({ type: "failed", job: this.id, kind: "option", code, message });
+      return "done";
+    }
+    if (this.#endIds.has(token.id)) return this.#finish("stop", results);
+    this.#sampler.accept(token.id);
+    this.#generated++;
+    results.answer({ type: "token", job: this.id, ...token });
+    if (this.#generated >= this.#request.maxTokens || this.sequence.tokens.length >= this.#contextSize) {
+      return this.#finish("length", results);
+    }
+    return Int32Array.of(token.id);
+  }
+
+  #finish(finishReason: GenerateSummary["finishReason"], results: StepResults): "done" {
+    const now = performance.now();
+    results.answer({
+      type: "generated",
+      job: this.id,
+      summary: {
+        finishReason,
+        seed: this.#sampler.seed,
+        cachedTokens: this.startLength,
+        prefillMilliseconds: this.#prefilled - this.#begin,
+        decodeMilliseconds: now - this.#prefilled,
+      },
+    });
+    return "done";
+  }
+}
+
+class EmbedJob extends Job {
+  readonly #mean: boolean;
+  readonly #sums: Float64Array;
+  #rows = 0;
+
+  constructor(request: EmbedRequest, sequence: CachedSequence, temporary: boolean, dim: number) {
+    super(request, sequence, request.ids, temporary);
+    this.#mean = request.pooling === "mean";
+    this.#sums = new Float64Array(dim);
+  }
+
+  protected wanted(count: number, end: boolean) {
+    return { count, logits: [], hidden: this.#mean ? range(count) : end ? [count - 1] : [] };
+  }
+
+  protected take(run: StepRun, end: boolean, results: StepResults): "done" | "more" {
+    for (let i = 0; i < run.hidden.length; i++, this.#rows++) {
+      const hidden = results.hidden(i);
+      for (let d = 0; d < hidden.length; d++) this.#sums[d]! += hidden[d]!;
+    }
+    if (!end) return "more";
+    const vector = Float32Array.from(this.#sums, (sum) => sum / this.#rows);
+    results.answer({ type: "embedded", job: this.id, vector }, [vector.buffer]);
+    return "done";
+  }
+}
+
+/** The job for a request; `pending`: the tokens that its sequence does not hold yet. */
+export function createJob(
+  request: JobRequestMessage,
+  sequence: CachedSequence,
+  pending: Int32Array,
+  temporary: boolean,
+  program: Program,
+): Job {
+  const { vocab, dim } = program.blueprint.hyperparameters;
+  switch (request.type) {
+    case "evaluate":
+      return new EvaluateJob(request, sequence, temporary, vocab);
+    case "generate":
+      return new GenerateJob(request, sequence, pending, temporary, vocab, program.contextSize);
+    case "embed":
+      return new EmbedJob(request, sequence, temporary, dim);
+  }
+}
+
+function range(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

@@ -1,0 +1,309 @@
+// loadModel: from a file to a model that answers. Reads the header, plans the memory, starts the team, and waits while the workers load.
+
+import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
+import { CriaError, GgufError, MemoryError, UnsupportedError } from "../errors.js";
+import { type Gguf, openGguf } from "../gguf/index.js";
+import { compileKernels, instantiateKernels, type KernelBuild, type KernelModule } from "../machine/kernels.js";
+import { Team } from "../machine/team.js";
+import { architectureOf, readModel } from "../model/architectures.js";
+import type { Hyperparameters } from "../model/hyperparameters.js";
+import type { ModelSource } from "../model/loading.js";
+import { type KvPool, type Layout, type MemoryPlan, PROGRESS_UNIT, planMemory } from "../model/memory-plan.js";
+import { ropeFrequencies } from "../model/rope.js";
+import { findWeights } from "../model/weights.js";
+import { type Tokenizer, tokenizerFrom } from "../tokenizer/index.js";
+import { LeaderClient } from "./client.js";
+import type { LeaderAnswer, Program } from "./messages.js";
+import { Model } from "./model.js";
+import { checkChoice, checkInteger, checkNames } from "./options.js";
+
+/** Element types of the KV cache. */
+export type KvCacheType = "f16" | "f32" | "q8_0";
+
+const kvKinds = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 } as const;
+
+/** How to load a model. */
+export interface LoadOptions {
+  /** Workers that compute. Default: the processors that this process may use (`os.availableParallelism()`). */
+  readonly threads?: number;
+  /** Positions of one sequence. Default: the smaller of the model's context and 4096. */
+  readonly contextSize?: number;
+  /** Sequences of full length that the KV cache has room for. Default 1. */
+  readonly sequences?: number;
+  /** Element type of the KV cache. Default f16. */
+  readonly kvCache?: KvCacheType;
+  /** Called with the fraction loaded, 0 to 1, some twenty times a second while the model loads. */
+  readonly onProgress?: (fraction: number) => void;
+  /** Ends the loading: `loadModel` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** The folder in which `worker.js` and the kernels lie, for programs whose bundler has moved this package's code. */
+  readonly assets?: URL;
+}
+
+const optionNames = ["threads", "contextSize", "sequences", "kvCache", "onProgress", "signal", "assets"];
+
+/** A path or `file:` URL; in hosts without files, the bytes of a model. Of a split model, its first part. */
+export type LoadSource = string | URL | Uint8Array | Blob;
+
+/** All that is known of a model before its weights are read. */
+export interface PlannedModel {
+  readonly hyperparameters: Hyperparameters;
+  readonly layout: Layout;
+  readonly pool: KvPool;
+  readonly plan: MemoryPlan;
+  readonly contextSize: number;
+  readonly workers: number;
+}
+
+/**
+ * Loads a GGUF model and starts the workers that run it.
+ *
+ * @throws GgufError when the file is not a well-formed model, UnsupportedError when it is one that cria does not run, MemoryError when
+ * it does not fit, WorkerError when a worker fails, CriaError INVALID_OPTION, or the signal's reason
+ */
+export async function loadModel(source: LoadSource, options: LoadOptions = {}): Promise<Model> {
+  checkNames("loadModel", options, optionNames);
+  const { signal, onProgress } = options;
+  signal?.throwIfAborted();
+  const begin = performance.now();
+  const kernels = await compileKernels(options.assets);
+  const gguf = await openGguf(checkSource(source));
+  try {
+    const planned = await planModel(gguf, options, kernels);
+    const frequencies = await readFrequencies(gguf, planned.hyperparameters);
+    const memory = allocate(planned.plan);
+    const client = new LeaderClient(memory, planned.layout.aborts);
+    const program: Program = {
+      blueprint: {
+        hyperparameters: planned.hyperparameters,
+        layout: planned.layout,
+        pool: planned.pool,
+        ropeMagnitude: frequencies.magnitude,
+      },
+      frequencies: frequencies.frequencies,
+      source: await modelSource(gguf, source),
+      contextSize: planned.contextSize,
+    };
+    signal?.throwIfAborted();
+    const team = await Team.start(
+      {
+        entry:
+          options.assets === undefined ? new URL("./worker.js", import.meta.url) : new URL("worker.js", options.assets),
+        module: kernels.module,
+        memory,
+        control: planned.layout.control,
+        workers: planned.workers,
+        program,
+        onMessage: (_, message) => client.receive(message as LeaderAnswer),
+        onDeath: (error) => client.end(error),
+      },
+      await cores(),
+    );
+    const watch = watchProgress(memory, planned, onProgress);
+    try {
+      const loading = client.ready(team);
+      // While the workers read, this thread makes the tokenizer.
+      const tokenizer = readTokenizer(gguf, planned.hyperparameters);
+      await abortable(loading, signal);
+      onProgress?.(1);
+      return new Model({
+        client,
+        team,
+        tokenizer,
+        chatTemplate: gguf.metadata.getString("tokenizer.chat_template"),
+        pooling: gguf.metadata.getNumber(`${planned.hyperparameters.architecture}.pooling_type`),
+        contextSize: planned.contextSize,
+        loadMilliseconds: performance.now() - begin,
+        info: describe(gguf, planned, kernels.build),
+      });
+    } catch (error) {
+      client.end(new CriaError("DISPOSED", "the model was not loaded"));
+      await team.close();
+      throw error;
+    } finally {
+      watch.stop();
+    }
+  } finally {
+    await gguf.close();
+  }
+}
+
+/** Reads a model's shape and lays out its memory, without allocating it. */
+export async function planModel(gguf: Gguf, options: LoadOptions, kernels: KernelModule): Promise<PlannedModel> {
+  if (!gguf.hasData)
+    throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data: a vocabulary only?");
+  const hyperparameters = readModel(gguf);
+  const workers = checkInteger("threads", options.threads ?? (await cores()), 1, 256);
+  const contextSize = checkInteger(
+    "contextSize",
+    options.contextSize ?? Math.min(hyperparameters.context, 4096),
+    1,
+    2 ** 22,
+  );
+  const sequences = checkInteger("sequences", options.sequences ?? 1, 1, 4096);
+  const kvCache = checkChoice("kvCache", options.kvCache ?? "f16", ["f16", "f32", "q8_0"]);
+  if (kvCache === "q8_0" && hyperparameters.headDim % 32 !== 0) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_KV_CACHE",
+      `a q8_0 cache needs heads of a multiple of 32 dimensions, these have ${hyperparameters.headDim}; supported: f16, f32`,
+    );
+  }
+  const sizes = instantiateKernels(kernels.module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+  const { weights } = architectureOf(hyperparameters.architecture);
+  const specs = weights(hyperparameters, (name) => gguf.tensor(name) !== undefined);
+  const found = findWeights(gguf, specs, sizes);
+  const kvKind = kvKinds[kvCache];
+  const planned = planMemory(hyperparameters, found, { workers, contextSize, sequences, kvKind }, sizes);
+  return { hyperparameters, ...planned, contextSize, workers };
+}
+
+/** What a model is: `model.info`. */
+export interface ModelInfo {
+  /** `general.architecture` */
+  readonly architecture: string;
+  /** `general.name`, if the file has one. */
+  readonly name: string | undefined;
+  /** Weights, all tensors together. */
+  readonly parameters: number;
+  /** The format of most weights, such as "Q4_K". */
+  readonly format: string;
+  /** Positions of one sequence. */
+  readonly contextSize: number;
+  /** Positions that the model was trained for. */
+  readonly trainedContextSize: number;
+  readonly vocabularySize: number;
+  /** Elements of a hidden state, and of an embedding. */
+  readonly dim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Workers that compute. */
+  readonly threads: number;
+  /** Which build of the kernels runs. */
+  readonly kernels: KernelBuild;
+  /** Bytes of shared memory by purpose. */
+  readonly memory: MemoryPlan;
+}
+
+function describe(gguf: Gguf, planned: PlannedModel, kernels: KernelBuild): ModelInfo {
+  const { hyperparameters: h, plan, contextSize, workers } = planned;
+  let parameters = 0;
+  const elements = new Map<string, number>();
+  for (const tensor of gguf.tensors) {
+    const count = tensor.shape.reduce((product, n) => product * n, 1);
+    parameters += count;
+    elements.set(tensor.type, (elements.get(tensor.type) ?? 0) + count);
+  }
+  const [format] = [...elements].reduce((most, one) => (one[1] > most[1] ? one : most));
+  return {
+    architecture: h.architecture,
+    name: gguf.metadata.getString("general.name"),
+    parameters,
+    format,
+    contextSize,
+    trainedContextSize: h.context,
+    vocabularySize: h.vocab,
+    dim: h.dim,
+    layers: h.layers,
+    heads: h.heads,
+    kvHeads: h.kvHeads,
+    threads: workers,
+    kernels,
+    memory: plan,
+  };
+}
+
+function checkSource(source: LoadSource): LoadSource {
+  if (typeof source === "string" && /^(hf|https?):/.test(source)) {
+    throw new UnsupportedError("UNSUPPORTED_SOURCE", `"${source.slice(0, 80)}"; supported: paths and file: URLs`);
+  }
+  return source;
+}
+
+async function readFrequencies(gguf: Gguf, h: Hyperparameters) {
+  const tensor = gguf.tensor("rope_freqs.weight");
+  if (tensor === undefined) return ropeFrequencies(h.rope);
+  const pairs = h.rope.dimensions / 2;
+  if (tensor.type !== "F32" || tensor.shape[0] !== pairs || tensor.bytes !== pairs * 4) {
+    throw new GgufError("GGUF_TENSOR_SHAPE", `${tensor.type} (${tensor.shape.join(", ")}), expected F32 (${pairs})`, {
+      subject: tensor.name,
+    });
+  }
+  const bytes = await gguf.readTensor(tensor);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const factors = Float32Array.from({ length: pairs }, (_, i) => view.getFloat32(4 * i, true));
+  if (!factors.every((factor) => factor > 0 && Number.isFinite(factor))) {
+    throw new GgufError("GGUF_TENSOR_VALUE", "a factor is not a positive number", { subject: tensor.name });
+  }
+  return ropeFrequencies(h.rope, factors);
+}
+
+function readTokenizer(gguf: Gguf, h: Hyperparameters): Tokenizer {
+  const tokenizer = tokenizerFrom(gguf.metadata);
+  if (tokenizer.vocabularySize > h.vocab) {
+    throw new GgufError(
+      "GGUF_TENSOR_SHAPE",
+      `the vocabulary has ${tokenizer.vocabularySize} tokens, the embedding ${h.vocab} rows`,
+      { subject: "token_embd.weight" },
+    );
+  }
+  return tokenizer;
+}
+
+function allocate(plan: MemoryPlan): WebAssembly.Memory {
+  const pages = plan.total / 65536;
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new MemoryError(
+      "MEMORY_REFUSED",
+      `the host refused ${plan.total} bytes of shared memory (weights ${plan.weights} + KV cache ${plan.kvCache} + activations ` +
+        `${plan.activations} + scratch ${plan.scratch}); an address space limit (ulimit -v) is a common cause`,
+      { cause },
+    );
+  }
+}
+
+async function modelSource(gguf: Gguf, source: LoadSource): Promise<ModelSource> {
+  const paths = gguf.parts.map((part) => part.path);
+  if (paths.every((path) => path !== undefined)) return { kind: "files", paths };
+  const part = new SharedArrayBuffer(gguf.parts[0]!.size);
+  const bytes = new Uint8Array(part);
+  if (source instanceof Uint8Array) {
+    bytes.set(source);
+  } else {
+    const CHUNK = 2 ** 24;
+    const blob = source as Blob;
+    for (let at = 0; at < blob.size; at += CHUNK) {
+      bytes.set(new Uint8Array(await blob.slice(at, at + CHUNK).arrayBuffer()), at);
+    }
+  }
+  return { kind: "bytes", parts: [part] };
+}
+
+function watchProgress(memory: WebAssembly.Memory, planned: PlannedModel, report?: (fraction: number) => void) {
+  if (report === undefined) return { stop: () => undefined };
+  const words = new Int32Array(memory.buffer, planned.layout.progress, 1);
+  const total = planned.layout.weights.reduce((sum, weight) => sum + weight.rows * weight.rowBytes, 0) / PROGRESS_UNIT;
+  report(0);
+  const timer = setInterval(() => report(Math.min(1, Atomics.load(words, 0) / total)), 50);
+  return { stop: () => clearInterval(timer) };
+}
+
+function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
+  });
+}
+
+async function cores(): Promise<number> {
+  if (typeof process !== "undefined" && process.versions?.node !== undefined) {
+    const { availableParallelism } = await import("node:os");
+    return availableParallelism();
+  }
+  return navigator.hardwareConcurrency;
+}

@@ -1,0 +1,90 @@
+// What the main thread and the leader say to each other. All of it survives structured cloning.
+
+import type { ModelSource } from "../model/loading.js";
+import type { Blueprint } from "../model/run.js";
+import type { SamplingOptions, TokenLogprob } from "./sampling.js";
+
+/** What every worker is given when it starts. */
+export interface Program {
+  readonly blueprint: Blueprint;
+  readonly frequencies: Float64Array;
+  readonly source: ModelSource;
+  readonly contextSize: number;
+}
+
+/** How the hidden states of a text become one vector. */
+export type Pooling = "mean" | "last";
+
+interface JobRequest {
+  /** The caller's number for this job; answers carry it. */
+  readonly job: number;
+  /** The abort flag that the leader watches. */
+  readonly abort: number;
+}
+
+/** Continue a sequence by tokens and answer with logits. */
+export interface EvaluateRequest extends JobRequest {
+  readonly type: "evaluate";
+  readonly sequence: number;
+  readonly ids: Int32Array;
+  readonly logits: "last" | "all";
+}
+
+/** Generate. `ids` is the whole text so far; a sequence that is named keeps it for the next time. */
+export interface GenerateRequest extends JobRequest {
+  readonly type: "generate";
+  readonly sequence: number | undefined;
+  readonly ids: Int32Array;
+  readonly sampling: SamplingOptions;
+  readonly maxTokens: number;
+  readonly endIds: readonly number[];
+}
+
+/** One text to one vector, not normalised. */
+export interface EmbedRequest extends JobRequest {
+  readonly type: "embed";
+  readonly ids: Int32Array;
+  readonly pooling: Pooling;
+}
+
+export type JobRequestMessage = EvaluateRequest | GenerateRequest | EmbedRequest;
+
+export type LeaderRequest =
+  | JobRequestMessage
+  /** `evictable`: its cache may be dropped while it is idle; `generate` then evaluates its text again. */
+  | { readonly type: "open"; readonly sequence: number; readonly evictable: boolean }
+  | { readonly type: "fork"; readonly sequence: number; readonly from: number }
+  | { readonly type: "truncate"; readonly sequence: number; readonly length: number }
+  | { readonly type: "close"; readonly sequence: number }
+  /** Some abort flag was set. */
+  | { readonly type: "abort" };
+
+export interface GenerateSummary {
+  readonly finishReason: "stop" | "length";
+  readonly seed: number;
+  /** Tokens whose keys and values were in the cache already. */
+  readonly cachedTokens: number;
+  readonly prefillMilliseconds: number;
+  readonly decodeMilliseconds: number;
+}
+
+export type LeaderAnswer =
+  | { readonly type: "ready" }
+  | {
+      readonly type: "token";
+      readonly job: number;
+      readonly id: number;
+      readonly logprob?: number;
+      readonly top?: readonly TokenLogprob[];
+    }
+  | { readonly type: "generated"; readonly job: number; readonly summary: GenerateSummary }
+  | { readonly type: "evaluated"; readonly job: number; readonly logits: Float32Array }
+  | { readonly type: "embedded"; readonly job: number; readonly vector: Float32Array }
+  | { readonly type: "aborted"; readonly job: number }
+  | {
+      readonly type: "failed";
+      readonly job: number;
+      readonly kind: "context" | "option";
+      readonly code: string;
+      readonly message: string;
+    };

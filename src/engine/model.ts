@@ -1,0 +1,210 @@
+// A loaded model: the public object. It checks what it is given, makes ids of text, and hands the work to the leader.
+
+import { ContextError, CriaError, UnsupportedError } from "../errors.js";
+import type { Team } from "../machine/team.js";
+import type { Tokenizer } from "../tokenizer/index.js";
+import { Chat, type ChatOptions } from "./chat.js";
+import type { LeaderClient } from "./client.js";
+import { type Completion, collect, type GeneratedPart, type GenerateOptions, streamGeneration } from "./generation.js";
+import type { ModelInfo } from "./load-model.js";
+import type { Pooling } from "./messages.js";
+import { checkChoice, checkNames } from "./options.js";
+import { checkIds, Sequence } from "./sequence.js";
+
+/** How to embed. */
+export interface EmbedOptions {
+  /** mean: of all tokens' hidden states; last: the last token's. Default: what the file says, else mean. */
+  readonly pooling?: Pooling;
+  /** Scale to length 1. Default true. */
+  readonly normalize?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A text, or token ids that are taken as they are. */
+export type Prompt = string | ArrayLike<number>;
+
+/** What `loadModel` has put together. */
+export interface ModelParts {
+  readonly client: LeaderClient;
+  readonly team: Team;
+  readonly tokenizer: Tokenizer;
+  /** `tokenizer.chat_template` */
+  readonly chatTemplate: string | undefined;
+  /** `pooling_type`: 0 none, 1 mean, 2 first token, 3 last token. */
+  readonly pooling: number | undefined;
+  readonly contextSize: number;
+  readonly loadMilliseconds: number;
+  readonly info: ModelInfo;
+}
+
+/** A loaded model. From `loadModel`. */
+export class Model {
+  /** What the model is, and what it takes. */
+  readonly info: ModelInfo;
+  /** Text to ids and back. */
+  readonly tokenizer: Tokenizer;
+  /** From the call of `loadModel` to its end, ms. */
+  readonly loadMilliseconds: number;
+
+  readonly #parts: ModelParts;
+  #nextSequence = 1;
+  #disposed: Promise<void> | undefined;
+
+  /** Use `loadModel`. */
+  constructor(parts: ModelParts) {
+    this.#parts = parts;
+    this.info = parts.info;
+    this.tokenizer = parts.tokenizer;
+    this.loadMilliseconds = parts.loadMilliseconds;
+  }
+
+  /**
+   * Continues a prompt, part by part. A text gets BOS as the file's flags say; control tokens in it stay text. Leaving the loop early
+   * ends the generation.
+   *
+   * @throws ContextError when the prompt leaves no room for a token, CriaError INVALID_OPTION, WorkerError; rejects with signal.reason
+   */
+  generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
+    return this.#generate("generate", this.#promptIds(prompt), undefined, options);
+  }
+
+  /** Continues a prompt, and answers when it is done: `generate`, collected. */
+  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
+    return collect(this.#generate("complete", this.#promptIds(prompt), undefined, options));
+  }
+
+  /**
+   * A conversation, by the file's chat template. Its part of the KV cache may be given to others while it waits, and is made again then.
+   *
+   * @throws UnsupportedError when the file has no chat template
+   */
+  chat(options: ChatOptions = {}): Chat {
+    this.#check();
+    const { chatTemplate } = this.#parts;
+    if (chatTemplate === undefined) {
+      throw new UnsupportedError("NO_CHAT_TEMPLATE", "the model file has no chat template (tokenizer.chat_template)");
+    }
+    const sequence = this.#nextSequence++;
+    this.#parts.client.tell({ type: "open", sequence, evictable: true });
+    return new Chat(
+      {
+        tokenizer: this.tokenizer,
+        template: chatTemplate,
+        generate: (ids, options) => this.#generate("send", ids, sequence, options),
+        close: () => this.#parts.client.tell({ type: "close", sequence }),
+      },
+      options,
+    );
+  }
+
+  /** An empty sequence, for people who write their own sampling. */
+  createSequence(): Sequence {
+    this.#check();
+    const { contextSize } = this.#parts;
+    const limits = { contextSize, vocabularySize: this.info.vocabularySize };
+    return new Sequence(this.#parts.client, () => this.#nextSequence++, limits);
+  }
+
+  /**
+   * Texts to vectors, several in one step. A text gets BOS and EOS as the file's flags say.
+   *
+   * @param inputs texts, or token ids that are taken as they are; each must fit into the context
+   * @returns for each input (dim) f32, of length 1 unless `normalize` is false
+   * @throws ContextError for an input that is empty or too long, CriaError INVALID_OPTION, WorkerError; rejects with signal.reason
+   */
+  async embed(inputs: readonly Prompt[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    this.#check();
+    checkNames("embed", options, ["pooling", "normalize", "signal"]);
+    if (!Array.isArray(inputs)) throw new CriaError("INVALID_OPTION", "embed takes an array of texts or ids");
+    const { normalize = true, signal } = options;
+    const pooling = this.#pooling(options.pooling);
+    const texts = inputs.map((input, i) => this.#embedIds(input, i));
+    // When one fails the others must not run on.
+    const failed = new AbortController();
+    const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+    try {
+      return await Promise.all(
+        texts.map(async (ids) => {
+          const vector = await this.#parts.client.embed({ type: "embed", ids, pooling }, stop);
+          return normalize ? unit(vector) : vector;
+        }),
+      );
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  }
+
+  /** Ends the workers and gives the memory back. What is under way rejects. */
+  dispose(): Promise<void> {
+    this.#disposed ??= (async () => {
+      this.#parts.client.end(new CriaError("DISPOSED", "the model is disposed of"));
+      await this.#parts.team.close();
+    })();
+    return this.#disposed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #check(): void {
+    if (this.#disposed !== undefined) throw new CriaError("DISPOSED", "the model is disposed of");
+  }
+
+  #generate(call: string, ids: Int32Array, sequence: number | undefined, options: GenerateOptions) {
+    this.#check();
+    const { client, tokenizer, contextSize } = this.#parts;
+    if (ids.length >= contextSize) {
+      throw new ContextError(
+        "CONTEXT_FULL",
+        `the prompt has ${ids.length} tokens; a context of ${contextSize} has room for ${contextSize - 1} and an answer`,
+      );
+    }
+    const vocabularySize = this.info.vocabularySize;
+    return streamGeneration({ call, client, tokenizer, vocabularySize, contextSize, ids, sequence }, options);
+  }
+
+  #promptIds(prompt: Prompt): Int32Array {
+    if (typeof prompt !== "string") return checkIds(prompt, this.info.vocabularySize);
+    const { tokenizer } = this;
+    // No EOS at the end, even where the file's flags ask for one: the text goes on.
+    let ids = tokenizer.encode(prompt, { bos: false });
+    if (tokenizer.addsBos && tokenizer.bosId !== undefined) ids = Int32Array.of(tokenizer.bosId, ...ids);
+    if (ids.length === 0)
+      throw new ContextError("EMPTY_INPUT", "an empty prompt, and the model has no BOS to begin with");
+    return ids;
+  }
+
+  #embedIds(input: Prompt, index: number): Int32Array {
+    const ids = typeof input === "string" ? this.tokenizer.encode(input) : checkIds(input, this.info.vocabularySize);
+    const { contextSize } = this.#parts;
+    if (ids.length === 0) throw new ContextError("EMPTY_INPUT", `input ${index} has no tokens`);
+    if (ids.length > contextSize) {
+      throw new ContextError(
+        "CONTEXT_FULL",
+        `input ${index} has ${ids.length} tokens; the context has room for ${contextSize}`,
+      );
+    }
+    return ids;
+  }
+
+  #pooling(wanted: Pooling | undefined): Pooling {
+    if (wanted !== undefined) return checkChoice("pooling", wanted, ["mean", "last"]);
+    const { pooling } = this.#parts;
+    if (pooling === undefined || pooling === 0 || pooling === 1) return "mean";
+    if (pooling === 3) return "last";
+    throw new UnsupportedError(
+      "UNSUPPORTED_POOLING",
+      `the file asks for pooling type ${pooling}; supported: mean, last`,
+    );
+  }
+}
+
+/** The vector scaled to length 1; a zero vector stays. */
+function unit(vector: Float32Array): Float32Array {
+  let squares = 0;
+  for (const element of vector) squares += element * element;
+  const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
+  return vector.map((element) => element * scale);
+}

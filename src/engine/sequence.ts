@@ -1,0 +1,130 @@
+// A sequence: the low level, for people who write their own sampling.
+
+import { ContextError, CriaError } from "../errors.js";
+import type { LeaderClient } from "./client.js";
+
+/** A text in the KV cache that grows by `evaluate`. From `model.createSequence()`. */
+export class Sequence {
+  readonly #client: LeaderClient;
+  readonly #id: number;
+  readonly #newId: () => number;
+  readonly #limits: { readonly contextSize: number; readonly vocabularySize: number };
+  #position = 0;
+  #underWay = 0;
+  #disposed = false;
+
+  /** Use `model.createSequence()`. */
+  constructor(
+    client: LeaderClient,
+    newId: () => number,
+    limits: { readonly contextSize: number; readonly vocabularySize: number },
+    from?: { readonly id: number; readonly position: number },
+  ) {
+    this.#client = client;
+    this.#newId = newId;
+    this.#limits = limits;
+    this.#id = newId();
+    if (from === undefined) {
+      client.tell({ type: "open", sequence: this.#id, evictable: false });
+    } else {
+      client.tell({ type: "fork", sequence: this.#id, from: from.id });
+      this.#position = from.position;
+    }
+  }
+
+  /** Tokens that the sequence holds, those of calls under way included. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Appends tokens and computes what follows them. Calls queue in order.
+   *
+   * @param ids token ids, at least one
+   * @param options logits: "last" (default): of the last token only; "all": of every token
+   * @returns (n, vocab) logits, n = 1 or ids.length; the array is the caller's
+   * @throws ContextError when the tokens do not fit, CriaError INVALID_TOKEN; rejects with signal.reason when aborted: the sequence is
+   * then as it was before
+   */
+  async evaluate(
+    ids: ArrayLike<number>,
+    options: { readonly logits?: "last" | "all"; readonly signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
+    this.#check();
+    const { logits = "last", signal } = options;
+    if (logits !== "last" && logits !== "all") {
+      throw new CriaError("INVALID_OPTION", `logits is "${String(logits)}"; it can be last, all`);
+    }
+    const tokens = checkIds(ids, this.#limits.vocabularySize);
+    if (this.#position + tokens.length > this.#limits.contextSize) {
+      throw new ContextError(
+        "CONTEXT_FULL",
+        `${tokens.length} tokens at position ${this.#position} do not fit into a context of ${this.#limits.contextSize}`,
+      );
+    }
+    this.#position += tokens.length;
+    this.#underWay++;
+    try {
+      return await this.#client.evaluate({ type: "evaluate", sequence: this.#id, ids: tokens, logits }, signal);
+    } catch (error) {
+      this.#position -= tokens.length;
+      throw error;
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** Forgets all tokens from position `length` on. @throws ContextError while an `evaluate` is under way */
+  truncate(length: number): void {
+    this.#checkIdle("truncate");
+    if (!Number.isInteger(length) || length < 0 || length > this.#position) {
+      throw new ContextError("INVALID_POSITION", `truncate to ${length}; the sequence has ${this.#position} tokens`);
+    }
+    this.#client.tell({ type: "truncate", sequence: this.#id, length });
+    this.#position = length;
+  }
+
+  /** A new sequence that holds the same tokens and goes its own way. Full pages of the cache are shared. */
+  fork(): Sequence {
+    this.#checkIdle("fork");
+    return new Sequence(this.#client, this.#newId, this.#limits, { id: this.#id, position: this.#position });
+  }
+
+  /** Gives the sequence's part of the cache back. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#checkIdle("dispose");
+    this.#disposed = true;
+    this.#client.tell({ type: "close", sequence: this.#id });
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new ContextError("SEQUENCE_DISPOSED", "the sequence is disposed of");
+  }
+
+  #checkIdle(call: string): void {
+    this.#check();
+    if (this.#underWay > 0) {
+      throw new ContextError("SEQUENCE_BUSY", `${call}: ${this.#underWay} evaluate calls are under way`);
+    }
+  }
+}
+
+/** Token ids as the leader takes them. @throws CriaError */
+export function checkIds(ids: ArrayLike<number>, vocabularySize: number): Int32Array {
+  if (!(ids.length > 0)) throw new CriaError("INVALID_TOKEN", "no tokens; at least one is needed");
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    if (!Number.isInteger(id) || id! < 0 || id! >= vocabularySize) {
+      throw new CriaError(
+        "INVALID_TOKEN",
+        `token ${i} is ${String(id)}; it can be an integer in 0 .. ${vocabularySize - 1}`,
+      );
+    }
+  }
+  return Int32Array.from(ids);
+}

@@ -1,0 +1,53 @@
+// A worker's entry. All workers load the model together; then the leader serves requests, and the followers wait for steps.
+
+import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
+import type { DeathNotice, WorkerData } from "../machine/team.js";
+import { type ParentPort, workerStart } from "../machine/worker-handle.js";
+import { architectureOf } from "../model/architectures.js";
+import { loadShare } from "../model/loading.js";
+import { Run } from "../model/run.js";
+import { Leader } from "./leader.js";
+import type { Program } from "./messages.js";
+
+const { data, port } = await workerStart();
+const { membership, program } = data as WorkerData;
+const member = new Member(membership);
+
+try {
+  await work(member, program as Program, port);
+} catch (error) {
+  leave(error);
+}
+
+async function work(member: Member, program: Program, port: ParentPort): Promise<void> {
+  const { blueprint, source } = program;
+  const { layout } = blueprint;
+  await loadShare(member, layout, source);
+  if (member.index === 0) {
+    new Float64Array(member.memory.buffer, layout.frequencies).set(program.frequencies);
+  }
+  member.barrier();
+
+  const run = new Run(member, blueprint);
+  const { forward } = architectureOf(blueprint.hyperparameters.architecture);
+  if (member.index === 0) {
+    new Leader(member, () => forward(run), program, port, leave).start();
+    return;
+  }
+  for (;;) {
+    member.awaitStep();
+    try {
+      forward(run);
+    } catch (error) {
+      if (!(error instanceof StepAborted)) throw error;
+    }
+  }
+}
+
+/** A worker that cannot go on takes the team with it, and says why. */
+function leave(error: unknown): void {
+  if (error instanceof TeamPoisoned) return; // another worker was first, and has said why
+  member.poison();
+  const notice: DeathNotice = { type: "death", message: error instanceof Error ? error.message : String(error) };
+  port.postMessage(notice);
+}

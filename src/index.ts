@@ -1,0 +1,37 @@
+// cria: the public API.
+
+export type { Chat, ChatOptions } from "./engine/chat.js";
+export type {
+  Completion,
+  FinishReason,
+  GeneratedLogprob,
+  GeneratedPart,
+  GenerateOptions,
+  GenerationSummary,
+  Timings,
+  Usage,
+} from "./engine/generation.js";
+export {
+  type KvCacheType,
+  type LoadOptions,
+  type LoadSource,
+  loadModel,
+  type ModelInfo,
+} from "./engine/load-model.js";
+export type { TokenLogprob } from "./engine/logprobs.js";
+export type { Pooling } from "./engine/messages.js";
+export type { EmbedOptions, Model, Prompt } from "./engine/model.js";
+export type { SamplingOptions } from "./engine/sampling-options.js";
+export type { Sequence } from "./engine/sequence.js";
+export {
+  ContextError,
+  CriaError,
+  GgufError,
+  MemoryError,
+  TemplateError,
+  UnsupportedError,
+  WorkerError,
+} from "./errors.js";
+export type { KernelBuild } from "./machine/kernels.js";
+export type { MemoryPlan } from "./model/memory-plan.js";
+export type { ChatMessage, PromptPart, Tokenizer } from "./tokenizer/index.js";

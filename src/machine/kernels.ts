@@ -1,0 +1,163 @@
+// The kernel module: which of its two builds this host can run, and what it exports. It is compiled once, on the thread that loads a
+// model, and posted to the workers.
+
+import { CriaError, UnsupportedError } from "../errors.js";
+
+/** `relaxed` uses relaxed SIMD, `simd` only the baseline; both come from one source. */
+export type KernelBuild = "simd" | "relaxed";
+
+/** A compiled kernel module and which build it is. */
+export interface KernelModule {
+  readonly module: WebAssembly.Module;
+  readonly build: KernelBuild;
+}
+
+/** What the module exports. Pointers are byte offsets in the shared memory; assembly/ documents each kernel. */
+export interface Kernels {
+  teamJoin(control: number, index: number, workers: number): void;
+  barrier(vote: number): number;
+  announceStep(): void;
+  awaitStep(last: number): number;
+  ticket(cell: number): number;
+  resetTickets(cell: number): void;
+
+  formatActivation(type: number): number;
+  formatBlockWeights(type: number): number;
+  formatBlockBytes(type: number): number;
+  packRows(
+    type: number,
+    source: number,
+    first: number,
+    rows: number,
+    columns: number,
+    destination: number,
+    job: number,
+  ): void;
+  unpackRow(type: number, source: number, row: number, columns: number, destination: number, job: number): void;
+  dequantizeRow(type: number, source: number, columns: number, destination: number, job: number): void;
+
+  activationBytes(kind: number, columns: number): number;
+  encodeActivations(
+    kind: number,
+    source: number,
+    stride: number,
+    tokens: number,
+    columns: number,
+    destination: number,
+  ): void;
+  matmulScratchBytes(tokens: number): number;
+  matmul(
+    type: number,
+    weights: number,
+    firstGroup: number,
+    lastGroup: number,
+    columns: number,
+    x: number,
+    tokens: number,
+    y: number,
+    stride: number,
+    accumulate: number,
+    scratch: number,
+  ): void;
+
+  rmsNorm(x: number, weight: number, y: number, columns: number, epsilon: number): void;
+  swiGlu(gate: number, up: number, count: number): void;
+  addBias(y: number, bias: number, count: number): void;
+  ropeTable(
+    frequencies: number,
+    pairs: number,
+    headDim: number,
+    position: number,
+    magnitude: number,
+    table: number,
+    scratch: number,
+  ): void;
+  rope(x: number, heads: number, headDim: number, table: number): void;
+
+  kvTileBytes(kind: number, headDim: number): number;
+  storeKv(kind: number, k: number, v: number, headDim: number, kTile: number, vTile: number, slot: number): void;
+  attentionScratchBytes(headDim: number, queries: number): number;
+  attention(
+    kind: number,
+    q: number,
+    qStride: number,
+    rows: number,
+    position: number,
+    heads: number,
+    headDim: number,
+    scale: number,
+    pages: number,
+    kv: number,
+    pageBytes: number,
+    window: number,
+    out: number,
+    outStride: number,
+    scratch: number,
+  ): void;
+}
+
+/** Instantiates the kernels over a shared memory. */
+export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+}
+
+/**
+ * Compiles the build that this host can run: relaxed where it validates, else simd. `CRIA_KERNELS=simd|relaxed` overrides.
+ * @param assets where the .wasm files lie, for bundles; by default beside this package's code
+ * @throws UnsupportedError when the host has no WASM SIMD and threads, or not the build that was asked for
+ */
+export async function compileKernels(assets?: URL): Promise<KernelModule> {
+  const wanted = typeof process === "undefined" ? undefined : process.env["CRIA_KERNELS"];
+  if (wanted !== undefined && wanted !== "" && wanted !== "simd" && wanted !== "relaxed") {
+    throw new CriaError("INVALID_OPTION", `CRIA_KERNELS is "${wanted}"; it can be "simd" or "relaxed"`);
+  }
+  if (wanted !== "simd") {
+    const bytes = await readAsset(
+      assets === undefined
+        ? new URL("../kernels.relaxed.wasm", import.meta.url)
+        : new URL("kernels.relaxed.wasm", assets),
+    );
+    const module = await compileRelaxed(bytes);
+    if (module !== undefined) return { module, build: "relaxed" };
+    if (wanted === "relaxed") {
+      throw new UnsupportedError("UNSUPPORTED_HOST", "CRIA_KERNELS=relaxed, but this host has no relaxed SIMD");
+    }
+  }
+  const bytes = await readAsset(
+    assets === undefined ? new URL("../kernels.simd.wasm", import.meta.url) : new URL("kernels.simd.wasm", assets),
+  );
+  if (!WebAssembly.validate(bytes)) {
+    throw new UnsupportedError("UNSUPPORTED_HOST", "this host's WebAssembly has no 128-bit SIMD or no threads");
+  }
+  return { module: await WebAssembly.compile(bytes), build: "simd" };
+}
+
+/**
+ * Node 20 has relaxed SIMD behind a V8 flag that may be set at run time and is read when a module is compiled. It is process-wide,
+ * so it is set only for as long as the compilation takes.
+ */
+async function compileRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module | undefined> {
+  if (WebAssembly.validate(bytes)) return WebAssembly.compile(bytes);
+  if (typeof process === "undefined" || process.versions?.node === undefined) return undefined;
+  const { setFlagsFromString } = await import("node:v8");
+  try {
+    setFlagsFromString("--experimental-wasm-relaxed-simd");
+  } catch {
+    return undefined; // a host that embeds Node without V8's flags: the simd build runs
+  }
+  try {
+    return WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : undefined;
+  } finally {
+    setFlagsFromString("--no-experimental-wasm-relaxed-simd");
+  }
+}
+
+async function readAsset(url: URL): Promise<Uint8Array<ArrayBuffer>> {
+  if (url.protocol === "file:") {
+    const { readFile } = await import("node:fs/promises");
+    return new Uint8Array(await readFile(url));
+  }
+  const response = await fetch(url);
+  if (!response.ok) throw new CriaError("ASSET_MISSING", `${url.href}: HTTP status ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}

@@ -1,0 +1,98 @@
+// A worker's side of the team: the barrier, tickets, and the ways in which a step ends early.
+
+import { BARRIER_ABORT, BARRIER_GO, TEAM_PHASE, TEAM_POISON, TEAM_POISON_OP, TEAM_STEP, TICKETS } from "#abi";
+import { instantiateKernels, type Kernels } from "./kernels.js";
+
+/** What a worker needs to join; posted by the main thread. */
+export interface Membership {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Byte offset of the team's control block. */
+  readonly control: number;
+  /** This worker: 0 is the leader. */
+  readonly index: number;
+  readonly workers: number;
+}
+
+/** Every worker leaves the step at the same barrier: the leader wants it no more. */
+export class StepAborted extends Error {}
+
+/** The team is poisoned: some worker died. Nothing can be done but leave. */
+export class TeamPoisoned extends Error {}
+
+export class Member {
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  readonly index: number;
+  readonly workers: number;
+  /** Called by the leader before every barrier; true ends the step there, for all. */
+  wantsAbort: () => boolean = () => false;
+
+  readonly #control: number;
+  readonly #words: Int32Array;
+  #step = 0;
+  #cell = 0;
+  #op = 0;
+
+  constructor(membership: Membership) {
+    this.memory = membership.memory;
+    this.index = membership.index;
+    this.workers = membership.workers;
+    this.#control = membership.control;
+    this.#words = new Int32Array(membership.memory.buffer);
+    this.kernels = instantiateKernels(membership.module, membership.memory);
+    this.kernels.teamJoin(membership.control, membership.index, membership.workers);
+  }
+
+  /** Waits for all workers. @throws StepAborted, TeamPoisoned: in all workers alike */
+  barrier(): void {
+    this.#op++;
+    const vote = this.index === 0 && this.wantsAbort() ? BARRIER_ABORT : BARRIER_GO;
+    const answer = this.kernels.barrier(vote);
+    if (answer === BARRIER_GO) return;
+    throw answer === BARRIER_ABORT ? new StepAborted() : new TeamPoisoned();
+  }
+
+  /**
+   * Opens tickets for work that is shared out as it is taken: every worker opens them at the same place of the program, then each
+   * `ticket(cell)` is a number that no other worker has. At most three are opened between two barriers.
+   */
+  openTickets(): number {
+    const cell = this.#cell;
+    this.#cell = (cell + 1) % TICKETS;
+    // The opposite cell was opened four calls ago and comes up in four calls: a barrier lies between this and either.
+    if (this.index === 0) this.kernels.resetTickets((cell + TICKETS / 2) % TICKETS);
+    return cell;
+  }
+
+  /** The leader begins a step: followers return from `awaitStep`. */
+  announceStep(): void {
+    this.#op = 0;
+    this.kernels.announceStep();
+  }
+
+  /** A follower waits for the next step. @throws TeamPoisoned */
+  awaitStep(): void {
+    const step = this.kernels.awaitStep(this.#step);
+    if (step === -1 && this.poisoned) throw new TeamPoisoned();
+    this.#step = step;
+    this.#op = 0;
+  }
+
+  /** Poisons the team: every wait ends, every later barrier throws. */
+  poison(): void {
+    Atomics.store(this.#words, (this.#control + TEAM_POISON_OP) >> 2, this.#op);
+    poisonTeam(this.#words, this.#control, this.index);
+  }
+
+  get poisoned(): boolean {
+    return Atomics.load(this.#words, (this.#control + TEAM_POISON) >> 2) !== 0;
+  }
+}
+
+/** Writes the poison and wakes everybody who waits. Any thread may do it. */
+export function poisonTeam(words: Int32Array, control: number, index: number): void {
+  Atomics.compareExchange(words, (control + TEAM_POISON) >> 2, 0, index + 1);
+  Atomics.notify(words, (control + TEAM_PHASE) >> 2);
+  Atomics.notify(words, (control + TEAM_STEP) >> 2);
+}

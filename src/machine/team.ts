@@ -1,0 +1,119 @@
+// The main thread's side of the team: starts the workers, passes messages to and from the leader, and notices death. It knows no
+// transformer: the workers' entry, and what they are given, come from outside.
+
+import { TEAM_BYTES, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
+import { WorkerError } from "../errors.js";
+import { type Membership, poisonTeam } from "./member.js";
+import { startWorker, type WorkerHandle } from "./worker-handle.js";
+
+export interface TeamOptions {
+  /** Starts one worker of the program; a function, so that the caller's bundler sees the literal `new URL`. */
+  readonly entry: URL;
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Byte offset of the control block (TEAM_BYTES, zeroed). */
+  readonly control: number;
+  readonly workers: number;
+  /** What every worker is given beside its membership: structured-cloneable. */
+  readonly program: unknown;
+  /** A message from worker `index`. */
+  readonly onMessage: (index: number, message: unknown) => void;
+  /** The team is lost; called once. */
+  readonly onDeath: (error: WorkerError) => void;
+}
+
+/** What a worker finds in its first message. */
+export interface WorkerData {
+  readonly membership: Membership;
+  readonly program: unknown;
+}
+
+/** What a worker posts when it leaves because of an error of its own. */
+export interface DeathNotice {
+  readonly type: "death";
+  readonly message: string;
+}
+
+// How often a waiting worker looks before it sleeps: some 50 microseconds where each worker has a core.
+const SPIN = 20_000;
+// More workers than cores: looking only keeps the others from working.
+const SPIN_OVERSUBSCRIBED = 50;
+
+export class Team {
+  readonly #handles: WorkerHandle[] = [];
+  readonly #words: Int32Array;
+  readonly #options: TeamOptions;
+  #dead: WorkerError | undefined;
+  #closing = false;
+
+  private constructor(options: TeamOptions) {
+    this.#options = options;
+    this.#words = new Int32Array(options.memory.buffer);
+  }
+
+  /** Starts the workers. They run on their own; what they say arrives at `onMessage`. */
+  static async start(options: TeamOptions, cores: number): Promise<Team> {
+    const team = new Team(options);
+    team.#words.fill(0, options.control >> 2, (options.control + TEAM_BYTES) >> 2);
+    team.#words[(options.control + TEAM_SPIN) >> 2] = options.workers > cores ? SPIN_OVERSUBSCRIBED : SPIN;
+    for (let index = 0; index < options.workers; index++) {
+      const { module, memory, control, workers } = options;
+      const data: WorkerData = { membership: { module, memory, control, index, workers }, program: options.program };
+      team.#handles.push(
+        await startWorker(options.entry, `cria-${index}`, data, {
+          onMessage: (message) => {
+            if (isDeathNotice(message)) team.#die(index, message.message);
+            else options.onMessage(index, message);
+          },
+          onError: (error) => team.#die(index, error.message),
+          onExit: (code) => team.#die(index, `it ended unexpectedly with code ${code}`),
+        }),
+      );
+    }
+    return team;
+  }
+
+  /** The error that ended the team, if it is dead. */
+  get dead(): WorkerError | undefined {
+    return this.#dead;
+  }
+
+  /** Sends a message to the leader. */
+  tell(message: unknown): void {
+    this.#handles[0]?.postMessage(message);
+  }
+
+  /** Whether the workers keep the process alive. */
+  keepAlive(yes: boolean): void {
+    for (const handle of this.#handles) handle.keepAlive(yes);
+  }
+
+  /** Ends worker `index` at once: for tests of what happens when a worker dies. */
+  async terminateWorker(index: number): Promise<void> {
+    await this.#handles[index]?.terminate();
+  }
+
+  /** Ends all workers. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    poisonTeam(this.#words, this.#options.control, this.#options.workers);
+    await Promise.all(this.#handles.map((handle) => handle.terminate()));
+  }
+
+  #die(index: number, reason: string): void {
+    if (this.#closing || this.#dead !== undefined) return;
+    poisonTeam(this.#words, this.#options.control, index);
+    const first = (this.#words[(this.#options.control + TEAM_POISON) >> 2] ?? 1) - 1;
+    const op = this.#words[(this.#options.control + TEAM_POISON_OP) >> 2];
+    const role = first === 0 ? "the leader" : `follower ${first}`;
+    this.#dead = new WorkerError(
+      "WORKER_DIED",
+      `${role} of ${this.#options.workers} workers died at op ${op}: ${reason}`,
+    );
+    this.#options.onDeath(this.#dead);
+  }
+}
+
+function isDeathNotice(message: unknown): message is DeathNotice {
+  return typeof message === "object" && message !== null && (message as { type?: unknown }).type === "death";
+}

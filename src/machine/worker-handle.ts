@@ -1,0 +1,88 @@
+// One worker thread, in Node (node:worker_threads) or where there is a global Worker (a browser): the few things both can do.
+
+import { UnsupportedError } from "../errors.js";
+
+export interface WorkerEvents {
+  readonly onMessage: (message: unknown) => void;
+  readonly onError: (error: Error) => void;
+  readonly onExit: (code: number) => void;
+}
+
+export interface WorkerHandle {
+  postMessage(message: unknown): void;
+  /** Whether the worker keeps the process alive. */
+  keepAlive(yes: boolean): void;
+  terminate(): Promise<void>;
+}
+
+/** The worker's end of the line to the thread that started it. */
+export interface ParentPort {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  onMessage(listener: (message: unknown) => void): void;
+}
+
+const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
+
+/** Starts a worker whose first message is `data`. */
+export async function startWorker(
+  entry: URL,
+  name: string,
+  data: unknown,
+  events: WorkerEvents,
+): Promise<WorkerHandle> {
+  if (inNode) {
+    const { Worker } = await import("node:worker_threads");
+    const worker = new Worker(entry, { name, workerData: data });
+    worker.on("message", events.onMessage);
+    worker.on("error", events.onError);
+    worker.on("exit", events.onExit);
+    return {
+      postMessage: (message) => worker.postMessage(message),
+      keepAlive: (yes) => (yes ? worker.ref() : worker.unref()),
+      terminate: async () => {
+        await worker.terminate();
+      },
+    };
+  }
+  if (typeof Worker === "undefined") throw new UnsupportedError("UNSUPPORTED_HOST", "this host has no worker threads");
+  const worker = new Worker(entry, { name, type: "module" });
+  worker.onmessage = (event) => events.onMessage(event.data);
+  worker.onerror = (event) => events.onError(new Error(event.message));
+  worker.postMessage(data);
+  return {
+    postMessage: (message) => worker.postMessage(message),
+    keepAlive: () => undefined,
+    terminate: async () => worker.terminate(),
+  };
+}
+
+/** In a worker: what it was given, and its line to the thread that started it. */
+export async function workerStart(): Promise<{ data: unknown; port: ParentPort }> {
+  if (inNode) {
+    const { parentPort, workerData } = await import("node:worker_threads");
+    if (parentPort === null) throw new UnsupportedError("UNSUPPORTED_HOST", "this file is a worker's entry");
+    return {
+      data: workerData,
+      port: {
+        postMessage: (message, transfer) => parentPort.postMessage(message, transfer as ArrayBuffer[] | undefined),
+        onMessage: (listener) => parentPort.on("message", listener),
+      },
+    };
+  }
+  const scope = globalThis as unknown as {
+    onmessage: ((event: { data: unknown }) => void) | null;
+    postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  };
+  const data = await new Promise<unknown>((resolve) => {
+    scope.onmessage = (event) => resolve(event.data);
+  });
+  return {
+    data,
+    port: {
+      postMessage: (message, transfer) => scope.postMessage(message, transfer ?? []),
+      onMessage: (listener) => {
+        scope.onmessage = (event) => listener(event.data);
+      },
+    },
+  };
+}

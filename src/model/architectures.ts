@@ -1,0 +1,33 @@
+// The architectures that the engine runs: one row each, one file each.
+
+import { UnsupportedError } from "../errors.js";
+import type { Gguf } from "../gguf/index.js";
+import { printable } from "../gguf/index.js";
+import type { Architecture } from "./architecture.js";
+import type { Hyperparameters } from "./hyperparameters.js";
+import { readHyperparameters } from "./hyperparameters.js";
+import { llama } from "./llama.js";
+
+const architectures: Readonly<Record<string, Architecture>> = { llama };
+
+/** The architecture of this name, from `general.architecture`. */
+export function architectureOf(name: string): Architecture {
+  return architectures[name]!;
+}
+
+/**
+ * Reads what kind of model a file holds.
+ * @throws UnsupportedError for an architecture without a row here
+ */
+export function readModel(gguf: Gguf): Hyperparameters {
+  const name = gguf.metadata.getString("general.architecture");
+  if (name === undefined || !Object.hasOwn(architectures, name)) {
+    const type = gguf.metadata.getString("general.type");
+    const kind = type !== undefined && type !== "model" ? ` (a file of type "${printable(type)}")` : "";
+    throw new UnsupportedError(
+      "UNSUPPORTED_ARCHITECTURE",
+      `architecture "${printable(name ?? "(none)")}"${kind}; supported: ${Object.keys(architectures).join(", ")}`,
+    );
+  }
+  return readHyperparameters(gguf, name);
+}

@@ -1,0 +1,200 @@
+// What a model's metadata says about its shape, checked once, here.
+
+import { GgufError, UnsupportedError } from "../errors.js";
+import type { Gguf } from "../gguf/index.js";
+
+/** The numbers that define a Llama-like transformer. Names as in llama2.c; keys as in the GGUF specification. */
+export interface Hyperparameters {
+  readonly architecture: string;
+  /** `block_count` */
+  readonly layers: number;
+  /** `embedding_length` */
+  readonly dim: number;
+  /** `attention.head_count` */
+  readonly heads: number;
+  /** `attention.head_count_kv`: each is shared by heads / kvHeads neighbouring heads. */
+  readonly kvHeads: number;
+  /** `attention.key_length`, else dim / heads */
+  readonly headDim: number;
+  /** `feed_forward_length` */
+  readonly ffn: number;
+  /** Rows of `token_embd.weight`. */
+  readonly vocab: number;
+  /** `context_length`: positions that the model was trained for. */
+  readonly context: number;
+  /** `attention.layer_norm_rms_epsilon` */
+  readonly normEpsilon: number;
+  /** `attention.sliding_window`: positions a token looks back, its own included; 0 is all. */
+  readonly window: number;
+  readonly rope: RopeParameters;
+}
+
+/** RoPE as the file asks for it. */
+export interface RopeParameters {
+  /** `rope.dimension_count`: dimensions of a head that are rotated. */
+  readonly dimensions: number;
+  /** `rope.freq_base` */
+  readonly base: number;
+  readonly scaling: RopeScaling;
+}
+
+export type RopeScaling =
+  | { readonly type: "none" }
+  | { readonly type: "linear"; readonly factor: number }
+  | {
+      readonly type: "yarn";
+      readonly factor: number;
+      readonly originalContext: number;
+      readonly attentionFactor: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+    };
+
+// Bounds far beyond any real model, so that no product of two of them leaves the safe integers.
+const LARGEST = { layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 31 - 1, vocab: 2 ** 24 };
+
+/**
+ * Reads the hyperparameters.
+ * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
+ */
+export function readHyperparameters(gguf: Gguf, architecture: string): Hyperparameters {
+  const reader = new KeyReader(gguf, architecture);
+  const layers = reader.integer("block_count", undefined, 1, LARGEST.layers);
+  const dim = reader.integer("embedding_length", undefined, 4, LARGEST.dim);
+  const heads = reader.perLayer("attention.head_count", undefined, 1, LARGEST.heads);
+  const kvHeads = reader.perLayer("attention.head_count_kv", heads, 1, heads);
+  const ffn = reader.perLayer("feed_forward_length", undefined, 1, LARGEST.ffn);
+  const context = reader.integer("context_length", undefined, 1, LARGEST.context);
+  if (heads % kvHeads !== 0) {
+    throw reader.error("attention.head_count_kv", `${kvHeads} does not divide the ${heads} heads`);
+  }
+  const headDim = reader.integer("attention.key_length", dim % heads === 0 ? dim / heads : undefined, 1, LARGEST.dim);
+  const valueDim = reader.integer("attention.value_length", headDim, 1, LARGEST.dim);
+  if (valueDim !== headDim) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_ARCHITECTURE",
+      `keys of ${headDim} and values of ${valueDim} dimensions; supported: both alike`,
+    );
+  }
+  if (headDim % 4 !== 0 || headDim > 1024) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_ARCHITECTURE",
+      `heads of ${headDim} dimensions; supported: multiples of 4 up to 1024`,
+    );
+  }
+  const experts = reader.integer("expert_count", 0, 0, 2 ** 20);
+  if (experts > 0) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_ARCHITECTURE",
+      `a mixture of ${experts} experts (${architecture}.expert_count); supported: dense models`,
+    );
+  }
+  const normEpsilon = reader.number("attention.layer_norm_rms_epsilon", undefined);
+  if (!(normEpsilon > 0 && normEpsilon < 1)) {
+    throw reader.error("attention.layer_norm_rms_epsilon", `${normEpsilon} is not between 0 and 1`);
+  }
+  const embedding = gguf.tensor("token_embd.weight");
+  const vocab = embedding?.shape[1] ?? 0;
+  if (vocab < 1 || vocab > LARGEST.vocab) {
+    throw new GgufError("GGUF_TENSOR_MISSING", `the model has no usable token embedding`, {
+      subject: "token_embd.weight",
+    });
+  }
+  return {
+    architecture,
+    layers,
+    dim,
+    heads,
+    kvHeads,
+    headDim,
+    ffn,
+    vocab,
+    context,
+    normEpsilon,
+    window: reader.integer("attention.sliding_window", 0, 0, LARGEST.context),
+    rope: readRope(reader, headDim, context),
+  };
+}
+
+function readRope(reader: KeyReader, headDim: number, context: number): RopeParameters {
+  const dimensions = reader.integer("rope.dimension_count", headDim, 2, headDim);
+  if (dimensions % 2 !== 0) throw reader.error("rope.dimension_count", `${dimensions} is odd`);
+  const base = reader.number("rope.freq_base", 10000);
+  if (!(base > 0 && base < 1e12)) throw reader.error("rope.freq_base", `${base} is not between 0 and 1e12`);
+  return { dimensions, base, scaling: readScaling(reader, context) };
+}
+
+function readScaling(reader: KeyReader, context: number): RopeScaling {
+  const type = reader.string("rope.scaling.type") ?? "linear";
+  const factor = reader.number("rope.scaling.factor", reader.number("rope.scale_linear", 1)) || 1;
+  if (!(factor > 0 && factor < 1e6)) throw reader.error("rope.scaling.factor", `${factor} is not between 0 and 1e6`);
+  switch (type) {
+    case "none":
+      return { type: "none" };
+    case "linear":
+      return factor === 1 ? { type: "none" } : { type: "linear", factor };
+    case "yarn":
+      return {
+        type: "yarn",
+        factor,
+        originalContext: reader.integer("rope.scaling.original_context_length", context, 1, LARGEST.context),
+        attentionFactor: reader.number("rope.scaling.attn_factor", 1),
+        betaFast: reader.number("rope.scaling.yarn_beta_fast", 32),
+        betaSlow: reader.number("rope.scaling.yarn_beta_slow", 1),
+      };
+    default:
+      throw new UnsupportedError(
+        "UNSUPPORTED_ARCHITECTURE",
+        `RoPE scaling "${type.slice(0, 40)}"; supported: none, linear, yarn, and llama3 by rope_freqs.weight`,
+      );
+  }
+}
+
+/** Reads `<architecture>.<key>` with bounds. */
+class KeyReader {
+  constructor(
+    private readonly gguf: Gguf,
+    private readonly architecture: string,
+  ) {}
+
+  error(key: string, message: string): GgufError {
+    return new GgufError("GGUF_METADATA_VALUE", message, { subject: `${this.architecture}.${key}` });
+  }
+
+  number(key: string, otherwise: number | undefined): number {
+    const value = this.gguf.metadata.getNumber(`${this.architecture}.${key}`) ?? otherwise;
+    if (value === undefined) throw this.error(key, "the file does not have this key");
+    if (!Number.isFinite(value)) throw this.error(key, `${value} is not finite`);
+    return value;
+  }
+
+  integer(key: string, otherwise: number | undefined, from: number, to: number): number {
+    const value = this.number(key, otherwise);
+    if (Number.isInteger(value) && value >= from && value <= to) return value;
+    throw this.error(key, `${value} is not an integer in ${from} .. ${to}`);
+  }
+
+  string(key: string): string | undefined {
+    return this.gguf.metadata.getString(`${this.architecture}.${key}`);
+  }
+
+  /** A number, or an array that has the same number for every layer. */
+  perLayer(key: string, otherwise: number | undefined, from: number, to: number): number {
+    const value = this.gguf.metadata.get(`${this.architecture}.${key}`);
+    if (value === undefined || typeof value === "number") return this.integer(key, otherwise, from, to);
+    const numbers = this.gguf.metadata.getNumbers(`${this.architecture}.${key}`) ?? [];
+    const first = numbers[0];
+    if (first === undefined || !Number.isInteger(first) || first < from || first > to) {
+      throw this.error(key, `${first} is not an integer in ${from} .. ${to}`);
+    }
+    for (const number of numbers) {
+      if (number !== first) {
+        throw new UnsupportedError(
+          "UNSUPPORTED_ARCHITECTURE",
+          `${this.architecture}.${key} differs between layers (${first}, ${number}); supported: the same for all`,
+        );
+      }
+    }
+    return first;
+  }
+}

@@ -1,0 +1,324 @@
+// One worker's run through a forward pass: the operations that a transformer is made of, each on this worker's share of the work.
+//
+// Where an operation reads what other workers wrote, it says so and waits for them first: `barrier`. A step of one row is so little
+// work that every worker normalises and encodes it for itself, which saves the wait.
+
+import { GROUP_ROWS, PAGE, TILE_TOKENS } from "#abi";
+import type { Kernels } from "../machine/kernels.js";
+import type { Member } from "../machine/member.js";
+import type { Hyperparameters } from "./hyperparameters.js";
+import { type KvPool, type Layout, type PlacedWeight, STEP_ROWS } from "./memory-plan.js";
+import { Step } from "./step.js";
+
+/** What every worker knows of a model; posted by the thread that loads it. */
+export interface Blueprint {
+  readonly hyperparameters: Hyperparameters;
+  readonly layout: Layout;
+  readonly pool: KvPool;
+  /** RoPE's cosines and sines are multiplied by it. */
+  readonly ropeMagnitude: number;
+}
+
+/** Activations encoded in up to four ways: the way `kind` (1 .. 4) lies at base + (kind - 1) * slotBytes. */
+interface Encoded {
+  readonly base: number;
+  readonly slotBytes: number;
+}
+
+/** Where a matmul writes: f32 rows, `stride` bytes apart. */
+export interface Product {
+  readonly weight: PlacedWeight;
+  readonly bias?: PlacedWeight | undefined;
+  readonly y: number;
+  readonly stride: number;
+}
+
+// Each worker's share of a matmul comes in about this many pieces, so that a worker that is held up leaves the rest to others.
+const PIECES = 6;
+
+export class Run {
+  readonly h: Hyperparameters;
+  readonly layout: Layout;
+  readonly pool: KvPool;
+  readonly step: Step;
+  readonly kernels: Kernels;
+  readonly member: Member;
+
+  readonly #weights: ReadonlyMap<string, PlacedWeight>;
+  readonly #words: Int32Array;
+  readonly #magnitude: number;
+  readonly #scratch: number;
+  readonly #shared: Encoded;
+  readonly #own: Encoded;
+  readonly #ownNormed: number;
+
+  constructor(member: Member, blueprint: Blueprint) {
+    const { layout } = blueprint;
+    this.h = blueprint.hyperparameters;
+    this.layout = layout;
+    this.pool = blueprint.pool;
+    this.member = member;
+    this.kernels = member.kernels;
+    this.step = new Step(new Int32Array(member.memory.buffer, layout.step));
+    this.#weights = new Map(layout.weights.map((weight) => [weight.name, weight]));
+    this.#words = new Int32Array(member.memory.buffer);
+    this.#magnitude = blueprint.ropeMagnitude;
+    this.#scratch = layout.scratch + member.index * layout.scratchBytes;
+    this.#shared = { base: layout.buffers.encoded, slotBytes: layout.buffers.encodedBytes };
+    const own = this.#scratch + Math.ceil(member.kernels.matmulScratchBytes(STEP_ROWS) / 64) * 64;
+    this.#own = { base: own, slotBytes: layout.buffers.encodedBytes / STEP_ROWS };
+    this.#ownNormed = own + 4 * this.#own.slotBytes;
+  }
+
+  weight(name: string): PlacedWeight {
+    const weight = this.#weights.get(name);
+    if (weight === undefined) throw new Error(`the architecture did not declare ${name}`);
+    return weight;
+  }
+
+  maybeWeight(name: string): PlacedWeight | undefined {
+    return this.#weights.get(name);
+  }
+
+  barrier(): void {
+    this.member.barrier();
+  }
+
+  /** x = rows of the embedding; and RoPE's table of each row. Ends with a barrier. */
+  embed(embedding: PlacedWeight): void {
+    const { h, kernels, step, layout } = this;
+    const { x, xStride, rope } = layout.buffers;
+    const { index, workers } = this.member;
+    const job = this.#scratch;
+    const raw = job + 64;
+    for (let row = index; row < step.rows; row += workers) {
+      const token = step.token(row);
+      let source = embedding.address + token * embedding.rowBytes;
+      if (embedding.role === "matrix") {
+        kernels.unpackRow(embedding.type, embedding.address, token, h.dim, raw, job);
+        source = raw;
+      }
+      kernels.dequantizeRow(embedding.type, source, h.dim, x + row * xStride, job);
+      const table = rope + row * h.headDim * 8;
+      const pairs = h.rope.dimensions / 2;
+      kernels.ropeTable(layout.frequencies, pairs, h.headDim, step.position(row), this.#magnitude, table, job);
+    }
+    this.barrier();
+  }
+
+  /** Normalises and encodes rows of x for the matmuls that read them. Ends with a barrier, or needs none. */
+  normalise(norm: PlacedWeight, readers: readonly PlacedWeight[]): Encoded {
+    const { h, kernels, step } = this;
+    const { x, xStride, normed } = this.layout.buffers;
+    if (step.rows === 1) {
+      kernels.rmsNorm(x, norm.address, this.#ownNormed, h.dim, h.normEpsilon);
+      this.#encodeTile(this.#own, readers, this.#ownNormed, xStride, 0, 1);
+      return this.#own;
+    }
+    for (let first = this.member.index * TILE_TOKENS; first < step.rows; first += this.member.workers * TILE_TOKENS) {
+      const rows = Math.min(TILE_TOKENS, step.rows - first);
+      for (let row = first; row < first + rows; row++) {
+        kernels.rmsNorm(x + row * xStride, norm.address, normed + row * xStride, h.dim, h.normEpsilon);
+      }
+      this.#encodeTile(this.#shared, readers, normed, xStride, first, rows);
+    }
+    this.barrier();
+    return this.#shared;
+  }
+
+  /** Encodes rows of activations for the matmul that reads them. Ends with a barrier, or needs none. */
+  encode(source: number, stride: number, reader: PlacedWeight): Encoded {
+    const { step } = this;
+    if (step.rows === 1) {
+      this.#encodeTile(this.#own, [reader], source, stride, 0, 1);
+      return this.#own;
+    }
+    for (let first = this.member.index * TILE_TOKENS; first < step.rows; first += this.member.workers * TILE_TOKENS) {
+      this.#encodeTile(this.#shared, [reader], source, stride, first, Math.min(TILE_TOKENS, step.rows - first));
+    }
+    this.barrier();
+    return this.#shared;
+  }
+
+  #encodeTile(
+    to: Encoded,
+    readers: readonly PlacedWeight[],
+    source: number,
+    stride: number,
+    first: number,
+    rows: number,
+  ): void {
+    const { kernels } = this;
+    let done = 0;
+    for (const reader of readers) {
+      const kind = kernels.formatActivation(reader.type);
+      if ((done & (1 << kind)) !== 0) continue;
+      done |= 1 << kind;
+      const address = to.base + (kind - 1) * to.slotBytes + first * kernels.activationBytes(kind, reader.columns);
+      kernels.encodeActivations(kind, source + first * stride, stride, rows, reader.columns, address);
+    }
+  }
+
+  /** y = w . x, or y += w . x, for several weights that read the same activations. */
+  matmul(x: Encoded, products: readonly Product[], accumulate = false, rows = this.step.rows): void {
+    let pieces = 0;
+    for (const { weight } of products) pieces += Math.ceil(groupsOf(weight) / this.#pieceGroups(weight));
+    const cell = this.member.openTickets();
+    for (let piece = this.kernels.ticket(cell); piece < pieces; piece = this.kernels.ticket(cell)) {
+      let within = piece;
+      for (const product of products) {
+        const groups = this.#pieceGroups(product.weight);
+        const count = Math.ceil(groupsOf(product.weight) / groups);
+        if (within < count) {
+          const last = Math.min(groupsOf(product.weight), (within + 1) * groups);
+          this.#multiply(x, product, within * groups, last, rows, accumulate);
+          break;
+        }
+        within -= count;
+      }
+    }
+  }
+
+  /** gate = silu(wGate . x) * (wUp . x): the pieces of both matrices go together, so that nobody waits in between. */
+  gatedMatmul(x: Encoded, gate: Product, up: Product): void {
+    const groups = this.#pieceGroups(gate.weight);
+    const all = groupsOf(gate.weight);
+    const cell = this.member.openTickets();
+    for (let first = this.kernels.ticket(cell) * groups; first < all; first = this.kernels.ticket(cell) * groups) {
+      const last = Math.min(all, first + groups);
+      this.#multiply(x, gate, first, last, this.step.rows, false);
+      this.#multiply(x, up, first, last, this.step.rows, false);
+      const offset = first * GROUP_ROWS * 4;
+      for (let row = 0; row < this.step.rows; row++) {
+        const skip = row * gate.stride + offset;
+        this.kernels.swiGlu(gate.y + skip, up.y + skip, (last - first) * GROUP_ROWS);
+      }
+    }
+  }
+
+  #multiply(x: Encoded, product: Product, first: number, last: number, rows: number, accumulate: boolean): void {
+    const { kernels } = this;
+    const { weight, bias, y, stride } = product;
+    const kind = kernels.formatActivation(weight.type);
+    const encoded = x.base + (kind - 1) * x.slotBytes;
+    kernels.matmul(
+      weight.type,
+      weight.address,
+      first,
+      last,
+      weight.columns,
+      encoded,
+      rows,
+      y,
+      stride,
+      accumulate ? 1 : 0,
+      this.#scratch,
+    );
+    if (bias === undefined) return;
+    const offset = first * GROUP_ROWS * 4;
+    const count = Math.min(last * GROUP_ROWS, weight.rows) - first * GROUP_ROWS;
+    for (let row = 0; row < rows; row++) {
+      kernels.addBias(y + row * stride + offset, bias.address + offset, count);
+    }
+  }
+
+  #pieceGroups(weight: PlacedWeight): number {
+    return Math.ceil(groupsOf(weight) / (this.member.workers * PIECES));
+  }
+
+  /** Rotates q and k of every row, and puts k and v into the cache. */
+  rotateAndStore(layer: number): void {
+    const { h, kernels, step, pool } = this;
+    const { q, qStride, k, v, kvStride, rope } = this.layout.buffers;
+    const group = h.heads / h.kvHeads;
+    const headBytes = h.headDim * 4;
+    const items = step.items * h.kvHeads;
+    for (let item = this.member.index; item < items; item += this.member.workers) {
+      const run = Math.floor(item / h.kvHeads);
+      const head = item % h.kvHeads;
+      const first = step.item(run, 0);
+      const rows = step.item(run, 1);
+      const position = step.item(run, 2);
+      const pageTable = step.item(run, 3);
+      for (let i = 0; i < rows; i++) {
+        const row = first + i;
+        const table = rope + row * 2 * headBytes;
+        const key = k + row * kvStride + head * headBytes;
+        kernels.rope(q + row * qStride + head * group * headBytes, group, h.headDim, table);
+        kernels.rope(key, 1, h.headDim, table);
+        const tile = this.#kvTile(pageTable, Math.floor((position + i) / PAGE), layer, head);
+        const value = v + row * kvStride + head * headBytes;
+        kernels.storeKv(pool.kind, key, value, h.headDim, tile, tile + pool.tileBytes, (position + i) % PAGE);
+      }
+    }
+  }
+
+  #kvTile(pageTable: number, page: number, layer: number, head: number): number {
+    const number = this.#words[(pageTable >> 2) + page]!;
+    return this.#kvHead(layer, head) + number * this.pool.pageBytes;
+  }
+
+  #kvHead(layer: number, head: number): number {
+    return this.layout.kv + (layer * this.h.kvHeads + head) * 2 * this.pool.tileBytes;
+  }
+
+  /** attended = softmax(q . k) . v, over all positions that each row may see. */
+  attend(layer: number): void {
+    const { h, kernels, step, pool } = this;
+    const { q, qStride, attended } = this.layout.buffers;
+    const group = h.heads / h.kvHeads;
+    const items = step.items * h.kvHeads;
+    const scale = 1 / Math.sqrt(h.headDim);
+    const cell = this.member.openTickets();
+    for (let item = kernels.ticket(cell); item < items; item = kernels.ticket(cell)) {
+      // The last items look back farthest: they go first, so that no worker begins a long one at the end.
+      const run = step.items - 1 - Math.floor(item / h.kvHeads);
+      const head = item % h.kvHeads;
+      const first = step.item(run, 0);
+      const offset = first * qStride + head * group * h.headDim * 4;
+      kernels.attention(
+        pool.kind,
+        q + offset,
+        qStride,
+        step.item(run, 1),
+        step.item(run, 2),
+        group,
+        h.headDim,
+        scale,
+        step.item(run, 3),
+        this.#kvHead(layer, head),
+        pool.pageBytes,
+        h.window,
+        attended + offset,
+        qStride,
+        this.#scratch,
+      );
+    }
+  }
+
+  /** The last norm and the output matrix, for the rows that want hidden states or logits. Ends with a barrier. */
+  output(norm: PlacedWeight, output: PlacedWeight): void {
+    const { h, kernels, step } = this;
+    const { x, xStride, normed, hidden, logits, logitStride } = this.layout.buffers;
+    const { index, workers } = this.member;
+    for (let i = index; i < step.hiddenRows; i += workers) {
+      kernels.rmsNorm(x + step.hiddenRow(i) * xStride, norm.address, hidden + i * xStride, h.dim, h.normEpsilon);
+    }
+    if (step.logitRows > 0) {
+      for (let first = index * TILE_TOKENS; first < step.logitRows; first += workers * TILE_TOKENS) {
+        const rows = Math.min(TILE_TOKENS, step.logitRows - first);
+        for (let i = first; i < first + rows; i++) {
+          kernels.rmsNorm(x + step.logitRow(i) * xStride, norm.address, normed + i * xStride, h.dim, h.normEpsilon);
+        }
+        this.#encodeTile(this.#shared, [output], normed, xStride, first, rows);
+      }
+      this.barrier();
+      this.matmul(this.#shared, [{ weight: output, y: logits, stride: logitStride }], false, step.logitRows);
+    }
+    this.barrier();
+  }
+}
+
+function groupsOf(weight: PlacedWeight): number {
+  return Math.ceil(weight.rows / GROUP_ROWS);
+}

@@ -1,0 +1,115 @@
+// A step: what the leader wants computed, as int32 words in shared memory. It is frozen while the team works on it.
+//
+//   WORD          CONTENT
+//   0             rows         n
+//   1             items        of attention
+//   2             logit rows   m
+//   3             hidden rows  h
+//   4 ..          n times      token, position
+//   then          items times  first row, rows, position of the first, address of the sequence's page table
+//   then          m times      row that wants logits
+//   then          h times      row that wants its hidden state
+//
+// An item is a run of up to 16 rows of one sequence at consecutive positions. Rows of one sequence are consecutive.
+
+import { QUERY_ROWS } from "#abi";
+
+const HEADER = 4;
+
+/** Bytes of a step with up to `rows` rows. */
+export function stepBytes(rows: number): number {
+  return (HEADER + 2 * rows + 4 * rows + rows + rows) * 4;
+}
+
+/** A run of rows of one sequence at consecutive positions. */
+export interface StepRun {
+  readonly tokens: ArrayLike<number>;
+  /** Position of the first token. */
+  readonly position: number;
+  /** Byte offset of the sequence's page table. */
+  readonly pageTable: number;
+  /** Which of the tokens want logits, and hidden states: indices into `tokens`. */
+  readonly logits: readonly number[];
+  readonly hidden: readonly number[];
+}
+
+/** Writes a step at `words`. */
+export function writeStep(words: Int32Array, runs: readonly StepRun[]): void {
+  let n = 0;
+  for (const run of runs) {
+    for (let i = 0; i < run.tokens.length; i++, n++) {
+      words[HEADER + 2 * n] = run.tokens[i]!;
+      words[HEADER + 2 * n + 1] = run.position + i;
+    }
+  }
+  let at = HEADER + 2 * n;
+  let items = 0;
+  let row = 0;
+  for (const run of runs) {
+    for (let i = 0; i < run.tokens.length; i += QUERY_ROWS, items++) {
+      words[at++] = row + i;
+      words[at++] = Math.min(QUERY_ROWS, run.tokens.length - i);
+      words[at++] = run.position + i;
+      words[at++] = run.pageTable;
+    }
+    row += run.tokens.length;
+  }
+  const count = (of: (run: StepRun) => readonly number[]): number => {
+    let first = 0;
+    let total = 0;
+    for (const run of runs) {
+      for (const i of of(run)) {
+        words[at++] = first + i;
+        total++;
+      }
+      first += run.tokens.length;
+    }
+    return total;
+  };
+  words[0] = n;
+  words[1] = items;
+  words[2] = count((run) => run.logits);
+  words[3] = count((run) => run.hidden);
+}
+
+/** Reads a step, by any worker. */
+export class Step {
+  constructor(private readonly words: Int32Array) {}
+
+  get rows(): number {
+    return this.words[0]!;
+  }
+
+  get items(): number {
+    return this.words[1]!;
+  }
+
+  get logitRows(): number {
+    return this.words[2]!;
+  }
+
+  get hiddenRows(): number {
+    return this.words[3]!;
+  }
+
+  token(row: number): number {
+    return this.words[HEADER + 2 * row]!;
+  }
+
+  position(row: number): number {
+    return this.words[HEADER + 2 * row + 1]!;
+  }
+
+  /** Word `field` of attention item `item`: 0 first row, 1 rows, 2 position, 3 page table. */
+  item(item: number, field: 0 | 1 | 2 | 3): number {
+    return this.words[HEADER + 2 * this.rows + 4 * item + field]!;
+  }
+
+  logitRow(i: number): number {
+    return this.words[HEADER + 2 * this.rows + 4 * this.items + i]!;
+  }
+
+  hiddenRow(i: number): number {
+    return this.words[HEADER + 2 * this.rows + 4 * this.items + this.logitRows + i]!;
+  }
+}
