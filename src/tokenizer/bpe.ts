@@ -9,13 +9,10 @@ import type { PieceTable } from "./piece-table.js";
 import { type PreTokenizer, wordEnds } from "./pretokenizers.js";
 import type { FragmentEncoder } from "./special-tokens.js";
 import { asBytes, type Vocabulary } from "./vocabulary.js";
+import { remembering } from "./word-cache.js";
 
 const MERGES = "tokenizer.ggml.merges";
 const SPACE = 0x20;
-
-/** Words up to this many UTF-16 units are remembered, and at most this many of them. */
-const LONGEST_CACHED_WORD = 32;
-const MOST_CACHED_WORDS = 16384;
 
 /** An encoder of fragments with the merges of the file. */
 export function bpeEncoder(
@@ -23,34 +20,23 @@ export function bpeEncoder(
   vocabulary: Vocabulary,
   preTokenizer: PreTokenizer,
 ): FragmentEncoder {
-  const words = new WordEncoder(
+  const merger = new WordMerger(
     vocabulary,
     readMerges(metadata, vocabulary.pieces),
     preTokenizer.ignoreMerges === true,
   );
-  const cache = new Map<string, readonly number[]>();
+  const encodeWord = remembering((word, output) => merger.encode(word, output));
 
   return (text, _afterSpecial, output) => {
     let start = 0;
     for (const end of wordEnds(preTokenizer, text)) {
-      const word = text.slice(start, end);
+      encodeWord(text.slice(start, end), output);
       start = end;
-      if (word.length > LONGEST_CACHED_WORD) {
-        words.encode(word, output);
-        continue;
-      }
-      let ids = cache.get(word);
-      if (ids === undefined) {
-        ids = words.encode(word, []);
-        if (cache.size >= MOST_CACHED_WORDS) cache.clear();
-        cache.set(word, ids);
-      }
-      for (const id of ids) output.push(id);
     }
   };
 }
 
-class WordEncoder {
+class WordMerger {
   readonly #size: number;
   readonly #pieces: PieceTable;
   readonly #merges: Merges;
@@ -66,8 +52,8 @@ class WordEncoder {
     this.#ignoreMerges = ignoreMerges;
   }
 
-  /** Appends the ids of a word to `output` and returns it. */
-  encode(word: string, output: number[]): number[] {
+  /** Appends the ids of a word to `output`. */
+  encode(word: string, output: number[]): void {
     if (word.length * 3 > this.#raw.length) {
       this.#raw = new Uint8Array(word.length * 3);
       this.#letters = new Uint8Array(word.length * 6);
@@ -78,11 +64,10 @@ class WordEncoder {
       const id = this.#pieces.find(this.#letters, 0, length);
       if (id >= 0 && id < this.#size) {
         output.push(id);
-        return output;
+        return;
       }
     }
     this.#merge(written, length, output);
-    return output;
   }
 
   #merge(count: number, length: number, output: number[]): void {

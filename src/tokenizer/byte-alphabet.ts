@@ -18,7 +18,11 @@ export const CODE_POINT_OF_BYTE: Uint16Array = Uint16Array.from({ length: 256 },
   for (let byte = 0; byte < 256; byte++) if (!isPrintable(byte)) CODE_POINT_OF_BYTE[byte] = free++;
 }
 
-const BYTE_OF_CODE_POINT = new Map(Array.from(CODE_POINT_OF_BYTE, (codePoint, byte) => [codePoint, byte]));
+/** The byte for which each code point stands; -1: none. */
+const BYTE_OF_CODE_POINT = new Int16Array(0x800).fill(-1);
+CODE_POINT_OF_BYTE.forEach((codePoint, byte) => {
+  BYTE_OF_CODE_POINT[codePoint] = byte;
+});
 
 /** Writes bytes in the alphabet, as UTF-8, to `target`; returns how many bytes it wrote, at most twice as many. */
 export function toByteAlphabet(source: Uint8Array, length: number, target: Uint8Array): number {
@@ -35,15 +39,21 @@ export function toByteAlphabet(source: Uint8Array, length: number, target: Uint8
   return at;
 }
 
-const encoder = new TextEncoder();
-
-/** The bytes that a text in the alphabet stands for; a character outside of the alphabet stands for itself. */
-export function fromByteAlphabet(text: string): Uint8Array {
-  const bytes: number[] = [];
-  for (const character of text) {
-    const byte = BYTE_OF_CODE_POINT.get(character.codePointAt(0)!);
-    if (byte === undefined) bytes.push(...encoder.encode(character));
-    else bytes.push(byte);
+/** The bytes for which UTF-8 in the alphabet stands; a character outside of the alphabet stands for itself. */
+export function fromByteAlphabet(source: Uint8Array): Uint8Array {
+  const target = new Uint8Array(source.length);
+  let length = 0;
+  for (let i = 0; i < source.length; ) {
+    const size = source[i] < 0x80 ? 1 : (source[i] & 0xe0) === 0xc0 ? 2 : 3;
+    const codePoint = size === 1 ? source[i] : ((source[i] & 0x1f) << 6) | (source[i + 1] & 0x3f);
+    const byte = size <= 2 ? BYTE_OF_CODE_POINT[codePoint] : -1;
+    if (byte >= 0) {
+      target[length++] = byte;
+      i += size;
+    } else {
+      do target[length++] = source[i++];
+      while (i < source.length && (source[i] & 0xc0) === 0x80);
+    }
   }
-  return Uint8Array.from(bytes);
+  return target.subarray(0, length);
 }

@@ -1,7 +1,6 @@
 // Ids to text: the bytes of the tokens one after the other, read as UTF-8.
 
 import { fromByteAlphabet } from "./byte-alphabet.js";
-import { SPACE_MARK } from "./spm.js";
 import { BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, type Vocabulary } from "./vocabulary.js";
 
 const BLANK = 0x20;
@@ -15,15 +14,27 @@ export interface Decoder {
   end(): string;
 }
 
-/** The bytes for which a token stands in a text. */
+/** The bytes for which a token stands in a text; not to be written to. */
 export function tokenBytes(vocabulary: Vocabulary, byteLevel: boolean, id: number): Uint8Array {
   const attributes = vocabulary.attributes[id];
   const bytes = vocabulary.pieces.bytesOf(id);
   if ((attributes & (CONTROL | UNKNOWN | USER_DEFINED)) !== 0) return bytes;
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-  if ((attributes & BYTE) !== 0) return Uint8Array.of(Number.parseInt(text.slice(3, 5), 16));
+  if ((attributes & BYTE) !== 0) return Uint8Array.of(Number.parseInt(String.fromCharCode(bytes[3], bytes[4]), 16));
   if ((attributes & NORMAL) === 0) return NOTHING;
-  return byteLevel ? fromByteAlphabet(text) : new TextEncoder().encode(text.replaceAll(SPACE_MARK, " "));
+  return byteLevel ? fromByteAlphabet(bytes) : withSpaces(bytes);
+}
+
+/** Replaces U+2581, which is E2 96 81 in UTF-8, by a space. */
+function withSpaces(source: Uint8Array): Uint8Array {
+  if (!source.includes(0xe2)) return source;
+  const target = new Uint8Array(source.length);
+  let length = 0;
+  for (let i = 0; i < source.length; ) {
+    const isMark = source[i] === 0xe2 && source[i + 1] === 0x96 && source[i + 2] === 0x81;
+    target[length++] = isMark ? BLANK : source[i];
+    i += isMark ? 3 : 1;
+  }
+  return target.subarray(0, length);
 }
 
 /** A decoder over the bytes of tokens; if `stripSpace`, one space at the very start of the text goes. */
@@ -32,14 +43,32 @@ export function createDecoder(bytesOf: (id: number) => Uint8Array, stripSpace: b
   let atStart = stripSpace;
   return {
     push(id) {
-      let bytes = bytesOf(id);
+      const bytes = bytesOf(id);
       if (bytes.length === 0) return "";
-      if (atStart && bytes[0] === BLANK) bytes = bytes.subarray(1);
+      const start = atStart && bytes[0] === BLANK ? 1 : 0;
       atStart = false;
-      return decoder.decode(bytes, { stream: true });
+      return decoder.decode(bytes.subarray(start), { stream: true });
     },
     end: () => decoder.decode(),
   };
+}
+
+/** All at once what `createDecoder` gives piece by piece. */
+export function decodeAll(ids: Iterable<number>, bytesOf: (id: number) => Uint8Array, stripSpace: boolean): string {
+  let text = new Uint8Array(1024);
+  let length = 0;
+  for (const id of ids) {
+    const bytes = bytesOf(id);
+    if (length + bytes.length > text.length) {
+      const larger = new Uint8Array(2 * (length + bytes.length));
+      larger.set(text);
+      text = larger;
+    }
+    text.set(bytes, length);
+    length += bytes.length;
+  }
+  const start = stripSpace && length > 0 && text[0] === BLANK ? 1 : 0;
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(text.subarray(start, length));
 }
 
 /** WordPiece puts a space before every word; before and between punctuation there was none, most likely. */

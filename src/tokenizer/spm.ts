@@ -1,9 +1,10 @@
 // SentencePiece-style BPE ("llama"): characters merge to the token with the best score until no two neighbours form a token;
 // a character that is no token becomes its bytes, <0x00> to <0xFF>.
 
-import { MAXIMUM_SYMBOLS, mergeSymbols } from "./merge.js";
+import { mergeSymbols } from "./merge.js";
 import type { FragmentEncoder } from "./special-tokens.js";
 import type { Vocabulary } from "./vocabulary.js";
+import { remembering, type WordEncoder } from "./word-cache.js";
 
 /** What a vocabulary writes for a space: U+2581. */
 export const SPACE_MARK = "\u2581";
@@ -13,14 +14,36 @@ export function spmEncoder(
   vocabulary: Vocabulary,
   options: { readonly addSpacePrefix: boolean; readonly unknownId: number | undefined },
 ): FragmentEncoder {
-  const { pieces, size } = vocabulary;
-  const ranks = ranksOf(vocabulary.scores);
-  const byteIds = byteTokens(vocabulary, options.unknownId);
-  const encoder = new TextEncoder();
+  const neighbours = new Neighbours(vocabulary);
+  const encodeWord = remembering(mergerOf(vocabulary, options.unknownId));
 
   return (text, afterSpecial, output) => {
     const prefix = options.addSpacePrefix && afterSpecial ? " " : "";
-    const bytes = encoder.encode((prefix + text).replaceAll(" ", SPACE_MARK));
+    const marked = (prefix + text).replaceAll(" ", SPACE_MARK);
+    let start = 0;
+    let previous = -1;
+    for (let i = 0; i < marked.length; ) {
+      const codePoint = marked.codePointAt(i)!;
+      if (i > start && !neighbours.has(previous, codePoint)) {
+        encodeWord(marked.slice(start, i), output);
+        start = i;
+      }
+      previous = codePoint;
+      i += codePoint > 0xffff ? 2 : 1;
+    }
+    if (start < marked.length) encodeWord(marked.slice(start), output);
+  };
+}
+
+/** An encoder of what cannot be cut further. */
+function mergerOf(vocabulary: Vocabulary, unknownId: number | undefined): WordEncoder {
+  const { pieces, size } = vocabulary;
+  const ranks = ranksOf(vocabulary.scores);
+  const byteIds = byteTokens(vocabulary, unknownId);
+  const encoder = new TextEncoder();
+
+  return (word, output) => {
+    const bytes = encoder.encode(word);
     const ends = characterEnds(bytes);
     const starts = new Int32Array(ends.length);
     for (let i = 1; i < ends.length; i++) starts[i] = ends[i - 1];
@@ -46,8 +69,38 @@ export function spmEncoder(
   };
 }
 
-/** Longest text that one call encodes, in characters. */
-export const LONGEST_TEXT = MAXIMUM_SYMBOLS;
+/**
+ * Which characters follow each other in some token. Where two neighbours of a text do not, no merge can ever join them, so the
+ * text can be cut there: most texts fall into words. A bit may be set for several pairs: then a text is cut less often.
+ */
+class Neighbours {
+  readonly #bits = new Uint32Array(2 ** 17);
+
+  constructor({ pieces, size }: Vocabulary) {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    for (let id = 0; id < size; id++) {
+      let previous = -1;
+      for (const character of decoder.decode(pieces.bytesOf(id))) {
+        const codePoint = character.codePointAt(0)!;
+        if (previous >= 0) {
+          const bit = this.#bitOf(previous, codePoint);
+          this.#bits[bit >>> 5] |= 1 << (bit & 31);
+        }
+        previous = codePoint;
+      }
+    }
+  }
+
+  has(left: number, right: number): boolean {
+    const bit = this.#bitOf(left, right);
+    return (this.#bits[bit >>> 5] & (1 << (bit & 31))) !== 0;
+  }
+
+  #bitOf(left: number, right: number): number {
+    const hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
+    return (hash ^ (hash >>> 15)) & (this.#bits.length * 32 - 1);
+  }
+}
 
 /** The order of scores as ranks: 0 is the highest score, equal scores are equal ranks. */
 function ranksOf(scores: Float32Array): Int32Array {

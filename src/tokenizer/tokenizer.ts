@@ -1,8 +1,8 @@
 // The tokenizer of a model file: text to ids and back, of whichever kind the file has.
 
-import { UnsupportedError } from "../errors.js";
+import { GgufError, UnsupportedError } from "../errors.js";
 import { bpeEncoder, LONGEST_WORD } from "./bpe.js";
-import { cleanUpSpaces, createDecoder, type Decoder, tokenBytes } from "./decode.js";
+import { cleanUpSpaces, createDecoder, type Decoder, decodeAll, tokenBytes } from "./decode.js";
 import { readBoolean, readString, type TokenizerMetadata } from "./metadata.js";
 import { preTokenizerNamed } from "./pretokenizers.js";
 import { readSpecialIds, type SpecialDefaults, type SpecialIds } from "./special-ids.js";
@@ -41,7 +41,7 @@ export interface PromptPart {
 }
 
 // With the flag u, two halves that belong together are one character and do not match.
-const LONE_SURROGATE = /[\ud800-\udfff]/gu;
+const LONE_SURROGATES = /[\ud800-\udfff]+/gu;
 
 const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert"];
 
@@ -98,6 +98,11 @@ export class Tokenizer {
     this.addsBos = ids.addsBos || this.model === "bert";
     this.addsEos = ids.addsEos || this.model === "bert";
     this.endOfGenerationIds = ids.endOfGenerationIds;
+    if (this.model === "bert" && (ids.bosId === undefined || ids.separatorId === undefined)) {
+      throw new GgufError("TOKENIZER_ID_MISSING", "A WordPiece vocabulary has tokens for the begin and end of a text", {
+        subject: ids.bosId === undefined ? "tokenizer.ggml.bos_token_id" : "tokenizer.ggml.seperator_token_id",
+      });
+    }
     this.#firstIds = listOf(ids.bosId);
     this.#lastIds = this.addsEos ? listOf(this.model === "bert" ? ids.separatorId : ids.eosId) : [];
     this.#specialTokens = new SpecialTokens(vocabulary);
@@ -137,18 +142,13 @@ export class Tokenizer {
 
   /** The text of ids. Bytes that are no UTF-8 become U+FFFD. */
   decode(ids: Iterable<number>, { special = false }: DecodeOptions = {}): string {
-    const decoder = this.decoder({ special });
-    let text = "";
-    for (const id of ids) text += decoder.push(id);
-    text += decoder.end();
+    const text = decodeAll(ids, this.#bytesOf(special), this.#stripsSpace);
     return this.model === "bert" ? cleanUpSpaces(text) : text;
   }
 
   /** A decoder for ids that come one by one; all that it gives together is what `decode` gives ("bert": without clean-up). */
   decoder({ special = false, continues = false }: DecoderOptions = {}): Decoder {
-    const bytesOf = (id: number): Uint8Array =>
-      special || !this.isSpecial(id) ? this.tokenBytes(id) : new Uint8Array(0);
-    return createDecoder(bytesOf, this.#stripsSpace && !continues);
+    return createDecoder(this.#bytesOf(special), this.#stripsSpace && !continues);
   }
 
   /** The text of a token as the vocabulary writes it, such as "▁the", "Ġthe" or "<0x0A>". */
@@ -174,6 +174,12 @@ export class Tokenizer {
     return this.#specialTokens.idOf(text);
   }
 
+  #bytesOf(special: boolean): (id: number) => Uint8Array {
+    const byteLevel = this.model === "gpt2";
+    const hidden = new Uint8Array(0);
+    return (id) => (this.isSpecial(id) && !special ? hidden : tokenBytes(this.#vocabulary, byteLevel, id));
+  }
+
   #append(text: string, special: boolean, afterSpecial: boolean, output: number[]): boolean {
     if (text.length > LONGEST_WORD) {
       throw new UnsupportedError(
@@ -181,7 +187,7 @@ export class Tokenizer {
         `A text has up to ${LONGEST_WORD} characters, not ${text.length}`,
       );
     }
-    const wellFormed = text.replace(LONE_SURROGATE, "\ufffd");
+    const wellFormed = text.replace(LONE_SURROGATES, (lone) => "\ufffd".repeat(lone.length));
     let previousSpecial = afterSpecial;
     for (const fragment of this.#specialTokens.fragments(wellFormed, special)) {
       if (fragment.id === undefined) {

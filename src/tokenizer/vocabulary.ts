@@ -58,8 +58,9 @@ export function readVocabulary(metadata: TokenizerMetadata): Vocabulary {
   const attributes = new Uint8Array(size).fill(NORMAL);
   if (types !== undefined) for (let id = 0; id < size; id++) attributes[id] = ATTRIBUTES_OF_TYPE[types[id]] ?? 0;
   const pieces = piecesOf(texts);
+  const decoder = new TextDecoder();
   for (let id = 0; id < size; id++) {
-    if ((attributes[id] & BYTE) !== 0) checkByteToken(id, new TextDecoder().decode(pieces.bytesOf(id)));
+    if ((attributes[id] & BYTE) !== 0) checkByteToken(id, decoder.decode(pieces.bytesOf(id)));
   }
   return { size, pieces, scores, attributes };
 }

@@ -6,6 +6,7 @@ import { PrefixHashes } from "./piece-table.js";
 import type { FragmentEncoder } from "./special-tokens.js";
 import { SPACE_MARK } from "./spm.js";
 import type { Vocabulary } from "./vocabulary.js";
+import { remembering } from "./word-cache.js";
 
 /** How text is normalised before it is cut. */
 export interface WordPieceOptions {
@@ -33,48 +34,73 @@ export function wordPieceEncoder(vocabulary: Vocabulary, options: WordPieceOptio
   const encoder = new TextEncoder();
   const { pieces } = vocabulary;
 
-  return (text, _afterSpecial, output) => {
-    for (const word of normalisedWords(text, options)) {
-      const bytes = encoder.encode(SPACE_MARK + word);
-      const hashes = new PrefixHashes(bytes);
-      const before = output.length;
-      for (let at = 0; at < bytes.length; ) {
-        const id = pieces.findLongest(bytes, hashes, at);
-        if (id < 0) {
-          output.length = before;
-          break;
-        }
-        output.push(id);
-        at += pieces.bytesOf(id).length;
+  const encodeWord = remembering((word, output) => {
+    const bytes = encoder.encode(SPACE_MARK + word);
+    const hashes = new PrefixHashes(bytes);
+    const before = output.length;
+    for (let at = 0; at < bytes.length; ) {
+      const id = pieces.findLongest(bytes, hashes, at);
+      if (id < 0) {
+        output.length = before;
+        break;
       }
-      if (output.length === before && options.unknownId !== undefined) output.push(options.unknownId);
+      output.push(id);
+      at += pieces.bytesOf(id).length;
     }
+    if (output.length === before && options.unknownId !== undefined) output.push(options.unknownId);
+  });
+  const normaliser = new Normaliser(options);
+
+  return (text, _afterSpecial, output) => {
+    let word = "";
+    const endWord = (): void => {
+      if (word !== "") encodeWord(word, output);
+      word = "";
+    };
+    for (const character of text) {
+      const { role, written } = normaliser.normalise(character);
+      if (role !== "part") endWord();
+      if (role === "word") encodeWord(written, output);
+      else word += written;
+    }
+    endWord();
   };
 }
 
-function* normalisedWords(text: string, { lowercase, stripAccents }: WordPieceOptions): Generator<string> {
-  let word = "";
-  for (const character of text) {
+/** What a character is: white space, which ends a word, a word of its own, or part of a word; written as normalised. */
+interface NormalisedCharacter {
+  readonly role: "space" | "word" | "part";
+  readonly written: string;
+}
+
+class Normaliser {
+  readonly #options: WordPieceOptions;
+  readonly #known = new Map<string, NormalisedCharacter>();
+
+  constructor(options: WordPieceOptions) {
+    this.#options = options;
+  }
+
+  normalise(character: string): NormalisedCharacter {
+    let known = this.#known.get(character);
+    if (known === undefined) {
+      known = this.#compute(character);
+      this.#known.set(character, known);
+    }
+    return known;
+  }
+
+  #compute(character: string): NormalisedCharacter {
+    const { lowercase, stripAccents } = this.#options;
     const base = stripAccents ? firstOf(character.normalize("NFD")) : character;
     const codePoint = base.codePointAt(0)!;
     const classes = classOf(codePoint);
-    if ((classes & SPACE) !== 0) {
-      if (word !== "") yield word;
-      word = "";
-      continue;
-    }
-    if (codePoint === 0 || codePoint === REPLACEMENT_CHARACTER || (classes & CONTROL) !== 0) continue;
-    if (stripAccents && (classes & MARK) !== 0) continue;
-    const written = lowercase ? firstOf(base.toLowerCase()) : base;
-    if ((classes & PUNCTUATION) !== 0 || (codePoint < 0x7f && (classes & SYMBOL) !== 0) || isCjk(codePoint)) {
-      if (word !== "") yield word;
-      yield written;
-      word = "";
-    } else {
-      word += written;
-    }
+    if ((classes & SPACE) !== 0) return { role: "space", written: "" };
+    const dropped = codePoint === 0 || codePoint === REPLACEMENT_CHARACTER || (classes & CONTROL) !== 0;
+    if (dropped || (stripAccents && (classes & MARK) !== 0)) return { role: "part", written: "" };
+    const alone = (classes & PUNCTUATION) !== 0 || (codePoint < 0x7f && (classes & SYMBOL) !== 0) || isCjk(codePoint);
+    return { role: alone ? "word" : "part", written: lowercase ? firstOf(base.toLowerCase()) : base };
   }
-  if (word !== "") yield word;
 }
 
 /** The reference tokenizer maps a character to one character: of a longer mapping it takes the first. */
