@@ -1,0 +1,112 @@
+// Q6_K: 256 weights in 210 bytes (6.5625 bits each), in 16 sub-blocks of 16
+//
+//   w = d * scale[s] * (q - 32)            q: 0..63, scale: int8, s: sub-block 0..15
+//
+//   OFFSET  SIZE  DESCRIPTION
+//      0    128   low    the low 4 bits of q, in halves of 128 weights: 64 bytes each
+//    128     64   high   the high 2 bits of q, 32 bytes for each half
+//    192     16   scale  int8
+//    208      2   d      f16
+//
+//   Half n, byte i = 0..31:
+//              weight 128 n + i        low[64 n + i]      low nibble    high[32 n + i]  bits 0 1
+//              weight 128 n + 32 + i   low[64 n + 32 + i] low nibble                    bits 2 3
+//              weight 128 n + 64 + i   low[64 n + i]      high nibble                   bits 4 5
+//              weight 128 n + 96 + i   low[64 n + 32 + i] high nibble                   bits 6 7
+//
+// Packed, 8 rows side by side, 1680 bytes; a word is 4 bytes, of row 0 | row 1 | ... | row 7:
+//
+//      0     16   d of row 0 .. row 7
+//     16    128   scale 0 of row 0 .. row 7, scale 1, ...
+//    144   1024   32 words of low
+//   1168    512   16 words of high
+//
+// Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
+
+import { ACTIVATION_Q8_256 } from "../abi";
+import { halfToFloat, halvesToFloats } from "../lanes";
+import { PANEL_Q8_256_D, putScale } from "./panel";
+
+@unmanaged
+export class Q6_K {
+  // @ts-ignore: decorator
+  @inline get activation(): i32 { return ACTIVATION_Q8_256; }
+  // @ts-ignore: decorator
+  @inline get blockWeights(): i32 { return 256; }
+  // @ts-ignore: decorator
+  @inline get blockBytes(): i32 { return 210; }
+  // @ts-ignore: decorator
+  @inline get zero(): i32 { return 32; }
+  // @ts-ignore: decorator
+  @inline get subBlock(): i32 { return 16; }
+  // @ts-ignore: decorator
+  @inline get minimumBlock(): i32 { return 0; }
+
+  /** Moves one block of row r into its group. */
+  // @ts-ignore: decorator
+  @inline
+  put(group: usize, r: i32, block: usize): void {
+    store<u16>(group + (<usize>r << 1), load<u16>(block, 208));
+    const scale = group + <usize>r;
+    for (let s: usize = 0; s < 16; s++) store<u8>(scale + (s << 3), load<u8>(block + s, 192), 16);
+    const word = group + (<usize>r << 2);
+    for (let j: usize = 0; j < 32; j++) store<u32>(word + (j << 5), load<u32>(block + (j << 2)), 144);
+    for (let j: usize = 0; j < 16; j++) store<u32>(word + (j << 5), load<u32>(block + (j << 2), 128), 1168);
+  }
+
+  /** The inverse of `put`. */
+  // @ts-ignore: decorator
+  @inline
+  get(group: usize, r: i32, block: usize): void {
+    store<u16>(block, load<u16>(group + (<usize>r << 1)), 208);
+    const scale = group + <usize>r;
+    for (let s: usize = 0; s < 16; s++) store<u8>(block + s, load<u8>(scale + (s << 3), 16), 192);
+    const word = group + (<usize>r << 2);
+    for (let j: usize = 0; j < 32; j++) store<u32>(block + (j << 2), load<u32>(word + (j << 5), 144));
+    for (let j: usize = 0; j < 16; j++) store<u32>(block + (j << 2), load<u32>(word + (j << 5), 1168), 128);
+  }
+
+  /** The scalar meaning: one block to 256 f32. */
+  // @ts-ignore: decorator
+  @inline
+  dequantize(block: usize, out: usize): void {
+    const d = halfToFloat(load<u16>(block, 208));
+    for (let i: usize = 0; i < 256; i++) {
+      const half = i >> 7;
+      const quarter = (i >> 5) & 3; // 0 and 1: low nibbles, 2 and 3: high ones
+      const at = i & 31;
+      const low: i32 = load<u8>(block + (half << 6) + ((quarter & 1) << 5) + at);
+      const high: i32 = load<u8>(block + (half << 5) + at, 128);
+      const q = ((low >> (quarter > 1 ? 4 : 0)) & 15) | (((high >> (<i32>quarter << 1)) & 3) << 4);
+      const scale: i32 = load<i8>(block + (i >> 4), 192);
+      store<f32>(out + (i << 2), d * <f32>scale * <f32>(q - 32));
+    }
+  }
+
+  /** Decodes a group of 8 blocks to a PanelQ8_256. */
+  // @ts-ignore: decorator
+  @inline
+  panel(group: usize, panel: usize): void {
+    const nibble = i8x16.splat(15);
+    const bits = i8x16.splat(0x30);
+    for (let half: usize = 0; half < 2; half++) {
+      const low = group + (half << 9) + 144;
+      const high = group + (half << 8) + 1168;
+      const to = panel + (half << 10);
+      for (let j: usize = 0; j < 256; j += 16) {
+        const a = v128.load(low + j);
+        const b = v128.load(low + j, 256);
+        const h = v128.load(high + j);
+        v128.store(to + j, v128.or(v128.and(a, nibble), v128.and(i16x8.shl(h, 4), bits)));
+        v128.store(to + j, v128.or(v128.and(b, nibble), v128.and(i16x8.shl(h, 2), bits)), 256);
+        v128.store(to + j, v128.or(v128.and(i16x8.shr_u(a, 4), nibble), v128.and(h, bits)), 512);
+        v128.store(to + j, v128.or(v128.and(i16x8.shr_u(b, 4), nibble), v128.and(i16x8.shr_u(h, 2), bits)), 768);
+      }
+    }
+    for (let s = 0; s < 16; s++) {
+      for (let r = 0; r < 8; r++) putScale(panel, r, s, load<i8>(group + (<usize>s << 3) + <usize>r, 16));
+    }
+    v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
+    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
+  }
+}
