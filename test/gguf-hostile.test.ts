@@ -71,6 +71,22 @@ describe("the header", () => {
   });
 });
 
+describe("counts beyond any model, in files large enough for them", () => {
+  const header = (tensorCount: number, pairCount: number, bytes: number) => {
+    const large = new Uint8Array(bytes);
+    large.set(file({ tensorCount, pairCount }));
+    return large;
+  };
+  it("of tensors", () => expectFailure(header(300_000, 0, 8_000_000), "GGUF_LIMIT", /300000 tensors/));
+  it("of pairs", () => expectFailure(header(0, 100_000, 2_000_000), "GGUF_LIMIT", /100000 key-value pairs/));
+  it("of arrays in arrays", async () => {
+    const bytes = new Uint8Array(1_000_000);
+    bytes.set(file({ pairs: [pair("k", 9, u32(9), u64(70_000))] }));
+    const error = await expectFailure(bytes, "GGUF_LIMIT", /more than 65536 arrays/);
+    expect(error.subject).toBe("k");
+  });
+});
+
 describe("keys", () => {
   const one: Field = [1];
   it.each<[string, Field, string]>([

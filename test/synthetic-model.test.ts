@@ -58,6 +58,24 @@ describe("a synthetic model", () => {
   });
 });
 
+it("every block of a matrix that is written in several slices has its scale", async () => {
+  const path = join(folder, "slices.gguf");
+  await writeSyntheticModel({ shape: "micro", format: "Q8_0", seed: 3 }, path);
+  const gguf = await openGguf(path);
+  const bytes = await gguf.readTensor(gguf.tensor("token_embd.weight")!);
+  const rows = new Set<string>();
+  for (let row = 0; row < 2048; row++) rows.add(Buffer.from(bytes.buffer, row * 8 * 34, 8 * 34).toString("latin1"));
+  expect(rows.size).toBe(2048);
+  const view = new DataView(bytes.buffer);
+  const largest = 0.02 / 73; // at 128 levels to each side
+  for (let at = 0; at < bytes.length; at += 34) {
+    const scale = view.getUint16(at, true) & 0x7fff;
+    expect(scale).toBeGreaterThan(float16(largest * 0.7));
+    expect(scale).toBeLessThan(float16(largest * 1.3));
+  }
+  await gguf.close();
+});
+
 describe("the types of a mix", () => {
   it("are those that llama.cpp chooses", () => {
     const layers = Array.from({ length: 16 }, (_, layer) => matrixType("Q4_K_M", "ffn_down", 8192, layer, 16));

@@ -8,9 +8,11 @@ import { Random } from "./random.js";
 import { type Format, matrixType, type Role, type Shape, type ShapeName, shapes } from "./shapes.js";
 import { setVocabulary } from "./vocabulary.js";
 
-// Large enough that two rows of one matrix rarely begin at the same block of the pool.
 const POOL_BYTES = 8 * 2 ** 20;
-const LARGEST_SLICE = 2 ** 20;
+const SLICE_BYTES = 2 ** 18;
+// In every so many bytes, one block is exchanged for another: a model has many times the rows that a pool has, and two equal
+// rows would be two tokens with the same logit.
+const EXCHANGE_BYTES = 512;
 
 export interface SyntheticModel {
   readonly shape: ShapeName;
@@ -81,13 +83,22 @@ function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
   return writer;
 }
 
+// Each slice is valid until the next is asked for.
 function* slices(pool: Uint8Array, blockBytes: number, bytes: number, random: Random): Generator<Uint8Array> {
-  const blocks = pool.length / blockBytes;
-  for (let left = bytes; left > 0; ) {
-    const first = random.below(blocks) * blockBytes;
-    const length = Math.min(left, pool.length - first, LARGEST_SLICE);
-    yield pool.subarray(first, first + length);
-    left -= length;
+  const poolBlocks = pool.length / blockBytes;
+  const sliceBlocks = Math.floor(SLICE_BYTES / blockBytes);
+  const stride = Math.ceil(EXCHANGE_BYTES / blockBytes);
+  const slice = new Uint8Array(sliceBlocks * blockBytes);
+  for (let left = bytes / blockBytes; left > 0; ) {
+    const blocks = Math.min(left, sliceBlocks);
+    const first = random.below(poolBlocks - blocks + 1) * blockBytes;
+    slice.set(pool.subarray(first, first + blocks * blockBytes));
+    for (let at = random.below(stride); at < blocks; at += stride) {
+      const other = random.below(poolBlocks) * blockBytes;
+      slice.set(pool.subarray(other, other + blockBytes), at * blockBytes);
+    }
+    yield slice.subarray(0, blocks * blockBytes);
+    left -= blocks;
   }
 }
 

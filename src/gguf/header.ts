@@ -12,7 +12,7 @@
 import { likelyMistake } from "./magic.js";
 import { type GgufEntry, GgufMetadata } from "./metadata.js";
 import { printable } from "./printable.js";
-import { readEntry } from "./read-values.js";
+import { MOST_INNER_ARRAYS, readEntry } from "./read-values.js";
 import type { Source } from "./source.js";
 import { removedTensorTypes, type TensorTypeName, tensorBytes, tensorTypeById, tensorTypes } from "./tensor-types.js";
 import { amount, HeaderWindow } from "./window.js";
@@ -34,6 +34,10 @@ const FIXED_BYTES = 24;
 const LEAST_PAIR_BYTES = 14;
 // A name of one byte (8 + 1), no dimensions (4), a type (4) and an offset (8).
 const LEAST_TENSOR_BYTES = 25;
+
+// Each pair and each tensor becomes an object, larger than its bytes. The largest known models have a few thousand tensors.
+const MOST_PAIRS = 2 ** 16;
+const MOST_TENSORS = 2 ** 18;
 
 /** A tensor as one file's header describes it. */
 export interface HeaderTensor {
@@ -75,6 +79,13 @@ export async function readHeader(source: Source, windowBytes: number): Promise<H
     pairCount * LEAST_PAIR_BYTES + tensorCount * LEAST_TENSOR_BYTES,
     `a header of ${amount(pairCount)} key-value pairs and ${amount(tensorCount)} tensors`,
   );
+  if (pairCount > MOST_PAIRS || tensorCount > MOST_TENSORS) {
+    const [pairs, tensors] = [amount(pairCount), amount(tensorCount)];
+    throw window.fail(
+      "GGUF_LIMIT",
+      `${pairs} key-value pairs and ${tensors} tensors, at most ${MOST_PAIRS} and ${MOST_TENSORS} are read`,
+    );
+  }
   const metadata = await readMetadata(window, pairCount);
   const alignment = readAlignment(window, metadata);
   const records: TensorRecord[] = [];
@@ -114,13 +125,14 @@ async function readVersion(window: HeaderWindow): Promise<number> {
 
 async function readMetadata(window: HeaderWindow, count: number): Promise<GgufMetadata> {
   const entries = new Map<string, GgufEntry>();
+  const budget = { innerArrays: MOST_INNER_ARRAYS };
   for (let index = 0; index < count; index++) {
     const offset = window.position;
     window.subject = undefined;
     const key = await window.name(`key ${index} of ${count}`, LONGEST_KEY, "GGUF_KEY");
     window.subject = printable(key);
     if (entries.has(key)) throw window.fail("GGUF_KEY", "this key occurs twice", offset);
-    entries.set(key, await readEntry(window));
+    entries.set(key, await readEntry(window, budget));
   }
   window.subject = undefined;
   return new GgufMetadata(entries);

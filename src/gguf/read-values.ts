@@ -22,10 +22,18 @@ import {
 } from "./values.js";
 import { amount, type HeaderWindow } from "./window.js";
 
+/** How many arrays inside of arrays a file may have in all: each becomes an object, larger than its bytes. */
+export const MOST_INNER_ARRAYS = 2 ** 16;
+
+/** What is left of MOST_INNER_ARRAYS. */
+interface Budget {
+  innerArrays: number;
+}
+
 /** A type number and the value after it. */
-export async function readEntry(window: HeaderWindow): Promise<GgufEntry> {
+export async function readEntry(window: HeaderWindow, budget: Budget): Promise<GgufEntry> {
   const type = await readType(window);
-  if (type === "array") return readArray(window, 1);
+  if (type === "array") return readArray(window, budget, 1);
   return { type, value: await readScalar(window, type) };
 }
 
@@ -79,7 +87,7 @@ function exact(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-async function readArray(window: HeaderWindow, depth: number): Promise<GgufInnerArray> {
+async function readArray(window: HeaderWindow, budget: Budget, depth: number): Promise<GgufInnerArray> {
   const offset = window.position;
   const type = await readType(window);
   const length = await window.uint64("the array's length");
@@ -91,8 +99,12 @@ async function readArray(window: HeaderWindow, depth: number): Promise<GgufInner
   if (depth === DEEPEST_ARRAY) {
     throw window.fail("GGUF_LIMIT", `arrays are nested deeper than ${DEEPEST_ARRAY}`, offset);
   }
+  budget.innerArrays -= length;
+  if (budget.innerArrays < 0) {
+    throw window.fail("GGUF_LIMIT", `more than ${MOST_INNER_ARRAYS} arrays inside of arrays`, offset);
+  }
   const value: GgufInnerArray[] = [];
-  for (let index = 0; index < length; index++) value.push(await readArray(window, depth + 1));
+  for (let index = 0; index < length; index++) value.push(await readArray(window, budget, depth + 1));
   return { type: "array[]", value };
 }
 

@@ -61,16 +61,16 @@ async function openFile(path: string): Promise<Source> {
     handle = await promises.open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stat = await handle.stat();
     if (stat.isFile()) return new FileSource(handle, path, name, stat.size, stat.mtimeMs);
-    await handle.close();
+    throw notAFile(path, stat.isDirectory() ? "directory" : stat.isFIFO() ? "FIFO" : "device");
   } catch (cause) {
     await handle?.close();
-    if (errorCode(cause) === "EISDIR") throw notAFile(path, "directory");
-    if (errorCode(cause) === "ENOENT")
-      throw new GgufError("GGUF_NOT_FOUND", `${printable(path)} does not exist`, { cause });
-    throw new GgufError("GGUF_UNREADABLE", `${printable(path)} cannot be read: ${errorCode(cause)}`, { cause });
+    if (cause instanceof GgufError) throw cause;
+    const code = errorCode(cause);
+    if (code === "ENOENT") throw new GgufError("GGUF_NOT_FOUND", `${printable(path)} does not exist`, { cause });
+    if (code === "EISDIR") throw notAFile(path, "directory");
+    if (code === "ENXIO") throw notAFile(path, "socket");
+    throw new GgufError("GGUF_UNREADABLE", `${printable(path)} cannot be read: ${code}`, { cause });
   }
-  const stat = await promises.stat(path);
-  throw notAFile(path, stat.isDirectory() ? "directory" : stat.isFIFO() ? "FIFO" : "device or socket");
 }
 
 function notAFile(path: string, kind: string): GgufError {
