@@ -4,9 +4,17 @@
 import { BF16 } from "./bf16";
 import { F16 } from "./f16";
 import { F32 } from "./f32";
+import { IQ4_NL } from "./iq4_nl";
+import { IQ4_XS } from "./iq4_xs";
+import { MXFP4 } from "./mxfp4";
+import { Q2_K } from "./q2_k";
+import { Q3_K } from "./q3_k";
 import { Q4_0 } from "./q4_0";
 import { Q4_1 } from "./q4_1";
 import { Q4_K } from "./q4_k";
+import { Q5_0 } from "./q5_0";
+import { Q5_1 } from "./q5_1";
+import { Q5_K } from "./q5_k";
 import { Q6_K } from "./q6_k";
 import { Q8_0 } from "./q8_0";
 
@@ -19,10 +27,18 @@ export function withFormat<K>(type: i32, job: usize): i32 {
     case 1: return changetype<K>(job).run<F16>();
     case 2: return changetype<K>(job).run<Q4_0>();
     case 3: return changetype<K>(job).run<Q4_1>();
+    case 6: return changetype<K>(job).run<Q5_0>();
+    case 7: return changetype<K>(job).run<Q5_1>();
     case 8: return changetype<K>(job).run<Q8_0>();
+    case 10: return changetype<K>(job).run<Q2_K>();
+    case 11: return changetype<K>(job).run<Q3_K>();
     case 12: return changetype<K>(job).run<Q4_K>();
+    case 13: return changetype<K>(job).run<Q5_K>();
     case 14: return changetype<K>(job).run<Q6_K>();
+    case 20: return changetype<K>(job).run<IQ4_NL>();
+    case 23: return changetype<K>(job).run<IQ4_XS>();
     case 30: return changetype<K>(job).run<BF16>();
+    case 39: return changetype<K>(job).run<MXFP4>();
     default: return -1;
   }
 }
