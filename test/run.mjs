@@ -1,0 +1,56 @@
+// Runs the suite on this Node and on the current one, which the npm package `node` brings, and sums up. `node test/run.mjs`
+// The current Node is installed once, into build/; the package must have been built.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const CURRENT = "26.10.0";
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The binary of the current Node, installed if need be. */
+function currentNode() {
+  const folder = join(root, "build", `node-${CURRENT}`);
+  const binary = join(folder, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
+  if (existsSync(binary)) return binary;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), "{}\n");
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const flags = ["--no-audit", "--no-fund", "--loglevel=error"];
+  spawnSync(npm, ["install", ...flags, `node@${CURRENT}`], { cwd: folder, stdio: "inherit" });
+  if (existsSync(binary)) return binary;
+  // Where install scripts are switched off, the package that the script would have fetched.
+  const name = `node-${process.platform}-${process.arch}`;
+  spawnSync(npm, ["install", ...flags, `${name}@${CURRENT}`], { cwd: folder, stdio: "inherit" });
+  const direct = join(folder, "node_modules", name, "bin", "node");
+  if (existsSync(direct)) return direct;
+  throw new Error(`could not install node@${CURRENT} into ${folder}`);
+}
+
+/** Runs vitest with a Node binary; returns its counts. */
+function run(binary, otherBinary) {
+  const version = spawnSync(binary, ["--version"], { encoding: "utf8" }).stdout.trim();
+  console.log(`\n=== the suite on Node ${version}`);
+  const report = join(root, "build", `tests-${version}.json`);
+  const vitest = resolve(root, "node_modules/vitest/vitest.mjs");
+  const result = spawnSync(
+    binary,
+    [vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)],
+    { cwd: root, stdio: "inherit", env: { ...process.env, CRIA_OTHER_NODE: otherBinary } },
+  );
+  const { numPassedTests: passed, numFailedTests: failed, numTotalTests: total } = JSON.parse(readFileSync(report, "utf8"));
+  // A file that does not even load has no failed test, and fails the run.
+  return { version, passed, failed: failed === 0 && result.status !== 0 ? 1 : failed, skipped: total - passed - failed };
+}
+
+mkdirSync(join(root, "build"), { recursive: true });
+const current = currentNode();
+const counts = [run(process.execPath, current), run(current, process.execPath)];
+console.log("");
+for (const { version, passed, failed, skipped } of counts) {
+  console.log(`Node ${version}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+}
+const sum = (name) => counts.reduce((total, count) => total + count[name], 0);
+console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+process.exitCode = sum("failed") === 0 ? 0 : 1;
