@@ -5,7 +5,7 @@
 // Cost for 8 rows by 1 column: 16 bytes read; decoding 2 loads, 2 shifts, 2 ands, 2 multiplications, 2 stores.
 
 import { ACTIVATION_F32 } from "../abi";
-import { halfToFloat, halvesToFloats } from "../lanes";
+import { halfToFloat, halvesToFloats, madd } from "../lanes";
 
 @unmanaged
 export class F16 {
@@ -43,5 +43,19 @@ export class F16 {
   panel(group: usize, panel: usize): void {
     v128.store(panel, halvesToFloats(v128.load16x4_s(group)));
     v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), 16);
+  }
+  /** One token: y (8 f32) += a group's `columns` columns times x (F32). */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, columns: i32, _panel: usize): void {
+    let y0 = v128.load(y);
+    let y1 = v128.load(y, 16);
+    for (const stop = x + (<usize>columns << 2); x < stop; x += 4, group += 16) {
+      const value = v128.load32_splat(x);
+      y0 = madd(y0, halvesToFloats(v128.load16x4_s(group)), value);
+      y1 = madd(y1, halvesToFloats(v128.load16x4_s(group, 8)), value);
+    }
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
   }
 }

@@ -5,6 +5,7 @@
 // Cost for 8 rows by 1 column: 32 bytes read; the packed column is the panel, so decoding is a copy.
 
 import { ACTIVATION_F32 } from "../abi";
+import { madd } from "../lanes";
 
 @unmanaged
 export class F32 {
@@ -42,5 +43,19 @@ export class F32 {
   panel(group: usize, panel: usize): void {
     v128.store(panel, v128.load(group));
     v128.store(panel, v128.load(group, 16), 16);
+  }
+  /** One token: y (8 f32) += a group's `columns` columns times x (F32): the packed columns are the panel. */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, columns: i32, _panel: usize): void {
+    let y0 = v128.load(y);
+    let y1 = v128.load(y, 16);
+    for (const stop = x + (<usize>columns << 2); x < stop; x += 4, group += 32) {
+      const value = v128.load32_splat(x);
+      y0 = madd(y0, v128.load(group), value);
+      y1 = madd(y1, v128.load(group, 16), value);
+    }
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
   }
 }

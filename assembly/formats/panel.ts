@@ -72,3 +72,21 @@ export function putScale(panel: usize, r: i32, s: i32, scale: i32): void {
 export function putMinimum(panel: usize, r: i32, s: i32, minimum: i32): void {
   store<i16>(panel + (<usize>(s >> 1) << 5) + (<usize>r << 2) + (<usize>(s & 1) << 1), <i16>minimum, PANEL_Q8_256_MINIMA);
 }
+
+/** Puts the integer scales of sub-block s of all 8 rows (int16) into a Q8_256 panel, each twice. */
+// @ts-ignore: decorator
+@inline
+export function putScales(panel: usize, s: usize, scales: v128): void {
+  const at = panel + (s << 5);
+  v128.store(at, v128.shuffle<i16>(scales, scales, 0, 0, 1, 1, 2, 2, 3, 3), PANEL_Q8_256_SCALES);
+  v128.store(at, v128.shuffle<i16>(scales, scales, 4, 4, 5, 5, 6, 6, 7, 7), PANEL_Q8_256_SCALES + 16);
+}
+
+/** Puts the integer minima of sub-blocks 2 p and 2 p + 1 of all 8 rows (int16) into a Q8_256 panel, in pairs. */
+// @ts-ignore: decorator
+@inline
+export function putMinima(panel: usize, p: usize, even: v128, odd: v128): void {
+  const at = panel + (p << 5);
+  v128.store(at, v128.shuffle<i16>(even, odd, 0, 8, 1, 9, 2, 10, 3, 11), PANEL_Q8_256_MINIMA);
+  v128.store(at, v128.shuffle<i16>(even, odd, 4, 12, 5, 13, 6, 14, 7, 15), PANEL_Q8_256_MINIMA + 16);
+}

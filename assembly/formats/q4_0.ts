@@ -12,11 +12,14 @@
 //     16     32   bytes 0..3:    row 0 | row 1 | row 2 | row 3 || row 4 | ... | row 7
 //     48     32   bytes 4..7     80  32  bytes 8..11     112  32  bytes 12..15
 //
-// Cost for 8 rows by 32 columns: 144 bytes read; decoding 8 loads, 8 ands, 8 shifts, 16 stores.
+// Cost for 8 rows by 32 columns: 144 bytes read; streaming 8 loads of weights, 8 of activations, 16 ands, 8 shifts, 16 dots, 16 additions,
+// and 18 instructions to leave the integers. Decoding to the panel: 16 stores instead of the dots.
 
 import { ACTIVATION_Q8_32 } from "../abi";
+import { Columns1, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
 import { halfToFloat, halvesToFloats } from "../lanes";
 import { PANEL_Q8_32_SCALE } from "./panel";
+import { leaveQ8_32 } from "./sums";
 
 @unmanaged
 export class Q4_0 {
@@ -82,5 +85,40 @@ export class Q4_0 {
     }
     v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_32_SCALE);
     v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_32_SCALE + 16);
+  }
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, blocks: i32, _panel: usize): void {
+    const low = i8x16.splat(15);
+    const ones = i16x8.splat(1);
+    let y0 = v128.load(y);
+    let y1 = v128.load(y, 16);
+    for (; blocks > 0; blocks--, group += 144, x += 16 * X_BYTES + 12) {
+      const tail = x + 32 * X_BYTES;
+      let sums0 = i16x8.mul(v128.load32_splat(tail), i16x8.splat(-8));
+      let sums1 = sums0;
+      for (let g = group, stop = group + 128; g < stop; g += 32, x += 4 * X_BYTES) {
+        const q0 = v128.load(g, 16);
+        const q1 = v128.load(g, 32);
+        let even = changetype<Columns1>(x).even();
+        let odd = changetype<Columns1>(x).odd();
+        let w = v128.and(q0, low);
+        sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+        w = v128.and(q1, low);
+        sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+        even = changetype<Columns1>(x + 16 * X_BYTES).even();
+        odd = changetype<Columns1>(x + 16 * X_BYTES).odd();
+        w = v128.and(i16x8.shr_u(q0, 4), low);
+        sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+        w = v128.and(i16x8.shr_u(q1, 4), low);
+        sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+      }
+      const scaleX = v128.load32_splat(tail, 4);
+      y0 = leaveQ8_32(y0, sums0, ones, halvesToFloats(v128.load16x4_s(group)), scaleX);
+      y1 = leaveQ8_32(y1, sums1, ones, halvesToFloats(v128.load16x4_s(group, 8)), scaleX);
+    }
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
   }
 }

@@ -19,14 +19,17 @@
 //
 //      0     16   d of row 0 .. row 7
 //     16     16   dmin of row 0 .. row 7
-//     32     96   the 12 scale bytes of row 0 .. row 7
-//    128   1024   32 words of q:  row 0 | row 1 | ... | row 7     (word j: bytes 4 j .. 4 j + 3 of q)
+//     32     96   the scale bytes: byte 0 of row 0 .. row 7, byte 1, ...     so that 8 rows are decoded at once
+//    128   1024   32 words of q:  row 0 | row 1 | ... | row 7                (word j: bytes 4 j .. 4 j + 3 of q)
 //
-// Cost for 8 rows by 256 columns: 1152 bytes read; decoding 64 loads, 128 ands, 64 shifts, 128 stores, and the scales.
+// Cost for 8 rows by 256 columns: 1152 bytes read; streaming 64 loads of weights, 64 of activations, 128 ands, 64 shifts, 128 dots, 128
+// additions; scales and minima some 130 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
+import { Columns1, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
 import { halfToFloat, halvesToFloats } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, putMinimum, putScale } from "./panel";
+import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putMinima, putScales } from "./panel";
+import { finishQ8_256 } from "./sums";
 
 /** Scale s (0..7) of 12 packed bytes; also Q5_K's. */
 // @ts-ignore: decorator
@@ -42,6 +45,55 @@ export function scaleOf(bytes: usize, s: i32): i32 {
 export function minimumOf(bytes: usize, s: i32): i32 {
   if (s < 4) return load<u8>(bytes + s, 4) & 63;
   return (load<u8>(bytes + s, 4) >> 4) | ((load<u8>(bytes + s) >> 6) << 4);
+}
+
+/** Moves 12 scale bytes of row r: byte i to at + 8 i; also Q5_K's. */
+// @ts-ignore: decorator
+@inline
+export function putScaleBytes(at: usize, r: i32, bytes: usize): void {
+  for (let i: usize = 0; i < 12; i++) store<u8>(at + (i << 3) + <usize>r, load<u8>(bytes + i));
+}
+
+/** The inverse of `putScaleBytes`. */
+// @ts-ignore: decorator
+@inline
+export function getScaleBytes(at: usize, r: i32, bytes: usize): void {
+  for (let i: usize = 0; i < 12; i++) store<u8>(bytes + i, load<u8>(at + (i << 3) + <usize>r));
+}
+
+/** Sub-block s (0..7) of 8 rows: the 6-bit number of which bytes `own` have the low part; int16. */
+// @ts-ignore: decorator
+@inline
+function six(at: usize, own: usize, s: usize): v128 {
+  if (s < 4) return v128.and(v128.load8x8_u(at + ((own + s) << 3)), i16x8.splat(63));
+  const both = v128.load8x8_u(at + ((s + 4) << 3));
+  const low = own == 0 ? v128.and(both, i16x8.splat(15)) : i16x8.shr_u(both, 4);
+  return v128.or(low, i16x8.shl(i16x8.shr_u(v128.load8x8_u(at + ((own + s - 4) << 3)), 6), 4));
+}
+
+/** Decodes d, dmin, the scales (each `times` times) and the minima of 8 rows to a PanelQ8_256; also Q5_K's. */
+// @ts-ignore: decorator
+@inline
+export function decodeScales(group: usize, panel: usize, times: usize): void {
+  const at = group + 32;
+  for (let s: usize = 0; s < 8; s += 2) {
+    const even = six(at, 0, s);
+    const odd = six(at, 0, s + 1);
+    if (times == 1) {
+      putScales(panel, s, even);
+      putScales(panel, s + 1, odd);
+    } else {
+      putScales(panel, 2 * s, even);
+      putScales(panel, 2 * s + 1, even);
+      putScales(panel, 2 * s + 2, odd);
+      putScales(panel, 2 * s + 3, odd);
+    }
+    putMinima(panel, s >> 1, six(at, 4, s), six(at, 4, s + 1));
+  }
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 16)), PANEL_Q8_256_DMIN);
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 24)), PANEL_Q8_256_DMIN + 16);
 }
 
 @unmanaged
@@ -68,7 +120,7 @@ export class Q4_K {
     const half = group + (<usize>r << 1);
     store<u16>(half, load<u16>(block));
     store<u16>(half, load<u16>(block, 2), 16);
-    memory.copy(group + 32 + <usize>r * 12, block + 4, 12);
+    putScaleBytes(group + 32, r, block + 4);
     const at = group + (<usize>r << 2);
     for (let j: usize = 0; j < 32; j++) store<u32>(at + (j << 5), load<u32>(block + (j << 2), 16), 128);
   }
@@ -80,7 +132,7 @@ export class Q4_K {
     const half = group + (<usize>r << 1);
     store<u16>(block, load<u16>(half));
     store<u16>(block, load<u16>(half, 16), 2);
-    memory.copy(block + 4, group + 32 + <usize>r * 12, 12);
+    getScaleBytes(group + 32, r, block + 4);
     const at = group + (<usize>r << 2);
     for (let j: usize = 0; j < 32; j++) store<u32>(block + (j << 2), load<u32>(at + (j << 5), 128), 16);
   }
@@ -117,16 +169,46 @@ export class Q4_K {
         v128.store(to + j, v128.and(i16x8.shr_u(q, 4), low), 256);
       }
     }
-    for (let r = 0; r < 8; r++) {
-      const bytes = group + 32 + <usize>r * 12;
-      for (let s = 0; s < 8; s++) {
-        putScale(panel, r, s, scaleOf(bytes, s));
-        putMinimum(panel, r, s, minimumOf(bytes, s));
+    decodeScales(group, panel, 1);
+  }
+
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
+    const low = i8x16.splat(15);
+    for (; blocks > 0; blocks--, group += 1152) {
+      decodeScales(group, panel, 1);
+      let products0 = i32x4.splat(0);
+      let products1 = i32x4.splat(0);
+      let scales = panel + PANEL_Q8_256_SCALES;
+      for (let g = group, end = group + 1024; g < end; scales += 64, x += 32 * X_BYTES) {
+        let a0 = i16x8.splat(0); // the low nibbles: sub-block 2 g
+        let a1 = a0;
+        let b0 = a0; // the high nibbles: sub-block 2 g + 1
+        let b1 = a0;
+        for (const stop = g + 256; g < stop; g += 32, x += 4 * X_BYTES) {
+          const q0 = v128.load(g, 128);
+          const q1 = v128.load(g, 144);
+          let even = changetype<Columns1>(x).even();
+          let odd = changetype<Columns1>(x).odd();
+          let w = v128.and(q0, low);
+          a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(q1, low);
+          a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
+          even = changetype<Columns1>(x + 32 * X_BYTES).even();
+          odd = changetype<Columns1>(x + 32 * X_BYTES).odd();
+          w = v128.and(i16x8.shr_u(q0, 4), low);
+          b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(i16x8.shr_u(q1, 4), low);
+          b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
+        }
+        products0 = i32x4.add(products0, i32x4.dot_i16x8_s(a0, v128.load(scales)));
+        products1 = i32x4.add(products1, i32x4.dot_i16x8_s(a1, v128.load(scales, 16)));
+        products0 = i32x4.add(products0, i32x4.dot_i16x8_s(b0, v128.load(scales, 32)));
+        products1 = i32x4.add(products1, i32x4.dot_i16x8_s(b1, v128.load(scales, 48)));
       }
+      x = finishQ8_256<Q4_K>(y, panel, products0, products1, x);
     }
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 16)), PANEL_Q8_256_DMIN);
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 24)), PANEL_Q8_256_DMIN + 16);
   }
 }

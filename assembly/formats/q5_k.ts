@@ -13,7 +13,7 @@
 //
 //      0     16   d of row 0 .. row 7
 //     16     16   dmin of row 0 .. row 7
-//     32     96   the 12 scale bytes of row 0 .. row 7
+//     32     96   the scale bytes: byte 0 of row 0 .. row 7, byte 1, ...
 //    128    256   8 words of high
 //    384   1024   32 words of low
 //
@@ -21,9 +21,8 @@
 // Cost for 8 rows by 256 columns: 1408 bytes read; decoding 80 loads, 256 ands, 176 shifts, 128 ors, 128 stores, and the scales.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { halfToFloat, halvesToFloats } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, putMinimum, putScale } from "./panel";
-import { minimumOf, scaleOf } from "./q4_k";
+import { halfToFloat } from "../lanes";
+import { decodeScales, getScaleBytes, minimumOf, putScaleBytes, scaleOf } from "./q4_k";
 
 
 @unmanaged
@@ -48,7 +47,7 @@ export class Q5_K {
     const half = group + (<usize>r << 1);
     store<u16>(half, load<u16>(block));
     store<u16>(half, load<u16>(block, 2), 16);
-    memory.copy(group + 32 + <usize>r * 12, block + 4, 12);
+    putScaleBytes(group + 32, r, block + 4);
     const word = group + (<usize>r << 2);
     for (let j: usize = 0; j < 40; j++) store<u32>(word + (j << 5), load<u32>(block + (j << 2), 16), 128);
   }
@@ -60,7 +59,7 @@ export class Q5_K {
     const half = group + (<usize>r << 1);
     store<u16>(block, load<u16>(half));
     store<u16>(block, load<u16>(half, 16), 2);
-    memory.copy(block + 4, group + 32 + <usize>r * 12, 12);
+    getScaleBytes(group + 32, r, block + 4);
     const word = group + (<usize>r << 2);
     for (let j: usize = 0; j < 40; j++) store<u32>(block + (j << 2), load<u32>(word + (j << 5), 128), 16);
   }
@@ -106,17 +105,6 @@ export class Q5_K {
       v128.store(to, v128.or(v128.and(q, nibble), v128.and(i16x8.shr_u(h, 2), fifth)), 1536);
       v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), v128.and(i16x8.shr_u(h, 3), fifth)), 1792);
     }
-    for (let r = 0; r < 8; r++) {
-      const bytes = group + 32 + <usize>r * 12;
-      for (let s = 0; s < 8; s++) {
-        putScale(panel, r, 2 * s, scaleOf(bytes, s));
-        putScale(panel, r, 2 * s + 1, scaleOf(bytes, s));
-        putMinimum(panel, r, s, minimumOf(bytes, s));
-      }
-    }
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 16)), PANEL_Q8_256_DMIN);
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 24)), PANEL_Q8_256_DMIN + 16);
+    decodeScales(group, panel, 2);
   }
 }

@@ -24,8 +24,19 @@
 // Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
 
 import { ACTIVATION_Q8_256 } from "../abi";
+import { Columns1, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
 import { halfToFloat, halvesToFloats } from "../lanes";
-import { PANEL_Q8_256_D, putScale } from "./panel";
+import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putScales } from "./panel";
+import { finishQ8_256 } from "./sums";
+
+/** Decodes d and the scales of 8 rows to a PanelQ8_256. */
+// @ts-ignore: decorator
+@inline
+function decodeScales(group: usize, panel: usize): void {
+  for (let s: usize = 0; s < 16; s++) putScales(panel, s, v128.load8x8_s(group + (s << 3), 16));
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
+}
 
 @unmanaged
 export class Q6_K {
@@ -103,10 +114,78 @@ export class Q6_K {
         v128.store(to + j, v128.or(v128.and(i16x8.shr_u(b, 4), nibble), v128.and(i16x8.shr_u(h, 2), bits)), 768);
       }
     }
-    for (let s = 0; s < 16; s++) {
-      for (let r = 0; r < 8; r++) putScale(panel, r, s, load<i8>(group + (<usize>s << 3) + <usize>r, 16));
+    decodeScales(group, panel);
+  }
+
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
+    const nibble = i8x16.splat(15);
+    const bits = i8x16.splat(0x30);
+    const zero = i16x8.splat(-32);
+    for (; blocks > 0; blocks--, group += 1680) {
+      decodeScales(group, panel);
+      let products0 = i32x4.splat(0);
+      let products1 = i32x4.splat(0);
+      let pairs = x + 256 * X_BYTES; // sums of the activations of each sub-block
+      let scales = panel + PANEL_Q8_256_SCALES;
+      let low = group + 144;
+      let high = group + 1168;
+      for (let half = 0; half < 2; half++, low += 256, pairs += 24, scales += 192, x += 96 * X_BYTES) {
+        // Two sub-blocks of each quarter of the half share the bytes of a 16-byte run.
+        for (let run = 0; run < 2; run++, pairs += 4, scales += 32) {
+          let a0 = i16x8.mul(v128.load32_splat(pairs), zero);
+          let b0 = i16x8.mul(v128.load32_splat(pairs, 8), zero);
+          let c0 = i16x8.mul(v128.load32_splat(pairs, 16), zero);
+          let d0 = i16x8.mul(v128.load32_splat(pairs, 24), zero);
+          let a1 = a0;
+          let b1 = b0;
+          let c1 = c0;
+          let d1 = d0;
+          for (const stop = low + 128; low < stop; low += 32, high += 32, x += 4 * X_BYTES) {
+            const h0 = v128.load(high);
+            const h1 = v128.load(high, 16);
+            let q0 = v128.load(low);
+            let q1 = v128.load(low, 16);
+            let even = changetype<Columns1>(x).even();
+            let odd = changetype<Columns1>(x).odd();
+            let w = v128.or(v128.and(q0, nibble), v128.and(i16x8.shl(h0, 4), bits));
+            a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
+            w = v128.or(v128.and(q1, nibble), v128.and(i16x8.shl(h1, 4), bits));
+            a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
+            even = changetype<Columns1>(x + 64 * X_BYTES).even();
+            odd = changetype<Columns1>(x + 64 * X_BYTES).odd();
+            w = v128.or(v128.and(i16x8.shr_u(q0, 4), nibble), v128.and(h0, bits));
+            c0 = dotAdd(c0, evenWeights(w), oddWeights(w), even, odd);
+            w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(h1, bits));
+            c1 = dotAdd(c1, evenWeights(w), oddWeights(w), even, odd);
+            q0 = v128.load(low, 256);
+            q1 = v128.load(low, 272);
+            even = changetype<Columns1>(x + 32 * X_BYTES).even();
+            odd = changetype<Columns1>(x + 32 * X_BYTES).odd();
+            w = v128.or(v128.and(q0, nibble), v128.and(i16x8.shl(h0, 2), bits));
+            b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
+            w = v128.or(v128.and(q1, nibble), v128.and(i16x8.shl(h1, 2), bits));
+            b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
+            even = changetype<Columns1>(x + 96 * X_BYTES).even();
+            odd = changetype<Columns1>(x + 96 * X_BYTES).odd();
+            w = v128.or(v128.and(i16x8.shr_u(q0, 4), nibble), v128.and(i16x8.shr_u(h0, 2), bits));
+            d0 = dotAdd(d0, evenWeights(w), oddWeights(w), even, odd);
+            w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(i16x8.shr_u(h1, 2), bits));
+            d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
+          }
+          products0 = i32x4.add(products0, i32x4.dot_i16x8_s(a0, v128.load(scales)));
+          products1 = i32x4.add(products1, i32x4.dot_i16x8_s(a1, v128.load(scales, 16)));
+          products0 = i32x4.add(products0, i32x4.dot_i16x8_s(b0, v128.load(scales, 64)));
+          products1 = i32x4.add(products1, i32x4.dot_i16x8_s(b1, v128.load(scales, 80)));
+          products0 = i32x4.add(products0, i32x4.dot_i16x8_s(c0, v128.load(scales, 128)));
+          products1 = i32x4.add(products1, i32x4.dot_i16x8_s(c1, v128.load(scales, 144)));
+          products0 = i32x4.add(products0, i32x4.dot_i16x8_s(d0, v128.load(scales, 192)));
+          products1 = i32x4.add(products1, i32x4.dot_i16x8_s(d1, v128.load(scales, 208)));
+        }
+      }
+      x = finishQ8_256<Q6_K>(y, panel, products0, products1, x);
     }
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
   }
 }

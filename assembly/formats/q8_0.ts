@@ -17,6 +17,7 @@
 import { ACTIVATION_Q16_32 } from "../abi";
 import { halfToFloat, halvesToFloats } from "../lanes";
 import { PANEL_Q16_32_SCALE } from "./panel";
+import { leaveQ16_32 } from "./sums";
 
 @unmanaged
 export class Q8_0 {
@@ -60,5 +61,29 @@ export class Q8_0 {
     for (let i: usize = 0; i < 256; i += 16) v128.store(panel + i, v128.load(group + i, 16));
     v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q16_32_SCALE);
     v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q16_32_SCALE + 16);
+  }
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q16_32). */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, blocks: i32, _panel: usize): void {
+    let y0 = v128.load(y);
+    let y1 = v128.load(y, 16);
+    for (; blocks > 0; blocks--, x += 4) {
+      const scale0 = halvesToFloats(v128.load16x4_s(group));
+      const scale1 = halvesToFloats(v128.load16x4_s(group, 8));
+      group += 16;
+      let sums0 = i32x4.splat(0);
+      let sums1 = sums0;
+      for (const stop = group + 256; group < stop; group += 16, x += 4) {
+        const pair = v128.load32_splat(x);
+        sums0 = i32x4.add(sums0, i32x4.dot_i16x8_s(v128.load8x8_s(group), pair));
+        sums1 = i32x4.add(sums1, i32x4.dot_i16x8_s(v128.load8x8_s(group, 8), pair));
+      }
+      const scaleX = v128.load32_splat(x);
+      y0 = leaveQ16_32(y0, sums0, scale0, scaleX);
+      y1 = leaveQ16_32(y1, sums1, scale1, scaleX);
+    }
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
   }
 }

@@ -7,6 +7,9 @@
 //   block   32 or 256 columns              k          the only loop with arithmetic; k is never split: one result is one fixed
 //                                                     sequence of additions, whatever the tile, the chunk or the worker
 //
+// One token alone needs no panel: formats that have a `stream` multiply it straight from the packed bytes, with the same integers and the
+// same additions.
+//
 // Weights are read once for any number of tokens. Results of a chunk go on from those of the chunk before, in `sums` (L1/L2), and are
 // written to y at the end, or added to it.
 //
@@ -65,6 +68,13 @@ class Matmul {
     for (let group = this.firstGroup; group < this.lastGroup; group++) {
       let w = this.weights + <usize>group * groupBytes;
       memory.fill(sums, 0, <usize>((tokens + 3) & ~3) << 5);
+      if (isDefined(changetype<F>(0).stream)) {
+        if (tokens == 1) {
+          changetype<F>(0).stream(w, this.x, sums, columns / changetype<F>(0).blockWeights, panel);
+          this.write(sums, group);
+          continue;
+        }
+      }
       let xChunk = this.x;
       for (let k = 0; k < columns; k += chunkColumns) {
         const width = min(chunkColumns, columns - k);

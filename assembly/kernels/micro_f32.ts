@@ -5,20 +5,15 @@
 // Cost for 4 tokens, 8 rows, 1 column (32 products): 2 + 4 loads, 8 multiply-adds (8 multiplications and 8 additions in simd).
 // Registers: 8 sums, 2 weights, 1 activation. One token alone waits for its own additions: 2 chains of 4 cycles a column.
 
+import { F32 } from "../formats/f32";
 import { PANEL_F32_BYTES } from "../formats/panel";
 import { madd } from "../lanes";
 
-/** One token: y holds 8 f32. */
+/** One token: y holds 8 f32. The panel is what F32 has in memory. */
+// @ts-ignore: decorator
+@inline
 export function microF32x1(panel: usize, x: usize, y: usize, columns: i32): void {
-  let y0 = v128.load(y);
-  let y1 = v128.load(y, 16);
-  for (const stop = x + (<usize>columns << 2); x < stop; x += 4, panel += PANEL_F32_BYTES) {
-    const value = v128.load32_splat(x);
-    y0 = madd(y0, v128.load(panel), value);
-    y1 = madd(y1, v128.load(panel, 16), value);
-  }
-  v128.store(y, y0);
-  v128.store(y, y1, 16);
+  changetype<F32>(0).stream(panel, x, y, columns, panel);
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */

@@ -10,12 +10,7 @@
 // Registers: 8 sums, 2 weights, 1 activation.
 
 import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE } from "../formats/panel";
-
-// @ts-ignore: decorator
-@inline
-function leave(y: v128, sums: v128, scale: v128, scaleX: v128): v128 {
-  return f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, scaleX)));
-}
+import { leaveQ16_32 } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
 export function microQ16_32x1(panel: usize, x: usize, y: usize, blocks: i32): void {
@@ -30,8 +25,8 @@ export function microQ16_32x1(panel: usize, x: usize, y: usize, blocks: i32): vo
       sums1 = i32x4.add(sums1, i32x4.dot_i16x8_s(v128.load8x8_s(q, 8), pair));
     }
     const scaleX = v128.load32_splat(x);
-    y0 = leave(y0, sums0, v128.load(panel, PANEL_Q16_32_SCALE), scaleX);
-    y1 = leave(y1, sums1, v128.load(panel, PANEL_Q16_32_SCALE + 16), scaleX);
+    y0 = leaveQ16_32(y0, sums0, v128.load(panel, PANEL_Q16_32_SCALE), scaleX);
+    y1 = leaveQ16_32(y1, sums1, v128.load(panel, PANEL_Q16_32_SCALE + 16), scaleX);
     x += 4;
   }
   v128.store(y, y0);
@@ -41,8 +36,8 @@ export function microQ16_32x1(panel: usize, x: usize, y: usize, blocks: i32): vo
 // @ts-ignore: decorator
 @inline
 function finish(y: usize, panel: usize, sums0: v128, sums1: v128, scaleX: v128): void {
-  v128.store(y, leave(v128.load(y), sums0, v128.load(panel, PANEL_Q16_32_SCALE), scaleX));
-  v128.store(y, leave(v128.load(y, 16), sums1, v128.load(panel, PANEL_Q16_32_SCALE + 16), scaleX), 16);
+  v128.store(y, leaveQ16_32(v128.load(y), sums0, v128.load(panel, PANEL_Q16_32_SCALE), scaleX));
+  v128.store(y, leaveQ16_32(v128.load(y, 16), sums1, v128.load(panel, PANEL_Q16_32_SCALE + 16), scaleX), 16);
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */

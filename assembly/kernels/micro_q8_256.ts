@@ -13,51 +13,14 @@
 // Registers: 8 sums, 2 weights, 1 activation; the 32-bit sums of 4 tokens lie in the scratch.
 
 import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
-import {
-  PANEL_Q8_256_BYTES,
-  PANEL_Q8_256_D,
-  PANEL_Q8_256_DMIN,
-  PANEL_Q8_256_MINIMA,
-  PANEL_Q8_256_SCALES,
-} from "../formats/panel";
+import { PANEL_Q8_256_BYTES, PANEL_Q8_256_SCALES } from "../formats/panel";
+import { finishQ8_256, finishRowsQ8_256, sumsOffset } from "../formats/sums";
 
 // @ts-ignore: decorator
 @inline
 function start<F>(pairSums: v128): v128 {
   if (changetype<F>(0).zero == 0) return i16x8.splat(0);
   return i16x8.mul(pairSums, i16x8.splat(<i16>-changetype<F>(0).zero));
-}
-
-/** Sum over all sub-blocks of minimum * sum of activations, for 4 rows of one token; `minima` at the rows, `sums` at the token. */
-// @ts-ignore: decorator
-@inline
-function minima<F>(minima: usize, sums: usize, step: usize): v128 {
-  let m = i32x4.splat(0);
-  for (let pair = 128 / changetype<F>(0).minimumBlock; pair > 0; pair--, minima += 32, sums += step) {
-    m = i32x4.add(m, i32x4.dot_i16x8_s(v128.load(minima), v128.load32_splat(sums)));
-  }
-  return m;
-}
-
-/** Adds one block to 4 results of one token at y. */
-// @ts-ignore: decorator
-@inline
-function finish<F>(y: usize, panel: usize, rows: usize, products: v128, scaleX: v128, sums: usize, step: usize): void {
-  const d = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_D), scaleX);
-  let sum = f32x4.add(v128.load(y + rows), f32x4.mul(f32x4.convert_i32x4_s(products), d));
-  if (changetype<F>(0).minimumBlock != 0) {
-    const dmin = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_DMIN), scaleX);
-    const m = minima<F>(panel + PANEL_Q8_256_MINIMA + rows, sums, step);
-    sum = f32x4.sub(sum, f32x4.mul(f32x4.convert_i32x4_s(m), dmin));
-  }
-  v128.store(y + rows, sum);
-}
-
-/** Where the sums for the minima begin, after the sums of the pairs: those of 16, then those of 32 columns. */
-// @ts-ignore: decorator
-@inline
-function sumsOffset<F>(width: usize): usize {
-  return changetype<F>(0).minimumBlock == 32 ? 96 * width : 64 * width;
 }
 
 /** One token: y holds 8 f32. */
@@ -86,11 +49,7 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
       products1 = i32x4.add(products1, i32x4.dot_i16x8_s(sums1, v128.load(scales, 16)));
       scales += 32;
     }
-    const scaleX = v128.load32_splat(tail, 112);
-    const sums = tail + sumsOffset<F>(1);
-    finish<F>(y, panel, 0, products0, scaleX, sums, 4);
-    finish<F>(y, panel, 16, products1, scaleX, sums, 4);
-    x = tail + 116;
+    x = finishQ8_256<F>(y, panel, products0, products1, tail);
   }
 }
 
@@ -155,8 +114,8 @@ export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, 
     for (let t: usize = 0; t < 4; t++) {
       const scaleX = v128.load32_splat(tail + (t << 2), 448);
       const products = scratch + (t << 5);
-      finish<F>(y + (t << 5), panel, 0, v128.load(products), scaleX, sums + (t << 2), 16);
-      finish<F>(y + (t << 5), panel, 16, v128.load(products, 16), scaleX, sums + (t << 2), 16);
+      finishRowsQ8_256<F>(y + (t << 5), panel, 0, v128.load(products), scaleX, sums + (t << 2), 16);
+      finishRowsQ8_256<F>(y + (t << 5), panel, 16, v128.load(products, 16), scaleX, sums + (t << 2), 16);
     }
     x = tail + 464;
   }

@@ -12,14 +12,7 @@
 
 import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
 import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../formats/panel";
-import { Q8_32_TOKEN_BYTES } from "./activations";
-
-/** What the integer sums of one block add to 4 results of one token. */
-// @ts-ignore: decorator
-@inline
-function leave(y: v128, sums: v128, ones: v128, scale: v128, scaleX: v128): v128 {
-  return f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sums, ones)), f32x4.mul(scale, scaleX)));
-}
+import { leaveQ8_32 } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
 // @ts-ignore: decorator
@@ -44,8 +37,8 @@ export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): 
       sums1 = dotAdd(sums1, evenWeights(w1), oddWeights(w1), even, odd);
     }
     const scaleX = v128.load32_splat(tail, 4);
-    y0 = leave(y0, sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
-    y1 = leave(y1, sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
+    y0 = leaveQ8_32(y0, sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
+    y1 = leaveQ8_32(y1, sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
     if (changetype<F>(0).hasMinimum) {
       const scaledSum = v128.load32_splat(tail, 8);
       y0 = f32x4.add(y0, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum));
@@ -69,8 +62,8 @@ function start<F>(pairSums: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128, scaleX: v128, scaledSum: v128): void {
-  let y0 = leave(v128.load(y), sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
-  let y1 = leave(v128.load(y, 16), sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
+  let y0 = leaveQ8_32(v128.load(y), sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
+  let y1 = leaveQ8_32(v128.load(y, 16), sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
   if (changetype<F>(0).hasMinimum) {
     y0 = f32x4.add(y0, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum));
     y1 = f32x4.add(y1, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum));
