@@ -97,7 +97,7 @@ class Finder {
   /** Which tokens occur anywhere, so that only those are looked for one by one. */
   #ordersIn(text: string): readonly number[] {
     const found = new Set<number>();
-    for (let start = 0; start < text.length; start++) {
+    for (let start = 0; start < text.length && found.size < this.#tokens.length; start++) {
       if (this.#firstUnits[text.charCodeAt(start)] === 0) continue;
       let node: TrieNode | undefined = this.#root;
       for (let i = start; node !== undefined; i++) {
