@@ -39,9 +39,18 @@ function run(binary, otherBinary) {
     [vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)],
     { cwd: root, stdio: "inherit", env: { ...process.env, CRIA_OTHER_NODE: otherBinary } },
   );
-  const { numPassedTests: passed, numFailedTests: failed, numTotalTests: total } = JSON.parse(readFileSync(report, "utf8"));
+  const {
+    numPassedTests: passed,
+    numFailedTests: failed,
+    numTotalTests: total,
+  } = JSON.parse(readFileSync(report, "utf8"));
   // A file that does not even load has no failed test, and fails the run.
-  return { version, passed, failed: failed === 0 && result.status !== 0 ? 1 : failed, skipped: total - passed - failed };
+  return {
+    version,
+    passed,
+    failed: failed === 0 && result.status !== 0 ? 1 : failed,
+    skipped: total - passed - failed,
+  };
 }
 
 mkdirSync(join(root, "build"), { recursive: true });

@@ -1,5 +1,6 @@
 // cria/tokenizer: text to token ids and back, as the metadata of a GGUF file describes it.
 
+export { type ChatMessage, type ChatTemplate, chatTemplateFrom, type RenderOptions } from "./chat-template.js";
 export type { Decoder } from "./decode.js";
 export type { TokenizerMetadata } from "./metadata.js";
 export {
