@@ -1,0 +1,13 @@
+// The commands: one row each. Their modules are imported when they are called, so that `cria --help` is quick.
+
+import type { Command } from "./command.js";
+
+interface Row {
+  /** What the list of commands says of it. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+export const commands: Readonly<Record<string, Row>> = {
+  run: { summary: "continue a text", load: async () => (await import("./run.js")).run },
+};

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+// The command line's entry: finds the command, parses its arguments, runs it, and turns whatever fails into one line and an exit code.
+
+import { parseArguments } from "./arguments.js";
+import { commands } from "./commands.js";
+import { exitCodeOf, failureLine, Interrupted, UsageError } from "./failure.js";
+import { nearest } from "./nearest.js";
+
+// Whoever read our output (`| head`) has seen enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const [first, ...rest] = args;
+  const known = first !== undefined && Object.hasOwn(commands, first) ? first : undefined;
+  try {
+    if (known !== undefined) await runCommand(known, rest);
+    else await withoutCommand(first, rest);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Interrupted)) process.stderr.write(`${failureLine(error, known)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+async function runCommand(name: string, args: readonly string[]): Promise<void> {
+  const command = await commands[name]!.load();
+  const help = { flags: ["-h", "--help"], type: "boolean", help: "this text" } as const;
+  const options = { ...command.options, help };
+  const { values, positionals } = parseArguments(args, options);
+  if (values["help"] === true) {
+    const { commandHelp } = await import("./help.js");
+    process.stdout.write(commandHelp(name, { ...command, options }));
+    return;
+  }
+  await command.run(values, positionals);
+}
+
+/** `cria`, `cria --help`, `cria help run`, `cria --version`, and mistakes. */
+async function withoutCommand(first: string | undefined, rest: readonly string[]): Promise<void> {
+  const { globalHelp, version } = await import("./help.js");
+  if (first === "help" && rest[0] !== undefined && Object.hasOwn(commands, rest[0])) {
+    await runCommand(rest[0], ["--help"]);
+  } else if (first === undefined || first === "help" || first === "--help" || first === "-h") {
+    process.stdout.write(globalHelp());
+  } else if (first === "--version" || first === "-v") {
+    process.stdout.write(`cria ${version()}\n`);
+  } else {
+    const kind = first.startsWith("-") ? "unknown option" : "unknown command";
+    throw new UsageError(`${kind} ${first}${nearest(first, Object.keys(commands))}`);
+  }
+}

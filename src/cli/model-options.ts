@@ -1,0 +1,84 @@
+// The options of every command that loads a model, and the loading: progress on the terminal, Ctrl-C, and the demo model where no file
+// is named.
+
+import { fileURLToPath } from "node:url";
+import { openGguf } from "../gguf/index.js";
+import { type KvCacheType, type LoadOptions, loadModel, type Model } from "../index.js";
+import type { OptionTable, OptionValues } from "./command.js";
+import { progressBar } from "./progress-bar.js";
+
+/** How much memory a model takes: for commands that load one, and for those that only plan it. */
+export const planOptions = {
+  threads: {
+    flags: ["-t", "--threads"],
+    type: "number",
+    value: "N",
+    help: "workers that compute (default: the processors that this process may use)",
+  },
+  contextSize: {
+    flags: ["-c", "--ctx-size"],
+    type: "number",
+    value: "N",
+    help: "positions of the context; 0: the model's (default: the model's, at most 4096)",
+  },
+  kvCache: {
+    flags: ["-ctk", "--cache-type-k"],
+    type: "string",
+    value: "TYPE",
+    help: "element type of the KV cache: f16, f32, q8_0 (default: f16)",
+  },
+} as const satisfies OptionTable;
+
+export const modelOptions = {
+  model: {
+    flags: ["-m", "--model"],
+    type: "string",
+    value: "FILE",
+    help: "GGUF file; of a split one, its first part (default: the demo model)",
+  },
+  ...planOptions,
+} as const satisfies OptionTable;
+
+/** The demo model that ships with the package. */
+const demoModel = fileURLToPath(new URL("../../models/cria-demo-Q4_K_M.gguf", import.meta.url));
+
+/** Loads the model that the options name, gives it to `use`, and disposes of it. */
+export async function withModel<Result>(
+  values: OptionValues<typeof modelOptions>,
+  signal: AbortSignal,
+  use: (model: Model) => Promise<Result>,
+): Promise<Result> {
+  const path = values.model ?? demoModel;
+  const options = await loadOptions(path, values);
+  const bar = progressBar(path);
+  let model: Model;
+  try {
+    model = await loadModel(path, { ...options, signal, onProgress: bar.show });
+  } finally {
+    bar.clear();
+  }
+  try {
+    return await use(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** The library's options, unchecked: it checks them. */
+export async function loadOptions(path: string, values: OptionValues<typeof planOptions>): Promise<LoadOptions> {
+  const { threads, contextSize, kvCache } = values;
+  return {
+    threads,
+    contextSize: contextSize === 0 ? await trainedContext(path) : contextSize,
+    kvCache: kvCache as KvCacheType | undefined,
+  };
+}
+
+async function trainedContext(path: string): Promise<number | undefined> {
+  const gguf = await openGguf(path);
+  try {
+    return gguf.metadata.getNumber(`${gguf.metadata.getString("general.architecture")}.context_length`);
+  } finally {
+    await gguf.close();
+  }
+}

@@ -1,0 +1,53 @@
+// cria run: continues a text.
+
+import { command } from "./command.js";
+import { UsageError } from "./failure.js";
+import { generateOptions, toGenerateOptions } from "./generate-options.js";
+import { readPipe, readTextFile } from "./input.js";
+import { interruptSignal } from "./interrupt.js";
+import { modelOptions, withModel } from "./model-options.js";
+import { Timings } from "./timings.js";
+
+export const run = command({
+  usage: '[options] "prompt"',
+  about: `Continues a text. The prompt is an argument, a file (-f), or stdin. The text goes to stdout as it comes, after
+the prompt where stdout is a terminal; timings go to stderr.`,
+  options: {
+    prompt: { flags: ["-p", "--prompt"], type: "string", value: "TEXT", help: "the prompt, instead of an argument" },
+    file: { flags: ["-f", "--file"], type: "string", value: "FILE", help: "read the prompt from a file; -: stdin" },
+    hidePrompt: { flags: ["--no-display-prompt"], type: "boolean", help: "do not repeat the prompt on the terminal" },
+    ...modelOptions,
+    ...generateOptions,
+  },
+  async run(values, positionals) {
+    const prompt = await promptOf(values, positionals);
+    const signal = interruptSignal();
+    await withModel(values, signal, async (model) => {
+      const parts = model.generate(prompt, { ...toGenerateOptions(values), signal });
+      if (process.stdout.isTTY && values.hidePrompt !== true) process.stdout.write(prompt);
+      const timings = new Timings(model);
+      try {
+        for await (const part of parts) {
+          process.stdout.write(part.text);
+          if (part.done !== undefined) timings.add(part.done);
+        }
+      } finally {
+        process.stdout.write("\n");
+      }
+      timings.print();
+    });
+  },
+});
+
+async function promptOf(
+  values: { readonly prompt?: string; readonly file?: string },
+  positionals: readonly string[],
+): Promise<string> {
+  const given = [...positionals, ...[values.prompt, values.file].filter((source) => source !== undefined)];
+  if (given.length > 1) {
+    const hint = positionals.some((word) => word.endsWith(".gguf")) ? "; a model is named with -m" : "";
+    throw new UsageError(`${given.length} prompts: give one, in quotes${hint}`);
+  }
+  if (values.file !== undefined) return readTextFile(values.file);
+  return given[0] ?? readPipe("the prompt");
+}
