@@ -3,9 +3,9 @@
 
 import { CriaError } from "../errors.js";
 import { type Member, StepAborted } from "../machine/member.js";
-import type { ParentPort } from "../machine/worker-handle.js";
 import { ABORT_FLAGS, LOGIT_ROWS, STEP_ROWS } from "../model/memory-plan.js";
 import { type StepRun, writeStep } from "../model/step.js";
+import type { ParentPort } from "../worker-handle.js";
 import { createJob, type Job } from "./jobs.js";
 import { type CachedSequence, KvCache } from "./kv-cache.js";
 import type { JobRequestMessage, LeaderAnswer, LeaderRequest, Program } from "./messages.js";

@@ -2,10 +2,10 @@
 
 import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, WorkerData } from "../machine/team.js";
-import { type ParentPort, workerStart } from "../machine/worker-handle.js";
 import { architectureOf } from "../model/architectures.js";
 import { loadShare } from "../model/loading.js";
 import { Run } from "../model/run.js";
+import { type ParentPort, workerStart } from "../worker-handle.js";
 import { Leader } from "./leader.js";
 import type { Program } from "./messages.js";
 

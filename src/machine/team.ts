@@ -3,8 +3,8 @@
 
 import { TEAM_BYTES, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
 import { WorkerError } from "../errors.js";
+import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import { type Membership, poisonTeam } from "./member.js";
-import { startWorker, type WorkerHandle } from "./worker-handle.js";
 
 export interface TeamOptions {
   /** Starts one worker of the program; a function, so that the caller's bundler sees the literal `new URL`. */

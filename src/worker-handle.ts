@@ -1,6 +1,6 @@
 // One worker thread, in Node (node:worker_threads) or where there is a global Worker (a browser): the few things both can do.
 
-import { UnsupportedError } from "../errors.js";
+import { UnsupportedError } from "./errors.js";
 
 export interface WorkerEvents {
   readonly onMessage: (message: unknown) => void;
