@@ -32,6 +32,10 @@ export {
   UnsupportedError,
   WorkerError,
 } from "./errors.js";
+export type { CpuCache } from "./machine/cpu/caches.js";
+export type { CpuQuota } from "./machine/cpu/cgroup.js";
+export type { Core, CoreKind } from "./machine/cpu/cores.js";
+export { type CpuGroup, type CpuTopology, cpuTopology, type NumaNode } from "./machine/cpu/topology.js";
 export type { KernelBuild } from "./machine/kernels.js";
 export type { MemoryPlan } from "./model/memory-plan.js";
 export type { ChatMessage, PromptPart, Tokenizer } from "./tokenizer/index.js";
