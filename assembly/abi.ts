@@ -35,7 +35,10 @@ export const KV_Q8_0 = 2;
 //      324  poison op  the op at which it died
 //      384  decision   two words, used in turn by even and odd barriers: what the leader decided (go on, or abort)
 //      448  spin       how often a waiting worker looks before it sleeps
-//      512  tickets    TICKETS words, one cache line each
+//      452  workers    workers that take part in the current step
+//      512  full step  steps that the leader has announced to all workers, the reserves too
+//      516  full idle  reserves asleep, waiting for such a step
+//      576  tickets    TICKETS words, one cache line each
 export const TEAM_ARRIVED = 0;
 export const TEAM_PHASE = 64;
 export const TEAM_SLEEPERS = 128;
@@ -45,9 +48,12 @@ export const TEAM_POISON = 320;
 export const TEAM_POISON_OP = 324;
 export const TEAM_DECISION = 384;
 export const TEAM_SPIN = 448;
-export const TEAM_TICKETS = 512;
+export const TEAM_WORKERS = 452;
+export const TEAM_FULL_STEP = 512;
+export const TEAM_FULL_IDLE = 516;
+export const TEAM_TICKETS = 576;
 export const TICKETS = 8;
-export const TEAM_BYTES = 1024;
+export const TEAM_BYTES = 1088;
 
 // What a barrier answers.
 export const BARRIER_GO = 0;

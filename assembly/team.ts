@@ -1,6 +1,9 @@
 // The team: what joins workers that run the same program over one shared memory. A barrier that spins, then sleeps; the
 // step counter on which followers wait; tickets for work that is shared out as it is taken; poison, which ends it all.
 //
+// A step may need fewer workers than there are. The first ones, the regulars, take part in every step; the others, the reserves, only
+// in steps that are announced to all, and sleep through the rest: they wait on a counter of their own.
+//
 // Every worker instantiates this module over the same memory, so the globals below are per worker.
 //
 // Cost: a barrier of workers that arrive together is two contended cache lines (arrived, phase): some 100 to 500 ns.
@@ -10,6 +13,8 @@ import {
   BARRIER_POISON,
   TEAM_ARRIVED,
   TEAM_DECISION,
+  TEAM_FULL_IDLE,
+  TEAM_FULL_STEP,
   TEAM_IDLE,
   TEAM_PHASE,
   TEAM_POISON,
@@ -17,28 +22,40 @@ import {
   TEAM_SPIN,
   TEAM_STEP,
   TEAM_TICKETS,
+  TEAM_WORKERS,
+  TICKETS,
 } from "./abi";
 
-/** Bytes of the control block; this worker's index; workers in the team; barriers that this worker has passed. */
+/** The control block; this worker's index; workers in the team; those in the current step; barriers that are complete. */
 let control: usize = 0;
 let self: i32 = 0;
+let all: i32 = 1;
 let size: i32 = 1;
 let phase: i32 = 0;
+/** Where this worker waits for a step, and counts itself when it sleeps. */
+let stepWord: usize = 0;
+let idleWord: usize = 0;
 
 // Nobody sleeps longer than this without looking at the poison again.
 // @ts-ignore: decorator
 @inline const NAP: i64 = 200_000_000; // ns
 
-/** Joins the team whose control block lies at `block`, as worker `index` of `workers`. Worker 0 is the leader. */
-export function teamJoin(block: usize, index: i32, workers: i32): void {
+/**
+ * Joins the team whose control block lies at `block`, as worker `index` of `workers`, of which the first `regulars` take part in every
+ * step. Worker 0 is the leader.
+ */
+export function teamJoin(block: usize, index: i32, workers: i32, regulars: i32): void {
   control = block;
   self = index;
+  all = workers;
   size = workers;
+  stepWord = block + (index < regulars ? TEAM_STEP : TEAM_FULL_STEP);
+  idleWord = block + (index < regulars ? TEAM_IDLE : TEAM_FULL_IDLE);
   phase = atomic.load<i32>(block, TEAM_PHASE);
 }
 
 /**
- * Waits until every worker of the team is here. The leader's `vote` becomes the answer of every worker: it is written
+ * Waits until every worker of the step is here. The leader's `vote` becomes the answer of every worker: it is written
  * before the leader arrives, in a word that alternates so that the next vote cannot overtake a slow reader of this one.
  */
 export function barrier(vote: i32): i32 {
@@ -79,32 +96,46 @@ function sleepAtBarrier(here: i32): void {
   atomic.sub<i32>(control, 1, TEAM_SLEEPERS);
 }
 
-/** The leader announces a step: what it wrote before is seen by whoever returns from `awaitStep`. */
-export function announceStep(): void {
+/**
+ * The leader announces a step for the first `workers` workers: the regulars, or all. What it wrote before is seen by whoever returns
+ * from `awaitStep`. All tickets are back at 0.
+ */
+export function announceStep(workers: i32): void {
+  size = workers;
+  atomic.store<i32>(control, workers, TEAM_WORKERS);
+  for (let cell = 0; cell < TICKETS; cell++) resetTickets(cell);
   atomic.add<i32>(control, 1, TEAM_STEP);
   if (atomic.load<i32>(control, TEAM_IDLE) != 0) atomic.notify(control + TEAM_STEP, -1);
+  if (workers < all) return;
+  atomic.add<i32>(control, 1, TEAM_FULL_STEP);
+  if (atomic.load<i32>(control, TEAM_FULL_IDLE) != 0) atomic.notify(control + TEAM_FULL_STEP, -1);
 }
 
-/** A follower waits for a step after `last`; returns its number, or -1 when the team is poisoned. */
+/** A follower waits for its next step, after `last`; returns its number, or -1 when the team is poisoned. */
 export function awaitStep(last: i32): i32 {
   let looks = atomic.load<i32>(control, TEAM_SPIN);
-  for (;;) {
-    const now = atomic.load<i32>(control, TEAM_STEP);
-    if (now != last) return now;
-    if (--looks < 0) break;
-  }
-  atomic.add<i32>(control, 1, TEAM_IDLE);
+  let now = atomic.load<i32>(stepWord);
+  while (now == last && --looks >= 0) now = atomic.load<i32>(stepWord);
+  if (now == last) now = sleepUntilStep(last);
+  // Neither changes before this worker has come to the step's first barrier. A reserve has missed the barriers of other steps.
+  size = atomic.load<i32>(control, TEAM_WORKERS);
+  phase = atomic.load<i32>(control, TEAM_PHASE);
+  return now;
+}
+
+function sleepUntilStep(last: i32): i32 {
   let now = last;
+  atomic.add<i32>(idleWord, 1);
   for (;;) {
     if (atomic.load<i32>(control, TEAM_POISON) != 0) {
       now = -1;
       break;
     }
-    now = atomic.load<i32>(control, TEAM_STEP);
+    now = atomic.load<i32>(stepWord);
     if (now != last) break;
-    atomic.wait<i32>(control + TEAM_STEP, last, NAP);
+    atomic.wait<i32>(stepWord, last, NAP);
   }
-  atomic.sub<i32>(control, 1, TEAM_IDLE);
+  atomic.sub<i32>(idleWord, 1);
   return now;
 }
 
@@ -113,7 +144,7 @@ export function ticket(cell: i32): i32 {
   return atomic.add<i32>(control + TEAM_TICKETS + (<usize>cell << 6), 1);
 }
 
-/** Puts a cell back to 0. Only where a barrier lies between this and both the last and the next use of the cell. */
+/** Puts a cell back to 0. Only where a barrier, or a step's beginning, lies between this and both the last and the next use of it. */
 export function resetTickets(cell: i32): void {
   atomic.store<i32>(control + TEAM_TICKETS + (<usize>cell << 6), 0);
 }

@@ -198,7 +198,7 @@ export class Leader {
       this.#stepWords,
       parts.map((part) => part.run),
     );
-    this.#member.announceStep();
+    this.#member.announceStep(this.#workersFor(parts));
     try {
       this.#forward();
     } catch (error) {
@@ -229,6 +229,11 @@ export class Leader {
     const most = rows > 0 ? Math.min(STEP_ROWS, rows + PREFILL_ROWS_BESIDE_DECODE) : STEP_ROWS;
     for (const job of prompts) add(job, most - rows);
     return parts;
+  }
+
+  #workersFor(parts: readonly Part[]): number {
+    const { threads, threadsBatch } = this.#program;
+    return parts.length === 1 && parts[0]!.run.tokens.length === 1 ? threads : threadsBatch;
   }
 
   #finishPart({ job, run, firstLogits, firstHidden }: Part): void {

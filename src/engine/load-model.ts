@@ -16,6 +16,7 @@ import { LeaderClient } from "./client.js";
 import type { LeaderAnswer, Program } from "./messages.js";
 import { Model } from "./model.js";
 import { checkChoice, checkInteger, checkNames } from "./options.js";
+import { planWorkers, type WorkerPlan } from "./worker-plan.js";
 
 /** Element types of the KV cache. */
 export type KvCacheType = "f16" | "f32" | "q8_0";
@@ -24,8 +25,13 @@ const kvKinds = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 } as const;
 
 /** How to load a model. */
 export interface LoadOptions {
-  /** Workers that compute. Default: the processors that this process may use (`os.availableParallelism()`). */
+  /**
+   * Workers that compute steps of one row (decode). Default: the environment's CRIA_THREADS, else the physical cores that this process
+   * may use, within its control group's quota.
+   */
   readonly threads?: number;
+  /** Workers that compute steps of several rows (prefill, batches). Default: `threads`. */
+  readonly threadsBatch?: number;
   /** Positions of one sequence. Default: the smaller of the model's context and 4096. */
   readonly contextSize?: number;
   /** Sequences of full length that the KV cache has room for. Default 1. */
@@ -40,7 +46,16 @@ export interface LoadOptions {
   readonly assets?: URL;
 }
 
-const optionNames = ["threads", "contextSize", "sequences", "kvCache", "onProgress", "signal", "assets"];
+const optionNames = [
+  "threads",
+  "threadsBatch",
+  "contextSize",
+  "sequences",
+  "kvCache",
+  "onProgress",
+  "signal",
+  "assets",
+];
 
 /** A path or `file:` URL; in hosts without files, the bytes of a model. Of a split model, its first part. */
 export type LoadSource = string | URL | Uint8Array | Blob;
@@ -52,7 +67,7 @@ export interface PlannedModel {
   readonly pool: KvPool;
   readonly plan: MemoryPlan;
   readonly contextSize: number;
-  readonly workers: number;
+  readonly workers: WorkerPlan;
 }
 
 /**
@@ -83,22 +98,23 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
       frequencies: frequencies.frequencies,
       source: await modelSource(gguf, source),
       contextSize: planned.contextSize,
+      threads: planned.workers.threads,
+      threadsBatch: planned.workers.threadsBatch,
     };
     signal?.throwIfAborted();
-    const team = await Team.start(
-      {
-        entry:
-          options.assets === undefined ? new URL("./worker.js", import.meta.url) : new URL("worker.js", options.assets),
-        module: kernels.module,
-        memory,
-        control: planned.layout.control,
-        workers: planned.workers,
-        program,
-        onMessage: (_, message) => client.receive(message as LeaderAnswer),
-        onDeath: (error) => client.end(error),
-      },
-      await cores(),
-    );
+    const team = await Team.start({
+      entry:
+        options.assets === undefined ? new URL("./worker.js", import.meta.url) : new URL("worker.js", options.assets),
+      module: kernels.module,
+      memory,
+      control: planned.layout.control,
+      workers: planned.workers.workers,
+      regulars: planned.workers.regulars,
+      cores: planned.workers.cores,
+      program,
+      onMessage: (_, message) => client.receive(message as LeaderAnswer),
+      onDeath: (error) => client.end(error),
+    });
     const watch = watchProgress(memory, planned, onProgress);
     try {
       const loading = client.ready(team);
@@ -133,7 +149,7 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
   if (!gguf.hasData)
     throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data: a vocabulary only?");
   const hyperparameters = readModel(gguf);
-  const workers = checkInteger("threads", options.threads ?? (await cores()), 1, 256);
+  const workers = await planWorkers(options);
   const contextSize = checkInteger(
     "contextSize",
     options.contextSize ?? Math.min(hyperparameters.context, 4096),
@@ -153,7 +169,12 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
   const specs = weights(hyperparameters, (name) => gguf.tensor(name) !== undefined);
   const found = findWeights(gguf, specs, sizes);
   const kvKind = kvKinds[kvCache];
-  const planned = planMemory(hyperparameters, found, { workers, contextSize, sequences, kvKind }, sizes);
+  const planned = planMemory(
+    hyperparameters,
+    found,
+    { workers: workers.workers, contextSize, sequences, kvKind },
+    sizes,
+  );
   return { hyperparameters, ...planned, contextSize, workers };
 }
 
@@ -177,8 +198,11 @@ export interface ModelInfo {
   readonly layers: number;
   readonly heads: number;
   readonly kvHeads: number;
-  /** Workers that compute. */
+  /** Workers that compute steps of one row (decode), and of several (prefill, batches). */
   readonly threads: number;
+  readonly threadsBatch: number;
+  /** Why so many, in one line: "2 threads: 2 physical cores; quota none; affinity 2". */
+  readonly threadsReason: string;
   /** Which build of the kernels runs. */
   readonly kernels: KernelBuild;
   /** Bytes of shared memory by purpose. */
@@ -207,7 +231,9 @@ function describe(gguf: Gguf, planned: PlannedModel, kernels: KernelBuild): Mode
     layers: h.layers,
     heads: h.heads,
     kvHeads: h.kvHeads,
-    threads: workers,
+    threads: workers.threads,
+    threadsBatch: workers.threadsBatch,
+    threadsReason: workers.reason,
     kernels,
     memory: plan,
   };
@@ -298,12 +324,4 @@ function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Pro
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
     if (signal.aborted) onAbort();
   });
-}
-
-async function cores(): Promise<number> {
-  if (typeof process !== "undefined" && process.versions?.node !== undefined) {
-    const { availableParallelism } = await import("node:os");
-    return availableParallelism();
-  }
-  return navigator.hardwareConcurrency;
 }

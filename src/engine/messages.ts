@@ -10,6 +10,9 @@ export interface Program {
   readonly frequencies: Float64Array;
   readonly source: ModelSource;
   readonly contextSize: number;
+  /** Workers that take part in steps of one row, and of several. */
+  readonly threads: number;
+  readonly threadsBatch: number;
 }
 
 /** How the hidden states of a text become one vector. */

@@ -14,9 +14,9 @@ export interface KernelModule {
 
 /** What the module exports. Pointers are byte offsets in the shared memory; assembly/ documents each kernel. */
 export interface Kernels {
-  teamJoin(control: number, index: number, workers: number): void;
+  teamJoin(control: number, index: number, workers: number, regulars: number): void;
   barrier(vote: number): number;
-  announceStep(): void;
+  announceStep(workers: number): void;
   awaitStep(last: number): number;
   ticket(cell: number): number;
   resetTickets(cell: number): void;

@@ -1,6 +1,16 @@
 // A worker's side of the team: the barrier, tickets, and the ways in which a step ends early.
 
-import { BARRIER_ABORT, BARRIER_GO, TEAM_PHASE, TEAM_POISON, TEAM_POISON_OP, TEAM_STEP, TICKETS } from "#abi";
+import {
+  BARRIER_ABORT,
+  BARRIER_GO,
+  TEAM_FULL_STEP,
+  TEAM_PHASE,
+  TEAM_POISON,
+  TEAM_POISON_OP,
+  TEAM_STEP,
+  TEAM_WORKERS,
+  TICKETS,
+} from "#abi";
 import { instantiateKernels, type Kernels } from "./kernels.js";
 
 /** What a worker needs to join; posted by the main thread. */
@@ -12,6 +22,8 @@ export interface Membership {
   /** This worker: 0 is the leader. */
   readonly index: number;
   readonly workers: number;
+  /** So many of them, the first, take part in every step; the others only in steps that are announced to all. */
+  readonly regulars: number;
 }
 
 /** Every worker leaves the step at the same barrier: the leader wants it no more. */
@@ -24,12 +36,12 @@ export class Member {
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   readonly index: number;
-  readonly workers: number;
   /** Called by the leader before every barrier; true ends the step there, for all. */
   wantsAbort: () => boolean = () => false;
 
   readonly #control: number;
   readonly #words: Int32Array;
+  #workers: number;
   #step = 0;
   #cell = 0;
   #op = 0;
@@ -37,14 +49,19 @@ export class Member {
   constructor(membership: Membership) {
     this.memory = membership.memory;
     this.index = membership.index;
-    this.workers = membership.workers;
+    this.#workers = membership.workers;
     this.#control = membership.control;
     this.#words = new Int32Array(membership.memory.buffer);
     this.kernels = instantiateKernels(membership.module, membership.memory);
-    this.kernels.teamJoin(membership.control, membership.index, membership.workers);
+    this.kernels.teamJoin(membership.control, membership.index, membership.workers, membership.regulars);
   }
 
-  /** Waits for all workers. @throws StepAborted, TeamPoisoned: in all workers alike */
+  /** Workers that take part in the current step, `index` 0 .. workers - 1; before the first step, all of them. */
+  get workers(): number {
+    return this.#workers;
+  }
+
+  /** Waits for all workers of the step. @throws StepAborted, TeamPoisoned: in all workers alike */
   barrier(): void {
     this.#op++;
     const vote = this.index === 0 && this.wantsAbort() ? BARRIER_ABORT : BARRIER_GO;
@@ -65,18 +82,24 @@ export class Member {
     return cell;
   }
 
-  /** The leader begins a step: followers return from `awaitStep`. */
-  announceStep(): void {
-    this.#op = 0;
-    this.kernels.announceStep();
+  /** The leader begins a step of `workers` workers, the regulars or all: these return from `awaitStep`. */
+  announceStep(workers: number): void {
+    this.#begin(workers);
+    this.kernels.announceStep(workers);
   }
 
-  /** A follower waits for the next step. @throws TeamPoisoned */
+  /** A follower waits for the next step that it takes part in. @throws TeamPoisoned */
   awaitStep(): void {
     const step = this.kernels.awaitStep(this.#step);
     if (step === -1 && this.poisoned) throw new TeamPoisoned();
     this.#step = step;
+    this.#begin(Atomics.load(this.#words, (this.#control + TEAM_WORKERS) >> 2));
+  }
+
+  #begin(workers: number): void {
+    this.#workers = workers;
     this.#op = 0;
+    this.#cell = 0;
   }
 
   /** Poisons the team: every wait ends, every later barrier throws. */
@@ -95,4 +118,5 @@ export function poisonTeam(words: Int32Array, control: number, index: number): v
   Atomics.compareExchange(words, (control + TEAM_POISON) >> 2, 0, index + 1);
   Atomics.notify(words, (control + TEAM_PHASE) >> 2);
   Atomics.notify(words, (control + TEAM_STEP) >> 2);
+  Atomics.notify(words, (control + TEAM_FULL_STEP) >> 2);
 }

@@ -14,6 +14,10 @@ export interface TeamOptions {
   /** Byte offset of the control block (TEAM_BYTES, zeroed). */
   readonly control: number;
   readonly workers: number;
+  /** Workers that take part in every step. */
+  readonly regulars: number;
+  /** Workers that can run at once. */
+  readonly cores: number;
   /** What every worker is given beside its membership: structured-cloneable. */
   readonly program: unknown;
   /** A message from worker `index`. */
@@ -52,13 +56,13 @@ export class Team {
   }
 
   /** Starts the workers. They run on their own; what they say arrives at `onMessage`. */
-  static async start(options: TeamOptions, cores: number): Promise<Team> {
+  static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options);
     team.#words.fill(0, options.control >> 2, (options.control + TEAM_BYTES) >> 2);
-    team.#words[(options.control + TEAM_SPIN) >> 2] = options.workers > cores ? SPIN_OVERSUBSCRIBED : SPIN;
+    team.#words[(options.control + TEAM_SPIN) >> 2] = options.workers > options.cores ? SPIN_OVERSUBSCRIBED : SPIN;
     for (let index = 0; index < options.workers; index++) {
-      const { module, memory, control, workers } = options;
-      const data: WorkerData = { membership: { module, memory, control, index, workers }, program: options.program };
+      const { module, memory, control, workers, regulars, program } = options;
+      const data: WorkerData = { membership: { module, memory, control, index, workers, regulars }, program };
       team.#handles.push(
         await startWorker(options.entry, `cria-${index}`, data, {
           onMessage: (message) => {
