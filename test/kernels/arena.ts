@@ -11,12 +11,14 @@ const GUARD = 64;
 const UNTOUCHED = 0xff; // four of them are a NaN, two are one in f16 and bf16
 
 export class Arena {
+  readonly build: KernelBuild;
   readonly kernels: Kernels;
   readonly bytes: Uint8Array;
   readonly #guards: number[] = [];
   #top = GUARD;
 
   constructor(build: KernelBuild, size: number) {
+    this.build = build;
     const { kernels, bytes } = instantiate(build, size);
     this.kernels = kernels;
     this.bytes = bytes.fill(UNTOUCHED);
