@@ -1,23 +1,14 @@
 // The scalar reference against exact logits and hidden states that other programs computed, and against itself where the
 // files on hand have no such model.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openGguf } from "../dist/gguf/index.js";
 import { divergence } from "./reference/divergence.js";
 import { forward, type ReferenceModel, readReferenceModel } from "./reference/forward.js";
 import { ropeTable } from "./reference/rope.js";
-import { hasReferenceData, referenceData } from "./reference-data.js";
-
-function readFloats(path: string): Float32Array {
-  const bytes = readFileSync(referenceData(path));
-  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-}
-
-function readIds(path: string): number[] {
-  return JSON.parse(readFileSync(referenceData(path), "utf8"));
-}
+import { hasReferenceData, readFloats, readJson, referenceData } from "./reference-data.js";
 
 async function evaluate(path: string, ids: readonly number[]) {
   const gguf = await openGguf(referenceData(path));
@@ -38,7 +29,7 @@ const microTypes = hasReferenceData
 
 describe.skipIf(!hasReferenceData)("the scalar reference", () => {
   it.each(microTypes)("gives the exact logits of micro/%s.gguf", async (type) => {
-    const { logits, vocab, hidden } = await evaluate(`micro/${type}.gguf`, readIds("micro/tokens.json"));
+    const { logits, vocab, hidden } = await evaluate(`micro/${type}.gguf`, readJson<number[]>("micro/tokens.json"));
     const { klMean, top1, maxAbs } = divergence(readFloats(`micro/${type}.logits.f32`), logits, vocab);
     expect(maxAbs).toBeLessThan(2e-6);
     expect(klMean).toBeLessThan(1e-14);
@@ -50,15 +41,13 @@ describe.skipIf(!hasReferenceData)("the scalar reference", () => {
 
   it.each(["llama-gqa8", "llama-yarn"])("gives the exact logits and hidden states of %s", async (name) => {
     const folder = `architectures/${name}`;
-    const { logits, hidden } = await evaluate(`${folder}/Q8_0.gguf`, readIds(`${folder}/tokens.json`));
+    const { logits, hidden } = await evaluate(`${folder}/Q8_0.gguf`, readJson<number[]>(`${folder}/tokens.json`));
     expect(largestDifference(logits, readFloats(`${folder}/Q8_0.logits.f32`))).toBeLessThan(2e-6);
     expect(largestDifference(hidden, readFloats(`${folder}/Q8_0.hidden.f32`))).toBeLessThan(2e-6);
   });
 
   it.each(["00", "01", "02", "03", "04", "05"])("gives llama2.c's logits of stories260K, prompt %s", async (prompt) => {
-    const { tokens } = JSON.parse(
-      readFileSync(referenceData(`stories260k/expected/${prompt}.tokens.json`), "utf8"),
-    ) as { tokens: number[] };
+    const { tokens } = readJson<{ tokens: number[] }>(`stories260k/expected/${prompt}.tokens.json`);
     const { logits } = await evaluate("stories260k/stories260K-f32.gguf", [1, ...tokens.slice(0, 15)]);
     // llama2.c computes in 32-bit floats
     expect(largestDifference(logits, readFloats(`stories260k/expected/${prompt}.logits.f32`))).toBeLessThan(1e-4);

@@ -1,0 +1,110 @@
+// The engine on random-weight models against exact logits and hidden states: float64 results that other programs computed. The bars
+// are set by how far llama.cpp's CPU engine is from them.
+
+import { describe, expect, it } from "vitest";
+import { kernelBuilds, loadWith } from "./kernel-builds.js";
+import { divergence } from "./reference/divergence.js";
+import { hasReferenceData, readFloats, readJson, referenceData } from "./reference-data.js";
+
+interface MicroRow {
+  readonly type: string;
+  readonly reference_engine_kl_mean: number;
+  readonly reference_engine_top1: number;
+}
+
+interface Agreement {
+  readonly rel_rms: number;
+  readonly kl_mean?: number;
+}
+
+interface ArchitectureRow {
+  readonly type: string;
+  readonly native_vs_exact: Readonly<Record<string, Agreement>>;
+}
+
+const micro = hasReferenceData
+  ? readJson<{ readonly vocab: number; readonly rows: readonly MicroRow[] }>("micro/index.json")
+  : { vocab: 0, rows: [] };
+
+/** Root mean square of the difference over that of the exact values. */
+function relativeError(exact: Float32Array, ours: Float32Array): number {
+  expect(ours.length).toBe(exact.length);
+  let difference = 0;
+  let whole = 0;
+  for (let i = 0; i < exact.length; i++) {
+    difference += (exact[i] - ours[i]) ** 2;
+    whole += exact[i] ** 2;
+  }
+  return Math.sqrt(difference / whole);
+}
+
+describe.skipIf(!hasReferenceData).each(kernelBuilds)("micro models, kernels %s", (build) => {
+  const ids = hasReferenceData ? readJson<number[]>("micro/tokens.json") : [];
+
+  async function evaluate(type: string, kvCache: "f16" | "f32") {
+    const model = await loadWith(build, referenceData(`micro/${type}.gguf`), { kvCache, threads: 2 });
+    try {
+      const logits = await model.createSequence().evaluate(ids, { logits: "all" });
+      return divergence(readFloats(`micro/${type}.logits.f32`), logits, micro.vocab);
+    } finally {
+      await model.dispose();
+    }
+  }
+
+  it("F32 with an f32 cache is exact but for the rounding of 32-bit floats", async () => {
+    const { klMean, top1, maxAbs } = await evaluate("F32", "f32");
+    expect(klMean).toBeLessThan(1e-8);
+    expect(maxAbs).toBeLessThan(1e-4);
+    expect(top1).toBe(1);
+  });
+
+  const quantised = micro.rows.filter(({ type }) => type !== "F32");
+  const ratios: number[] = [];
+  let top1Sum = 0;
+
+  it.each(quantised)("$type with default settings is as near as the reference engine", async (row) => {
+    const { klMean, top1 } = await evaluate(row.type, "f16");
+    const ratio = klMean / row.reference_engine_kl_mean;
+    expect(ratio).toBeLessThan(1.35);
+    ratios.push(ratio);
+    top1Sum += top1;
+  });
+
+  it("so are all files together, whose tests are those above", () => {
+    expect(ratios.length).toBe(quantised.length);
+    expect(Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)).toBeLessThan(1.1);
+    const theirs = quantised.reduce((sum, row) => sum + row.reference_engine_top1, 0);
+    expect(top1Sum).toBeGreaterThanOrEqual(0.98 * theirs);
+  });
+});
+
+describe.skipIf(!hasReferenceData).each(kernelBuilds)("architectures, kernels %s", (build) => {
+  it.each(["llama-gqa8", "llama-yarn"])("%s is as near as the reference engine", async (name) => {
+    const folder = `architectures/${name}`;
+    const ids = readJson<number[]>(`${folder}/tokens.json`);
+    const { rows } = readJson<{ readonly rows: readonly ArchitectureRow[] }>(`${folder}/index.json`);
+    const { native_vs_exact: theirs } = rows.find(({ type }) => type === "Q8_0")!;
+    const model = await loadWith(build, referenceData(`${folder}/Q8_0.gguf`), { threads: 2 });
+    try {
+      const logits = await model.createSequence().evaluate(ids, { logits: "all" });
+      const exact = readFloats(`${folder}/Q8_0.logits.f32`);
+      expect(relativeError(exact, logits)).toBeLessThan(1.1 * theirs["logits"].rel_rms);
+      const { klMean } = divergence(exact, logits, model.info.vocabularySize);
+      expect(klMean).toBeLessThan(1.1 * theirs["logits"].kl_mean!);
+
+      for (const pooling of ["mean", "last"] as const) {
+        const [vector] = await model.embed([ids], { pooling, normalize: false });
+        const error = relativeError(readFloats(`${folder}/Q8_0.${pooling}.f32`), vector);
+        expect(error).toBeLessThan(1.1 * theirs[pooling].rel_rms);
+      }
+      // The hidden state of a position is the last one of the text up to it.
+      const prefixes = ids.map((_, i) => ids.slice(0, i + 1));
+      const hidden = await model.embed(prefixes, { pooling: "last", normalize: false });
+      const together = Float32Array.from(hidden.flatMap((vector) => [...vector]));
+      const error = relativeError(readFloats(`${folder}/Q8_0.hidden.f32`), together);
+      expect(error).toBeLessThan(1.1 * theirs["hidden"].rel_rms);
+    } finally {
+      await model.dispose();
+    }
+  });
+});

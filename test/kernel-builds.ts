@@ -1,0 +1,19 @@
+// Models on a given build of the kernels: both are tested in one process.
+
+import { type KernelBuild, type LoadOptions, type LoadSource, loadModel, type Model } from "cria";
+
+export const kernelBuilds: readonly KernelBuild[] = ["simd", "relaxed"];
+
+/** `loadModel` with CRIA_KERNELS set to `build` for as long as it takes. */
+export async function loadWith(build: KernelBuild, source: LoadSource, options: LoadOptions = {}): Promise<Model> {
+  const before = process.env["CRIA_KERNELS"];
+  process.env["CRIA_KERNELS"] = build;
+  try {
+    const model = await loadModel(source, options);
+    if (model.info.kernels !== build) throw new Error(`asked for ${build}, got ${model.info.kernels}`);
+    return model;
+  } finally {
+    if (before === undefined) delete process.env["CRIA_KERNELS"];
+    else process.env["CRIA_KERNELS"] = before;
+  }
+}
