@@ -10,4 +10,14 @@ interface Row {
 
 export const commands: Readonly<Record<string, Row>> = {
   run: { summary: "continue a text", load: async () => (await import("./run.js")).run },
+  chat: { summary: "talk", load: async () => (await import("./chat.js")).chat },
+  embed: { summary: "vectors of texts, as JSON", load: async () => (await import("./embed.js")).embed },
+  inspect: {
+    summary: "metadata, tensors and memory plan of a file",
+    load: async () => (await import("./inspect.js")).inspect,
+  },
+  perplexity: {
+    summary: "how well a model predicts a text",
+    load: async () => (await import("./perplexity.js")).perplexity,
+  },
 };

@@ -2,12 +2,17 @@
 
 import { Interrupted } from "./failure.js";
 
-/** A signal that the first Ctrl-C aborts, with Interrupted as its reason. */
-export function interruptSignal(): AbortSignal {
+/** Does work that Ctrl-C aborts: the signal's reason is then Interrupted. */
+export async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController();
-  process.on("SIGINT", () => {
+  const onInterrupt = () => {
     if (controller.signal.aborted) process.exit(130);
     controller.abort(new Interrupted());
-  });
-  return controller.signal;
+  };
+  process.on("SIGINT", onInterrupt);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off("SIGINT", onInterrupt);
+  }
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { openGguf } from "../gguf/index.js";
 import { type KvCacheType, type LoadOptions, loadModel, type Model } from "../index.js";
 import type { OptionTable, OptionValues } from "./command.js";
+import { interruptible } from "./interrupt.js";
 import { progressBar } from "./progress-bar.js";
 
 /** How much memory a model takes: for commands that load one, and for those that only plan it. */
@@ -40,27 +41,32 @@ export const modelOptions = {
 } as const satisfies OptionTable;
 
 /** The demo model that ships with the package. */
-const demoModel = fileURLToPath(new URL("../../models/cria-demo-Q4_K_M.gguf", import.meta.url));
+export const demoModel = fileURLToPath(new URL("../../models/cria-demo-Q4_K_M.gguf", import.meta.url));
 
-/** Loads the model that the options name, gives it to `use`, and disposes of it. */
+/** Loads the model that the options name, gives it to `use`, and disposes of it. Ctrl-C aborts the loading, and the signal for `use`. */
 export async function withModel<Result>(
   values: OptionValues<typeof modelOptions>,
-  signal: AbortSignal,
-  use: (model: Model) => Promise<Result>,
+  use: (model: Model, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
+  return interruptible(async (signal) => {
+    const model = await openModel(values, signal);
+    try {
+      return await use(model, signal);
+    } finally {
+      await model.dispose();
+    }
+  });
+}
+
+/** Loads the model that the options name. */
+export async function openModel(values: OptionValues<typeof modelOptions>, signal: AbortSignal): Promise<Model> {
   const path = values.model ?? demoModel;
   const options = await loadOptions(path, values);
   const bar = progressBar(path);
-  let model: Model;
   try {
-    model = await loadModel(path, { ...options, signal, onProgress: bar.show });
+    return await loadModel(path, { ...options, signal, onProgress: bar.show });
   } finally {
     bar.clear();
-  }
-  try {
-    return await use(model);
-  } finally {
-    await model.dispose();
   }
 }
 
@@ -74,7 +80,8 @@ export async function loadOptions(path: string, values: OptionValues<typeof plan
   };
 }
 
-async function trainedContext(path: string): Promise<number | undefined> {
+/** Positions that the model in a file was trained for. */
+export async function trainedContext(path: string): Promise<number | undefined> {
   const gguf = await openGguf(path);
   try {
     return gguf.metadata.getNumber(`${gguf.metadata.getString("general.architecture")}.context_length`);

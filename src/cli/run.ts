@@ -4,7 +4,6 @@ import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { generateOptions, toGenerateOptions } from "./generate-options.js";
 import { readPipe, readTextFile } from "./input.js";
-import { interruptSignal } from "./interrupt.js";
 import { modelOptions, withModel } from "./model-options.js";
 import { Timings } from "./timings.js";
 
@@ -21,18 +20,18 @@ the prompt where stdout is a terminal; timings go to stderr.`,
   },
   async run(values, positionals) {
     const prompt = await promptOf(values, positionals);
-    const signal = interruptSignal();
-    await withModel(values, signal, async (model) => {
-      const parts = model.generate(prompt, { ...toGenerateOptions(values), signal });
-      if (process.stdout.isTTY && values.hidePrompt !== true) process.stdout.write(prompt);
+    const shown = process.stdout.isTTY && values.hidePrompt !== true ? prompt : "";
+    await withModel(values, async (model, signal) => {
       const timings = new Timings(model);
+      let begun = false;
       try {
-        for await (const part of parts) {
-          process.stdout.write(part.text);
+        for await (const part of model.generate(prompt, { ...toGenerateOptions(values), signal })) {
+          process.stdout.write(begun ? part.text : shown + part.text);
+          begun = true;
           if (part.done !== undefined) timings.add(part.done);
         }
       } finally {
-        process.stdout.write("\n");
+        if (begun) process.stdout.write("\n");
       }
       timings.print();
     });

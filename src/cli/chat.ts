@@ -1,0 +1,109 @@
+// cria chat: a conversation, at the terminal or with one message per line on stdin.
+
+import { createInterface } from "node:readline";
+import { type Chat, ContextError, type GenerateOptions, TemplateError } from "../index.js";
+import { command } from "./command.js";
+import { failureLine, Interrupted, UsageError } from "./failure.js";
+import { generateOptions, toGenerateOptions } from "./generate-options.js";
+import { interruptible } from "./interrupt.js";
+import { modelOptions, openModel } from "./model-options.js";
+import { Timings } from "./timings.js";
+
+const typedCommands = `/help   this text
+/clear  forget the conversation and begin anew (also /reset)
+/exit   leave (also /quit, Ctrl-D, and Ctrl-C before an answer)
+Ctrl-C during an answer ends it; question and answer are then forgotten
+`;
+
+export const chat = command({
+  usage: "[options]",
+  about: `Talks, by the chat template of the model's file. At a terminal: /help lists what can be typed besides messages.
+Where stdin is no terminal, each line is a message, and only the answers are printed.`,
+  options: {
+    system: {
+      flags: ["-sys", "--system-prompt", "--system"],
+      type: "string",
+      value: "TEXT",
+      help: "what the system message says (default: none)",
+    },
+    ...modelOptions,
+    ...generateOptions,
+  },
+  async run(values, positionals) {
+    if (positionals.length > 0) throw new UsageError("chat reads its messages from the terminal or from stdin");
+    const model = await interruptible((signal) => openModel(values, signal));
+    try {
+      const timings = new Timings(model);
+      await converse(() => model.chat({ system: values.system }), toGenerateOptions(values), timings);
+      timings.print();
+    } finally {
+      await model.dispose();
+    }
+  },
+});
+
+/** Reads messages and answers them until there are no more. */
+async function converse(begin: () => Chat, options: GenerateOptions, timings: Timings): Promise<void> {
+  let conversation = begin();
+  const terminal = process.stdin.isTTY && process.stdout.isTTY;
+  const lines = createInterface({ input: process.stdin, output: terminal ? process.stdout : undefined, terminal });
+  let open = true;
+  let answering = false;
+  lines.on("close", () => {
+    open = false;
+  });
+  const onInterrupt = () => {
+    if (!answering) lines.close();
+  };
+  process.on("SIGINT", onInterrupt);
+  // At a terminal readline takes the key before it can become a signal.
+  lines.on("SIGINT", () => process.emit("SIGINT"));
+  const ask = () => {
+    if (terminal && open) lines.prompt();
+  };
+  try {
+    if (terminal) process.stdout.write("/help lists what can be typed besides messages\n");
+    ask();
+    for await (const line of lines) {
+      const word = line.trim();
+      if (word === "/exit" || word === "/quit") break;
+      if (word === "/help") {
+        process.stdout.write(typedCommands);
+      } else if (word === "/clear" || word === "/reset") {
+        conversation.dispose();
+        conversation = begin();
+      } else if (word !== "") {
+        answering = true;
+        await answer(conversation, line, options, timings).catch((error) => {
+          if (!terminal || !isOver(error)) throw error;
+        });
+        answering = false;
+      }
+      ask();
+    }
+  } finally {
+    process.off("SIGINT", onInterrupt);
+    lines.close();
+  }
+}
+
+async function answer(conversation: Chat, message: string, options: GenerateOptions, timings: Timings): Promise<void> {
+  try {
+    await interruptible(async (signal) => {
+      for await (const part of conversation.send(message, { ...options, signal })) {
+        process.stdout.write(part.text);
+        if (part.done !== undefined) timings.add(part.done);
+      }
+    });
+  } finally {
+    process.stdout.write("\n");
+  }
+}
+
+/** Whether a failure ends an answer but not the conversation; tells it, if it is one. */
+function isOver(error: unknown): boolean {
+  if (error instanceof Interrupted) return true;
+  if (!(error instanceof ContextError || error instanceof TemplateError)) return false;
+  process.stderr.write(`${failureLine(error, "chat")} (/clear begins anew)\n`);
+  return true;
+}

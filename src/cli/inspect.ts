@@ -1,0 +1,120 @@
+// cria inspect: what is in a GGUF file, and what memory it would take to run it. Works on any GGUF file, also on those that cria does
+// not run; then it says why.
+
+import { planModel } from "../engine/load-model.js";
+import { CriaError } from "../errors.js";
+import { type Gguf, type GgufArray, type GgufValue, openGguf, printable, StringTable } from "../gguf/index.js";
+import type { LoadOptions } from "../index.js";
+import { compileKernels } from "../machine/kernels.js";
+import { tokenizerFrom } from "../tokenizer/index.js";
+import { command } from "./command.js";
+import { UsageError } from "./failure.js";
+import { loadOptions, planOptions } from "./model-options.js";
+
+/** Elements of an array that are shown. */
+const SHOWN = 6;
+
+export const inspect = command({
+  usage: "[options] file",
+  about: `Prints what is in a GGUF file: metadata, tensors (row length first), and the shared memory that it takes with the
+given options, or why cria does not run it.`,
+  options: planOptions,
+  async run(values, positionals) {
+    const [path] = positionals;
+    if (path === undefined || positionals.length > 1) throw new UsageError("inspect takes one file");
+    const gguf = await openGguf(path);
+    try {
+      const plan = await planLines(gguf, await loadOptions(path, values));
+      const sections = [fileLines(gguf), metadataLines(gguf), tensorLines(gguf), plan];
+      process.stdout.write(sections.map((lines) => `${lines.join("\n")}\n`).join("\n"));
+    } finally {
+      await gguf.close();
+    }
+  },
+});
+
+function fileLines(gguf: Gguf): string[] {
+  const { parts, version, alignment } = gguf;
+  return parts.map(
+    ({ name, size }) => `${name}: GGUF version ${version}, ${size} bytes (${mebibytes(size)}), alignment ${alignment}`,
+  );
+}
+
+function metadataLines({ metadata }: Gguf): string[] {
+  const rows = [...metadata].map(([key, value]) => {
+    const type = metadata.typeOf(key)!;
+    // A float32 has seven digits; as the double it becomes it would show 17.
+    const shown = type === "float32" ? Number((value as number).toPrecision(7)) : value;
+    return [printable(key), type, shownValue(shown)];
+  });
+  return [`metadata: ${metadata.size} keys`, ...table(rows)];
+}
+
+function tensorLines({ tensors, hasData }: Gguf): string[] {
+  const byType = new Map<string, number>();
+  let elements = 0;
+  let bytes = 0;
+  const rows = tensors.map((tensor) => {
+    const count = tensor.shape.reduce((product, n) => product * n, 1);
+    elements += count;
+    bytes += tensor.bytes;
+    byType.set(tensor.type, (byType.get(tensor.type) ?? 0) + 1);
+    return [printable(tensor.name), tensor.type, `(${tensor.shape.join(", ")})`, `${tensor.bytes} bytes`];
+  });
+  const types = [...byType].map(([type, count]) => `${count} ${type}`).join(", ");
+  const total = tensors.length === 0 ? "" : `, ${elements} weights in ${bytes} bytes (${mebibytes(bytes)}): ${types}`;
+  return [`tensors: ${tensors.length}${total}${hasData ? "" : "; the file has no data"}`, ...table(rows)];
+}
+
+/** The memory plan, or why there is none; and the tokenizer, if it is why. */
+async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
+  try {
+    const { plan, contextSize, workers } = await planModel(gguf, options, await compileKernels());
+    tokenizerFrom(gguf.metadata);
+    const rows = [
+      ["weights", plan.weights],
+      ["KV cache", plan.kvCache],
+      ["activations", plan.activations],
+      ["scratch", plan.scratch],
+      ["control", plan.control],
+      ["total", plan.total],
+    ] as const;
+    const title = `memory plan: context ${contextSize}, KV cache ${options.kvCache ?? "f16"}, ${workers} threads`;
+    return [title, ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)]))];
+  } catch (error) {
+    if (!(error instanceof CriaError) || error.code === "INVALID_OPTION") throw error;
+    return [`cria cannot run this: ${printable(error.message, Number.POSITIVE_INFINITY)}`];
+  }
+}
+
+function shownValue(value: GgufValue): string {
+  if (typeof value === "string") return JSON.stringify(printable(value));
+  if (typeof value !== "object") return String(value);
+  if (value.length === 0) return "0";
+  const shown = shownElements(value);
+  return `${value.length}: ${shown.join(", ")}${value.length > shown.length ? ", ..." : ""}`;
+}
+
+function shownElements(array: GgufArray): string[] {
+  const count = Math.min(array.length, SHOWN);
+  return Array.from({ length: count }, (_, i) => {
+    if (array instanceof StringTable) return JSON.stringify(printable(array.at(i), 24));
+    const element = array[i]!;
+    return typeof element === "object"
+      ? `${element.value.length} x ${element.type.replace("[]", "")}`
+      : String(element);
+  });
+}
+
+/** Rows of cells as lines, each column as wide as its widest cell. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  return rows.map(
+    (row) => `  ${row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i]!) : cell)).join("  ")}`,
+  );
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
