@@ -1,6 +1,8 @@
 // The scalar meaning of every weight format, in plain TypeScript: what GGUF's blocks say, bit for bit. The layouts are drawn in
 // assembly/formats; this is written from the same description, one weight at a time, to hold the kernels against.
 
+import type { TensorTypeName } from "cria/gguf";
+
 const f = Math.fround;
 
 /** One block to its weights: `at` is the block's first byte. */
@@ -53,7 +55,7 @@ function each(weights: number, bytes: number, weight: (view: DataView, at: numbe
 
 const bit = (view: DataView, at: number, i: number) => (view.getUint32(at, true) >>> i) & 1;
 
-const formats: Readonly<Record<string, Format>> = {
+const formats = {
   F32: each(1, 4, (view, at) => view.getFloat32(at, true)),
   F16: each(1, 2, (view, at) => halfAt(view, at)),
   BF16: {
@@ -114,10 +116,10 @@ const formats: Readonly<Record<string, Format>> = {
     return f(scale * code[nibble(view, at + 8 + 16 * s, i & 31, 16)]!);
   }),
   MXFP4: each(32, 17, (view, at, i) => f(e2m1[nibble(view, at + 1, i, 16)]! * 2 ** (view.getUint8(at) - 128))),
-};
+} satisfies Partial<Record<TensorTypeName, Format>>;
 
 /** The names of the formats. */
-export const formatNames: readonly string[] = Object.keys(formats);
+export const formatNames = Object.keys(formats) as readonly (keyof typeof formats)[];
 
 /** Weights and bytes of one block of a format. */
 export function blockOf(typeName: string): { readonly weights: number; readonly bytes: number } {
@@ -134,7 +136,7 @@ export function dequantize(typeName: string, bytes: Uint8Array, count: number): 
 }
 
 function formatOf(typeName: string): Format {
-  const format = formats[typeName];
+  const format = (formats as Readonly<Record<string, Format>>)[typeName];
   if (format === undefined) throw new Error(`no format ${typeName}`);
   return format;
 }

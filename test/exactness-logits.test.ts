@@ -4,6 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { kernelBuilds, loadWith } from "./kernel-builds.js";
 import { divergence } from "./reference/divergence.js";
+import { relativeError } from "./reference/relative-error.js";
 import { hasReferenceData, readFloats, readJson, referenceData } from "./reference-data.js";
 
 interface MicroRow {
@@ -25,18 +26,6 @@ interface ArchitectureRow {
 const micro = hasReferenceData
   ? readJson<{ readonly vocab: number; readonly rows: readonly MicroRow[] }>("micro/index.json")
   : { vocab: 0, rows: [] };
-
-/** Root mean square of the difference over that of the exact values. */
-function relativeError(exact: Float32Array, ours: Float32Array): number {
-  expect(ours.length).toBe(exact.length);
-  let difference = 0;
-  let whole = 0;
-  for (let i = 0; i < exact.length; i++) {
-    difference += (exact[i] - ours[i]) ** 2;
-    whole += exact[i] ** 2;
-  }
-  return Math.sqrt(difference / whole);
-}
 
 describe.skipIf(!hasReferenceData).each(kernelBuilds)("micro models, kernels %s", (build) => {
   const ids = hasReferenceData ? readJson<number[]>("micro/tokens.json") : [];

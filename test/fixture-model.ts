@@ -1,0 +1,111 @@
+// Small models of random weights, made in memory: any shape, any mix of formats, any of the variants that a file can ask for. They say
+// nothing, but every part of the forward pass shows in their logits.
+
+import { GgufWriter, openGguf, type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import { randomBlocks } from "../bench/synthetic/blocks.js";
+import { Random } from "../bench/synthetic/random.js";
+import { setVocabulary } from "../bench/synthetic/vocabulary.js";
+import { type ReferenceModel, readReferenceModel } from "./reference/forward.js";
+
+export interface FixtureShape {
+  readonly dim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Default dim / heads. */
+  readonly headDim?: number;
+  readonly ffn: number;
+  /** At least 512. */
+  readonly vocab: number;
+  /** The format of a matrix, by its name without `.weight`. */
+  readonly format: (name: string) => TensorTypeName;
+  /** Whether the embedding is the output matrix too. Default true. */
+  readonly tied?: boolean;
+  /** Biases on q, k, v and the attention's output. Default none. */
+  readonly biases?: boolean;
+  /** `rope_freqs.weight` */
+  readonly ropeFactors?: readonly number[];
+  /** More keys of `llama.`, by their names; numbers that are no integers are float32. */
+  readonly keys?: Readonly<Record<string, number | string>>;
+}
+
+/** A model file. The same shape gives the same file. */
+export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<ArrayBuffer>> {
+  const { dim, layers, heads, kvHeads, headDim = dim / heads, ffn, vocab, tied = true, biases = false } = shape;
+  const writer = new GgufWriter().set("general.architecture", "string", "llama");
+  setVocabulary(writer, vocab);
+  const keys: Record<string, number | string> = {
+    block_count: layers,
+    context_length: 1024,
+    embedding_length: dim,
+    feed_forward_length: ffn,
+    "attention.head_count": heads,
+    "attention.head_count_kv": kvHeads,
+    "attention.key_length": headDim,
+    "attention.value_length": headDim,
+    "rope.dimension_count": headDim,
+    ...shape.keys,
+  };
+  for (const [key, value] of Object.entries(keys)) {
+    if (typeof value === "string") writer.set(`llama.${key}`, "string", value);
+    else writer.set(`llama.${key}`, Number.isInteger(value) ? "uint32" : "float32", value);
+  }
+  writer.set("llama.attention.layer_norm_rms_epsilon", "float32", 1e-5);
+
+  const random = new Random(1);
+  const data = new Map<string, Uint8Array>();
+  const add = (name: string, type: TensorTypeName, dimensions: readonly number[], bytes: Uint8Array) => {
+    writer.addTensor(name, type, dimensions);
+    data.set(name, bytes);
+  };
+  const matrix = (name: string, rows: number, columns: number) => {
+    const type = shape.format(name);
+    const blocks = (rows * columns) / tensorTypeByName(type)!.blockSize;
+    add(`${name}.weight`, type, [columns, rows], randomBlocks(type, blocks, random));
+  };
+  const vector = (name: string, count: number, value: (_: undefined, i: number) => number) => {
+    add(name, "F32", [count], new Uint8Array(Float32Array.from({ length: count }, value).buffer));
+  };
+  // Random weights have a deviation of 0.02: what is multiplied by `gain` first keeps its size, so that attention has peaks.
+  const gain = 50 / Math.sqrt(dim);
+  const norm = (name: string) => vector(`${name}.weight`, dim, () => gain * (1 + 0.1 * random.normal()));
+  const bias = (name: string, count: number) => {
+    if (biases) vector(`${name}.bias`, count, () => 0.5 * random.normal());
+  };
+
+  matrix("token_embd", vocab, dim);
+  for (let layer = 0; layer < layers; layer++) {
+    const blk = `blk.${layer}.`;
+    norm(`${blk}attn_norm`);
+    for (const [name, rows, columns] of [
+      ["attn_q", heads * headDim, dim],
+      ["attn_k", kvHeads * headDim, dim],
+      ["attn_v", kvHeads * headDim, dim],
+      ["attn_output", dim, heads * headDim],
+    ] as const) {
+      matrix(blk + name, rows, columns);
+      bias(blk + name, rows);
+    }
+    norm(`${blk}ffn_norm`);
+    matrix(`${blk}ffn_gate`, ffn, dim);
+    matrix(`${blk}ffn_up`, ffn, dim);
+    matrix(`${blk}ffn_down`, dim, ffn);
+  }
+  norm("output_norm");
+  if (!tied) matrix("output", vocab, dim);
+  const { ropeFactors } = shape;
+  if (ropeFactors !== undefined) vector("rope_freqs.weight", ropeFactors.length, (_, i) => ropeFactors[i]);
+  return writer.toBytes(data);
+}
+
+/** The model as the scalar reference takes it. */
+export async function referenceOf(file: Uint8Array<ArrayBuffer>): Promise<ReferenceModel> {
+  const gguf = await openGguf(file);
+  return readReferenceModel(gguf);
+}
+
+/** `count` ids of a vocabulary, without a pattern; of another seed others. */
+export function randomIds(count: number, vocab: number, seed = 1): number[] {
+  const random = new Random(seed);
+  return Array.from({ length: count }, () => random.below(vocab));
+}
