@@ -134,7 +134,8 @@ export function encode(kind: number, x: Float32Array): Encoded {
   return { x: integers, scales };
 }
 
-function halfToEven(value: number): number {
+/** The nearest integer; of two as near, the even one. */
+export function halfToEven(value: number): number {
   const up = Math.round(value);
   return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
 }
