@@ -1,0 +1,43 @@
+// The process of one peer: `node child.js <module in peers/>`. It answers messages one by one.
+
+import type { Peer, Prepared, Subject, Test } from "./peer.js";
+
+export type Request = { readonly prepare: Subject } | { readonly run: Test };
+
+/** `value`: seconds of loading, or the rate of a test. */
+export type Answer =
+  | {
+      readonly value: number;
+      readonly name: string;
+      readonly version: string;
+      readonly details: string;
+      readonly peakBytes: number;
+    }
+  | { readonly error: string };
+
+const { peer } = (await import(`./peers/${process.argv[2]}.js`)) as { peer: Peer<Subject> };
+let prepared: Prepared | undefined;
+
+async function answer(request: Request): Promise<number> {
+  if ("run" in request) return prepared!.run(request.run);
+  const begin = performance.now();
+  prepared = await peer.prepare(request.prepare);
+  return (performance.now() - begin) / 1000;
+}
+
+process.on("message", async (request: Request) => {
+  try {
+    const value = await answer(request);
+    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    send({ value, name: peer.name, version: peer.version, details: prepared!.details, peakBytes });
+  } catch (error) {
+    send({ error: error instanceof Error ? `${error.stack}` : String(error) });
+  }
+});
+
+function send(message: Answer): void {
+  process.send!(message);
+}
+
+// An engine's own threads or timers must not outlive the driver.
+process.on("disconnect", () => process.exit());

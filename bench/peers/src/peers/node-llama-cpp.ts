@@ -1,0 +1,48 @@
+// node-llama-cpp: llama.cpp as a native addon, with its prebuilt CPU backends. It takes the fastest one that the processor can run.
+
+import { readFileSync } from "node:fs";
+import { getLlama, type LlamaContext, type Token } from "node-llama-cpp";
+import { type ModelSubject, type Peer, promptIds, ratePerSecond, unsupported } from "../peer.js";
+
+const manifest = JSON.parse(
+  readFileSync(new URL("../../node_modules/node-llama-cpp/package.json", import.meta.url), "utf8"),
+);
+
+export const peer: Peer<ModelSubject> = {
+  name: "node-llama-cpp",
+  version: manifest.version,
+
+  async prepare({ file, threads, contextSize, sequences }) {
+    const llama = await getLlama({ gpu: false, build: "never", skipDownload: true });
+    const model = await llama.loadModel({ modelPath: file });
+    const context = await model.createContext({ contextSize, sequences, threads });
+    return {
+      details: llama.systemInfo.trim(),
+      async run({ kind, count }) {
+        // An empty sequence each time: nothing of the run before is reused.
+        if (kind === "prefill") return timed(context, [promptIds(count)], 1, count);
+        if (kind !== "decode") return unsupported({ kind, count });
+        const prompts = promptIds(sequences).map((id) => [id]);
+        return timed(context, prompts, count, count * sequences);
+      },
+    };
+  },
+};
+
+/** The rate of evaluating the prompts, each in a sequence of its own, and generating `generated` tokens after each. */
+async function timed(context: LlamaContext, prompts: number[][], generated: number, counted: number): Promise<number> {
+  const sequences = prompts.map(() => context.getSequence());
+  const rate = await ratePerSecond(counted, () =>
+    Promise.all(
+      sequences.map(async (sequence, i) => {
+        let tokens = 0;
+        for await (const _ of sequence.evaluate(prompts[i] as Token[], { temperature: 0, yieldEogToken: true })) {
+          if (++tokens === generated) break;
+        }
+        if (tokens !== generated) throw new Error(`${tokens} tokens instead of ${generated}`);
+      }),
+    ),
+  );
+  for (const sequence of sequences) await sequence.dispose();
+  return rate;
+}

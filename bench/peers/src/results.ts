@@ -1,0 +1,101 @@
+// The results: a file of lines that runs add to, and the page that is written of it.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { type Comparison, comparisons } from "./comparisons.js";
+import type { Measurement, Side } from "./rounds.js";
+import { median, pairRatios } from "./statistics.js";
+
+/** A measurement, and under what it was made. */
+export interface Result extends Measurement {
+  readonly node: string;
+  readonly machine: string;
+  /** The first digits of the SHA-256 of cria's relaxed kernels: whose figures these are. */
+  readonly kernels: string;
+  readonly date: string;
+}
+
+/** Replaces the results of the same comparisons on the same Node. One JSON object a line. */
+export function addResults(file: URL, added: readonly Result[]): Result[] {
+  const key = (result: Result) => `${result.comparison} ${result.label} ${result.node.split(".")[0]}`;
+  const results = new Map(readResults(file).map((result) => [key(result), result]));
+  for (const result of added) results.set(key(result), result);
+  writeFileSync(file, [...results.values()].map((result) => `${JSON.stringify(result)}\n`).join(""));
+  return [...results.values()];
+}
+
+function readResults(file: URL): Result[] {
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, "utf8").split("\n");
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Result);
+}
+
+/** The page, in Markdown. */
+export function page(results: readonly Result[]): string {
+  const known = results.filter((result) => comparisons.some(({ name }) => name === result.comparison));
+  const sections = [...new Set(comparisons.map(({ section }) => section))];
+  return `# cria beside its peers
+
+Written by \`bench/peers\`; [README.md](README.md) says how to run it. Every line is one run in which both took turns, ours, theirs, ours,
+theirs: \`ratio\` is the median over the pairs of how many times better cria was, and its range; the other figures are medians. Threads: 2
+unless the line says otherwise. Models have random weights in the real ones' shapes (\`bench/synthetic-model.ts\`), so that both do the same work.
+
+${list("Machine", (result) => result.machine, known)}
+${list("cria's kernels (SHA-256 of kernels.relaxed.wasm)", (result) => result.kernels, known)}
+${list("Node", (result) => result.node, known)}
+${list("Measured", (result) => result.date, known)}
+${sections.map((section) => table(section, known)).join("")}`;
+}
+
+function list(title: string, of: (result: Result) => string, results: readonly Result[]): string {
+  return `- ${title}: ${[...new Set(results.map(of))].sort().join("; ")}`;
+}
+
+function table(section: string, results: readonly Result[]): string {
+  const inOrder = comparisons
+    .filter((comparison) => comparison.section === section)
+    .flatMap((comparison) =>
+      results.filter((result) => result.comparison === comparison.name).map((result) => ({ comparison, result })),
+    );
+  if (inOrder.length === 0) return "";
+  const peers = new Set(inOrder.map(({ result }) => described(result.theirs)));
+  const rows = inOrder.map(({ comparison, result }) => row(comparison, result));
+  return `
+## ${section}
+
+${[...peers].map((peer) => `- ${peer}`).join("\n")}
+
+| subject | test | Node | cria | peer | unit | ratio | range | bar | | \`--only\` |
+|---|---|---|---|---|---|---|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function described({ name, version, details }: Side): string {
+  return `${name} ${version}: ${details}`;
+}
+
+function row(comparison: Comparison, result: Result): string {
+  const { ours, theirs, unit, better, bar, label, node } = result;
+  const ratios = pairRatios(ours.values, theirs.values, better);
+  const ratio = median(ratios);
+  const subject = comparison.kind === "matmul" ? theirs.name : `${comparison.shape} ${comparison.format.toUpperCase()}`;
+  const verdict = bar === undefined ? "" : ratio >= bar ? "met" : "not met";
+  const cells = [
+    subject,
+    label,
+    node.split(".")[0],
+    digits(median(ours.values)),
+    digits(median(theirs.values)),
+    unit,
+    `**${ratio.toFixed(2)}**`,
+    `${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`,
+    bar?.toFixed(2) ?? "",
+    verdict,
+    `\`${comparison.name}\``,
+  ];
+  return `| ${cells.join(" | ")} |`;
+}
+
+function digits(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

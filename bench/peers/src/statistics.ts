@@ -1,0 +1,13 @@
+// What a list of measurements comes to.
+
+/** The middle one, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** How many times better ours is, pair by pair: the two of a pair ran one right after the other. */
+export function pairRatios(ours: readonly number[], theirs: readonly number[], better: "more" | "less"): number[] {
+  return ours.map((value, i) => (better === "more" ? value / theirs[i]! : theirs[i]! / value));
+}
