@@ -5,6 +5,7 @@ export { attention, attentionScratchBytes, kvTileBytes, storeKv } from "./kernel
 export { addBias, swiGlu } from "./kernels/elementwise";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
 export { rmsNorm } from "./kernels/norm";
+export { peakF32, peakInt16, peakInt8, readBandwidth } from "./kernels/probe";
 export { rope, ropeTable } from "./kernels/rope";
 export {
   dequantizeRow,

@@ -94,6 +94,11 @@ export interface Kernels {
     outStride: number,
     scratch: number,
   ): void;
+
+  readBandwidth(from: number, bytes: number): number;
+  peakInt8(operands: number, rounds: number): number;
+  peakInt16(operands: number, rounds: number): number;
+  peakF32(operands: number, rounds: number): number;
 }
 
 /** Instantiates the kernels over a shared memory. */
@@ -102,15 +107,13 @@ export function instantiateKernels(module: WebAssembly.Module, memory: WebAssemb
 }
 
 /**
- * Compiles the build that this host can run: relaxed where it validates, else simd. `CRIA_KERNELS=simd|relaxed` overrides.
+ * Compiles the build that this host can run: relaxed where it validates, else simd.
  * @param assets where the .wasm files lie, for bundles; by default beside this package's code
+ * @param build the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed` says
  * @throws UnsupportedError when the host has no WASM SIMD and threads, or not the build that was asked for
  */
-export async function compileKernels(assets?: URL): Promise<KernelModule> {
-  const wanted = typeof process === "undefined" ? undefined : process.env["CRIA_KERNELS"];
-  if (wanted !== undefined && wanted !== "" && wanted !== "simd" && wanted !== "relaxed") {
-    throw new CriaError("INVALID_OPTION", `CRIA_KERNELS is "${wanted}"; it can be "simd" or "relaxed"`);
-  }
+export async function compileKernels(assets?: URL, build?: KernelBuild): Promise<KernelModule> {
+  const wanted = build ?? buildFromEnvironment();
   if (wanted !== "simd") {
     const bytes = await readAsset(
       assets === undefined
@@ -120,7 +123,10 @@ export async function compileKernels(assets?: URL): Promise<KernelModule> {
     const module = await compileRelaxed(bytes);
     if (module !== undefined) return { module, build: "relaxed" };
     if (wanted === "relaxed") {
-      throw new UnsupportedError("UNSUPPORTED_HOST", "CRIA_KERNELS=relaxed, but this host has no relaxed SIMD");
+      throw new UnsupportedError(
+        "UNSUPPORTED_HOST",
+        "the relaxed build is asked for, but this host has no relaxed SIMD",
+      );
     }
   }
   const bytes = await readAsset(
@@ -130,6 +136,13 @@ export async function compileKernels(assets?: URL): Promise<KernelModule> {
     throw new UnsupportedError("UNSUPPORTED_HOST", "this host's WebAssembly has no 128-bit SIMD or no threads");
   }
   return { module: await WebAssembly.compile(bytes), build: "simd" };
+}
+
+function buildFromEnvironment(): KernelBuild | undefined {
+  const wanted = typeof process === "undefined" ? undefined : process.env["CRIA_KERNELS"];
+  if (wanted === undefined || wanted === "") return undefined;
+  if (wanted === "simd" || wanted === "relaxed") return wanted;
+  throw new CriaError("INVALID_OPTION", `CRIA_KERNELS is "${wanted}"; it can be "simd" or "relaxed"`);
 }
 
 /**

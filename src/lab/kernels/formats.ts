@@ -1,0 +1,59 @@
+// The weight formats that the kernels multiply, as the kernels themselves describe them.
+
+import { ACTIVATION_F32, ACTIVATION_NONE, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32 } from "#abi";
+import { CriaError, UnsupportedError } from "../../errors.js";
+import { tensorTypes } from "../../gguf/index.js";
+import type { Kernels } from "../../machine/kernels.js";
+
+/** How activations are encoded for a format's inner product: assembly/kernels/activations.ts draws them. */
+export type ActivationName = keyof typeof activationKinds;
+
+export const activationKinds = {
+  f32: ACTIVATION_F32,
+  q8_32: ACTIVATION_Q8_32,
+  q8_256: ACTIVATION_Q8_256,
+  q16_32: ACTIVATION_Q16_32,
+} as const;
+
+/** A weight format. */
+export interface WeightFormat {
+  /** ggml's name, such as "Q4_K". */
+  readonly name: string;
+  /** ggml's type number. */
+  readonly type: number;
+  /** Weights in one block: the columns of a matrix are a multiple of it. */
+  readonly blockWeights: number;
+  /** Bytes of one block. */
+  readonly blockBytes: number;
+  readonly activation: ActivationName;
+}
+
+/** The formats that have kernels. */
+export function listFormats(kernels: Kernels): readonly WeightFormat[] {
+  const names = Object.keys(activationKinds) as ActivationName[];
+  return tensorTypes.flatMap(({ id, name, blockSize, blockBytes }) => {
+    const kind = kernels.formatActivation(id);
+    if (kind === ACTIVATION_NONE) return [];
+    const activation = names.find((one) => activationKinds[one] === kind)!;
+    return [{ name, type: id, blockWeights: blockSize, blockBytes, activation }];
+  });
+}
+
+/** @throws UnsupportedError for a name that is not among them */
+export function findFormat(formats: readonly WeightFormat[], name: string): WeightFormat {
+  const format = formats.find((one) => one.name === name);
+  if (format !== undefined) return format;
+  const known = formats.map((one) => one.name).join(", ");
+  throw new UnsupportedError("UNSUPPORTED_FORMAT", `no kernels for the format "${name}"; supported: ${known}`);
+}
+
+/** @throws CriaError INVALID_SHAPE when rows of so many columns are not whole blocks */
+export function rowBytes(format: WeightFormat, columns: number): number {
+  if (columns % format.blockWeights !== 0) {
+    throw new CriaError(
+      "INVALID_SHAPE",
+      `${columns} columns are not whole blocks of ${format.name}, which have ${format.blockWeights} weights`,
+    );
+  }
+  return (columns / format.blockWeights) * format.blockBytes;
+}

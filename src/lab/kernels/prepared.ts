@@ -1,0 +1,13 @@
+// What all kernels of the lab have in common.
+
+/** A kernel with its buffers, ready to run as often as one likes, on the thread that calls it. */
+export interface PreparedKernel {
+  /** Runs the kernel once. */
+  run(): void;
+  /** A copy of what the last run wrote. */
+  readonly result: Float32Array | Uint8Array;
+  /** Bytes that one run must read and write at least: what counts against the memory bandwidth. */
+  readonly bytes: number;
+  /** Multiplications and additions of one run, two for each product; 0 for kernels that are not about arithmetic. */
+  readonly operations: number;
+}

@@ -1,0 +1,69 @@
+// One kernel's memory: whatever it reads and writes lies in a shared memory of its own, just large enough.
+
+import { CriaError, MemoryError } from "../../errors.js";
+import { instantiateKernels, type Kernels } from "../../machine/kernels.js";
+
+const WASM_PAGE = 65536;
+const CACHE_LINE = 64;
+
+/** A shared memory in which every buffer has a name. */
+export interface Workspace<Name extends string> {
+  /** The kernels over this memory. */
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  /** Byte offset of each buffer, a multiple of 64. */
+  readonly at: Readonly<Record<Name, number>>;
+}
+
+/** Allocates zeroed buffers, `sizes` in bytes. @throws MemoryError when they do not fit into one WebAssembly memory */
+export function openWorkspace<Name extends string>(
+  module: WebAssembly.Module,
+  sizes: Readonly<Record<Name, number>>,
+): Workspace<Name> {
+  const at = {} as Record<Name, number>;
+  let end = CACHE_LINE; // address 0 stays unused
+  for (const name of Object.keys(sizes) as Name[]) {
+    at[name] = end;
+    end += Math.ceil(sizes[name] / CACHE_LINE) * CACHE_LINE;
+  }
+  const pages = Math.ceil(end / WASM_PAGE);
+  const parts = Object.entries<number>(sizes).map(([name, bytes]) => `${name} ${bytes}`);
+  if (pages > 65536) {
+    throw new MemoryError(
+      "MEMORY_PLAN",
+      `${parts.join(" + ")} = ${end} bytes; one WebAssembly memory holds ${2 ** 32}`,
+    );
+  }
+  let memory: WebAssembly.Memory;
+  try {
+    memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new MemoryError("MEMORY_REFUSED", `the host refused ${end} bytes (${parts.join(" + ")})`, { cause });
+  }
+  return { kernels: instantiateKernels(module, memory), memory, at };
+}
+
+/** A view of `count` f32. */
+export function floats({ memory }: Workspace<string>, address: number, count: number): Float32Array {
+  return new Float32Array(memory.buffer, address, count);
+}
+
+/** A copy of (rows, columns) f32 whose rows lie `stride` bytes apart. */
+export function takeRows(
+  space: Workspace<string>,
+  address: number,
+  rows: number,
+  columns: number,
+  stride: number,
+): Float32Array {
+  const copy = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) copy.set(floats(space, address + row * stride, columns), row * columns);
+  return copy;
+}
+
+/** @throws CriaError INVALID_SHAPE when the caller's data are not of the shape's length */
+export function checkLength(name: string, data: Uint8Array | Float32Array, length: number): void {
+  if (data.length === length) return;
+  const unit = data instanceof Float32Array ? "f32" : "bytes";
+  throw new CriaError("INVALID_SHAPE", `${name}: ${data.length} ${unit}, the shape wants ${length}`);
+}

@@ -1,0 +1,226 @@
+// `cria/kernels`: every kernel, called as a reader of its documentation would, against plain float64.
+
+import { type KernelLab, openKernels } from "cria/kernels";
+import { beforeAll, describe, expect, it } from "vitest";
+import { dequantize, formatNames } from "./dequantize.js";
+
+const builds = ["simd", "relaxed"] as const;
+const labs = {} as Record<(typeof builds)[number], KernelLab>;
+beforeAll(async () => {
+  for (const build of builds) labs[build] = await openKernels({ build });
+});
+
+/** Numbers of (-1, 1), the same every time. */
+function noise(count: number, seed: number): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+/** |a - b| / |b|, as vectors. */
+function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    difference += (a[i]! - b[i]!) ** 2;
+    size += b[i]! ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
+
+// What rounding activations to 8 or 16 bits, or nothing but f32, may cost.
+const matmulBounds = { q8_32: 0.01, q8_256: 0.015, q16_32: 1e-4, f32: 1e-6 } as const;
+
+describe.each(builds)("cria/kernels, %s", (build) => {
+  it("lists the formats that it multiplies", () => {
+    const lab = labs[build];
+    expect(lab.build).toBe(build);
+    expect(lab.formats.map((format) => format.name).sort()).toEqual([...formatNames].sort());
+    expect(lab.format("Q4_K")).toEqual({
+      name: "Q4_K",
+      type: 12,
+      blockWeights: 256,
+      blockBytes: 144,
+      activation: "q8_256",
+    });
+  });
+
+  it.each(formatNames)("dequantizes %s, bit for bit", (format) => {
+    const lab = labs[build];
+    const weights = lab.randomWeights(format, 3, 512, 7);
+    const kernel = lab.dequantize({ format, rows: 3, columns: 512 }).setWeights(weights);
+    kernel.run();
+    expect(kernel.result).toEqual(dequantize(format, weights, 3 * 512));
+    expect(kernel.bytes).toBe(weights.length + 3 * 512 * 4);
+  });
+
+  it.each(formatNames.flatMap((format) => [[format, 1] as const, [format, 3] as const, [format, 9] as const]))(
+    "multiplies %s by %i tokens",
+    (format, tokens) => {
+      const lab = labs[build];
+      const [rows, columns] = [19, 768];
+      const weights = lab.randomWeights(format, rows, columns);
+      const x = noise(tokens * columns, tokens);
+      const kernel = lab.matmul({ format, rows, columns, tokens }).setWeights(weights).setActivations(x);
+      kernel.run();
+      const w = dequantize(format, weights, rows * columns);
+      const exact = Array.from({ length: tokens * rows }, (_, i) => {
+        const [token, row] = [Math.floor(i / rows), i % rows];
+        let sum = 0;
+        for (let k = 0; k < columns; k++) sum += w[row * columns + k]! * x[token * columns + k]!;
+        return sum;
+      });
+      expect(kernel.result).toHaveLength(tokens * rows);
+      expect(distance(kernel.result, exact)).toBeLessThan(matmulBounds[kernel.format.activation]);
+      const first = kernel.result;
+      kernel.run();
+      expect(kernel.result).toEqual(first);
+    },
+  );
+
+  it.each([
+    ["f32", 1e-6],
+    ["f16", 5e-4],
+    ["q8_0", 1e-2],
+  ] as const)("attends over a cache of %s", (kvCache, bound) => {
+    for (const { positions, rows, window } of [
+      { positions: 150, rows: 1, window: 0 },
+      { positions: 150, rows: 37, window: 0 },
+      { positions: 200, rows: 5, window: 70 },
+    ]) {
+      const [heads, kvHeads, headDim] = [6, 2, 32];
+      const k = noise(positions * kvHeads * headDim, 1);
+      const v = noise(positions * kvHeads * headDim, 2);
+      const q = noise(rows * heads * headDim, 3).map((x) => x * 3);
+      const kernel = labs[build]
+        .attention({ kvCache, heads, kvHeads, headDim, positions, rows, window })
+        .setCache(k, v)
+        .setQueries(q);
+      kernel.run();
+      const exact = new Float64Array(rows * heads * headDim);
+      let products = 0;
+      for (let row = 0; row < rows; row++) {
+        const here = positions - rows + row;
+        const first = window === 0 ? 0 : Math.max(0, here - window + 1);
+        products += heads * (here - first + 1) * 2 * headDim;
+        for (let head = 0; head < heads; head++) {
+          const at = (row * heads + head) * headDim;
+          const kv = (position: number) => (position * kvHeads + Math.floor(head / 3)) * headDim;
+          const scores = Array.from({ length: here - first + 1 }, (_, i) => {
+            let dot = 0;
+            for (let d = 0; d < headDim; d++) dot += q[at + d]! * k[kv(first + i) + d]!;
+            return dot / Math.sqrt(headDim);
+          });
+          const weights = scores.map((score) => Math.exp(score));
+          const sum = weights.reduce((a, b) => a + b);
+          for (let d = 0; d < headDim; d++) {
+            exact[at + d] = weights.reduce((total, w, i) => total + (w / sum) * v[kv(first + i) + d]!, 0);
+          }
+        }
+      }
+      expect(distance(kernel.result, exact)).toBeLessThan(bound);
+      expect(kernel.operations).toBe(2 * products);
+    }
+  });
+
+  it("normalises, rotates and gates", () => {
+    const lab = labs[build];
+    const x = noise(2 * 100, 5);
+    const weight = noise(100, 6);
+    const norm = lab.rmsNorm({ rows: 2, columns: 100, epsilon: 1e-3 }).setInput(x, weight);
+    norm.run();
+    const normed = Array.from(x, (value, i) => {
+      const row = x.subarray(100 * Math.floor(i / 100), 100 * Math.floor(i / 100) + 100);
+      return (value / Math.sqrt(row.reduce((sum, one) => sum + one * one, 0) / 100 + 1e-3)) * weight[i % 100]!;
+    });
+    expect(distance(norm.result, normed)).toBeLessThan(1e-6);
+
+    const heads = noise(3 * 2 * 8, 7);
+    const rope = lab.rope({ heads: 2, headDim: 8, rows: 3, position: 11, base: 500 }).setInput(heads);
+    rope.run();
+    const rotated = Array.from(heads, (value, i) => {
+      const angle = (11 + Math.floor(i / 16)) * 500 ** -(Math.floor((i % 8) / 2) / 4);
+      const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+      return i % 2 === 0 ? value * cosine - heads[i + 1]! * sine : heads[i - 1]! * sine + value * cosine;
+    });
+    expect(distance(rope.result, rotated)).toBeLessThan(1e-6);
+
+    const gate = noise(64, 8).map((value) => value * 10);
+    const up = noise(64, 9);
+    const swiGlu = lab.swiGlu({ columns: 32, rows: 2 }).setInput(gate, up);
+    swiGlu.run();
+    const gated = Array.from(gate, (value, i) => (value / (1 + Math.exp(-value))) * up[i]!);
+    expect(distance(swiGlu.result, gated)).toBeLessThan(1e-6);
+  });
+
+  it("encodes activations", () => {
+    const lab = labs[build];
+    const x = noise(5 * 32, 4);
+    const kernel = lab.encode({ activation: "f32", columns: 32, tokens: 5 }).setInput(x);
+    kernel.run();
+    // A tile holds four tokens side by side; the fifth has one of its own.
+    const encoded = new Float32Array(kernel.result.buffer);
+    expect([...encoded.subarray(0, 4)]).toEqual([x[0], x[32], x[64], x[96]]);
+    expect([...encoded.subarray(128, 160)]).toEqual([...x.subarray(128, 160)]);
+    const bytes = lab.encode({ activation: "q16_32", columns: 32 }).setInput(x.subarray(0, 32));
+    bytes.run();
+    const view = new DataView(bytes.result.buffer);
+    const scale = view.getFloat32(64, true);
+    for (let i = 0; i < 32; i++) expect(view.getInt16(2 * i, true) * scale).toBeCloseTo(x[i]!, 4);
+  });
+
+  it("opens buffers for kernels that are called by address", () => {
+    const { at, kernels, memory } = labs[build].open({ y: 32, bias: 32 });
+    const y = new Float32Array(memory.buffer, at.y, 8).fill(1);
+    new Float32Array(memory.buffer, at.bias, 8).set([0, 1, 2, 3, 4, 5, 6, 7]);
+    kernels.addBias(at.y, at.bias, 8);
+    expect([...y]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it("makes random weights: the same for a seed, of a sane size", () => {
+    const lab = labs[build];
+    expect(lab.randomWeights("Q6_K", 5, 512, 3)).toEqual(lab.randomWeights("Q6_K", 5, 512, 3));
+    expect(lab.randomWeights("Q6_K", 5, 512, 3)).not.toEqual(lab.randomWeights("Q6_K", 5, 512, 4));
+    for (const { name } of lab.formats) {
+      const weights = dequantize(name, lab.randomWeights(name, 40, 512), 40 * 512);
+      const deviation = Math.sqrt(weights.reduce((sum, w) => sum + w * w, 0) / weights.length);
+      expect(deviation).toBeGreaterThan(0.002);
+      expect(deviation).toBeLessThan(0.125);
+    }
+  });
+});
+
+describe("cria/kernels refuses", () => {
+  it("what it does not know, by name", async () => {
+    const lab = labs.simd;
+    expect(() => lab.matmul({ format: "IQ2_XXS", rows: 8, columns: 256 })).toThrow(
+      /"IQ2_XXS"; supported: F32, F16, Q4_0/,
+    );
+    await expect(openKernels({ build: "avx" as "simd" })).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    await expect(openKernels({ builds: "simd" } as object)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  });
+
+  it.each([
+    [{ format: "Q4_K", rows: 8, columns: 300 }, "INVALID_SHAPE"],
+    [{ format: "Q4_0", rows: 0, columns: 32 }, "INVALID_OPTION"],
+    [{ format: "Q4_0", rows: 8, columns: 32, tokens: 1.5 }, "INVALID_OPTION"],
+    [{ format: "F32", rows: 2 ** 16, columns: 2 ** 16 }, "MEMORY_PLAN"],
+  ])("a matmul of %o: %s", (shape, code) => {
+    expect(() => labs.simd.matmul(shape)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it("shapes that do not go together, and data of another length", () => {
+    const lab = labs.simd;
+    const attention = { kvCache: "q8_0", heads: 4, headDim: 48, positions: 64 } as const;
+    expect(() => lab.attention(attention)).toThrow(expect.objectContaining({ code: "INVALID_SHAPE" }));
+    expect(() => lab.attention({ ...attention, headDim: 64, kvHeads: 3 })).toThrow(/4 heads are no multiple of 3/);
+    expect(() => lab.attention({ ...attention, headDim: 64, rows: 65 })).toThrow(/rows is 65/);
+    expect(() => lab.rope({ heads: 1, headDim: 6 })).toThrow(/no multiple of 4/);
+    expect(() => lab.swiGlu({ columns: 6 })).toThrow(/no multiple of 4/);
+    expect(() => lab.encode({ activation: "q8_256", columns: 128 })).toThrow(/no multiple of 256/);
+    const matmul = lab.matmul({ format: "Q4_0", rows: 8, columns: 32 });
+    expect(() => matmul.setWeights(new Uint8Array(143))).toThrow(/143 bytes, the shape wants 144/);
+    expect(() => matmul.setActivations(new Float32Array(33))).toThrow(/33 f32, the shape wants 32/);
+  });
+});
