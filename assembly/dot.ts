@@ -1,17 +1,33 @@
-// Where the two builds differ: the dot product of 4 rows by 4 columns of small weights with one token's activations.
+// Where the builds differ: the dot product of 4 rows by 4 columns of small weights with one token's activations.
 //
-//   weights      one v128:  row 0: w0 w1 w2 w3 | row 1: ... | row 2: ... | row 3: ...   bytes, 0..63
-//   activations  4 columns of one token, -127..127:
-//                relaxed    4 bytes  x0 x1 x2 x3             splat as an i32; one relaxed_dot, whose 7-bit operand is w:
-//                                                            inside the instruction's rule, so all machines agree
-//                simd       8 bytes  x0 x2 | x1 x3 (int16)   two splats, even and odd bytes of w multiplied apart
-//   sums         i16x8, two lanes for each row: columns 0 and 1, columns 2 and 3. The caller sees to it that 16 bits are enough.
+//   weights      one v128:  row 0: w0 w1 w2 w3 | row 1: ... | row 2: ... | row 3: ...   bytes
+//   activations  4 columns of one token, -127..127
 //
-// Both give the same integers. Cost for 16 products: relaxed 1 load, 1 dot, 1 add; simd 2 loads, 2 multiplications, 2 additions.
+//   build     activations            for 16 products                                          sums
+//   simd      int16: x0 x2 | x1 x3   2 loads, 2 multiplications (even, odd bytes), 2 adds     i16x8, two lanes for each row:
+//   relaxed   int8:  x0 x1 x2 x3     1 load, i16x8.relaxed_dot_i8x16_i7x16_s, 1 add           columns 0 and 1, columns 2 and 3
+//   vnni      int8:  x0 x1 x2 x3     1 load, i32x4.relaxed_dot_i8x16_i7x16_add_s              i32x4, one lane for each row
+//
+// In the relaxed build weights are the instruction's 7-bit operand and never exceed 63: inside its rule, so all machines agree. That 16
+// bits hold the sums is the caller's care. All builds give the same integers.
+//
+// The vnni build runs only where the instruction takes unsigned 8-bit weights and does not saturate, as x86's vpdpbusd: `dotIsUnsigned`
+// asks it. There, formats of 8-bit weights use this dot product too, with 128 added to each weight.
 
 // Bytes of one activation: see above.
 // @ts-ignore: decorator
 @inline export const X_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
+
+// VNNI is 1 in the build of that name, else 0 (asconfig.json).
+// @ts-ignore: decorator
+@inline export const WIDE_SUMS: bool = VNNI != 0;
+
+/** Whether the dot product of the vnni build is what it must be on this machine. */
+export function dotIsUnsigned(): bool {
+  if (!WIDE_SUMS) return false;
+  const sum = i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(127), i8x16.splat(-1), i32x4.splat(0));
+  return i32x4.extract_lane(sum, 0) == 4 * 127 * 255;
+}
 
 /** The weights as the first multiplication wants them. */
 // @ts-ignore: decorator
@@ -109,6 +125,64 @@ export class Columns4 {
 // @ts-ignore: decorator
 @inline
 export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v128): v128 {
+  if (WIDE_SUMS) return i32x4.relaxed_dot_i8x16_i7x16_add_s(xEven, wEven, sums);
   if (ASC_FEATURE_RELAXED_SIMD) return i16x8.add(sums, i16x8.relaxed_dot_i8x16_i7x16_s(xEven, wEven));
   return i16x8.add(i16x8.add(sums, i16x8.mul(wEven, xEven)), i16x8.mul(wOdd, xOdd));
+}
+
+/** Writes the sums of a token's columns from which `startSums` begins; a: of columns 0 and 1 of all groups, b: of 2 and 3. */
+// @ts-ignore: decorator
+@inline
+export function putSums(to: usize, a: i32, b: i32): void {
+  if (WIDE_SUMS) store<i32>(to, a + b);
+  else store<u32>(to, (a & 0xffff) | (b << 16));
+}
+
+/** The start of the sums of 4 rows: -zero times the sum of the activations, so that the weights' offset `zero` costs nothing. */
+// @ts-ignore: decorator
+@inline
+export function startSums(sums: v128, zero: i32): v128 {
+  if (zero == 0) return i32x4.splat(0);
+  if (WIDE_SUMS) return i32x4.mul(sums, i32x4.splat(-zero));
+  return i16x8.mul(sums, i16x8.splat(<i16>-zero));
+}
+
+/** The sums as one i32 for each row. `ones`: i16x8.splat(1). */
+// @ts-ignore: decorator
+@inline
+export function wholeSums(sums: v128, ones: v128): v128 {
+  if (WIDE_SUMS) return sums;
+  return i32x4.dot_i16x8_s(sums, ones);
+}
+
+/** An integer scale of a row as `scaleSums` takes it: int16, once for each lane of sums, or int32. */
+// @ts-ignore: decorator
+@inline
+export function scaleWord(scale: i32): u32 {
+  if (WIDE_SUMS) return scale;
+  return (scale & 0xffff) | (scale << 16);
+}
+
+/** The scales of rows 0..3 of eight int16, as `scaleSums` takes them. */
+// @ts-ignore: decorator
+@inline
+export function lowScales(scales: v128): v128 {
+  if (WIDE_SUMS) return i32x4.extend_low_i16x8_s(scales);
+  return v128.shuffle<i16>(scales, scales, 0, 0, 1, 1, 2, 2, 3, 3);
+}
+
+/** The scales of rows 4..7. */
+// @ts-ignore: decorator
+@inline
+export function highScales(scales: v128): v128 {
+  if (WIDE_SUMS) return i32x4.extend_high_i16x8_s(scales);
+  return v128.shuffle<i16>(scales, scales, 4, 4, 5, 5, 6, 6, 7, 7);
+}
+
+/** products + scales * sums: one i32 for each row. */
+// @ts-ignore: decorator
+@inline
+export function scaleSums(products: v128, sums: v128, scales: v128): v128 {
+  if (WIDE_SUMS) return i32x4.add(products, i32x4.mul(sums, scales));
+  return i32x4.add(products, i32x4.dot_i16x8_s(sums, scales));
 }

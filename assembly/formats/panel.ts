@@ -8,7 +8,7 @@
 //
 //   PanelQ8_256  256 columns in sub-blocks of 16 (or 32) with integer scales
 //        0 2048  64 groups of 4 columns, as above, 0..63
-//     2048  512  scale of each sub-block: row 0: s s | row 1: s s | ... | row 7: s s     (int16, twice: one for each lane of sums)
+//     2048  512  scale of each sub-block: row 0 | row 1 | ... | row 7, as `scaleSums` takes them (dot.ts)
 //     2560  256  minima of pairs of sub-blocks: row 0: m0 m1 | ... | row 7: m0 m1          (int16)
 //     2816   32  d of each row (f32)                 w = d * s * (q - ZERO) - dmin * m
 //     2848   32  dmin of each row (f32)
@@ -19,6 +19,8 @@
 //
 //   PanelF32     1 column
 //        0   32  row 0 .. row 7 (f32)
+
+import { highScales, lowScales, scaleWord } from "../dot";
 
 export const PANEL_Q8_32_SCALE: usize = 256;
 export const PANEL_Q8_32_MINIMUM: usize = 288;
@@ -63,7 +65,7 @@ export function putPairs(at: usize, columns: v128): void {
 // @ts-ignore: decorator
 @inline
 export function putScale(panel: usize, r: i32, s: i32, scale: i32): void {
-  store<u32>(panel + (<usize>s << 5) + (<usize>r << 2), (scale & 0xffff) | (scale << 16), PANEL_Q8_256_SCALES);
+  store<u32>(panel + (<usize>s << 5) + (<usize>r << 2), scaleWord(scale), PANEL_Q8_256_SCALES);
 }
 
 /** Puts the integer minimum of sub-block s of row r of a Q8_256 panel. */
@@ -73,13 +75,13 @@ export function putMinimum(panel: usize, r: i32, s: i32, minimum: i32): void {
   store<i16>(panel + (<usize>(s >> 1) << 5) + (<usize>r << 2) + (<usize>(s & 1) << 1), <i16>minimum, PANEL_Q8_256_MINIMA);
 }
 
-/** Puts the integer scales of sub-block s of all 8 rows (int16) into a Q8_256 panel, each twice. */
+/** Puts the integer scales of sub-block s of all 8 rows (int16) into a Q8_256 panel, as `scaleSums` takes them. */
 // @ts-ignore: decorator
 @inline
 export function putScales(panel: usize, s: usize, scales: v128): void {
   const at = panel + (s << 5);
-  v128.store(at, v128.shuffle<i16>(scales, scales, 0, 0, 1, 1, 2, 2, 3, 3), PANEL_Q8_256_SCALES);
-  v128.store(at, v128.shuffle<i16>(scales, scales, 4, 4, 5, 5, 6, 6, 7, 7), PANEL_Q8_256_SCALES + 16);
+  v128.store(at, lowScales(scales), PANEL_Q8_256_SCALES);
+  v128.store(at, highScales(scales), PANEL_Q8_256_SCALES + 16);
 }
 
 /** Puts the integer minima of sub-blocks 2 p and 2 p + 1 of all 8 rows (int16) into a Q8_256 panel, in pairs. */

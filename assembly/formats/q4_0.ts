@@ -16,7 +16,7 @@
 // and 18 instructions to leave the integers. Decoding to the panel: 16 stores instead of the dots.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { Columns1, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
+import { Columns1, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
 import { halfToFloat, halvesToFloats } from "../lanes";
 import { PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ8_32 } from "./sums";
@@ -96,7 +96,7 @@ export class Q4_0 {
     let y1 = v128.load(y, 16);
     for (; blocks > 0; blocks--, group += 144, x += 16 * X_BYTES + 12) {
       const tail = x + 32 * X_BYTES;
-      let sums0 = i16x8.mul(v128.load32_splat(tail), i16x8.splat(-8));
+      let sums0 = startSums(v128.load32_splat(tail), 8);
       let sums1 = sums0;
       for (let g = group, stop = group + 128; g < stop; g += 32, x += 4 * X_BYTES) {
         const q0 = v128.load(g, 16);

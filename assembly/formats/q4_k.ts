@@ -26,7 +26,7 @@
 // additions; scales and minima some 130 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns1, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
+import { Columns1, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
 import { halfToFloat, halvesToFloats } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putMinima, putScales } from "./panel";
 import { finishQ8_256 } from "./sums";
@@ -203,10 +203,10 @@ export class Q4_K {
           w = v128.and(i16x8.shr_u(q1, 4), low);
           b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
         }
-        products0 = i32x4.add(products0, i32x4.dot_i16x8_s(a0, v128.load(scales)));
-        products1 = i32x4.add(products1, i32x4.dot_i16x8_s(a1, v128.load(scales, 16)));
-        products0 = i32x4.add(products0, i32x4.dot_i16x8_s(b0, v128.load(scales, 32)));
-        products1 = i32x4.add(products1, i32x4.dot_i16x8_s(b1, v128.load(scales, 48)));
+        products0 = scaleSums(products0, a0, v128.load(scales));
+        products1 = scaleSums(products1, a1, v128.load(scales, 16));
+        products0 = scaleSums(products0, b0, v128.load(scales, 32));
+        products1 = scaleSums(products1, b1, v128.load(scales, 48));
       }
       x = finishQ8_256<Q4_K>(y, panel, products0, products1, x);
     }

@@ -24,7 +24,7 @@
 // Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns1, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
+import { Columns1, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { halfToFloat, halvesToFloats } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putScales } from "./panel";
 import { finishQ8_256 } from "./sums";
@@ -123,7 +123,6 @@ export class Q6_K {
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
     const nibble = i8x16.splat(15);
     const bits = i8x16.splat(0x30);
-    const zero = i16x8.splat(-32);
     for (; blocks > 0; blocks--, group += 1680) {
       decodeScales(group, panel);
       let products0 = i32x4.splat(0);
@@ -135,10 +134,10 @@ export class Q6_K {
       for (let half = 0; half < 2; half++, low += 256, pairs += 24, scales += 192, x += 96 * X_BYTES) {
         // Two sub-blocks of each quarter of the half share the bytes of a 16-byte run.
         for (let run = 0; run < 2; run++, pairs += 4, scales += 32) {
-          let a0 = i16x8.mul(v128.load32_splat(pairs), zero);
-          let b0 = i16x8.mul(v128.load32_splat(pairs, 8), zero);
-          let c0 = i16x8.mul(v128.load32_splat(pairs, 16), zero);
-          let d0 = i16x8.mul(v128.load32_splat(pairs, 24), zero);
+          let a0 = startSums(v128.load32_splat(pairs), 32);
+          let b0 = startSums(v128.load32_splat(pairs, 8), 32);
+          let c0 = startSums(v128.load32_splat(pairs, 16), 32);
+          let d0 = startSums(v128.load32_splat(pairs, 24), 32);
           let a1 = a0;
           let b1 = b0;
           let c1 = c0;
@@ -175,14 +174,14 @@ export class Q6_K {
             w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(i16x8.shr_u(h1, 2), bits));
             d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
           }
-          products0 = i32x4.add(products0, i32x4.dot_i16x8_s(a0, v128.load(scales)));
-          products1 = i32x4.add(products1, i32x4.dot_i16x8_s(a1, v128.load(scales, 16)));
-          products0 = i32x4.add(products0, i32x4.dot_i16x8_s(b0, v128.load(scales, 64)));
-          products1 = i32x4.add(products1, i32x4.dot_i16x8_s(b1, v128.load(scales, 80)));
-          products0 = i32x4.add(products0, i32x4.dot_i16x8_s(c0, v128.load(scales, 128)));
-          products1 = i32x4.add(products1, i32x4.dot_i16x8_s(c1, v128.load(scales, 144)));
-          products0 = i32x4.add(products0, i32x4.dot_i16x8_s(d0, v128.load(scales, 192)));
-          products1 = i32x4.add(products1, i32x4.dot_i16x8_s(d1, v128.load(scales, 208)));
+          products0 = scaleSums(products0, a0, v128.load(scales));
+          products1 = scaleSums(products1, a1, v128.load(scales, 16));
+          products0 = scaleSums(products0, b0, v128.load(scales, 64));
+          products1 = scaleSums(products1, b1, v128.load(scales, 80));
+          products0 = scaleSums(products0, c0, v128.load(scales, 128));
+          products1 = scaleSums(products1, c1, v128.load(scales, 144));
+          products0 = scaleSums(products0, d0, v128.load(scales, 192));
+          products1 = scaleSums(products1, d1, v128.load(scales, 208));
         }
       }
       x = finishQ8_256<Q6_K>(y, panel, products0, products1, x);

@@ -1,13 +1,14 @@
 // From integer sums to f32: what a block of products adds to 4 results of one token. Here, and only here, is the arithmetic of floats,
 // so that streaming one token and tiles of four add the same numbers in the same order.
 
+import { wholeSums } from "../dot";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_MINIMA } from "./panel";
 
-/** Q8_32: y + sums * (scale * scaleX); `sums`: i16x8, two lanes for each row. */
+/** Q8_32: y + sums * (scale * scaleX); `sums`: of dotAdd. */
 // @ts-ignore: decorator
 @inline
 export function leaveQ8_32(y: v128, sums: v128, ones: v128, scale: v128, scaleX: v128): v128 {
-  return f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sums, ones)), f32x4.mul(scale, scaleX)));
+  return f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(wholeSums(sums, ones)), f32x4.mul(scale, scaleX)));
 }
 
 /** Q16_32: y + sums * (scale * scaleX); `sums`: i32x4. */

@@ -6,12 +6,14 @@
 //   Q8_32    for every 32 columns:
 //        8 groups of 4 columns: token 0: x x x x | token 1 | ...              8 * T * 4 X
 //        sums of the columns 0, 1 and 2, 3 of all groups, int16 each: token 0: a b | token 1 | ...       T * 4
+//        (in the vnni build of all columns, int32)
 //        scale of each token (f32)                                                                       T * 4
 //        scale * (a + b) of each token (f32)                                                             T * 4
 //
 //   Q8_256   for every 256 columns:
 //        64 groups of 4 columns                                                                       64 * T * 4 X
 //        16 sub-blocks of 16: sums of columns 0, 1 and 2, 3 of the groups, int16 each: token 0: a b | ...  16 * T * 4
+//        (in the vnni build of all columns, int32)
 //        8 pairs of sub-blocks of 16: the two sums, int16 each: token 0: s0 s1 | token 1 | ...              8 * T * 4
 //        4 pairs of sub-blocks of 32: the two sums                                                          4 * T * 4
 //        scale of each token (f32)                                                                          T * 4
@@ -34,7 +36,7 @@ import {
   ACTIVATION_Q8_32,
   TILE_TOKENS,
 } from "../abi";
-import { X_BYTES } from "../dot";
+import { putSums, X_BYTES } from "../dot";
 import { maxLanes } from "../lanes";
 
 // @ts-ignore: decorator
@@ -128,7 +130,7 @@ function encodeQ8_32(row: usize, columns: i32, tile: usize, t: usize, width: usi
     const b = i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 3);
     const scale = top / <f32>127;
     const tail = block + width * 32 * X_BYTES + (t << 2);
-    store<u32>(tail, (a & 0xffff) | (b << 16));
+    putSums(tail, a, b);
     store<f32>(tail + (width << 2), scale);
     store<f32>(tail + (width << 3), scale * <f32>(a + b));
   }
@@ -159,7 +161,7 @@ function encodeQ8_256(row: usize, columns: i32, tile: usize, t: usize, width: us
           const sums = i32x4.add(i32x4.dot_i16x8_s(q, ones), i32x4.dot_i16x8_s(p, ones));
           const a = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 2);
           const b = i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 3);
-          store<u32>(pairSums, (a & 0xffff) | (b << 16));
+          putSums(pairSums, a, b);
           store<i16>(sums16 + (<usize>part << 1), <i16>(a + b));
           s16 += a + b;
         }

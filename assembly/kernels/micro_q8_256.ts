@@ -12,16 +12,9 @@
 // Cost for 4 tokens, 8 rows, 32 columns, relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds) and, for each sub-block, 8 * (1 dot, 1 add).
 // Registers: 8 sums, 2 weights, 1 activation; the 32-bit sums of 4 tokens lie in the scratch.
 
-import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
+import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { PANEL_Q8_256_BYTES, PANEL_Q8_256_SCALES } from "../formats/panel";
 import { finishQ8_256, finishRowsQ8_256, sumsOffset } from "../formats/sums";
-
-// @ts-ignore: decorator
-@inline
-function start<F>(pairSums: v128): v128 {
-  if (changetype<F>(0).zero == 0) return i16x8.splat(0);
-  return i16x8.mul(pairSums, i16x8.splat(<i16>-changetype<F>(0).zero));
-}
 
 /** One token: y holds 8 f32. */
 // @ts-ignore: decorator
@@ -35,7 +28,7 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
     let products0 = i32x4.splat(0);
     let products1 = i32x4.splat(0);
     for (let q = panel, end = panel + 2048; q < end; pairs += 4) {
-      let sums0 = start<F>(v128.load32_splat(pairs));
+      let sums0 = startSums(v128.load32_splat(pairs), changetype<F>(0).zero);
       let sums1 = sums0;
       for (const stop = q + groupBytes; q < stop; q += 32, x += 4 * X_BYTES) {
         const even = changetype<Columns1>(x).even();
@@ -45,8 +38,8 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
         sums0 = dotAdd(sums0, evenWeights(w0), oddWeights(w0), even, odd);
         sums1 = dotAdd(sums1, evenWeights(w1), oddWeights(w1), even, odd);
       }
-      products0 = i32x4.add(products0, i32x4.dot_i16x8_s(sums0, v128.load(scales)));
-      products1 = i32x4.add(products1, i32x4.dot_i16x8_s(sums1, v128.load(scales, 16)));
+      products0 = scaleSums(products0, sums0, v128.load(scales));
+      products1 = scaleSums(products1, sums1, v128.load(scales, 16));
       scales += 32;
     }
     x = finishQ8_256<F>(y, panel, products0, products1, tail);
@@ -57,8 +50,8 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
 // @ts-ignore: decorator
 @inline
 function scaleUp(products: usize, sums0: v128, sums1: v128, scales: usize): void {
-  v128.store(products, i32x4.add(v128.load(products), i32x4.dot_i16x8_s(sums0, v128.load(scales))));
-  v128.store(products, i32x4.add(v128.load(products, 16), i32x4.dot_i16x8_s(sums1, v128.load(scales, 16))), 16);
+  v128.store(products, scaleSums(v128.load(products), sums0, v128.load(scales)));
+  v128.store(products, scaleSums(v128.load(products, 16), sums1, v128.load(scales, 16)), 16);
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart; `scratch` takes 128 bytes of 32-bit sums. */
@@ -72,10 +65,10 @@ export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, 
     let scales = panel + PANEL_Q8_256_SCALES;
     memory.fill(scratch, 0, 128);
     for (let q = panel, end = panel + 2048; q < end; pairs += 16) {
-      let a0 = start<F>(v128.load32_splat(pairs));
-      let b0 = start<F>(v128.load32_splat(pairs, 4));
-      let c0 = start<F>(v128.load32_splat(pairs, 8));
-      let d0 = start<F>(v128.load32_splat(pairs, 12));
+      let a0 = startSums(v128.load32_splat(pairs), changetype<F>(0).zero);
+      let b0 = startSums(v128.load32_splat(pairs, 4), changetype<F>(0).zero);
+      let c0 = startSums(v128.load32_splat(pairs, 8), changetype<F>(0).zero);
+      let d0 = startSums(v128.load32_splat(pairs, 12), changetype<F>(0).zero);
       let a1 = a0;
       let b1 = b0;
       let c1 = c0;

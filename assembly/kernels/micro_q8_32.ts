@@ -10,7 +10,7 @@
 // Cost for 4 tokens, 8 rows, 32 columns (1024 products), relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds), then 8 * 6 to leave integers.
 // Registers: 8 sums, 2 weights, 1 activation.
 
-import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, X_BYTES } from "../dot";
+import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
 import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../formats/panel";
 import { leaveQ8_32 } from "../formats/sums";
 
@@ -23,10 +23,7 @@ export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): 
   let y1 = v128.load(y, 16);
   for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
     const tail = x + 32 * X_BYTES;
-    let sums0 = i16x8.splat(0);
-    if (changetype<F>(0).zero != 0) {
-      sums0 = i16x8.mul(v128.load32_splat(tail), i16x8.splat(<i16>-changetype<F>(0).zero));
-    }
+    let sums0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
     let sums1 = sums0;
     for (let q = panel, stop = panel + 256; q < stop; q += 32, x += 4 * X_BYTES) {
       const even = changetype<Columns1>(x).even();
@@ -50,14 +47,6 @@ export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): 
   v128.store(y, y1, 16);
 }
 
-/** The start of the sums of one token. */
-// @ts-ignore: decorator
-@inline
-function start<F>(pairSums: v128): v128 {
-  if (changetype<F>(0).zero == 0) return i16x8.splat(0);
-  return i16x8.mul(pairSums, i16x8.splat(<i16>-changetype<F>(0).zero));
-}
-
 /** Adds one block to the 8 results of one token at y. */
 // @ts-ignore: decorator
 @inline
@@ -79,10 +68,10 @@ export function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): 
   const ones = i16x8.splat(1);
   for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
     const tail = x + 4 * 32 * X_BYTES;
-    let a0 = start<F>(v128.load32_splat(tail));
-    let b0 = start<F>(v128.load32_splat(tail, 4));
-    let c0 = start<F>(v128.load32_splat(tail, 8));
-    let d0 = start<F>(v128.load32_splat(tail, 12));
+    let a0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
+    let b0 = startSums(v128.load32_splat(tail, 4), changetype<F>(0).zero);
+    let c0 = startSums(v128.load32_splat(tail, 8), changetype<F>(0).zero);
+    let d0 = startSums(v128.load32_splat(tail, 12), changetype<F>(0).zero);
     let a1 = a0;
     let b1 = b0;
     let c1 = c0;
