@@ -45,26 +45,9 @@ export function oddWeights(w: v128): v128 {
   return i16x8.shr_u(w, 8);
 }
 
-/** 4 columns of one token. */
+/** 4 groups of 4 columns, one after the other: the same group of 4 tokens, or 4 groups of one token. */
 @unmanaged
-export class Columns1 {
-  // @ts-ignore: decorator
-  @inline
-  even(): v128 {
-    return v128.load32_splat(changetype<usize>(this));
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  odd(): v128 {
-    if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
-    return v128.load32_splat(changetype<usize>(this), 4);
-  }
-}
-
-/** 4 columns of 4 tokens, token after token. */
-@unmanaged
-export class Columns4 {
+export class Columns {
   // @ts-ignore: decorator
   @inline
   even0(): v128 {
@@ -130,11 +113,20 @@ export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v
   return i16x8.add(i16x8.add(sums, i16x8.mul(wEven, xEven)), i16x8.mul(wOdd, xOdd));
 }
 
-/** Writes the sums of a token's columns from which `startSums` begins; a: of columns 0 and 1 of all groups, b: of 2 and 3. */
+/** sums + w . x for 4 rows by two groups of 4 columns: weights in the low nibbles of `q`, and in the high ones. `low`: bytes of 15. */
+// @ts-ignore: decorator
+@inline
+export function dotNibbles(sums: v128, q: v128, low: v128, even: v128, odd: v128, highEven: v128, highOdd: v128): v128 {
+  const w = v128.and(q, low);
+  const v = v128.and(i16x8.shr_u(q, 4), low);
+  return dotAdd(dotAdd(sums, evenWeights(w), oddWeights(w), even, odd), evenWeights(v), oddWeights(v), highEven, highOdd);
+}
+
+/** Writes the sums of a token's columns from which `startSums` begins; a: of columns 0 and 1 of all groups, b: of 2 and 3 (vnni: negative). */
 // @ts-ignore: decorator
 @inline
 export function putSums(to: usize, a: i32, b: i32): void {
-  if (WIDE_SUMS) store<i32>(to, a + b);
+  if (WIDE_SUMS) store<i32>(to, -a - b);
   else store<u32>(to, (a & 0xffff) | (b << 16));
 }
 
@@ -143,7 +135,7 @@ export function putSums(to: usize, a: i32, b: i32): void {
 @inline
 export function startSums(sums: v128, zero: i32): v128 {
   if (zero == 0) return i32x4.splat(0);
-  if (WIDE_SUMS) return i32x4.mul(sums, i32x4.splat(-zero));
+  if (WIDE_SUMS) return popcnt(zero) == 1 ? i32x4.shl(sums, ctz(zero)) : i32x4.mul(sums, i32x4.splat(zero));
   return i16x8.mul(sums, i16x8.splat(<i16>-zero));
 }
 

@@ -1,5 +1,6 @@
-// The kernel module: everything that a worker calls. One source, two builds (simd, relaxed).
+// The kernel module: everything that a worker calls. One source, three builds (simd, relaxed, vnni).
 
+export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/activations";
 export { attention, attentionScratchBytes, kvTileBytes, storeKv } from "./kernels/attention";
 export { addBias, swiGlu } from "./kernels/elementwise";

@@ -8,6 +8,28 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(a, f32x4.mul(b, c));
 }
 
+/**
+ * A constant that stays in a register: V8 makes a literal anew at every use, with three instructions, so it goes by way of 16 bytes of
+ * scratch.
+ */
+// @ts-ignore: decorator
+@inline
+export function kept(scratch: usize, constant: v128): v128 {
+  v128.store(scratch, constant);
+  return v128.load(scratch);
+}
+
+/**
+ * 0, by way of memory, so that no compiler knows. V8 moves every load of a basic block to its beginning, and a long one then spills its
+ * sums; an exit that is never taken, `if (never == 1) break`, cuts it, where a loop would cost more.
+ */
+// @ts-ignore: decorator
+@inline
+export function neverTaken(scratch: usize): i32 {
+  store<i32>(scratch, 0);
+  return load<i32>(scratch);
+}
+
 /** The sum of four f32 lanes, as (0 + 2) + (1 + 3). */
 // @ts-ignore: decorator
 @inline
@@ -24,6 +46,12 @@ export function maxLanes(a: v128): f32 {
   return max(f32x4.extract_lane(b, 0), f32x4.extract_lane(b, 1));
 }
 
+// Where f16 and f32 differ: sign, exponent and mantissa of an f16 shifted left by 13, and 2^112, the distance of the biases.
+// @ts-ignore: decorator
+@inline export const HALF_MASK: i32 = 0x8fffe000;
+// @ts-ignore: decorator
+@inline export const HALF_BIAS: f32 = 5192296858534827628530496329220096.0;
+
 /**
  * Four finite f16 in the low halves of sign-extended i32 lanes (v128.load16x4_s) to f32: the exponent and mantissa are moved to
  * where f32 has them, and a multiplication by 2^112 mends the bias, for subnormals too. Infinities become 65536.
@@ -31,8 +59,14 @@ export function maxLanes(a: v128): f32 {
 // @ts-ignore: decorator
 @inline
 export function halvesToFloats(h: v128): v128 {
-  const bits = v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
-  return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
+  return halvesToFloatsBy(h, i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
+}
+
+/** `halvesToFloats` for loops that have its constants in registers. */
+// @ts-ignore: decorator
+@inline
+export function halvesToFloatsBy(h: v128, mask: v128, bias: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(h, 13), mask), bias);
 }
 
 /** Four bf16, zero-extended to i32 lanes, to f32. */

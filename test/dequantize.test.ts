@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { tensorTypeByName } from "../dist/gguf/index.js";
 import { dequantize, formatNames } from "./dequantize.js";
-import { instantiate } from "./kernel-module.js";
+import { instantiate, runnableBuilds } from "./kernel-module.js";
 import { hasReferenceData, referenceData } from "./reference-data.js";
 
 const names = formatNames.filter((name) => existsSync(referenceData(`quant/${name}.q.bin`)));
@@ -20,7 +20,7 @@ describe.skipIf(!hasReferenceData)("dequantisation of the reference vectors", ()
     expect(Buffer.from(weights.buffer).equals(expected)).toBe(true);
   });
 
-  it.each(names.flatMap((name) => [[name, "simd"] as const, [name, "relaxed"] as const]))(
+  it.each(names.flatMap((name) => runnableBuilds.map((build) => [name, build] as const)))(
     "%s, kernel (%s): bit for bit",
     (name, build) => {
       const { kernels, bytes } = instantiate(build, 4 * 2 ** 20);

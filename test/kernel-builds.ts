@@ -1,8 +1,9 @@
-// Models on a given build of the kernels: both are tested in one process.
+// Models on a given build of the kernels: all that this host can run are tested in one process.
 
 import { type KernelBuild, type LoadOptions, type LoadSource, loadModel, type Model } from "cria";
+import { runnableBuilds } from "./kernel-module.js";
 
-export const kernelBuilds: readonly KernelBuild[] = ["simd", "relaxed"];
+export const kernelBuilds: readonly KernelBuild[] = runnableBuilds;
 
 /** `loadModel` with CRIA_KERNELS set to `build` for as long as it takes. */
 export async function loadWith(build: KernelBuild, source: LoadSource, options: LoadOptions = {}): Promise<Model> {

@@ -36,3 +36,7 @@ function compiled(build: KernelBuild): WebAssembly.Module {
 export function kernelBytes(build: KernelBuild): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(new URL(`../dist/kernels.${build}.wasm`, import.meta.url)));
 }
+
+/** The builds that this host runs: simd and relaxed everywhere, vnni where the processor and V8 have it. */
+export const runnableBuilds: readonly KernelBuild[] =
+  instantiate("vnni", 65536).kernels.dotIsUnsigned() === 1 ? ["simd", "relaxed", "vnni"] : ["simd", "relaxed"];

@@ -12,11 +12,11 @@
 //
 // Cost for 8 rows by 256 columns: 1088 bytes read; decoding 64 loads, 128 ands, 64 shifts, 128 swizzles, 1024 stores.
 
-import { ACTIVATION_Q16_32 } from "../abi";
+import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
+import { WIDE_SUMS } from "../dot";
 import { halfToFloat } from "../lanes";
 import { dequantizeCodes, putCodes } from "./iq4_nl";
-import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE } from "./panel";
-
+import { PANEL_Q16_32_BYTES, PANEL_Q8_32_BYTES } from "./panel";
 
 /** The scale of sub-block s, as f32. */
 // @ts-ignore: decorator
@@ -30,11 +30,15 @@ function scaleOf(block: usize, s: i32): f32 {
 @unmanaged
 export class IQ4_XS {
   // @ts-ignore: decorator
-  @inline get activation(): i32 { return ACTIVATION_Q16_32; }
+  @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_Q8_32 : ACTIVATION_Q16_32; }
   // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 256; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 136; }
+  // @ts-ignore: decorator
+  @inline get zero(): i32 { return 128; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
   // @ts-ignore: decorator
@@ -59,15 +63,14 @@ export class IQ4_XS {
     }
   }
 
-  /** Decodes a group of 8 blocks to 8 PanelQ16_32. */
+  /** Decodes a group of 8 blocks to 8 panels: see `putCodes`. */
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    for (let s = 0; s < 8; s++, panel += PANEL_Q16_32_BYTES) {
+    for (let s = 0; s < 8; s++, panel += WIDE_SUMS ? PANEL_Q8_32_BYTES : PANEL_Q16_32_BYTES) {
       let block = group;
       for (let r = 0; r < 8; r++, block += 136) {
-        putCodes(panel, r, block + 8 + (<usize>s << 4));
-        store<f32>(panel + (<usize>r << 2), scaleOf(block, s), PANEL_Q16_32_SCALE);
+        putCodes(panel, r, block + 8 + (<usize>s << 4), scaleOf(block, s));
       }
     }
   }

@@ -16,8 +16,16 @@
 // and 18 instructions to leave the integers. Decoding to the panel: 16 stores instead of the dots.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { Columns1, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
-import { halfToFloat, halvesToFloats } from "../lanes";
+import { Columns, dotNibbles, startSums, X_BYTES } from "../dot";
+import {
+  HALF_BIAS,
+  HALF_MASK,
+  halfToFloat,
+  halvesToFloats,
+  halvesToFloatsBy,
+  kept,
+  neverTaken,
+} from "../lanes";
 import { PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ8_32 } from "./sums";
 
@@ -86,37 +94,48 @@ export class Q4_0 {
     v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_32_SCALE);
     v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_32_SCALE + 16);
   }
+
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
   // @ts-ignore: decorator
   @inline
-  stream(group: usize, x: usize, y: usize, blocks: i32, _panel: usize): void {
-    const low = i8x16.splat(15);
-    const ones = i16x8.splat(1);
+  stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+    const low = kept(scratch, i8x16.splat(15));
+    const mask = kept(scratch, i32x4.splat(HALF_MASK));
+    const bias = kept(scratch, f32x4.splat(HALF_BIAS));
+    const ones = kept(scratch, i16x8.splat(1));
+    const never = neverTaken(scratch);
     let y0 = v128.load(y);
     let y1 = v128.load(y, 16);
-    for (; blocks > 0; blocks--, group += 144, x += 16 * X_BYTES + 12) {
+    for (; blocks > 0; blocks--, group += 144, x += 32 * X_BYTES + 12) {
+      const xLow = changetype<Columns>(x);
+      const xHigh = changetype<Columns>(x + 16 * X_BYTES);
       const tail = x + 32 * X_BYTES;
       let sums0 = startSums(v128.load32_splat(tail), 8);
       let sums1 = sums0;
-      for (let g = group, stop = group + 128; g < stop; g += 32, x += 4 * X_BYTES) {
-        const q0 = v128.load(g, 16);
-        const q1 = v128.load(g, 32);
-        let even = changetype<Columns1>(x).even();
-        let odd = changetype<Columns1>(x).odd();
-        let w = v128.and(q0, low);
-        sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
-        w = v128.and(q1, low);
-        sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
-        even = changetype<Columns1>(x + 16 * X_BYTES).even();
-        odd = changetype<Columns1>(x + 16 * X_BYTES).odd();
-        w = v128.and(i16x8.shr_u(q0, 4), low);
-        sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
-        w = v128.and(i16x8.shr_u(q1, 4), low);
-        sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
-      }
+      do {
+        let q0 = v128.load(group, 16);
+        let q1 = v128.load(group, 32);
+        sums0 = dotNibbles(sums0, q0, low, xLow.even0(), xLow.odd0(), xHigh.even0(), xHigh.odd0());
+        sums1 = dotNibbles(sums1, q1, low, xLow.even0(), xLow.odd0(), xHigh.even0(), xHigh.odd0());
+        if (never == 1) break;
+        q0 = v128.load(group, 48);
+        q1 = v128.load(group, 64);
+        sums0 = dotNibbles(sums0, q0, low, xLow.even1(), xLow.odd1(), xHigh.even1(), xHigh.odd1());
+        sums1 = dotNibbles(sums1, q1, low, xLow.even1(), xLow.odd1(), xHigh.even1(), xHigh.odd1());
+        if (never == 2) break;
+        q0 = v128.load(group, 80);
+        q1 = v128.load(group, 96);
+        sums0 = dotNibbles(sums0, q0, low, xLow.even2(), xLow.odd2(), xHigh.even2(), xHigh.odd2());
+        sums1 = dotNibbles(sums1, q1, low, xLow.even2(), xLow.odd2(), xHigh.even2(), xHigh.odd2());
+        if (never == 3) break;
+        q0 = v128.load(group, 112);
+        q1 = v128.load(group, 128);
+        sums0 = dotNibbles(sums0, q0, low, xLow.even3(), xLow.odd3(), xHigh.even3(), xHigh.odd3());
+        sums1 = dotNibbles(sums1, q1, low, xLow.even3(), xLow.odd3(), xHigh.even3(), xHigh.odd3());
+      } while (false);
       const scaleX = v128.load32_splat(tail, 4);
-      y0 = leaveQ8_32(y0, sums0, ones, halvesToFloats(v128.load16x4_s(group)), scaleX);
-      y1 = leaveQ8_32(y1, sums1, ones, halvesToFloats(v128.load16x4_s(group, 8)), scaleX);
+      y0 = leaveQ8_32(y0, sums0, ones, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX);
+      y1 = leaveQ8_32(y1, sums1, ones, halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias), scaleX);
     }
     v128.store(y, y0);
     v128.store(y, y1, 16);

@@ -26,8 +26,8 @@
 // additions; scales and minima some 130 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns1, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
-import { halfToFloat, halvesToFloats } from "../lanes";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
+import { halfToFloat, halvesToFloats, kept } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putMinima, putScales } from "./panel";
 import { finishQ8_256 } from "./sums";
 
@@ -176,7 +176,7 @@ export class Q4_K {
   // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
-    const low = i8x16.splat(15);
+    const low = kept(panel, i8x16.splat(15));
     for (; blocks > 0; blocks--, group += 1152) {
       decodeScales(group, panel, 1);
       let products0 = i32x4.splat(0);
@@ -190,14 +190,14 @@ export class Q4_K {
         for (const stop = g + 256; g < stop; g += 32, x += 4 * X_BYTES) {
           const q0 = v128.load(g, 128);
           const q1 = v128.load(g, 144);
-          let even = changetype<Columns1>(x).even();
-          let odd = changetype<Columns1>(x).odd();
+          let even = changetype<Columns>(x).even0();
+          let odd = changetype<Columns>(x).odd0();
           let w = v128.and(q0, low);
           a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
           w = v128.and(q1, low);
           a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
-          even = changetype<Columns1>(x + 32 * X_BYTES).even();
-          odd = changetype<Columns1>(x + 32 * X_BYTES).odd();
+          even = changetype<Columns>(x + 32 * X_BYTES).even0();
+          odd = changetype<Columns>(x + 32 * X_BYTES).odd0();
           w = v128.and(i16x8.shr_u(q0, 4), low);
           b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
           w = v128.and(i16x8.shr_u(q1, 4), low);

@@ -18,14 +18,15 @@
 //
 //      0     16   d of row 0 .. row 7
 //     16    128   scale 0 of row 0 .. row 7, scale 1, ...
-//    144   1024   32 words of low
-//   1168    512   16 words of high
+//    144   1536   for each half n, for j = 0..7:  words 16 n + j and 16 n + 8 + j of low, word 8 n + j of high
+//
+// What is used together lies together: a stream that jumps between low and high outruns the prefetcher and halves its speed.
 //
 // Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns1, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
-import { halfToFloat, halvesToFloats } from "../lanes";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
+import { halfToFloat, halvesToFloats, kept } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putScales } from "./panel";
 import { finishQ8_256 } from "./sums";
 
@@ -60,9 +61,13 @@ export class Q6_K {
     store<u16>(group + (<usize>r << 1), load<u16>(block, 208));
     const scale = group + <usize>r;
     for (let s: usize = 0; s < 16; s++) store<u8>(scale + (s << 3), load<u8>(block + s, 192), 16);
-    const word = group + (<usize>r << 2);
-    for (let j: usize = 0; j < 32; j++) store<u32>(word + (j << 5), load<u32>(block + (j << 2)), 144);
-    for (let j: usize = 0; j < 16; j++) store<u32>(word + (j << 5), load<u32>(block + (j << 2), 128), 1168);
+    for (let i: usize = 0; i < 16; i++) {
+      const low = block + ((i >> 3) << 6) + ((i & 7) << 2);
+      const to = group + i * 96 + (<usize>r << 2);
+      store<u32>(to, load<u32>(low), 144);
+      store<u32>(to, load<u32>(low, 32), 176);
+      store<u32>(to, load<u32>(block + (i << 2), 128), 208);
+    }
   }
 
   /** The inverse of `put`. */
@@ -72,9 +77,13 @@ export class Q6_K {
     store<u16>(block, load<u16>(group + (<usize>r << 1)), 208);
     const scale = group + <usize>r;
     for (let s: usize = 0; s < 16; s++) store<u8>(block + s, load<u8>(scale + (s << 3), 16), 192);
-    const word = group + (<usize>r << 2);
-    for (let j: usize = 0; j < 32; j++) store<u32>(block + (j << 2), load<u32>(word + (j << 5), 144));
-    for (let j: usize = 0; j < 16; j++) store<u32>(block + (j << 2), load<u32>(word + (j << 5), 1168), 128);
+    for (let i: usize = 0; i < 16; i++) {
+      const low = block + ((i >> 3) << 6) + ((i & 7) << 2);
+      const from = group + i * 96 + (<usize>r << 2);
+      store<u32>(low, load<u32>(from, 144));
+      store<u32>(low, load<u32>(from, 176), 32);
+      store<u32>(block + (i << 2), load<u32>(from, 208), 128);
+    }
   }
 
   /** The scalar meaning: one block to 256 f32. */
@@ -100,39 +109,39 @@ export class Q6_K {
   panel(group: usize, panel: usize): void {
     const nibble = i8x16.splat(15);
     const bits = i8x16.splat(0x30);
-    for (let half: usize = 0; half < 2; half++) {
-      const low = group + (half << 9) + 144;
-      const high = group + (half << 8) + 1168;
-      const to = panel + (half << 10);
-      for (let j: usize = 0; j < 256; j += 16) {
-        const a = v128.load(low + j);
-        const b = v128.load(low + j, 256);
-        const h = v128.load(high + j);
-        v128.store(to + j, v128.or(v128.and(a, nibble), v128.and(i16x8.shl(h, 4), bits)));
-        v128.store(to + j, v128.or(v128.and(b, nibble), v128.and(i16x8.shl(h, 2), bits)), 256);
-        v128.store(to + j, v128.or(v128.and(i16x8.shr_u(a, 4), nibble), v128.and(h, bits)), 512);
-        v128.store(to + j, v128.or(v128.and(i16x8.shr_u(b, 4), nibble), v128.and(i16x8.shr_u(h, 2), bits)), 768);
+    let from = group;
+    for (let half = 0; half < 2; half++, panel += 768) {
+      for (const stop = panel + 256; panel < stop; panel += 32, from += 96) {
+        for (let rows: usize = 0; rows < 32; rows += 16) {
+          const a = v128.load(from + rows, 144);
+          const b = v128.load(from + rows, 176);
+          const h = v128.load(from + rows, 208);
+          const to = panel + rows;
+          v128.store(to, v128.or(v128.and(a, nibble), v128.and(i16x8.shl(h, 4), bits)));
+          v128.store(to, v128.or(v128.and(b, nibble), v128.and(i16x8.shl(h, 2), bits)), 256);
+          v128.store(to, v128.or(v128.and(i16x8.shr_u(a, 4), nibble), v128.and(h, bits)), 512);
+          v128.store(to, v128.or(v128.and(i16x8.shr_u(b, 4), nibble), v128.and(i16x8.shr_u(h, 2), bits)), 768);
+        }
       }
     }
-    decodeScales(group, panel);
+    decodeScales(group, panel - 2048);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
   // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
-    const nibble = i8x16.splat(15);
-    const bits = i8x16.splat(0x30);
+    const nibble = kept(panel, i8x16.splat(15));
+    const bits = kept(panel + 16, i8x16.splat(0x30));
     for (; blocks > 0; blocks--, group += 1680) {
       decodeScales(group, panel);
       let products0 = i32x4.splat(0);
       let products1 = i32x4.splat(0);
       let pairs = x + 256 * X_BYTES; // sums of the activations of each sub-block
       let scales = panel + PANEL_Q8_256_SCALES;
-      let low = group + 144;
-      let high = group + 1168;
-      for (let half = 0; half < 2; half++, low += 256, pairs += 24, scales += 192, x += 96 * X_BYTES) {
-        // Two sub-blocks of each quarter of the half share the bytes of a 16-byte run.
+      let q = group;
+      for (let half = 0; half < 2; half++, pairs += 24, scales += 192, x += 96 * X_BYTES) {
+        // Two sub-blocks of each quarter of the half share the bytes of a run.
         for (let run = 0; run < 2; run++, pairs += 4, scales += 32) {
           let a0 = startSums(v128.load32_splat(pairs), 32);
           let b0 = startSums(v128.load32_splat(pairs, 8), 32);
@@ -142,33 +151,33 @@ export class Q6_K {
           let b1 = b0;
           let c1 = c0;
           let d1 = d0;
-          for (const stop = low + 128; low < stop; low += 32, high += 32, x += 4 * X_BYTES) {
-            const h0 = v128.load(high);
-            const h1 = v128.load(high, 16);
-            let q0 = v128.load(low);
-            let q1 = v128.load(low, 16);
-            let even = changetype<Columns1>(x).even();
-            let odd = changetype<Columns1>(x).odd();
+          for (const stop = q + 384; q < stop; q += 96, x += 4 * X_BYTES) {
+            const h0 = v128.load(q, 208);
+            const h1 = v128.load(q, 224);
+            let q0 = v128.load(q, 144);
+            let q1 = v128.load(q, 160);
+            let even = changetype<Columns>(x).even0();
+            let odd = changetype<Columns>(x).odd0();
             let w = v128.or(v128.and(q0, nibble), v128.and(i16x8.shl(h0, 4), bits));
             a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
             w = v128.or(v128.and(q1, nibble), v128.and(i16x8.shl(h1, 4), bits));
             a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
-            even = changetype<Columns1>(x + 64 * X_BYTES).even();
-            odd = changetype<Columns1>(x + 64 * X_BYTES).odd();
+            even = changetype<Columns>(x + 64 * X_BYTES).even0();
+            odd = changetype<Columns>(x + 64 * X_BYTES).odd0();
             w = v128.or(v128.and(i16x8.shr_u(q0, 4), nibble), v128.and(h0, bits));
             c0 = dotAdd(c0, evenWeights(w), oddWeights(w), even, odd);
             w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(h1, bits));
             c1 = dotAdd(c1, evenWeights(w), oddWeights(w), even, odd);
-            q0 = v128.load(low, 256);
-            q1 = v128.load(low, 272);
-            even = changetype<Columns1>(x + 32 * X_BYTES).even();
-            odd = changetype<Columns1>(x + 32 * X_BYTES).odd();
+            q0 = v128.load(q, 176);
+            q1 = v128.load(q, 192);
+            even = changetype<Columns>(x + 32 * X_BYTES).even0();
+            odd = changetype<Columns>(x + 32 * X_BYTES).odd0();
             w = v128.or(v128.and(q0, nibble), v128.and(i16x8.shl(h0, 2), bits));
             b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
             w = v128.or(v128.and(q1, nibble), v128.and(i16x8.shl(h1, 2), bits));
             b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
-            even = changetype<Columns1>(x + 96 * X_BYTES).even();
-            odd = changetype<Columns1>(x + 96 * X_BYTES).odd();
+            even = changetype<Columns>(x + 96 * X_BYTES).even0();
+            odd = changetype<Columns>(x + 96 * X_BYTES).odd0();
             w = v128.or(v128.and(i16x8.shr_u(q0, 4), nibble), v128.and(i16x8.shr_u(h0, 2), bits));
             d0 = dotAdd(d0, evenWeights(w), oddWeights(w), even, odd);
             w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(i16x8.shr_u(h1, 2), bits));

@@ -6,44 +6,66 @@
 //      0      2   d    f16
 //      2     32   q    int8
 //
-// Packed, 8 rows side by side, 272 bytes: pairs of columns, as i32x4.dot_i16x8_s takes them after widening.
+// Packed, 8 rows side by side, 272 bytes. simd and relaxed: pairs of columns, as i32x4.dot_i16x8_s takes them after widening.
 //
 //      0     16   d of row 0 .. row 7
 //     16     16   columns 0, 1:    row 0: w0 w1 | row 1 | ... | row 7
 //     32     16   columns 2, 3     ...     256  16  columns 30, 31
 //
-// Cost for 8 rows by 32 columns: 272 bytes read; the packed columns are the panel, so decoding is a copy.
+// vnni: groups of 4 columns with 128 added, as its dot product takes them.
+//
+//      0     16   d of row 0 .. row 7
+//     16     32   columns 0..3:    row 0: w0 w1 w2 w3 | row 1 | ... | row 7
+//     48     32   columns 4..7     ...     240  32  columns 28..31
+//
+// Cost for 8 rows by 32 columns: 272 bytes read; streaming 32 loads, 32 dots, 32 additions (vnni: 24 loads, 16 dots). The packed
+// columns are the panel, so decoding is a copy.
 
-import { ACTIVATION_Q16_32 } from "../abi";
-import { halfToFloat, halvesToFloats } from "../lanes";
-import { PANEL_Q16_32_SCALE } from "./panel";
-import { leaveQ16_32 } from "./sums";
+import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
+import { Columns, dotAdd, startSums, WIDE_SUMS, X_BYTES } from "../dot";
+import { HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken } from "../lanes";
+import { PANEL_Q16_32_SCALE, PANEL_Q8_32_SCALE } from "./panel";
+import { leaveQ16_32, leaveQ8_32 } from "./sums";
 
 @unmanaged
 export class Q8_0 {
   // @ts-ignore: decorator
-  @inline get activation(): i32 { return ACTIVATION_Q16_32; }
+  @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_Q8_32 : ACTIVATION_Q16_32; }
   // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 34; }
+  // @ts-ignore: decorator
+  @inline get zero(): i32 { return 128; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
   // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
-    const at = group + (<usize>r << 1);
-    store<u16>(at, load<u16>(block));
-    for (let i: usize = 0; i < 16; i++) store<u16>(at + (i << 4), load<u16>(block + (i << 1), 2), 16);
+    store<u16>(group + (<usize>r << 1), load<u16>(block));
+    if (WIDE_SUMS) {
+      const at = group + (<usize>r << 2);
+      for (let i: usize = 0; i < 8; i++) store<u32>(at + (i << 5), load<u32>(block + (i << 2), 2) ^ 0x80808080, 16);
+    } else {
+      const at = group + (<usize>r << 1);
+      for (let i: usize = 0; i < 16; i++) store<u16>(at + (i << 4), load<u16>(block + (i << 1), 2), 16);
+    }
   }
 
   /** The inverse of `put`. */
   // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
-    const at = group + (<usize>r << 1);
-    store<u16>(block, load<u16>(at));
-    for (let i: usize = 0; i < 16; i++) store<u16>(block + (i << 1), load<u16>(at + (i << 4), 16), 2);
+    store<u16>(block, load<u16>(group + (<usize>r << 1)));
+    if (WIDE_SUMS) {
+      const at = group + (<usize>r << 2);
+      for (let i: usize = 0; i < 8; i++) store<u32>(block + (i << 2), load<u32>(at + (i << 5), 16) ^ 0x80808080, 2);
+    } else {
+      const at = group + (<usize>r << 1);
+      for (let i: usize = 0; i < 16; i++) store<u16>(block + (i << 1), load<u16>(at + (i << 4), 16), 2);
+    }
   }
 
   /** The scalar meaning: one block to 32 f32. */
@@ -54,36 +76,92 @@ export class Q8_0 {
     for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), <f32>(<i32>load<i8>(block + i, 2)) * d);
   }
 
-  /** Decodes a group of 8 blocks to a PanelQ16_32. */
+  /** Decodes a group of 8 blocks to a PanelQ8_32 (vnni) or PanelQ16_32. */
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
+    const scale = WIDE_SUMS ? PANEL_Q8_32_SCALE : PANEL_Q16_32_SCALE;
     for (let i: usize = 0; i < 256; i += 16) v128.store(panel + i, v128.load(group + i, 16));
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q16_32_SCALE);
-    v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q16_32_SCALE + 16);
+    v128.store(panel + scale, halvesToFloats(v128.load16x4_s(group)));
+    v128.store(panel + scale, halvesToFloats(v128.load16x4_s(group, 8)), 16);
   }
-  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q16_32). */
+
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32 or Q16_32). */
   // @ts-ignore: decorator
   @inline
-  stream(group: usize, x: usize, y: usize, blocks: i32, _panel: usize): void {
-    let y0 = v128.load(y);
-    let y1 = v128.load(y, 16);
-    for (; blocks > 0; blocks--, x += 4) {
-      const scale0 = halvesToFloats(v128.load16x4_s(group));
-      const scale1 = halvesToFloats(v128.load16x4_s(group, 8));
-      group += 16;
-      let sums0 = i32x4.splat(0);
-      let sums1 = sums0;
-      for (const stop = group + 256; group < stop; group += 16, x += 4) {
-        const pair = v128.load32_splat(x);
-        sums0 = i32x4.add(sums0, i32x4.dot_i16x8_s(v128.load8x8_s(group), pair));
-        sums1 = i32x4.add(sums1, i32x4.dot_i16x8_s(v128.load8x8_s(group, 8), pair));
-      }
-      const scaleX = v128.load32_splat(x);
-      y0 = leaveQ16_32(y0, sums0, scale0, scaleX);
-      y1 = leaveQ16_32(y1, sums1, scale1, scaleX);
-    }
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
+  stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+    if (WIDE_SUMS) streamWide(group, x, y, blocks, scratch);
+    else streamPairs(group, x, y, blocks, scratch);
   }
+}
+
+function streamPairs(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+  const mask = kept(scratch, i32x4.splat(HALF_MASK));
+  const bias = kept(scratch, f32x4.splat(HALF_BIAS));
+  let y0 = v128.load(y);
+  let y1 = v128.load(y, 16);
+  for (; blocks > 0; blocks--, x += 4) {
+    const scale0 = halvesToFloatsBy(v128.load16x4_s(group), mask, bias);
+    const scale1 = halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias);
+    group += 16;
+    let sums0 = i32x4.splat(0);
+    let sums1 = sums0;
+    for (const stop = group + 256; group < stop; group += 16, x += 4) {
+      const pair = v128.load32_splat(x);
+      sums0 = i32x4.add(sums0, i32x4.dot_i16x8_s(v128.load8x8_s(group), pair));
+      sums1 = i32x4.add(sums1, i32x4.dot_i16x8_s(v128.load8x8_s(group, 8), pair));
+    }
+    const scaleX = v128.load32_splat(x);
+    y0 = leaveQ16_32(y0, sums0, scale0, scaleX);
+    y1 = leaveQ16_32(y1, sums1, scale1, scaleX);
+  }
+  v128.store(y, y0);
+  v128.store(y, y1, 16);
+}
+
+/** sums + w . x for 4 rows by 4 columns, in the build whose weights need no splitting. */
+// @ts-ignore: decorator
+@inline
+function dotWide(sums: v128, w: v128, x: v128): v128 {
+  return dotAdd(sums, w, w, x, x);
+}
+
+function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+  const mask = kept(scratch, i32x4.splat(HALF_MASK));
+  const bias = kept(scratch, f32x4.splat(HALF_BIAS));
+  const ones = kept(scratch, i16x8.splat(1));
+  const never = neverTaken(scratch);
+  let y0 = v128.load(y);
+  let y1 = v128.load(y, 16);
+  for (; blocks > 0; blocks--, group += 272, x += 32 * X_BYTES + 12) {
+    const xLow = changetype<Columns>(x);
+    const xHigh = changetype<Columns>(x + 16 * X_BYTES);
+    const tail = x + 32 * X_BYTES;
+    let sums0 = startSums(v128.load32_splat(tail), 128);
+    let sums1 = sums0;
+    do {
+      sums0 = dotWide(sums0, v128.load(group, 16), xLow.even0());
+      sums1 = dotWide(sums1, v128.load(group, 32), xLow.even0());
+      sums0 = dotWide(sums0, v128.load(group, 48), xLow.even1());
+      sums1 = dotWide(sums1, v128.load(group, 64), xLow.even1());
+      sums0 = dotWide(sums0, v128.load(group, 80), xLow.even2());
+      sums1 = dotWide(sums1, v128.load(group, 96), xLow.even2());
+      sums0 = dotWide(sums0, v128.load(group, 112), xLow.even3());
+      sums1 = dotWide(sums1, v128.load(group, 128), xLow.even3());
+      if (never == 1) break;
+      sums0 = dotWide(sums0, v128.load(group, 144), xHigh.even0());
+      sums1 = dotWide(sums1, v128.load(group, 160), xHigh.even0());
+      sums0 = dotWide(sums0, v128.load(group, 176), xHigh.even1());
+      sums1 = dotWide(sums1, v128.load(group, 192), xHigh.even1());
+      sums0 = dotWide(sums0, v128.load(group, 208), xHigh.even2());
+      sums1 = dotWide(sums1, v128.load(group, 224), xHigh.even2());
+      sums0 = dotWide(sums0, v128.load(group, 240), xHigh.even3());
+      sums1 = dotWide(sums1, v128.load(group, 256), xHigh.even3());
+    } while (false);
+    const scaleX = v128.load32_splat(tail, 4);
+    y0 = leaveQ8_32(y0, sums0, ones, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX);
+    y1 = leaveQ8_32(y1, sums1, ones, halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias), scaleX);
+  }
+  v128.store(y, y0);
+  v128.store(y, y1, 16);
 }

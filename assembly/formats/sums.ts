@@ -2,20 +2,21 @@
 // so that streaming one token and tiles of four add the same numbers in the same order.
 
 import { wholeSums } from "../dot";
+import { madd } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_MINIMA } from "./panel";
 
 /** Q8_32: y + sums * (scale * scaleX); `sums`: of dotAdd. */
 // @ts-ignore: decorator
 @inline
 export function leaveQ8_32(y: v128, sums: v128, ones: v128, scale: v128, scaleX: v128): v128 {
-  return f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(wholeSums(sums, ones)), f32x4.mul(scale, scaleX)));
+  return madd(y, f32x4.convert_i32x4_s(wholeSums(sums, ones)), f32x4.mul(scale, scaleX));
 }
 
 /** Q16_32: y + sums * (scale * scaleX); `sums`: i32x4. */
 // @ts-ignore: decorator
 @inline
 export function leaveQ16_32(y: v128, sums: v128, scale: v128, scaleX: v128): v128 {
-  return f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, scaleX)));
+  return madd(y, f32x4.convert_i32x4_s(sums), f32x4.mul(scale, scaleX));
 }
 
 /** Sum over all sub-blocks of minimum * sum of activations, for 4 rows of one token; `minima` at the rows, `sums` at the token. */
@@ -34,11 +35,11 @@ function minima<F>(minima: usize, sums: usize, step: usize): v128 {
 @inline
 export function finishRowsQ8_256<F>(y: usize, panel: usize, rows: usize, products: v128, scaleX: v128, sums: usize, step: usize): void {
   const d = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_D), scaleX);
-  let sum = f32x4.add(v128.load(y + rows), f32x4.mul(f32x4.convert_i32x4_s(products), d));
+  let sum = madd(v128.load(y + rows), f32x4.convert_i32x4_s(products), d);
   if (changetype<F>(0).minimumBlock != 0) {
     const dmin = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_DMIN), scaleX);
     const m = minima<F>(panel + PANEL_Q8_256_MINIMA + rows, sums, step);
-    sum = f32x4.sub(sum, f32x4.mul(f32x4.convert_i32x4_s(m), dmin));
+    sum = madd(sum, f32x4.convert_i32x4_s(i32x4.neg(m)), dmin);
   }
   v128.store(y + rows, sum);
 }

@@ -119,7 +119,7 @@ class Matmul {
 function decode<F>(w: usize, panel: usize, width: i32): usize {
   const blockPanel: usize =
     changetype<F>(0).activation == ACTIVATION_Q8_32
-      ? PANEL_Q8_32_BYTES
+      ? PANEL_Q8_32_BYTES * (changetype<F>(0).blockWeights / 32)
       : changetype<F>(0).activation == ACTIVATION_Q8_256
         ? PANEL_Q8_256_BYTES
         : changetype<F>(0).activation == ACTIVATION_Q16_32

@@ -12,7 +12,7 @@
 // Cost for 4 tokens, 8 rows, 32 columns, relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds) and, for each sub-block, 8 * (1 dot, 1 add).
 // Registers: 8 sums, 2 weights, 1 activation; the 32-bit sums of 4 tokens lie in the scratch.
 
-import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { PANEL_Q8_256_BYTES, PANEL_Q8_256_SCALES } from "../formats/panel";
 import { finishQ8_256, finishRowsQ8_256, sumsOffset } from "../formats/sums";
 
@@ -31,8 +31,8 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
       let sums0 = startSums(v128.load32_splat(pairs), changetype<F>(0).zero);
       let sums1 = sums0;
       for (const stop = q + groupBytes; q < stop; q += 32, x += 4 * X_BYTES) {
-        const even = changetype<Columns1>(x).even();
-        const odd = changetype<Columns1>(x).odd();
+        const even = changetype<Columns>(x).even0();
+        const odd = changetype<Columns>(x).odd0();
         const w0 = v128.load(q);
         const w1 = v128.load(q, 16);
         sums0 = dotAdd(sums0, evenWeights(w0), oddWeights(w0), even, odd);
@@ -80,20 +80,20 @@ export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, 
         const even1 = evenWeights(w1);
         const odd0 = oddWeights(w0);
         const odd1 = oddWeights(w1);
-        let even = changetype<Columns4>(x).even0();
-        let odd = changetype<Columns4>(x).odd0();
+        let even = changetype<Columns>(x).even0();
+        let odd = changetype<Columns>(x).odd0();
         a0 = dotAdd(a0, even0, odd0, even, odd);
         a1 = dotAdd(a1, even1, odd1, even, odd);
-        even = changetype<Columns4>(x).even1();
-        odd = changetype<Columns4>(x).odd1();
+        even = changetype<Columns>(x).even1();
+        odd = changetype<Columns>(x).odd1();
         b0 = dotAdd(b0, even0, odd0, even, odd);
         b1 = dotAdd(b1, even1, odd1, even, odd);
-        even = changetype<Columns4>(x).even2();
-        odd = changetype<Columns4>(x).odd2();
+        even = changetype<Columns>(x).even2();
+        odd = changetype<Columns>(x).odd2();
         c0 = dotAdd(c0, even0, odd0, even, odd);
         c1 = dotAdd(c1, even1, odd1, even, odd);
-        even = changetype<Columns4>(x).even3();
-        odd = changetype<Columns4>(x).odd3();
+        even = changetype<Columns>(x).even3();
+        odd = changetype<Columns>(x).odd3();
         d0 = dotAdd(d0, even0, odd0, even, odd);
         d1 = dotAdd(d1, even1, odd1, even, odd);
       }

@@ -10,7 +10,8 @@
 // Cost for 4 tokens, 8 rows, 32 columns (1024 products), relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds), then 8 * 6 to leave integers.
 // Registers: 8 sums, 2 weights, 1 activation.
 
-import { Columns1, Columns4, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
+import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
+import { madd } from "../lanes";
 import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../formats/panel";
 import { leaveQ8_32 } from "../formats/sums";
 
@@ -26,8 +27,8 @@ export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): 
     let sums0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
     let sums1 = sums0;
     for (let q = panel, stop = panel + 256; q < stop; q += 32, x += 4 * X_BYTES) {
-      const even = changetype<Columns1>(x).even();
-      const odd = changetype<Columns1>(x).odd();
+      const even = changetype<Columns>(x).even0();
+      const odd = changetype<Columns>(x).odd0();
       const w0 = v128.load(q);
       const w1 = v128.load(q, 16);
       sums0 = dotAdd(sums0, evenWeights(w0), oddWeights(w0), even, odd);
@@ -38,8 +39,8 @@ export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): 
     y1 = leaveQ8_32(y1, sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
     if (changetype<F>(0).hasMinimum) {
       const scaledSum = v128.load32_splat(tail, 8);
-      y0 = f32x4.add(y0, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum));
-      y1 = f32x4.add(y1, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum));
+      y0 = madd(y0, v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum);
+      y1 = madd(y1, v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum);
     }
     x = tail + 12;
   }
@@ -54,8 +55,8 @@ function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128,
   let y0 = leaveQ8_32(v128.load(y), sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
   let y1 = leaveQ8_32(v128.load(y, 16), sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
   if (changetype<F>(0).hasMinimum) {
-    y0 = f32x4.add(y0, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum));
-    y1 = f32x4.add(y1, f32x4.mul(v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum));
+    y0 = madd(y0, v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum);
+    y1 = madd(y1, v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum);
   }
   v128.store(y, y0);
   v128.store(y, y1, 16);
@@ -83,20 +84,20 @@ export function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): 
       const even1 = evenWeights(w1);
       const odd0 = oddWeights(w0);
       const odd1 = oddWeights(w1);
-      let even = changetype<Columns4>(x).even0();
-      let odd = changetype<Columns4>(x).odd0();
+      let even = changetype<Columns>(x).even0();
+      let odd = changetype<Columns>(x).odd0();
       a0 = dotAdd(a0, even0, odd0, even, odd);
       a1 = dotAdd(a1, even1, odd1, even, odd);
-      even = changetype<Columns4>(x).even1();
-      odd = changetype<Columns4>(x).odd1();
+      even = changetype<Columns>(x).even1();
+      odd = changetype<Columns>(x).odd1();
       b0 = dotAdd(b0, even0, odd0, even, odd);
       b1 = dotAdd(b1, even1, odd1, even, odd);
-      even = changetype<Columns4>(x).even2();
-      odd = changetype<Columns4>(x).odd2();
+      even = changetype<Columns>(x).even2();
+      odd = changetype<Columns>(x).odd2();
       c0 = dotAdd(c0, even0, odd0, even, odd);
       c1 = dotAdd(c1, even1, odd1, even, odd);
-      even = changetype<Columns4>(x).even3();
-      odd = changetype<Columns4>(x).odd3();
+      even = changetype<Columns>(x).even3();
+      odd = changetype<Columns>(x).odd3();
       d0 = dotAdd(d0, even0, odd0, even, odd);
       d1 = dotAdd(d1, even1, odd1, even, odd);
     }

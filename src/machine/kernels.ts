@@ -1,10 +1,16 @@
-// The kernel module: which of its two builds this host can run, and what it exports. It is compiled once, on the thread that loads a
-// model, and posted to the workers.
+// The kernel module: which of its builds this host can run, and what it exports. It is compiled once, on the thread that loads a model,
+// and posted to the workers.
 
 import { CriaError, UnsupportedError } from "../errors.js";
 
-/** `relaxed` uses relaxed SIMD, `simd` only the baseline; both come from one source. */
-export type KernelBuild = "simd" | "relaxed";
+/**
+ * From one source: `simd` uses the baseline only, `relaxed` relaxed SIMD, and `vnni` relaxed SIMD where its 8-bit dot product is the
+ * processor's own (x86 with AVX-VNNI or AVX-512 VNNI, in V8 of Node 24 and later).
+ */
+export type KernelBuild = "simd" | "relaxed" | "vnni";
+
+/** All builds, the fastest first. */
+export const kernelBuilds: readonly KernelBuild[] = ["vnni", "relaxed", "simd"];
 
 /** A compiled kernel module and which build it is. */
 export interface KernelModule {
@@ -21,6 +27,8 @@ export interface Kernels {
   ticket(cell: number): number;
   resetTickets(cell: number): void;
 
+  /** 1 where the vnni build's dot product takes unsigned 8-bit weights and does not saturate. */
+  dotIsUnsigned(): number;
   formatActivation(type: number): number;
   formatBlockWeights(type: number): number;
   formatBlockBytes(type: number): number;
@@ -107,42 +115,48 @@ export function instantiateKernels(module: WebAssembly.Module, memory: WebAssemb
 }
 
 /**
- * Compiles the build that this host can run: relaxed where it validates, else simd.
+ * Compiles the fastest build that this host can run.
  * @param assets where the .wasm files lie, for bundles; by default beside this package's code
- * @param build the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed` says
+ * @param build the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed|vnni` says
  * @throws UnsupportedError when the host has no WASM SIMD and threads, or not the build that was asked for
  */
 export async function compileKernels(assets?: URL, build?: KernelBuild): Promise<KernelModule> {
   const wanted = build ?? buildFromEnvironment();
-  if (wanted !== "simd") {
-    const bytes = await readAsset(
-      assets === undefined
-        ? new URL("../kernels.relaxed.wasm", import.meta.url)
-        : new URL("kernels.relaxed.wasm", assets),
-    );
-    const module = await compileRelaxed(bytes);
-    if (module !== undefined) return { module, build: "relaxed" };
-    if (wanted === "relaxed") {
-      throw new UnsupportedError(
-        "UNSUPPORTED_HOST",
-        "the relaxed build is asked for, but this host has no relaxed SIMD",
-      );
-    }
+  for (const one of kernelBuilds) {
+    if (wanted !== undefined && wanted !== one) continue;
+    const module = await compileBuild(one, await readAsset(assetOf(one, assets)));
+    if (module !== undefined) return { module, build: one };
   }
-  const bytes = await readAsset(
-    assets === undefined ? new URL("../kernels.simd.wasm", import.meta.url) : new URL("kernels.simd.wasm", assets),
+  throw new UnsupportedError(
+    "UNSUPPORTED_HOST",
+    wanted === undefined || wanted === "simd"
+      ? "this host's WebAssembly has no 128-bit SIMD or no threads"
+      : `the ${wanted} build is asked for, but this host ${wanted === "vnni" ? "has no VNNI dot product" : "has no relaxed SIMD"}`,
   );
-  if (!WebAssembly.validate(bytes)) {
-    throw new UnsupportedError("UNSUPPORTED_HOST", "this host's WebAssembly has no 128-bit SIMD or no threads");
-  }
-  return { module: await WebAssembly.compile(bytes), build: "simd" };
+}
+
+/** Each literal `new URL` is one that bundlers see. */
+function assetOf(build: KernelBuild, assets: URL | undefined): URL {
+  if (assets !== undefined) return new URL(`kernels.${build}.wasm`, assets);
+  if (build === "vnni") return new URL("../kernels.vnni.wasm", import.meta.url);
+  if (build === "relaxed") return new URL("../kernels.relaxed.wasm", import.meta.url);
+  return new URL("../kernels.simd.wasm", import.meta.url);
+}
+
+async function compileBuild(build: KernelBuild, bytes: Uint8Array<ArrayBuffer>) {
+  if (build === "simd") return WebAssembly.validate(bytes) ? WebAssembly.compile(bytes) : undefined;
+  const module = await compileRelaxed(bytes);
+  if (module === undefined || build === "relaxed") return module;
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  return instantiateKernels(module, memory).dotIsUnsigned() === 1 ? module : undefined;
 }
 
 function buildFromEnvironment(): KernelBuild | undefined {
-  const wanted = typeof process === "undefined" ? undefined : process.env["CRIA_KERNELS"];
-  if (wanted === undefined || wanted === "") return undefined;
-  if (wanted === "simd" || wanted === "relaxed") return wanted;
-  throw new CriaError("INVALID_OPTION", `CRIA_KERNELS is "${wanted}"; it can be "simd" or "relaxed"`);
+  const wanted = (typeof process === "undefined" ? undefined : process.env["CRIA_KERNELS"]) || undefined;
+  if (wanted === undefined) return undefined;
+  const known = kernelBuilds.find((build) => build === wanted);
+  if (known !== undefined) return known;
+  throw new CriaError("INVALID_OPTION", `CRIA_KERNELS is "${wanted}"; it can be ${kernelBuilds.join(", ")}`);
 }
 
 /**

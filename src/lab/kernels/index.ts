@@ -10,7 +10,7 @@
 // Every prepared kernel has a memory of its own, which goes when the kernel is garbage.
 
 import { checkChoice, checkNames } from "../../engine/options.js";
-import { compileKernels, instantiateKernels, type KernelBuild, type Kernels } from "../../machine/kernels.js";
+import { compileKernels, instantiateKernels, type KernelBuild, type Kernels, kernelBuilds } from "../../machine/kernels.js";
 import { AttentionKernel, type AttentionShape } from "./attention.js";
 import { DequantizeKernel, type DequantizeShape } from "./dequantize.js";
 import {
@@ -64,7 +64,7 @@ export interface OpenKernelsOptions {
  */
 export async function openKernels(options: OpenKernelsOptions = {}): Promise<KernelLab> {
   checkNames("openKernels", options, ["build", "assets"]);
-  const wanted = options.build === undefined ? undefined : checkChoice("build", options.build, ["simd", "relaxed"]);
+  const wanted = options.build === undefined ? undefined : checkChoice("build", options.build, kernelBuilds);
   const { module, build } = await compileKernels(options.assets, wanted);
   return new KernelLab(module, build);
 }
