@@ -10,7 +10,13 @@
 // Every prepared kernel has a memory of its own, which goes when the kernel is garbage.
 
 import { checkChoice, checkNames } from "../../engine/options.js";
-import { compileKernels, instantiateKernels, type KernelBuild, type Kernels, kernelBuilds } from "../../machine/kernels.js";
+import {
+  compileKernels,
+  instantiateKernels,
+  type KernelBuild,
+  type Kernels,
+  kernelBuilds,
+} from "../../machine/kernels.js";
 import { AttentionKernel, type AttentionShape } from "./attention.js";
 import { DequantizeKernel, type DequantizeShape } from "./dequantize.js";
 import {
