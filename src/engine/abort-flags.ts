@@ -6,17 +6,25 @@ import { ABORT_FLAGS } from "../model/memory-plan.js";
 export class AbortFlags {
   readonly #words: Int32Array;
   readonly #free: number[] = [];
-  readonly #waiting: ((flag: number) => void)[] = [];
+  /** Jobs that wait, in order. */
+  readonly #waiting = new Map<number, (flag: number | undefined) => void>();
 
   constructor(memory: WebAssembly.Memory, address: number) {
     this.#words = new Int32Array(memory.buffer, address, ABORT_FLAGS);
     for (let flag = ABORT_FLAGS - 1; flag >= 0; flag--) this.#free.push(flag);
   }
 
-  async take(): Promise<number> {
-    const flag = this.#free.pop() ?? (await new Promise<number>((resolve) => this.#waiting.push(resolve)));
-    Atomics.store(this.#words, flag, 0);
+  /** A flag for a job, as soon as there is one; undefined when the job stops waiting. */
+  async take(job: number): Promise<number | undefined> {
+    const flag = this.#free.pop() ?? (await new Promise<number | undefined>((done) => this.#waiting.set(job, done)));
+    if (flag !== undefined) Atomics.store(this.#words, flag, 0);
     return flag;
+  }
+
+  stopWaiting(job: number): void {
+    const done = this.#waiting.get(job);
+    this.#waiting.delete(job);
+    done?.(undefined);
   }
 
   set(flag: number): void {
@@ -24,8 +32,11 @@ export class AbortFlags {
   }
 
   giveBack(flag: number): void {
-    const next = this.#waiting.shift();
-    if (next !== undefined) next(flag);
-    else this.#free.push(flag);
+    for (const [job, done] of this.#waiting) {
+      this.#waiting.delete(job);
+      done(flag);
+      return;
+    }
+    this.#free.push(flag);
   }
 }

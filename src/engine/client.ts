@@ -4,6 +4,7 @@
 import { ContextError, CriaError, type WorkerError } from "../errors.js";
 import type { Team } from "../machine/team.js";
 import { AbortFlags } from "./abort-flags.js";
+import { AbortListeners } from "./abort-listeners.js";
 import type {
   EmbedRequest,
   EvaluateRequest,
@@ -18,6 +19,9 @@ type Ending = Exclude<LeaderAnswer, { type: "ready" | "token" }>;
 
 type WithoutJob<Request> = Omit<Request, "job" | "abort">;
 
+/** Each of them, where there is one, aborts a job. */
+type Signals = readonly (AbortSignal | undefined)[];
+
 interface Pending {
   readonly onToken: ((token: TokenAnswer) => void) | undefined;
   readonly resolve: (ending: Ending) => void;
@@ -26,6 +30,7 @@ interface Pending {
 
 export class LeaderClient {
   readonly #flags: AbortFlags;
+  readonly #listeners = new AbortListeners();
   readonly #jobs = new Map<number, Pending>();
   #team: Team | undefined;
   #ready: { resolve: () => void; reject: (error: unknown) => void } | undefined;
@@ -70,14 +75,19 @@ export class LeaderClient {
     this.#team?.tell(request);
   }
 
-  async evaluate(request: WithoutJob<EvaluateRequest>, signal?: AbortSignal): Promise<Float32Array> {
-    const ending = await this.#run(request, signal);
+  /** Gives a sequence back. When the model has ended there is nothing left to give back. */
+  close(sequence: number): void {
+    if (this.#ended === undefined) this.tell({ type: "close", sequence });
+  }
+
+  async evaluate(request: WithoutJob<EvaluateRequest>, signals: Signals): Promise<Float32Array> {
+    const ending = await this.#run(request, signals);
     if (ending.type !== "evaluated") throw unexpected(ending);
     return ending.logits;
   }
 
-  async embed(request: WithoutJob<EmbedRequest>, signal?: AbortSignal): Promise<Float32Array> {
-    const ending = await this.#run(request, signal);
+  async embed(request: WithoutJob<EmbedRequest>, signals: Signals): Promise<Float32Array> {
+    const ending = await this.#run(request, signals);
     if (ending.type !== "embedded") throw unexpected(ending);
     return ending.vector;
   }
@@ -85,45 +95,53 @@ export class LeaderClient {
   async generate(
     request: WithoutJob<GenerateRequest>,
     onToken: (token: TokenAnswer) => void,
-    signal?: AbortSignal,
+    signals: Signals,
   ): Promise<GenerateSummary> {
-    const ending = await this.#run(request, signal, onToken);
+    const ending = await this.#run(request, signals, onToken);
     if (ending.type !== "generated") throw unexpected(ending);
     return ending.summary;
   }
 
-  /** Runs one job. Rejects with signal.reason once the leader has let go of it. */
+  /** Runs one job. Rejects with the reason of the signal that aborted it, once the leader has let go of it. */
   async #run(
     request: WithoutJob<EvaluateRequest> | WithoutJob<EmbedRequest> | WithoutJob<GenerateRequest>,
-    signal: AbortSignal | undefined,
+    signals: Signals,
     onToken?: (token: TokenAnswer) => void,
   ): Promise<Ending> {
-    signal?.throwIfAborted();
-    const abort = await this.#flags.take();
-    const job = this.#nextJob++;
-    const onAbort = () => {
-      this.#flags.set(abort);
-      this.#team?.tell({ type: "abort" } satisfies LeaderRequest);
+    const watched = signals.filter((signal) => signal !== undefined);
+    const throwIfAborted = () => {
+      for (const signal of watched) signal.throwIfAborted();
     };
+    throwIfAborted();
+    const job = this.#nextJob++;
+    let abort: number | undefined;
+    const stopListening = this.#listeners.add(watched, () => {
+      if (abort === undefined) {
+        this.#flags.stopWaiting(job);
+      } else {
+        this.#flags.set(abort);
+        this.#team?.tell({ type: "abort" } satisfies LeaderRequest);
+      }
+    });
     try {
+      abort = await this.#flags.take(job);
       if (this.#ended !== undefined) throw this.#ended;
-      signal?.throwIfAborted();
+      throwIfAborted();
       const ending = await new Promise<Ending>((resolve, reject) => {
         this.#jobs.set(job, { onToken, resolve, reject });
         if (this.#jobs.size === 1) this.#team?.keepAlive(true);
-        signal?.addEventListener("abort", onAbort, { once: true });
         this.#team?.tell({ ...request, job, abort } as LeaderRequest);
       });
-      if (ending.type === "aborted") throw signal?.reason ?? new CriaError("ABORTED", "the request was aborted");
+      if (ending.type === "aborted") throwIfAborted();
       if (ending.type === "failed") {
         const Class = ending.kind === "context" ? ContextError : CriaError;
         throw new Class(ending.code, ending.message);
       }
       return ending;
     } finally {
-      signal?.removeEventListener("abort", onAbort);
+      stopListening();
       this.#jobs.delete(job);
-      this.#flags.giveBack(abort);
+      if (abort !== undefined) this.#flags.giveBack(abort);
       if (this.#jobs.size === 0) this.#team?.keepAlive(false);
     }
   }

@@ -114,7 +114,6 @@ export async function* streamGeneration(
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
   const queue = new PartQueue();
   const leave = new AbortController();
-  const stopSignal = signal === undefined ? leave.signal : AbortSignal.any([signal, leave.signal]);
   let completionTokens = 0;
   let stopped = false;
   const begin = performance.now();
@@ -142,7 +141,7 @@ export async function* streamGeneration(
           leave.abort();
         }
       },
-      stopSignal,
+      [signal, leave.signal],
     )
     .then(
       (summary) => {

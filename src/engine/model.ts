@@ -91,7 +91,7 @@ export class Model {
         tokenizer: this.tokenizer,
         template: chatTemplate,
         generate: (ids, options) => this.#generate("send", ids, sequence, options),
-        close: () => this.#parts.client.tell({ type: "close", sequence }),
+        close: () => this.#parts.client.close(sequence),
       },
       options,
     );
@@ -121,11 +121,10 @@ export class Model {
     const texts = inputs.map((input, i) => this.#embedIds(input, i));
     // When one fails the others must not run on.
     const failed = new AbortController();
-    const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
     try {
       return await Promise.all(
         texts.map(async (ids) => {
-          const vector = await this.#parts.client.embed({ type: "embed", ids, pooling }, stop);
+          const vector = await this.#parts.client.embed({ type: "embed", ids, pooling }, [signal, failed.signal]);
           return normalize ? unit(vector) : vector;
         }),
       );

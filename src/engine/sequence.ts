@@ -65,7 +65,7 @@ export class Sequence {
     this.#position += tokens.length;
     this.#underWay++;
     try {
-      return await this.#client.evaluate({ type: "evaluate", sequence: this.#id, ids: tokens, logits }, signal);
+      return await this.#client.evaluate({ type: "evaluate", sequence: this.#id, ids: tokens, logits }, [signal]);
     } catch (error) {
       this.#position -= tokens.length;
       throw error;
@@ -95,7 +95,7 @@ export class Sequence {
     if (this.#disposed) return;
     this.#checkIdle("dispose");
     this.#disposed = true;
-    this.#client.tell({ type: "close", sequence: this.#id });
+    this.#client.close(this.#id);
   }
 
   [Symbol.dispose](): void {
