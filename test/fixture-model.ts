@@ -1,6 +1,7 @@
 // Small models of random weights, made in memory: any shape, any mix of formats, any of the variants that a file can ask for. They say
 // nothing, but every part of the forward pass shows in their logits.
 
+import type { GenerateOptions, Model } from "cria";
 import { GgufWriter, openGguf, type TensorTypeName, tensorTypeByName } from "cria/gguf";
 import { randomBlocks } from "../bench/synthetic/blocks.js";
 import { Random } from "../bench/synthetic/random.js";
@@ -102,6 +103,11 @@ export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<Arra
 export async function referenceOf(file: Uint8Array<ArrayBuffer>): Promise<ReferenceModel> {
   const gguf = await openGguf(file);
   return readReferenceModel(gguf);
+}
+
+/** Options under which a generation does not end by itself, before `maxTokens`. */
+export function endless(model: Model): GenerateOptions {
+  return { logitBias: new Map([...model.tokenizer.endOfGenerationIds].map((id) => [id, Number.NEGATIVE_INFINITY])) };
 }
 
 /** `count` ids of a vocabulary, without a pattern; of another seed others. */

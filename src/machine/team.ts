@@ -70,7 +70,7 @@ export class Team {
             else options.onMessage(index, message);
           },
           onError: (error) => team.#die(index, error.message),
-          onExit: (code) => team.#die(index, `it ended unexpectedly with code ${code}`),
+          onExit: (code) => team.#onExit(index, code),
         }),
       );
     }
@@ -92,11 +92,6 @@ export class Team {
     for (const handle of this.#handles) handle.keepAlive(yes);
   }
 
-  /** Ends worker `index` at once: for tests of what happens when a worker dies. */
-  async terminateWorker(index: number): Promise<void> {
-    await this.#handles[index]?.terminate();
-  }
-
   /** Ends all workers. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -104,10 +99,22 @@ export class Team {
     await Promise.all(this.#handles.map((handle) => handle.terminate()));
   }
 
+  /** A worker that another one has poisoned leaves in peace: what killed that one is still to come, as its notice or its exit. */
+  #onExit(index: number, code: number): void {
+    const first = this.#firstToDie();
+    if (first === undefined || first === index) this.#die(index, `it ended unexpectedly with code ${code}`);
+  }
+
+  /** The worker that poisoned the team. */
+  #firstToDie(): number | undefined {
+    const poison = Atomics.load(this.#words, (this.#options.control + TEAM_POISON) >> 2);
+    return poison >= 1 && poison <= this.#options.workers ? poison - 1 : undefined;
+  }
+
   #die(index: number, reason: string): void {
     if (this.#closing || this.#dead !== undefined) return;
     poisonTeam(this.#words, this.#options.control, index);
-    const first = (this.#words[(this.#options.control + TEAM_POISON) >> 2] ?? 1) - 1;
+    const first = this.#firstToDie() ?? index;
     const op = this.#words[(this.#options.control + TEAM_POISON_OP) >> 2];
     const role = first === 0 ? "the leader" : `follower ${first}`;
     this.#dead = new WorkerError(
