@@ -21,7 +21,8 @@ export function instantiate(build: KernelBuild, size: number): TestKernels {
 
 const modules = new Map<KernelBuild, WebAssembly.Module>();
 
-function compiled(build: KernelBuild): WebAssembly.Module {
+/** The module of a build. */
+export function compiled(build: KernelBuild): WebAssembly.Module {
   let module = modules.get(build);
   if (module === undefined) {
     const bytes = kernelBytes(build);
