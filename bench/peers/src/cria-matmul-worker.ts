@@ -12,7 +12,7 @@ const { module, memory, layout, subject, index } = workerData as MatmulWorkerDat
 const { tokens, columns, rows, matrices, threads } = subject;
 const kernels = instantiateKernels(module, memory);
 new Int32Array(memory.buffer, layout.control)[TEAM_SPIN / 4] = SPIN;
-kernels.teamJoin(layout.control, index, threads);
+kernels.teamJoin(layout.control, index, threads, threads);
 
 const [firstGroup, lastGroup] = share(rows / GROUP_ROWS);
 const [firstTile, lastTile] = share(Math.ceil(tokens / TILE_TOKENS));
