@@ -126,6 +126,23 @@ const againstWllama = Object.entries(wllamaBars).map(
   }),
 );
 
+const bandwidthBars = { q4_0: 0.58, q4_k_m: 0.58, q8_0: 0.65 };
+
+const againstMemory = Object.entries(bandwidthBars).map(
+  ([format, bar]): Comparison => ({
+    kind: "model",
+    name: `memory-read/llama-3.2-1b/${format}`,
+    section: "Share of the memory's bandwidth",
+    ours: "cria",
+    theirs: "memory-read",
+    shape: "llama-3.2-1b",
+    format,
+    contextSize: CONTEXT,
+    sequences: 1,
+    tests: [{ label: "tg64", test: decode(64), bar }],
+  }),
+);
+
 function matmul(
   theirs: string,
   name: string,
@@ -155,6 +172,7 @@ const gemm = { format: "Q4_0", tokens: 512, matrices: 1, threads: THREADS } as c
 export const comparisons: readonly Comparison[] = [
   ...againstLlamaCpp("node-llama-cpp", "node-llama-cpp"),
   ...againstLlamaCpp("node-llama-cpp-avx2", "node-llama-cpp, held to AVX2"),
+  ...againstMemory,
   ...againstWllama,
   matmul("onnxruntime-node", "1", gemv, 100, 0.9),
   matmul("onnxruntime-node", "512", gemm, 4, 1.05),

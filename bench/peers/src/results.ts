@@ -9,7 +9,7 @@ import { median, pairRatios } from "./statistics.js";
 export interface Result extends Measurement {
   readonly node: string;
   readonly machine: string;
-  /** The first digits of the SHA-256 of cria's relaxed kernels: whose figures these are. */
+  /** Of cria's kernels: whose figures these are. */
   readonly kernels: string;
   readonly date: string;
 }
@@ -40,7 +40,7 @@ theirs: \`ratio\` is the median over the pairs of how many times better cria was
 unless the line says otherwise. Models have random weights in the real ones' shapes (\`bench/synthetic-model.ts\`), so that both do the same work.
 
 ${list("Machine", (result) => result.machine, known)}
-${list("cria's kernels (SHA-256 of kernels.relaxed.wasm)", (result) => result.kernels, known)}
+${list("cria's kernels (SHA-256 of the builds)", (result) => result.kernels, known)}
 ${list("Node", (result) => result.node, known)}
 ${list("Measured", (result) => result.date, known)}
 ${sections.map((section) => table(section, known)).join("")}`;
@@ -57,12 +57,12 @@ function table(section: string, results: readonly Result[]): string {
       results.filter((result) => result.comparison === comparison.name).map((result) => ({ comparison, result })),
     );
   if (inOrder.length === 0) return "";
-  const peers = new Set(inOrder.map(({ result }) => described(result.theirs)));
+  const engines = new Set(inOrder.flatMap(({ result }) => [described(result.ours), described(result.theirs)]));
   const rows = inOrder.map(({ comparison, result }) => row(comparison, result));
   return `
 ## ${section}
 
-${[...peers].map((peer) => `- ${peer}`).join("\n")}
+${[...engines].map((engine) => `- ${engine}`).join("\n")}
 
 | subject | test | Node | cria | peer | unit | ratio | range | bar | | \`--only\` |
 |---|---|---|---|---|---|---|---|---|---|---|

@@ -1,0 +1,38 @@
+// No engine: WebAssembly that reads as many bytes as a token needs of the weights, and does nothing with them. A ratio to it is the share
+// of the memory's bandwidth that decode makes use of.
+
+import { openGguf } from "../../../../dist/gguf/index.js";
+import { type ModelSubject, type Peer, ratePerSecond, unsupported } from "../peer.js";
+import { Workers } from "../workers.js";
+import { peer as model } from "./cria.js";
+
+// Of each worker: many times the caches.
+const BUFFER_BYTES = 2 ** 28;
+
+export const peer: Peer<ModelSubject> = {
+  name: "reading the weights",
+  version: model.version,
+
+  async prepare({ file, threads }) {
+    const tokenBytes = await bytesOfToken(file);
+    const data = Array.from({ length: threads }, () => BUFFER_BYTES);
+    const { workers } = await Workers.start(new URL("../read-worker.js", import.meta.url), data);
+    return {
+      details: "128-bit loads",
+      run({ kind, count }) {
+        if (kind !== "decode") return unsupported({ kind, count });
+        const passes = Math.ceil((count * tokenBytes) / (threads * BUFFER_BYTES));
+        return ratePerSecond((passes * threads * BUFFER_BYTES) / tokenBytes, () => workers.run(passes));
+      },
+    };
+  },
+};
+
+/** Every matrix is read once for a token; of an embedding table that is not the output matrix too, one row. */
+async function bytesOfToken(file: string): Promise<number> {
+  const gguf = await openGguf(file);
+  const untied = gguf.tensors.some(({ name }) => name === "output.weight");
+  const read = gguf.tensors.filter(({ name }) => !(untied && name === "token_embd.weight"));
+  await gguf.close();
+  return read.reduce((sum, { bytes }) => sum + bytes, 0);
+}
