@@ -62,7 +62,8 @@ export class Leader {
   start(): void {
     this.#port.onMessage((message) => {
       try {
-        this.#take(message as LeaderRequest);
+        for (const request of message as readonly LeaderRequest[]) this.#take(request);
+        this.#go();
       } catch (error) {
         this.#onDeath(error);
       }
@@ -107,7 +108,6 @@ export class Leader {
         return;
       default:
         this.#waiting.push(request);
-        this.#go();
     }
   }
 

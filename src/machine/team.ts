@@ -47,6 +47,7 @@ export class Team {
   readonly #handles: WorkerHandle[] = [];
   readonly #words: Int32Array;
   readonly #options: TeamOptions;
+  readonly #untold: unknown[] = [];
   #dead: WorkerError | undefined;
   #closing = false;
 
@@ -82,9 +83,13 @@ export class Team {
     return this.#dead;
   }
 
-  /** Sends a message to the leader. */
+  /**
+   * Sends a message to the leader. Messages that are told at once arrive at once, as an array in their order: what can run in one step
+   * is not torn apart by a leader that has begun with the first.
+   */
   tell(message: unknown): void {
-    this.#handles[0]?.postMessage(message);
+    if (this.#untold.push(message) > 1) return;
+    queueMicrotask(() => this.#handles[0]?.postMessage(this.#untold.splice(0)));
   }
 
   /** Whether the workers keep the process alive. */
