@@ -9,9 +9,9 @@
 // As in ggml, each tensor begins where the one before it, padded, ends: there are no gaps and no overlaps.
 // Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
+import { printable } from "../printable.js";
 import { likelyMistake } from "./magic.js";
 import { type GgufEntry, GgufMetadata } from "./metadata.js";
-import { printable } from "./printable.js";
 import { MOST_INNER_ARRAYS, readEntry } from "./read-values.js";
 import type { Source } from "./source.js";
 import { removedTensorTypes, type TensorTypeName, tensorBytes, tensorTypeById, tensorTypes } from "./tensor-types.js";

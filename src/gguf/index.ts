@@ -1,6 +1,7 @@
 // `cria/gguf`: reads and writes GGUF model files.
 
 export { GgufError } from "../errors.js";
+export { printable } from "../printable.js";
 export { type GgufEntry, GgufMetadata } from "./metadata.js";
 export {
   type Gguf,
@@ -9,7 +10,6 @@ export {
   type OpenGgufOptions,
   openGguf,
 } from "./open.js";
-export { printable } from "./printable.js";
 export type { GgufSource } from "./source.js";
 export { StringTable } from "./string-table.js";
 export {

@@ -1,9 +1,9 @@
 // Opens a GGUF model: one source, or the parts of a split one, as one set of metadata and tensors.
 
 import { GgufError } from "../errors.js";
+import { printable } from "../printable.js";
 import { type Header, readHeader } from "./header.js";
 import type { GgufMetadata } from "./metadata.js";
-import { printable } from "./printable.js";
 import { type GgufSource, openSource, type Source } from "./source.js";
 import { checkParts, partCount, partPath, splitError } from "./split.js";
 import type { TensorTypeName } from "./tensor-types.js";

@@ -3,7 +3,7 @@
 
 import type { FileHandle } from "node:fs/promises";
 import { GgufError } from "../errors.js";
-import { printable } from "./printable.js";
+import { printable } from "../printable.js";
 
 /** Bytes that can be read at any place. */
 export interface Source {

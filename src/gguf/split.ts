@@ -4,8 +4,8 @@
 //   part i   split.no = i - 1, and the same two counts
 
 import { GgufError } from "../errors.js";
+import { printable } from "../printable.js";
 import type { Header } from "./header.js";
-import { printable } from "./printable.js";
 import type { Source } from "./source.js";
 
 const PART_NAME = /-(\d{5})-of-(\d{5})\.gguf$/i;

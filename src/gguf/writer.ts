@@ -7,6 +7,7 @@
 //   await writer.writeFile("model.gguf", (tensor) => bytesOf(tensor.name));
 
 import { GgufError } from "../errors.js";
+import { printable } from "../printable.js";
 import { ByteBuilder, encodeEntry, type GgufInput, utf8 } from "./encode-values.js";
 import {
   DEFAULT_ALIGNMENT,
@@ -18,7 +19,6 @@ import {
   MOST_DIMENSIONS,
   padded,
 } from "./header.js";
-import { printable } from "./printable.js";
 import { type TensorTypeName, tensorBytes, tensorTypeByName } from "./tensor-types.js";
 import type { GgufType } from "./values.js";
 
