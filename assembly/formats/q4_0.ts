@@ -82,7 +82,7 @@ export class Q4_0 {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    const low = i8x16.splat(15);
+    const low = kept(panel, i8x16.splat(15));
     for (let j: usize = 0; j < 128; j += 32) {
       const top = v128.load(group + j, 16);
       const bottom = v128.load(group + j, 32);

@@ -61,39 +61,59 @@ export function getScaleBytes(at: usize, r: i32, bytes: usize): void {
   for (let i: usize = 0; i < 12; i++) store<u8>(bytes + i, load<u8>(at + (i << 3) + <usize>r));
 }
 
-/** Sub-block s (0..7) of 8 rows: the 6-bit number of which bytes `own` have the low part; int16. */
-// @ts-ignore: decorator
-@inline
-function six(at: usize, own: usize, s: usize): v128 {
-  if (s < 4) return v128.and(v128.load8x8_u(at + ((own + s) << 3)), i16x8.splat(63));
-  const both = v128.load8x8_u(at + ((s + 4) << 3));
-  const low = own == 0 ? v128.and(both, i16x8.splat(15)) : i16x8.shr_u(both, 4);
-  return v128.or(low, i16x8.shl(i16x8.shr_u(v128.load8x8_u(at + ((own + s - 4) << 3)), 6), 4));
-}
-
-/** Decodes d, dmin, the scales (each `times` times) and the minima of 8 rows to a PanelQ8_256; also Q5_K's. */
+/**
+ * Decodes d, dmin, the scales (each `times` times) and the minima of 8 rows to a PanelQ8_256; also Q5_K's. Eight rows make eight int16,
+ * so a step decodes two sub-blocks of the lower half and the two of the upper half whose high bits stand above them.
+ */
 // @ts-ignore: decorator
 @inline
 export function decodeScales(group: usize, panel: usize, times: usize): void {
   const at = group + 32;
-  for (let s: usize = 0; s < 8; s += 2) {
-    const even = six(at, 0, s);
-    const odd = six(at, 0, s + 1);
-    if (times == 1) {
-      putScales(panel, s, even);
-      putScales(panel, s + 1, odd);
-    } else {
-      putScales(panel, 2 * s, even);
-      putScales(panel, 2 * s + 1, even);
-      putScales(panel, 2 * s + 2, odd);
-      putScales(panel, 2 * s + 3, odd);
-    }
-    putMinima(panel, s >> 1, six(at, 4, s), six(at, 4, s + 1));
+  const scratch = panel + PANEL_Q8_256_SCALES;
+  const six = kept(scratch, i16x8.splat(63));
+  const four = kept(scratch, i16x8.splat(15));
+  const two = kept(scratch, i16x8.splat(0x30));
+  for (let s: usize = 0; s < 4; s += 2) {
+    const scales0 = v128.load8x8_u(at + (s << 3));
+    const scales1 = v128.load8x8_u(at + (s << 3), 8);
+    const minima0 = v128.load8x8_u(at + (s << 3), 32);
+    const minima1 = v128.load8x8_u(at + (s << 3), 40);
+    const both0 = v128.load8x8_u(at + (s << 3), 64);
+    const both1 = v128.load8x8_u(at + (s << 3), 72);
+    putScalesTimes(panel, s, times, v128.and(scales0, six));
+    putScalesTimes(panel, s + 1, times, v128.and(scales1, six));
+    putMinima(panel, s >> 1, v128.and(minima0, six), v128.and(minima1, six));
+    putScalesTimes(panel, s + 4, times, highPart(v128.and(both0, four), scales0, two));
+    putScalesTimes(panel, s + 5, times, highPart(v128.and(both1, four), scales1, two));
+    putMinima(
+      panel,
+      (s >> 1) + 2,
+      highPart(i16x8.shr_u(both0, 4), minima0, two),
+      highPart(i16x8.shr_u(both1, 4), minima1, two),
+    );
   }
   v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
   v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
   v128.store(panel, halvesToFloats(v128.load16x4_s(group, 16)), PANEL_Q8_256_DMIN);
   v128.store(panel, halvesToFloats(v128.load16x4_s(group, 24)), PANEL_Q8_256_DMIN + 16);
+}
+
+/** A six-bit number of which `low` has the low four bits, and bits 7 6 of `above` the high two. `two`: 0x30. */
+// @ts-ignore: decorator
+@inline
+function highPart(low: v128, above: v128, two: v128): v128 {
+  return v128.or(low, v128.and(i16x8.shr_u(above, 2), two));
+}
+
+// @ts-ignore: decorator
+@inline
+function putScalesTimes(panel: usize, s: usize, times: usize, scales: v128): void {
+  if (times == 1) {
+    putScales(panel, s, scales);
+  } else {
+    putScales(panel, 2 * s, scales);
+    putScales(panel, 2 * s + 1, scales);
+  }
 }
 
 @unmanaged
@@ -159,7 +179,7 @@ export class Q4_K {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    const low = i8x16.splat(15);
+    const low = kept(panel, i8x16.splat(15));
     for (let g: usize = 0; g < 4; g++) {
       const from = group + (g << 8);
       const to = panel + (g << 9);

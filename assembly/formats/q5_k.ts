@@ -21,7 +21,7 @@
 // Cost for 8 rows by 256 columns: 1408 bytes read; decoding 80 loads, 256 ands, 176 shifts, 128 ors, 128 stores, and the scales.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { halfToFloat } from "../lanes";
+import { halfToFloat, kept } from "../lanes";
 import { decodeScales, getScaleBytes, minimumOf, putScaleBytes, scaleOf } from "./q4_k";
 
 
@@ -87,8 +87,8 @@ export class Q5_K {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    const nibble = i8x16.splat(15);
-    const fifth = i8x16.splat(16);
+    const nibble = kept(panel, i8x16.splat(15));
+    const fifth = kept(panel + 16, i8x16.splat(16));
     for (let j: usize = 0; j < 256; j += 16) {
       const to = panel + j;
       const h = v128.load(group + j, 128);

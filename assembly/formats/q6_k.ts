@@ -107,8 +107,8 @@ export class Q6_K {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    const nibble = i8x16.splat(15);
-    const bits = i8x16.splat(0x30);
+    const nibble = kept(panel, i8x16.splat(15));
+    const bits = kept(panel + 16, i8x16.splat(0x30));
     let from = group;
     for (let half = 0; half < 2; half++, panel += 768) {
       for (const stop = panel + 256; panel < stop; panel += 32, from += 96) {
