@@ -147,20 +147,23 @@ function expectSame(actual: Float32Array, expected: Float32Array, what: string):
   ).toBe(-1);
 }
 
+/** Threads of steps of one row, and of several. */
+type ThreadCounts = readonly [threads: number, threadsBatch: number];
+
 /** Holds a model, on each number of threads, to what it gives in one chunk on the first. */
 async function expectIdentity(
-  load: (threads: number) => Promise<Model>,
-  threadCounts: readonly number[],
+  load: (...counts: ThreadCounts) => Promise<Model>,
+  threadCounts: readonly ThreadCounts[],
   ids: readonly number[],
   cuts: readonly number[],
 ): Promise<void> {
   let expected: Float32Array | undefined;
-  for (const threads of threadCounts) {
-    const model = await load(threads);
+  for (const counts of threadCounts) {
+    const model = await load(...counts);
     try {
       const { vocabularySize } = model.info;
       expected ??= await inChunks(model, ids, ids.length);
-      const on = `${threads} threads`;
+      const on = `${counts.join("/")} threads`;
       expectSame(await inChunks(model, ids, ids.length), expected, `${on}, one chunk`);
       expectSame(await inChunks(model, ids, 7), expected, `${on}, chunks of 7`);
       expectSame(await inChunks(model, ids, 1), expected, `${on}, token by token`);
@@ -189,12 +192,22 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const cases = fixtures.flatMap((fixture) => fixture.caches.map((kvCache) => ({ ...fixture, kvCache })));
 
 describe.each(kernelBuilds)("logits are bit-identical, kernels %s", (build) => {
-  const load = (source: LoadSource, kvCache: KvCacheType) => (threads: number) =>
-    loadWith(build, source, { threads, kvCache, sequences: 4, contextSize: 300 });
+  const load =
+    (source: LoadSource, kvCache: KvCacheType) =>
+    (...[threads, threadsBatch]: ThreadCounts) =>
+      loadWith(build, source, { threads, threadsBatch, kvCache, sequences: 4, contextSize: 300 });
 
   it.each(cases)("$name, $kvCache", async (fixture) => {
     const ids = randomIds(fixture.tokens, fixture.shape.vocab);
-    await expectIdentity(load(pathOf(fixture), fixture.kvCache), [1, 2, 3, 4], ids, fixture.cuts);
+    const counts: ThreadCounts[] = [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [4, 4],
+      [1, 3],
+      [3, 2],
+    ];
+    await expectIdentity(load(pathOf(fixture), fixture.kvCache), counts, ids, fixture.cuts);
   });
 
   const microTypes = hasReferenceData
@@ -203,7 +216,15 @@ describe.each(kernelBuilds)("logits are bit-identical, kernels %s", (build) => {
 
   it.skipIf(!hasReferenceData).each(microTypes)("micro/%s", async (type) => {
     const ids = readJson<number[]>("micro/tokens.json");
-    await expectIdentity(load(referenceData(`micro/${type}.gguf`), "f16"), [1, 3], ids, [20]);
+    await expectIdentity(
+      load(referenceData(`micro/${type}.gguf`), "f16"),
+      [
+        [1, 1],
+        [3, 3],
+      ],
+      ids,
+      [20],
+    );
   });
 });
 

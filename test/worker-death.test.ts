@@ -4,7 +4,7 @@
 // Traps are real ones: `assets` points to a worker's entry of the test's own, which makes one worker believe that the residual stream
 // lies beyond the end of the memory, and then runs the entry that ships.
 
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -26,8 +26,8 @@ beforeAll(async () => {
     format: () => "Q8_0",
   });
   folder = mkdtempSync(join(tmpdir(), "cria-death-"));
-  for (const build of ["simd", "relaxed"]) {
-    copyFileSync(new URL(`kernels.${build}.wasm`, dist), join(folder, `kernels.${build}.wasm`));
+  for (const name of readdirSync(dist).filter((name) => name.endsWith(".wasm"))) {
+    copyFileSync(new URL(name, dist), join(folder, name));
   }
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -143,4 +143,13 @@ describe.each([
     sequence.dispose();
     await expectOnlyTheModelIsLost(model);
   });
+});
+
+it("a worker that sleeps through decoding is terminated while another decodes", async () => {
+  const model = await loadModel(file, { threads: 1, threadsBatch: 3 });
+  const call = model.complete([1, 2, 3], { ...endless(model), maxTokens: 1000 });
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  void workers[2].terminate();
+  await expectWorkerErrors([call], /^follower 2 of 3 workers died at op \d+: it ended unexpectedly/);
+  await expectOnlyTheModelIsLost(model);
 });

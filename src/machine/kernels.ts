@@ -182,7 +182,11 @@ async function compileRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssemb
 async function readAsset(url: URL): Promise<Uint8Array<ArrayBuffer>> {
   if (url.protocol === "file:") {
     const { readFile } = await import("node:fs/promises");
-    return new Uint8Array(await readFile(url));
+    try {
+      return new Uint8Array(await readFile(url));
+    } catch (cause) {
+      throw new CriaError("ASSET_MISSING", `${url.href}: ${(cause as Error).message}`, { cause });
+    }
   }
   const response = await fetch(url);
   if (!response.ok) throw new CriaError("ASSET_MISSING", `${url.href}: HTTP status ${response.status}`);
