@@ -5,7 +5,7 @@ import { BARRIER_ABORT, BARRIER_GO } from "../../dist/abi.js";
 import { Member } from "../../dist/machine/member.js";
 
 const { membership, program, rounds, board } = workerData;
-const { index, workers } = membership;
+const { index, workers, regulars } = membership;
 const member = new Member(membership);
 const { kernels } = member;
 // Ordinary memory, one word for each worker: only the barriers order what is written there.
@@ -47,15 +47,18 @@ const programs = {
     return taken;
   },
 
-  /** The leader announces steps; followers read in each what the leader wrote before. At the end they wait for one that never comes. */
+  /**
+   * The leader announces steps, every third one to all workers and the others to the regulars; followers read in each what the leader
+   * wrote before. At the end they wait for one that never comes.
+   */
   step() {
     const seen = [];
     let last = 0;
     for (let round = 1; ; round++) {
       if (index === 0) {
         if (round > rounds) return seen;
-        words[wordOf(0)] = 3 * round;
-        kernels.announceStep();
+        words[wordOf(0)] = round;
+        kernels.announceStep(round % 3 === 0 ? workers : regulars);
       } else {
         last = kernels.awaitStep(last);
         if (last === -1) return seen;

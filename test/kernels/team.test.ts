@@ -10,6 +10,7 @@ import {
   BARRIER_POISON,
   TEAM_ARRIVED,
   TEAM_BYTES,
+  TEAM_FULL_IDLE,
   TEAM_IDLE,
   TEAM_PHASE,
   TEAM_SLEEPERS,
@@ -26,15 +27,28 @@ describe.each(builds)("the team (%s)", (build) => {
   const running: Worker[] = [];
   afterAll(() => Promise.all(running.map((worker) => worker.terminate())));
 
-  /** A team of `workers` whose members `present` have started; the others never come. */
-  function start(workers: number, spin: number, program: string, rounds = 0, present = workers, phase = 0) {
+  interface TeamOfTest {
+    readonly workers: number;
+    readonly spin: number;
+    readonly program: string;
+    readonly rounds?: number;
+    /** Workers that take part in every step; by default all. */
+    readonly regulars?: number;
+    /** Workers that start; the others never come. By default all. */
+    readonly present?: number;
+    /** Barriers that are complete when the team begins. */
+    readonly phase?: number;
+  }
+
+  function start(team: TeamOfTest) {
+    const { workers, spin, program, rounds = 0, regulars = workers, present = workers, phase = 0 } = team;
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     const control = 128;
     const words = new Int32Array(memory.buffer);
     words[(control + TEAM_SPIN) >> 2] = spin;
     words[(control + TEAM_PHASE) >> 2] = phase;
     const results = Array.from({ length: present }, (_, index) => {
-      const membership = { module: compiled(build), memory, control, index, workers };
+      const membership = { module: compiled(build), memory, control, index, workers, regulars };
       const workerData = { membership, program, rounds, board: control + TEAM_BYTES };
       const worker = new Worker(new URL("team-worker.mjs", import.meta.url), { workerData });
       running.push(worker);
@@ -49,36 +63,52 @@ describe.each(builds)("the team (%s)", (build) => {
   }
 
   it.each(teams)("%i workers, spin %i: what is written before a barrier is read behind it", async (workers, spin) => {
-    expect(await start(workers, spin, "meet", 1500).results).toEqual(new Array(workers).fill(0));
+    expect(await start({ workers, spin, program: "meet", rounds: 1500 }).results).toEqual(new Array(workers).fill(0));
   });
 
   it.each(teams)("%i workers, spin %i: every worker hears the leader's vote", async (workers, spin) => {
     const expected = Array.from({ length: 1000 }, (_, i) => ((i * 7) % 5 < 2 ? BARRIER_ABORT : BARRIER_GO));
-    for (const answers of await start(workers, spin, "vote", 1000).results) expect(answers).toEqual(expected);
+    for (const answers of await start({ workers, spin, program: "vote", rounds: 1000 }).results)
+      expect(answers).toEqual(expected);
   });
 
   it.each(teams)("%i workers, spin %i: every ticket is taken once", async (workers, spin) => {
-    const taken: number[][] = await start(workers, spin, "take", 300).results;
+    const taken: number[][] = await start({ workers, spin, program: "take", rounds: 300 }).results;
     for (const own of taken) expect(own).toEqual([...own].sort((a, b) => a - b));
     const all = taken.flat().sort((a, b) => a - b);
     expect(all).toEqual(Array.from({ length: 20 * 300 }, (_, i) => i));
   });
 
-  it.each(teams.slice(3))("%i workers, spin %i: every follower sees every step", async (workers, spin) => {
-    const team = start(workers, spin, "step", 500);
-    await team.until(TEAM_PHASE, 500);
-    await team.until(TEAM_IDLE, workers - 1); // all steps done, all followers asleep
-    team.poison();
-    const [, ...followers] = await team.results;
-    for (const seen of followers) expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => [i + 1, 3 * (i + 1)]));
+  const shares = [
+    [2, 2],
+    [4, 4],
+    [2, 1],
+    [4, 1],
+    [4, 2],
+  ] as const;
+
+  it.each(shares)("%i workers, of them %i regulars: every follower sees its steps", async (workers, regulars) => {
+    for (const spin of [0, 50, 5000]) {
+      const team = start({ workers, regulars, spin, program: "step", rounds: 300 });
+      await team.until(TEAM_PHASE, 300);
+      await team.until(TEAM_IDLE, regulars - 1); // all steps are done, all followers sleep
+      await team.until(TEAM_FULL_IDLE, workers - regulars);
+      team.poison();
+      const [, ...followers] = await team.results;
+      const all = Array.from({ length: 300 }, (_, i) => [i + 1, i + 1]);
+      const full = Array.from({ length: 100 }, (_, i) => [i + 1, 3 * (i + 1)]);
+      for (const [i, seen] of followers.entries()) expect(seen).toEqual(i + 1 < regulars ? all : full);
+    }
   });
 
   it("the count of barriers may overflow", async () => {
-    expect(await start(3, 50, "meet", 20, 3, 0x7fff_fff0).results).toEqual([0, 0, 0]);
+    expect(await start({ workers: 3, spin: 50, program: "meet", rounds: 20, phase: 0x7fff_fff0 }).results).toEqual([
+      0, 0, 0,
+    ]);
   });
 
   it("poison wakes those who sleep at a barrier that will never be complete", async () => {
-    const team = start(4, 0, "wait", 0, 3);
+    const team = start({ workers: 4, spin: 0, program: "wait", present: 3 });
     await team.until(TEAM_SLEEPERS, 3);
     const before = performance.now();
     team.poison();
@@ -88,12 +118,12 @@ describe.each(builds)("the team (%s)", (build) => {
   });
 
   it("poison ends a spin too, and outlasts a barrier that is complete", async () => {
-    const spinning = start(2, 2_000_000, "wait", 0, 1);
+    const spinning = start({ workers: 2, spin: 2_000_000, program: "wait", present: 1 });
     await spinning.until(TEAM_ARRIVED, 1);
     spinning.poison();
     expect(await spinning.results).toEqual([BARRIER_POISON]);
     for (const workers of [1, 2, 4]) {
-      const team = start(workers, 50, "wait");
+      const team = start({ workers, spin: 50, program: "wait" });
       team.poison();
       expect(await team.results).toEqual(new Array(workers).fill(BARRIER_POISON));
     }
