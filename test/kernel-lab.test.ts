@@ -1,11 +1,12 @@
 // `cria/kernels`: every kernel, called as a reader of its documentation would, against plain float64.
 
-import { type KernelLab, openKernels } from "cria/kernels";
+import { type KernelBuild, type KernelLab, openKernels } from "cria/kernels";
 import { beforeAll, describe, expect, it } from "vitest";
 import { dequantize, formatNames } from "./dequantize.js";
+import { runnableBuilds } from "./kernel-module.js";
 
-const builds = ["simd", "relaxed"] as const;
-const labs = {} as Record<(typeof builds)[number], KernelLab>;
+const builds = runnableBuilds;
+const labs = {} as Record<KernelBuild, KernelLab>;
 beforeAll(async () => {
   for (const build of builds) labs[build] = await openKernels({ build });
 });

@@ -7,9 +7,13 @@
 //   peakF32         multiply-add, as micro_f32.ts multiplies
 //
 // A peak has its activations in registers and takes its weights from L1, anew in every round: loads have ports of their own, and
-// products that were the same in every round would be moved out of the loop. Registers: 4 sums, 4 activations, 1 weight in two halves.
-// A multiply-add takes 4 cycles and two begin in each, so f32 needs more than 8 sums: 9, with 3 weights and 3 activations, which is all
-// that 15 registers hold. Where it is two instructions (simd), the product needs a register too, and the ninth sum is left out.
+// products that were the same in every round would be moved out of the loop. There are as many sums as it takes for none to be waited
+// for, and as 15 registers hold: a multiply-add, or a dot product that adds (vnni), takes 4 cycles, and two begin in each.
+//
+//            sums                                     activations  weights
+//   int8     8; 4 in simd, whose weights are halved   4            1 or 2 halves
+//   int16    4                                        4            1
+//   f32      9; 8 in simd, whose products wait apart  3            3
 
 import { dotAdd, evenWeights, oddWeights } from "../dot";
 import { madd } from "../lanes";
@@ -50,6 +54,10 @@ export function peakInt8(operands: usize, rounds: i32): i32 {
   let b = a;
   let c = a;
   let d = a;
+  let e = a;
+  let f = a;
+  let g = a;
+  let h = a;
   for (; rounds > 0; rounds--) {
     for (let q = operands, stop = operands + OPERANDS; q < stop; q += 32) {
       let w = v128.load(q);
@@ -62,13 +70,20 @@ export function peakInt8(operands: usize, rounds: i32): i32 {
       w = v128.load(q, 16);
       even = evenWeights(w);
       odd = oddWeights(w);
-      a = dotAdd(a, even, odd, x0, x1);
-      b = dotAdd(b, even, odd, x1, x2);
-      c = dotAdd(c, even, odd, x2, x3);
-      d = dotAdd(d, even, odd, x3, x0);
+      if (ASC_FEATURE_RELAXED_SIMD) {
+        e = dotAdd(e, even, odd, x0, x1);
+        f = dotAdd(f, even, odd, x1, x2);
+        g = dotAdd(g, even, odd, x2, x3);
+        h = dotAdd(h, even, odd, x3, x0);
+      } else {
+        a = dotAdd(a, even, odd, x0, x1);
+        b = dotAdd(b, even, odd, x1, x2);
+        c = dotAdd(c, even, odd, x2, x3);
+        d = dotAdd(d, even, odd, x3, x0);
+      }
     }
   }
-  return sum4(a, b, c, d);
+  return sum4(i32x4.add(a, e), i32x4.add(b, f), i32x4.add(c, g), i32x4.add(d, h));
 }
 
 /** `rounds` times 1024 products of 16-bit numbers: 32 weight registers by 4 activations by 8 lanes. `operands`: 512 bytes. */

@@ -1,0 +1,109 @@
+// cria kernels: every kernel by itself, against the limits of the machine and the exact result.
+
+import { kernelRows } from "../lab/cases/table.js";
+import { LabTeam } from "../lab/lab-team.js";
+import { type KernelMeasurement, measureKernels } from "../lab/measure-kernels.js";
+import { kernelBuilds } from "../machine/kernels.js";
+import { command } from "./command.js";
+import { UsageError } from "./failure.js";
+
+const shapes = Object.entries(kernelRows).map(([name, { dimensions }]) => `${name} ${dimensions.join("x")}`);
+
+export const kernels = command({
+  usage: "[options]",
+  about: `Times every kernel by itself, on random input, and tells GB/s of what it must read and write, GOP/s, the share of
+the limit that this machine has for it (measured in turns with it), and the error against float64. Shapes that are larger
+than the caches come from memory. A shape is numbers:
+  ${shapes.slice(0, 5).join(", ")},
+  ${shapes.slice(5).join(", ")}`,
+  options: {
+    kernel: {
+      flags: ["--kernel"],
+      type: "list",
+      value: "NAME",
+      help: `${Object.keys(kernelRows).join(", ")}; may be given several times (default: all)`,
+    },
+    format: {
+      flags: ["--format"],
+      type: "list",
+      value: "NAME",
+      help: "a weight format such as Q4_K, a KV cache type, an encoding; several times (default: all)",
+    },
+    shape: {
+      flags: ["--shape"],
+      type: "list",
+      value: "NxN",
+      help: "such as 8192x2048x1; several times (default: some for each kernel)",
+    },
+    threads: {
+      flags: ["-t", "--threads"],
+      type: "number",
+      value: "N",
+      help: "workers (default: as many as a model has)",
+    },
+    build: {
+      flags: ["--build"],
+      type: "string",
+      value: "NAME",
+      help: `${kernelBuilds.join(", ")} (default: the fastest that this machine runs)`,
+    },
+    json: { flags: ["--json"], type: "boolean", help: "one line of JSON for each row" },
+  },
+  async run(values, positionals) {
+    if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": kernels takes options only`);
+    const { kernel, format, shape, threads, json } = values;
+    const build = kernelBuilds.find((one) => one === values.build);
+    if (values.build !== undefined && build === undefined) {
+      throw new UsageError(`--build ${values.build}: there are ${kernelBuilds.join(", ")}`);
+    }
+    const team = await LabTeam.open({ threads, build });
+    try {
+      const measured = measureKernels(team, { kernels: kernel, formats: format, shapes: shape?.map(parseShape) });
+      if (json !== true) process.stdout.write(header(team));
+      for await (const one of measured) {
+        const about = { build: team.lab.build, threads: team.threads };
+        process.stdout.write(json === true ? `${JSON.stringify({ ...one, ...about })}\n` : row(one));
+      }
+    } finally {
+      await team.close();
+    }
+  },
+});
+
+function parseShape(text: string): readonly number[] {
+  if (!/^[1-9]\d*(x[1-9]\d*)*$/.test(text))
+    throw new UsageError(`--shape takes numbers such as 8192x2048x1, not ${text}`);
+  return text.split("x").map(Number);
+}
+
+function header({ lab, threads }: LabTeam): string {
+  const title = `${lab.build} kernels, ${threads} thread${threads === 1 ? "" : "s"}, Node ${process.versions.node}`;
+  const columns = ["kernel", "format", "shape", "from", "time", "GB/s", "GOP/s", "of limit", "bound by", "error"];
+  return `${title}\n\n${line(columns)}${line(columns.map((_, i) => "-".repeat(widths[i]!)))}`;
+}
+
+const widths = [10, 7, 20, 6, 10, 7, 7, 8, 8, 8] as const;
+
+function line(cells: readonly string[]): string {
+  const padded = cells.map((cell, i) => (i < 4 || i === 8 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)));
+  return `${padded.join("  ").trimEnd()}\n`;
+}
+
+function row(one: KernelMeasurement): string {
+  return line([
+    one.kernel,
+    one.format,
+    one.shape.join("x"),
+    one.fromMemory ? "memory" : "caches",
+    duration(one.seconds),
+    one.bytesPerSecond === 0 ? "" : (one.bytesPerSecond / 1e9).toFixed(1),
+    one.operationsPerSecond === 0 ? "" : (one.operationsPerSecond / 1e9).toFixed(1),
+    one.share === undefined ? "" : `${(100 * one.share).toFixed(0)} %`,
+    one.boundBy ?? "",
+    one.error === undefined ? "" : one.error.toExponential(1),
+  ]);
+}
+
+function duration(seconds: number): string {
+  return seconds < 1e-3 ? `${(seconds * 1e6).toFixed(1)} us` : `${(seconds * 1e3).toFixed(2)} ms`;
+}

@@ -1,0 +1,30 @@
+// The kernels that can be measured: one row each.
+
+import { attention } from "./attention.js";
+import type { KernelRow } from "./case.js";
+import { peak, read } from "./limits.js";
+import { matmul } from "./matmul.js";
+import { dequantize, encode, rmsNorm, rope, swiGlu } from "./rows.js";
+
+export const kernelRows = {
+  read,
+  peak,
+  matmul,
+  attention,
+  encode,
+  dequantize,
+  rmsNorm,
+  rope,
+  swiGlu,
+} as const satisfies Readonly<Record<string, KernelRow>>;
+
+export type KernelName = keyof typeof kernelRows;
+
+export const kernelNames = Object.keys(kernelRows) as readonly KernelName[];
+
+/** One kernel, in one format, of one shape. It survives JSON. */
+export interface KernelCase {
+  readonly kernel: KernelName;
+  readonly format: string;
+  readonly shape: readonly number[];
+}

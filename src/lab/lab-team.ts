@@ -1,0 +1,97 @@
+// The main thread's side of the lab: a team of workers, as many as a model has, that times kernels and the limits of the machine.
+
+import { planWorkers } from "../engine/worker-plan.js";
+import { CriaError, WorkerError } from "../errors.js";
+import { compileKernels, type KernelBuild } from "../machine/kernels.js";
+import { Team } from "../machine/team.js";
+import { CONTROL, type Task, type Timing } from "./blackboard.js";
+import { type KernelCase, kernelNames, kernelRows } from "./cases/table.js";
+import { KernelLab } from "./kernels/index.js";
+
+export interface LabTeamOptions {
+  /** Workers. Default: as many as a model has. */
+  readonly threads?: number;
+  /** Which build of the kernels. Default: the one that a model would run on. */
+  readonly build?: KernelBuild;
+}
+
+interface Waiting {
+  readonly resolve: (timing: Timing) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class LabTeam {
+  readonly threads: number;
+  /** The same kernels, on this thread. */
+  readonly lab: KernelLab;
+
+  #team: Team | undefined;
+  #dead: WorkerError | undefined;
+  readonly #waiting: Waiting[] = [];
+
+  private constructor(threads: number, lab: KernelLab) {
+    this.threads = threads;
+    this.lab = lab;
+  }
+
+  /** Starts the workers. @throws CriaError INVALID_OPTION, UnsupportedError */
+  static async open(options: LabTeamOptions = {}): Promise<LabTeam> {
+    const { threads, cores } = await planWorkers({ threads: options.threads });
+    const { module, build } = await compileKernels(undefined, options.build);
+    const lab = new LabTeam(threads, new KernelLab(module, build));
+    lab.#team = await Team.start({
+      entry: new URL("./worker.js", import.meta.url),
+      module,
+      memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
+      control: CONTROL,
+      workers: threads,
+      regulars: threads,
+      cores,
+      program: { build },
+      onMessage: (_, timing) => lab.#waiting.shift()?.resolve(timing as Timing),
+      onDeath: (error) => lab.#die(error),
+    });
+    return lab;
+  }
+
+  /**
+   * Times a kernel: all workers at once, each on its part of the shape. The first time, it is given random input and warmed up. Calls
+   * queue in order.
+   *
+   * @returns as many times as `repetitions`, each the mean of a few milliseconds of runs
+   * @throws CriaError INVALID_OPTION for a case that does not exist, INVALID_SHAPE, WorkerError
+   */
+  async time(what: KernelCase, repetitions: number): Promise<Timing> {
+    this.#check(what);
+    if (this.#dead !== undefined) throw this.#dead;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#team?.tell({ case: what, repetitions } satisfies Task);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#die(new WorkerError("LAB_CLOSED", "the lab is closed"));
+    await this.#team?.close();
+  }
+
+  #die(error: WorkerError): void {
+    this.#dead ??= error;
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  #check({ kernel, format, shape }: KernelCase): void {
+    if (!Object.hasOwn(kernelRows, kernel)) {
+      throw new CriaError("INVALID_OPTION", `no kernel "${kernel}"; there are ${kernelNames.join(", ")}`);
+    }
+    const { dimensions, formats, check } = kernelRows[kernel];
+    const known = formats(this.lab);
+    if (!known.includes(format)) {
+      throw new CriaError("INVALID_OPTION", `no ${kernel} of "${format}"; there are ${known.join(", ")}`);
+    }
+    if (shape.length !== dimensions.length || !shape.every((n) => Number.isInteger(n) && n > 0)) {
+      throw new CriaError("INVALID_OPTION", `shape ${shape.join("x")}; ${kernel} takes ${dimensions.join("x")}`);
+    }
+    check(this.lab, format, shape);
+  }
+}

@@ -1,0 +1,96 @@
+// `cria kernels` as a function: every kernel, format and shape that is asked for, in rounds between rounds of the machine's limits.
+
+import { CriaError } from "../errors.js";
+import type { PeakName } from "./cases/case.js";
+import { type KernelCase, kernelNames, kernelRows } from "./cases/table.js";
+import type { LabTeam } from "./lab-team.js";
+import { residence } from "./residence.js";
+import { type Limit, limitOf, RooflineProbe } from "./roofline.js";
+import { median } from "./statistics.js";
+
+export interface MeasureKernelsOptions {
+  /** Default: all. */
+  readonly kernels?: readonly string[];
+  /** Default: all that the kernel comes in. */
+  readonly formats?: readonly string[];
+  /** Default: those in the kernel's row. */
+  readonly shapes?: readonly (readonly number[])[];
+  /** Between two of them the limits are measured. Default 5. */
+  readonly rounds?: number;
+}
+
+/** What was measured of one kernel, in one format, of one shape. Rates are those of all workers together. */
+export interface KernelMeasurement extends KernelCase {
+  /** What the numbers of the shape count. */
+  readonly dimensions: readonly string[];
+  /** Of one run: the median. */
+  readonly seconds: number;
+  readonly bytesPerSecond: number;
+  /** 0 for kernels that are not about arithmetic. */
+  readonly operationsPerSecond: number;
+  /** Whether what it reads is larger than the caches. */
+  readonly fromMemory: boolean;
+  /** The share of the machine's limit that it reaches, and what binds it; undefined: work in the caches without a peak of its own. */
+  readonly share: number | undefined;
+  readonly boundBy: Limit["boundBy"] | undefined;
+  /** Relative to the exact result, |a - b| / |b|; undefined for kernels that compute exactly, or nothing. */
+  readonly error: number | undefined;
+}
+
+const ROUNDS = 5;
+const REPETITIONS = 3;
+
+/** The cases that are asked for. @throws CriaError INVALID_OPTION for names that no kernel has */
+export async function kernelCases(team: LabTeam, options: MeasureKernelsOptions): Promise<readonly KernelCase[]> {
+  const names = options.kernels ?? kernelNames;
+  const sizes = await residence();
+  const cases: KernelCase[] = [];
+  for (const name of names) {
+    const kernel = kernelNames.find((one) => one === name);
+    if (kernel === undefined) {
+      throw new CriaError("INVALID_OPTION", `no kernel "${name}"; there are ${kernelNames.join(", ")}`);
+    }
+    const row = kernelRows[kernel];
+    const formats = row.formats(team.lab).filter((format) => options.formats?.includes(format) ?? true);
+    for (const format of formats) {
+      for (const shape of options.shapes ?? row.shapes(team.lab, format, sizes)) cases.push({ kernel, format, shape });
+    }
+  }
+  if (cases.length > 0) return cases;
+  throw new CriaError("INVALID_OPTION", `${names.join(", ")}: none of them comes in ${options.formats?.join(", ")}`);
+}
+
+/** Measures them one by one. @throws as `LabTeam.time` does */
+export async function* measureKernels(
+  team: LabTeam,
+  options: MeasureKernelsOptions = {},
+): AsyncGenerator<KernelMeasurement, void, undefined> {
+  const { cacheBytes } = await residence();
+  const probe = new RooflineProbe(team);
+  for (const what of await kernelCases(team, options)) {
+    const roundsBefore = probe.rounds;
+    const seconds: number[] = [];
+    const { bytes, operations, error } = await team.time(what, 1);
+    for (let round = 0; round < (options.rounds ?? ROUNDS); round++) {
+      await probe.round();
+      seconds.push(...(await team.time(what, REPETITIONS)).seconds);
+    }
+    const row = kernelRows[what.kernel];
+    const peak: PeakName | undefined = row.peak(team.lab, what.format);
+    const fromMemory = bytes > cacheBytes;
+    const work = { bytes: fromMemory ? bytes : 0, operations: peak === undefined ? {} : { [peak]: operations } };
+    const limit = limitOf(work, probe.roofline(roundsBefore));
+    const middle = median(seconds);
+    yield {
+      ...what,
+      dimensions: row.dimensions,
+      seconds: middle,
+      bytesPerSecond: bytes / middle,
+      operationsPerSecond: operations / middle,
+      fromMemory,
+      share: limit.seconds > 0 ? limit.seconds / middle : undefined,
+      boundBy: limit.seconds > 0 ? limit.boundBy : undefined,
+      error,
+    };
+  }
+}
