@@ -23,16 +23,18 @@ export interface ParentPort {
 
 const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
 
-/** Starts a worker whose first message is `data`. */
+/** Starts a worker whose first message is `data`. In Node its heap can be limited: beyond, it ends with an error. */
 export async function startWorker(
   entry: URL,
   name: string,
   data: unknown,
   events: WorkerEvents,
+  heapMegabytes?: number,
 ): Promise<WorkerHandle> {
   if (inNode) {
     const { Worker } = await import("node:worker_threads");
-    const worker = new Worker(entry, { name, workerData: data });
+    const resourceLimits = heapMegabytes === undefined ? {} : { maxOldGenerationSizeMb: heapMegabytes };
+    const worker = new Worker(entry, { name, workerData: data, resourceLimits });
     worker.on("message", events.onMessage);
     worker.on("error", events.onError);
     worker.on("exit", events.onExit);

@@ -1,70 +1,120 @@
-// Chat templates: the Jinja programs in model files that turn a conversation into the text of a prompt.
+// Chat templates: the Jinja programs in model files that turn a conversation into the text of a prompt. They come with a file that
+// somebody else made, so they run in a worker, with limits on size, time and memory.
 
-import { Template } from "@huggingface/jinja";
-import { TemplateError } from "../errors.js";
+import { CriaError, TemplateError } from "../errors.js";
+import { MarkedString } from "./jinja/marked-string.js";
+import { localTime } from "./jinja/strftime.js";
+import { type Rendered, type TextThread, textThread } from "./text-thread.js";
 import type { PromptPart } from "./tokenizer.js";
 
-/** One message of a conversation. */
+/** Characters of the longest template that is taken. */
+const LONGEST_TEMPLATE = 2 ** 18;
+
+/** One message of a conversation. Fields beyond these, such as `tool_calls`, `name` or `reasoning_content`, go to the template. */
 export interface ChatMessage {
-  /** system, user, assistant, or what else the model's template knows. */
+  /** system, user, assistant, tool, or what else the model's template knows. */
   readonly role: string;
-  readonly content: string;
+  /** What is said: a text, or parts where the template takes parts. */
+  readonly content?: string | readonly ChatContentPart[] | null;
+  readonly [field: string]: unknown;
+}
+
+/** A piece of a message, such as `{ type: "text", text: "Hello" }`. */
+export interface ChatContentPart {
+  readonly type: string;
+  readonly [field: string]: unknown;
 }
 
 export interface RenderOptions {
-  /** How the model's BOS and EOS are written. */
+  /** How the model's BOS and EOS are written. Default: empty. */
   readonly bosToken?: string;
   readonly eosToken?: string;
   /** Whether the beginning of the assistant's answer comes last. Default true. */
   readonly addGenerationPrompt?: boolean;
+  /** Functions that the model may call, as JSON schemas. */
+  readonly tools?: readonly unknown[] | null;
+  /** Texts that the model may draw on, such as `{ title, text }`. */
+  readonly documents?: readonly unknown[] | null;
+  /** The time that `strftime_now` tells, by its local fields. Default: now. */
+  readonly now?: Date;
+  /** Every other name is a variable of the template, such as `enable_thinking`. */
+  readonly [variable: string]: unknown;
 }
 
-/** A chat template, from its Jinja source. @throws TemplateError when it does not parse */
-export function chatTemplateFrom(source: string): ChatTemplate {
-  return new ChatTemplate(source);
+export interface ChatTemplateOptions {
+  /** The folder in which `text-worker.js` lies, for programs whose bundler has moved this package's code. */
+  readonly assets?: URL;
+}
+
+/**
+ * A chat template, from its Jinja source (`tokenizer.chat_template` of a model file). It is parsed when it is first rendered.
+ *
+ * @throws TemplateError TEMPLATE_SIZE when it has more than 262,144 characters
+ */
+export function chatTemplateFrom(source: string, options: ChatTemplateOptions = {}): ChatTemplate {
+  return new ChatTemplate(source, textThread(options.assets));
 }
 
 /** A chat template. Use `chatTemplateFrom`. */
 export class ChatTemplate {
-  readonly #template: Template;
+  readonly #source: string;
+  readonly #thread: TextThread;
 
-  constructor(source: string) {
-    try {
-      this.#template = new Template(source);
-    } catch (cause) {
-      throw new TemplateError("TEMPLATE_SYNTAX", `the chat template does not parse: ${(cause as Error).message}`, {
-        cause,
-      });
+  constructor(source: string, thread: TextThread) {
+    if (typeof source !== "string") throw new CriaError("INVALID_OPTION", "a chat template is a string");
+    if (source.length > LONGEST_TEMPLATE) {
+      throw new TemplateError(
+        "TEMPLATE_SIZE",
+        `the chat template has ${source.length} characters; at most ${LONGEST_TEMPLATE} are taken`,
+      );
     }
+    this.#source = source;
+    this.#thread = thread;
   }
 
-  /** The prompt of a conversation. @throws TemplateError */
+  /**
+   * The prompt of a conversation, as Jinja2 renders it with the settings of Hugging Face's tokenizers.
+   *
+   * @throws TemplateError, by `code`: TEMPLATE_SYNTAX it does not parse, TEMPLATE_RAISED it refuses the conversation, TEMPLATE_RENDER it
+   * fails, TEMPLATE_INPUT it was given what is not JSON, TEMPLATE_TIME, TEMPLATE_OUTPUT, TEMPLATE_DEPTH, TEMPLATE_MEMORY it exceeds a
+   * limit, TEMPLATE_WORKER its worker died
+   */
   async render(messages: readonly ChatMessage[], options: RenderOptions = {}): Promise<string> {
-    const { bosToken = "", eosToken = "", addGenerationPrompt = true } = options;
-    try {
-      return this.#template.render({
-        messages,
-        bos_token: bosToken,
-        eos_token: eosToken,
-        add_generation_prompt: addGenerationPrompt,
-      });
-    } catch (cause) {
-      throw new TemplateError("TEMPLATE_RENDER", `the chat template failed: ${(cause as Error).message}`, { cause });
-    }
+    return (await this.#render(messages, options)).text;
   }
 
-  /** The prompt in parts: what the template says may be control tokens, what the messages say is text. @throws TemplateError */
+  /**
+   * The prompt in parts: `special` are those that the template wrote, and only they may hold control tokens. What came from messages,
+   * tools, documents or variables is text, wherever the template put it and whatever it made of it; excepted are roles of one word.
+   *
+   * @throws TemplateError as `render` does
+   */
   async renderParts(messages: readonly ChatMessage[], options: RenderOptions = {}): Promise<readonly PromptPart[]> {
-    const mark = (i: number) => `\ue000${i}\ue001`;
-    const text = await this.render(
-      messages.map(({ role }, i) => ({ role, content: mark(i) })),
-      options,
-    );
-    const parts = text.split(/\ue000(\d+)\ue001/).map((part, i) => {
-      return i % 2 === 0 ? { text: part, special: true } : { text: messages[Number(part)]!.content, special: false };
+    const { text, marks } = await this.#render(messages, options);
+    return new MarkedString(text, marks).runs().map((run) => ({ text: run.text, special: !run.outside }));
+  }
+
+  #render(messages: readonly ChatMessage[], options: RenderOptions): Promise<Rendered> {
+    const {
+      bosToken = "",
+      eosToken = "",
+      addGenerationPrompt = true,
+      tools = null,
+      documents = null,
+      now = new Date(),
+      ...variables
+    } = options;
+    if (!Array.isArray(messages)) throw new CriaError("INVALID_OPTION", "a conversation is an array of messages");
+    if (!(now instanceof Date) || Number.isNaN(now.getTime())) {
+      throw new CriaError("INVALID_OPTION", "now is not a valid Date");
+    }
+    return this.#thread.render({
+      source: this.#source,
+      messages,
+      bosToken,
+      eosToken,
+      variables: { add_generation_prompt: addGenerationPrompt, tools, documents, ...variables },
+      now: localTime(now),
     });
-    const plain = await this.render(messages, options);
-    if (parts.map((part) => part.text).join("") === plain) return parts;
-    throw new TemplateError("TEMPLATE_CONTENT", "the chat template changes what the messages say");
   }
 }

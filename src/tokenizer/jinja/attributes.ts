@@ -1,0 +1,197 @@
+// What `.name` and `[key]` find, in the order in which Jinja2's sandbox looks: a method or an item. What is not there is Undefined,
+// and so is what would change a list or dict.
+
+import { type Arguments, bind } from "./arguments.js";
+import { equal } from "./comparisons.js";
+import { MarkedString } from "./marked-string.js";
+import { stringMethod } from "./string-methods.js";
+import {
+  Callable,
+  Dict,
+  DictView,
+  fail,
+  Loop,
+  list,
+  Namespace,
+  NONE,
+  None,
+  Sequence,
+  string,
+  tuple,
+  typeName,
+  Undefined,
+  type Value,
+} from "./values.js";
+
+/** `value.name` */
+export function getAttribute(value: Value, name: string): Value {
+  return ownAttribute(value, name) ?? getOwnItem(value, string(name)) ?? missing(value, `has no attribute '${name}'`);
+}
+
+/** `value[key]` */
+export function getItem(value: Value, key: Value): Value {
+  const item = getOwnItem(value, key);
+  if (item !== undefined) return item;
+  if (!(key instanceof MarkedString))
+    return missing(value, `has no element ${typeof key === "number" ? key : typeName(key)}`);
+  return ownAttribute(value, key.text) ?? missing(value, `has no attribute '${key.text}'`);
+}
+
+/** `value[start:stop:step]` */
+export function getSlice(value: Value, bounds: readonly [Value, Value, Value]): Value {
+  if (value instanceof Undefined) fail(value.message);
+  const [start, stop, step] = bounds.map((bound) => {
+    if (bound instanceof None) return undefined;
+    if (typeof bound === "number") return bound;
+    return fail("slice indices must be integers or None");
+  });
+  if (step === 0) fail("slice step cannot be zero");
+  if (value instanceof MarkedString) {
+    const offsets = value.offsets();
+    const unit = (index: number) => offsets?.[index] ?? index;
+    const length = offsets === undefined ? value.text.length : offsets.length - 1;
+    const indexes = sliceIndexes(length, start, stop, step);
+    if (step === undefined || step === 1) {
+      return indexes.length === 0
+        ? MarkedString.empty
+        : value.slice(unit(indexes[0]), unit(indexes[indexes.length - 1] + 1));
+    }
+    return MarkedString.join(indexes.map((index) => value.slice(unit(index), unit(index + 1))));
+  }
+  if (value instanceof Sequence) {
+    return new Sequence(
+      value.kind,
+      sliceIndexes(value.items.length, start, stop, step).map((index) => value.items[index]),
+    );
+  }
+  return new Undefined(`'${typeName(value)}' object cannot be sliced`);
+}
+
+/** By `.`-separated names and numbers, as the filters map, sort and selectattr look things up. */
+export function getPath(value: Value, path: Value): Value {
+  if (!(path instanceof MarkedString)) return getItem(value, path);
+  let found = value;
+  for (const part of path.text.split(".")) {
+    if (found instanceof Undefined) fail(found.message);
+    found = getItem(found, /^\d+$/.test(part) ? Number(part) : string(part));
+  }
+  return found;
+}
+
+function missing(value: Value, what: string): Undefined {
+  if (value instanceof Undefined) return fail(value.message);
+  return new Undefined(`'${value instanceof None ? "None" : `${typeName(value)} object`}' ${what}`);
+}
+
+function getOwnItem(value: Value, key: Value): Value | undefined {
+  if (value instanceof Undefined) return fail(value.message);
+  if (value instanceof Dict) {
+    return key instanceof Sequence || key instanceof Dict ? undefined : value.get(key);
+  }
+  if (typeof key !== "number" && typeof key !== "boolean") return undefined;
+  if (value instanceof Sequence) return value.items.at(Number(key));
+  if (!(value instanceof MarkedString)) return undefined;
+  const { length } = value;
+  const index = Number(key) < 0 ? length + Number(key) : Number(key);
+  return index < 0 || index >= length ? undefined : getSlice(value, [index, index + 1, NONE]);
+}
+
+function ownAttribute(value: Value, name: string): Value | undefined {
+  if (value instanceof Namespace || value instanceof Loop) return value.attributes.get(name);
+  if (value instanceof MarkedString) {
+    const method = stringMethod(name);
+    return method && new Callable(name, (args) => method(value, args));
+  }
+  if (value instanceof Dict) {
+    if (dictChanges.has(name)) return unsafe(name, "dict");
+    const method = dictMethods.get(name);
+    return method && new Callable(name, (args) => method(value, args));
+  }
+  if (value instanceof Sequence) {
+    if (value.kind === "list" && listChanges.has(name)) return unsafe(name, "list");
+    const method = sequenceMethods.get(name);
+    return method && new Callable(name, (args) => method(value, args));
+  }
+  return undefined;
+}
+
+function unsafe(name: string, type: string): Undefined {
+  return new Undefined(`access to attribute '${name}' of '${type}' object is unsafe`);
+}
+
+const dictChanges = new Set(["clear", "pop", "popitem", "setdefault", "update"]);
+const listChanges = new Set(["append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"]);
+
+const dictMethods = new Map<string, (self: Dict, args: Arguments) => Value>([
+  [
+    "get",
+    (self, args) => {
+      const [key = NONE, fallback = NONE] = bind("get", args, ["key", "default?"]);
+      return self.get(key) ?? fallback;
+    },
+  ],
+  ["items", (self, args) => view(self, args, "dict_items", (key, value) => tuple(key, value))],
+  ["keys", (self, args) => view(self, args, "dict_keys", (key) => key)],
+  ["values", (self, args) => view(self, args, "dict_values", (_, value) => value)],
+  [
+    "copy",
+    (self, args) => {
+      bind("copy", args, []);
+      return new Dict(self.entries());
+    },
+  ],
+]);
+
+const sequenceMethods = new Map<string, (self: Sequence, args: Arguments) => Value>([
+  [
+    "count",
+    (self, args) => {
+      const [item = NONE] = bind("count", args, ["value"]);
+      return self.items.filter((other) => equal(other, item)).length;
+    },
+  ],
+  [
+    "index",
+    (self, args) => {
+      const [item = NONE] = bind("index", args, ["value"]);
+      const index = self.items.findIndex((other) => equal(other, item));
+      return index < 0 ? fail("the value is not in the list") : index;
+    },
+  ],
+  [
+    "copy",
+    (self, args) => {
+      bind("copy", args, []);
+      return list(self.items);
+    },
+  ],
+]);
+
+function view(
+  self: Dict,
+  args: Arguments,
+  kind: DictView["kind"],
+  item: (key: Value, value: Value) => Value,
+): DictView {
+  bind(kind, args, []);
+  return new DictView(
+    kind,
+    self.entries().map(([key, value]) => item(key, value)),
+  );
+}
+
+/** The indexes that Python's slice stands for. */
+function sliceIndexes(
+  length: number,
+  start: number | undefined,
+  stop: number | undefined,
+  step = 1,
+): readonly number[] {
+  const [first, last] = step > 0 ? [0, length] : [-1, length - 1];
+  const clamp = (bound: number) => Math.min(Math.max(bound < 0 ? bound + length : bound, first), last);
+  const from = start === undefined ? (step > 0 ? first : last) : clamp(start);
+  const to = stop === undefined ? (step > 0 ? last : first) : clamp(stop);
+  const indexes: number[] = [];
+  for (let i = from; step > 0 ? i < to : i > to; i += step) indexes.push(i);
+  return indexes;
+}

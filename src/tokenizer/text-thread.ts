@@ -1,0 +1,134 @@
+// The text worker as the calling thread sees it: jobs go in, one at a time, and each has a second. A worker that takes longer is ended,
+// and the next job starts another. It never keeps the process alive while it has nothing to do.
+
+import { TemplateError } from "../errors.js";
+import { startWorker, type WorkerHandle } from "../worker-handle.js";
+import type { RenderJob, TextAnswer } from "./text-worker.js";
+
+/** How long one template may take. */
+const DEADLINE_MILLISECONDS = 1000;
+// Templates need a few megabytes; a hostile one must not take what the machine has.
+const HEAP_MEGABYTES = 256;
+
+export interface Rendered {
+  readonly text: string;
+  /** Ranges of the text that messages, tools or documents said: start, end, start, end. */
+  readonly marks: readonly number[];
+}
+
+interface Pending {
+  readonly job: RenderJob;
+  readonly resolve: (rendered: Rendered) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const threads = new Map<string, TextThread>();
+
+/** The text worker of this program; `assets`: the folder in which text-worker.js lies, if not beside this file. */
+export function textThread(assets?: URL): TextThread {
+  const entry = assets === undefined ? new URL("./text-worker.js", import.meta.url) : new URL("text-worker.js", assets);
+  const thread = threads.get(entry.href) ?? new TextThread(entry);
+  threads.set(entry.href, thread);
+  return thread;
+}
+
+export class TextThread {
+  readonly #entry: URL;
+  readonly #queue: Pending[] = [];
+  #current: Pending | undefined;
+  #worker: WorkerHandle | undefined;
+  #generation = 0;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+
+  /** Use `textThread`. */
+  constructor(entry: URL) {
+    this.#entry = entry;
+  }
+
+  /** Renders a template. @throws TemplateError */
+  render(job: RenderJob): Promise<Rendered> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ job, resolve, reject });
+      if (this.#current === undefined) this.#next();
+    });
+  }
+
+  #next(): void {
+    this.#current = this.#queue.shift();
+    this.#worker?.keepAlive(this.#current !== undefined);
+    if (this.#current === undefined) return;
+    if (this.#worker === undefined) this.#start();
+    else this.#send(this.#current);
+  }
+
+  #start(): void {
+    const generation = ++this.#generation;
+    const end = (error: Error) => {
+      if (generation !== this.#generation) return; // it was ended because it took too long
+      this.#drop();
+      this.#settle((pending) => pending.reject(deathOf(error)));
+    };
+    const events = {
+      onMessage: (answer: unknown) => {
+        if (generation === this.#generation) this.#receive(answer as TextAnswer);
+      },
+      onError: end,
+      onExit: (code: number) => end(new Error(`it ended with code ${code}`)),
+    };
+    startWorker(this.#entry, "cria-text", undefined, events, HEAP_MEGABYTES).then((worker) => {
+      if (generation === this.#generation) this.#worker = worker;
+    }, end);
+  }
+
+  /** Forgets the worker; whatever it still says is not heard. */
+  #drop(): void {
+    this.#generation++;
+    this.#worker = undefined;
+  }
+
+  #send(pending: Pending): void {
+    try {
+      this.#worker?.postMessage(pending.job);
+    } catch (cause) {
+      // Functions, for example, cannot be sent to another thread.
+      const message = `the chat template was given what is not JSON: ${(cause as Error).message}`;
+      this.#settle(() => pending.reject(new TemplateError("TEMPLATE_INPUT", message, { cause })));
+      return;
+    }
+    this.#deadline = setTimeout(() => this.#expire(), DEADLINE_MILLISECONDS);
+  }
+
+  #receive(answer: TextAnswer): void {
+    if (answer.type === "ready") {
+      if (this.#current !== undefined) this.#send(this.#current);
+    } else if (answer.type === "rendered") {
+      this.#settle((pending) => pending.resolve(answer));
+    } else {
+      this.#settle((pending) => pending.reject(new TemplateError(answer.code, answer.message)));
+    }
+  }
+
+  #expire(): void {
+    void this.#worker?.terminate();
+    this.#drop();
+    const message = `the chat template took longer than ${DEADLINE_MILLISECONDS} ms`;
+    this.#settle((pending) => pending.reject(new TemplateError("TEMPLATE_TIME", message)));
+  }
+
+  /** The job in hand is done with; the next one follows. */
+  #settle(how: (pending: Pending) => void): void {
+    clearTimeout(this.#deadline);
+    const pending = this.#current;
+    if (pending !== undefined) how(pending);
+    this.#next();
+  }
+}
+
+function deathOf(error: Error): TemplateError {
+  if ((error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY") {
+    return new TemplateError("TEMPLATE_MEMORY", `the chat template took more than ${HEAP_MEGABYTES} MB of memory`);
+  }
+  return new TemplateError("TEMPLATE_WORKER", `the worker that renders chat templates died: ${error.message}`, {
+    cause: error,
+  });
+}
