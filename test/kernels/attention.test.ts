@@ -216,7 +216,7 @@ describe.each(builds)("attention (%s)", (build) => {
   });
 
   it.each(kindNames)("%s: a slot has bytes of its own", (kind) => {
-    for (const headDim of headDims(kind)) {
+    for (const headDim of headDims(kind).slice(0, 3)) {
       const tile = kernels.kvTileBytes(kinds[kind], headDim);
       const page = arena.room(2 * tile);
       const ones = arena.place(new Float32Array(headDim).fill(1));

@@ -57,7 +57,7 @@ describe.each(builds)("packing (%s)", (build) => {
         expect(arena.bytes.slice(source, source + weights.length)).toEqual(weights);
         arena.clear();
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 

@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import {
   BARRIER_ABORT,
   BARRIER_GO,
@@ -18,14 +18,14 @@ import {
 } from "../../dist/abi.js";
 import { poisonTeam } from "../../dist/machine/member.js";
 import { compiled } from "../kernel-module.js";
-import { builds } from "./arena.js";
 
 // Workers never spin, spin a little, or spin on; with four there are more of them than most test machines have processors.
 const teams = [1, 2, 3, 4].flatMap((workers) => [0, 50, 5000].map((spin) => [workers, spin] as const));
 
-describe.each(builds)("the team (%s)", (build) => {
+// It is the same in every build of the kernels.
+describe("the team", { timeout: 15_000 }, () => {
   const running: Worker[] = [];
-  afterAll(() => Promise.all(running.map((worker) => worker.terminate())));
+  afterEach(() => Promise.all(running.splice(0).map((worker) => worker.terminate())));
 
   interface TeamOfTest {
     readonly workers: number;
@@ -48,7 +48,7 @@ describe.each(builds)("the team (%s)", (build) => {
     words[(control + TEAM_SPIN) >> 2] = spin;
     words[(control + TEAM_PHASE) >> 2] = phase;
     const results = Array.from({ length: present }, (_, index) => {
-      const membership = { module: compiled(build), memory, control, index, workers, regulars };
+      const membership = { module: compiled("simd"), memory, control, index, workers, regulars };
       const workerData = { membership, program, rounds, board: control + TEAM_BYTES };
       const worker = new Worker(new URL("team-worker.mjs", import.meta.url), { workerData });
       running.push(worker);
@@ -56,8 +56,10 @@ describe.each(builds)("the team (%s)", (build) => {
     });
     /** Waits until a word of the control block has this value. */
     const until = async (offset: number, value: number) => {
-      while (Atomics.load(words, (control + offset) >> 2) !== value)
+      for (const end = performance.now() + 10_000; Atomics.load(words, (control + offset) >> 2) !== value; ) {
+        if (performance.now() > end) throw new Error(`the word at ${offset} has not become ${value}`);
         await new Promise((resolve) => setTimeout(resolve, 5));
+      }
     };
     return { results: Promise.all(results), until, poison: () => poisonTeam(words, control, workers) };
   }
