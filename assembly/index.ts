@@ -7,6 +7,7 @@ export { addBias, swiGlu } from "./kernels/elementwise";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
 export { rmsNorm } from "./kernels/norm";
 export { peakF32, peakInt16, peakInt8, readBandwidth } from "./kernels/probe";
+export { formatLargest, quantizeRow, quantizeScratchBytes } from "./kernels/quantize";
 export { rope, ropeTable } from "./kernels/rope";
 export {
   dequantizeRow,

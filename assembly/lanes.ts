@@ -102,6 +102,19 @@ export function floatsToHalves(f: v128): v128 {
   return v128.or(sign, rounded);
 }
 
+/** One f32 to f16, rounded to nearest even, subnormal halves too; what f16 cannot hold becomes its largest finite value, 65504. */
+// @ts-ignore: decorator
+@inline
+export function floatToHalf(f: f32): u32 {
+  const sign = (reinterpret<u32>(f) >> 16) & 0x8000;
+  const magnitude = abs(f);
+  if (!(magnitude < 65504)) return sign | 0x7bff;
+  // Beside 0.5, an f32 has the precision of subnormal halves: 2^-24.
+  if (magnitude < reinterpret<f32>(0x38800000)) return sign | (reinterpret<u32>(magnitude + 0.5) - 0x3f000000);
+  const bits = reinterpret<u32>(magnitude) - 0x38000000; // the exponent's bias: 127 to 15
+  return sign | ((bits + 0xfff + ((bits >> 13) & 1)) >> 13);
+}
+
 /**
  * e^x for x <= 0, relative error below 2e-7; below -87 it is 0. x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial of degree 6
  * (Taylor), and 2^n through the exponent field. Only IEEE operations, so every machine of one build agrees.

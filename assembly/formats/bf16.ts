@@ -15,6 +15,9 @@ export class BF16 {
   @inline get blockWeights(): i32 { return 1; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 2; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return reinterpret<f32>(0x7f7f0000); }
 
   /** Moves one weight of row r into its group. */
   // @ts-ignore: decorator
@@ -35,6 +38,14 @@ export class BF16 {
   @inline
   dequantize(block: usize, out: usize): void {
     store<u32>(out, <u32>load<u16>(block) << 16);
+  }
+
+  /** Encodes one f32, rounded to nearest even. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, _scratch: usize): void {
+    const bits = load<u32>(from);
+    store<u16>(block, <u16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16));
   }
 
   /** Decodes a group of 8 weights to a PanelF32. */

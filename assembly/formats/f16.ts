@@ -5,7 +5,7 @@
 // Cost for 8 rows by 1 column: 16 bytes read; decoding 2 loads, 2 shifts, 2 ands, 2 multiplications, 2 stores.
 
 import { ACTIVATION_F32 } from "../abi";
-import { halfToFloat, halvesToFloats, madd } from "../lanes";
+import { floatToHalf, halfToFloat, halvesToFloats, madd } from "../lanes";
 
 @unmanaged
 export class F16 {
@@ -15,6 +15,9 @@ export class F16 {
   @inline get blockWeights(): i32 { return 1; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 2; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 65504; }
 
   /** Moves one weight of row r into its group. */
   // @ts-ignore: decorator
@@ -35,6 +38,13 @@ export class F16 {
   @inline
   dequantize(block: usize, out: usize): void {
     store<f32>(out, halfToFloat(load<u16>(block)));
+  }
+
+  /** Encodes one f32, rounded to nearest even. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, _scratch: usize): void {
+    store<u16>(block, <u16>floatToHalf(load<f32>(from)));
   }
 
   /** Decodes a group of 8 weights to a PanelF32. */

@@ -15,6 +15,9 @@ export class F32 {
   @inline get blockWeights(): i32 { return 1; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 4; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return f32.MAX_VALUE; }
 
   /** Moves one weight of row r into its group. */
   // @ts-ignore: decorator
@@ -35,6 +38,13 @@ export class F32 {
   @inline
   dequantize(block: usize, out: usize): void {
     store<u32>(out, load<u32>(block));
+  }
+
+  /** Encodes one f32. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, _scratch: usize): void {
+    store<u32>(block, load<u32>(from));
   }
 
   /** Decodes a group of 8 weights to a PanelF32. */

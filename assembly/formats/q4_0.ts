@@ -17,16 +17,9 @@
 
 import { ACTIVATION_Q8_32 } from "../abi";
 import { Columns, dotNibbles, startSums, X_BYTES } from "../dot";
-import {
-  HALF_BIAS,
-  HALF_MASK,
-  halfToFloat,
-  halvesToFloats,
-  halvesToFloatsBy,
-  kept,
-  neverTaken,
-} from "../lanes";
+import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken } from "../lanes";
 import { PANEL_Q8_32_SCALE } from "./panel";
+import { Search } from "./search";
 import { leaveQ8_32 } from "./sums";
 
 @unmanaged
@@ -37,6 +30,9 @@ export class Q4_0 {
   @inline get blockWeights(): i32 { return 32; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 18; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 7 * 65504; }
   // @ts-ignore: decorator
   @inline get zero(): i32 { return 8; }
   // @ts-ignore: decorator
@@ -76,6 +72,20 @@ export class Q4_0 {
       store<f32>(out + (i << 2), <f32>((q & 15) - 8) * d);
       store<f32>(out + (i << 2), <f32>((q >> 4) - 8) * d, 64);
     }
+  }
+
+  /** Encodes 32 f32 as one block. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, scratch: usize): void {
+    const search = changetype<Search>(scratch);
+    search.begin(from, 32, -8, 7, false);
+    search.findScale();
+    const zero = i8x16.splat(8);
+    const low = i8x16.add(search.levels16(from), zero);
+    const high = i8x16.add(search.levels16(from + 64), zero);
+    store<u16>(block, <u16>floatToHalf(search.scale));
+    v128.store(block, v128.or(low, i16x8.shl(high, 4)), 2);
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */

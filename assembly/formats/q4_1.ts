@@ -12,8 +12,9 @@
 // Cost for 8 rows by 32 columns: 160 bytes read; decoding 8 loads, 16 ands, 8 shifts, 64 stores.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { halfToFloat } from "../lanes";
+import { floatToHalf, halfToFloat } from "../lanes";
 import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE, putColumns } from "./panel";
+import { Search } from "./search";
 
 @unmanaged
 export class Q4_1 {
@@ -23,6 +24,9 @@ export class Q4_1 {
   @inline get blockWeights(): i32 { return 32; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 20; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 65504; }
   // @ts-ignore: decorator
   @inline get zero(): i32 { return 0; }
   // @ts-ignore: decorator
@@ -53,6 +57,18 @@ export class Q4_1 {
       store<f32>(out + (i << 2), <f32>(q & 15) * d + m);
       store<f32>(out + (i << 2), <f32>(q >> 4) * d + m, 64);
     }
+  }
+
+  /** Encodes 32 f32 as one block. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, scratch: usize): void {
+    const search = changetype<Search>(scratch);
+    search.begin(from, 32, 0, 15, false);
+    search.findScaleAndMinimum();
+    store<u16>(block, <u16>floatToHalf(search.scale));
+    store<u16>(block, <u16>floatToHalf(search.minimum), 2);
+    v128.store(block, v128.or(search.levels16(from), i16x8.shl(search.levels16(from + 64), 4)), 4);
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */

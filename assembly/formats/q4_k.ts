@@ -27,8 +27,9 @@
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
-import { halfToFloat, halvesToFloats, kept } from "../lanes";
+import { floatToHalf, halfToFloat, halvesToFloats, kept } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putMinima, putScales } from "./panel";
+import { SuperSearch } from "./search_k";
 import { finishQ8_256 } from "./sums";
 
 /** Scale s (0..7) of 12 packed bytes; also Q5_K's. */
@@ -116,6 +117,21 @@ function putScalesTimes(panel: usize, s: usize, times: usize, scales: v128): voi
   }
 }
 
+/** Writes d, dmin, and the packed scales and minima; also Q5_K's. */
+// @ts-ignore: decorator
+@inline
+export function quantizeScales(search: SuperSearch, block: usize): void {
+  store<u16>(block, <u16>floatToHalf(search.unit));
+  store<u16>(block, <u16>floatToHalf(search.minimumUnit), 2);
+  for (let s = 0; s < 4; s++) {
+    const scale = search.scaleOf(4 + s);
+    const minimum = search.minimumOf(4 + s);
+    store<u8>(block + s, search.scaleOf(s) | ((scale >> 4) << 6), 4);
+    store<u8>(block + s, search.minimumOf(s) | ((minimum >> 4) << 6), 8);
+    store<u8>(block + s, (scale & 15) | (minimum << 4), 12);
+  }
+}
+
 @unmanaged
 export class Q4_K {
   // @ts-ignore: decorator
@@ -124,6 +140,9 @@ export class Q4_K {
   @inline get blockWeights(): i32 { return 256; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 144; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 63 * 65504; }
   // @ts-ignore: decorator
   @inline get zero(): i32 { return 0; }
   /** Columns that share a scale, so that 16 bits hold their sum. */
@@ -172,6 +191,23 @@ export class Q4_K {
       for (let i: usize = 0; i < 32; i++) {
         store<f32>(to + (i << 2), scale * <f32>((<i32>load<u8>(q + i) >> shift) & 15) - minimum);
       }
+    }
+  }
+
+  /** Encodes 256 f32 as one block. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, scratch: usize): void {
+    const search = changetype<SuperSearch>(scratch);
+    search.find(from, 32, 0, 15, 0, 63, 63);
+    quantizeScales(search, block);
+    for (let s = 0; s < 8; s += 2, from += 256, block += 32) {
+      search.take(s);
+      const low0 = search.levels16(from);
+      const low1 = search.levels16(from + 64);
+      search.take(s + 1);
+      v128.store(block, v128.or(low0, i16x8.shl(search.levels16(from + 128), 4)), 16);
+      v128.store(block, v128.or(low1, i16x8.shl(search.levels16(from + 192), 4)), 32);
     }
   }
 

@@ -12,8 +12,9 @@
 // Cost for 8 rows by 32 columns: 176 bytes read; decoding 8 loads, 48 ands, 8 shifts, 16 shuffles, 16 comparisons, 64 stores.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { halfToFloat } from "../lanes";
+import { floatToHalf, halfToFloat } from "../lanes";
 import { PANEL_Q8_32_SCALE, putColumns } from "./panel";
+import { Search } from "./search";
 
 
 /** The fifth bits of 16 weights, bits 0 .. 15 of `bits`, as 0 or 16 in each byte. */
@@ -27,6 +28,16 @@ export function fifthBits(bits: u32): v128 {
   return v128.and(i8x16.eq(v128.and(spread, masks), masks), i8x16.splat(16));
 }
 
+/** Writes 32 levels of 5 bits, one byte each: the fifth bits at `to`, the nibbles after them; also Q5_1's. */
+// @ts-ignore: decorator
+@inline
+export function putFiveBits(to: usize, first: v128, second: v128): void {
+  const high = i8x16.bitmask(i8x16.shl(first, 3)) | (i8x16.bitmask(i8x16.shl(second, 3)) << 16);
+  const nibble = i8x16.splat(15);
+  store<u32>(to, high);
+  v128.store(to, v128.or(v128.and(first, nibble), i8x16.shl(second, 4)), 4);
+}
+
 @unmanaged
 export class Q5_0 {
   // @ts-ignore: decorator
@@ -35,6 +46,9 @@ export class Q5_0 {
   @inline get blockWeights(): i32 { return 32; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 22; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 15 * 65504; }
   // @ts-ignore: decorator
   @inline get zero(): i32 { return 16; }
   // @ts-ignore: decorator
@@ -67,6 +81,20 @@ export class Q5_0 {
       store<f32>(out + (i << 2), <f32>(q0 - 16) * d);
       store<f32>(out + (i << 2), <f32>(q1 - 16) * d, 64);
     }
+  }
+
+  /** Encodes 32 f32 as one block. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, scratch: usize): void {
+    const search = changetype<Search>(scratch);
+    search.begin(from, 32, -16, 15, false);
+    search.findScale();
+    const zero = i8x16.splat(16);
+    const first = i8x16.add(search.levels16(from), zero);
+    const second = i8x16.add(search.levels16(from + 64), zero);
+    store<u16>(block, <u16>floatToHalf(search.scale));
+    putFiveBits(block + 2, first, second);
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */

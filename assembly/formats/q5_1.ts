@@ -14,9 +14,10 @@
 // Cost for 8 rows by 32 columns: 192 bytes read; decoding 8 loads, 48 ands, 8 shifts, 16 shuffles, 16 comparisons, 64 stores.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { halfToFloat } from "../lanes";
+import { floatToHalf, halfToFloat } from "../lanes";
 import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE, putColumns } from "./panel";
-import { fifthBits } from "./q5_0";
+import { fifthBits, putFiveBits } from "./q5_0";
+import { Search } from "./search";
 
 
 @unmanaged
@@ -27,6 +28,9 @@ export class Q5_1 {
   @inline get blockWeights(): i32 { return 32; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 24; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 65504; }
   // @ts-ignore: decorator
   @inline get zero(): i32 { return 16; }
   // @ts-ignore: decorator
@@ -60,6 +64,18 @@ export class Q5_1 {
       store<f32>(out + (i << 2), <f32>q0 * d + m);
       store<f32>(out + (i << 2), <f32>q1 * d + m, 64);
     }
+  }
+
+  /** Encodes 32 f32 as one block. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, scratch: usize): void {
+    const search = changetype<Search>(scratch);
+    search.begin(from, 32, 0, 31, false);
+    search.findScaleAndMinimum();
+    store<u16>(block, <u16>floatToHalf(search.scale));
+    store<u16>(block, <u16>floatToHalf(search.minimum), 2);
+    putFiveBits(block + 4, search.levels16(from), search.levels16(from + 64));
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */

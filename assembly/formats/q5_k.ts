@@ -22,7 +22,8 @@
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { halfToFloat, kept } from "../lanes";
-import { decodeScales, getScaleBytes, minimumOf, putScaleBytes, scaleOf } from "./q4_k";
+import { decodeScales, getScaleBytes, minimumOf, putScaleBytes, quantizeScales, scaleOf } from "./q4_k";
+import { SuperSearch } from "./search_k";
 
 
 @unmanaged
@@ -33,6 +34,9 @@ export class Q5_K {
   @inline get blockWeights(): i32 { return 256; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 176; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 63 * 65504; }
   // @ts-ignore: decorator
   @inline get zero(): i32 { return 0; }
   // @ts-ignore: decorator
@@ -81,6 +85,35 @@ export class Q5_K {
         store<f32>(to + (i << 2), scale * <f32>(low | (high << 4)) - minimum);
       }
     }
+  }
+
+  /** Encodes 256 f32 as one block. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, scratch: usize): void {
+    const search = changetype<SuperSearch>(scratch);
+    search.find(from, 32, 0, 31, 0, 63, 63);
+    quantizeScales(search, block);
+    const nibble = i8x16.splat(15);
+    let high0 = i8x16.splat(0);
+    let high1 = high0;
+    let to = block + 48;
+    for (let s = 0; s < 8; s += 2, from += 256, to += 32) {
+      search.take(s);
+      const low0 = search.levels16(from);
+      const low1 = search.levels16(from + 64);
+      search.take(s + 1);
+      const next0 = search.levels16(from + 128);
+      const next1 = search.levels16(from + 192);
+      v128.store(to, v128.or(v128.and(low0, nibble), i8x16.shl(next0, 4)));
+      v128.store(to, v128.or(v128.and(low1, nibble), i8x16.shl(next1, 4)), 16);
+      high0 = v128.or(high0, i8x16.shl(i8x16.shr_u(low0, 4), s));
+      high1 = v128.or(high1, i8x16.shl(i8x16.shr_u(low1, 4), s));
+      high0 = v128.or(high0, i8x16.shl(i8x16.shr_u(next0, 4), s + 1));
+      high1 = v128.or(high1, i8x16.shl(i8x16.shr_u(next1, 4), s + 1));
+    }
+    v128.store(block, high0, 16);
+    v128.store(block, high1, 32);
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_256. */

@@ -26,8 +26,9 @@
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
-import { halfToFloat, halvesToFloats, kept } from "../lanes";
+import { floatToHalf, halfToFloat, halvesToFloats, kept } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putScales } from "./panel";
+import { SuperSearch } from "./search_k";
 import { finishQ8_256 } from "./sums";
 
 /** Decodes d and the scales of 8 rows to a PanelQ8_256. */
@@ -47,6 +48,9 @@ export class Q6_K {
   @inline get blockWeights(): i32 { return 256; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 210; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 127 * 31 * 65504; }
   // @ts-ignore: decorator
   @inline get zero(): i32 { return 32; }
   // @ts-ignore: decorator
@@ -100,6 +104,38 @@ export class Q6_K {
       const q = ((low >> (quarter > 1 ? 4 : 0)) & 15) | (((high >> (<i32>quarter << 1)) & 3) << 4);
       const scale: i32 = load<i8>(block + (i >> 4), 192);
       store<f32>(out + (i << 2), d * <f32>scale * <f32>(q - 32));
+    }
+  }
+
+  /** Encodes 256 f32 as one block. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, scratch: usize): void {
+    const search = changetype<SuperSearch>(scratch);
+    search.find(from, 16, -32, 31, -128, 127, 0);
+    for (let s = 0; s < 16; s++) store<u8>(block + s, <u8>search.scaleOf(s), 192);
+    store<u16>(block, <u16>floatToHalf(search.unit), 208);
+    const zero = i8x16.splat(32);
+    const nibble = i8x16.splat(15);
+    for (let run = 0; run < 4; run++) {
+      // 16 weights of each quarter of a half: a run of 16 bytes of `high`.
+      const half = run >> 1;
+      const first = (half << 3) | (run & 1); // sub-block
+      const x = from + (<usize>first << 6);
+      search.take(first);
+      const a = i8x16.add(search.levels16(x), zero);
+      search.take(first + 2);
+      const b = i8x16.add(search.levels16(x + 128), zero);
+      search.take(first + 4);
+      const c = i8x16.add(search.levels16(x + 256), zero);
+      search.take(first + 6);
+      const d = i8x16.add(search.levels16(x + 384), zero);
+      const low = block + (<usize>half << 6) + (<usize>(run & 1) << 4);
+      v128.store(low, v128.or(v128.and(a, nibble), i8x16.shl(c, 4)));
+      v128.store(low, v128.or(v128.and(b, nibble), i8x16.shl(d, 4)), 32);
+      const ab = v128.or(i8x16.shr_u(a, 4), i8x16.shl(i8x16.shr_u(b, 4), 2));
+      const cd = v128.or(i8x16.shl(i8x16.shr_u(c, 4), 4), i8x16.shl(i8x16.shr_u(d, 4), 6));
+      v128.store(block + (<usize>run << 4), v128.or(ab, cd), 128);
     }
   }
 

@@ -23,9 +23,10 @@
 
 import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
 import { Columns, dotAdd, startSums, WIDE_SUMS, X_BYTES } from "../dot";
-import { HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken } from "../lanes";
+import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken } from "../lanes";
 import { PANEL_Q16_32_SCALE, PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ16_32, leaveQ8_32 } from "./sums";
+import { Search } from "./search";
 
 @unmanaged
 export class Q8_0 {
@@ -39,6 +40,9 @@ export class Q8_0 {
   @inline get zero(): i32 { return 128; }
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
+  /** The largest magnitude that `quantize` takes. */
+  // @ts-ignore: decorator
+  @inline get largest(): f32 { return 127 * 65504; }
 
   /** Moves one block of row r into its group. */
   // @ts-ignore: decorator
@@ -74,6 +78,18 @@ export class Q8_0 {
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
     for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), <f32>(<i32>load<i8>(block + i, 2)) * d);
+  }
+
+  /** Encodes 32 f32 as one block. */
+  // @ts-ignore: decorator
+  @inline
+  quantize(from: usize, block: usize, scratch: usize): void {
+    const search = changetype<Search>(scratch);
+    search.begin(from, 32, -127, 127, false);
+    search.findScale();
+    store<u16>(block, <u16>floatToHalf(search.scale));
+    v128.store(block, search.levels16(from), 2);
+    v128.store(block, search.levels16(from + 64), 18);
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32 (vnni) or PanelQ16_32. */

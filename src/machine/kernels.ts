@@ -44,6 +44,10 @@ export interface Kernels {
   unpackRow(type: number, source: number, row: number, columns: number, destination: number, job: number): void;
   dequantizeRow(type: number, source: number, columns: number, destination: number, job: number): void;
 
+  formatLargest(type: number): number;
+  quantizeScratchBytes(): number;
+  quantizeRow(type: number, source: number, columns: number, destination: number, scratch: number): number;
+
   activationBytes(kind: number, columns: number): number;
   encodeActivations(
     kind: number,
