@@ -88,15 +88,17 @@ async function converse(begin: () => Chat, options: GenerateOptions, timings: Ti
 }
 
 async function answer(conversation: Chat, message: string, options: GenerateOptions, timings: Timings): Promise<void> {
+  let begun = false;
   try {
     await interruptible(async (signal) => {
       for await (const part of conversation.send(message, { ...options, signal })) {
         process.stdout.write(part.text);
+        begun = true;
         if (part.done !== undefined) timings.add(part.done);
       }
     });
   } finally {
-    process.stdout.write("\n");
+    if (begun) process.stdout.write("\n");
   }
 }
 

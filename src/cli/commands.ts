@@ -10,10 +10,6 @@ interface Row {
 
 export const commands: Readonly<Record<string, Row>> = {
   run: { summary: "continue a text", load: async () => (await import("./run.js")).run },
-  kernels: {
-    summary: "what each kernel reads and multiplies, against this machine's limits",
-    load: async () => (await import("./kernels.js")).kernels,
-  },
   chat: { summary: "talk", load: async () => (await import("./chat.js")).chat },
   embed: { summary: "vectors of texts, as JSON", load: async () => (await import("./embed.js")).embed },
   inspect: {
@@ -23,5 +19,9 @@ export const commands: Readonly<Record<string, Row>> = {
   perplexity: {
     summary: "how well a model predicts a text",
     load: async () => (await import("./perplexity.js")).perplexity,
+  },
+  kernels: {
+    summary: "what each kernel reads and multiplies, against this machine's limits",
+    load: async () => (await import("./kernels.js")).kernels,
   },
 };

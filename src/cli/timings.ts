@@ -27,12 +27,11 @@ export class Timings {
     const lines = [
       "",
       `load    ${milliseconds(this.#model.loadMilliseconds)}  (${threads} threads, ${kernels} kernels)`,
-      `prefill ${speed(this.#prefill)}`,
-      `decode  ${speed(this.#decode)}`,
-      ...(this.#seed === undefined ? [] : [`seed    ${this.#seed}`]),
-      "",
     ];
-    process.stderr.write(lines.join("\n"));
+    if (this.#seed !== undefined) {
+      lines.push(`prefill ${speed(this.#prefill)}`, `decode  ${speed(this.#decode)}`, `seed    ${this.#seed}`);
+    }
+    process.stderr.write(`${lines.join("\n")}\n`);
   }
 }
 

@@ -1,0 +1,197 @@
+// The command line as a user has it: the real binary, its output, its one-line errors, its exit codes.
+
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Completion, loadModel, type Model } from "cria";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const entry = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_M.gguf", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "cria-cli-"));
+
+let model: Model;
+beforeAll(async () => {
+  model = await loadModel(demo);
+});
+afterAll(async () => {
+  await model.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+function cria(args: readonly string[], input = ""): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [entry, ...args], { input, encoding: "utf8" });
+  return { code: status, out: stdout, err: stderr };
+}
+
+/** A text file with this content. */
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe("cria run", () => {
+  let story: Completion;
+  beforeAll(async () => {
+    story = await model.complete("Once upon a time", { temperature: 0, maxTokens: 24 });
+  });
+
+  it("streams what the library generates, and tells the timings on stderr", () => {
+    const { code, out, err } = cria(["run", "Once upon a time", "--temp", "0", "-n", "24"]);
+    expect(code).toBe(0);
+    expect(out.trimEnd()).toBe(story.text);
+    expect(err).toMatch(
+      /^load +[\d.]+ ms .*\nprefill +[\d.]+ ms \/ +5 tokens +[\d.]+ tokens\/s\ndecode .*\nseed +\d+$/m,
+    );
+  });
+
+  it("takes the prompt from a file and from stdin, too", () => {
+    const options = ["--temp", "0", "-n", "24"];
+    expect(cria(["run", "-f", file("prompt.txt", "Once upon a time"), ...options]).out.trimEnd()).toBe(story.text);
+    expect(cria(["run", ...options], "Once upon a time").out.trimEnd()).toBe(story.text);
+  });
+
+  it("gives the same text for the same seed, at any thread count", () => {
+    const of = (threads: string) => cria(["run", "One day", "-n", "20", "-s", "7", "-t", threads]).out;
+    expect(of("1")).toBe(of("3"));
+    expect(of("1").length).toBeGreaterThan(10);
+  });
+
+  it("ends quietly when nobody reads on", async () => {
+    const child = spawn(process.execPath, [entry, "run", "Once upon a time", "--temp", "0"]);
+    child.stdout.once("data", () => child.stdout.destroy());
+    let err = "";
+    child.stderr.on("data", (data) => {
+      err += data;
+    });
+    const code = await new Promise((resolve) => child.on("exit", resolve));
+    expect([code, err.includes("Error")]).toEqual([0, false]);
+  });
+
+  it.skipIf(process.platform === "win32")("Ctrl-C ends it with code 130 and no error", async () => {
+    const child = spawn(process.execPath, [entry, "run", "Once upon a time", "-n", "400", "--temp", "2"]);
+    child.stdout.once("data", () => child.kill("SIGINT"));
+    let err = "";
+    child.stderr.on("data", (data) => {
+      err += data;
+    });
+    const code = await new Promise((resolve) => child.on("exit", resolve));
+    expect(code).toBe(130);
+    expect(err).not.toMatch(/error/i);
+  });
+});
+
+describe("cria chat", () => {
+  it("answers each line of a pipe", () => {
+    const questions = "What is 3 + 4?\nWhich animal says moo?\nWhat is a baby llama called?\n";
+    const { code, out } = cria(["chat", "--temp", "0"], questions);
+    expect(code).toBe(0);
+    expect(out.trim().split("\n")).toEqual(["3 + 4 = 7.", "The cow says moo.", "A baby llama is called a cria."]);
+  });
+});
+
+describe("cria embed", () => {
+  it("writes the library's vectors as JSON, of arguments and of lines", async () => {
+    const [fox, bear] = await model.embed(["a fox", "a bear"]);
+    const rows = (out: string) => (JSON.parse(out) as number[][]).map((row) => Float32Array.from(row));
+    expect(rows(cria(["embed", "a fox", "a bear"]).out)).toEqual([fox, bear]);
+    expect(rows(cria(["embed", "-f", file("lines.txt", "a fox\na bear")]).out)).toEqual([fox, bear]);
+    expect(rows(cria(["embed"], "a fox\na bear").out)).toEqual([fox, bear]);
+  });
+
+  it("has OpenAI's shape with --embd-output-format json+, and similarities", () => {
+    const { out } = cria(["embed", "a fox", "a fox", "--embd-output-format", "json+"]);
+    const { data, cosineSimilarity } = JSON.parse(out) as {
+      data: { index: number; embedding: number[] }[];
+      cosineSimilarity: number[][];
+    };
+    expect(data.map(({ index, embedding }) => [index, embedding.length])).toEqual([
+      [0, model.info.dim],
+      [1, model.info.dim],
+    ]);
+    expect(cosineSimilarity).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
+  });
+});
+
+describe("cria inspect", () => {
+  it("prints metadata, tensors and the plan that a loaded model has", () => {
+    const { code, out } = cria(["inspect", demo, "-t", String(model.info.threads)]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/general\.architecture +string +"llama"/);
+    expect(out).toMatch(/blk\.0\.attn_q\.weight +Q4_K +\(256, 256\) +36864 bytes/);
+    const { memory } = model.info;
+    const parts = { weights: memory.weights, "KV cache": memory.kvCache, scratch: memory.scratch, total: memory.total };
+    for (const [name, bytes] of Object.entries(parts))
+      expect(out).toMatch(new RegExp(`^ +${name} +${bytes} bytes`, "m"));
+    expect(out).toContain(`memory plan: context 512, KV cache f16, ${model.info.threads} threads`);
+  });
+});
+
+describe("cria perplexity", () => {
+  it("scores the second half of each window, as a direct computation does", async () => {
+    const text = Array.from({ length: 12 }, (_, i) => `A fox named Mia lives in a forest. It is day ${i % 10}.`).join(
+      "\n",
+    );
+    const size = 64;
+    const { out, code } = cria(["perplexity", "-f", file("text.txt", text), "-c", String(size)]);
+    expect(code).toBe(0);
+    const { tokenizer } = model;
+    const ids = [tokenizer.bosId!, ...tokenizer.encode(text, { bos: false })];
+    let sum = 0;
+    let count = 0;
+    for (let at = 0; at + size <= ids.length; at += size) {
+      const window = [tokenizer.bosId!, ...ids.slice(at + 1, at + size)];
+      const sequence = model.createSequence();
+      const logits = await sequence.evaluate(window, { logits: "all" });
+      sequence.dispose();
+      for (let i = size / 2; i < size - 1; i++) {
+        const row = logits.subarray(i * model.info.vocabularySize, (i + 1) * model.info.vocabularySize);
+        const most = row.reduce((a, b) => Math.max(a, b));
+        sum += Math.log(row.reduce((total, logit) => total + Math.exp(logit - most), 0)) - row[window[i + 1]!]! + most;
+        count++;
+      }
+    }
+    expect(out).toContain(`Final estimate: PPL = ${Math.exp(sum / count).toFixed(4)} +/- `);
+  });
+});
+
+describe("mistakes", () => {
+  const cases: readonly (readonly [string, readonly string[], number, RegExp])[] = [
+    ["no such command", ["sing"], 2, /unknown command sing/],
+    ["no such option", ["run", "--heat", "1", "hi"], 2, /unknown option --heat/],
+    ["not a number", ["run", "-t", "two", "hi"], 2, /-t takes a number, not "two"/],
+    ["out of range", ["run", "--temp", "-1", "hi"], 2, /temperature is -1/],
+    ["no such file", ["run", "-m", "nothing.gguf", "hi"], 1, /nothing\.gguf does not exist/],
+    ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
+    ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],
+    ["a missing text", ["perplexity"], 2, /-f FILE/],
+    ["a cache that does not exist", ["run", "-ctk", "q2", "hi"], 2, /f16, f32, q8_0/],
+  ];
+
+  it.each(cases)("%s: one line, and the exit code", (_, args, code, message) => {
+    const result = cria(args);
+    expect(result.code).toBe(code);
+    expect(result.err).toMatch(message);
+    expect(result.err.trimEnd().split("\n")).toHaveLength(1);
+    expect(result.err).toMatch(/^cria: /);
+    expect(result.out).toBe("");
+  });
+});
+
+describe("help", () => {
+  it("lists the commands, and each command's options", () => {
+    const { code, out } = cria(["--help"]);
+    expect(code).toBe(0);
+    for (const name of ["run", "chat", "embed", "inspect", "perplexity"]) {
+      expect(out).toContain(name);
+      expect(cria([name, "--help"]).out).toMatch(new RegExp(`^usage: cria ${name} `));
+    }
+    expect(cria(["--version"]).out).toMatch(/^cria \d+\.\d+\.\d+\n$/);
+  });
+});
