@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LabTeam } from "../dist/lab/lab-team.js";
-import { type KernelMeasurement, measureKernels } from "../dist/lab/measure-kernels.js";
+import { type KernelChoice, type KernelMeasurement, kernelCases, measureKernels } from "../dist/lab/measure-kernels.js";
 import { limitOf, measureRoofline } from "../dist/lab/roofline.js";
 import { mean, median, standardDeviation } from "../dist/lab/statistics.js";
 
@@ -12,9 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => team.close());
 
-async function measure(options: Parameters<typeof measureKernels>[1]): Promise<KernelMeasurement[]> {
+async function measure(choice: KernelChoice): Promise<KernelMeasurement[]> {
   const all: KernelMeasurement[] = [];
-  for await (const one of measureKernels(team, { rounds: 1, ...options })) all.push(one);
+  for await (const one of measureKernels(team, await kernelCases(team, choice), 1)) all.push(one);
   return all;
 }
 

@@ -20,6 +20,10 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "how well a model predicts a text",
     load: async () => (await import("./perplexity.js")).perplexity,
   },
+  bench: {
+    summary: "how fast models run, and how far that is from this machine's limits",
+    load: async () => (await import("./bench.js")).bench,
+  },
   kernels: {
     summary: "what each kernel reads and multiplies, against this machine's limits",
     load: async () => (await import("./kernels.js")).kernels,

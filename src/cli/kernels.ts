@@ -2,7 +2,7 @@
 
 import { kernelRows } from "../lab/cases/table.js";
 import { LabTeam } from "../lab/lab-team.js";
-import { type KernelMeasurement, measureKernels } from "../lab/measure-kernels.js";
+import { type KernelMeasurement, kernelCases, measureKernels } from "../lab/measure-kernels.js";
 import { kernelBuilds } from "../machine/kernels.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
@@ -58,9 +58,9 @@ than the caches come from memory. A shape is numbers:
     }
     const team = await LabTeam.open({ threads, build });
     try {
-      const measured = measureKernels(team, { kernels: kernel, formats: format, shapes: shape?.map(parseShape) });
+      const cases = await kernelCases(team, { kernels: kernel, formats: format, shapes: shape?.map(parseShape) });
       if (json !== true) process.stdout.write(header(team));
-      for await (const one of measured) {
+      for await (const one of measureKernels(team, cases)) {
         const about = { build: team.lab.build, threads: team.threads };
         process.stdout.write(json === true ? `${JSON.stringify({ ...one, ...about })}\n` : row(one));
       }

@@ -62,7 +62,7 @@ export class LabTeam {
    * @throws CriaError INVALID_OPTION for a case that does not exist, INVALID_SHAPE, WorkerError
    */
   async time(what: KernelCase, repetitions: number): Promise<Timing> {
-    this.#check(what);
+    this.check(what);
     if (this.#dead !== undefined) throw this.#dead;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
@@ -80,7 +80,8 @@ export class LabTeam {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  #check({ kernel, format, shape }: KernelCase): void {
+  /** @throws CriaError INVALID_OPTION for a case that does not exist, INVALID_SHAPE for numbers that do not go together */
+  check({ kernel, format, shape }: KernelCase): void {
     if (!Object.hasOwn(kernelRows, kernel)) {
       throw new CriaError("INVALID_OPTION", `no kernel "${kernel}"; there are ${kernelNames.join(", ")}`);
     }

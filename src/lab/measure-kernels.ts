@@ -8,15 +8,14 @@ import { residence } from "./residence.js";
 import { type Limit, limitOf, RooflineProbe } from "./roofline.js";
 import { median } from "./statistics.js";
 
-export interface MeasureKernelsOptions {
+/** Which kernels to measure. */
+export interface KernelChoice {
   /** Default: all. */
   readonly kernels?: readonly string[];
   /** Default: all that the kernel comes in. */
   readonly formats?: readonly string[];
   /** Default: those in the kernel's row. */
   readonly shapes?: readonly (readonly number[])[];
-  /** Between two of them the limits are measured. Default 5. */
-  readonly rounds?: number;
 }
 
 /** What was measured of one kernel, in one format, of one shape. Rates are those of all workers together. */
@@ -37,12 +36,11 @@ export interface KernelMeasurement extends KernelCase {
   readonly error: number | undefined;
 }
 
-const ROUNDS = 5;
 const REPETITIONS = 3;
 
-/** The cases that are asked for. @throws CriaError INVALID_OPTION for names that no kernel has */
-export async function kernelCases(team: LabTeam, options: MeasureKernelsOptions): Promise<readonly KernelCase[]> {
-  const names = options.kernels ?? kernelNames;
+/** The cases that are asked for, checked. @throws CriaError INVALID_OPTION for names that no kernel has, INVALID_SHAPE */
+export async function kernelCases(team: LabTeam, choice: KernelChoice): Promise<readonly KernelCase[]> {
+  const names = choice.kernels ?? kernelNames;
   const sizes = await residence();
   const cases: KernelCase[] = [];
   for (const name of names) {
@@ -51,27 +49,34 @@ export async function kernelCases(team: LabTeam, options: MeasureKernelsOptions)
       throw new CriaError("INVALID_OPTION", `no kernel "${name}"; there are ${kernelNames.join(", ")}`);
     }
     const row = kernelRows[kernel];
-    const formats = row.formats(team.lab).filter((format) => options.formats?.includes(format) ?? true);
+    const formats = row.formats(team.lab).filter((format) => choice.formats?.includes(format) ?? true);
     for (const format of formats) {
-      for (const shape of options.shapes ?? row.shapes(team.lab, format, sizes)) cases.push({ kernel, format, shape });
+      for (const shape of choice.shapes ?? row.shapes(team.lab, format, sizes)) cases.push({ kernel, format, shape });
     }
   }
+  for (const one of cases) team.check(one);
   if (cases.length > 0) return cases;
-  throw new CriaError("INVALID_OPTION", `${names.join(", ")}: none of them comes in ${options.formats?.join(", ")}`);
+  throw new CriaError("INVALID_OPTION", `${names.join(", ")}: none of them comes in ${choice.formats?.join(", ")}`);
 }
 
-/** Measures them one by one. @throws as `LabTeam.time` does */
+/**
+ * Measures them one by one.
+ *
+ * @param rounds in each, the limits are measured and then the kernel
+ * @throws as `LabTeam.time` does
+ */
 export async function* measureKernels(
   team: LabTeam,
-  options: MeasureKernelsOptions = {},
+  cases: readonly KernelCase[],
+  rounds = 5,
 ): AsyncGenerator<KernelMeasurement, void, undefined> {
   const { cacheBytes } = await residence();
   const probe = new RooflineProbe(team);
-  for (const what of await kernelCases(team, options)) {
+  for (const what of cases) {
     const roundsBefore = probe.rounds;
     const seconds: number[] = [];
     const { bytes, operations, error } = await team.time(what, 1);
-    for (let round = 0; round < (options.rounds ?? ROUNDS); round++) {
+    for (let round = 0; round < rounds; round++) {
       await probe.round();
       seconds.push(...(await team.time(what, REPETITIONS)).seconds);
     }

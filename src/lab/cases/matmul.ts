@@ -1,17 +1,24 @@
 // Matmul as it is measured: one token from weights in the caches, one token from weights in memory, and a prefill chunk.
 
 import { GROUP_ROWS } from "#abi";
-import { rowBytes } from "../kernels/formats.js";
+import { type ActivationName, rowBytes, type WeightFormat } from "../kernels/formats.js";
 import { type KernelRow, noise, type PeakName, sampled, shareOf } from "./case.js";
 import { exactRow, relativeError } from "./exact.js";
 
 const COLUMNS = 2048;
 const PREFILL_TOKENS = 128;
 
-const peaks = { f32: "f32", q8_32: "int8", q8_256: "int8", q16_32: "int16" } as const satisfies Record<
-  string,
-  PeakName
->;
+const peaks: Readonly<Record<ActivationName, PeakName>> = {
+  f32: "f32",
+  q8_32: "int8",
+  q8_256: "int8",
+  q16_32: "int16",
+};
+
+/** How a format multiplies. */
+export function peakOf({ activation }: WeightFormat): PeakName {
+  return peaks[activation];
+}
 
 export const matmul: KernelRow = {
   dimensions: ["rows", "columns", "tokens"],
@@ -27,7 +34,7 @@ export const matmul: KernelRow = {
   },
   check: (lab, format, [, columns = 0, tokens]) => void lab.matmul({ format, rows: 1, columns, tokens }),
   share: shareOf(0, GROUP_ROWS),
-  peak: (lab, format) => peaks[lab.format(format).activation],
+  peak: (lab, format) => peakOf(lab.format(format)),
   prepare: (lab, format, [rows = 0, columns = 0, tokens = 1]) => {
     const weights = lab.randomWeights(format, rows, columns);
     const x = noise(tokens * columns, 1);

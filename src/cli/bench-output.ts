@@ -1,0 +1,182 @@
+// The results of `cria bench` in llama-bench's formats. Its keys and columns keep their names and their order, as far as they mean
+// something here; ours follow them.
+
+import { cpus } from "node:os";
+import type { BenchResult } from "../lab/bench.js";
+import { mean, median, standardDeviation } from "../lab/statistics.js";
+import { STEP_ROWS } from "../model/memory-plan.js";
+import { version } from "./help.js";
+
+/** How results are written: something before the first, each by itself as it comes, something after the last. */
+export interface BenchFormat {
+  header(): string;
+  result(result: BenchResult): string;
+  footer(): string;
+}
+
+/** What of the options is worth a column. */
+export interface Columns {
+  readonly batch: boolean;
+  readonly kvCache: boolean;
+}
+
+type Value = string | number;
+
+/** As llama-bench has it: "llama 1.24B Q4_K". */
+function modelType({ architecture, parameters, format }: BenchResult): string {
+  return `${architecture} ${count(parameters).replace(" ", "")} ${format}`;
+}
+
+/** One result by llama-bench's keys. */
+function fields(result: BenchResult): Record<string, Value> {
+  const { nanoseconds, tokensPerSecond, roofline, limit } = result;
+  return {
+    build_commit: `cria ${version()}`,
+    cpu_info: cpus()[0]?.model.trim() ?? "",
+    backends: backend(result),
+    model_filename: result.model,
+    model_type: modelType(result),
+    model_size: result.modelBytes,
+    model_n_params: result.parameters,
+    n_batch: result.batch,
+    n_ubatch: STEP_ROWS,
+    n_threads: result.threads,
+    type_k: result.kvCache,
+    type_v: result.kvCache,
+    n_prompt: result.prompt,
+    n_gen: result.generate,
+    n_depth: result.depth,
+    test_time: `${result.time.toISOString().slice(0, 19)}Z`,
+    avg_ns: Math.round(mean(nanoseconds)),
+    stddev_ns: Math.round(standardDeviation(nanoseconds)),
+    avg_ts: mean(tokensPerSecond),
+    stddev_ts: standardDeviation(tokensPerSecond),
+
+    test: result.name,
+    n_parallel: result.parallel,
+    node: process.versions.node,
+    median_ts: median(tokensPerSecond),
+    limit_ts: limit.tokensPerSecond,
+    limit_share: limit.share,
+    bound_by: limit.boundBy,
+    weight_bytes: result.weightBytes,
+    read_bytes_per_second: Math.round(roofline.bandwidth),
+    int8_operations_per_second: Math.round(roofline.peaks.int8),
+    int16_operations_per_second: Math.round(roofline.peaks.int16),
+    f32_operations_per_second: Math.round(roofline.peaks.f32),
+    noise: result.noise.join("; "),
+  };
+}
+
+function withSamples(result: BenchResult) {
+  return { ...fields(result), samples_ns: result.nanoseconds, samples_ts: result.tokensPerSecond };
+}
+
+function backend({ build }: BenchResult): string {
+  return `WASM ${build}`;
+}
+
+const json = (): BenchFormat => {
+  let between = "";
+  return {
+    header: () => "[\n",
+    result: (result) => {
+      const text = `${between}${JSON.stringify(withSamples(result), null, 2).replace(/^/gm, "  ")}`;
+      between = ",\n";
+      return text;
+    },
+    footer: () => "\n]\n",
+  };
+};
+
+const jsonl = (): BenchFormat => ({
+  header: () => "",
+  result: (result) => `${JSON.stringify(withSamples(result))}\n`,
+  footer: () => "",
+});
+
+const csv = (): BenchFormat => {
+  let named = false;
+  const quoted = (value: Value) => `"${String(value).replaceAll('"', '""')}"`;
+  return {
+    header: () => "",
+    result: (result) => {
+      const row = fields(result);
+      const names = named ? "" : `${Object.keys(row).join(",")}\n`;
+      named = true;
+      return `${names}${Object.values(row).map(quoted).join(",")}\n`;
+    },
+    footer: () => "",
+  };
+};
+
+interface MarkdownColumn {
+  readonly name: string;
+  /** Characters; negative: to the left. */
+  readonly width: number;
+  readonly value: (result: BenchResult) => string;
+}
+
+function markdownColumns({ batch, kvCache }: Columns): readonly MarkdownColumn[] {
+  return [
+    { name: "model", width: -30, value: modelType },
+    { name: "size", width: 10, value: (result) => binarySize(result.modelBytes) },
+    { name: "params", width: 10, value: (result) => count(result.parameters) },
+    { name: "backend", width: -12, value: backend },
+    { name: "threads", width: 7, value: (result) => `${result.threads}` },
+    ...(batch ? [{ name: "n_batch", width: 7, value: (result: BenchResult) => `${result.batch}` }] : []),
+    ...(kvCache ? [{ name: "type_k", width: 6, value: (result: BenchResult) => result.kvCache }] : []),
+    { name: "test", width: 15, value: (result) => result.name },
+    {
+      name: "t/s",
+      width: 20,
+      value: ({ tokensPerSecond }) =>
+        `${mean(tokensPerSecond).toFixed(2)} ± ${standardDeviation(tokensPerSecond).toFixed(2)}`,
+    },
+    { name: "of limit", width: 8, value: ({ limit }) => `${(100 * limit.share).toFixed(0)} %` },
+    { name: "bound by", width: -8, value: ({ limit }) => limit.boundBy },
+    { name: "noise", width: -10, value: ({ noise }) => noise.join("; ") },
+  ];
+}
+
+const markdown = (shown: Columns): BenchFormat => {
+  const columns = markdownColumns(shown);
+  const line = (cells: readonly string[]) => `|${cells.map((cell) => ` ${cell} |`).join("")}\n`;
+  const padded = (text: string, width: number) => (width < 0 ? text.padEnd(-width) : text.padStart(width));
+  const rule = (width: number) => `${"-".repeat(Math.abs(width) - 1)}${width < 0 ? "-" : ":"}`;
+  let last: BenchResult | undefined;
+  return {
+    header: () =>
+      line(columns.map(({ name, width }) => padded(name, width))) + line(columns.map(({ width }) => rule(width))),
+    result: (result) => {
+      last = result;
+      return line(columns.map(({ width, value }) => padded(value(result), width)));
+    },
+    footer: () =>
+      `\n${last === undefined ? "" : limits(last)}build: cria ${version()}, Node ${process.versions.node}\n`,
+  };
+};
+
+function limits({ roofline, threads }: BenchResult): string {
+  const giga = (rate: number) => (rate / 1e9).toFixed(1);
+  const { int8, int16, f32 } = roofline.peaks;
+  return (
+    `limits, measured in turns with the last test, ${threads} thread${threads === 1 ? "" : "s"}: ` +
+    `${giga(roofline.bandwidth)} GB/s read; ${giga(int8)} int8, ${giga(int16)} int16, ${giga(f32)} f32 GOP/s\n`
+  );
+}
+
+function binarySize(bytes: number): string {
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(2)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}
+
+function count(parameters: number): string {
+  return parameters < 1e9 ? `${(parameters / 1e6).toFixed(2)} M` : `${(parameters / 1e9).toFixed(2)} B`;
+}
+
+/** The formats by llama-bench's names. */
+export const benchFormats = { md: markdown, csv, json, jsonl } as const satisfies Readonly<
+  Record<string, (shown: Columns) => BenchFormat>
+>;
+
+export type BenchFormatName = keyof typeof benchFormats;

@@ -1,0 +1,117 @@
+// cria bench: how fast models run, in llama-bench's rows, and how far that is from what this machine could do.
+
+import type { KvCacheType } from "../index.js";
+import { bench as measure } from "../lab/bench.js";
+import { type BenchFormatName, benchFormats } from "./bench-output.js";
+import { command } from "./command.js";
+import { UsageError } from "./failure.js";
+import { interruptible } from "./interrupt.js";
+import { demoModel } from "./model-options.js";
+import { parseRanges } from "./ranges.js";
+
+const kvCaches = ["f16", "f32", "q8_0"] as const satisfies readonly KvCacheType[];
+
+export const bench = command({
+  usage: "[options]",
+  about: `llama-bench's tests: pp512 evaluates a prompt of 512 tokens, tg128 generates 128 tokens, "@ d512" behind 512 others.
+N takes lists and ranges: 512, 1,2,4, 1-8, 0-1024+256, 1-32*2; every combination is measured.
+
+"of limit" is the share of what this machine could do at most: its memory's bandwidth and its peak of multiplications,
+which are measured in turns with the tests, on as many threads. "bound by" says which of them it is. "noise" says when
+somebody else took the time: do not trust such a row.`,
+  options: {
+    model: { flags: ["-m", "--model"], type: "list", value: "FILE", help: "GGUF files (default: the demo model)" },
+    prompt: {
+      flags: ["-p", "--n-prompt"],
+      type: "list",
+      value: "N",
+      help: "tokens of the prompt; 0: none (default: 512)",
+    },
+    generate: {
+      flags: ["-n", "--n-gen"],
+      type: "list",
+      value: "N",
+      help: "tokens to generate; 0: none (default: 128)",
+    },
+    depth: { flags: ["-d", "--n-depth"], type: "list", value: "N", help: "tokens in the cache before (default: 0)" },
+    batch: {
+      flags: ["-b", "--batch-size"],
+      type: "list",
+      value: "N",
+      help: "tokens of a prompt that the engine is given at once (default: 2048)",
+    },
+    kvCache: {
+      flags: ["-ctk", "--cache-type-k"],
+      type: "list",
+      value: "TYPE",
+      help: `element types of the KV cache, keys and values: ${kvCaches.join(",")} (default: f16)`,
+    },
+    threads: {
+      flags: ["-t", "--threads"],
+      type: "list",
+      value: "N",
+      help: "workers (default: as many as a model has)",
+    },
+    parallel: {
+      flags: ["-np", "--parallel"],
+      type: "list",
+      value: "N",
+      help: "sequences that generate at once, in the same steps (default: 1)",
+    },
+    repetitions: { flags: ["-r", "--repetitions"], type: "number", value: "N", help: "of every test (default: 5)" },
+    output: {
+      flags: ["-o", "--output"],
+      type: "string",
+      value: "FORMAT",
+      help: `${Object.keys(benchFormats).join(", ")} (default: md)`,
+    },
+    noWarmUp: { flags: ["--no-warmup"], type: "boolean", help: "no run before the first one that counts" },
+  },
+  async run(values, positionals) {
+    if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": a model is named with -m`);
+    const format = benchFormats[formatName(values.output ?? "md")]({
+      batch: values.batch !== undefined,
+      kvCache: values.kvCache !== undefined,
+    });
+    const options = {
+      models: values.model?.flatMap((paths) => paths.split(",")) ?? [demoModel],
+      prompts: numbers("-p", values.prompt, 512),
+      generations: numbers("-n", values.generate, 128),
+      depths: numbers("-d", values.depth, 0),
+      batches: numbers("-b", values.batch, 2048, 1),
+      kvCaches: values.kvCache?.flatMap((types) => types.split(",").map(kvCacheOf)) ?? (["f16"] as const),
+      threads: values.threads === undefined ? [undefined] : numbers("-t", values.threads, 1, 1),
+      parallel: numbers("-np", values.parallel, 1, 1),
+      repetitions: repetitionsOf(values.repetitions ?? 5),
+      warmUp: values.noWarmUp !== true,
+    };
+    await interruptible(async (signal) => {
+      process.stdout.write(format.header());
+      for await (const result of measure({ ...options, signal })) process.stdout.write(format.result(result));
+      process.stdout.write(format.footer());
+    });
+  },
+});
+
+function numbers(flag: string, texts: readonly string[] | undefined, otherwise: number, least = 0): readonly number[] {
+  const all = texts === undefined ? [otherwise] : parseRanges(flag, texts);
+  const small = all.find((n) => n < least);
+  if (small !== undefined) throw new UsageError(`${flag} ${small}: at least ${least}`);
+  return all;
+}
+
+function repetitionsOf(count: number): number {
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new UsageError(`-r takes a number of repetitions from 1 on, not ${count}`);
+}
+
+function kvCacheOf(text: string): KvCacheType {
+  const type = kvCaches.find((one) => one === text);
+  if (type !== undefined) return type;
+  throw new UsageError(`-ctk ${text}: there are ${kvCaches.join(", ")}`);
+}
+
+function formatName(text: string): BenchFormatName {
+  if (Object.hasOwn(benchFormats, text)) return text as BenchFormatName;
+  throw new UsageError(`-o ${text}: there are ${Object.keys(benchFormats).join(", ")}`);
+}

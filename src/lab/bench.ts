@@ -1,0 +1,129 @@
+// `cria bench` as a function: llama-bench's tests of whole models, each held to what this machine could do at most.
+//
+//   pp512          a prompt of 512 tokens
+//   tg128          128 tokens, one step each; they are random: sampling is not part of it
+//   tg128 np8      the same for 8 sequences at once, one row of each in every step; tokens per second are those of all together
+//   pp512 @ d4096  behind 4096 tokens that are in the cache already
+//
+// Every repetition begins with a round of the machine's limits, so that both see the same machine.
+
+import { cpuNoise, noiseBetween } from "../machine/cpu/noise.js";
+import type { KernelBuild } from "../machine/kernels.js";
+import { BenchModel } from "./bench-model.js";
+import { type BenchOptions, type BenchTest, benchTests, testName } from "./bench-tests.js";
+import { noiseFlags } from "./noise-flags.js";
+import { residence } from "./residence.js";
+import { type Limit, limitOf, type Roofline } from "./roofline.js";
+import { median } from "./statistics.js";
+
+// V8 compiles kernels well only once they have run for a while.
+const WARM_UP_MILLISECONDS = 500;
+const WARM_UP_TOKENS = 32;
+
+/** What was measured in one test. */
+export interface BenchResult extends BenchTest {
+  /** llama-bench's name: "pp512", "tg128 @ d512". */
+  readonly name: string;
+  readonly threads: number;
+  readonly architecture: string;
+  /** Of most weights, such as "Q4_K". */
+  readonly format: string;
+  /** Bytes of all tensors in the file. */
+  readonly modelBytes: number;
+  readonly parameters: number;
+  readonly build: KernelBuild;
+  /** When the test began. */
+  readonly time: Date;
+  /** One for each repetition. */
+  readonly nanoseconds: readonly number[];
+  readonly tokensPerSecond: readonly number[];
+  /** What the machine could do, measured in turns with the repetitions. */
+  readonly roofline: Roofline;
+  /** The bytes of the matrices, which every step reads once. */
+  readonly weightBytes: number;
+  /** The least time and the most tokens per second that the machine allows, what binds them, and the share that the median reaches. */
+  readonly limit: Limit & { readonly tokensPerSecond: number; readonly share: number };
+  /** What else went on: "throttled in 3 of 50 periods", "2 % stolen", "spread 7 %". None: the figures count. */
+  readonly noise: readonly string[];
+}
+
+/**
+ * Runs the tests one by one.
+ *
+ * @throws CriaError INVALID_OPTION, and what loadModel and evaluate throw; the signal's reason
+ */
+export async function* bench(options: BenchOptions): AsyncGenerator<BenchResult, void, undefined> {
+  const tests = benchTests(options);
+  let open: { readonly loading: string; readonly model: BenchModel } | undefined;
+  try {
+    for (const test of tests) {
+      const loading = loadingOf(test);
+      if (open?.loading !== loading) {
+        await open?.model.close();
+        open = undefined;
+        const alike = tests.filter((other) => loadingOf(other) === loading);
+        open = { loading, model: await BenchModel.open(alike, options.signal) };
+      }
+      yield await measure(open.model, test, options);
+    }
+  } finally {
+    await open?.model.close();
+  }
+}
+
+/** What a model must be loaded anew for. */
+function loadingOf({ model, kvCache, threads }: BenchTest): string {
+  return JSON.stringify([model, kvCache, threads]);
+}
+
+async function measure(
+  bench: BenchModel,
+  test: BenchTest,
+  { repetitions, warmUp, signal }: BenchOptions,
+): Promise<BenchResult> {
+  const { model, probe, work } = bench;
+  const { info } = model;
+  await bench.prepare(test, signal);
+  if (warmUp ?? true) {
+    const enough = performance.now() + WARM_UP_MILLISECONDS;
+    do await bench.run({ ...test, generate: Math.min(test.generate, WARM_UP_TOKENS) }, signal);
+    while (performance.now() < enough);
+    await probe.round();
+  }
+  const roundsBefore = probe.rounds;
+  const time = new Date();
+  const before = await cpuNoise();
+  const milliseconds: number[] = [];
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    await probe.round();
+    milliseconds.push(await bench.run(test, signal));
+  }
+  const noise = noiseBetween(before, await cpuNoise());
+
+  const { prompt, generate, parallel, depth, batch } = test;
+  const tokens = prompt + generate * parallel;
+  const tokensPerSecond = milliseconds.map((one) => (1000 * tokens) / one);
+  const roofline = probe.roofline(roundsBefore);
+  const least = prompt > 0 ? work.prefill(prompt, depth, batch) : work.decode(generate, depth, parallel);
+  const { cacheBytes } = await residence();
+  // A model that fits into the caches is not read from memory.
+  const limit = limitOf(work.weightBytes > cacheBytes ? least : { ...least, bytes: 0 }, roofline);
+  const most = tokens / limit.seconds;
+  return {
+    ...test,
+    name: testName(test),
+    threads: info.threads,
+    architecture: info.architecture,
+    format: info.format,
+    modelBytes: bench.bytes,
+    parameters: info.parameters,
+    build: info.kernels,
+    time,
+    nanoseconds: milliseconds.map((one) => Math.round(one * 1e6)),
+    tokensPerSecond,
+    roofline,
+    weightBytes: work.weightBytes,
+    limit: { ...limit, tokensPerSecond: most, share: median(tokensPerSecond) / most },
+    noise: noiseFlags(noise, tokensPerSecond),
+  };
+}

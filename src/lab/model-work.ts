@@ -1,0 +1,100 @@
+// What a model must read and multiply at least for some tokens: its matrices once for each step, however many rows the step has, and
+// the cache of every sequence. Norms, RoPE and the lookup of the embedding are left out: together they are less than a hundredth.
+
+import { PAGE } from "#abi";
+import type { PlannedModel } from "../engine/load-model.js";
+import { STEP_ROWS } from "../model/memory-plan.js";
+import type { PeakName } from "./cases/case.js";
+import { peakOf } from "./cases/matmul.js";
+import type { WeightFormat } from "./kernels/formats.js";
+import type { Work } from "./roofline.js";
+
+/** What some of the matrices ask for, for one row. */
+interface Matrices {
+  readonly bytes: number;
+  readonly operations: Readonly<Partial<Record<PeakName, number>>>;
+}
+
+export class ModelWork {
+  /** Of the layers, for every row; of the output, for rows that want logits. */
+  readonly #layers: Matrices;
+  readonly #output: Matrices;
+  readonly #window: number;
+  /** For each position that a row sees. */
+  readonly #cacheBytes: number;
+  readonly #attentionOperations: number;
+
+  /** @param formats those of `KernelLab`: how each multiplies */
+  constructor({ hyperparameters: h, layout, pool }: PlannedModel, formats: readonly WeightFormat[]) {
+    const matrices = layout.weights.filter(({ role }) => role === "matrix");
+    const isOutput = (name: string) => name === "output.weight" || name === "token_embd.weight";
+    const sum = (chosen: typeof matrices): Matrices => {
+      const operations: Partial<Record<PeakName, number>> = {};
+      for (const { type, rows, columns } of chosen) {
+        const peak = peakOf(formats.find((format) => format.type === type)!);
+        operations[peak] = (operations[peak] ?? 0) + 2 * rows * columns;
+      }
+      return { bytes: chosen.reduce((total, { rows, rowBytes }) => total + rows * rowBytes, 0), operations };
+    };
+    this.#layers = sum(matrices.filter(({ name }) => !isOutput(name)));
+    this.#output = sum(matrices.filter(({ name }) => isOutput(name)));
+    this.#window = h.window;
+    this.#cacheBytes = pool.pageBytes / PAGE;
+    this.#attentionOperations = 4 * h.layers * h.heads * h.headDim;
+  }
+
+  /** Bytes of weights that one step reads. */
+  get weightBytes(): number {
+    return this.#layers.bytes + this.#output.bytes;
+  }
+
+  /** `tokens` tokens of a prompt from position `depth` on, given to the engine `batch` at a time: logits of the last of each batch. */
+  prefill(tokens: number, depth: number, batch: number): Work {
+    const work = new Sum();
+    for (let first = 0; first < tokens; first += batch) {
+      const end = Math.min(tokens, first + batch);
+      for (let row = first; row < end; row += STEP_ROWS) {
+        const rows = Math.min(STEP_ROWS, end - row);
+        work.add(this.#layers, rows);
+        this.#attend(work, depth + row, rows);
+      }
+      work.add(this.#output, 1);
+    }
+    return work;
+  }
+
+  /** `tokens` steps from position `depth` on, each with one row of each of `sequences` sequences. */
+  decode(tokens: number, depth: number, sequences: number): Work {
+    const work = new Sum();
+    for (let position = depth; position < depth + tokens; position++) {
+      work.add(this.#layers, sequences);
+      work.add(this.#output, sequences);
+      for (let sequence = 0; sequence < sequences; sequence++) this.#attend(work, position, 1);
+    }
+    return work;
+  }
+
+  /** Rows of one sequence at consecutive positions: its cache is read once for all of them. */
+  #attend(work: Sum, position: number, rows: number): void {
+    const seen = (at: number) => (this.#window > 0 ? Math.min(this.#window, at + 1) : at + 1);
+    const last = position + rows - 1;
+    const oldest = position + 1 - seen(position);
+    let products = 0;
+    for (let at = position; at <= last; at++) products += seen(at);
+    work.add({ bytes: (last + 1 - oldest) * this.#cacheBytes, operations: {} }, 1);
+    work.add({ bytes: 0, operations: { f32: products * this.#attentionOperations } }, 1);
+  }
+}
+
+class Sum implements Work {
+  bytes = 0;
+  readonly operations: Partial<Record<PeakName, number>> = {};
+
+  /** Adds what a step reads once, and multiplies for each of its rows. */
+  add({ bytes, operations }: Matrices, rows: number): void {
+    this.bytes += bytes;
+    for (const [name, count] of Object.entries(operations) as [PeakName, number][]) {
+      this.operations[name] = (this.operations[name] ?? 0) + count * rows;
+    }
+  }
+}
