@@ -34,7 +34,9 @@ export async function startWorker(
   if (inNode) {
     const { Worker } = await import("node:worker_threads");
     const resourceLimits = heapMegabytes === undefined ? {} : { maxOldGenerationSizeMb: heapMegabytes };
-    const worker = new Worker(entry, { name, workerData: data, resourceLimits });
+    // A worker inherits the flags that Node was started with, and refuses this one: `node --input-type=module -e ...`.
+    const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
+    const worker = new Worker(entry, { name, workerData: data, resourceLimits, execArgv });
     worker.on("message", events.onMessage);
     worker.on("error", events.onError);
     worker.on("exit", events.onExit);

@@ -116,14 +116,15 @@ export class Tokenizer {
   /** The ids of a text. Half a surrogate pair counts as U+FFFD. */
   encode(text: string, { special = false, bos }: EncodeOptions = {}): Int32Array {
     const output: number[] = (bos ?? this.addsBos) ? [...this.#firstIds] : [];
-    this.#append(text, special, true, output);
+    this.#append([{ text, special }], output);
     if (bos !== false) output.push(...this.#lastIds);
     return Int32Array.from(output);
   }
 
   /**
-   * The ids of a prompt made of parts. Neighbours of the same kind are one text. BOS goes first if the file's flags say so
-   * and the prompt does not begin with it; no EOS goes last, because an answer follows.
+   * The ids of a prompt made of parts: those that `encode` gives for the whole text, but control tokens are recognised only within
+   * parts that are `special`. BOS goes first if the file's flags say so and the prompt does not begin with it; no EOS goes last,
+   * because an answer follows.
    */
   encodeParts(parts: Iterable<PromptPart>): Int32Array {
     const joined: { text: string; special: boolean }[] = [];
@@ -134,8 +135,7 @@ export class Tokenizer {
       else joined.push({ text, special });
     }
     const output: number[] = [];
-    let afterSpecial = true;
-    for (const { text, special } of joined) afterSpecial = this.#append(text, special, afterSpecial, output);
+    this.#append(joined, output);
     if (this.addsBos && this.bosId !== undefined && output[0] !== this.bosId) output.unshift(this.bosId);
     return Int32Array.from(output);
   }
@@ -180,24 +180,34 @@ export class Tokenizer {
     return (id) => (this.isSpecial(id) && !special ? hidden : tokenBytes(this.#vocabulary, byteLevel, id));
   }
 
-  #append(text: string, special: boolean, afterSpecial: boolean, output: number[]): boolean {
-    if (text.length > LONGEST_WORD) {
-      throw new UnsupportedError(
-        "UNSUPPORTED_TEXT_LENGTH",
-        `A text has up to ${LONGEST_WORD} characters, not ${text.length}`,
-      );
-    }
-    const wellFormed = text.replace(LONE_SURROGATES, (lone) => "\ufffd".repeat(lone.length));
-    let previousSpecial = afterSpecial;
-    for (const fragment of this.#specialTokens.fragments(wellFormed, special)) {
-      if (fragment.id === undefined) {
-        this.#encodeFragment(wellFormed.slice(fragment.start, fragment.end), previousSpecial, output);
-      } else {
-        output.push(fragment.id);
+  /** Special tokens are found part by part; the texts between them go on over the edges of parts. */
+  #append(parts: readonly PromptPart[], output: number[]): void {
+    let text = "";
+    let afterSpecial = true;
+    const flush = () => {
+      if (text.length > LONGEST_WORD) {
+        throw new UnsupportedError(
+          "UNSUPPORTED_TEXT_LENGTH",
+          `A text has up to ${LONGEST_WORD} characters, not ${text.length}`,
+        );
       }
-      previousSpecial = fragment.id !== undefined;
+      if (text !== "") this.#encodeFragment(text, afterSpecial, output);
+      afterSpecial = text === "" && afterSpecial;
+      text = "";
+    };
+    for (const part of parts) {
+      const wellFormed = part.text.replace(LONE_SURROGATES, (lone) => "\ufffd".repeat(lone.length));
+      for (const fragment of this.#specialTokens.fragments(wellFormed, part.special)) {
+        if (fragment.id === undefined) {
+          text += wellFormed.slice(fragment.start, fragment.end);
+        } else {
+          flush();
+          output.push(fragment.id);
+          afterSpecial = true;
+        }
+      }
     }
-    return previousSpecial;
+    flush();
   }
 
   #check(id: number): void {
