@@ -120,8 +120,8 @@ const againstWllama = Object.entries(wllamaBars).map(
     sequences: 1,
     // Shorter than elsewhere: it takes its time.
     tests: [
-      { label: "pp128", test: prefill(128), bar: 10 },
-      { label: "tg16", test: decode(16), bar: decodeBar },
+      { label: "pp64", test: prefill(64), bar: 10 },
+      { label: "tg8", test: decode(8), bar: decodeBar },
     ],
   }),
 );
