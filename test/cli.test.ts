@@ -188,7 +188,7 @@ describe("help", () => {
   it("lists the commands, and each command's options", () => {
     const { code, out } = cria(["--help"]);
     expect(code).toBe(0);
-    for (const name of ["run", "chat", "embed", "inspect", "perplexity"]) {
+    for (const name of ["run", "chat", "embed", "inspect", "perplexity", "quantize"]) {
       expect(out).toContain(name);
       expect(cria([name, "--help"]).out).toMatch(new RegExp(`^usage: cria ${name} `));
     }

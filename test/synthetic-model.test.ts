@@ -7,7 +7,7 @@ import { openGguf } from "cria/gguf";
 import { afterAll, describe, expect, it } from "vitest";
 import { float16 } from "../bench/synthetic/blocks.js";
 import { writeSyntheticModel } from "../bench/synthetic/model.js";
-import { formats, matrixType } from "../bench/synthetic/shapes.js";
+import { formats } from "../bench/synthetic/shapes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "cria-synthetic-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -74,19 +74,6 @@ it("every block of a matrix that is written in several slices has its scale", as
     expect(scale).toBeLessThan(float16(largest * 1.3));
   }
   await gguf.close();
-});
-
-describe("the types of a mix", () => {
-  it("are those that llama.cpp chooses", () => {
-    const layers = Array.from({ length: 16 }, (_, layer) => matrixType("Q4_K_M", "ffn_down", 8192, layer, 16));
-    const better = layers.flatMap((type, layer) => (type === "Q6_K" ? [layer] : []));
-    expect(better).toEqual([0, 1, 4, 7, 10, 13, 14, 15]);
-    expect(matrixType("Q4_K_M", "other", 2048, 0, 16)).toBe("Q4_K");
-    expect(matrixType("Q4_0", "output", 2048, 0, 1)).toBe("Q6_K");
-    expect(matrixType("Q4_K_M", "other", 576, 0, 30)).toBe("Q5_0");
-    expect(matrixType("Q4_K_M", "attn_v", 576, 0, 30)).toBe("Q8_0");
-    expect(matrixType("Q4_0", "other", 172, 0, 5)).toBe("F16");
-  });
 });
 
 it("float16 rounds to the nearest", () => {

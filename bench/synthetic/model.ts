@@ -3,9 +3,10 @@
 // is written about as fast as the disk takes it.
 
 import { GgufWriter, type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import { quantizedType } from "cria/quantize";
 import { randomBlocks } from "./blocks.js";
 import { Random } from "./random.js";
-import { type Format, matrixType, type Role, type Shape, type ShapeName, shapes } from "./shapes.js";
+import { type Format, mixtureOf, type Shape, type ShapeName, shapes } from "./shapes.js";
 import { setVocabulary } from "./vocabulary.js";
 
 const POOL_BYTES = 8 * 2 ** 20;
@@ -59,26 +60,26 @@ function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
     .set("llama.rope.freq_base", "float32", shape.ropeBase);
   setVocabulary(writer, vocab);
 
-  const matrix = (name: string, columns: number, rows: number, role: Role, layer = 0, of = 1) => {
-    writer.addTensor(`${name}.weight`, matrixType(format, role, columns, layer, of), [columns, rows]);
+  const mixture = mixtureOf(format);
+  const matrix = (name: string, columns: number, rows: number) => {
+    const tensor = `${name}.weight`;
+    writer.addTensor(tensor, quantizedType(mixture, tensor, [columns, rows], { layers, tied })!, [columns, rows]);
   };
-  matrix("token_embd", dim, vocab, tied ? "output" : "other");
+  matrix("token_embd", dim, vocab);
   for (let layer = 0; layer < layers; layer++) {
-    const inLayer = (name: string, columns: number, rows: number, role: Role = "other") => {
-      matrix(`blk.${layer}.${name}`, columns, rows, role, layer, layers);
-    };
+    const inLayer = (name: string, columns: number, rows: number) => matrix(`blk.${layer}.${name}`, columns, rows);
     writer.addTensor(`blk.${layer}.attn_norm.weight`, "F32", [dim]);
     inLayer("attn_q", dim, heads * headDim);
     inLayer("attn_k", dim, kvHeads * headDim);
-    inLayer("attn_v", dim, kvHeads * headDim, "attn_v");
+    inLayer("attn_v", dim, kvHeads * headDim);
     inLayer("attn_output", heads * headDim, dim);
     writer.addTensor(`blk.${layer}.ffn_norm.weight`, "F32", [dim]);
     inLayer("ffn_gate", dim, ffn);
     inLayer("ffn_up", dim, ffn);
-    inLayer("ffn_down", ffn, dim, "ffn_down");
+    inLayer("ffn_down", ffn, dim);
   }
   writer.addTensor("output_norm.weight", "F32", [dim]);
-  if (!tied) matrix("output", dim, vocab, "output");
+  if (!tied) matrix("output", dim, vocab);
   if (shape.ropeFactor !== undefined) writer.addTensor("rope_freqs.weight", "F32", [headDim / 2]);
   return writer;
 }

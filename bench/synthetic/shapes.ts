@@ -1,7 +1,7 @@
-// The shapes of well-known Llama models, and which tensor gets which type under each format, as llama.cpp's quantiser
-// (llama-quant.cpp) decides it.
+// The shapes of well-known Llama models, and the formats that a synthetic model can have.
 
-import { type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import type { TensorTypeName } from "cria/gguf";
+import { fileTypes, type Mixture } from "cria/quantize";
 
 export interface Shape {
   readonly dim: number;
@@ -104,46 +104,7 @@ export const formats = [
 
 export type Format = (typeof formats)[number];
 
-/** What a matrix does: the mixes spend more bits on some. */
-export type Role = "output" | "attn_v" | "ffn_down" | "other";
-
-/** The type of a matrix with rows of `rowLength`, in `layer` of `layers` (0 of 1 outside of the layers). */
-export function matrixType(
-  format: Format,
-  role: Role,
-  rowLength: number,
-  layer: number,
-  layers: number,
-): TensorTypeName {
-  return fitting(preferredType(format, role, layer, layers), rowLength);
-}
-
-function preferredType(format: Format, role: Role, layer: number, layers: number): TensorTypeName {
-  if (role === "output" && !["F32", "F16", "BF16", "Q8_0"].includes(format)) return "Q6_K";
-  if (format !== "Q4_K_M" && format !== "Q5_K_M") return format;
-  if ((role === "attn_v" || role === "ffn_down") && usesMoreBits(layer, layers)) return "Q6_K";
-  return format === "Q4_K_M" ? "Q4_K" : "Q5_K";
-}
-
-// The first and the last eighth of the layers, and every third one between.
-function usesMoreBits(layer: number, layers: number): boolean {
-  const eighth = Math.floor(layers / 8);
-  return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2;
-}
-
-// What llama.cpp takes where a row is no multiple of a super-block.
-const fallbacks: Partial<Record<TensorTypeName, TensorTypeName>> = {
-  Q2_K: "IQ4_NL",
-  Q3_K: "IQ4_NL",
-  IQ4_XS: "IQ4_NL",
-  Q4_K: "Q5_0",
-  Q5_K: "Q5_1",
-  Q6_K: "Q8_0",
-};
-
-function fitting(type: TensorTypeName, rowLength: number): TensorTypeName {
-  const fits = (name: TensorTypeName) => rowLength % tensorTypeByName(name)!.blockSize === 0;
-  if (fits(type)) return type;
-  const fallback = fallbacks[type];
-  return fallback !== undefined && fits(fallback) ? fallback : "F16";
+/** Which types the matrices of a format get, as llama.cpp's quantiser decides it. */
+export function mixtureOf(format: Format): Mixture {
+  return fileTypes.find(({ name }) => name === format) ?? { type: format as TensorTypeName };
 }

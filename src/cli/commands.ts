@@ -20,6 +20,7 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "how well a model predicts a text",
     load: async () => (await import("./perplexity.js")).perplexity,
   },
+  quantize: { summary: "make a smaller model", load: async () => (await import("./quantize.js")).quantize },
   bench: {
     summary: "how fast models run, and how far that is from this machine's limits",
     load: async () => (await import("./bench.js")).bench,

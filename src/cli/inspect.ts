@@ -9,6 +9,7 @@ import { compileKernels } from "../machine/kernels.js";
 import { tokenizerFrom } from "../tokenizer/index.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
+import { mebibytes } from "./mebibytes.js";
 import { loadOptions, planOptions } from "./model-options.js";
 
 /** Elements of an array that are shown. */
@@ -113,8 +114,4 @@ function table(rows: readonly (readonly string[])[]): string[] {
   return rows.map(
     (row) => `  ${row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i]!) : cell)).join("  ")}`,
   );
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -62,7 +62,7 @@ export async function withModel<Result>(
 export async function openModel(values: OptionValues<typeof modelOptions>, signal: AbortSignal): Promise<Model> {
   const path = values.model ?? demoModel;
   const options = await loadOptions(path, values);
-  const bar = progressBar(path);
+  const bar = progressBar(path, "loading");
   try {
     return await loadModel(path, { ...options, signal, onProgress: bar.show });
   } finally {

@@ -51,8 +51,11 @@ export interface Gguf {
   readonly hasData: boolean;
   /** The tensor of this name. */
   tensor(name: string): GgufTensor | undefined;
-  /** The tensor's bytes, as they are in the file. Throws GgufError where the file has changed or is closed. */
-  readTensor(tensor: GgufTensor): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * The tensor's bytes, as they are in the file, or `bytes` of them from the tensor's byte `from` on. Throws GgufError where the file
+   * has changed or is closed, RangeError where the tensor has not so many bytes.
+   */
+  readTensor(tensor: GgufTensor, from?: number, bytes?: number): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
@@ -142,12 +145,15 @@ class OpenGguf implements Gguf {
     return this.#byName.get(name);
   }
 
-  async readTensor(tensor: GgufTensor): Promise<Uint8Array<ArrayBuffer>> {
+  async readTensor(tensor: GgufTensor, from = 0, bytes = tensor.bytes - from): Promise<Uint8Array<ArrayBuffer>> {
     const subject = printable(tensor.name);
     if (this.#byName.get(tensor.name) !== tensor) {
       throw new GgufError("GGUF_TENSOR_NAME", "this tensor is not of this model", { subject });
     }
-    const { offset } = tensor;
+    if (!(from >= 0 && bytes >= 0 && from + bytes <= tensor.bytes)) {
+      throw new RangeError(`bytes ${from} .. ${from + bytes} of a tensor of ${tensor.bytes}`);
+    }
+    const offset = tensor.offset + from;
     if (this.#closed) throw new GgufError("GGUF_CLOSED", "the model has been closed", { subject, offset });
     if (!this.hasData) {
       throw new GgufError("GGUF_TRUNCATED", "the file is a header only: the tensor data is missing", {
@@ -157,9 +163,9 @@ class OpenGguf implements Gguf {
     }
     const source = this.#sources[tensor.part];
     await source.verifyUnchanged();
-    const bytes = new Uint8Array(tensor.bytes);
-    await source.read(offset, bytes);
-    return bytes;
+    const target = new Uint8Array(bytes);
+    await source.read(offset, target);
+    return target;
   }
 
   async close(): Promise<void> {

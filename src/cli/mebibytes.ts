@@ -1,0 +1,6 @@
+// Sizes as people read them.
+
+/** A number of bytes in MiB, such as "1.8 MiB". */
+export function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

@@ -1,0 +1,47 @@
+// cria quantize: makes a smaller model.
+
+import { printable } from "../gguf/index.js";
+import { type FileTypeName, fileTypes, quantizeModel } from "../quantize/index.js";
+import { command } from "./command.js";
+import { UsageError } from "./failure.js";
+import { interruptible } from "./interrupt.js";
+import { mebibytes } from "./mebibytes.js";
+import { progressBar } from "./progress-bar.js";
+
+const names = fileTypes.map(({ name }) => name).join(" ");
+
+export const quantize = command({
+  usage: "[options] in.gguf out.gguf TYPE",
+  about: `Makes a smaller model of one whose weights are floats (F32, F16, BF16); of a split one, name the first part. Types, the
+largest first: ${names}.
+Which matrices get which type is llama.cpp's choice. stdout gets the sizes and the bits per weight.`,
+  options: {
+    threads: {
+      flags: ["-t", "--threads"],
+      type: "number",
+      value: "N",
+      help: "workers that encode (default: the processors that this process may use)",
+    },
+  },
+  async run({ threads }, positionals) {
+    const [input, output, type, ...more] = positionals;
+    if (input === undefined || output === undefined || type === undefined || more.length > 0) {
+      throw new UsageError(`${positionals.length} arguments: give in.gguf, out.gguf and one of ${names}`);
+    }
+    const bar = progressBar(input, "quantising");
+    const summary = await interruptible((signal) =>
+      quantizeModel(input, output, { type: type.toUpperCase() as FileTypeName, threads, signal, onProgress: bar.show }),
+    ).finally(bar.clear);
+    const types = [...summary.tensors].map(([name, count]) => `${count} ${name}`).join(", ");
+    const lines = [
+      `${printable(input)}: ${sizeOf(summary.inputBytes)}`,
+      `${printable(output)}: ${sizeOf(summary.outputBytes)}, ${summary.bitsPerWeight.toFixed(2)} bits per weight: ${types}`,
+      "",
+    ];
+    process.stdout.write(lines.join("\n"));
+  },
+});
+
+function sizeOf(bytes: number): string {
+  return `${bytes} bytes (${mebibytes(bytes)})`;
+}
