@@ -7,7 +7,7 @@ import { chooseThreads, type ThreadRequest, usableCpus } from "../dist/machine/c
 import { cpuTopology } from "../dist/machine/cpu/topology.js";
 import { allowed, cgroup1, cgroup2, epyc, laptop, type MachineFiles, machine, withMachine } from "./cpu-machines.js";
 
-const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_M.gguf", import.meta.url));
+const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 
 const choose = (files: MachineFiles, request: Partial<ThreadRequest> = {}) =>
   withMachine(files, async (root) =>

@@ -99,7 +99,7 @@ describe.skipIf(!hasReferenceData)("tokenizers of real models", () => {
   });
 });
 
-const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_M.gguf", import.meta.url));
+const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 
 describe.skipIf(!existsSync(demo))("the tokenizer of the demo model", () => {
   it("encodes a chat turn", async () => {

@@ -41,7 +41,7 @@ export const modelOptions = {
 } as const satisfies OptionTable;
 
 /** The demo model that ships with the package. */
-export const demoModel = fileURLToPath(new URL("../../models/cria-demo-Q4_K_M.gguf", import.meta.url));
+export const demoModel = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 
 /** Loads the model that the options name, gives it to `use`, and disposes of it. Ctrl-C aborts the loading, and the signal for `use`. */
 export async function withModel<Result>(
