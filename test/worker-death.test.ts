@@ -4,14 +4,13 @@
 // Traps are real ones: `assets` points to a worker's entry of the test's own, which makes one worker believe that the residual stream
 // lies beyond the end of the memory, and then runs the entry that ships.
 
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Worker } from "node:worker_threads";
 import { loadModel, type Model, WorkerError } from "cria";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { endless, fixtureModel, randomIds } from "./fixture-model.js";
+import { temporaryFolder } from "./temporary-folder.js";
 
 const VOCAB = 512;
 /** Calls must have rejected by then. */
@@ -19,18 +18,16 @@ const SOON = 2000; // ms
 
 const dist = new URL("../dist/", import.meta.url);
 let file: Uint8Array<ArrayBuffer>;
-let folder: string;
+const folder = temporaryFolder();
 beforeAll(async () => {
   file = await fixtureModel({
     ...{ dim: 64, layers: 2, heads: 2, kvHeads: 1, ffn: 96, vocab: VOCAB },
     format: () => "Q8_0",
   });
-  folder = mkdtempSync(join(tmpdir(), "cria-death-"));
   for (const name of readdirSync(dist).filter((name) => name.endsWith(".wasm"))) {
-    copyFileSync(new URL(name, dist), join(folder, name));
+    copyFileSync(new URL(name, dist), folder.path(name));
   }
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Workers that Node has started in this process, in order. */
 let workers: Worker[] = [];
@@ -44,13 +41,13 @@ afterEach(() => void process.off("worker", remember));
 /** Loads the fixture with workers of which `victim` runs `sabotage` on its `blueprint` first. */
 async function loadSabotaged(victim: number, sabotage: string): Promise<Model> {
   writeFileSync(
-    join(folder, "worker.js"),
+    folder.path("worker.js"),
     `import { workerData } from "node:worker_threads";
      const { membership, program: { blueprint } } = workerData;
      if (membership.index === ${victim}) { ${sabotage} }
      await import(${JSON.stringify(new URL("engine/worker.js", dist).href)});`,
   );
-  return loadModel(file, { threads: 3, sequences: 4, assets: pathToFileURL(`${folder}/`) });
+  return loadModel(file, { threads: 3, sequences: 4, assets: pathToFileURL(folder.path("/")) });
 }
 
 /** The address of the residual stream is right as often as it is looked up in `reads` times, then wild. */

@@ -117,10 +117,11 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     });
     const watch = watchProgress(memory, planned, onProgress);
     try {
-      const loading = client.ready(team);
-      // While the workers read, this thread makes the tokenizer.
-      const tokenizer = readTokenizer(gguf, planned.hyperparameters);
-      await abortable(loading, signal);
+      // While the workers read, this thread makes the tokenizer. One of the two that fails ends both.
+      const [tokenizer] = await Promise.all([
+        readTokenizer(gguf, planned.hyperparameters),
+        abortable(client.ready(team), signal),
+      ]);
       onProgress?.(1);
       return new Model({
         client,
@@ -264,7 +265,7 @@ async function readFrequencies(gguf: Gguf, h: Hyperparameters) {
   return ropeFrequencies(h.rope, factors);
 }
 
-function readTokenizer(gguf: Gguf, h: Hyperparameters): Tokenizer {
+async function readTokenizer(gguf: Gguf, h: Hyperparameters): Promise<Tokenizer> {
   const tokenizer = tokenizerFrom(gguf.metadata);
   if (tokenizer.vocabularySize > h.vocab) {
     throw new GgufError(

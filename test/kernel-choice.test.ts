@@ -1,0 +1,141 @@
+// Which build of the kernels runs, in every surrounding: the one that is asked for, else the fastest; on Node 20, where relaxed SIMD lies
+// behind a flag of V8, too. And what the builds must have in common.
+
+import { copyFileSync, readdirSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "rolldown";
+import { describe, expect, it } from "vitest";
+import { kernelBuilds } from "../dist/machine/kernels.js";
+import { compiled, kernelBytes, runnableBuilds } from "./kernel-module.js";
+import { runProgram } from "./run-program.js";
+import { temporaryFolder } from "./temporary-folder.js";
+
+const dist = new URL("../dist/", import.meta.url);
+/** What this machine should choose, on this Node. */
+const fastest = kernelBuilds.find((one) => runnableBuilds.includes(one))!;
+
+/** Loads the demo model and prints which kernels run it, and that they do. */
+const load = `
+const { loadModel } = await import("cria");
+const model = await loadModel("models/cria-demo-Q4_K_S.gguf", { threads: 2 });
+const { tokens } = await model.complete("Once", { maxTokens: 3 });
+console.log(model.info.kernels, tokens.length);
+`;
+
+/** Whether this thread accepts relaxed SIMD. */
+const validates = `
+const { readFileSync } = await import("node:fs");
+const validates = () => WebAssembly.validate(readFileSync("dist/kernels.relaxed.wasm"));
+`;
+
+const env = { CRIA_KERNELS: "" };
+const folder = temporaryFolder();
+
+describe("the build", () => {
+  it("is the fastest that the host can run", () => {
+    expect(runProgram(load, { env }).stdout).toBe(`${fastest} 3\n`);
+  });
+
+  it.each(runnableBuilds)("is %s where CRIA_KERNELS asks for it", (wanted) => {
+    expect(runProgram(load, { env: { CRIA_KERNELS: wanted } }).stdout).toBe(`${wanted} 3\n`);
+  });
+
+  it("is refused where CRIA_KERNELS asks for one that does not exist", () => {
+    const program = `await import("cria").then(({ loadModel }) => loadModel("models/cria-demo-Q4_K_S.gguf")).catch(
+      ({ code, message }) => console.log(code, message))`;
+    const { stdout } = runProgram(program, { env: { CRIA_KERNELS: "avx" } });
+    expect(stdout).toMatch(/^INVALID_OPTION CRIA_KERNELS is "avx".*simd/);
+  });
+
+  it("is the same after the host has compiled and run other WebAssembly", () => {
+    // (module (func (export "f") (result i32) (i32.const 42)))
+    const wasm = "0061736d010000000105016000017f03020100070501016600000a06010400412a0b";
+    const { stdout } = runProgram(
+      `const module = await WebAssembly.compile(Buffer.from("${wasm}", "hex"));
+       console.log(new WebAssembly.Instance(module).exports.f());
+       ${load}`,
+      { env },
+    );
+    expect(stdout).toBe(`42\n${fastest} 3\n`);
+  });
+
+  it("is the same in a worker thread, several at once", () => {
+    const { stdout } = runProgram(
+      `import { Worker } from "node:worker_threads";
+       for (let i = 0; i < 3; i++) new Worker(${JSON.stringify(`(async () => {${load}})()`)}, { eval: true });`,
+      { env },
+    );
+    expect(stdout).toBe(`${fastest} 3\n`.repeat(3));
+  });
+
+  it("leaves V8's flags as they were", () => {
+    const { stdout } = runProgram(
+      `${validates} const before = validates(); ${load}
+       console.log(validates() === before, validates() === before);`,
+      { env },
+    );
+    expect(stdout).toBe(`${fastest} 3\ntrue true\n`);
+  });
+
+  it("is found by a program that was bundled, beside it", async () => {
+    await bundle(folder.path("bundle"));
+    const program = pathToFileURL(folder.path("bundle/program.mjs"));
+    const { stdout } = runProgram(program, { env, args: ["models/cria-demo-Q4_K_S.gguf"] });
+    expect(stdout).toBe(`${fastest} 3\n`);
+  });
+});
+
+/** Bundles a program with cria in it, and the workers' entry, into a folder; the kernels are copied as they are. */
+async function bundle(to: string): Promise<void> {
+  const program = new URL("programs/bundled.mjs", import.meta.url);
+  for (const [name, url] of [
+    ["program.mjs", program],
+    ["assets/worker.js", new URL("engine/worker.js", dist)],
+  ] as const) {
+    const file = `${to}/${name}`;
+    await build({ input: fileURLToPath(url), platform: "node", output: { file, format: "esm" }, logLevel: "warn" });
+  }
+  for (const name of readdirSync(dist).filter((name) => name.endsWith(".wasm"))) {
+    copyFileSync(new URL(name, dist), `${to}/assets/${name}`);
+  }
+}
+
+describe("the builds", () => {
+  it.each(kernelBuilds)("%s has neither data nor a start function", (one) => {
+    expect(sectionIds(kernelBytes(one)).filter((id) => id === DATA || id === START)).toEqual([]);
+  });
+
+  it("import one shared memory and export the same table", () => {
+    const tables = runnableBuilds.map((one) => {
+      const module = compiled(one);
+      expect(WebAssembly.Module.imports(module)).toEqual([
+        expect.objectContaining({ module: "env", name: "memory", kind: "memory" }),
+      ]);
+      return WebAssembly.Module.exports(module)
+        .map(({ name, kind }) => `${kind} ${name}`)
+        .sort();
+    });
+    expect(tables[0].length).toBeGreaterThan(20);
+    for (const table of tables) expect(table).toEqual(tables[0]);
+  });
+});
+
+const START = 8;
+const DATA = 11;
+
+/** The ids of a module's sections, in order: after 8 bytes of header, each is an id, a LEB128 size, and so many bytes. */
+function sectionIds(bytes: Uint8Array): number[] {
+  const ids: number[] = [];
+  for (let at = 8; at < bytes.length; ) {
+    ids.push(bytes[at++]);
+    let size = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      size += (byte & 127) * 2 ** shift;
+      if (byte < 128) break;
+    }
+    at += size;
+  }
+  expect(ids).toContain(10); // code
+  return ids;
+}
