@@ -1,0 +1,71 @@
+// The house: imports point one way. Reads the import lines of src and assembly, and names every arrow that points up.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+// What the files of a room may import beside each other. Files that stand in src itself are rooms of their own.
+const leaves = ["errors", "printable", "worker-handle"];
+const src: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  printable: [],
+  "worker-handle": ["errors"],
+  gguf: leaves,
+  tokenizer: leaves,
+  machine: leaves,
+  model: ["machine", "gguf", ...leaves],
+  engine: ["model", "machine", "gguf", "tokenizer", ...leaves],
+  quantize: ["engine", "machine", "gguf", ...leaves],
+  index: ["engine", "model", "machine", "gguf", "tokenizer", ...leaves],
+  lab: ["index", "engine", "model", "machine", "gguf", "tokenizer", ...leaves],
+  cli: ["index", "lab", "quantize", "engine", "model", "machine", "gguf", "tokenizer", ...leaves],
+};
+const assembly: Readonly<Record<string, readonly string[]>> = {
+  abi: [],
+  lanes: [],
+  dot: [],
+  team: ["abi"],
+  formats: ["abi", "dot", "lanes"],
+  kernels: ["formats", "abi", "dot", "lanes"],
+  index: ["kernels", "dot", "team"],
+};
+
+const files = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join(folder, name));
+
+/** The room of a path: the folder, or the file, that stands in `top` itself. */
+const roomOf = (top: string, path: string) =>
+  relative(top, path)
+    .split(sep)[0]!
+    .replace(/\.[jt]s$/, "");
+
+function arrowsUp(top: string, rooms: Readonly<Record<string, readonly string[]>>): string[] {
+  const wrong: string[] = [];
+  for (const file of files(top)) {
+    const room = roomOf(top, file);
+    const text = readFileSync(join(root, file), "utf8");
+    for (const [, target] of text.matchAll(/(?:from|import|import\()\s*"(\.[^"]*)"/g)) {
+      const to = roomOf(top, join(dirname(file), target!));
+      if (to !== room && !rooms[room]?.includes(to)) wrong.push(`${file} -> ${target}`);
+    }
+  }
+  return wrong;
+}
+
+it("src imports point one way", () => {
+  expect(arrowsUp("src", src)).toEqual([]);
+});
+
+it("assembly imports point one way", () => {
+  expect(arrowsUp("assembly", assembly)).toEqual([]);
+});
+
+it("of assembly, src knows only abi", () => {
+  const others = files("src").filter((file) => /from "[^"]*assembly/.test(readFileSync(join(root, file), "utf8")));
+  expect(others).toEqual([]);
+});
