@@ -16,11 +16,11 @@ export interface Result extends Measurement {
 
 /** Replaces the results of the same comparisons on the same Node. One JSON object a line. */
 export function addResults(file: URL, added: readonly Result[]): Result[] {
-  const key = (result: Result) => `${result.comparison} ${result.label} ${result.node.split(".")[0]}`;
-  const results = new Map(readResults(file).map((result) => [key(result), result]));
-  for (const result of added) results.set(key(result), result);
-  writeFileSync(file, [...results.values()].map((result) => `${JSON.stringify(result)}\n`).join(""));
-  return [...results.values()];
+  const key = ({ comparison, node }: Result) => `${comparison} ${node.split(".")[0]}`;
+  const replaced = new Set(added.map(key));
+  const results = [...readResults(file).filter((result) => !replaced.has(key(result))), ...added];
+  writeFileSync(file, results.map((result) => `${JSON.stringify(result)}\n`).join(""));
+  return results;
 }
 
 function readResults(file: URL): Result[] {
