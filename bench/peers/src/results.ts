@@ -5,6 +5,9 @@ import { type Comparison, comparisons } from "./comparisons.js";
 import type { Measurement, Side } from "./rounds.js";
 import { median, pairRatios } from "./statistics.js";
 
+// The largest ratio of a run over its smallest, from which on something else was running.
+const NOISY = 1.5;
+
 /** A measurement, and under what it was made. */
 export interface Result extends Measurement {
   readonly node: string;
@@ -36,8 +39,8 @@ export function page(results: readonly Result[]): string {
   return `# cria beside its peers
 
 Written by \`bench/peers\`; [README.md](README.md) says how to run it. Every line is one run in which both took turns, ours, theirs, ours,
-theirs: \`ratio\` is the median over the pairs of how many times better cria was, and its range; the other figures are medians. Threads: 2
-unless the line says otherwise. Models have random weights in the real ones' shapes (\`bench/synthetic-model.ts\`), so that both do the same work.
+theirs: \`ratio\` is the median over the pairs of how many times better cria was, and its range, noisy where one pair is ${NOISY} times another;
+the other figures are medians. Threads: 2 unless the line says otherwise. Models have random weights in the real ones' shapes (\`bench/synthetic-model.ts\`), so that both do the same work.
 
 ${list("Machine", (result) => result.machine, known)}
 ${list("cria's kernels (SHA-256 of the builds)", (result) => result.kernels, known)}
@@ -80,6 +83,7 @@ function row(comparison: Comparison, result: Result): string {
   const ratio = median(ratios);
   const subject = comparison.kind === "matmul" ? theirs.name : `${comparison.shape} ${comparison.format.toUpperCase()}`;
   const verdict = bar === undefined ? "" : ratio >= bar ? "met" : "not met";
+  const noise = Math.max(...ratios) / Math.min(...ratios) > NOISY ? "noisy" : "";
   const cells = [
     subject,
     label,
@@ -90,7 +94,7 @@ function row(comparison: Comparison, result: Result): string {
     `**${ratio.toFixed(2)}**`,
     `${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`,
     bar?.toFixed(2) ?? "",
-    verdict,
+    [verdict, noise].filter((word) => word !== "").join(", "),
     `\`${comparison.name}\``,
   ];
   return `| ${cells.join(" | ")} |`;
