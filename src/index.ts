@@ -23,6 +23,7 @@ export type { Pooling } from "./engine/messages.js";
 export type { EmbedOptions, Model, Prompt } from "./engine/model.js";
 export type { SamplingOptions } from "./engine/sampling-options.js";
 export type { Sequence } from "./engine/sequence.js";
+export type { Pinning } from "./engine/worker-plan.js";
 export {
   ContextError,
   CriaError,
@@ -35,6 +36,7 @@ export {
 export type { CpuCache } from "./machine/cpu/caches.js";
 export type { CpuQuota } from "./machine/cpu/cgroup.js";
 export type { Core, CoreKind } from "./machine/cpu/cores.js";
+export type { PinRequest } from "./machine/cpu/pin-plan.js";
 export { type CpuGroup, type CpuTopology, cpuTopology, type NumaNode } from "./machine/cpu/topology.js";
 export type { KernelBuild } from "./machine/kernels.js";
 export type { MemoryPlan } from "./model/memory-plan.js";

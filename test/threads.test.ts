@@ -82,14 +82,18 @@ describe("the rule", () => {
     expect(await choose(laptop, { threadsBatch: 8 })).toEqual({
       threads: 4,
       threadsBatch: 8,
-      reason: "4 threads: 4 physical cores; quota none; affinity 8; 8 threads for prefill, as asked",
+      decodeWorkers: 4,
+      reason: "4 threads: 4 physical cores; quota none; affinity 8; 8 for prefill, as asked",
     });
     expect((await choose(laptop, { threadsBatch: 1 })).threadsBatch).toBe(1);
   });
 
-  it("says when workers must take turns", async () => {
-    const { reason } = await choose({ ...laptop, ...allowed("0-1") }, { threads: 4 });
-    expect(reason).toBe("4 threads: as asked; more than the 2 CPUs of this process: they take turns");
+  it("decode has no more workers than there are processors", async () => {
+    const { decodeWorkers, reason } = await choose({ ...laptop, ...allowed("0-1") }, { threads: 4 });
+    expect(decodeWorkers).toBe(2);
+    expect(reason).toBe("4 threads: as asked; decode uses 2, one for each CPU");
+    const stopped = await choose({ ...laptop, ...cgroup1("150000", "100000", "own") }, { threads: 2 });
+    expect(stopped.reason).toBe("2 threads: as asked; the quota stops more than 1.5");
     const topology = await withMachine({ ...laptop, ...cgroup1("150000", "100000", "own") }, (root) =>
       cpuTopology({ root }),
     );

@@ -38,6 +38,12 @@ export const modelOptions = {
     help: "GGUF file; of a split one, its first part (default: the demo model)",
   },
   ...planOptions,
+  pin: {
+    flags: ["--pin"],
+    type: "string",
+    value: "WHERE",
+    help: "pin each worker (Linux): physical, l3:N, node:N, or processors such as 0,2-5",
+  },
 } as const satisfies OptionTable;
 
 /** The demo model that ships with the package. */
@@ -64,7 +70,7 @@ export async function openModel(values: OptionValues<typeof modelOptions>, signa
   const options = await loadOptions(path, values);
   const bar = progressBar(path, "loading");
   try {
-    return await loadModel(path, { ...options, signal, onProgress: bar.show });
+    return await loadModel(path, { ...options, pin: values.pin, signal, onProgress: bar.show });
   } finally {
     bar.clear();
   }

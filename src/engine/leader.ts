@@ -232,8 +232,8 @@ export class Leader {
   }
 
   #workersFor(parts: readonly Part[]): number {
-    const { threads, threadsBatch } = this.#program;
-    return parts.length === 1 && parts[0]!.run.tokens.length === 1 ? threads : threadsBatch;
+    const { decodeWorkers, batchWorkers } = this.#program;
+    return parts.length === 1 && parts[0]!.run.tokens.length === 1 ? decodeWorkers : batchWorkers;
   }
 
   #finishPart({ job, run, firstLogits, firstHidden }: Part): void {

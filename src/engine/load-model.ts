@@ -3,6 +3,7 @@
 import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
 import { CriaError, GgufError, MemoryError, UnsupportedError } from "../errors.js";
 import { type Gguf, openGguf } from "../gguf/index.js";
+import type { PinRequest } from "../machine/cpu/pin-plan.js";
 import { compileKernels, instantiateKernels, type KernelBuild, type KernelModule } from "../machine/kernels.js";
 import { Team } from "../machine/team.js";
 import { architectureOf, readModel } from "../model/architectures.js";
@@ -16,7 +17,7 @@ import { LeaderClient } from "./client.js";
 import type { LeaderAnswer, Program } from "./messages.js";
 import { Model } from "./model.js";
 import { checkChoice, checkInteger, checkNames } from "./options.js";
-import { planWorkers, type WorkerPlan } from "./worker-plan.js";
+import { type Pinning, planWorkers, reportPinning, type WorkerPlan } from "./worker-plan.js";
 
 /** Element types of the KV cache. */
 export type KvCacheType = "f16" | "f32" | "q8_0";
@@ -32,6 +33,11 @@ export interface LoadOptions {
   readonly threads?: number;
   /** Workers that compute steps of several rows (prefill, batches). Default: `threads`. */
   readonly threadsBatch?: number;
+  /**
+   * Pins every worker to a processor of its own (Linux): `true`, `"physical"` (a core each), `"l3:N"` or `"node:N"` (within a group of
+   * `cpuTopology()`), or a list such as `"0,2-5"`. `threads` then counts these processors only. Default false.
+   */
+  readonly pin?: PinRequest;
   /** Positions of one sequence. Default: the smaller of the model's context and 4096. */
   readonly contextSize?: number;
   /** Sequences of full length that the KV cache has room for. Default 1. */
@@ -49,6 +55,7 @@ export interface LoadOptions {
 const optionNames = [
   "threads",
   "threadsBatch",
+  "pin",
   "contextSize",
   "sequences",
   "kvCache",
@@ -98,8 +105,8 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
       frequencies: frequencies.frequencies,
       source: await modelSource(gguf, source),
       contextSize: planned.contextSize,
-      threads: planned.workers.threads,
-      threadsBatch: planned.workers.threadsBatch,
+      decodeWorkers: planned.workers.decodeWorkers,
+      batchWorkers: planned.workers.threadsBatch,
     };
     signal?.throwIfAborted();
     const team = await Team.start({
@@ -109,8 +116,9 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
       memory,
       control: planned.layout.control,
       workers: planned.workers.workers,
-      regulars: planned.workers.regulars,
+      regulars: Math.min(planned.workers.decodeWorkers, planned.workers.threadsBatch),
       cores: planned.workers.cores,
+      pins: planned.workers.pin?.pins,
       program,
       onMessage: (_, message) => client.receive(message as LeaderAnswer),
       onDeath: (error) => client.end(error),
@@ -118,9 +126,9 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     const watch = watchProgress(memory, planned, onProgress);
     try {
       // While the workers read, this thread makes the tokenizer. One of the two that fails ends both.
-      const [tokenizer] = await Promise.all([
+      const [tokenizer, [pinned]] = await Promise.all([
         readTokenizer(gguf, planned.hyperparameters),
-        abortable(client.ready(team), signal),
+        abortable(Promise.all([team.pinned, client.ready(team)]), signal),
       ]);
       onProgress?.(1);
       return new Model({
@@ -131,7 +139,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         pooling: gguf.metadata.getNumber(`${planned.hyperparameters.architecture}.pooling_type`),
         contextSize: planned.contextSize,
         loadMilliseconds: performance.now() - begin,
-        info: describe(gguf, planned, kernels.build),
+        info: describe(gguf, planned, kernels.build, reportPinning(planned.workers, pinned)),
       });
     } catch (error) {
       client.end(new CriaError("DISPOSED", "the model was not loaded"));
@@ -204,13 +212,15 @@ export interface ModelInfo {
   readonly threadsBatch: number;
   /** Why so many, in one line: "2 threads: 2 physical cores; quota none; affinity 2". */
   readonly threadsReason: string;
+  /** Where the workers are pinned; undefined: nowhere. */
+  readonly pinning: Pinning | undefined;
   /** Which build of the kernels runs. */
   readonly kernels: KernelBuild;
   /** Bytes of shared memory by purpose. */
   readonly memory: MemoryPlan;
 }
 
-function describe(gguf: Gguf, planned: PlannedModel, kernels: KernelBuild): ModelInfo {
+function describe(gguf: Gguf, planned: PlannedModel, kernels: KernelBuild, pinning: Pinning | undefined): ModelInfo {
   const { hyperparameters: h, plan, contextSize, workers } = planned;
   let parameters = 0;
   const elements = new Map<string, number>();
@@ -235,6 +245,7 @@ function describe(gguf: Gguf, planned: PlannedModel, kernels: KernelBuild): Mode
     threads: workers.threads,
     threadsBatch: workers.threadsBatch,
     threadsReason: workers.reason,
+    pinning,
     kernels,
     memory: plan,
   };
@@ -317,7 +328,7 @@ function watchProgress(memory: WebAssembly.Memory, planned: PlannedModel, report
   return { stop: () => clearInterval(timer) };
 }
 
-function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+function abortable<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);

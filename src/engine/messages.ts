@@ -11,8 +11,8 @@ export interface Program {
   readonly source: ModelSource;
   readonly contextSize: number;
   /** Workers that take part in steps of one row, and of several. */
-  readonly threads: number;
-  readonly threadsBatch: number;
+  readonly decodeWorkers: number;
+  readonly batchWorkers: number;
 }
 
 /** How the hidden states of a text become one vector. */

@@ -1,7 +1,8 @@
 // A worker's entry. All workers load the model together; then the leader serves requests, and the followers wait for steps.
 
+import { pinThread } from "../machine/cpu/pin.js";
 import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
-import type { DeathNotice, WorkerData } from "../machine/team.js";
+import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
 import { architectureOf } from "../model/architectures.js";
 import { loadShare } from "../model/loading.js";
 import { Run } from "../model/run.js";
@@ -10,7 +11,9 @@ import { Leader } from "./leader.js";
 import type { Program } from "./messages.js";
 
 const { data, port } = await workerStart();
-const { membership, program } = data as WorkerData;
+const { membership, pin, program } = data as WorkerData;
+// First of all: memory that this worker is the first to touch then lies near its processor.
+if (pin !== undefined) port.postMessage({ type: "pin", ...(await pinThread(pin)) } satisfies PinNotice);
 const member = new Member(membership);
 
 try {

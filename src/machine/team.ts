@@ -4,6 +4,7 @@
 import { TEAM_BYTES, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
 import { WorkerError } from "../errors.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
+import type { PinResult } from "./cpu/pin.js";
 import { type Membership, poisonTeam } from "./member.js";
 
 export interface TeamOptions {
@@ -18,6 +19,8 @@ export interface TeamOptions {
   readonly regulars: number;
   /** Workers that can run at once. */
   readonly cores: number;
+  /** For each worker the processors that it is pinned to; undefined: none is pinned. */
+  readonly pins?: readonly (readonly number[])[] | undefined;
   /** What every worker is given beside its membership: structured-cloneable. */
   readonly program: unknown;
   /** A message from worker `index`. */
@@ -29,7 +32,14 @@ export interface TeamOptions {
 /** What a worker finds in its first message. */
 export interface WorkerData {
   readonly membership: Membership;
+  /** The processors to pin itself to, before anything else; it then says what came of it. */
+  readonly pin: readonly number[] | undefined;
   readonly program: unknown;
+}
+
+/** What a worker that was given a pin posts first. */
+export interface PinNotice extends PinResult {
+  readonly type: "pin";
 }
 
 /** What a worker posts when it leaves because of an error of its own. */
@@ -48,12 +58,18 @@ export class Team {
   readonly #words: Int32Array;
   readonly #options: TeamOptions;
   readonly #untold: unknown[] = [];
+  /** What came of every worker's pin. It waits for ever when a worker dies before it could say. */
+  readonly pinned: Promise<readonly PinResult[]>;
+  readonly #pinResults: PinResult[] = [];
+  #allPinned: (results: readonly PinResult[]) => void = () => undefined;
   #dead: WorkerError | undefined;
   #closing = false;
 
   private constructor(options: TeamOptions) {
     this.#options = options;
     this.#words = new Int32Array(options.memory.buffer);
+    this.pinned =
+      options.pins === undefined ? Promise.resolve([]) : new Promise((resolve) => (this.#allPinned = resolve));
   }
 
   /** Starts the workers. They run on their own; what they say arrives at `onMessage`. */
@@ -63,11 +79,13 @@ export class Team {
     team.#words[(options.control + TEAM_SPIN) >> 2] = options.workers > options.cores ? SPIN_OVERSUBSCRIBED : SPIN;
     for (let index = 0; index < options.workers; index++) {
       const { module, memory, control, workers, regulars, program } = options;
-      const data: WorkerData = { membership: { module, memory, control, index, workers, regulars }, program };
+      const membership: Membership = { module, memory, control, index, workers, regulars };
+      const data: WorkerData = { membership, pin: options.pins?.[index], program };
       team.#handles.push(
         await startWorker(options.entry, `cria-${index}`, data, {
           onMessage: (message) => {
-            if (isDeathNotice(message)) team.#die(index, message.message);
+            if (isNotice<DeathNotice>(message, "death")) team.#die(index, message.message);
+            else if (isNotice<PinNotice>(message, "pin")) team.#notePin(index, message);
             else options.onMessage(index, message);
           },
           onError: (error) => team.#die(index, error.message),
@@ -116,6 +134,11 @@ export class Team {
     return poison >= 1 && poison <= this.#options.workers ? poison - 1 : undefined;
   }
 
+  #notePin(index: number, result: PinResult): void {
+    this.#pinResults[index] = result;
+    if (Object.keys(this.#pinResults).length === this.#options.workers) this.#allPinned(this.#pinResults);
+  }
+
   #die(index: number, reason: string): void {
     if (this.#closing || this.#dead !== undefined) return;
     poisonTeam(this.#words, this.#options.control, index);
@@ -130,6 +153,6 @@ export class Team {
   }
 }
 
-function isDeathNotice(message: unknown): message is DeathNotice {
-  return typeof message === "object" && message !== null && (message as { type?: unknown }).type === "death";
+function isNotice<Notice extends { readonly type: string }>(message: unknown, type: Notice["type"]): message is Notice {
+  return typeof message === "object" && message !== null && (message as { type?: unknown }).type === type;
 }

@@ -15,10 +15,15 @@ export interface ThreadRequest {
 }
 
 export interface ThreadChoice {
-  /** Workers that take part in steps of one row: decode. */
+  /** Workers for steps of one row: decode. As asked for, or by the rule. */
   readonly threads: number;
-  /** Workers that take part in steps of several rows: prefill, batches. */
+  /** Workers for steps of several rows: prefill, batches. */
   readonly threadsBatch: number;
+  /**
+   * Workers that take part in steps of one row: no more than there are processors. Such a step has hundreds of barriers with little
+   * work between them; a worker that waits for a processor would cost more at each than it brings.
+   */
+  readonly decodeWorkers: number;
   /** Why, in one line: "2 threads: 2 physical cores; quota none; affinity 2". */
   readonly reason: string;
 }
@@ -32,11 +37,15 @@ export interface ThreadChoice {
 export function chooseThreads(topology: CpuTopology, request: ThreadRequest): ThreadChoice {
   const { threads, reason } = decodeThreads(topology, request);
   const threadsBatch = request.threadsBatch ?? threads;
-  const batch = threadsBatch === threads ? "" : `; ${plural(threadsBatch)} for prefill, as asked`;
-  const capacity = usableCpus(topology);
+  const { allowed, quota, source } = topology;
+  // Browsers may understate their processors: there the caller knows better.
+  const decodeWorkers = source === "navigator" ? threads : Math.min(threads, Math.max(1, allowed.length));
   const most = Math.max(threads, threadsBatch);
-  const excess = most > capacity ? `; more than the ${capacity} CPUs of this process: they take turns` : "";
-  return { threads, threadsBatch, reason: `${plural(threads)}: ${reason}${batch}${excess}` };
+  const notes = [`${plural(threads)}: ${reason}`];
+  if (threadsBatch !== threads) notes.push(`${threadsBatch} for prefill, as asked`);
+  if (decodeWorkers < threads) notes.push(`decode uses ${decodeWorkers}, one for each CPU`);
+  if (quota !== undefined && most > 1 && most > quota.cpus) notes.push(`the quota stops more than ${cpus(quota.cpus)}`);
+  return { threads, threadsBatch, decodeWorkers, reason: notes.join("; ") };
 }
 
 /** Workers that can run at once: the processors allowed, within the quota; at least 1. */
@@ -57,16 +66,20 @@ function decodeThreads(topology: CpuTopology, request: ThreadRequest): { threads
     return { threads: Number(environment), reason: "CRIA_THREADS" };
   }
   const { allowed, quota, cores } = topology;
-  const usableCores = cores?.filter(({ cpus }) => cpus.some((cpu) => allowed.includes(cpu))).length;
+  const usableCores = cores?.filter((core) => core.cpus.some((cpu) => allowed.includes(cpu))).length;
   const threads = Math.min(usableCpus(topology), usableCores ?? MOST_THREADS, MOST_THREADS);
   const parts = [
     usableCores === undefined
       ? "physical cores unknown"
       : `${usableCores} physical core${usableCores === 1 ? "" : "s"}`,
-    `quota ${quota === undefined ? "none" : Number(quota.cpus.toFixed(2))}`,
+    `quota ${quota === undefined ? "none" : cpus(quota.cpus)}`,
     `affinity ${allowed.length}`,
   ];
   return { threads, reason: parts.join("; ") };
+}
+
+function cpus(count: number): string {
+  return `${Number(count.toFixed(2))}`;
 }
 
 function plural(threads: number): string {

@@ -87,9 +87,9 @@ function readTopology(files: HostFiles): CpuTopology | undefined {
   };
 }
 
-/** The processors that this process's main thread may run on. */
-export function readAffinity(files: HostFiles): number[] | undefined {
-  const line = /^Cpus_allowed_list:\s*(.*)$/m.exec(files.text("/proc/self/status") ?? "");
+/** The processors that a thread may run on: the process's main thread, or that of another status file. */
+export function readAffinity(files: HostFiles, status = "/proc/self/status"): number[] | undefined {
+  const line = /^Cpus_allowed_list:\s*(.*)$/m.exec(files.text(status) ?? "");
   return parseCpuList(line?.[1]);
 }
 
