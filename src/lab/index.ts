@@ -1,0 +1,10 @@
+// `cria/lab`: what `cria bench` and `cria kernels` print, as data: whole models, kernels, and the limits of the machine.
+
+export { type BenchResult, bench } from "./bench.js";
+export type { BenchOptions, BenchTest } from "./bench-tests.js";
+export type { KernelRow, PeakName, PreparedCase } from "./cases/case.js";
+export { type KernelCase, type KernelName, kernelNames, kernelRows } from "./cases/table.js";
+export { LabTeam, type LabTeamOptions } from "./lab-team.js";
+export { type KernelChoice, type KernelMeasurement, kernelCases, measureKernels } from "./measure-kernels.js";
+export { type Residence, residence } from "./residence.js";
+export { type Limit, limitOf, measureRoofline, type Roofline, RooflineProbe, type Work } from "./roofline.js";
