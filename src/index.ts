@@ -16,11 +16,11 @@ export {
   type LoadOptions,
   type LoadSource,
   loadModel,
-  type ModelInfo,
 } from "./engine/load-model.js";
 export type { TokenLogprob } from "./engine/logprobs.js";
 export type { Pooling } from "./engine/messages.js";
 export type { EmbedOptions, Model, Prompt } from "./engine/model.js";
+export type { ModelInfo } from "./engine/model-info.js";
 export type { SamplingOptions } from "./engine/sampling-options.js";
 export type { Sequence } from "./engine/sequence.js";
 export type { Pinning } from "./engine/worker-plan.js";

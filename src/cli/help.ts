@@ -1,14 +1,8 @@
-// What --help and --version print.
+// What --help prints.
 
-import { readFileSync } from "node:fs";
 import type { Command, Option } from "./command.js";
 import { commands } from "./commands.js";
-
-/** The version in package.json. */
-export function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
+import { version } from "./version.js";
 
 export function globalHelp(): string {
   const rows = Object.entries(commands).map(([name, { summary }]) => [name, summary] as const);

@@ -42,12 +42,13 @@ async function runCommand(name: string, args: readonly string[]): Promise<void> 
 
 /** `cria`, `cria --help`, `cria help run`, `cria --version`, and mistakes. */
 async function withoutCommand(first: string | undefined, rest: readonly string[]): Promise<void> {
-  const { globalHelp, version } = await import("./help.js");
+  const { globalHelp } = await import("./help.js");
   if (first === "help" && rest[0] !== undefined && Object.hasOwn(commands, rest[0])) {
     await runCommand(rest[0], ["--help"]);
   } else if (first === undefined || first === "help" || first === "--help" || first === "-h") {
     process.stdout.write(globalHelp());
   } else if (first === "--version" || first === "-v") {
+    const { version } = await import("./version.js");
     process.stdout.write(`cria ${version()}\n`);
   } else {
     const kind = first.startsWith("-") ? "unknown option" : "unknown command";

@@ -6,8 +6,8 @@ import type { Tokenizer } from "../tokenizer/index.js";
 import { Chat, type ChatOptions } from "./chat.js";
 import type { LeaderClient } from "./client.js";
 import { type Completion, collect, type GeneratedPart, type GenerateOptions, streamGeneration } from "./generation.js";
-import type { ModelInfo } from "./load-model.js";
 import type { Pooling } from "./messages.js";
+import type { ModelInfo } from "./model-info.js";
 import { checkChoice, checkNames } from "./options.js";
 import { checkIds, Sequence } from "./sequence.js";
 

@@ -1,0 +1,38 @@
+// What a model tells of itself.
+
+import type { KernelBuild } from "../machine/kernels.js";
+import type { MemoryPlan } from "../model/memory-plan.js";
+import type { Pinning } from "./worker-plan.js";
+
+/** What a model is: `model.info`. */
+export interface ModelInfo {
+  /** `general.architecture` */
+  readonly architecture: string;
+  /** `general.name`, if the file has one. */
+  readonly name: string | undefined;
+  /** Weights, all tensors together. */
+  readonly parameters: number;
+  /** The format of most weights, such as "Q4_K". */
+  readonly format: string;
+  /** Positions of one sequence. */
+  readonly contextSize: number;
+  /** Positions that the model was trained for. */
+  readonly trainedContextSize: number;
+  readonly vocabularySize: number;
+  /** Elements of a hidden state, and of an embedding. */
+  readonly dim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Workers that compute steps of one row (decode), and of several (prefill, batches). */
+  readonly threads: number;
+  readonly threadsBatch: number;
+  /** Why so many, in one line: "2 threads: 2 physical cores; quota none; affinity 2". */
+  readonly threadsReason: string;
+  /** Where the workers are pinned; undefined: nowhere. */
+  readonly pinning: Pinning | undefined;
+  /** Which build of the kernels runs. */
+  readonly kernels: KernelBuild;
+  /** Bytes of shared memory by purpose. */
+  readonly memory: MemoryPlan;
+}
