@@ -3,6 +3,7 @@
 import { type Bar, type Comparison, type LoadComparison, modelThreads } from "./comparisons.js";
 import type { Subject, Test } from "./peer.js";
 import { PeerProcess } from "./peer-process.js";
+import { quietRounds } from "./quiet.js";
 
 /** One line of the results. */
 export interface Measurement {
@@ -73,11 +74,20 @@ export async function runComparison(comparison: Comparison, options: RunOptions)
 
 async function testRounds(pair: readonly PeerProcess[], test: Test, rounds: number): Promise<Sides> {
   for (const peer of pair) await peer.run(test); // caches and compilers warm up
-  const values: number[][] = pair.map(() => []);
-  for (let round = 0; round < rounds; round++) {
-    for (const [i, peer] of pair.entries()) values[i]!.push(await peer.run(test));
-  }
-  return [side(pair[0]!, values[0]!), side(pair[1]!, values[1]!)];
+  const values = await quietRounds(rounds, async () => {
+    const ours = await pair[0]!.run(test);
+    return [ours, await pair[1]!.run(test)] as const;
+  });
+  return [
+    side(
+      pair[0]!,
+      values.map(([ours]) => ours),
+    ),
+    side(
+      pair[1]!,
+      values.map(([, theirs]) => theirs),
+    ),
+  ];
 }
 
 /** Loading, and the peak of resident memory after a prompt and an answer: each time in a process that does nothing else. */
@@ -85,29 +95,34 @@ async function loadRounds(
   comparison: LoadComparison,
   options: RunOptions,
 ): Promise<{ seconds: Sides; megabytes: Sides }> {
-  const modules = [comparison.ours, comparison.theirs];
   const subject = subjectOf(comparison, options);
-  const seconds: number[][] = [[], []];
-  const megabytes: number[][] = [[], []];
-  const last: PeerProcess[] = [];
-  // The first round warms up the page cache.
-  for (let round = 0; round <= options.rounds; round++) {
-    for (const [i, module] of modules.entries()) {
-      const peer = await PeerProcess.start(module, options.node, subject);
-      try {
-        await peer.run({ kind: "prefill", count: 512 });
-        await peer.run({ kind: "decode", count: 8 });
-      } finally {
-        await peer.stop();
-      }
-      last[i] = peer;
-      if (round === 0) continue;
-      seconds[i]!.push(peer.loadSeconds);
-      megabytes[i]!.push(peer.last.peakBytes / 1e6);
+  const loaded = async (module: string) => {
+    const peer = await PeerProcess.start(module, options.node, subject);
+    try {
+      await peer.run({ kind: "prefill", count: 512 });
+      await peer.run({ kind: "decode", count: 8 });
+    } finally {
+      await peer.stop();
     }
-  }
-  const sides = (values: number[][]): Sides => [side(last[0]!, values[0]!), side(last[1]!, values[1]!)];
-  return { seconds: sides(seconds), megabytes: sides(megabytes) };
+    return peer;
+  };
+  const round = async () => {
+    const ours = await loaded(comparison.ours);
+    return [ours, await loaded(comparison.theirs)] as const;
+  };
+  await round(); // the page cache warms up
+  const rounds = await quietRounds(options.rounds, round);
+  const sides = (amount: (peer: PeerProcess) => number): Sides => [
+    side(
+      rounds[0]![0],
+      rounds.map(([ours]) => amount(ours)),
+    ),
+    side(
+      rounds[0]![1],
+      rounds.map(([, theirs]) => amount(theirs)),
+    ),
+  ];
+  return { seconds: sides((peer) => peer.loadSeconds), megabytes: sides((peer) => peer.last.peakBytes / 1e6) };
 }
 
 function side({ last }: PeerProcess, values: number[]): Side {
