@@ -62,7 +62,7 @@ describe("a quantised file", () => {
     F32: 0,
     F16: 2e-3,
     BF16: 2e-2,
-    Q8_0: 3e-2,
+    Q8_0: 6e-2,
     Q6_K: 0.12,
     Q5_K_M: 0.2,
     Q5_K_S: 0.2,
