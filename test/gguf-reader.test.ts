@@ -133,6 +133,12 @@ describe("sources", () => {
       const gguf = await openGguf(source);
       expect(gguf.hasData).toBe(true);
       expect(await gguf.readTensor(gguf.tensor("w")!)).toEqual(Uint8Array.from({ length: 64 }, (_, index) => index));
+      const part = await gguf.readTensor(gguf.tensor("w")!, 10, 5);
+      expect(part).toEqual(Uint8Array.from({ length: 5 }, (_, index) => 10 + index));
+      expect((await gguf.readTensor(gguf.tensor("w")!, 60)).length).toBe(4);
+      for (const [from, bytes] of [[-1], [65], [60, 5], [0, 65], [0, -1], [Number.NaN]]) {
+        await expect(gguf.readTensor(gguf.tensor("w")!, from, bytes)).rejects.toThrow(RangeError);
+      }
       expect(gguf.tensor("v")).toBeUndefined();
       expect(gguf.parts[0]).toMatchObject({ path: undefined, size: bytes.length, modified: undefined });
       await gguf.close();

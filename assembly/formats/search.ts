@@ -7,7 +7,7 @@
 //   measure   every trial is measured as it will be decoded, rounded to a half where the format has halves: what measures
 //             better is better in the file
 //
-// No multiplication is fused with an addition, so both builds encode alike.
+// No multiplication is fused with an addition, so all builds encode alike.
 //
 // Cost of a trial for 4 weights: 1 load, 5 operations for the levels, 5 for the error, 6 for the sums.
 
