@@ -14,10 +14,9 @@ export async function withMachine<Result>(
 ): Promise<Result> {
   const root = mkdtempSync(join(tmpdir(), "cria-cpu-"));
   try {
-    for (const [path, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, path), content);
-    }
+    const folders = new Set(Object.keys(files).map((path) => dirname(join(root, path))));
+    for (const folder of folders) mkdirSync(folder, { recursive: true });
+    for (const [path, content] of Object.entries(files)) writeFileSync(join(root, path), content);
     return await use(root);
   } finally {
     rmSync(root, { recursive: true });
@@ -93,14 +92,14 @@ export const laptop = machine({
   caches: ["32K", "256K", "8192K"],
 });
 
-/** Two sockets, four NUMA nodes in each, two L3 caches in each of those, four cores with two threads each: 128 processors. */
+/** Two sockets, four NUMA nodes in each, two L3 caches in each of those, two cores with two threads each: 64 processors. */
 export const epyc = machine({
   sockets: 2,
   nodesPerSocket: 4,
   l3PerNode: 2,
-  coresPerL3: 4,
+  coresPerL3: 2,
   smt: 2,
-  model: "AMD EPYC 7532 32-Core Processor",
+  model: "AMD EPYC 7302 16-Core Processor",
   caches: ["32K", "512K", "16384K"],
 });
 

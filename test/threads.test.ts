@@ -5,7 +5,7 @@ import { type LoadOptions, loadModel } from "cria";
 import { afterEach, describe, expect, it } from "vitest";
 import { chooseThreads, type ThreadRequest, usableCpus } from "../dist/machine/cpu/threads.js";
 import { cpuTopology } from "../dist/machine/cpu/topology.js";
-import { allowed, cgroup1, cgroup2, epyc, laptop, type MachineFiles, machine, withMachine } from "./cpu-machines.js";
+import { allowed, cgroup1, cgroup2, epyc, laptop, type MachineFiles, withMachine } from "./cpu-machines.js";
 
 const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 
@@ -22,7 +22,7 @@ const choose = (files: MachineFiles, request: Partial<ThreadRequest> = {}) =>
 describe("the rule", () => {
   it.each<[string, MachineFiles, string]>([
     ["a laptop of 4 cores with 2 threads each", laptop, "4 threads: 4 physical cores; quota none; affinity 8"],
-    ["two sockets", epyc, "64 threads: 64 physical cores; quota none; affinity 128"],
+    ["two sockets", epyc, "32 threads: 32 physical cores; quota none; affinity 64"],
     [
       "both threads of one core, and one of another",
       { ...laptop, ...allowed("0,4-5") },
@@ -34,9 +34,9 @@ describe("the rule", () => {
       "1 thread: 4 physical cores; quota 1.5; affinity 8",
     ],
     [
-      "7.65 of 128 processors",
+      "7.65 of 64 processors",
       { ...epyc, ...cgroup2(["-", "max 100000", "765000 100000", "max 100000"]) },
-      "7 threads: 64 physical cores; quota 7.65; affinity 128",
+      "7 threads: 32 physical cores; quota 7.65; affinity 64",
     ],
     [
       "a quota of less than one",
@@ -61,9 +61,12 @@ describe("the rule", () => {
   });
 
   it("a machine of 512 cores gets the largest team", async () => {
-    const files = machine({ sockets: 8, nodesPerSocket: 1, l3PerNode: 1, coresPerL3: 64, smt: 1, model: "" });
-    expect((await choose(files)).threads).toBe(256);
-  }, 60_000);
+    const topology = await withMachine(laptop, (root) => cpuTopology({ root }));
+    const cpus = Array.from({ length: 512 }, (_, cpu) => cpu);
+    const cores = cpus.map((cpu) => ({ cpus: [cpu], socket: 0, kind: undefined }));
+    const request = { threads: undefined, threadsBatch: undefined, environment: undefined };
+    expect(chooseThreads({ ...topology, allowed: cpus, cores }, request).threads).toBe(256);
+  });
 
   it("the option counts before CRIA_THREADS, and that before the rule", async () => {
     expect((await choose(laptop, { threads: 3, environment: "2" })).reason).toBe("3 threads: as asked");
@@ -88,16 +91,15 @@ describe("the rule", () => {
     expect((await choose(laptop, { threadsBatch: 1 })).threadsBatch).toBe(1);
   });
 
-  it("decode has no more workers than there are processors", async () => {
-    const { decodeWorkers, reason } = await choose({ ...laptop, ...allowed("0-1") }, { threads: 4 });
-    expect(decodeWorkers).toBe(2);
-    expect(reason).toBe("4 threads: as asked; decode uses 2, one for each CPU");
-    const stopped = await choose({ ...laptop, ...cgroup1("150000", "100000", "own") }, { threads: 2 });
+  it("says when workers are more than can run", async () => {
+    const crowded = await choose({ ...laptop, ...allowed("0-1") }, { threads: 4 });
+    expect(crowded).toMatchObject({ threads: 4, threadsBatch: 4, decodeWorkers: 2 });
+    expect(crowded.reason).toBe("4 threads: as asked; decode uses 2, one for each CPU");
+    const container = { ...laptop, ...cgroup1("150000", "100000", "own") };
+    const stopped = await choose(container, { threads: 2 });
+    expect(stopped).toMatchObject({ threads: 2, decodeWorkers: 2 });
     expect(stopped.reason).toBe("2 threads: as asked; the quota stops more than 1.5");
-    const topology = await withMachine({ ...laptop, ...cgroup1("150000", "100000", "own") }, (root) =>
-      cpuTopology({ root }),
-    );
-    expect(usableCpus(topology)).toBe(1);
+    expect(usableCpus(await withMachine(container, (root) => cpuTopology({ root })))).toBe(1);
   });
 });
 

@@ -8,7 +8,7 @@ import { type CpuTopology, cpuTopology } from "../machine/cpu/topology.js";
 import { checkInteger } from "./options.js";
 
 export interface WorkerPlan extends ThreadChoice {
-  /** The team: as many as its widest steps have. */
+  /** The team: as many as its widest steps have. What takes part in the narrower ones is their first part. */
   readonly workers: number;
   /** Workers that can run at once. */
   readonly cores: number;
@@ -46,7 +46,7 @@ export async function planWorkers(options: WorkerOptions): Promise<WorkerPlan> {
   const topology: CpuTopology = pinned === undefined ? machine : { ...machine, allowed: pinned };
   const environment = typeof process === "undefined" ? undefined : process.env?.["CRIA_THREADS"];
   const choice = chooseThreads(topology, { threads, threadsBatch, environment });
-  const workers = Math.max(choice.threads, choice.threadsBatch);
+  const workers = Math.max(choice.decodeWorkers, choice.threadsBatch);
   const pins = pinned === undefined ? undefined : pinsOf(pinned, workers);
   return {
     ...choice,
