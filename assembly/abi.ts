@@ -34,8 +34,9 @@ export const KV_Q8_0 = 2;
 //      320  poison     0, or 1 + the index of the worker that died: final
 //      324  poison op  the op at which it died
 //      384  decision   two words, used in turn by even and odd barriers: what the leader decided (go on, or abort)
-//      448  spin       how often a waiting worker looks before it sleeps
+//      448  spin       how often a waiting worker looks before it sleeps, in steps that have a processor for each worker
 //      452  workers    workers that take part in the current step
+//      456  cpus       processors that the workers have; 0: enough
 //      512  full step  steps that the leader has announced to all workers, the reserves too
 //      516  full idle  reserves asleep, waiting for such a step
 //      576  tickets    TICKETS words, one cache line each
@@ -49,6 +50,7 @@ export const TEAM_POISON_OP = 324;
 export const TEAM_DECISION = 384;
 export const TEAM_SPIN = 448;
 export const TEAM_WORKERS = 452;
+export const TEAM_CPUS = 456;
 export const TEAM_FULL_STEP = 512;
 export const TEAM_FULL_IDLE = 516;
 export const TEAM_TICKETS = 576;

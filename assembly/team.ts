@@ -12,6 +12,7 @@
 import {
   BARRIER_POISON,
   TEAM_ARRIVED,
+  TEAM_CPUS,
   TEAM_DECISION,
   TEAM_FULL_IDLE,
   TEAM_FULL_STEP,
@@ -32,9 +33,15 @@ let self: i32 = 0;
 let all: i32 = 1;
 let size: i32 = 1;
 let phase: i32 = 0;
+/** How often this worker looks, in the current step, before it sleeps. */
+let patience: i32 = 0;
 /** Where this worker waits for a step, and counts itself when it sleeps. */
 let stepWord: usize = 0;
 let idleWord: usize = 0;
+
+// Where workers are more than processors, to look again only keeps the others from coming.
+// @ts-ignore: decorator
+@inline const CROWDED_LOOKS = 50;
 
 // Nobody sleeps longer than this without looking at the poison again.
 // @ts-ignore: decorator
@@ -48,10 +55,17 @@ export function teamJoin(block: usize, index: i32, workers: i32, regulars: i32):
   control = block;
   self = index;
   all = workers;
-  size = workers;
+  setSize(workers);
   stepWord = block + (index < regulars ? TEAM_STEP : TEAM_FULL_STEP);
   idleWord = block + (index < regulars ? TEAM_IDLE : TEAM_FULL_IDLE);
   phase = atomic.load<i32>(block, TEAM_PHASE);
+}
+
+function setSize(workers: i32): void {
+  const cpus = atomic.load<i32>(control, TEAM_CPUS);
+  const spin = atomic.load<i32>(control, TEAM_SPIN);
+  size = workers;
+  patience = cpus != 0 && workers > cpus && spin > CROWDED_LOOKS ? CROWDED_LOOKS : spin;
 }
 
 /**
@@ -75,7 +89,7 @@ export function barrier(vote: i32): i32 {
     // A sleeper counts itself before it compares `phase`, so either it sees the new phase or it is seen here.
     if (atomic.load<i32>(control, TEAM_SLEEPERS) != 0) atomic.notify(control + TEAM_PHASE, -1);
   } else {
-    let looks = atomic.load<i32>(control, TEAM_SPIN);
+    let looks = patience;
     while (atomic.load<i32>(control, TEAM_PHASE) == here) {
       if (--looks < 0) {
         sleepAtBarrier(here);
@@ -101,7 +115,7 @@ function sleepAtBarrier(here: i32): void {
  * from `awaitStep`. All tickets are back at 0.
  */
 export function announceStep(workers: i32): void {
-  size = workers;
+  setSize(workers);
   atomic.store<i32>(control, workers, TEAM_WORKERS);
   for (let cell = 0; cell < TICKETS; cell++) resetTickets(cell);
   atomic.add<i32>(control, 1, TEAM_STEP);
@@ -113,12 +127,12 @@ export function announceStep(workers: i32): void {
 
 /** A follower waits for its next step, after `last`; returns its number, or -1 when the team is poisoned. */
 export function awaitStep(last: i32): i32 {
-  let looks = atomic.load<i32>(control, TEAM_SPIN);
+  let looks = patience;
   let now = atomic.load<i32>(stepWord);
   while (now == last && --looks >= 0) now = atomic.load<i32>(stepWord);
   if (now == last) now = sleepUntilStep(last);
   // Neither changes before this worker has come to the step's first barrier. A reserve has missed the barriers of other steps.
-  size = atomic.load<i32>(control, TEAM_WORKERS);
+  setSize(atomic.load<i32>(control, TEAM_WORKERS));
   phase = atomic.load<i32>(control, TEAM_PHASE);
   return now;
 }

@@ -118,7 +118,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
       control: planned.layout.control,
       workers: planned.workers.workers,
       regulars: Math.min(planned.workers.decodeWorkers, planned.workers.threadsBatch),
-      cores: planned.workers.cores,
+      cpus: planned.workers.cpus,
       pins: planned.workers.pin?.pins,
       program,
       onMessage: (_, message) => client.receive(message as LeaderAnswer),

@@ -3,15 +3,15 @@
 import { CriaError } from "../errors.js";
 import type { PinResult } from "../machine/cpu/pin.js";
 import { type PinRequest, pinnedCpus, pinsOf } from "../machine/cpu/pin-plan.js";
-import { chooseThreads, MOST_THREADS, type ThreadChoice, usableCpus } from "../machine/cpu/threads.js";
+import { chooseThreads, MOST_THREADS, type ThreadChoice } from "../machine/cpu/threads.js";
 import { type CpuTopology, cpuTopology } from "../machine/cpu/topology.js";
 import { checkInteger } from "./options.js";
 
 export interface WorkerPlan extends ThreadChoice {
   /** The team: as many as its widest steps have. What takes part in the narrower ones is their first part. */
   readonly workers: number;
-  /** Workers that can run at once. */
-  readonly cores: number;
+  /** Processors that the workers have. */
+  readonly cpus: number;
   /** The caller's wish, and the processors for each worker; `pins` is undefined where this platform cannot pin. */
   readonly pin:
     | { readonly request: true | string; readonly pins: readonly (readonly number[])[] | undefined }
@@ -51,7 +51,7 @@ export async function planWorkers(options: WorkerOptions): Promise<WorkerPlan> {
   return {
     ...choice,
     workers,
-    cores: usableCpus(topology),
+    cpus: topology.allowed.length,
     pin: request === undefined ? undefined : { request, pins },
   };
 }

@@ -36,7 +36,7 @@ export class LabTeam {
 
   /** Starts the workers. @throws CriaError INVALID_OPTION, UnsupportedError */
   static async open(options: LabTeamOptions = {}): Promise<LabTeam> {
-    const { threads, cores } = await planWorkers({ threads: options.threads });
+    const { threads, cpus } = await planWorkers({ threads: options.threads });
     const { module, build } = await compileKernels(undefined, options.build);
     const lab = new LabTeam(threads, new KernelLab(module, build));
     lab.#team = await Team.start({
@@ -46,7 +46,7 @@ export class LabTeam {
       control: CONTROL,
       workers: threads,
       regulars: threads,
-      cores,
+      cpus,
       program: { build },
       onMessage: (_, timing) => lab.#waiting.shift()?.resolve(timing as Timing),
       onDeath: (error) => lab.#die(error),

@@ -1,7 +1,7 @@
 // The main thread's side of the team: starts the workers, passes messages to and from the leader, and notices death. It knows no
 // transformer: the workers' entry, and what they are given, come from outside.
 
-import { TEAM_BYTES, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
+import { TEAM_BYTES, TEAM_CPUS, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
 import { WorkerError } from "../errors.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import type { PinResult } from "./cpu/pin.js";
@@ -17,8 +17,8 @@ export interface TeamOptions {
   readonly workers: number;
   /** Workers that take part in every step. */
   readonly regulars: number;
-  /** Workers that can run at once. */
-  readonly cores: number;
+  /** Processors that the workers have. */
+  readonly cpus: number;
   /** For each worker the processors that it is pinned to; undefined: none is pinned. */
   readonly pins?: readonly (readonly number[])[] | undefined;
   /** What every worker is given beside its membership: structured-cloneable. */
@@ -48,10 +48,8 @@ export interface DeathNotice {
   readonly message: string;
 }
 
-// How often a waiting worker looks before it sleeps: some 50 microseconds where each worker has a core.
+// How often a waiting worker looks before it sleeps: for some 50 microseconds, about what it costs to be woken up.
 const SPIN = 20_000;
-// More workers than cores: looking only keeps the others from working.
-const SPIN_OVERSUBSCRIBED = 50;
 
 export class Team {
   readonly #handles: WorkerHandle[] = [];
@@ -76,7 +74,8 @@ export class Team {
   static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options);
     team.#words.fill(0, options.control >> 2, (options.control + TEAM_BYTES) >> 2);
-    team.#words[(options.control + TEAM_SPIN) >> 2] = options.workers > options.cores ? SPIN_OVERSUBSCRIBED : SPIN;
+    team.#words[(options.control + TEAM_SPIN) >> 2] = SPIN;
+    team.#words[(options.control + TEAM_CPUS) >> 2] = options.cpus;
     for (let index = 0; index < options.workers; index++) {
       const { module, memory, control, workers, regulars, program } = options;
       const membership: Membership = { module, memory, control, index, workers, regulars };

@@ -10,6 +10,7 @@ import {
   BARRIER_POISON,
   TEAM_ARRIVED,
   TEAM_BYTES,
+  TEAM_CPUS,
   TEAM_FULL_IDLE,
   TEAM_IDLE,
   TEAM_PHASE,
@@ -30,6 +31,8 @@ describe("the team", { timeout: 15_000 }, () => {
   interface TeamOfTest {
     readonly workers: number;
     readonly spin: number;
+    /** Processors that the team is told of; by default none. */
+    readonly cpus?: number;
     readonly program: string;
     readonly rounds?: number;
     /** Workers that take part in every step; by default all. */
@@ -41,11 +44,12 @@ describe("the team", { timeout: 15_000 }, () => {
   }
 
   function start(team: TeamOfTest) {
-    const { workers, spin, program, rounds = 0, regulars = workers, present = workers, phase = 0 } = team;
+    const { workers, spin, cpus = 0, program, rounds = 0, regulars = workers, present = workers, phase = 0 } = team;
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     const control = 128;
     const words = new Int32Array(memory.buffer);
     words[(control + TEAM_SPIN) >> 2] = spin;
+    words[(control + TEAM_CPUS) >> 2] = cpus;
     words[(control + TEAM_PHASE) >> 2] = phase;
     const results = Array.from({ length: present }, (_, index) => {
       const membership = { module: compiled("simd"), memory, control, index, workers, regulars };
@@ -117,6 +121,15 @@ describe("the team", { timeout: 15_000 }, () => {
     expect(await team.results).toEqual([BARRIER_POISON, BARRIER_POISON, BARRIER_POISON]);
     expect(performance.now() - before).toBeLessThan(2000);
     await team.until(TEAM_SLEEPERS, 0);
+  });
+
+  it("workers that are more than the processors do not spin on", async () => {
+    const before = performance.now();
+    const team = start({ workers: 4, spin: 0x7fff_ffff, cpus: 3, program: "wait", present: 3 });
+    await team.until(TEAM_SLEEPERS, 3);
+    expect(performance.now() - before).toBeLessThan(2000); // so many looks take several seconds
+    team.poison();
+    await team.results;
   });
 
   it("poison ends a spin too, and outlasts a barrier that is complete", async () => {

@@ -48,7 +48,7 @@ export function chooseThreads(topology: CpuTopology, request: ThreadRequest): Th
   return { threads, threadsBatch, decodeWorkers, reason: notes.join("; ") };
 }
 
-/** Workers that can run at once: the processors allowed, within the quota; at least 1. */
+/** Workers that can run all the time: the processors allowed, or fewer where the quota is less; at least 1. */
 export function usableCpus({ allowed, quota }: CpuTopology): number {
   return Math.max(1, Math.min(allowed.length, Math.floor(quota?.cpus ?? Number.POSITIVE_INFINITY)));
 }
@@ -67,7 +67,7 @@ function decodeThreads(topology: CpuTopology, request: ThreadRequest): { threads
   }
   const { allowed, quota, cores } = topology;
   const usableCores = cores?.filter((core) => core.cpus.some((cpu) => allowed.includes(cpu))).length;
-  const threads = Math.min(usableCpus(topology), usableCores ?? MOST_THREADS, MOST_THREADS);
+  const threads = Math.max(1, Math.min(usableCpus(topology), usableCores ?? MOST_THREADS, MOST_THREADS));
   const parts = [
     usableCores === undefined
       ? "physical cores unknown"
