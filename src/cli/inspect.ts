@@ -80,7 +80,7 @@ async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
       ["control", plan.control],
       ["total", plan.total],
     ] as const;
-    const title = `memory plan: context ${contextSize}, KV cache ${options.kvCache ?? "f16"}, ${workers.threads} threads`;
+    const title = `memory plan: context ${contextSize}, KV cache ${options.kvCache ?? "f16"}, ${workers.reason}`;
     return [title, ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)]))];
   } catch (error) {
     if (!(error instanceof CriaError) || error.code === "INVALID_OPTION") throw error;

@@ -14,7 +14,13 @@ export const planOptions = {
     flags: ["-t", "--threads"],
     type: "number",
     value: "N",
-    help: "workers that compute (default: the processors that this process may use)",
+    help: "workers that decode (default: CRIA_THREADS, else physical cores, within affinity and CPU quota)",
+  },
+  threadsBatch: {
+    flags: ["-tb", "--threads-batch"],
+    type: "number",
+    value: "N",
+    help: "workers that evaluate prompts (default: as -t)",
   },
   contextSize: {
     flags: ["-c", "--ctx-size"],
@@ -78,9 +84,10 @@ export async function openModel(values: OptionValues<typeof modelOptions>, signa
 
 /** The library's options, unchecked: it checks them. */
 export async function loadOptions(path: string, values: OptionValues<typeof planOptions>): Promise<LoadOptions> {
-  const { threads, contextSize, kvCache } = values;
+  const { threads, threadsBatch, contextSize, kvCache } = values;
   return {
     threads,
+    threadsBatch,
     contextSize: contextSize === 0 ? await trainedContext(path) : contextSize,
     kvCache: kvCache as KvCacheType | undefined,
   };

@@ -23,11 +23,8 @@ export class Timings {
   }
 
   print(): void {
-    const { threads, kernels } = this.#model.info;
-    const lines = [
-      "",
-      `load    ${milliseconds(this.#model.loadMilliseconds)}  (${threads} threads, ${kernels} kernels)`,
-    ];
+    const { threadsReason, kernels } = this.#model.info;
+    const lines = ["", `load    ${milliseconds(this.#model.loadMilliseconds)}  ${kernels} kernels; ${threadsReason}`];
     if (this.#seed !== undefined) {
       lines.push(`prefill ${speed(this.#prefill)}`, `decode  ${speed(this.#decode)}`, `seed    ${this.#seed}`);
     }
