@@ -1,4 +1,6 @@
 // The kernel module: everything that a worker calls. One source, three builds (simd, relaxed, vnni).
+//
+// test/kernels holds each kernel, in each build, to a plain version of it; `cria kernels` measures each against the machine's limits.
 
 export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/activations";

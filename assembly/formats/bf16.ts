@@ -2,7 +2,7 @@
 //
 // Packed, 8 rows side by side, 16 bytes: column after column,   row 0 | row 1 | ... | row 7
 //
-// Cost for 8 rows by 1 column: 16 bytes read; decoding 2 loads, 2 shifts, 2 stores.
+// Cost for 8 rows by 1 column: 16 bytes read; 2 loads, 2 shifts, then 2 stores to the panel or, streaming, 1 load and 2 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
 import { brainsToFloats, madd } from "../lanes";
@@ -55,6 +55,7 @@ export class BF16 {
     v128.store(panel, brainsToFloats(v128.load16x4_u(group)));
     v128.store(panel, brainsToFloats(v128.load16x4_u(group, 8)), 16);
   }
+
   /** One token: y (8 f32) += a group's `columns` columns times x (F32). */
   // @ts-ignore: decorator
   @inline

@@ -2,7 +2,8 @@
 //
 // Packed, 8 rows side by side, 16 bytes: column after column,   row 0 | row 1 | ... | row 7
 //
-// Cost for 8 rows by 1 column: 16 bytes read; decoding 2 loads, 2 shifts, 2 ands, 2 multiplications, 2 stores.
+// Cost for 8 rows by 1 column: 16 bytes read; 2 loads, 2 shifts, 2 ands, 2 multiplications, then 2 stores to the panel or, streaming, 1 load
+// and 2 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
 import { floatToHalf, halfToFloat, halvesToFloats, madd } from "../lanes";
@@ -54,6 +55,7 @@ export class F16 {
     v128.store(panel, halvesToFloats(v128.load16x4_s(group)));
     v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), 16);
   }
+
   /** One token: y (8 f32) += a group's `columns` columns times x (F32). */
   // @ts-ignore: decorator
   @inline

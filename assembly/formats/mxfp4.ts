@@ -16,7 +16,6 @@
 import { ACTIVATION_Q8_32 } from "../abi";
 import { PANEL_Q8_32_SCALE, putColumns } from "./panel";
 
-
 /** The values at 16 indices of 0..15, with 12 added. */
 // @ts-ignore: decorator
 @inline

@@ -18,7 +18,6 @@ import { ACTIVATION_Q8_256 } from "../abi";
 import { halfToFloat } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, putColumns, putMinimum, putScale } from "./panel";
 
-
 @unmanaged
 export class Q2_K {
   // @ts-ignore: decorator

@@ -15,12 +15,11 @@
 //
 // Packed, 8 rows side by side, 880 bytes: the 8 blocks one after another.
 //
-// Cost for 8 rows by 256 columns: 880 bytes read; decoding 48 loads, 256 ands, 224 shifts, 128 ors, 512 stores, and the scales.
+// Cost for 8 rows by 256 columns: 880 bytes read; decoding 48 loads, 256 ands, 208 shifts, 128 ors, 512 stores, and the scales.
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { halfToFloat } from "../lanes";
 import { PANEL_Q8_256_D, putColumns, putScale } from "./panel";
-
 
 /** Scale s (0..15) of 12 packed bytes, -32..31. */
 // @ts-ignore: decorator

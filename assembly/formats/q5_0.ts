@@ -9,13 +9,12 @@
 //
 // Packed, 8 rows side by side, 176 bytes: the 8 blocks one after another.
 //
-// Cost for 8 rows by 32 columns: 176 bytes read; decoding 8 loads, 48 ands, 8 shifts, 16 shuffles, 16 comparisons, 64 stores.
+// Cost for 8 rows by 32 columns: 176 bytes read; decoding 8 loads, 48 ands, 8 shifts, 16 shuffles, 16 comparisons, 16 ors, 64 stores.
 
 import { ACTIVATION_Q8_32 } from "../abi";
 import { floatToHalf, halfToFloat } from "../lanes";
 import { PANEL_Q8_32_SCALE, putColumns } from "./panel";
 import { Search } from "./search";
-
 
 /** The fifth bits of 16 weights, bits 0 .. 15 of `bits`, as 0 or 16 in each byte. */
 // @ts-ignore: decorator

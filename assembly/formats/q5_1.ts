@@ -11,14 +11,13 @@
 // In the panel w = d * (q - 16) + (m + 16 d), so that the sums of products fit 16 bits.
 // Packed, 8 rows side by side, 192 bytes: the 8 blocks one after another.
 //
-// Cost for 8 rows by 32 columns: 192 bytes read; decoding 8 loads, 48 ands, 8 shifts, 16 shuffles, 16 comparisons, 64 stores.
+// Cost for 8 rows by 32 columns: 192 bytes read; decoding 8 loads, 48 ands, 8 shifts, 16 shuffles, 16 comparisons, 16 ors, 64 stores.
 
 import { ACTIVATION_Q8_32 } from "../abi";
 import { floatToHalf, halfToFloat } from "../lanes";
 import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE, putColumns } from "./panel";
 import { fifthBits, putFiveBits } from "./q5_0";
 import { Search } from "./search";
-
 
 @unmanaged
 export class Q5_1 {

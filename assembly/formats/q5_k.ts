@@ -25,7 +25,6 @@ import { halfToFloat, kept } from "../lanes";
 import { decodeScales, getScaleBytes, minimumOf, putScaleBytes, quantizeScales, scaleOf } from "./q4_k";
 import { SuperSearch } from "./search_k";
 
-
 @unmanaged
 export class Q5_K {
   // @ts-ignore: decorator

@@ -61,4 +61,3 @@ export function finishQ8_256<F>(y: usize, panel: usize, products0: v128, product
   finishRowsQ8_256<F>(y, panel, 16, products1, scaleX, sums, 4);
   return tail + 116;
 }
-

@@ -1,5 +1,18 @@
 // The table of weight formats, by ggml's type numbers: the one place where a number becomes a class. A kernel that works on any format
 // is a class with a generic `run`, and `withFormat` compiles it once for each row.
+//
+// What a format's class has; `isDefined` sees what it has not. A plain version of every format, written from the same drawings, is in
+// test/dequantize.ts.
+//
+//   blockWeights, blockBytes     all                        the size of a block
+//   activation                   all                        the encoding of activations that it multiplies (kernels/activations.ts)
+//   put, get                     all                        one block into its group of 8 packed rows, and back
+//   dequantize                   all                        one block to f32: the scalar meaning
+//   panel                        all                        a packed group to a panel (panel.ts)
+//   zero, hasMinimum             activation Q8_32           the quant that means 0; whether a minimum is added
+//   zero, subBlock, minimumBlock activation Q8_256          the same; columns that share a scale, and a minimum (0: none)
+//   stream                       those with a fast decode   one token times a packed group, without a panel
+//   quantize, largest            those with an encoder      f32 to one block; the largest magnitude that it takes
 
 import { BF16 } from "./bf16";
 import { F16 } from "./f16";

@@ -1,6 +1,7 @@
 // Element by element: the SwiGLU of the feed-forward network (Shazeer 2020), and the addition of a bias.
 //
-// Cost for 4 elements of SwiGLU: 32 bytes read, 16 written, some 30 instructions, most of them of exp.
+// Cost for 4 elements of SwiGLU: 32 bytes read, 16 written; 1 division, some 30 other instructions, most of them of exp.
+// Plain version: test/kernels/elementwise.test.ts.
 
 import { expNegative } from "../lanes";
 

@@ -3,7 +3,12 @@
 //   GGUF                          packed
 //   row 0: block block ...        group 0: 8 rows x block 0 | 8 rows x block 1 | ...
 //   row 1: block block ...        group 1: ...
-//   ...                           as many bytes as in the file, the last group padded with zeros to 8 rows
+//   ...                           as many bytes as in the file; the last group has room for 8 rows, and those that are missing are not
+//                                 written: they stay zero, as memory begins
+//
+// Cost: packing and unpacking read and write every byte once, 1 to 4 bytes at a time; a row's pieces lie a group apart, so rows that are
+// packed one after the other find their group in L1 or L2. Dequantising is the scalar meaning, one weight at a time.
+// Plain version: test/dequantize.ts, test/kernels/pack.test.ts.
 
 import { ACTIVATION_NONE, GROUP_ROWS } from "../abi";
 import { withFormat } from "../formats/table";
