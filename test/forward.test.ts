@@ -57,7 +57,7 @@ const variants: Readonly<Record<string, Partial<FixtureShape>>> = {
 
 const references = new Map<string, Promise<{ file: Uint8Array<ArrayBuffer>; logits: Float32Array }>>();
 
-/** A fixture, and what the reference makes of the first ids: computed once for both builds. */
+/** A fixture, and what the reference makes of the first ids: computed once for all builds. */
 function fixture(name: string, shape: FixtureShape, tokens: number) {
   let known = references.get(name);
   if (known === undefined) {

@@ -1,12 +1,12 @@
 // Which build of the kernels runs, in every surrounding: the one that is asked for, else the fastest; on Node 20, where relaxed SIMD lies
-// behind a flag of V8, too. And what the builds must have in common.
+// behind a flag of V8, too.
 
 import { copyFileSync, readdirSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "rolldown";
 import { describe, expect, it } from "vitest";
 import { kernelBuilds } from "../dist/machine/kernels.js";
-import { compiled, kernelBytes, runnableBuilds } from "./kernel-module.js";
+import { runnableBuilds } from "./kernel-module.js";
 import { runProgram } from "./run-program.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
@@ -98,44 +98,4 @@ async function bundle(to: string): Promise<void> {
   for (const name of readdirSync(dist).filter((name) => name.endsWith(".wasm"))) {
     copyFileSync(new URL(name, dist), `${to}/assets/${name}`);
   }
-}
-
-describe("the builds", () => {
-  it.each(kernelBuilds)("%s has neither data nor a start function", (one) => {
-    expect(sectionIds(kernelBytes(one)).filter((id) => id === DATA || id === START)).toEqual([]);
-  });
-
-  it("import one shared memory and export the same table", () => {
-    const tables = runnableBuilds.map((one) => {
-      const module = compiled(one);
-      expect(WebAssembly.Module.imports(module)).toEqual([
-        expect.objectContaining({ module: "env", name: "memory", kind: "memory" }),
-      ]);
-      return WebAssembly.Module.exports(module)
-        .map(({ name, kind }) => `${kind} ${name}`)
-        .sort();
-    });
-    expect(tables[0].length).toBeGreaterThan(20);
-    for (const table of tables) expect(table).toEqual(tables[0]);
-  });
-});
-
-const START = 8;
-const DATA = 11;
-
-/** The ids of a module's sections, in order: after 8 bytes of header, each is an id, a LEB128 size, and so many bytes. */
-function sectionIds(bytes: Uint8Array): number[] {
-  const ids: number[] = [];
-  for (let at = 8; at < bytes.length; ) {
-    ids.push(bytes[at++]);
-    let size = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++];
-      size += (byte & 127) * 2 ** shift;
-      if (byte < 128) break;
-    }
-    at += size;
-  }
-  expect(ids).toContain(10); // code
-  return ids;
 }

@@ -1,12 +1,12 @@
 // The kernel modules as files: what a worker may count on when it instantiates one over memory that others are using.
 
 import { describe, expect, it } from "vitest";
+import { kernelBuilds } from "../../dist/machine/kernels.js";
 import { instantiate, kernelBytes } from "../kernel-module.js";
-import { builds } from "./arena.js";
 
 const DATA_SECTION = 11;
 
-describe.each(builds)("the module %s", (build) => {
+describe.each(kernelBuilds)("the module %s", (build) => {
   it("has no data: an instance that comes later writes nothing into the memory", () => {
     expect(sections(kernelBytes(build))).not.toContain(DATA_SECTION);
     expect(instantiate(build, 65536).bytes.every((byte) => byte === 0)).toBe(true);
@@ -20,9 +20,10 @@ describe.each(builds)("the module %s", (build) => {
   });
 });
 
-it("both builds export the same kernels", () => {
-  const [simd, relaxed] = builds.map((build) => Object.keys(instantiate(build, 65536).kernels).sort());
-  expect(simd).toEqual(relaxed);
+it("all builds export the same kernels", () => {
+  const [first, ...others] = kernelBuilds.map((build) => Object.keys(instantiate(build, 65536).kernels).sort());
+  expect(first.length).toBeGreaterThan(20);
+  for (const names of others) expect(names).toEqual(first);
 });
 
 /** The numbers of a module's sections: after 8 bytes, each is its number, its size in LEB128, and that many bytes. */
