@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ContextError, CriaError, type GeneratedPart, loadModel, type Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fixtureModel } from "./fixture-model.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
 const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
@@ -101,6 +102,32 @@ describe("generate and complete", () => {
 function bans({ tokenizer }: Model): Record<number, number> {
   return Object.fromEntries([...tokenizer.endOfGenerationIds].map((id) => [id, -Infinity]));
 }
+
+describe("generateChat and completeChat", () => {
+  const question = { role: "user", content: "What is 3 + 4?" };
+
+  it("answer as a chat with the same messages does, and keep nothing", async () => {
+    const options = { temperature: 0, maxTokens: 20 };
+    using chat = model.chat();
+    const first = await chat.ask(question.content, options);
+    const second = await chat.ask("And 2 + 2?", options);
+    const messages = [question, { role: "assistant", content: first.text }, { role: "user", content: "And 2 + 2?" }];
+    expect((await model.completeChat(messages, options)).text).toBe(second.text);
+    expect((await model.completeChat([question], options)).text).toBe(first.text);
+    let streamed = "";
+    for await (const { text } of model.generateChat([question], options)) streamed += text;
+    expect(streamed).toBe(first.text);
+  });
+
+  it("refuse unknown options, conversations that are none, and models without a template", async () => {
+    expect(await codeOf(model.completeChat([question], { heat: 1 } as object))).toBe("INVALID_OPTION");
+    expect(await codeOf(model.completeChat("hello" as unknown as []))).toBe("INVALID_OPTION");
+    const shape = { dim: 64, layers: 1, heads: 2, kvHeads: 1, ffn: 64, vocab: 512 };
+    const plain = await loadModel(await fixtureModel({ ...shape, format: () => "Q8_0" }), { threads: 1 });
+    expect(await codeOf(plain.completeChat([question]))).toBe("NO_CHAT_TEMPLATE");
+    await plain.dispose();
+  });
+});
 
 describe("many calls at once", () => {
   it("give what each gives alone, and those that do not fit yet wait", async () => {

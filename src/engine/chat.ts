@@ -1,7 +1,7 @@
 // A conversation: the messages so far, rendered by the model's chat template, and the answers to them.
 
 import { CriaError } from "../errors.js";
-import { type ChatMessage, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
+import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
 import { type Completion, collect, type GeneratedPart, type GenerateOptions } from "./generation.js";
 import { checkNames } from "./options.js";
 
@@ -10,6 +10,24 @@ export interface ChatOptions {
   readonly system?: string;
   /** Messages to begin with, after the system message. */
   readonly messages?: readonly ChatMessage[];
+}
+
+/**
+ * The ids of a conversation that the assistant is about to answer. Only what the template itself wrote can become control tokens.
+ *
+ * @throws TemplateError
+ */
+export async function chatPrompt(
+  template: ChatTemplate,
+  tokenizer: Tokenizer,
+  messages: readonly ChatMessage[],
+): Promise<Int32Array> {
+  const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
+  const parts = await template.renderParts(messages, {
+    bosToken: spelling(tokenizer.bosId),
+    eosToken: spelling(tokenizer.eosId),
+  });
+  return tokenizer.encodeParts(parts);
 }
 
 /** What a conversation needs of its model. */
@@ -51,15 +69,10 @@ export class Chat {
     if (this.#answering) throw new CriaError("CHAT_BUSY", "the answer to the last message is still under way");
     this.#answering = true;
     try {
-      const { tokenizer } = this.#model;
       const messages: ChatMessage[] = [...this.#messages, { role: "user", content: text }];
-      const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
-      const parts = await this.#template.renderParts(messages, {
-        bosToken: spelling(tokenizer.bosId),
-        eosToken: spelling(tokenizer.eosId),
-      });
+      const ids = await chatPrompt(this.#template, this.#model.tokenizer, messages);
       let answer = "";
-      for await (const part of this.#model.generate(tokenizer.encodeParts(parts), options)) {
+      for await (const part of this.#model.generate(ids, options)) {
         answer += part.text;
         if (part.done !== undefined) this.#messages.push(messages.at(-1)!, { role: "assistant", content: answer });
         yield part;

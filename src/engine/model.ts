@@ -2,8 +2,8 @@
 
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
 import type { Team } from "../machine/team.js";
-import type { Tokenizer } from "../tokenizer/index.js";
-import { Chat, type ChatOptions } from "./chat.js";
+import { type ChatMessage, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
+import { Chat, type ChatOptions, chatPrompt } from "./chat.js";
 import type { LeaderClient } from "./client.js";
 import { type Completion, collect, type GeneratedPart, type GenerateOptions, streamGeneration } from "./generation.js";
 import type { Pooling } from "./messages.js";
@@ -80,21 +80,38 @@ export class Model {
    */
   chat(options: ChatOptions = {}): Chat {
     this.#check();
-    const { chatTemplate } = this.#parts;
-    if (chatTemplate === undefined) {
-      throw new UnsupportedError("NO_CHAT_TEMPLATE", "the model file has no chat template (tokenizer.chat_template)");
-    }
+    const template = this.#chatTemplate();
     const sequence = this.#nextSequence++;
     this.#parts.client.tell({ type: "open", sequence, evictable: true });
     return new Chat(
       {
         tokenizer: this.tokenizer,
-        template: chatTemplate,
+        template,
         generate: (ids, options) => this.#generate("send", ids, sequence, options),
         close: () => this.#parts.client.close(sequence),
       },
       options,
     );
+  }
+
+  /**
+   * Answers a conversation whose messages the caller keeps, part by part. What users say is never read as control tokens.
+   *
+   * @param messages oldest first, as the file's chat template takes them; the answer is the assistant's
+   * @throws UnsupportedError when the file has no chat template, TemplateError, and what `generate` throws
+   */
+  async *generateChat(
+    messages: readonly ChatMessage[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
+    this.#check();
+    const ids = await chatPrompt(chatTemplateFrom(this.#chatTemplate()), this.tokenizer, messages);
+    yield* this.#generate("generateChat", ids, undefined, options);
+  }
+
+  /** Answers a conversation whose messages the caller keeps: `generateChat`, collected. */
+  async completeChat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Promise<Completion> {
+    return collect(this.generateChat(messages, options));
   }
 
   /** An empty sequence, for people who write their own sampling. */
@@ -162,6 +179,12 @@ export class Model {
     }
     const vocabularySize = this.info.vocabularySize;
     return streamGeneration({ call, client, tokenizer, vocabularySize, contextSize, ids, sequence }, options);
+  }
+
+  #chatTemplate(): string {
+    const { chatTemplate } = this.#parts;
+    if (chatTemplate !== undefined) return chatTemplate;
+    throw new UnsupportedError("NO_CHAT_TEMPLATE", "the model file has no chat template (tokenizer.chat_template)");
   }
 
   #promptIds(prompt: Prompt): Int32Array {
