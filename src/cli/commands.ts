@@ -21,6 +21,10 @@ export const commands: Readonly<Record<string, Row>> = {
     load: async () => (await import("./perplexity.js")).perplexity,
   },
   quantize: { summary: "make a smaller model", load: async () => (await import("./quantize.js")).quantize },
+  cpu: {
+    summary: "the machine as cria sees it: cores, caches, limits, and what follows for threads and pins",
+    load: async () => (await import("./cpu.js")).cpu,
+  },
   bench: {
     summary: "how fast models run, and how far that is from this machine's limits",
     load: async () => (await import("./bench.js")).bench,

@@ -34,13 +34,13 @@ export interface WorkerOptions {
   readonly pin?: PinRequest;
 }
 
-/** Resolves the options on this machine. @throws CriaError INVALID_OPTION */
-export async function planWorkers(options: WorkerOptions): Promise<WorkerPlan> {
+/** Resolves the options, on this machine unless another is given. @throws CriaError INVALID_OPTION */
+export async function planWorkers(options: WorkerOptions, on?: CpuTopology): Promise<WorkerPlan> {
   const { threads, threadsBatch } = options;
   if (threads !== undefined) checkInteger("threads", threads, 1, MOST_THREADS);
   if (threadsBatch !== undefined) checkInteger("threadsBatch", threadsBatch, 1, MOST_THREADS);
   const request = checkPin(options.pin);
-  const machine = await cpuTopology();
+  const machine = on ?? (await cpuTopology());
   const pinned = request === undefined || machine.source !== "sysfs" ? undefined : pinnedCpus(machine, request);
   // Pinned workers have those processors and no others.
   const topology: CpuTopology = pinned === undefined ? machine : { ...machine, allowed: pinned };

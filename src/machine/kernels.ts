@@ -12,6 +12,13 @@ export type KernelBuild = "simd" | "relaxed" | "vnni";
 /** All builds, the fastest first. */
 export const kernelBuilds: readonly KernelBuild[] = ["vnni", "relaxed", "simd"];
 
+/** What a host lacks that does not run a build. */
+export const lackingFor: Readonly<Record<KernelBuild, string>> = {
+  vnni: "no VNNI dot product",
+  relaxed: "no relaxed SIMD",
+  simd: "no 128-bit SIMD or no threads",
+};
+
 /** A compiled kernel module and which build it is. */
 export interface KernelModule {
   readonly module: WebAssembly.Module;
@@ -133,9 +140,9 @@ export async function compileKernels(assets?: URL, build?: KernelBuild): Promise
   }
   throw new UnsupportedError(
     "UNSUPPORTED_HOST",
-    wanted === undefined || wanted === "simd"
-      ? "this host's WebAssembly has no 128-bit SIMD or no threads"
-      : `the ${wanted} build is asked for, but this host ${wanted === "vnni" ? "has no VNNI dot product" : "has no relaxed SIMD"}`,
+    wanted === undefined
+      ? `this host's WebAssembly has ${lackingFor.simd}`
+      : `the ${wanted} build is asked for, but this host's WebAssembly has ${lackingFor[wanted]}`,
   );
 }
 

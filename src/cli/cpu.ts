@@ -1,0 +1,86 @@
+// cria cpu: the machine as cria sees it, and what it makes of it: how many threads, which kernels, where pins would go.
+
+import { planWorkers, type WorkerOptions, type WorkerPlan } from "../engine/worker-plan.js";
+import { type CpuFrequency, cpuFrequency } from "../machine/cpu/frequency.js";
+import { type HugePages, hugePages } from "../machine/cpu/huge-pages.js";
+import { type CpuNoise, cpuNoise } from "../machine/cpu/noise.js";
+import { type CpuTopology, cpuTopology } from "../machine/cpu/topology.js";
+import { compileKernels, type KernelBuild, kernelBuilds, lackingFor } from "../machine/kernels.js";
+import { command } from "./command.js";
+import { cpuLines } from "./cpu-output.js";
+import { UsageError } from "./failure.js";
+import { planOptions } from "./model-options.js";
+
+/** All that `cria cpu` prints. */
+export interface CpuReport {
+  readonly topology: CpuTopology;
+  readonly frequency: CpuFrequency;
+  readonly hugePages: HugePages;
+  readonly noise: CpuNoise;
+  readonly plan: WorkerPlan;
+  /** What each word of `--pin` would do. */
+  readonly pins: readonly WorkerPlan[];
+  readonly kernels: KernelReport;
+}
+
+/** Which build of the kernels runs in this Node, and why. */
+export interface KernelReport {
+  readonly build: KernelBuild;
+  readonly reason: string;
+  readonly node: string;
+}
+
+export const cpu = command({
+  usage: "[options]",
+  about: `Prints what cria knows of this machine: processors, cores, caches, NUMA nodes, what affinity and control groups leave of
+them, huge pages; and what it makes of that: threads, where --pin would put them, which kernels run.`,
+  options: {
+    threads: planOptions.threads,
+    threadsBatch: planOptions.threadsBatch,
+    root: {
+      flags: ["--root"],
+      type: "string",
+      value: "FOLDER",
+      help: "read another machine: a folder with a copy of its proc/ and sys/ (the kernels are this machine's)",
+    },
+    json: {
+      flags: ["--json"],
+      type: "boolean",
+      help: "everything as one JSON object; what the machine does not tell is absent",
+    },
+  },
+  async run({ threads, threadsBatch, root, json }, positionals) {
+    if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": cpu takes options only`);
+    const topology = await cpuTopology({ root });
+    const report: CpuReport = {
+      topology,
+      frequency: await cpuFrequency({ root }),
+      hugePages: await hugePages({ root }),
+      noise: await cpuNoise({ root }),
+      plan: await planWorkers({ threads, threadsBatch }, topology),
+      pins: await pinPlans(topology, { threads, threadsBatch }),
+      kernels: await kernelReport(),
+    };
+    process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : `${cpuLines(report).join("\n")}\n`);
+  },
+});
+
+/** The words of `--pin` that mean something on this machine. */
+function pinPlans(topology: CpuTopology, options: WorkerOptions): Promise<readonly WorkerPlan[]> {
+  const { cores, l3Groups, nodes, allowed } = topology;
+  const usable = (group: { readonly cpus: readonly number[] }) => group.cpus.some((cpu) => allowed.includes(cpu));
+  const requests = [
+    ...(cores === undefined ? [] : ["physical"]),
+    ...(l3Groups ?? []).filter(usable).map(({ id }) => `l3:${id}`),
+    ...(nodes ?? []).filter(usable).map(({ id }) => `node:${id}`),
+  ];
+  return Promise.all(requests.map((pin) => planWorkers({ ...options, pin }, topology)));
+}
+
+async function kernelReport(): Promise<KernelReport> {
+  const { build } = await compileKernels();
+  const faster = kernelBuilds.slice(0, kernelBuilds.indexOf(build)).map((one) => `${one}: ${lackingFor[one]} here`);
+  const asked = (process.env["CRIA_KERNELS"] ?? "") !== "";
+  const reason = asked ? "CRIA_KERNELS" : ["the fastest build that this host runs", ...faster].join("; ");
+  return { build, reason, node: process.versions.node };
+}
