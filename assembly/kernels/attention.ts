@@ -12,6 +12,9 @@
 //   Q8_0       k: (D, 64) int8, then scales (D / 32, 64) f32
 //              v: (64, D) int8, then scales (64, D / 32) f32
 //
+// A row sees the positions from `window` - 1 before its own to `ahead` after it, as far as the sequence goes: causal attention looks
+// ahead 0 positions, an encoder's all.
+//
 // Exactness: pages begin at absolute multiples of 64 positions and are merged in their order; positions that a row may not see count
 // as -infinity by selection, so what lies there (never written, perhaps) does not matter, and their v is never read. The result of a
 // row thus depends on its own positions only, not on the chunk, the tile or the worker.
@@ -227,7 +230,8 @@ function accumulateV(
  *
  * `q`: queries, (rows, ...) f32 with rows `qStride` bytes apart, the item's `heads` heads of headDim side by side at `q`; `out`: the same
  * shape, `outStride`. `pages`: int32 page numbers of the sequence; k of page n lies at `kv` + n * `pageBytes`, its v `kvTileBytes` later.
- * `window`: positions that a row may look back, its own included (0: all). `scratch`: `attentionScratchBytes`.
+ * `window`: positions that a row may look back, its own included (0: all); `ahead`: positions after its own that it may see, of those
+ * before `end`, the sequence's length. `scratch`: `attentionScratchBytes`.
  */
 export function attention(
   kind: i32,
@@ -242,6 +246,8 @@ export function attention(
   kv: usize,
   pageBytes: usize,
   window: i32,
+  ahead: i32,
+  end: i32,
   out: usize,
   outStride: usize,
   scratch: usize,
@@ -259,7 +265,7 @@ export function attention(
     store<f32>(state, -Infinity);
   }
 
-  const last = position + rows - 1;
+  const last = min(end, position + rows + ahead) - 1;
   const oldest = window > 0 ? max(0, position - window + 1) : 0;
   for (let page = oldest / PAGE; page <= last / PAGE; page++) {
     const base = page * PAGE;
@@ -269,7 +275,7 @@ export function attention(
     state = states;
     for (let row = 0; row < rows; row++) {
       const here = position + row;
-      const seen = min(PAGE, here + 1 - base);
+      const seen = min(PAGE, min(end, here + ahead + 1) - base);
       const first = window > 0 ? max(0, here - window + 1 - base) : 0;
       if (seen <= 0 || first >= PAGE) {
         state += stateBytes * <usize>heads;

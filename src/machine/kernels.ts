@@ -109,6 +109,8 @@ export interface Kernels {
     kv: number,
     pageBytes: number,
     window: number,
+    ahead: number,
+    end: number,
     out: number,
     outStride: number,
     scratch: number,

@@ -289,6 +289,8 @@ export class Run {
         this.#kvHead(layer, head),
         pool.pageBytes,
         h.window,
+        0,
+        step.item(run, 4),
         attended + offset,
         qStride,
         this.#scratch,

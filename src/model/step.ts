@@ -6,7 +6,7 @@
 //   2             logit rows   m
 //   3             hidden rows  h
 //   4 ..          n times      token, position
-//   then          items times  first row, rows, position of the first, address of the sequence's page table
+//   then          items times  first row, rows, position of the first, address of the sequence's page table, the sequence's length
 //   then          m times      row that wants logits
 //   then          h times      row that wants its hidden state
 //
@@ -15,10 +15,12 @@
 import { QUERY_ROWS } from "#abi";
 
 const HEADER = 4;
+/** Words of an item. */
+const ITEM = 5;
 
 /** Bytes of a step with up to `rows` rows. */
 export function stepBytes(rows: number): number {
-  return (HEADER + 2 * rows + 4 * rows + rows + rows) * 4;
+  return (HEADER + 2 * rows + ITEM * rows + rows + rows) * 4;
 }
 
 /** A run of rows of one sequence at consecutive positions. */
@@ -51,6 +53,7 @@ export function writeStep(words: Int32Array, runs: readonly StepRun[]): void {
       words[at++] = Math.min(QUERY_ROWS, run.tokens.length - i);
       words[at++] = run.position + i;
       words[at++] = run.pageTable;
+      words[at++] = run.position + run.tokens.length;
     }
     row += run.tokens.length;
   }
@@ -100,16 +103,16 @@ export class Step {
     return this.words[HEADER + 2 * row + 1]!;
   }
 
-  /** Word `field` of attention item `item`: 0 first row, 1 rows, 2 position, 3 page table. */
-  item(item: number, field: 0 | 1 | 2 | 3): number {
-    return this.words[HEADER + 2 * this.rows + 4 * item + field]!;
+  /** Word `field` of attention item `item`: 0 first row, 1 rows, 2 position, 3 page table, 4 the sequence's length. */
+  item(item: number, field: 0 | 1 | 2 | 3 | 4): number {
+    return this.words[HEADER + 2 * this.rows + ITEM * item + field]!;
   }
 
   logitRow(i: number): number {
-    return this.words[HEADER + 2 * this.rows + 4 * this.items + i]!;
+    return this.words[HEADER + 2 * this.rows + ITEM * this.items + i]!;
   }
 
   hiddenRow(i: number): number {
-    return this.words[HEADER + 2 * this.rows + 4 * this.items + this.logitRows + i]!;
+    return this.words[HEADER + 2 * this.rows + ITEM * this.items + this.logitRows + i]!;
   }
 }

@@ -40,6 +40,7 @@ describe.each(builds)("attention (%s)", (build) => {
     readonly pageBytes: number;
     readonly kv: number;
     readonly pages: number;
+    readonly positions: number;
   }
 
   /** Stores the positions from `first` on, in pages that lie in no order; slots that nobody writes hold NaN. */
@@ -61,12 +62,12 @@ describe.each(builds)("attention (%s)", (build) => {
       const page = kv + table[Math.floor(p / PAGE)] * pageBytes;
       kernels.storeKv(kind, key, value, headDim, page, page + tile, p % PAGE);
     }
-    return { kind, headDim, pageBytes, kv, pages: arena.place(table) };
+    return { kind, headDim, pageBytes, kv, pages: arena.place(table), positions: k.length };
   }
 
   /** The results (rows, heads * headDim) of rows from `position` on; of a query with its heads side by side. */
-  function run(cache: Cache, q: readonly Float32Array[], position: number, window = 0): Float32Array[] {
-    const { kind, headDim, pageBytes, kv, pages } = cache;
+  function run(cache: Cache, q: readonly Float32Array[], position: number, window = 0, ahead = 0): Float32Array[] {
+    const { kind, headDim, pageBytes, kv, pages, positions } = cache;
     const heads = q[0].length / headDim;
     const stride = 4 * q[0].length + 32;
     const queries = arena.room(q.length * stride);
@@ -89,6 +90,8 @@ describe.each(builds)("attention (%s)", (build) => {
       kv,
       pageBytes,
       window,
+      ahead,
+      positions,
       out,
       stride,
       scratch,
@@ -108,21 +111,21 @@ describe.each(builds)("attention (%s)", (build) => {
     position: number,
     window: number,
     results: readonly Float32Array[],
-    tolerance = 1e-5,
+    ahead = 0,
   ): void {
     const kind = kinds[kindName];
     const headDim = past.k[0].length;
     const k = past.k.map((vector) => stored(kind, vector));
     const v = past.v.map((vector) => stored(kind, vector));
     for (const [row, query] of q.entries()) {
-      const last = position + row + 1;
-      const first = window > 0 ? Math.max(0, last - window) : 0;
+      const last = Math.min(k.length, position + row + 1 + ahead);
+      const first = window > 0 ? Math.max(0, position + row + 1 - window) : 0;
       for (let at = 0; at < query.length; at += headDim) {
         const head = query.subarray(at, at + headDim);
         const exact = attend(head, k.slice(first, last), v.slice(first, last), 1 / Math.sqrt(headDim));
         const ours = results[row].subarray(at, at + headDim);
         const far = exact.reduce((most, value, d) => Math.max(most, Math.abs(value - ours[d])), 0);
-        expect(far).toBeLessThan(tolerance);
+        expect(far).toBeLessThan(1e-5);
         expect(ours.every(Number.isFinite)).toBe(true);
       }
     }
@@ -164,6 +167,31 @@ describe.each(builds)("attention (%s)", (build) => {
         expectExact(kind, past, q, position, window, run(cache, q, position, window));
         arena.clear();
       }
+    }
+  });
+
+  it.each(kindNames)("%s: rows that look ahead, to the end of the sequence or as far as a window", (kind) => {
+    const headDim = 32;
+    for (const positions of [1, 17, PAGE, PAGE + 1, 3 * PAGE - 5]) {
+      const past = randomPast(positions, headDim, positions);
+      const cache = store(kind, past);
+      for (const ahead of [2 ** 30, 1, 7, PAGE, PAGE + 1]) {
+        const window = ahead === 2 ** 30 ? 0 : ahead + 1; // as far back as ahead
+        const together: Float32Array[] = [];
+        for (let position = 0; position < positions; position += QUERY_ROWS) {
+          const q = randomVectors(Math.min(QUERY_ROWS, positions - position), 2 * headDim, position);
+          const results = run(cache, q, position, window, ahead);
+          expectExact(kind, past, q, position, window, results, ahead);
+          together.push(...results);
+        }
+        // Each row by itself has the same result, bit for bit.
+        for (const at of [0, positions >> 1, positions - 1]) {
+          const base = at - (at % QUERY_ROWS);
+          const q = randomVectors(Math.min(QUERY_ROWS, positions - base), 2 * headDim, base)[at - base];
+          expect(run(cache, [q], at, window, ahead)[0]).toEqual(together[at]);
+        }
+      }
+      arena.clear();
     }
   });
 

@@ -136,6 +136,8 @@ export class AttentionKernel implements PreparedKernel {
           this.#head(head),
           this.#pageBytes,
           window,
+          0,
+          positions,
           at.out + offset,
           stride,
           at.scratch,
