@@ -20,6 +20,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   engine: ["model", "machine", "gguf", "tokenizer", ...leaves],
   quantize: ["engine", "machine", "gguf", ...leaves],
   index: ["engine", "model", "machine", "gguf", "tokenizer", ...leaves],
+  adapters: ["index"],
   lab: ["index", "engine", "model", "machine", "gguf", "tokenizer", ...leaves],
   cli: ["index", "lab", "quantize", "engine", "model", "machine", "gguf", "tokenizer", ...leaves],
 };
