@@ -10,7 +10,7 @@ export { matmul, matmulScratchBytes } from "./kernels/matmul";
 export { rmsNorm } from "./kernels/norm";
 export { peakF32, peakInt16, peakInt8, readBandwidth } from "./kernels/probe";
 export { formatLargest, quantizeRow, quantizeScratchBytes } from "./kernels/quantize";
-export { rope, ropeTable } from "./kernels/rope";
+export { rope, ropeHalves, ropeTable } from "./kernels/rope";
 export {
   dequantizeRow,
   formatActivation,

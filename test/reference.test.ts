@@ -39,12 +39,15 @@ describe.skipIf(!hasReferenceData)("the scalar reference", () => {
     }
   });
 
-  it.each(["llama-gqa8", "llama-yarn"])("gives the exact logits and hidden states of %s", async (name) => {
-    const folder = `architectures/${name}`;
-    const { logits, hidden } = await evaluate(`${folder}/Q8_0.gguf`, readJson<number[]>(`${folder}/tokens.json`));
-    expect(largestDifference(logits, readFloats(`${folder}/Q8_0.logits.f32`))).toBeLessThan(2e-6);
-    expect(largestDifference(hidden, readFloats(`${folder}/Q8_0.hidden.f32`))).toBeLessThan(2e-6);
-  });
+  it.each(["llama-gqa8", "llama-yarn", "qwen2", "qwen3"])(
+    "gives the exact logits and hidden states of %s",
+    async (name) => {
+      const folder = `architectures/${name}`;
+      const { logits, hidden } = await evaluate(`${folder}/Q8_0.gguf`, readJson<number[]>(`${folder}/tokens.json`));
+      expect(largestDifference(logits, readFloats(`${folder}/Q8_0.logits.f32`))).toBeLessThan(2e-6);
+      expect(largestDifference(hidden, readFloats(`${folder}/Q8_0.hidden.f32`))).toBeLessThan(2e-6);
+    },
+  );
 
   it.each(["00", "01", "02", "03", "04", "05"])("gives llama2.c's logits of stories260K, prompt %s", async (prompt) => {
     const { tokens } = readJson<{ tokens: number[] }>(`stories260k/expected/${prompt}.tokens.json`);
@@ -80,6 +83,7 @@ function identityModel(
     ...keys,
   };
   const model: ReferenceModel = {
+    architecture: "llama",
     key: (name) => all[name] as number | undefined,
     text: (name) => all[name] as string | undefined,
     tensor: (name) => {

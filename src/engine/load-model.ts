@@ -10,7 +10,7 @@ import { architectureOf, readModel } from "../model/architectures.js";
 import type { Hyperparameters } from "../model/hyperparameters.js";
 import type { ModelSource } from "../model/loading.js";
 import { type KvPool, type Layout, type MemoryPlan, PROGRESS_UNIT, planMemory } from "../model/memory-plan.js";
-import { ropeFrequencies } from "../model/rope.js";
+import { type RopeFrequencies, ropeFrequencies } from "../model/rope.js";
 import { findWeights } from "../model/weights.js";
 import { type Tokenizer, tokenizerFrom } from "../tokenizer/index.js";
 import { LeaderClient } from "./client.js";
@@ -93,7 +93,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   const gguf = await openGguf(checkSource(source));
   try {
     const planned = await planModel(gguf, options, kernels);
-    const frequencies = await readFrequencies(gguf, planned.hyperparameters);
+    const ropes = await readRopes(gguf, planned.hyperparameters);
     const memory = allocate(planned.plan);
     const client = new LeaderClient(memory, planned.layout.aborts);
     const program: Program = {
@@ -101,9 +101,9 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         hyperparameters: planned.hyperparameters,
         layout: planned.layout,
         pool: planned.pool,
-        ropeMagnitude: frequencies.magnitude,
+        ropeMagnitudes: ropes.map(({ magnitude }) => magnitude),
       },
-      frequencies: frequencies.frequencies,
+      frequencies: ropes.map(({ frequencies }) => frequencies),
       source: await modelSource(gguf, source),
       contextSize: planned.contextSize,
       decodeWorkers: planned.workers.decodeWorkers,
@@ -226,10 +226,11 @@ function checkSource(source: LoadSource): LoadSource {
   return source;
 }
 
-async function readFrequencies(gguf: Gguf, h: Hyperparameters) {
+/** The frequencies of each of a model's ways to rotate; rope_freqs.weight divides them. */
+async function readRopes(gguf: Gguf, h: Hyperparameters): Promise<readonly RopeFrequencies[]> {
   const tensor = gguf.tensor("rope_freqs.weight");
-  if (tensor === undefined) return ropeFrequencies(h.rope);
-  const pairs = h.rope.dimensions / 2;
+  if (tensor === undefined) return h.ropes.map((rope) => ropeFrequencies(rope));
+  const pairs = h.ropes[0]!.dimensions / 2;
   if (tensor.type !== "F32" || tensor.shape[0] !== pairs || tensor.bytes !== pairs * 4) {
     throw new GgufError("GGUF_TENSOR_SHAPE", `${tensor.type} (${tensor.shape.join(", ")}), expected F32 (${pairs})`, {
       subject: tensor.name,
@@ -241,7 +242,7 @@ async function readFrequencies(gguf: Gguf, h: Hyperparameters) {
   if (!factors.every((factor) => factor > 0 && Number.isFinite(factor))) {
     throw new GgufError("GGUF_TENSOR_VALUE", "a factor is not a positive number", { subject: tensor.name });
   }
-  return ropeFrequencies(h.rope, factors);
+  return h.ropes.map((rope) => ropeFrequencies(rope, factors));
 }
 
 async function readTokenizer(gguf: Gguf, h: Hyperparameters): Promise<Tokenizer> {

@@ -7,7 +7,8 @@ import type { SamplingOptions, TokenLogprob } from "./sampling.js";
 /** What every worker is given when it starts. */
 export interface Program {
   readonly blueprint: Blueprint;
-  readonly frequencies: Float64Array;
+  /** Of each RoPE, radians per position. */
+  readonly frequencies: readonly Float64Array[];
   readonly source: ModelSource;
   readonly contextSize: number;
   /** Workers that take part in steps of one row, and of several. */

@@ -5,6 +5,7 @@ import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
 import { architectureOf } from "../model/architectures.js";
 import { loadShare } from "../model/loading.js";
+import { ropeBytes } from "../model/memory-plan.js";
 import { Run } from "../model/run.js";
 import { type ParentPort, workerStart } from "../worker-handle.js";
 import { Leader } from "./leader.js";
@@ -27,7 +28,10 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
   const { layout } = blueprint;
   await loadShare(member, layout, source);
   if (member.index === 0) {
-    new Float64Array(member.memory.buffer, layout.frequencies).set(program.frequencies);
+    for (const [rope, frequencies] of program.frequencies.entries()) {
+      const address = layout.frequencies + rope * ropeBytes(blueprint.hyperparameters);
+      new Float64Array(member.memory.buffer, address, frequencies.length).set(frequencies);
+    }
   }
   member.barrier();
 

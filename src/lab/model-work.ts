@@ -19,8 +19,9 @@ export class ModelWork {
   /** Of the layers, for every row; of the output, for rows that want logits. */
   readonly #layers: Matrices;
   readonly #output: Matrices;
-  readonly #window: number;
-  /** For each position that a row sees. */
+  /** Of each layer: 0 for no window. */
+  readonly #windows: readonly number[];
+  /** Of one layer, for each position that a row sees. */
   readonly #cacheBytes: number;
   readonly #attentionOperations: number;
 
@@ -38,9 +39,9 @@ export class ModelWork {
     };
     this.#layers = sum(matrices.filter(({ name }) => !isOutput(name)));
     this.#output = sum(matrices.filter(({ name }) => isOutput(name)));
-    this.#window = h.window;
-    this.#cacheBytes = pool.pageBytes / PAGE;
-    this.#attentionOperations = 4 * h.layers * h.heads * h.headDim;
+    this.#windows = h.attention.map(({ window }) => window);
+    this.#cacheBytes = pool.pageBytes / PAGE / h.layers;
+    this.#attentionOperations = 4 * h.heads * h.headDim;
   }
 
   /** Bytes of weights that one step reads. */
@@ -76,13 +77,15 @@ export class ModelWork {
 
   /** Rows of one sequence at consecutive positions: its cache is read once for all of them. */
   #attend(work: Sum, position: number, rows: number): void {
-    const seen = (at: number) => (this.#window > 0 ? Math.min(this.#window, at + 1) : at + 1);
-    const last = position + rows - 1;
-    const oldest = position + 1 - seen(position);
+    const end = position + rows;
+    let bytes = 0;
     let products = 0;
-    for (let at = position; at <= last; at++) products += seen(at);
-    work.add({ bytes: (last + 1 - oldest) * this.#cacheBytes, operations: {} }, 1);
-    work.add({ bytes: 0, operations: { f32: products * this.#attentionOperations } }, 1);
+    for (const window of this.#windows) {
+      const seen = (at: number) => (window > 0 ? Math.min(window, at + 1) : at + 1);
+      bytes += (end - (position + 1 - seen(position))) * this.#cacheBytes;
+      for (let at = position; at < end; at++) products += seen(at);
+    }
+    work.add({ bytes, operations: { f32: products * this.#attentionOperations } }, 1);
   }
 }
 

@@ -92,6 +92,7 @@ export interface Kernels {
     scratch: number,
   ): void;
   rope(x: number, heads: number, headDim: number, table: number): void;
+  ropeHalves(x: number, heads: number, headDim: number, pairs: number, table: number): void;
 
   kvTileBytes(kind: number, headDim: number): number;
   storeKv(kind: number, k: number, v: number, headDim: number, kTile: number, vTile: number, slot: number): void;

@@ -1,6 +1,8 @@
-// What an architecture is to the rest of the program: the weights it has, and its forward pass.
+// What an architecture is to the rest of the program: its hyperparameters, the weights it has, and its forward pass.
 
 import type { Hyperparameters } from "./hyperparameters.js";
+import type { KeyReader } from "./key-reader.js";
+import type { PlacedWeight } from "./memory-plan.js";
 import type { Run } from "./run.js";
 
 /** One weight that an architecture looks for. Shapes are (rows, columns): GGUF's order turned round. */
@@ -15,9 +17,55 @@ export interface WeightSpec {
   readonly optional?: boolean;
 }
 
+/** A weight that files may lack. */
+export interface OptionalSpec extends WeightSpec {
+  readonly optional: true;
+}
+
+/** The weights of one layer, by what the forward pass calls them. */
+export type LayerSpecs = Readonly<Record<string, WeightSpec>>;
+
+/** Those weights in memory. */
+export type LayerWeights<Specs extends LayerSpecs> = {
+  readonly [Name in keyof Specs]: Specs[Name] extends OptionalSpec ? PlacedWeight | undefined : PlacedWeight;
+};
+
 export interface Architecture {
+  /**
+   * Reads what the file says of the model's shape.
+   * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
+   */
+  hyperparameters(reader: KeyReader): Hyperparameters;
   /** Weights in the order in which a forward pass reads them. */
   weights(hyperparameters: Hyperparameters, has: (name: string) => boolean): readonly WeightSpec[];
   /** One step, executed by every worker of the team. */
   forward(run: Run): void;
+}
+
+export function matrix(name: string, rows: number, columns: number): WeightSpec {
+  return { name, role: "matrix", rows, columns };
+}
+
+export function vector(name: string, columns: number): WeightSpec {
+  return { name, role: "vector", rows: 1, columns };
+}
+
+export function optional(spec: WeightSpec): OptionalSpec {
+  return { ...spec, optional: true };
+}
+
+/** All weights of a decoder: the embedding, which without an `output.weight` is the output matrix too, the layers, and the last norm. */
+export function decoderWeights(
+  h: Hyperparameters,
+  has: (name: string) => boolean,
+  layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs,
+): readonly WeightSpec[] {
+  const tied = !has("output.weight");
+  const specs: WeightSpec[] = [
+    { name: "token_embd.weight", role: tied ? "matrix" : "embedding", rows: h.vocab, columns: h.dim },
+  ];
+  for (let layer = 0; layer < h.layers; layer++) specs.push(...Object.values(layerSpecs(h, layer)));
+  specs.push(vector("output_norm.weight", h.dim));
+  if (!tied) specs.push(matrix("output.weight", h.vocab, h.dim));
+  return specs;
 }

@@ -5,10 +5,12 @@ import type { Gguf } from "../gguf/index.js";
 import { printable } from "../gguf/index.js";
 import type { Architecture } from "./architecture.js";
 import type { Hyperparameters } from "./hyperparameters.js";
-import { readHyperparameters } from "./hyperparameters.js";
+import { KeyReader } from "./key-reader.js";
 import { llama } from "./llama.js";
+import { qwen2 } from "./qwen2.js";
+import { qwen3 } from "./qwen3.js";
 
-const architectures: Readonly<Record<string, Architecture>> = { llama };
+const architectures: Readonly<Record<string, Architecture>> = { llama, qwen2, qwen3 };
 
 /** The architecture of this name, from `general.architecture`. */
 export function architectureOf(name: string): Architecture {
@@ -29,5 +31,5 @@ export function readModel(gguf: Gguf): Hyperparameters {
       `architecture "${printable(name ?? "(none)")}"${kind}; supported: ${Object.keys(architectures).join(", ")}`,
     );
   }
-  return readHyperparameters(gguf, name);
+  return architectureOf(name).hyperparameters(new KeyReader(gguf, name));
 }

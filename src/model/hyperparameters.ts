@@ -1,9 +1,9 @@
 // What a model's metadata says about its shape, checked once, here.
 
 import { GgufError, UnsupportedError } from "../errors.js";
-import type { Gguf } from "../gguf/index.js";
+import type { KeyReader } from "./key-reader.js";
 
-/** The numbers that define a Llama-like transformer. Names as in llama2.c; keys as in the GGUF specification. */
+/** The numbers that define a transformer. Names as in llama2.c; keys as in the GGUF specification. */
 export interface Hyperparameters {
   readonly architecture: string;
   /** `block_count` */
@@ -24,9 +24,22 @@ export interface Hyperparameters {
   readonly context: number;
   /** `attention.layer_norm_rms_epsilon` */
   readonly normEpsilon: number;
-  /** `attention.sliding_window`: positions a token looks back, its own included; 0 is all. */
+  /** How each layer attends. */
+  readonly attention: readonly LayerAttention[];
+  /** Which elements of a head RoPE turns together: 2 i and 2 i + 1, or i and i + half of the rotated ones. */
+  readonly ropePairs: RopePairs;
+  /** The ways in which layers turn q and k. */
+  readonly ropes: readonly RopeParameters[];
+}
+
+export type RopePairs = "neighbours" | "halves";
+
+/** How a layer attends. */
+export interface LayerAttention {
+  /** Positions that a token sees back from its own, which is included; 0: all. */
   readonly window: number;
-  readonly rope: RopeParameters;
+  /** Which of `ropes` turns q and k. */
+  readonly rope: number;
 }
 
 /** RoPE as the file asks for it. */
@@ -51,14 +64,14 @@ export type RopeScaling =
     };
 
 // Bounds far beyond any real model, so that no product of two of them leaves the safe integers.
-const LARGEST = { layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 31 - 1, vocab: 2 ** 24 };
+export const LARGEST = { layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 31 - 1, vocab: 2 ** 24 };
 
 /**
- * Reads the hyperparameters.
+ * Reads the keys that all architectures have; every layer attends alike, and sees all positions before its own.
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
-export function readHyperparameters(gguf: Gguf, architecture: string): Hyperparameters {
-  const reader = new KeyReader(gguf, architecture);
+export function readHyperparameters(reader: KeyReader, ropePairs: RopePairs): Hyperparameters {
+  const { gguf, architecture } = reader;
   const layers = reader.integer("block_count", undefined, 1, LARGEST.layers);
   const dim = reader.integer("embedding_length", undefined, 4, LARGEST.dim);
   const heads = reader.perLayer("attention.head_count", undefined, 1, LARGEST.heads);
@@ -111,8 +124,9 @@ export function readHyperparameters(gguf: Gguf, architecture: string): Hyperpara
     vocab,
     context,
     normEpsilon,
-    window: reader.integer("attention.sliding_window", 0, 0, LARGEST.context),
-    rope: readRope(reader, headDim, context),
+    attention: new Array<LayerAttention>(layers).fill({ window: 0, rope: 0 }),
+    ropePairs,
+    ropes: [readRope(reader, headDim, context)],
   };
 }
 
@@ -147,54 +161,5 @@ function readScaling(reader: KeyReader, context: number): RopeScaling {
         "UNSUPPORTED_ARCHITECTURE",
         `RoPE scaling "${type.slice(0, 40)}"; supported: none, linear, yarn, and llama3 by rope_freqs.weight`,
       );
-  }
-}
-
-/** Reads `<architecture>.<key>` with bounds. */
-class KeyReader {
-  constructor(
-    private readonly gguf: Gguf,
-    private readonly architecture: string,
-  ) {}
-
-  error(key: string, message: string): GgufError {
-    return new GgufError("GGUF_METADATA_VALUE", message, { subject: `${this.architecture}.${key}` });
-  }
-
-  number(key: string, otherwise: number | undefined): number {
-    const value = this.gguf.metadata.getNumber(`${this.architecture}.${key}`) ?? otherwise;
-    if (value === undefined) throw this.error(key, "the file does not have this key");
-    if (!Number.isFinite(value)) throw this.error(key, `${value} is not finite`);
-    return value;
-  }
-
-  integer(key: string, otherwise: number | undefined, from: number, to: number): number {
-    const value = this.number(key, otherwise);
-    if (Number.isInteger(value) && value >= from && value <= to) return value;
-    throw this.error(key, `${value} is not an integer in ${from} .. ${to}`);
-  }
-
-  string(key: string): string | undefined {
-    return this.gguf.metadata.getString(`${this.architecture}.${key}`);
-  }
-
-  /** A number, or an array that has the same number for every layer. */
-  perLayer(key: string, otherwise: number | undefined, from: number, to: number): number {
-    const value = this.gguf.metadata.get(`${this.architecture}.${key}`);
-    if (value === undefined || typeof value === "number") return this.integer(key, otherwise, from, to);
-    const numbers = this.gguf.metadata.getNumbers(`${this.architecture}.${key}`) ?? [];
-    const first = numbers[0];
-    if (first === undefined || !Number.isInteger(first) || first < from || first > to) {
-      throw this.error(key, `${first} is not an integer in ${from} .. ${to}`);
-    }
-    for (const number of numbers) {
-      if (number !== first) {
-        throw new UnsupportedError(
-          "UNSUPPORTED_ARCHITECTURE",
-          `${this.architecture}.${key} differs between layers (${first}, ${number}); supported: the same for all`,
-        );
-      }
-    }
-    return first;
   }
 }

@@ -32,6 +32,7 @@ export interface Layout {
   readonly progress: number;
   readonly step: number;
   readonly pageTables: number;
+  /** Of each of the hyperparameters' `ropes`, `ropeBytes` apart. */
   readonly frequencies: number;
   readonly weights: readonly PlacedWeight[];
   readonly kv: number;
@@ -62,7 +63,7 @@ export interface Buffers {
   readonly hidden: number; // (rows, dim) after the last norm, of rows that want it
   readonly logits: number; // (LOGIT_ROWS, vocab)
   readonly logitStride: number;
-  readonly rope: number; // (rows, 2 * headDim) cosines and sines
+  readonly rope: number; // (ropes, rows, 2 * headDim) cosines and sines
   readonly encoded: number; // activations, encoded in up to 4 ways
   readonly encodedBytes: number; // of one way
 }
@@ -116,7 +117,7 @@ export function planMemory(
   const progress = arena.take(64);
   const step = arena.take(stepBytes(STEP_ROWS));
   const pageTables = arena.take(pool.tables * pool.pagesPerSequence * 4);
-  const frequencies = arena.take((h.rope.dimensions / 2) * 8);
+  const frequencies = arena.take(h.ropes.length * ropeBytes(h));
   const controlBytes = arena.end;
 
   const placed = weights.map((weight) => ({ ...weight, address: arena.take(weight.bytes) }));
@@ -207,10 +208,15 @@ function takeBuffers(h: Hyperparameters, arena: Arena, kernels: Kernels): Buffer
     hidden: rows(xStride),
     logits: arena.take(LOGIT_ROWS * logitStride),
     logitStride,
-    rope: rows(2 * h.headDim * 4),
+    rope: rows(h.ropes.length * 2 * h.headDim * 4),
     encoded: arena.take(encodedBytes * ENCODINGS),
     encodedBytes,
   };
+}
+
+/** Bytes of the frequencies of one RoPE: (headDim / 2) f64, of which it has as many as it rotates pairs. */
+export function ropeBytes(h: Hyperparameters): number {
+  return (h.headDim / 2) * 8;
 }
 
 /** Ways of encoding activations: F32, Q8_32, Q8_256, Q16_32. */

@@ -6,8 +6,9 @@
 import { GROUP_ROWS, PAGE, TILE_TOKENS } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
+import type { LayerSpecs, LayerWeights } from "./architecture.js";
 import type { Hyperparameters } from "./hyperparameters.js";
-import { type KvPool, type Layout, type PlacedWeight, STEP_ROWS } from "./memory-plan.js";
+import { type KvPool, type Layout, type PlacedWeight, ropeBytes, STEP_ROWS } from "./memory-plan.js";
 import { Step } from "./step.js";
 
 /** What every worker knows of a model; posted by the thread that loads it. */
@@ -15,8 +16,8 @@ export interface Blueprint {
   readonly hyperparameters: Hyperparameters;
   readonly layout: Layout;
   readonly pool: KvPool;
-  /** RoPE's cosines and sines are multiplied by it. */
-  readonly ropeMagnitude: number;
+  /** The cosines and sines of each of the hyperparameters' `ropes` are multiplied by it. */
+  readonly ropeMagnitudes: readonly number[];
 }
 
 /** Activations encoded in up to four ways: the way `kind` (1 .. 4) lies at base + (kind - 1) * slotBytes. */
@@ -46,7 +47,8 @@ export class Run {
 
   readonly #weights: ReadonlyMap<string, PlacedWeight>;
   readonly #words: Int32Array;
-  readonly #magnitude: number;
+  readonly #magnitudes: readonly number[];
+  readonly #layers: unknown[] = [];
   readonly #scratch: number;
   readonly #shared: Encoded;
   readonly #own: Encoded;
@@ -62,7 +64,7 @@ export class Run {
     this.step = new Step(new Int32Array(member.memory.buffer, layout.step));
     this.#weights = new Map(layout.weights.map((weight) => [weight.name, weight]));
     this.#words = new Int32Array(member.memory.buffer);
-    this.#magnitude = blueprint.ropeMagnitude;
+    this.#magnitudes = blueprint.ropeMagnitudes;
     this.#scratch = layout.scratch + member.index * layout.scratchBytes;
     this.#shared = { base: layout.buffers.encoded, slotBytes: layout.buffers.encodedBytes };
     const own = this.#scratch + Math.ceil(member.kernels.matmulScratchBytes(STEP_ROWS) / 64) * 64;
@@ -80,14 +82,28 @@ export class Run {
     return this.#weights.get(name);
   }
 
+  /** The weights of a layer, looked up once. An architecture always asks with the same `specs`. */
+  layer<Specs extends LayerSpecs>(
+    layer: number,
+    specs: (h: Hyperparameters, layer: number) => Specs,
+  ): LayerWeights<Specs> {
+    this.#layers[layer] ??= Object.fromEntries(
+      Object.entries(specs(this.h, layer)).map(([key, { name, optional }]) => [
+        key,
+        optional ? this.maybeWeight(name) : this.weight(name),
+      ]),
+    );
+    return this.#layers[layer] as LayerWeights<Specs>;
+  }
+
   barrier(): void {
     this.member.barrier();
   }
 
-  /** x = rows of the embedding; and RoPE's table of each row. Ends with a barrier. */
+  /** x = rows of the embedding; and RoPE's tables of each row. Ends with a barrier. */
   embed(embedding: PlacedWeight): void {
     const { h, kernels, step, layout } = this;
-    const { x, xStride, rope } = layout.buffers;
+    const { x, xStride } = layout.buffers;
     const { index, workers } = this.member;
     const job = this.#scratch;
     const raw = job + 64;
@@ -99,11 +115,20 @@ export class Run {
         source = raw;
       }
       kernels.dequantizeRow(embedding.type, source, h.dim, x + row * xStride, job);
-      const table = rope + row * h.headDim * 8;
-      const pairs = h.rope.dimensions / 2;
-      kernels.ropeTable(layout.frequencies, pairs, h.headDim, step.position(row), this.#magnitude, table, job);
+      for (let rope = 0; rope < h.ropes.length; rope++) {
+        const pairs = h.ropes[rope]!.dimensions / 2;
+        const frequencies = layout.frequencies + rope * ropeBytes(h);
+        const magnitude = this.#magnitudes[rope]!;
+        const table = this.#ropeTable(rope, row);
+        kernels.ropeTable(frequencies, pairs, h.headDim, step.position(row), magnitude, table, job);
+      }
     }
     this.barrier();
+  }
+
+  /** Where the cosines and sines of a row lie. */
+  #ropeTable(rope: number, row: number): number {
+    return this.layout.buffers.rope + (rope * STEP_ROWS + row) * this.h.headDim * 8;
   }
 
   /** Normalises and encodes rows of x for the matmuls that read them. Ends with a barrier, or needs none. */
@@ -226,12 +251,23 @@ export class Run {
     return Math.ceil(groupsOf(weight) / (this.member.workers * PIECES));
   }
 
-  /** Rotates q and k of every row, and puts k and v into the cache. */
-  rotateAndStore(layer: number): void {
+  /** Normalises every head of q and k, if there are norms for that, rotates them, and puts k and v into the cache. */
+  rotateAndStore(layer: number, norms?: { readonly q: PlacedWeight; readonly k: PlacedWeight }): void {
     const { h, kernels, step, pool } = this;
-    const { q, qStride, k, v, kvStride, rope } = this.layout.buffers;
+    const { q, qStride, k, v, kvStride } = this.layout.buffers;
+    const { rope } = h.attention[layer]!;
+    const { dimensions } = h.ropes[rope]!;
     const group = h.heads / h.kvHeads;
     const headBytes = h.headDim * 4;
+    const rotate = (at: number, heads: number, table: number, norm: PlacedWeight | undefined) => {
+      if (norm !== undefined) {
+        for (let head = at; head < at + heads * headBytes; head += headBytes) {
+          kernels.rmsNorm(head, norm.address, head, h.headDim, h.normEpsilon);
+        }
+      }
+      if (h.ropePairs === "neighbours") kernels.rope(at, heads, h.headDim, table);
+      else kernels.ropeHalves(at, heads, h.headDim, dimensions / 2, table);
+    };
     const items = step.items * h.kvHeads;
     for (let item = this.member.index; item < items; item += this.member.workers) {
       const run = Math.floor(item / h.kvHeads);
@@ -242,10 +278,10 @@ export class Run {
       const pageTable = step.item(run, 3);
       for (let i = 0; i < rows; i++) {
         const row = first + i;
-        const table = rope + row * 2 * headBytes;
+        const table = this.#ropeTable(rope, row);
         const key = k + row * kvStride + head * headBytes;
-        kernels.rope(q + row * qStride + head * group * headBytes, group, h.headDim, table);
-        kernels.rope(key, 1, h.headDim, table);
+        rotate(q + row * qStride + head * group * headBytes, group, table, norms?.q);
+        rotate(key, 1, table, norms?.k);
         const tile = this.#kvTile(pageTable, Math.floor((position + i) / PAGE), layer, head);
         const value = v + row * kvStride + head * headBytes;
         kernels.storeKv(pool.kind, key, value, h.headDim, tile, tile + pool.tileBytes, (position + i) % PAGE);
@@ -269,6 +305,7 @@ export class Run {
     const group = h.heads / h.kvHeads;
     const items = step.items * h.kvHeads;
     const scale = 1 / Math.sqrt(h.headDim);
+    const { window } = h.attention[layer]!;
     const cell = this.member.openTickets();
     for (let item = kernels.ticket(cell); item < items; item = kernels.ticket(cell)) {
       // The last items look back farthest: they go first, so that no worker begins a long one at the end.
@@ -288,7 +325,7 @@ export class Run {
         step.item(run, 3),
         this.#kvHead(layer, head),
         pool.pageBytes,
-        h.window,
+        window,
         0,
         step.item(run, 4),
         attended + offset,

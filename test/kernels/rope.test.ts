@@ -66,6 +66,7 @@ describe.each(builds)("rope (%s)", (build) => {
 
   it.each([
     [4, 1],
+    [12, 2],
     [32, 3],
     [64, 32],
     [80, 2],
@@ -82,6 +83,16 @@ describe.each(builds)("rope (%s)", (build) => {
       kernels.rope(at, heads, headDim, address);
       const expected = x.map((value, i) => f(value * cosines[i % headDim]) + f(x[i ^ 1] * sines[i % headDim]));
       expect(arena.floats(at, x.length)).toEqual(expected);
+      const halves = arena.place(x);
+      kernels.ropeHalves(halves, heads, headDim, pairs, address);
+      const turned = x.map((value, i) => {
+        const within = i % headDim;
+        if (within >= 2 * pairs) return value;
+        const pair = within % pairs;
+        const [cosine, sine] = [cosines[2 * pair], sines[2 * pair + 1]];
+        return within < pairs ? f(value * cosine) - f(x[i + pairs] * sine) : f(x[i - pairs] * sine) + f(value * cosine);
+      });
+      expect(arena.floats(halves, x.length)).toEqual(turned);
       const rotated = arena.floats(at, x.length);
       for (let head = 0; head < x.length; head += headDim) {
         const beyond = [head + 2 * pairs, head + headDim] as const;

@@ -1,4 +1,4 @@
-// The whole forward pass of a Llama model in scalar TypeScript and float64: slow, and as plain as it gets. Everything fast is
+// The whole forward pass of a decoder in scalar TypeScript and float64: slow, and as plain as it gets. Everything fast is
 // held against it, and it is itself held against results that this project did not compute.
 
 import type { Gguf } from "../../dist/gguf/index.js";
@@ -13,6 +13,7 @@ interface Matrix {
 
 /** Hyperparameters by their GGUF keys, and all tensors as 32-bit floats. */
 export interface ReferenceModel {
+  readonly architecture: string;
   readonly key: (name: string) => number | undefined;
   readonly text: (name: string) => string | undefined;
   readonly tensor: (name: string) => Matrix | undefined;
@@ -26,9 +27,11 @@ export async function readReferenceModel(gguf: Gguf): Promise<ReferenceModel> {
     const values = dequantize(tensor.type, await gguf.readTensor(tensor), rows * columns);
     tensors.set(tensor.name, { rows, columns, values });
   }
+  const architecture = gguf.metadata.getString("general.architecture")!;
   return {
-    key: (name) => gguf.metadata.getNumber(`llama.${name}`),
-    text: (name) => gguf.metadata.getString(`llama.${name}`),
+    architecture,
+    key: (name) => gguf.metadata.getNumber(`${architecture}.${name}`),
+    text: (name) => gguf.metadata.getString(`${architecture}.${name}`),
     tensor: (name) => tensors.get(name),
   };
 }
@@ -61,8 +64,15 @@ export function forward(
     const v: Float64Array[] = [];
     for (let position = 0; position < n; position++) {
       const normed = rmsNorm(x[position], tensor(block("attn_norm.weight"))!, epsilon);
-      q.push(rotate(linear(model, block("attn_q"), normed), rope[position], headDim));
-      k.push(rotate(linear(model, block("attn_k"), normed), rope[position], headDim));
+      for (const [name, vectors] of [
+        ["attn_q", q],
+        ["attn_k", k],
+      ] as const) {
+        const projected = linear(model, block(name), normed);
+        const norm = tensor(block(`${name}_norm.weight`)); // of each head, in Qwen3
+        const heads = norm === undefined ? projected : rmsNormHeads(projected, norm, epsilon);
+        vectors.push(rotate(heads, rope[position], headDim, model.architecture === "llama"));
+      }
       v.push(linear(model, block("attn_v"), normed));
     }
     for (let position = 0; position < n; position++) {
@@ -122,15 +132,31 @@ function rmsNorm(x: Float64Array, weight: Matrix, epsilon: number): Float64Array
   return x.map((value, i) => (value / Math.sqrt(meanSquare + epsilon)) * weight.values[i]);
 }
 
-/** Turns the neighbours (2i, 2i + 1) of every head by angle i; what is beyond the table stays. */
-function rotate(x: Float64Array, angles: readonly { cos: number; sin: number }[], headDim: number): Float64Array {
+/** The norm of every head, each with the same weight. */
+function rmsNormHeads(x: Float64Array, weight: Matrix, epsilon: number): Float64Array {
+  const y = new Float64Array(x.length);
+  for (let head = 0; head < x.length; head += weight.columns) {
+    y.set(rmsNorm(x.slice(head, head + weight.columns), weight, epsilon), head);
+  }
+  return y;
+}
+
+/**
+ * Turns pairs of every head by angle i: the neighbours (2i, 2i + 1), or (i, i + the number of pairs). What is beyond the table stays.
+ */
+function rotate(
+  x: Float64Array,
+  angles: readonly { cos: number; sin: number }[],
+  headDim: number,
+  neighbours: boolean,
+): Float64Array {
   const y = x.slice();
   for (let head = 0; head < x.length; head += headDim) {
     for (const [i, { cos, sin }] of angles.entries()) {
-      const a = x[head + 2 * i];
-      const b = x[head + 2 * i + 1];
-      y[head + 2 * i] = a * cos - b * sin;
-      y[head + 2 * i + 1] = a * sin + b * cos;
+      const first = head + (neighbours ? 2 * i : i);
+      const second = first + (neighbours ? 1 : angles.length);
+      y[first] = x[first] * cos - x[second] * sin;
+      y[second] = x[first] * sin + x[second] * cos;
     }
   }
   return y;

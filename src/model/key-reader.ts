@@ -1,0 +1,56 @@
+// Reads `<architecture>.<key>` of a model's metadata, with bounds.
+
+import { GgufError, UnsupportedError } from "../errors.js";
+import type { Gguf } from "../gguf/index.js";
+
+export class KeyReader {
+  constructor(
+    readonly gguf: Gguf,
+    readonly architecture: string,
+  ) {}
+
+  error(key: string, message: string): GgufError {
+    return new GgufError("GGUF_METADATA_VALUE", message, { subject: `${this.architecture}.${key}` });
+  }
+
+  number(key: string, otherwise: number | undefined): number {
+    const value = this.gguf.metadata.getNumber(`${this.architecture}.${key}`) ?? otherwise;
+    if (value === undefined) throw this.error(key, "the file does not have this key");
+    if (!Number.isFinite(value)) throw this.error(key, `${value} is not finite`);
+    return value;
+  }
+
+  integer(key: string, otherwise: number | undefined, from: number, to: number): number {
+    const value = this.number(key, otherwise);
+    if (Number.isInteger(value) && value >= from && value <= to) return value;
+    throw this.error(key, `${value} is not an integer in ${from} .. ${to}`);
+  }
+
+  string(key: string): string | undefined {
+    return this.gguf.metadata.getString(`${this.architecture}.${key}`);
+  }
+
+  boolean(key: string, otherwise: boolean): boolean {
+    return this.gguf.metadata.getBoolean(`${this.architecture}.${key}`) ?? otherwise;
+  }
+
+  /** A number, or an array that has the same number for every layer. */
+  perLayer(key: string, otherwise: number | undefined, from: number, to: number): number {
+    const value = this.gguf.metadata.get(`${this.architecture}.${key}`);
+    if (value === undefined || typeof value === "number") return this.integer(key, otherwise, from, to);
+    const numbers = this.gguf.metadata.getNumbers(`${this.architecture}.${key}`) ?? [];
+    const first = numbers[0];
+    if (first === undefined || !Number.isInteger(first) || first < from || first > to) {
+      throw this.error(key, `${first} is not an integer in ${from} .. ${to}`);
+    }
+    for (const number of numbers) {
+      if (number !== first) {
+        throw new UnsupportedError(
+          "UNSUPPORTED_ARCHITECTURE",
+          `${this.architecture}.${key} differs between layers (${first}, ${number}); supported: the same for all`,
+        );
+      }
+    }
+    return first;
+  }
+}
