@@ -21,7 +21,14 @@ export type { TokenLogprob } from "./engine/logprobs.js";
 export type { Pooling } from "./engine/messages.js";
 export type { EmbedOptions, Model, Prompt } from "./engine/model.js";
 export type { ModelInfo } from "./engine/model-info.js";
-export type { SamplingOptions } from "./engine/sampling-options.js";
+export type {
+  DryOptions,
+  DynamicTemperatureOptions,
+  MirostatOptions,
+  SamplerName,
+  SamplingOptions,
+  XtcOptions,
+} from "./engine/sampling-options.js";
 export type { Sequence } from "./engine/sequence.js";
 export type { Pinning } from "./engine/worker-plan.js";
 export {

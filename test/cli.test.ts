@@ -60,6 +60,22 @@ describe("cria run", () => {
     expect(of("1").length).toBeGreaterThan(10);
   });
 
+  it("samples as the library does with the same options, under llama.cpp's names", async () => {
+    const penalties = ["--dry-multiplier", "1", "--dry-base", "2", "--dry-sequence-breaker", "none"];
+    const truncation = ["--top-nsigma", "2", "--xtc-probability", "0.5", "--xtc-threshold", "0.2"];
+    const order = ["--samplers", "dry;xtc;top_n_sigma;temperature", "--dynatemp-range", "0.5", "--dynatemp-exp", "2"];
+    const { out } = cria(["run", "One day", "-n", "20", "-s", "7", ...penalties, ...truncation, ...order]);
+    const same = await model.complete("One day", {
+      ...{ maxTokens: 20, seed: 7, samplers: ["dry", "xtc", "topNSigma", "temperature"] },
+      dry: { multiplier: 1, base: 2, sequenceBreakers: [] },
+      ...{ xtc: { probability: 0.5, threshold: 0.2 }, topNSigma: 2, dynamicTemperature: { range: 0.5, exponent: 2 } },
+    });
+    expect(out.trimEnd()).toBe(same.text.trimEnd());
+    const aim = ["--mirostat", "2", "--mirostat-ent", "2", "--mirostat-lr", "0.5"];
+    const surprising = await model.complete("One day", { maxTokens: 20, seed: 7, mirostat: { tau: 2, eta: 0.5 } });
+    expect(cria(["run", "One day", "-n", "20", "-s", "7", ...aim]).out.trimEnd()).toBe(surprising.text.trimEnd());
+  });
+
   it("ends quietly when nobody reads on", async () => {
     const child = spawn(process.execPath, [entry, "run", "Once upon a time", "--temp", "0"]);
     child.stdout.once("data", () => child.stdout.destroy());
@@ -167,6 +183,9 @@ describe("mistakes", () => {
     ["no such option", ["run", "--heat", "1", "hi"], 2, /unknown option --heat/],
     ["not a number", ["run", "-t", "two", "hi"], 2, /-t takes a number, not "two"/],
     ["out of range", ["run", "--temp", "-1", "hi"], 2, /temperature is -1/],
+    ["no such sampler", ["run", "--samplers", "top_k;luck", "hi"], 2, /--samplers has "luck"/],
+    ["mirostat 1", ["run", "--mirostat", "1", "hi"], 2, /--mirostat is 1; supported: 0 \(off\), 2/],
+    ["half an option", ["run", "--dry-base", "2", "hi"], 2, /--dry-base does nothing without --dry-multiplier/],
     ["no such file", ["run", "-m", "nothing.gguf", "hi"], 1, /nothing\.gguf does not exist/],
     ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
     ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],

@@ -69,7 +69,7 @@ describe("generate and complete", () => {
 
   it("tell log probabilities that belong to the logits", async () => {
     const ids = model.tokenizer.encode("One day");
-    const { logprobs, tokens } = await model.complete(ids, { ...greedy, maxTokens: 2, logprobs: 3 });
+    const { logprobs, tokens } = await model.complete(ids, { ...greedy, maxTokens: 2, logprobs: true, topLogprobs: 3 });
     const sequence = model.createSequence();
     const logits = await sequence.evaluate(ids);
     sequence.dispose();

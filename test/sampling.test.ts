@@ -6,64 +6,9 @@ import { describe, expect, it } from "vitest";
 import { exp, log } from "../dist/engine/exponential.js";
 import { Random } from "../dist/engine/random.js";
 import { Sampler, type SamplingOptions } from "../dist/engine/sampling.js";
+import { referenceDistribution } from "./reference-sampler.js";
 
 const NEUTRAL: SamplingOptions = { temperature: 1, topK: 0, topP: 1, minP: 0, typicalP: 1 };
-
-/** The probability of each token, (vocab), as the documentation defines it: step by step, everything sorted. */
-function referenceDistribution(options: SamplingOptions, history: readonly number[], raw: Float32Array): number[] {
-  const logits = Float32Array.from(raw);
-  const bias = options.logitBias instanceof Map ? options.logitBias : new Map<number, number>();
-  for (const [id, value] of bias) logits[id] += value;
-  const lastN = options.penaltyLastN ?? 64;
-  const recent = lastN === -1 ? history : lastN === 0 ? [] : history.slice(-lastN);
-  for (const id of new Set(recent)) {
-    const count = recent.filter((token) => token === id).length;
-    const repeat = options.repeatPenalty ?? 1;
-    const repeated = logits[id] > 0 ? logits[id] / repeat : logits[id] * repeat;
-    logits[id] = repeated - (count * (options.frequencyPenalty ?? 0) + (options.presencePenalty ?? 0));
-  }
-  let tokens = [...logits.keys()].filter((id) => logits[id] > Number.NEGATIVE_INFINITY);
-  tokens.sort((a, b) => logits[b] - logits[a] || a - b);
-  if (options.temperature === 0) return Array.from(logits, (_, id) => (id === tokens[0] ? 1 : 0));
-  const softmax = (temperature: number): number[] => {
-    const largest = Math.max(...tokens.map((id) => logits[id]));
-    const weights = tokens.map((id) => Math.exp((logits[id] - largest) / temperature));
-    const sum = weights.reduce((a, b) => a + b, 0);
-    return weights.map((weight) => weight / sum);
-  };
-  if (options.topK) tokens = tokens.slice(0, options.topK);
-  if ((options.typicalP ?? 1) < 1) {
-    const p = softmax(1);
-    const entropy = p.reduce((sum, value) => sum - (value > 0 ? value * Math.log(value) : 0), 0);
-    const distance = p.map((value) => Math.fround(Math.abs(-Math.log(value) - entropy)));
-    const order = [...tokens.keys()].sort((a, b) => distance[a] - distance[b] || tokens[a] - tokens[b]);
-    let sum = 0;
-    const kept = order.filter((index) => {
-      const wanted = sum <= options.typicalP!;
-      sum += p[index];
-      return wanted;
-    });
-    tokens = kept.map((index) => tokens[index]);
-    tokens.sort((a, b) => logits[b] - logits[a] || a - b);
-  }
-  if ((options.topP ?? 1) < 1) {
-    const p = softmax(1);
-    let sum = 0;
-    tokens = tokens.filter((_, index) => {
-      const wanted = index === 0 || sum < options.topP!;
-      sum += p[index];
-      return wanted;
-    });
-  }
-  if (options.minP) {
-    const p = softmax(1);
-    tokens = tokens.filter((_, index) => p[index] >= options.minP! * p[0]);
-  }
-  const result = new Array<number>(logits.length).fill(0);
-  const p = softmax(options.temperature!);
-  for (const [index, id] of tokens.entries()) result[id] = p[index];
-  return result;
-}
 
 /** Logits like a model's: normal, some tokens far above the rest. */
 function modelLikeLogits(size: number, seed: number): Float32Array {
@@ -85,7 +30,7 @@ function expectSameDraws(
   const sampler = new Sampler(options, logits.length);
   for (const id of history) sampler.accept(id);
   const random = Random.seeded(sampler.seed);
-  const p = referenceDistribution(options, history, logits);
+  const p = referenceDistribution({ options, history, logits });
   for (let draw = 0; draw < draws; draw++) {
     const { id } = sampler.sample(logits);
     expect(p[id], `token ${id} is not a candidate`).toBeGreaterThan(0);
@@ -163,7 +108,7 @@ describe("the chain of samplers", () => {
   it("leaves the caller's logits as they are", () => {
     const logits = modelLikeLogits(100, 3);
     const before = logits.slice();
-    const sampler = new Sampler({ repeatPenalty: 1.5, logitBias: { "3": -5 }, logprobs: 3 }, 100);
+    const sampler = new Sampler({ repeatPenalty: 1.5, logitBias: { "3": -5 }, logprobs: true }, 100);
     sampler.accept(4);
     sampler.sample(logits);
     expect(logits).toEqual(before);
@@ -196,7 +141,7 @@ describe("the distribution of draws", () => {
       const draws = 20_000;
       const counts = new Array<number>(logits.length).fill(0);
       for (let i = 0; i < draws; i++) counts[sampler.sample(logits).id]++;
-      const p = referenceDistribution(options, [], logits);
+      const p = referenceDistribution({ options, history: [], logits });
       let chiSquare = 0;
       for (const [id, count] of counts.entries()) {
         if (p[id] === 0) expect(count).toBe(0);
@@ -304,7 +249,7 @@ describe("log probabilities", () => {
     const logSum = largest + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
     const expected = [...logits.keys()].sort((a, b) => logits[b] - logits[a] || a - b).slice(0, 20);
     for (const options of [{}, { temperature: 0 }, { logitBias: { "9": 50 } }, { topK: 1 }]) {
-      const { id, logprob, top } = new Sampler({ ...options, logprobs: 20 }, 300).sample(logits);
+      const { id, logprob, top } = new Sampler({ ...options, logprobs: true, topLogprobs: 20 }, 300).sample(logits);
       expect(logprob).toBeCloseTo(logits[id] - logSum, 10);
       expect(top!.map((token) => token.id)).toEqual(expected);
       for (const token of top!) expect(token.logprob).toBeCloseTo(logits[token.id] - logSum, 10);
@@ -313,9 +258,10 @@ describe("log probabilities", () => {
 
   it("come with as many alternatives as asked for, at most the whole vocabulary", () => {
     const logits = Float32Array.of(0, 0, 0);
-    expect(new Sampler({ logprobs: 0 }, 3).sample(logits).top).toEqual([]);
-    expect(new Sampler({ logprobs: 2 }, 3).sample(logits).top!.map(({ id }) => id)).toEqual([0, 1]);
-    expect(new Sampler({ logprobs: 20 }, 3).sample(logits).top!.map(({ id }) => id)).toEqual([0, 1, 2]);
+    const top = (topLogprobs?: number) => new Sampler({ logprobs: true, topLogprobs }, 3).sample(logits).top!;
+    expect(top()).toEqual([]);
+    expect(top(2).map(({ id }) => id)).toEqual([0, 1]);
+    expect(top(20).map(({ id }) => id)).toEqual([0, 1, 2]);
     expect(new Sampler({}, 3).sample(logits)).not.toHaveProperty("logprob");
   });
 });
@@ -339,7 +285,8 @@ describe("bad input", () => {
     ["seed", -1],
     ["seed", 2 ** 32],
     ["seed", 0.5],
-    ["logprobs", 21],
+    ["logprobs", 3],
+    ["topLogprobs", 2],
     ["logitBias", 3],
     ["logitBias", { "1e1": 1 }],
     ["logitBias", { "100": 1 }],

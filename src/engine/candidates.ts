@@ -1,5 +1,6 @@
-// The tokens that may still be chosen, in order of id, and the one operation that thins them out: keep the best ones until
-// their weights reach a target. Weight 1 each and target k is top-k; probabilities and target p are top-p and typical.
+// The tokens that may still be chosen, in order of id, and what samplers do to them: change logits, thin them out, draw. To thin
+// out is to keep the best ones until their weights reach a target: weight 1 each and target k is top-k, probabilities and target p
+// are top-p and typical.
 //
 // No sorting. The border between kept and dropped is found by radix selection: three rounds add up the weights per digit of
 // the key and walk down from the highest digit, so the time is linear and no arrangement of the logits is a bad case.
@@ -8,6 +9,7 @@
 //            [ digit 1  ][ digit 2  ][ digit 3 ]          the floats do
 
 import { CriaError } from "../errors.js";
+import { exp, log } from "./exponential.js";
 
 /** The digits of a key: how far to shift it right, and how many values the digit has. */
 const DIGITS = [
@@ -18,6 +20,12 @@ const DIGITS = [
 
 /** Spare room beside 2 k candidates, so that a small k is not thinned out too often. */
 const SPARE = 512;
+
+/** exp(-50) is 2e-22: too small to be drawn, or to change a sum of probabilities. */
+const NEGLIGIBLE = -50;
+
+/** Temperatures below it count as it. No two different logits are then near enough to share, and no quotient overflows. */
+const LEAST_TEMPERATURE = 1e-20;
 
 const float = new Float32Array(1);
 const floatBits = new Int32Array(float.buffer);
@@ -42,6 +50,8 @@ export class Candidates {
   readonly #order: Int32Array;
   readonly #sums = new Float64Array(2048);
   readonly #topK: number;
+  /** From `begin` to `gather`: the logits of all tokens. */
+  #whole: Float32Array | undefined;
 
   /** @param topK how many of the most likely tokens `gather` keeps, 0: all */
   constructor(vocabularySize: number, topK: number) {
@@ -53,12 +63,41 @@ export class Candidates {
     this.#order = new Int32Array(capacity);
   }
 
+  /** Begins with all tokens. Until `gather` they can only be edited, and that is done to `logits`, (vocab), itself. */
+  begin(logits: Float32Array): void {
+    this.#whole = logits;
+  }
+
+  /** Changes the logit of a token, if it is a candidate. */
+  edit(id: number, change: (logit: number) => number): void {
+    if (this.#whole !== undefined) {
+      this.#whole[id] = change(this.#whole[id]);
+      return;
+    }
+    const place = this.#placeOf(id);
+    if (place >= 0) this.logits[place] = change(this.logits[place]);
+  }
+
+  /** Where a token is among the candidates; -1: it is none. */
+  #placeOf(id: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.ids[middle] < id) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.count && this.ids[low] === id ? low : -1;
+  }
+
   /**
    * Takes the `topK` most likely tokens (all if 0) that are not banned by a logit of -Infinity; of equal logits the lowest ids.
    *
    * @throws CriaError NAN_LOGITS if a logit is NaN or +Infinity, NO_CANDIDATES if every token is banned
    */
-  gather(logits: Float32Array): void {
+  gather(): void {
+    const logits = this.#whole!;
+    this.#whole = undefined;
     const capacity = this.ids.length;
     let threshold = Number.NEGATIVE_INFINITY;
     this.count = 0;
@@ -69,18 +108,23 @@ export class Candidates {
       this.logits[this.count] = logits[id];
       this.count++;
     }
-    if (this.count === 0)
-      throw new CriaError("NO_CANDIDATES", `all ${logits.length} tokens are banned: no token is left`);
-    if (this.#topK > 0 && this.count > this.#topK) this.#thinOut();
+    if (this.count === 0) throw allBanned(logits.length);
+    if (this.#topK > 0) this.keepTop(this.#topK);
   }
 
   /** Keeps the k most likely; returns the least logit kept: tokens with higher ids must be above it to displace one. */
   #thinOut(): number {
-    this.weights.fill(1, 0, this.count);
-    this.keepBest(this.logits, this.#topK, false);
+    this.keepTop(this.#topK);
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.count; i++) if (this.logits[i] < least) least = this.logits[i];
     return least;
+  }
+
+  /** Keeps the k most likely; of equal logits the lowest ids. */
+  keepTop(k: number): void {
+    if (this.count <= k) return;
+    this.weights.fill(1, 0, this.count);
+    this.keepBest(this.logits, k, false);
   }
 
   /** The highest logit of all candidates. */
@@ -90,10 +134,55 @@ export class Candidates {
     return largest;
   }
 
+  /** Divides the logits. */
+  cool(temperature: number): void {
+    const divisor = Math.max(temperature, LEAST_TEMPERATURE);
+    for (let i = 0; i < this.count; i++) this.logits[i] /= divisor;
+  }
+
+  /** Sets the weights to softmax(logits) times their sum, which is returned; the most likely one's is 1. */
+  weigh(): number {
+    const { logits, weights, count } = this;
+    const largest = this.largestLogit();
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const below = logits[i] - largest;
+      weights[i] = below > NEGLIGIBLE ? exp(below) : 0;
+      sum += weights[i];
+    }
+    return sum;
+  }
+
+  /** After `weigh`, which returned `sum`: what a logit is above the log of its probability, and the entropy in nats. */
+  surprise(sum: number): { readonly logSum: number; readonly entropy: number } {
+    const logSum = this.largestLogit() + log(sum);
+    let entropy = 0;
+    for (let i = 0; i < this.count; i++) entropy += (this.weights[i] / sum) * (logSum - this.logits[i]);
+    return { logSum, entropy };
+  }
+
+  /** The place of the candidate at `target` of 0 .. the sum of the weights. */
+  at(target: number): number {
+    let sum = 0;
+    let chosen = 0;
+    for (let i = 0; i < this.count; i++) {
+      if (this.weights[i] === 0) continue;
+      sum += this.weights[i];
+      chosen = i; // the last one with a weight, should rounding put the target at the very end
+      if (target < sum) break;
+    }
+    return chosen;
+  }
+
   /** Keeps the candidates with at least this logit. */
   keepFrom(leastLogit: number): void {
+    this.keepWhere((i) => this.logits[i] >= leastLogit);
+  }
+
+  /** Keeps the candidates for whose places `keeps` is true. */
+  keepWhere(keeps: (i: number) => boolean): void {
     let kept = 0;
-    for (let i = 0; i < this.count; i++) if (this.logits[i] >= leastLogit) this.#move(i, kept++);
+    for (let i = 0; i < this.count; i++) if (keeps(i)) this.#move(i, kept++);
     this.count = kept;
   }
 
@@ -166,4 +255,9 @@ function nextAbove(logits: Float32Array, id: number, threshold: number): number 
 /** The error for a logit that no probability can be made of. */
 export function notNumbers(id: number, logit: number): CriaError {
   return new CriaError("NAN_LOGITS", `the logit of token ${id} is ${logit}: the model's numbers are broken`);
+}
+
+/** The error where no token is left to choose. */
+export function allBanned(tokens: number): CriaError {
+  return new CriaError("NO_CANDIDATES", `all ${tokens} tokens are banned: no token is left`);
 }

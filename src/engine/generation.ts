@@ -5,7 +5,9 @@ import type { Tokenizer } from "../tokenizer/index.js";
 import type { LeaderClient } from "./client.js";
 import type { TokenLogprob } from "./logprobs.js";
 import { checkInteger, checkNames } from "./options.js";
-import { resolveSampling, type SamplingOptions } from "./sampling-options.js";
+import { resolveSampling, samplingOptionNames } from "./resolve-sampling.js";
+import type { SamplingOptions } from "./sampling-options.js";
+import { tokenBreakers } from "./sequence-breakers.js";
 import { StopStrings } from "./stop-strings.js";
 
 /** How to generate: how to sample, and when to stop. */
@@ -67,23 +69,7 @@ export interface Completion extends GenerationSummary {
   readonly logprobs?: readonly GeneratedLogprob[];
 }
 
-const optionNames = [
-  "maxTokens",
-  "stop",
-  "signal",
-  "temperature",
-  "topK",
-  "topP",
-  "minP",
-  "typicalP",
-  "repeatPenalty",
-  "frequencyPenalty",
-  "presencePenalty",
-  "penaltyLastN",
-  "logitBias",
-  "seed",
-  "logprobs",
-];
+const optionNames = ["maxTokens", "stop", "signal", ...samplingOptionNames];
 
 /** What to generate from, and with. */
 export interface GenerationRequest {
@@ -106,7 +92,7 @@ export async function* streamGeneration(
   const { client, tokenizer, ids, contextSize } = request;
   checkNames(request.call, options, optionNames);
   const { maxTokens, stop, signal, ...sampling } = options;
-  const { seed } = resolveSampling(sampling, request.vocabularySize);
+  const { seed, dry } = resolveSampling(sampling, request.vocabularySize);
   const room = contextSize - ids.length;
   const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1));
   const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
@@ -126,6 +112,7 @@ export async function* streamGeneration(
         sequence: request.sequence,
         ids,
         sampling: { ...sampling, seed },
+        breakers: dry && tokenBreakers(tokenizer, dry.sequenceBreakers),
         maxTokens: most,
         endIds: [...tokenizer.endOfGenerationIds],
       },

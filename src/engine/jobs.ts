@@ -141,7 +141,7 @@ class GenerateJob extends Job {
     this.#request = request;
     this.#endIds = new Set(request.endIds);
     this.#contextSize = contextSize;
-    this.#sampler = new Sampler(request.sampling, vocab);
+    this.#sampler = new Sampler(request.sampling, vocab, request.breakers);
     for (const id of request.ids) this.#sampler.accept(id);
   }
 

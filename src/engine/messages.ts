@@ -2,6 +2,7 @@
 
 import type { ModelSource } from "../model/loading.js";
 import type { Blueprint } from "../model/run.js";
+import type { TokenBreakers } from "./samplers/dry.js";
 import type { SamplingOptions, TokenLogprob } from "./sampling.js";
 
 /** What every worker is given when it starts. */
@@ -40,6 +41,8 @@ export interface GenerateRequest extends JobRequest {
   readonly sequence: number | undefined;
   readonly ids: Int32Array;
   readonly sampling: SamplingOptions;
+  /** What the sequence breakers of DRY are in tokens, where it is on. */
+  readonly breakers: TokenBreakers | undefined;
   readonly maxTokens: number;
   readonly endIds: readonly number[];
 }

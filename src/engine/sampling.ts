@@ -1,18 +1,21 @@
 // Sampling: from the logits of the last position to the next token.
 //
-//   logits -> + bias -> penalties -> top-k -> typical -> top-p -> min-p -> temperature -> draw
-//                           \-> temperature 0: argmax
+//   logits -> + bias -> the samplers, in the order of the option `samplers` -> draw
+//                   \-> temperature 0: penalties and DRY, then argmax
 //
-// The order and the meaning of each step are llama.cpp's. Candidates stay in order of id up to the draw, all sums run in that
-// order, and exp and log are our own: the same logits, options and seed give the same token on every machine.
+// The meaning of each sampler is llama.cpp's. Candidates stay in order of id up to the draw, all sums run in that order, and exp and
+// log are our own: the same logits, options and seed give the same token on every machine.
 
 import { CriaError } from "../errors.js";
-import { Candidates, notNumbers } from "./candidates.js";
-import { exp, log } from "./exponential.js";
+import { allBanned, Candidates, notNumbers } from "./candidates.js";
 import { logprobsOf, type TokenLogprob } from "./logprobs.js";
-import { Penalties } from "./penalties.js";
 import { Random } from "./random.js";
-import { type ResolvedSampling, resolveSampling, type SamplingOptions } from "./sampling-options.js";
+import { resolveSampling } from "./resolve-sampling.js";
+import { type Chain, chainOf } from "./samplers/chain.js";
+import type { TokenBreakers } from "./samplers/dry.js";
+import { Mirostat } from "./samplers/mirostat.js";
+import type { SamplerStep } from "./samplers/step.js";
+import type { ResolvedSampling, SamplingOptions } from "./sampling-options.js";
 
 export type { TokenLogprob } from "./logprobs.js";
 export type { SamplingOptions } from "./sampling-options.js";
@@ -24,37 +27,37 @@ export interface SampledToken {
   readonly top?: readonly TokenLogprob[];
 }
 
-/** exp(-50) is 2e-22: too small to be drawn, or to change a sum of probabilities. */
-const NEGLIGIBLE = -50;
+const NO_BREAKERS: TokenBreakers = { singles: new Int32Array(0), sequences: [] };
 
 /** Chooses tokens, one sequence's: it has the sequence's history and its stream of random numbers. */
 export class Sampler {
   readonly #options: ResolvedSampling;
   readonly #vocabularySize: number;
   readonly #random: Random;
-  readonly #penalties: Penalties;
+  readonly #chain: Chain;
+  /** The steps that remember tokens. */
+  readonly #accepting: readonly SamplerStep[];
   /** The logits after bias and penalties; absent where neither is in use. */
   readonly #edited: Float32Array | undefined;
-  /** Absent if greedy. */
-  readonly #candidates: Candidates | undefined;
-  readonly #typicality: Float32Array | undefined;
-  readonly #logMinP: number;
+  readonly #candidates: Candidates;
+  readonly #mirostat: Mirostat | undefined;
 
   /**
    * @param vocabularySize the number of logits
+   * @param breakers what the `sequenceBreakers` of DRY are in tokens
    * @throws CriaError INVALID_OPTION
    */
-  constructor(options: SamplingOptions, vocabularySize: number) {
+  constructor(options: SamplingOptions, vocabularySize: number, breakers: TokenBreakers = NO_BREAKERS) {
     this.#options = resolveSampling(options, vocabularySize);
     this.#vocabularySize = vocabularySize;
     this.#random = Random.seeded(this.#options.seed);
-    this.#penalties = new Penalties(this.#options);
-    const edits = this.#penalties.active || this.#options.logitBias.size > 0;
-    this.#edited = edits ? new Float32Array(vocabularySize) : undefined;
-    const { temperature, topK, typicalP, minP } = this.#options;
-    this.#candidates = temperature > 0 ? new Candidates(vocabularySize, topK) : undefined;
-    this.#typicality = temperature > 0 && typicalP < 1 ? new Float32Array(this.#candidates!.ids.length) : undefined;
-    this.#logMinP = log(minP);
+    this.#chain = chainOf(this.#options, { random: this.#random, breakers });
+    const { edits, steps, topK } = this.#chain;
+    this.#accepting = [...edits, ...steps].filter((step) => step.accept !== undefined);
+    const copies = edits.length > 0 || this.#options.logitBias.size > 0;
+    this.#edited = copies ? new Float32Array(vocabularySize) : undefined;
+    this.#candidates = new Candidates(vocabularySize, this.#options.greedy ? 1 : topK);
+    this.#mirostat = this.#options.mirostat && new Mirostat(this.#options.mirostat);
   }
 
   /** The seed in use, given or chosen. */
@@ -64,7 +67,7 @@ export class Sampler {
 
   /** Appends a token of the prompt or of the answer to the history that penalties look at. */
   accept(id: number): void {
-    this.#penalties.accept(id);
+    for (const step of this.#accepting) step.accept!(id);
   }
 
   /**
@@ -82,65 +85,31 @@ export class Sampler {
       );
     }
     const edited = this.#edit(logits);
-    const id = this.#candidates === undefined ? argmax(edited) : this.#draw(edited, this.#candidates);
-    const { logprobs } = this.#options;
-    return logprobs === undefined ? { id } : { id, ...logprobsOf(logits, id, logprobs) };
+    const id = this.#options.greedy ? argmax(edited) : this.#draw();
+    const { topLogprobs } = this.#options;
+    return topLogprobs === undefined ? { id } : { id, ...logprobsOf(logits, id, topLogprobs) };
   }
 
+  /** Bias, and the edits at the beginning of the chain. */
   #edit(logits: Float32Array): Float32Array {
-    const edited = this.#edited;
-    if (edited === undefined) return logits;
-    edited.set(logits);
+    const edited = this.#edited ?? logits;
+    if (edited !== logits) edited.set(logits);
     for (const [id, bias] of this.#options.logitBias) edited[id] += bias;
-    this.#penalties.apply(edited);
+    this.#candidates.begin(edited);
+    for (const step of this.#chain.edits) step.apply(this.#candidates);
     return edited;
   }
 
-  #draw(logits: Float32Array, candidates: Candidates): number {
-    const { temperature, topP, minP, typicalP } = this.#options;
-    candidates.gather(logits);
-    if (typicalP < 1) this.#keepTypical(candidates, typicalP);
-    // Both top-p and min-p keep a beginning of the same order, so they may change places, if only top-p's probabilities are
-    // still of all candidates: then the expensive one of the two sees few.
-    const nucleus = topP < 1 ? topP * weigh(candidates, 1) : 0;
-    if (minP > 0) candidates.keepFrom(candidates.largestLogit() + this.#logMinP);
-    if (topP < 1) candidates.keepBest(candidates.logits, nucleus, false);
-    const target = this.#random.nextFraction() * weigh(candidates, temperature);
-    let sum = 0;
-    let chosen = 0;
-    for (let i = 0; i < candidates.count; i++) {
-      if (candidates.weights[i] === 0) continue;
-      sum += candidates.weights[i];
-      chosen = i; // the last one with a weight, should rounding put the target at the very end
-      if (target < sum) break;
-    }
-    return candidates.ids[chosen];
+  #draw(): number {
+    const candidates = this.#candidates;
+    candidates.gather();
+    for (const step of this.#chain.steps) step.apply(candidates);
+    const place =
+      this.#mirostat === undefined
+        ? candidates.at(this.#random.nextFraction() * candidates.weigh())
+        : this.#mirostat.draw(candidates, this.#random);
+    return candidates.ids[place];
   }
-
-  /** Keeps the candidates whose surprise -log p is closest to its mean, the entropy, until their probabilities exceed p. */
-  #keepTypical(candidates: Candidates, p: number): void {
-    const typicality = this.#typicality!;
-    const sum = weigh(candidates, 1);
-    const { logits, weights, count } = candidates;
-    const logSum = candidates.largestLogit() + log(sum);
-    let entropy = 0;
-    for (let i = 0; i < count; i++) entropy += (weights[i] / sum) * (logSum - logits[i]);
-    for (let i = 0; i < count; i++) typicality[i] = -Math.abs(logSum - logits[i] - entropy);
-    candidates.keepBest(typicality, p * sum, true);
-  }
-}
-
-/** Sets the weights to softmax(logits / temperature) times their sum, which is returned; the most likely one's is 1. */
-function weigh(candidates: Candidates, temperature: number): number {
-  const { logits, weights, count } = candidates;
-  const largest = candidates.largestLogit();
-  let sum = 0;
-  for (let i = 0; i < count; i++) {
-    const below = (logits[i] - largest) / temperature;
-    weights[i] = below > NEGLIGIBLE ? exp(below) : 0;
-    sum += weights[i];
-  }
-  return sum;
 }
 
 /** The token with the highest logit; of several the lowest id. */
@@ -154,6 +123,6 @@ function argmax(logits: Float32Array): number {
     largest = logit;
     best = id;
   }
-  if (best < 0) throw new CriaError("NO_CANDIDATES", `all ${logits.length} tokens are banned: no token is left`);
+  if (best < 0) throw allBanned(logits.length);
   return best;
 }

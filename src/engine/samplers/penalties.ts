@@ -1,11 +1,14 @@
 // What the tokens so far do to the next one's logits: repetition, frequency and presence penalties.
 
+import type { Candidates } from "../candidates.js";
+import type { SamplerStep } from "./step.js";
+
 /** How strongly tokens among the last ones are made less (or more) likely. */
 export interface PenaltyStrengths {
   readonly repeatPenalty: number;
   readonly frequencyPenalty: number;
   readonly presencePenalty: number;
-  /** How many of the last tokens count; 0: none, -1: all. */
+  /** How many of the last tokens count; -1: all. */
   readonly penaltyLastN: number;
 }
 
@@ -14,7 +17,7 @@ export interface PenaltyStrengths {
  * multiplied by it (Keskar et al. 2019, CTRL, with the sign rule every engine adds); then `c * frequencyPenalty +
  * presencePenalty` is subtracted. As in llama.cpp, the prompt's tokens count too.
  */
-export class Penalties {
+export class Penalties implements SamplerStep {
   readonly #strengths: PenaltyStrengths;
   readonly #counts = new Map<number, number>();
   /** The last n tokens, a ring; empty where all tokens count, because then none is ever forgotten. */
@@ -23,18 +26,10 @@ export class Penalties {
 
   constructor(strengths: PenaltyStrengths) {
     this.#strengths = strengths;
-    this.#ring = new Int32Array(this.active ? Math.max(0, strengths.penaltyLastN) : 0);
+    this.#ring = new Int32Array(Math.max(0, strengths.penaltyLastN));
   }
 
-  /** Whether any logit can change. */
-  get active(): boolean {
-    const { repeatPenalty, frequencyPenalty, presencePenalty, penaltyLastN } = this.#strengths;
-    return penaltyLastN !== 0 && (repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0);
-  }
-
-  /** Appends a token to the history. */
   accept(id: number): void {
-    if (!this.active) return;
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
     const length = this.#ring.length;
     if (length === 0) return;
@@ -50,14 +45,11 @@ export class Penalties {
     else this.#counts.set(id, count);
   }
 
-  /** Changes the logits, (vocab), in place. */
-  apply(logits: Float32Array): void {
-    if (!this.active) return;
+  apply(candidates: Candidates): void {
     const { repeatPenalty, frequencyPenalty, presencePenalty } = this.#strengths;
     for (const [id, count] of this.#counts) {
-      const logit = logits[id];
-      const repeated = logit > 0 ? logit / repeatPenalty : logit * repeatPenalty;
-      logits[id] = repeated - (count * frequencyPenalty + presencePenalty);
+      const subtracted = count * frequencyPenalty + presencePenalty;
+      candidates.edit(id, (logit) => (logit > 0 ? logit / repeatPenalty : logit * repeatPenalty) - subtracted);
     }
   }
 }
