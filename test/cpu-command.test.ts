@@ -66,7 +66,9 @@ describe("other machines", () => {
       "L3 unified 8 MiB x 1, each of 8 processors, lines of 64 bytes",
     ]);
     expect(section(out, "frequency")).toEqual(["governor performance; now 1800 to 1807 MHz; at most 4000 MHz"]);
-    expect(section(out, "huge pages")).toEqual(["transparent of 2 MiB: madvise; defrag defer+madvise"]);
+    expect(section(out, "huge pages")).toEqual([
+      "transparent of 2 MiB: madvise, so weights do not lie in them; defrag defer+madvise",
+    ]);
     expect(section(out, "disturbance")).toEqual([
       "stolen by the hypervisor: 5.00 % of all time",
       "stopped by the quota: 7 of 40 periods, 0.01 s",

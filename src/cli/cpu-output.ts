@@ -115,7 +115,9 @@ function frequencyLine({ governors }: CpuTopology, { now, most }: CpuFrequency):
 function hugePagesLine({ enabled, defrag, pageBytes }: HugePages): string {
   if (enabled === undefined) return UNKNOWN;
   const pages = pageBytes === undefined ? "" : ` of ${size(pageBytes)}`;
-  return `transparent${pages}: ${enabled}${defrag === undefined ? "" : `; defrag ${defrag}`}`;
+  // The kernels' memory cannot ask for them: only "always" gives them (docs/machine.md).
+  const meaning = enabled === "always" ? "weights lie in them" : "weights do not lie in them";
+  return `transparent${pages}: ${enabled}, so ${meaning}${defrag === undefined ? "" : `; defrag ${defrag}`}`;
 }
 
 /** Since the machine or the control group began. */

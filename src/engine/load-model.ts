@@ -3,8 +3,9 @@
 import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
 import { CriaError, GgufError, MemoryError, UnsupportedError } from "../errors.js";
 import { type Gguf, openGguf } from "../gguf/index.js";
+import { hugeBytesOf } from "../machine/cpu/huge-pages.js";
 import type { PinRequest } from "../machine/cpu/pin-plan.js";
-import { compileKernels, instantiateKernels, type KernelBuild, type KernelModule } from "../machine/kernels.js";
+import { compileKernels, instantiateKernels, type KernelModule } from "../machine/kernels.js";
 import { Team } from "../machine/team.js";
 import { architectureOf, readModel } from "../model/architectures.js";
 import type { Hyperparameters } from "../model/hyperparameters.js";
@@ -18,7 +19,7 @@ import type { LeaderAnswer, Program } from "./messages.js";
 import { Model } from "./model.js";
 import type { ModelInfo } from "./model-info.js";
 import { checkChoice, checkInteger, checkNames } from "./options.js";
-import { type Pinning, planWorkers, reportPinning, type WorkerPlan } from "./worker-plan.js";
+import { planWorkers, reportPinning, type WorkerPlan } from "./worker-plan.js";
 
 /** Element types of the KV cache. */
 export type KvCacheType = "f16" | "f32" | "q8_0";
@@ -140,7 +141,11 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         pooling: gguf.metadata.getNumber(`${planned.hyperparameters.architecture}.pooling_type`),
         contextSize: planned.contextSize,
         loadMilliseconds: performance.now() - begin,
-        info: describe(gguf, planned, kernels.build, reportPinning(planned.workers, pinned)),
+        info: describe(gguf, planned, {
+          kernels: kernels.build,
+          pinning: reportPinning(planned.workers, pinned),
+          hugePageBytes: await hugeBytesOf(planned.plan.total),
+        }),
       });
     } catch (error) {
       client.end(new CriaError("DISPOSED", "the model was not loaded"));
@@ -188,7 +193,10 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
   return { hyperparameters, ...planned, contextSize, workers };
 }
 
-function describe(gguf: Gguf, planned: PlannedModel, kernels: KernelBuild, pinning: Pinning | undefined): ModelInfo {
+/** What is known once the team runs. */
+type Started = Pick<ModelInfo, "kernels" | "pinning" | "hugePageBytes">;
+
+function describe(gguf: Gguf, planned: PlannedModel, started: Started): ModelInfo {
   const { hyperparameters: h, plan, contextSize, workers } = planned;
   let parameters = 0;
   const elements = new Map<string, number>();
@@ -213,9 +221,8 @@ function describe(gguf: Gguf, planned: PlannedModel, kernels: KernelBuild, pinni
     threads: workers.threads,
     threadsBatch: workers.threadsBatch,
     threadsReason: workers.reason,
-    pinning,
-    kernels,
     memory: plan,
+    ...started,
   };
 }
 

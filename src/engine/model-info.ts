@@ -35,4 +35,6 @@ export interface ModelInfo {
   readonly kernels: KernelBuild;
   /** Bytes of shared memory by purpose. */
   readonly memory: MemoryPlan;
+  /** Bytes of it that lay in huge pages when the weights had been read (docs/machine.md); undefined where the system does not tell. */
+  readonly hugePageBytes: number | undefined;
 }
