@@ -1,0 +1,81 @@
+// POST /v1/chat/completions
+
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionTokenLogprob,
+} from "openai/resources/chat/completions";
+import type { GeneratedLogprob, GenerateOptions, Tokenizer } from "../../index.js";
+import { jsonAnswer, type Service, streamAnswer } from "./answers.js";
+import { type Fields, takeGenerateOptions, takeStreaming } from "./fields.js";
+import { chatMessages } from "./messages.js";
+import { usageOf } from "./usage.js";
+
+/** @throws RequestError, and what `model.generateChat` throws */
+export async function chatCompletions(
+  { model, name }: Service,
+  fields: Fields,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  const messages = chatMessages(fields.need("messages", "array"));
+  const options: GenerateOptions = {
+    ...takeGenerateOptions(fields, ["max_completion_tokens", "max_tokens"]),
+    ...takeLogprobs(fields),
+    signal,
+  };
+  const { stream, includeUsage } = takeStreaming(fields);
+  fields.end();
+
+  const logprobsOf = (logprobs: readonly GeneratedLogprob[] | undefined) =>
+    logprobs === undefined
+      ? null
+      : { content: logprobs.map((each) => logprobOf(each, model.tokenizer)), refusal: null };
+  const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: name };
+
+  if (!stream) {
+    const { text, finishReason, usage, logprobs } = await model.completeChat(messages, options);
+    return jsonAnswer<ChatCompletion>({
+      ...head,
+      object: "chat.completion",
+      choices: [
+        {
+          index: 0,
+          message: { role: "assistant", content: text, refusal: null },
+          finish_reason: finishReason,
+          logprobs: logprobsOf(logprobs),
+        },
+      ],
+      usage: usageOf(usage),
+    });
+  }
+
+  const chunk = (choices: ChatCompletionChunk.Choice[]): ChatCompletionChunk => {
+    return { ...head, object: "chat.completion.chunk", choices };
+  };
+  let first = true;
+  return streamAnswer(model.generateChat(messages, options), function* ({ text, logprobs, done }) {
+    if (first) yield chunk([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }]);
+    first = false;
+    if (text !== "" || logprobs !== undefined) {
+      yield chunk([{ index: 0, delta: { content: text }, finish_reason: null, logprobs: logprobsOf(logprobs) }]);
+    }
+    if (done === undefined) return;
+    yield chunk([{ index: 0, delta: {}, finish_reason: done.finishReason }]);
+    if (includeUsage) yield { ...chunk([]), usage: usageOf(done.usage) };
+  });
+}
+
+function takeLogprobs(fields: Fields): GenerateOptions {
+  const wanted = fields.take("logprobs", "boolean") ?? false;
+  const top = fields.take("top_logprobs", "number");
+  if (!wanted && top !== undefined) throw fields.invalid("top_logprobs", "goes with logprobs");
+  return { logprobs: wanted, topLogprobs: top };
+}
+
+function logprobOf({ top, ...token }: GeneratedLogprob, tokenizer: Tokenizer): ChatCompletionTokenLogprob {
+  const one = ({ id, logprob }: { readonly id: number; readonly logprob: number }) => {
+    const bytes = tokenizer.tokenBytes(id);
+    return { token: new TextDecoder().decode(bytes), logprob, bytes: [...bytes] };
+  };
+  return { ...one(token), top_logprobs: top.map(one) };
+}

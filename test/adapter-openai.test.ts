@@ -1,0 +1,258 @@
+// cria/openai under OpenAI's real client, in one process, on the demo model.
+
+import { fileURLToPath } from "node:url";
+import { CriaError, loadModel, type Model } from "cria";
+import { createFetch } from "cria/openai";
+import OpenAI, { type APIError, APIUserAbortError, BadRequestError, NotFoundError } from "openai";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
+const user = { role: "user", content: "What is 3 + 4?" } as const;
+const request = { model: "demo", messages: [user], temperature: 0, max_completion_tokens: 20 };
+const own = { temperature: 0, maxTokens: 20 };
+
+const clientOf = (model: Model) => {
+  return new OpenAI({ apiKey: "none", baseURL: "http://cria/v1", fetch: createFetch(model, { name: "demo" }) });
+};
+
+let model: Model;
+let client: OpenAI;
+beforeAll(async () => {
+  model = await loadModel(demo, { threads: 2, sequences: 2 });
+  client = clientOf(model);
+});
+afterAll(() => model.dispose());
+
+/** What makes a generation go on until its limit. */
+const endless = () => {
+  return Object.fromEntries([...model.tokenizer.endOfGenerationIds].map((id) => [id, -1e9]));
+};
+
+const failureOf = (call: PromiseLike<unknown>) =>
+  call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+describe("chat.completions", () => {
+  it("answers as the model's own chat does, with usage", async () => {
+    const messages = [
+      { role: "developer", content: "You are brief." },
+      { role: "user", content: [{ type: "text", text: "What is 3 + 4?" }] },
+      { role: "assistant", content: "7." },
+      { role: "user", content: "And 2 + 2?" },
+    ] as const;
+    const expected = await model.completeChat(
+      [{ role: "system", content: "You are brief." }, user, messages[2], messages[3]],
+      own,
+    );
+    const answer = await client.chat.completions.create({ ...request, messages: [...messages] as never });
+    expect(answer).toMatchObject({
+      object: "chat.completion",
+      model: "demo",
+      choices: [{ index: 0, message: { role: "assistant", content: expected.text } }],
+      usage: {
+        prompt_tokens: expected.usage.promptTokens,
+        completion_tokens: expected.usage.completionTokens,
+        total_tokens: expected.usage.promptTokens + expected.usage.completionTokens,
+      },
+    });
+    expect(answer.choices[0]!.finish_reason).toBe(expected.finishReason);
+    expect(answer.id).toMatch(/^chatcmpl-/);
+  });
+
+  it("streams what it gives as a whole, with usage if asked", async () => {
+    const whole = await client.chat.completions.create(request);
+    const stream = await client.chat.completions.create({
+      ...request,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    const chunks = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    expect(chunks[0]!.choices[0]!.delta.role).toBe("assistant");
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe(
+      whole.choices[0]!.message.content,
+    );
+    expect(chunks.at(-2)!.choices[0]!.finish_reason).toBe(whole.choices[0]!.finish_reason);
+    expect(chunks.at(-1)!.choices).toEqual([]);
+    expect(chunks.at(-1)!.usage!.total_tokens).toBe(whole.usage!.total_tokens);
+    expect(chunks.length).toBeGreaterThan(5);
+
+    const collected = await client.chat.completions.stream({ ...request }).finalChatCompletion();
+    expect(collected.choices[0]!.message.content).toBe(whole.choices[0]!.message.content);
+  });
+
+  it("passes every field on", async () => {
+    const answer = await client.chat.completions.create({
+      ...{ model: "demo", messages: [user], max_tokens: 30, temperature: 1.3, top_p: 0.9, seed: 7, stop: ["ing"] },
+      ...{ presence_penalty: 0.5, frequency_penalty: 0.25, logit_bias: { 5: -3 }, user: "someone", n: 1 },
+      ...({ top_k: 20, min_p: 0.02, typical_p: 0.9, repeat_penalty: 1.1, repeat_last_n: 32 } as object),
+    });
+    const expected = await model.completeChat([user], {
+      ...{ maxTokens: 30, temperature: 1.3, topP: 0.9, seed: 7, stop: ["ing"], presencePenalty: 0.5 },
+      ...{ frequencyPenalty: 0.25, logitBias: { 5: -3 }, topK: 20, minP: 0.02, typicalP: 0.9 },
+      ...{ repeatPenalty: 1.1, penaltyLastN: 32 },
+    });
+    expect(answer.choices[0]!.message.content).toBe(expected.text);
+  });
+
+  it("tells log probabilities, whole and streamed", async () => {
+    const wanted = { ...request, max_completion_tokens: 4, logprobs: true, top_logprobs: 2 };
+    const { choices } = await client.chat.completions.create(wanted);
+    const content = choices[0]!.logprobs!.content!;
+    expect(content.map(({ token }) => token).join("")).toBe(choices[0]!.message.content);
+    for (const { token, logprob, bytes, top_logprobs } of content) {
+      expect(top_logprobs).toHaveLength(2);
+      expect(top_logprobs[0]).toEqual({ token, logprob, bytes }); // greedy
+      expect(new TextDecoder().decode(Uint8Array.from(bytes!))).toBe(token);
+      expect(logprob).toBeLessThanOrEqual(0);
+    }
+    const streamed = [];
+    for await (const chunk of await client.chat.completions.create({ ...wanted, stream: true })) {
+      streamed.push(...(chunk.choices[0]!.logprobs?.content ?? []));
+    }
+    expect(streamed).toEqual(content);
+  });
+
+  it("ends when it is aborted, or left early, and the model is free again", async () => {
+    const controller = new AbortController();
+    const long = { model: "demo", messages: [user], logit_bias: endless() };
+    const aborted = client.chat.completions.create(long, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 20);
+    expect(await failureOf(aborted)).toBeInstanceOf(APIUserAbortError);
+    for (let i = 0; i < 3; i++) {
+      const stream = await client.chat.completions.create({ ...long, stream: true });
+      for await (const chunk of stream) if (chunk.choices[0]!.delta.content !== "") break;
+    }
+    expect((await client.chat.completions.create(request)).choices[0]!.message.content).not.toBe("");
+  });
+
+  it("tells of a model that goes away while it answers", async () => {
+    const other = await loadModel(demo, { threads: 1 });
+    const long = { model: "demo", messages: [user], logit_bias: endless() };
+    const stream = await clientOf(other).chat.completions.create({ ...long, stream: true });
+    const reading = (async () => {
+      for await (const { choices } of stream) if (choices[0]!.delta.content !== "") await other.dispose();
+    })();
+    expect(await failureOf(reading)).toMatchObject({ code: "DISPOSED", type: "server_error" });
+    expect(await failureOf(clientOf(other).chat.completions.create(request))).toMatchObject({ status: 500 });
+  });
+});
+
+describe("completions", () => {
+  it("continue a text, ids, or several texts at once", async () => {
+    const prompts = ["Once upon a time", "One day"];
+    const expected = [];
+    for (const prompt of prompts) expected.push(await model.complete(prompt, own));
+    const body = { model: "demo", temperature: 0, max_tokens: 20 };
+    const both = await client.completions.create({ ...body, prompt: prompts });
+    expect(both.choices.map(({ text }) => text)).toEqual(expected.map(({ text }) => text));
+    expect(both.choices.map(({ index }) => index)).toEqual([0, 1]);
+    expect(both.usage!.completion_tokens).toBe(40);
+    const ids = [...model.tokenizer.encode(prompts[0]!)];
+    expect((await client.completions.create({ ...body, prompt: ids })).choices[0]!.text).toBe(expected[0]!.text);
+    expect((await client.completions.create({ ...body, prompt: [ids] })).choices[0]!.text).toBe(expected[0]!.text);
+
+    const stream = await client.completions.create({ ...body, prompt: prompts[0]!, stream: true });
+    let text = "";
+    let finish: string | null = null;
+    for await (const { choices } of stream) {
+      text += choices[0]!.text;
+      finish = choices[0]!.finish_reason;
+    }
+    expect([text, finish]).toEqual([expected[0]!.text, "length"]);
+  });
+
+  it("tell log probabilities", async () => {
+    const wanted = { model: "demo", prompt: "One day", temperature: 0, max_tokens: 3, logprobs: 2 };
+    const { text, logprobs } = (await client.completions.create(wanted)).choices[0]!;
+    expect(logprobs!.tokens!.join("")).toBe(text);
+    for (const [i, top] of logprobs!.top_logprobs!.entries()) {
+      expect(Object.keys(top)).toHaveLength(2);
+      expect(top[logprobs!.tokens![i]!]).toBe(logprobs!.token_logprobs![i]);
+    }
+  });
+});
+
+describe("embeddings", () => {
+  it("are the model's vectors, as numbers and as the client's own base64", async () => {
+    const input = ["a fox", "Once upon a time there was a bear."];
+    const expected = (await model.embed(input)).map((vector) => [...vector]);
+    const packed = await client.embeddings.create({ model: "demo", input }); // the client asks for base64 by itself
+    const plain = await client.embeddings.create({ model: "demo", input, encoding_format: "float" });
+    for (const { data, usage } of [packed, plain]) {
+      expect(data.map(({ embedding }) => embedding)).toEqual(expected);
+      expect(usage.prompt_tokens).toBe(input.reduce((sum, text) => sum + model.tokenizer.encode(text).length, 0));
+    }
+    const ids = [...model.tokenizer.encode(input[0]!)];
+    expect((await client.embeddings.create({ model: "demo", input: ids })).data[0]!.embedding).toEqual(expected[0]);
+  });
+});
+
+describe("models", () => {
+  it("are the one there is", async () => {
+    const models = [];
+    for await (const each of client.models.list()) models.push(each.id);
+    expect(models).toEqual(["demo"]);
+    expect(await client.models.retrieve("demo")).toMatchObject({ id: "demo", object: "model", owned_by: "cria" });
+    const named = createFetch(model);
+    expect(await (await named("http://cria/v1/models")).json()).toMatchObject({ data: [{ id: "cria demo" }] });
+    expect((await named("http://cria/v1/models/cria%20demo")).status).toBe(200);
+  });
+});
+
+describe("what is refused", () => {
+  const refused = (body: object) =>
+    failureOf(client.chat.completions.create({ ...request, ...body } as typeof request));
+
+  it.each([
+    ["tools", { tools: [{ type: "function", function: { name: "weather" } }] }],
+    ["response_format", { response_format: { type: "json_object" } }],
+    ["n", { n: 2 }],
+    ["heat", { heat: 1 }],
+    ["stream_options", { stream_options: { include_usage: true } }],
+    ["top_logprobs", { top_logprobs: 2 }],
+    ["temperature", { temperature: "hot" }],
+    ["stop", { stop: [1] }],
+    ["messages", { messages: undefined }],
+    ["messages[0].role", { messages: [{ role: "judge", content: "x" }] }],
+    ["messages[0].content[0].type", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }],
+    ["messages[0].audio", { messages: [{ ...user, audio: {} }] }],
+  ])("%s, by its name", async (param, body) => {
+    const error = await refused(body);
+    expect(error).toBeInstanceOf(BadRequestError);
+    expect(error).toMatchObject({ param, type: "invalid_request_error" });
+    expect((error as APIError).message).toContain(param);
+  });
+
+  it("values that the engine does not take, and prompts that do not fit", async () => {
+    expect(await refused({ temperature: -1 })).toMatchObject({ status: 400, code: "INVALID_OPTION" });
+    const long = [{ role: "user", content: "x ".repeat(600) }];
+    expect(await refused({ messages: long })).toMatchObject({ status: 400, code: "context_length_exceeded" });
+    expect(await refused({ messages: long, stream: true })).toMatchObject({ code: "context_length_exceeded" });
+    const several = client.completions.create({ model: "demo", prompt: ["a", "b"], stream: true });
+    expect(await failureOf(several)).toMatchObject({ param: "prompt" });
+    for (const input of [[], [[1], "a", {}]]) {
+      expect(await failureOf(client.embeddings.create({ model: "demo", input: input as string[] }))).toMatchObject({
+        param: "input",
+      });
+    }
+    const half = client.embeddings.create({ model: "demo", input: "a", encoding_format: "half" as "float" });
+    expect(await failureOf(half)).toMatchObject({ param: "encoding_format" });
+  });
+
+  it("other models, addresses, methods and bodies", async () => {
+    const unknown = await refused({ model: "another" });
+    expect(unknown).toBeInstanceOf(NotFoundError);
+    expect(unknown).toMatchObject({ code: "model_not_found", param: "model" });
+    expect(await failureOf(client.models.retrieve("another"))).toBeInstanceOf(NotFoundError);
+    expect(await failureOf(client.responses.create({ model: "demo", input: "x" }))).toBeInstanceOf(NotFoundError);
+    const own = createFetch(model);
+    expect((await own("http://cria/v1/embeddings")).status).toBe(404);
+    for (const body of ["{", "[]", "null"]) {
+      expect((await own("http://cria/v1/embeddings", { method: "POST", body })).status).toBe(400);
+    }
+    expect(() => createFetch(model, { title: "x" } as object)).toThrow(CriaError);
+  });
+});
