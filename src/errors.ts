@@ -43,3 +43,17 @@ export class WorkerError extends CriaError {}
 
 /** A chat template that does not parse, raises, or exceeds its limits. */
 export class TemplateError extends CriaError {}
+
+/**
+ * A model that could not be brought from the network: the server's answer, the connection, what arrived, or the cache's folder.
+ * What has arrived is kept where it can be used, and the next try goes on there.
+ */
+export class DownloadError extends CriaError {
+  /** The HTTP status, where the server's answer is what went wrong. */
+  readonly status: number | undefined;
+
+  constructor(code: string, message: string, options: { status?: number; cause?: unknown } = {}) {
+    super(code, message, { cause: options.cause });
+    this.status = options.status;
+  }
+}

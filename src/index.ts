@@ -34,12 +34,14 @@ export type { Pinning } from "./engine/worker-plan.js";
 export {
   ContextError,
   CriaError,
+  DownloadError,
   GgufError,
   MemoryError,
   TemplateError,
   UnsupportedError,
   WorkerError,
 } from "./errors.js";
+export { type DownloadOptions, type DownloadProgress, downloadModel } from "./hub/index.js";
 export type { CpuCache } from "./machine/cpu/caches.js";
 export type { CpuQuota } from "./machine/cpu/cgroup.js";
 export type { Core, CoreKind } from "./machine/cpu/cores.js";

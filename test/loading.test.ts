@@ -133,7 +133,7 @@ describe("what cannot be loaded", () => {
     for (const options of bad) {
       await expect(loadModel(file, options as object)).rejects.toMatchObject({ code: "INVALID_OPTION" });
     }
-    await expect(loadModel("https://example.com/model.gguf")).rejects.toMatchObject({ code: "UNSUPPORTED_SOURCE" });
+    await expect(loadModel("hf:no-repository")).rejects.toMatchObject({ code: "DOWNLOAD_SOURCE" });
   });
 
   it("a folder of assets without them", async () => {

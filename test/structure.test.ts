@@ -8,18 +8,20 @@ import { expect, it } from "vitest";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 // What the files of a room may import beside each other. Files that stand in src itself are rooms of their own.
-const leaves = ["errors", "printable", "worker-handle"];
+const leaves = ["abortable", "errors", "printable", "worker-handle"];
 const src: Readonly<Record<string, readonly string[]>> = {
+  abortable: [],
   errors: [],
   printable: [],
   "worker-handle": ["errors"],
   gguf: leaves,
+  hub: ["gguf", ...leaves],
   tokenizer: leaves,
   machine: leaves,
   model: ["machine", "gguf", ...leaves],
-  engine: ["model", "machine", "gguf", "tokenizer", ...leaves],
+  engine: ["model", "machine", "hub", "gguf", "tokenizer", ...leaves],
   quantize: ["engine", "machine", "gguf", ...leaves],
-  index: ["engine", "model", "machine", "gguf", "tokenizer", ...leaves],
+  index: ["engine", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
   adapters: ["index"],
   lab: ["index", "engine", "model", "machine", "gguf", "tokenizer", ...leaves],
   cli: ["index", "lab", "quantize", "engine", "model", "machine", "gguf", "tokenizer", ...leaves],

@@ -1,8 +1,10 @@
 // loadModel: from a file to a model that answers. Reads the header, plans the memory, starts the team, and waits while the workers load.
 
 import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
+import { abortable } from "../abortable.js";
 import { CriaError, GgufError, MemoryError, UnsupportedError } from "../errors.js";
 import { type Gguf, openGguf } from "../gguf/index.js";
+import { type DownloadProgress, downloadModel, isRemote } from "../hub/index.js";
 import { hugeBytesOf } from "../machine/cpu/huge-pages.js";
 import type { PinRequest } from "../machine/cpu/pin-plan.js";
 import { compileKernels, instantiateKernels, type KernelModule } from "../machine/kernels.js";
@@ -48,6 +50,10 @@ export interface LoadOptions {
   readonly kvCache?: KvCacheType;
   /** Called with the fraction loaded, 0 to 1, some twenty times a second while the model loads. */
   readonly onProgress?: (fraction: number) => void;
+  /** Called before that, some twenty times a second, while a model comes from the network. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
+  /** Makes no request: a model of the network must be in the cache. Default: what HF_HUB_OFFLINE says. */
+  readonly offline?: boolean;
   /** Ends the loading: `loadModel` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** The folder in which `worker.js` and the kernels lie, for programs whose bundler has moved this package's code. */
@@ -62,11 +68,16 @@ const optionNames = [
   "sequences",
   "kvCache",
   "onProgress",
+  "onDownload",
+  "offline",
   "signal",
   "assets",
 ];
 
-/** A path or `file:` URL; in hosts without files, the bytes of a model. Of a split model, its first part. */
+/**
+ * A path or `file:` URL; a model on the network (`hf:user/repo`, `hf:user/repo:quant`, `hf:user/repo/file.gguf`, an `https:` URL), which
+ * is kept in a cache; in hosts without files, the bytes of a model. Of a split model, its first part.
+ */
 export type LoadSource = string | URL | Uint8Array | Blob;
 
 /** All that is known of a model before its weights are read. */
@@ -83,15 +94,18 @@ export interface PlannedModel {
  * Loads a GGUF model and starts the workers that run it.
  *
  * @throws GgufError when the file is not a well-formed model, UnsupportedError when it is one that cria does not run, MemoryError when
- * it does not fit, WorkerError when a worker fails, CriaError INVALID_OPTION, or the signal's reason
+ * it does not fit, WorkerError when a worker fails, DownloadError when it cannot be brought from the network, CriaError INVALID_OPTION,
+ * or the signal's reason
  */
 export async function loadModel(source: LoadSource, options: LoadOptions = {}): Promise<Model> {
   checkNames("loadModel", options, optionNames);
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
+  const { offline, onDownload } = options;
+  const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;
   const begin = performance.now();
   const kernels = await compileKernels(options.assets);
-  const gguf = await openGguf(checkSource(source));
+  const gguf = await openGguf(local);
   try {
     const planned = await planModel(gguf, options, kernels);
     const ropes = await readRopes(gguf, planned.hyperparameters);
@@ -105,7 +119,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         ropeMagnitudes: ropes.map(({ magnitude }) => magnitude),
       },
       frequencies: ropes.map(({ frequencies }) => frequencies),
-      source: await modelSource(gguf, source),
+      source: await modelSource(gguf, local),
       contextSize: planned.contextSize,
       decodeWorkers: planned.workers.decodeWorkers,
       batchWorkers: planned.workers.threadsBatch,
@@ -226,13 +240,6 @@ function describe(gguf: Gguf, planned: PlannedModel, started: Started): ModelInf
   };
 }
 
-function checkSource(source: LoadSource): LoadSource {
-  if (typeof source === "string" && /^(hf|https?):/.test(source)) {
-    throw new UnsupportedError("UNSUPPORTED_SOURCE", `"${source.slice(0, 80)}"; supported: paths and file: URLs`);
-  }
-  return source;
-}
-
 /** The frequencies of each of a model's ways to rotate; rope_freqs.weight divides them. */
 async function readRopes(gguf: Gguf, h: Hyperparameters): Promise<readonly RopeFrequencies[]> {
   const tensor = gguf.tensor("rope_freqs.weight");
@@ -302,14 +309,4 @@ function watchProgress(memory: WebAssembly.Memory, planned: PlannedModel, report
   report(0);
   const timer = setInterval(() => report(Math.min(1, Atomics.load(words, 0) / total)), 50);
   return { stop: () => clearInterval(timer) };
-}
-
-function abortable<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-    if (signal.aborted) onAbort();
-  });
 }

@@ -10,12 +10,24 @@ import type { Source } from "./source.js";
 
 const PART_NAME = /-(\d{5})-of-(\d{5})\.gguf$/i;
 
+/** What a part's name says of it; undefined for a file that is not named as one. */
+export function splitPartName(path: string) {
+  const match = PART_NAME.exec(path);
+  if (match === null) return undefined;
+  const digits = (n: number) => String(n).padStart(5, "0");
+  return {
+    /** From 1. */
+    part: Number(match[1]),
+    parts: Number(match[2]),
+    /** The path of another part. */
+    nameOf: (part: number) => `${path.slice(0, match.index)}-${digits(part)}-of-${match[2]}.gguf`,
+  };
+}
+
 /** The path of part `index` (from 0) of `count`, given part 1's; undefined where part 1 is not named as one. */
 export function partPath(firstPath: string, index: number, count: number): string | undefined {
-  const [, number, of] = PART_NAME.exec(firstPath) ?? [];
-  if (Number(number) !== 1 || Number(of) !== count) return undefined;
-  const digits = (n: number) => String(n).padStart(5, "0");
-  return `${firstPath.slice(0, firstPath.search(PART_NAME))}-${digits(index + 1)}-of-${digits(count)}.gguf`;
+  const name = splitPartName(firstPath);
+  return name?.part === 1 && name.parts === count ? name.nameOf(index + 1) : undefined;
 }
 
 /** How many parts the model has, as part 1 says: 1 for a file that is not split. Throws where this is another part. */

@@ -1,0 +1,58 @@
+// Models from the network: brings them into a cache and tells their paths. This file is only the door, so that hosts without files can
+// have it in their programs; the work is done by modules that need Node.
+
+import { abortable } from "../abortable.js";
+import { CriaError, UnsupportedError } from "../errors.js";
+
+/** How far a download has come. */
+export interface DownloadProgress {
+  /** The file's name. */
+  readonly file: string;
+  /** Which file of a split model this is, from 1, and of how many. */
+  readonly part: number;
+  readonly parts: number;
+  /** Bytes of this file that are there, those of earlier tries included. */
+  readonly receivedBytes: number;
+  /** Bytes of this file; undefined while the server does not say. */
+  readonly totalBytes: number | undefined;
+}
+
+export interface DownloadOptions {
+  /** Makes no request: what is not in the cache is an error. Default: what HF_HUB_OFFLINE says. */
+  readonly offline?: boolean;
+  /** Called at most some twenty times a second while bytes arrive. Not called for what is in the cache. */
+  readonly onProgress?: (progress: DownloadProgress) => void;
+  /** Ends the download within 200 ms: the promise rejects with the signal's reason. What has arrived is kept for the next try. */
+  readonly signal?: AbortSignal;
+}
+
+const optionNames: readonly string[] = ["offline", "onProgress", "signal"] satisfies (keyof DownloadOptions)[];
+
+/** Whether a source is a model on the network: `hf:user/repo`, or an `https:` or `http:` URL. */
+export function isRemote(source: unknown): source is string | URL {
+  return (typeof source === "string" || source instanceof URL) && /^(hf|https?):/i.test(String(source));
+}
+
+/**
+ * Brings a model into the cache, all parts of a split one, and returns the path of its (first) file. What is there already is not
+ * fetched again; a download that broke off goes on where it was.
+ *
+ * @param source `hf:user/repo`, `hf:user/repo:quant`, `hf:user/repo/file.gguf` (each with `@revision` behind the repo), or a URL
+ * @throws DownloadError, with a code for each thing that can go wrong; UnsupportedError in hosts without files; the signal's reason
+ */
+export async function downloadModel(source: string | URL, options: DownloadOptions = {}): Promise<string> {
+  for (const name of Object.keys(options)) {
+    if (!optionNames.includes(name)) {
+      throw new CriaError("INVALID_OPTION", `downloadModel has no option "${name}"; it has ${optionNames.join(", ")}`);
+    }
+  }
+  options.signal?.throwIfAborted();
+  if (typeof process === "undefined" || process.versions?.node === undefined) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_HOST",
+      "this host has no files to keep a model in: fetch it to a Blob, and load that",
+    );
+  }
+  const { bringModel } = await import("./bring-model.js");
+  return abortable(bringModel(source, options), options.signal);
+}
