@@ -11,6 +11,9 @@ export const TILE_TOKENS = 4;
 // Query rows that one attention item takes at once.
 export const QUERY_ROWS = 16;
 
+// Scratch for the constants of the kernels' exp.
+export const EXP_TABLE_BYTES = 160;
+
 // How activations are encoded for a weight format's inner product (kernels/activations.ts draws them).
 export const ACTIVATION_NONE = 0;
 export const ACTIVATION_F32 = 1;

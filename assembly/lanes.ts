@@ -38,6 +38,24 @@ export function sumLanes(a: v128): f32 {
   return f32x4.extract_lane(b, 0) + f32x4.extract_lane(b, 1);
 }
 
+/** The sums of the lanes of a, b, c and d, each as `sumLanes` has it. */
+// @ts-ignore: decorator
+@inline
+export function sumLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7)); // a02 b02 a13 b13
+  const cd = f32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
+  return f32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
+}
+
+/** The largest lanes of a, b, c and d. */
+// @ts-ignore: decorator
+@inline
+export function maxLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.max(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
+  const cd = f32x4.max(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
+  return f32x4.max(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
+}
+
 /** The largest of four f32 lanes. */
 // @ts-ignore: decorator
 @inline
@@ -116,24 +134,42 @@ export function floatToHalf(f: f32): u32 {
 }
 
 /**
- * e^x for x <= 0, relative error below 2e-7; below -87 it is 0. x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial of degree 6
- * (Taylor), and 2^n through the exponent field. Only IEEE operations, so every machine of one build agrees.
+ * Writes the constants of `expNegative` to `EXP_TABLE_BYTES` of scratch, each in four lanes: from memory they cost one instruction, as
+ * literals three.
+ */
+export function writeExpTable(at: usize): void {
+  v128.store(at, f32x4.splat(-87));
+  v128.store(at, f32x4.splat(1.44269504), 16);
+  // 1.5 * 2^23: a sum with it is rounded to an integer, which stands in its low bits.
+  v128.store(at, f32x4.splat(12582912), 32);
+  // ln 2 in two parts, so that r is exact to the last bits (Cody and Waite).
+  v128.store(at, f32x4.splat(-0.693359375), 48);
+  v128.store(at, f32x4.splat(2.1219444e-4), 64);
+  // e^r: the least relative error that degree 5 allows where 1 + r are given, 1.05e-7.
+  v128.store(at, f32x4.splat(0.008312520571053028), 80);
+  v128.store(at, f32x4.splat(0.04189015552401543), 96);
+  v128.store(at, f32x4.splat(0.16667114198207855), 112);
+  v128.store(at, f32x4.splat(0.499992311000824), 128);
+  v128.store(at, f32x4.splat(1), 144);
+}
+
+/**
+ * e^x for x <= 0, relative error below 3e-7; e^0 is 1, and below -87 it is 0. x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial,
+ * and 2^n through the exponent field. `table`: from `writeExpTable`.
  */
 // @ts-ignore: decorator
 @inline
-export function expNegative(x: v128): v128 {
-  const keep = f32x4.ge(x, f32x4.splat(-87));
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)));
-  // ln 2 in two parts, so that r is exact to the last bits (Cody and Waite).
-  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
-  let p = f32x4.splat(1.0 / 720.0);
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.0 / 120.0));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.0 / 24.0));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.0 / 6.0));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.5));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return v128.and(f32x4.mul(p, power), keep);
+export function expNegative(x: v128, table: usize): v128 {
+  const shifted = madd(v128.load(table, 32), x, v128.load(table, 16));
+  const n = f32x4.sub(shifted, v128.load(table, 32));
+  let r = madd(x, n, v128.load(table, 48));
+  r = madd(r, n, v128.load(table, 64));
+  let p = madd(v128.load(table, 96), v128.load(table, 80), r);
+  p = madd(v128.load(table, 112), p, r);
+  p = madd(v128.load(table, 128), p, r);
+  p = madd(v128.load(table, 144), p, r);
+  p = madd(v128.load(table, 144), p, r);
+  // The bits of 2^n are those of 1 plus n << 23.
+  const power = i32x4.add(i32x4.shl(shifted, 23), v128.load(table, 144));
+  return v128.and(f32x4.mul(p, power), f32x4.ge(x, v128.load(table)));
 }

@@ -80,7 +80,7 @@ export interface Kernels {
   ): void;
 
   rmsNorm(x: number, weight: number, y: number, columns: number, epsilon: number): void;
-  swiGlu(gate: number, up: number, count: number): void;
+  swiGlu(gate: number, up: number, count: number, scratch: number): void;
   addBias(y: number, bias: number, count: number): void;
   ropeTable(
     frequencies: number,

@@ -216,7 +216,7 @@ export class Run {
       const offset = first * GROUP_ROWS * 4;
       for (let row = 0; row < this.step.rows; row++) {
         const skip = row * gate.stride + offset;
-        this.kernels.swiGlu(gate.y + skip, up.y + skip, (last - first) * GROUP_ROWS);
+        this.kernels.swiGlu(gate.y + skip, up.y + skip, (last - first) * GROUP_ROWS, this.#scratch);
       }
     }
   }

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { EXP_TABLE_BYTES } from "../../dist/abi.js";
 import { Arena, builds } from "./arena.js";
 
 const f = Math.fround;
@@ -13,7 +14,7 @@ describe.each(builds)("element by element (%s)", (build) => {
 
   function swiGlu(gate: readonly number[], up: readonly number[]): Float32Array {
     const to = arena.place(Float32Array.from(gate));
-    kernels.swiGlu(to, arena.place(Float32Array.from(up)), gate.length);
+    kernels.swiGlu(to, arena.place(Float32Array.from(up)), gate.length, arena.room(EXP_TABLE_BYTES));
     return arena.floats(to, gate.length);
   }
 

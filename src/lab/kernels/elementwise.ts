@@ -1,5 +1,6 @@
 // The kernels that pass once over rows of activations: RMSNorm, RoPE, SwiGLU (assembly/kernels/norm.ts, rope.ts, elementwise.ts).
 
+import { EXP_TABLE_BYTES } from "#abi";
 import { checkInteger } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
 import { ropeFrequencies } from "../../model/rope.js";
@@ -139,7 +140,7 @@ export class SwiGluKernel implements PreparedKernel {
   /** gate read and written, up read. */
   readonly bytes: number;
   readonly operations = 0;
-  readonly #space: Workspace<"gate" | "up">;
+  readonly #space: Workspace<"gate" | "up" | "scratch">;
 
   /** Use `KernelLab.swiGlu`. */
   constructor(module: WebAssembly.Module, shape: SwiGluShape) {
@@ -148,7 +149,11 @@ export class SwiGluKernel implements PreparedKernel {
     if (columns % 4 !== 0) throw new CriaError("INVALID_SHAPE", `${columns} columns are no multiple of 4`);
     this.shape = { columns, rows };
     this.bytes = 12 * rows * columns;
-    this.#space = openWorkspace(module, { gate: rows * columns * 4, up: rows * columns * 4 });
+    this.#space = openWorkspace(module, {
+      gate: rows * columns * 4,
+      up: rows * columns * 4,
+      scratch: EXP_TABLE_BYTES,
+    });
   }
 
   /** @param gate (rows, columns) f32 @param up the same shape @throws CriaError INVALID_SHAPE */
@@ -163,7 +168,7 @@ export class SwiGluKernel implements PreparedKernel {
 
   run(): void {
     const { at, kernels } = this.#space;
-    kernels.swiGlu(at.gate, at.up, this.shape.rows * this.shape.columns);
+    kernels.swiGlu(at.gate, at.up, this.shape.rows * this.shape.columns, at.scratch);
   }
 
   /** (rows, columns) f32. */
