@@ -1,6 +1,8 @@
 // cria: the public API.
 
 export type { Chat, ChatOptions } from "./engine/chat.js";
+export type { Overlong } from "./engine/embed-inputs.js";
+export type { EmbedOptions, EmbedUsage } from "./engine/embedding.js";
 export type {
   Completion,
   FinishReason,
@@ -18,9 +20,10 @@ export {
   loadModel,
 } from "./engine/load-model.js";
 export type { TokenLogprob } from "./engine/logprobs.js";
-export type { Pooling } from "./engine/messages.js";
-export type { EmbedOptions, Model, Prompt } from "./engine/model.js";
-export type { ModelInfo } from "./engine/model-info.js";
+export type { Model, Prompt } from "./engine/model.js";
+export type { EmbeddingInfo, ModelInfo } from "./engine/model-info.js";
+export type { Pooling } from "./engine/pooling.js";
+export type { Purpose, PurposePrompts } from "./engine/purposes.js";
 export type {
   DryOptions,
   DynamicTemperatureOptions,

@@ -28,13 +28,19 @@ export interface FixtureShape {
   readonly ropeFactors?: readonly number[];
   /** More keys of `llama.`, by their names; numbers that are no integers are float32. */
   readonly keys?: Readonly<Record<string, number | string>>;
+  /** `general.name`; default none. */
+  readonly name?: string;
+  /** Whether texts end with a token of their own. Default false. */
+  readonly addsEos?: boolean;
 }
 
 /** A model file. The same shape gives the same file. */
 export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<ArrayBuffer>> {
   const { dim, layers, heads, kvHeads, headDim = dim / heads, ffn, vocab, tied = true, biases = false } = shape;
   const writer = new GgufWriter().set("general.architecture", "string", "llama");
+  if (shape.name !== undefined) writer.set("general.name", "string", shape.name);
   setVocabulary(writer, vocab);
+  if (shape.addsEos === true) writer.set("tokenizer.ggml.add_eos_token", "bool", true);
   const keys: Record<string, number | string> = {
     block_count: layers,
     context_length: 1024,

@@ -1,6 +1,6 @@
 // cria embed: texts to vectors, as JSON.
 
-import type { EmbedOptions, Pooling } from "../index.js";
+import type { EmbedOptions } from "../index.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { readPipe, readTextFile } from "./input.js";
@@ -22,7 +22,7 @@ stdin is. What the formats look like:
       flags: ["--pooling"],
       type: "string",
       value: "TYPE",
-      help: "mean: of all tokens; last: the last token (default: what the file says, else mean)",
+      help: "mean: of all tokens; cls: the first; last: the last (default: what the file says, else mean)",
     },
     normalize: {
       flags: ["--embd-normalize"],
@@ -50,7 +50,7 @@ stdin is. What the formats look like:
     const texts = await textsOf(positionals, values.file);
     await withModel(values, async (model, signal) => {
       const options: EmbedOptions = {
-        pooling: values.pooling as Pooling | undefined,
+        pooling: values.pooling as EmbedOptions["pooling"],
         normalize: normalize === 2,
         signal,
       };

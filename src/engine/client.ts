@@ -86,10 +86,11 @@ export class LeaderClient {
     return ending.logits;
   }
 
+  /** (texts, dim); where the pooling is none, (tokens, dim). */
   async embed(request: WithoutJob<EmbedRequest>, signals: Signals): Promise<Float32Array> {
     const ending = await this.#run(request, signals);
     if (ending.type !== "embedded") throw unexpected(ending);
-    return ending.vector;
+    return ending.vectors;
   }
 
   async generate(

@@ -1,18 +1,10 @@
-// The three kinds of job that the leader runs: evaluate (tokens to logits), generate (tokens to more tokens), embed (tokens to a
-// vector). A job says which rows it wants in the next step, and takes what comes of them.
+// What a job is to the leader: it says which rows it wants in the next step, and takes what comes of them. And two kinds of job:
+// evaluate (tokens to logits) and generate (tokens to more tokens).
 
 import { CriaError } from "../errors.js";
 import type { StepRun } from "../model/step.js";
 import type { CachedSequence } from "./kv-cache.js";
-import type {
-  EmbedRequest,
-  EvaluateRequest,
-  GenerateRequest,
-  GenerateSummary,
-  JobRequestMessage,
-  LeaderAnswer,
-  Program,
-} from "./messages.js";
+import type { EvaluateRequest, GenerateRequest, GenerateSummary, JobRequest, LeaderAnswer } from "./messages.js";
 import { Sampler } from "./sampling.js";
 
 /** What a step has made of a job's rows: views of shared memory that the next step overwrites. */
@@ -35,7 +27,7 @@ export abstract class Job {
   #done = 0;
 
   constructor(
-    request: JobRequestMessage,
+    request: JobRequest,
     readonly sequence: CachedSequence,
     protected pending: Int32Array,
     /** The sequence ends with the job. */
@@ -89,7 +81,7 @@ export abstract class Job {
   protected abstract take(run: StepRun, end: boolean, results: StepResults): "done" | "more" | Int32Array;
 }
 
-class EvaluateJob extends Job {
+export class EvaluateJob extends Job {
   readonly #all: boolean;
   readonly #logits: Float32Array;
   readonly #vocab: number;
@@ -119,7 +111,7 @@ class EvaluateJob extends Job {
   }
 }
 
-class GenerateJob extends Job {
+export class GenerateJob extends Job {
   override readonly rewind = false;
   readonly #sampler: Sampler;
   readonly #request: GenerateRequest;
@@ -190,52 +182,7 @@ class GenerateJob extends Job {
   }
 }
 
-class EmbedJob extends Job {
-  readonly #mean: boolean;
-  readonly #sums: Float64Array;
-  #rows = 0;
-
-  constructor(request: EmbedRequest, sequence: CachedSequence, temporary: boolean, dim: number) {
-    super(request, sequence, request.ids, temporary);
-    this.#mean = request.pooling === "mean";
-    this.#sums = new Float64Array(dim);
-  }
-
-  protected wanted(count: number, end: boolean) {
-    return { count, logits: [], hidden: this.#mean ? range(count) : end ? [count - 1] : [] };
-  }
-
-  protected take(run: StepRun, end: boolean, results: StepResults): "done" | "more" {
-    for (let i = 0; i < run.hidden.length; i++, this.#rows++) {
-      const hidden = results.hidden(i);
-      for (let d = 0; d < hidden.length; d++) this.#sums[d]! += hidden[d]!;
-    }
-    if (!end) return "more";
-    const vector = Float32Array.from(this.#sums, (sum) => sum / this.#rows);
-    results.answer({ type: "embedded", job: this.id, vector }, [vector.buffer]);
-    return "done";
-  }
-}
-
-/** The job for a request; `pending`: the tokens that its sequence does not hold yet. */
-export function createJob(
-  request: JobRequestMessage,
-  sequence: CachedSequence,
-  pending: Int32Array,
-  temporary: boolean,
-  program: Program,
-): Job {
-  const { vocab, dim } = program.blueprint.hyperparameters;
-  switch (request.type) {
-    case "evaluate":
-      return new EvaluateJob(request, sequence, temporary, vocab);
-    case "generate":
-      return new GenerateJob(request, sequence, pending, temporary, vocab, program.contextSize);
-    case "embed":
-      return new EmbedJob(request, sequence, temporary, dim);
-  }
-}
-
-function range(count: number): readonly number[] {
+/** 0 .. count - 1 */
+export function range(count: number): readonly number[] {
   return Array.from({ length: count }, (_, i) => i);
 }

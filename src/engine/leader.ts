@@ -6,9 +6,12 @@ import { type Member, StepAborted } from "../machine/member.js";
 import { ABORT_FLAGS, LOGIT_ROWS, STEP_ROWS } from "../model/memory-plan.js";
 import { type StepRun, writeStep } from "../model/step.js";
 import type { ParentPort } from "../worker-handle.js";
-import { createJob, type Job } from "./jobs.js";
+import { createJob, type SingleRequest } from "./create-job.js";
+import { textsOf } from "./embed-job.js";
+import type { Job } from "./jobs.js";
 import { type CachedSequence, KvCache } from "./kv-cache.js";
-import type { JobRequestMessage, LeaderAnswer, LeaderRequest, Program } from "./messages.js";
+import type { LeaderAnswer, LeaderRequest, Program } from "./messages.js";
+import { nextTurn } from "./next-turn.js";
 
 /** Rows that a prompt may have in a step that also holds the next token of other sequences: they must not stall. */
 const PREFILL_ROWS_BESIDE_DECODE = 32;
@@ -33,7 +36,7 @@ export class Leader {
   readonly #abortFlags: Int32Array;
 
   /** Requests that wait for their turn, in order; jobs that take part in steps. */
-  readonly #waiting: JobRequestMessage[] = [];
+  readonly #waiting: SingleRequest[] = [];
   #active: Job[] = [];
   #running = false;
   /** Numbers of sequences that only live for one job; the caller's are positive. */
@@ -56,7 +59,7 @@ export class Leader {
     this.#cache = new KvCache(buffer, layout, pool);
     this.#stepWords = new Int32Array(buffer, layout.step);
     this.#abortFlags = new Int32Array(buffer, layout.aborts, ABORT_FLAGS);
-    member.wantsAbort = () => this.#active.some((job) => this.#isAborted(job));
+    member.wantsAbort = () => this.#active.some(({ abort }) => Atomics.load(this.#abortFlags, abort) !== 0);
   }
 
   start(): void {
@@ -106,6 +109,9 @@ export class Leader {
       case "abort":
         this.#dropAborted();
         return;
+      case "embed":
+        this.#waiting.push(...textsOf(request, this.#program.blueprint.hyperparameters.dim));
+        return;
       default:
         this.#waiting.push(request);
     }
@@ -154,7 +160,7 @@ export class Leader {
   }
 
   /** False: it must wait. */
-  #startJob(request: JobRequestMessage, sequence: CachedSequence, temporary: boolean): boolean {
+  #startJob(request: SingleRequest, sequence: CachedSequence, temporary: boolean): boolean {
     const { contextSize } = this.#program;
     if (request.type === "generate") this.#keepCommonPrefix(sequence, request.ids);
     const cached = sequence.tokens.length;
@@ -257,39 +263,26 @@ export class Leader {
     else this.#cache.trim(job.sequence);
   }
 
-  #isAborted({ abort }: { readonly abort: number }): boolean {
-    return Atomics.load(this.#abortFlags, abort) !== 0;
-  }
-
   #dropAborted(): void {
-    for (const job of this.#active.filter((job) => this.#isAborted(job))) {
+    // Looked at once: all texts of a request must go together, because its flag may be another request's soon after the answer.
+    const flags = this.#abortFlags.slice();
+    const dropped = new Set<number>();
+    for (const job of this.#active.filter(({ abort }) => flags[abort] !== 0)) {
       if (job.rewind) this.#cache.truncate(job.sequence, job.startLength);
       this.#end(job);
-      this.#answer({ type: "aborted", job: job.id });
+      dropped.add(job.id);
     }
-    for (let i = this.#waiting.length - 1; i >= 0; i--) {
-      const request = this.#waiting[i]!;
-      if (!this.#isAborted(request)) continue;
-      this.#waiting.splice(i, 1);
-      this.#answer({ type: "aborted", job: request.job });
-    }
+    for (const { abort, job } of this.#waiting) if (flags[abort] !== 0) dropped.add(job);
+    this.#dropWaiting(({ job }) => dropped.has(job));
+    for (const job of dropped) this.#answer({ type: "aborted", job });
   }
 
-  #refuse(request: JobRequestMessage, code: string, message: string): void {
-    this.#answer({ type: "failed", job: request.job, kind: "context", code, message });
+  #dropWaiting(which: (request: SingleRequest) => boolean): void {
+    for (let i = this.#waiting.length - 1; i >= 0; i--) if (which(this.#waiting[i]!)) this.#waiting.splice(i, 1);
+  }
+
+  #refuse({ job }: SingleRequest, code: string, message: string): void {
+    this.#dropWaiting((request) => request.job === job);
+    this.#answer({ type: "failed", job, kind: "context", code, message });
   }
 }
-
-/** A macrotask: awaiting alone would drain microtasks only, and no message would ever arrive. */
-const nextTurn: (callback: () => void) => void =
-  typeof setImmediate === "function"
-    ? (callback) => void setImmediate(callback)
-    : (() => {
-        const { port1, port2 } = new MessageChannel();
-        let waiting: () => void = () => undefined;
-        port1.onmessage = () => waiting();
-        return (callback: () => void) => {
-          waiting = callback;
-          port2.postMessage(0);
-        };
-      })();

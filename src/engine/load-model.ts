@@ -21,6 +21,8 @@ import type { LeaderAnswer, Program } from "./messages.js";
 import { Model } from "./model.js";
 import type { ModelInfo } from "./model-info.js";
 import { checkChoice, checkInteger, checkNames } from "./options.js";
+import { defaultPooling } from "./pooling.js";
+import { familyOf } from "./purposes.js";
 import { planWorkers, reportPinning, type WorkerPlan } from "./worker-plan.js";
 
 /** Element types of the KV cache. */
@@ -152,7 +154,6 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         team,
         tokenizer,
         chatTemplate: gguf.metadata.getString("tokenizer.chat_template"),
-        pooling: gguf.metadata.getNumber(`${planned.hyperparameters.architecture}.pooling_type`),
         contextSize: planned.contextSize,
         loadMilliseconds: performance.now() - begin,
         info: describe(gguf, planned, {
@@ -220,9 +221,10 @@ function describe(gguf: Gguf, planned: PlannedModel, started: Started): ModelInf
     elements.set(tensor.type, (elements.get(tensor.type) ?? 0) + count);
   }
   const [format] = [...elements].reduce((most, one) => (one[1] > most[1] ? one : most));
+  const name = gguf.metadata.getString("general.name");
   return {
     architecture: h.architecture,
-    name: gguf.metadata.getString("general.name"),
+    name,
     parameters,
     format,
     contextSize,
@@ -232,6 +234,11 @@ function describe(gguf: Gguf, planned: PlannedModel, started: Started): ModelInf
     layers: h.layers,
     heads: h.heads,
     kvHeads: h.kvHeads,
+    embedding: {
+      dimensions: h.dim,
+      pooling: defaultPooling(gguf.metadata.getNumber(`${h.architecture}.pooling_type`)),
+      family: familyOf(name, h.architecture),
+    },
     threads: workers.threads,
     threadsBatch: workers.threadsBatch,
     threadsReason: workers.reason,

@@ -2,6 +2,7 @@
 
 import type { ModelSource } from "../model/loading.js";
 import type { Blueprint } from "../model/run.js";
+import type { Pooling } from "./pooling.js";
 import type { TokenBreakers } from "./samplers/dry.js";
 import type { SamplingOptions, TokenLogprob } from "./sampling.js";
 
@@ -17,10 +18,8 @@ export interface Program {
   readonly batchWorkers: number;
 }
 
-/** How the hidden states of a text become one vector. */
-export type Pooling = "mean" | "last";
-
-interface JobRequest {
+/** What every request for a job has. */
+export interface JobRequest {
   /** The caller's number for this job; answers carry it. */
   readonly job: number;
   /** The abort flag that the leader watches. */
@@ -47,10 +46,12 @@ export interface GenerateRequest extends JobRequest {
   readonly endIds: readonly number[];
 }
 
-/** One text to one vector, not normalised. */
+/** Texts to vectors, not normalised. */
 export interface EmbedRequest extends JobRequest {
   readonly type: "embed";
+  /** The texts, one after another; and where each ends, and the next begins. */
   readonly ids: Int32Array;
+  readonly ends: Int32Array;
   readonly pooling: Pooling;
 }
 
@@ -86,7 +87,8 @@ export type LeaderAnswer =
     }
   | { readonly type: "generated"; readonly job: number; readonly summary: GenerateSummary }
   | { readonly type: "evaluated"; readonly job: number; readonly logits: Float32Array }
-  | { readonly type: "embedded"; readonly job: number; readonly vector: Float32Array }
+  /** (texts, dim); where the pooling is none, (tokens, dim). */
+  | { readonly type: "embedded"; readonly job: number; readonly vectors: Float32Array }
   | { readonly type: "aborted"; readonly job: number }
   | {
       readonly type: "failed";

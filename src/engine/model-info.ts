@@ -2,7 +2,18 @@
 
 import type { KernelBuild } from "../machine/kernels.js";
 import type { MemoryPlan } from "../model/memory-plan.js";
+import type { Pooling } from "./pooling.js";
 import type { Pinning } from "./worker-plan.js";
+
+/** What a model makes of texts: `model.info.embedding`. */
+export interface EmbeddingInfo {
+  /** Elements of a vector. */
+  readonly dimensions: number;
+  /** How `embed` pools unless told otherwise. */
+  readonly pooling: Exclude<Pooling, "none">;
+  /** The family whose words `purpose` puts before a text; undefined: none that is known, `prompts` says them. */
+  readonly family: string | undefined;
+}
 
 /** What a model is: `model.info`. */
 export interface ModelInfo {
@@ -19,11 +30,12 @@ export interface ModelInfo {
   /** Positions that the model was trained for. */
   readonly trainedContextSize: number;
   readonly vocabularySize: number;
-  /** Elements of a hidden state, and of an embedding. */
+  /** Elements of a hidden state. */
   readonly dim: number;
   readonly layers: number;
   readonly heads: number;
   readonly kvHeads: number;
+  readonly embedding: EmbeddingInfo;
   /** Workers that compute steps of one row (decode), and of several (prefill, batches). */
   readonly threads: number;
   readonly threadsBatch: number;

@@ -5,20 +5,11 @@ import type { Team } from "../machine/team.js";
 import { type ChatMessage, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
 import { Chat, type ChatOptions, chatPrompt } from "./chat.js";
 import type { LeaderClient } from "./client.js";
+import { type EmbedOptions, embed } from "./embedding.js";
 import { type Completion, collect, type GeneratedPart, type GenerateOptions, streamGeneration } from "./generation.js";
-import type { Pooling } from "./messages.js";
 import type { ModelInfo } from "./model-info.js";
-import { checkChoice, checkNames } from "./options.js";
+import type { Pooling } from "./pooling.js";
 import { checkIds, Sequence } from "./sequence.js";
-
-/** How to embed. */
-export interface EmbedOptions {
-  /** mean: of all tokens' hidden states; last: the last token's. Default: what the file says, else mean. */
-  readonly pooling?: Pooling;
-  /** Scale to length 1. Default true. */
-  readonly normalize?: boolean;
-  readonly signal?: AbortSignal;
-}
 
 /** A text, or token ids that are taken as they are. */
 export type Prompt = string | ArrayLike<number>;
@@ -30,8 +21,6 @@ export interface ModelParts {
   readonly tokenizer: Tokenizer;
   /** `tokenizer.chat_template` */
   readonly chatTemplate: string | undefined;
-  /** `pooling_type`: 0 none, 1 mean, 2 first token, 3 last token. */
-  readonly pooling: number | undefined;
   readonly contextSize: number;
   readonly loadMilliseconds: number;
   readonly info: ModelInfo;
@@ -123,32 +112,20 @@ export class Model {
   }
 
   /**
-   * Texts to vectors, several in one step. A text gets BOS and EOS as the file's flags say.
+   * Texts to vectors. Texts share steps of the model, so many are faster in one call than one by one. A text gets BOS and EOS, or [CLS]
+   * and [SEP], as the file's flags say; control tokens in it stay text.
    *
-   * @param inputs texts, or token ids that are taken as they are; each must fit into the context
-   * @returns for each input (dim) f32, of length 1 unless `normalize` is false
-   * @throws ContextError for an input that is empty or too long, CriaError INVALID_OPTION, WorkerError; rejects with signal.reason
+   * @param inputs texts, or token ids that are taken as they are
+   * @returns for each input (dimensions) f32, of length 1 unless `normalize` is false; with pooling "none" one for each of its tokens
+   * @throws ContextError for an input that is empty, or too long unless `overlong` says what then; UnsupportedError for a `purpose` that
+   * means nothing known to this model; CriaError INVALID_OPTION, INVALID_TOKEN; WorkerError; rejects with signal.reason
    */
-  async embed(inputs: readonly Prompt[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+  embed(inputs: readonly Prompt[], options?: EmbedOptions): Promise<Float32Array[]>;
+  embed(inputs: readonly Prompt[], options: EmbedOptions<"none">): Promise<Float32Array[][]>;
+  embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling>): Promise<Float32Array[] | Float32Array[][]>;
+  async embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling> = {}) {
     this.#check();
-    checkNames("embed", options, ["pooling", "normalize", "signal"]);
-    if (!Array.isArray(inputs)) throw new CriaError("INVALID_OPTION", "embed takes an array of texts or ids");
-    const { normalize = true, signal } = options;
-    const pooling = this.#pooling(options.pooling);
-    const texts = inputs.map((input, i) => this.#embedIds(input, i));
-    // When one fails the others must not run on.
-    const failed = new AbortController();
-    try {
-      return await Promise.all(
-        texts.map(async (ids) => {
-          const vector = await this.#parts.client.embed({ type: "embed", ids, pooling }, [signal, failed.signal]);
-          return normalize ? unit(vector) : vector;
-        }),
-      );
-    } catch (error) {
-      failed.abort(error);
-      throw error;
-    }
+    return embed({ client: this.#parts.client, tokenizer: this.tokenizer, info: this.info }, inputs, options);
   }
 
   /** Ends the workers and gives the memory back. What is under way rejects. */
@@ -197,36 +174,4 @@ export class Model {
       throw new ContextError("EMPTY_INPUT", "an empty prompt, and the model has no BOS to begin with");
     return ids;
   }
-
-  #embedIds(input: Prompt, index: number): Int32Array {
-    const ids = typeof input === "string" ? this.tokenizer.encode(input) : checkIds(input, this.info.vocabularySize);
-    const { contextSize } = this.#parts;
-    if (ids.length === 0) throw new ContextError("EMPTY_INPUT", `input ${index} has no tokens`);
-    if (ids.length > contextSize) {
-      throw new ContextError(
-        "CONTEXT_FULL",
-        `input ${index} has ${ids.length} tokens; the context has room for ${contextSize}`,
-      );
-    }
-    return ids;
-  }
-
-  #pooling(wanted: Pooling | undefined): Pooling {
-    if (wanted !== undefined) return checkChoice("pooling", wanted, ["mean", "last"]);
-    const { pooling } = this.#parts;
-    if (pooling === undefined || pooling === 0 || pooling === 1) return "mean";
-    if (pooling === 3) return "last";
-    throw new UnsupportedError(
-      "UNSUPPORTED_POOLING",
-      `the file asks for pooling type ${pooling}; supported: mean, last`,
-    );
-  }
-}
-
-/** The vector scaled to length 1; a zero vector stays. */
-function unit(vector: Float32Array): Float32Array {
-  let squares = 0;
-  for (const element of vector) squares += element * element;
-  const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
-  return vector.map((element) => element * scale);
 }

@@ -1,0 +1,15 @@
+// Giving the event loop its turn, on every host.
+
+/** A macrotask: awaiting alone would drain microtasks only, and no message would ever arrive. */
+export const nextTurn: (callback: () => void) => void =
+  typeof setImmediate === "function"
+    ? (callback) => void setImmediate(callback)
+    : (() => {
+        const { port1, port2 } = new MessageChannel();
+        const waiting: (() => void)[] = [];
+        port1.onmessage = () => waiting.shift()?.();
+        return (callback: () => void) => {
+          waiting.push(callback);
+          port2.postMessage(0);
+        };
+      })();

@@ -1,0 +1,27 @@
+// How the hidden states of a text become its vector.
+
+import { UnsupportedError } from "../errors.js";
+
+/**
+ * mean: the mean of all tokens' hidden states; cls: the first token's; last: the last token's; none: every token's, one vector each.
+ */
+export type Pooling = "mean" | "cls" | "last" | "none";
+
+/** `<architecture>.pooling_type` of a file, as llama.cpp numbers them. */
+const poolingTypes: readonly (Pooling | undefined)[] = ["none", "mean", "cls", "last"];
+
+/**
+ * The pooling of a model whose caller names none: the file's. A file that says none, or nothing, gets mean, because a caller who gives
+ * texts wants a vector for each; llama.cpp gives the vectors of all tokens there.
+ */
+export function defaultPooling(type: number | undefined): Exclude<Pooling, "none"> {
+  if (type === undefined) return "mean";
+  const pooling = poolingTypes[type];
+  if (pooling === undefined) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_POOLING",
+      `the file asks for pooling type ${type}; supported: 0 (none), 1 (mean), 2 (cls), 3 (last)`,
+    );
+  }
+  return pooling === "none" ? "mean" : pooling;
+}
