@@ -1,5 +1,6 @@
 // cria: the public API.
 
+export { demoModel } from "./demo-model.js";
 export type { Chat, ChatOptions } from "./engine/chat.js";
 export type { Overlong } from "./engine/embed-inputs.js";
 export type { EmbedOptions, EmbedUsage } from "./engine/embedding.js";

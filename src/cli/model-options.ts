@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from "node:url";
 import { openGguf } from "../gguf/index.js";
-import { type KvCacheType, type LoadOptions, loadModel, type Model } from "../index.js";
+import { demoModel as demoModelUrl, type KvCacheType, type LoadOptions, loadModel, type Model } from "../index.js";
 import type { OptionTable, OptionValues } from "./command.js";
 import { interruptible } from "./interrupt.js";
 import { progressBar } from "./progress-bar.js";
@@ -52,8 +52,8 @@ export const modelOptions = {
   },
 } as const satisfies OptionTable;
 
-/** The demo model that ships with the package. */
-export const demoModel = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
+/** The demo model's path. */
+export const demoModel = fileURLToPath(demoModelUrl);
 
 /** Loads the model that the options name, gives it to `use`, and disposes of it. Ctrl-C aborts the loading, and the signal for `use`. */
 export async function withModel<Result>(

@@ -1,0 +1,24 @@
+// Semantic search: texts become vectors, and the nearest to a question's answer it. `node examples/search.mjs [model.gguf]`
+// The demo model tells stories and was not made for this: with a model for embeddings the order means something.
+
+import { demoModel, loadModel } from "cria";
+
+const texts = [
+  "The fox hid in the forest.",
+  "A recipe for bread with nuts.",
+  "How foxes raise their young.",
+  "The train to the city leaves at noon.",
+];
+const question = "animals in the woods";
+
+const model = await loadModel(process.argv[2] ?? demoModel);
+const [query, ...documents] = await model.embed([question, ...texts]);
+
+// Vectors have length 1: their dot product is the cosine of their angle.
+const dot = (a, b) => a.reduce((sum, element, i) => sum + element * b[i], 0);
+const ranked = documents
+  .map((document, i) => ({ text: texts[i], score: dot(query, document) }))
+  .sort((a, b) => b.score - a.score);
+for (const { text, score } of ranked) console.log(score.toFixed(3), text);
+
+await model.dispose();
