@@ -25,7 +25,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   index: ["demo-model", "engine", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
   adapters: ["index"],
   lab: ["index", "engine", "model", "machine", "gguf", "tokenizer", ...leaves],
-  cli: ["index", "lab", "quantize", "engine", "model", "machine", "gguf", "tokenizer", ...leaves],
+  cli: ["index", "lab", "quantize", "engine", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
 };
 const assembly: Readonly<Record<string, readonly string[]>> = {
   abi: [],

@@ -6,7 +6,7 @@ import { type BenchFormatName, benchFormats } from "./bench-output.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { interruptible } from "./interrupt.js";
-import { demoModel } from "./model-options.js";
+import { demoModel, localPath, offlineOption } from "./model-source.js";
 import { parseRanges } from "./ranges.js";
 
 const kvCaches = ["f16", "f32", "q8_0"] as const satisfies readonly KvCacheType[];
@@ -20,7 +20,13 @@ N takes lists and ranges: 512, 1,2,4, 1-8, 0-1024+256, 1-32*2; every combination
 which are measured in turns with the tests, on as many threads. "bound by" says which of them it is. "noise" says when
 somebody else took the time: do not trust such a row.`,
   options: {
-    model: { flags: ["-m", "--model"], type: "list", value: "FILE", help: "GGUF files (default: the demo model)" },
+    model: {
+      flags: ["-m", "--model"],
+      type: "list",
+      value: "FILE",
+      help: "GGUF files, hf:user/repo[:quant] or https: URLs (default: the demo model)",
+    },
+    ...offlineOption,
     prompt: {
       flags: ["-p", "--n-prompt"],
       type: "list",
@@ -74,7 +80,6 @@ somebody else took the time: do not trust such a row.`,
       kvCache: values.kvCache !== undefined,
     });
     const options = {
-      models: values.model?.flatMap((paths) => paths.split(",")) ?? [demoModel],
       prompts: numbers("-p", values.prompt, 512),
       generations: numbers("-n", values.generate, 128),
       depths: numbers("-d", values.depth, 0),
@@ -86,8 +91,12 @@ somebody else took the time: do not trust such a row.`,
       warmUp: values.noWarmUp !== true,
     };
     await interruptible(async (signal) => {
+      const models: string[] = [];
+      for (const source of values.model?.flatMap((sources) => sources.split(",")) ?? [demoModel]) {
+        models.push(await localPath(source, values.offline, signal));
+      }
       process.stdout.write(format.header());
-      for await (const result of measure({ ...options, signal })) process.stdout.write(format.result(result));
+      for await (const result of measure({ ...options, models, signal })) process.stdout.write(format.result(result));
       process.stdout.write(format.footer());
     });
   },

@@ -20,6 +20,7 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "how well a model predicts a text",
     load: async () => (await import("./perplexity.js")).perplexity,
   },
+  pull: { summary: "bring a model from the network", load: async () => (await import("./pull.js")).pull },
   quantize: { summary: "make a smaller model", load: async () => (await import("./quantize.js")).quantize },
   cpu: {
     summary: "the machine as cria sees it: cores, caches, limits, and what follows for threads and pins",

@@ -9,8 +9,10 @@ import { compileKernels } from "../machine/kernels.js";
 import { tokenizerFrom } from "../tokenizer/index.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
+import { interruptible } from "./interrupt.js";
 import { mebibytes } from "./mebibytes.js";
 import { loadOptions, planOptions } from "./model-options.js";
+import { localPath, offlineOption } from "./model-source.js";
 
 /** Elements of an array that are shown. */
 const SHOWN = 6;
@@ -19,10 +21,11 @@ export const inspect = command({
   usage: "[options] file",
   about: `Prints what is in a GGUF file: metadata, tensors (row length first), and the shared memory that it takes with the
 given options, or why cria does not run it.`,
-  options: planOptions,
+  options: { ...offlineOption, ...planOptions },
   async run(values, positionals) {
-    const [path] = positionals;
-    if (path === undefined || positionals.length > 1) throw new UsageError("inspect takes one file");
+    const [source] = positionals;
+    if (source === undefined || positionals.length > 1) throw new UsageError("inspect takes one file");
+    const path = await interruptible((signal) => localPath(source, values.offline, signal));
     const gguf = await openGguf(path);
     try {
       const plan = await planLines(gguf, await loadOptions(path, values));

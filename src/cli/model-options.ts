@@ -1,11 +1,10 @@
-// The options of every command that loads a model, and the loading: progress on the terminal, Ctrl-C, and the demo model where no file
-// is named.
+// The options of every command that loads a model, and the loading: progress on the terminal, and Ctrl-C.
 
-import { fileURLToPath } from "node:url";
 import { openGguf } from "../gguf/index.js";
-import { demoModel as demoModelUrl, type KvCacheType, type LoadOptions, loadModel, type Model } from "../index.js";
+import { type KvCacheType, type LoadOptions, loadModel, type Model } from "../index.js";
 import type { OptionTable, OptionValues } from "./command.js";
 import { interruptible } from "./interrupt.js";
+import { modelPath, sourceOptions } from "./model-source.js";
 import { progressBar } from "./progress-bar.js";
 
 /** How much memory a model takes: for commands that load one, and for those that only plan it. */
@@ -37,12 +36,7 @@ export const planOptions = {
 } as const satisfies OptionTable;
 
 export const modelOptions = {
-  model: {
-    flags: ["-m", "--model"],
-    type: "string",
-    value: "FILE",
-    help: "GGUF file; of a split one, its first part (default: the demo model)",
-  },
+  ...sourceOptions,
   ...planOptions,
   pin: {
     flags: ["--pin"],
@@ -51,9 +45,6 @@ export const modelOptions = {
     help: "pin each worker (Linux): physical, l3:N, node:N, or processors such as 0,2-5",
   },
 } as const satisfies OptionTable;
-
-/** The demo model's path. */
-export const demoModel = fileURLToPath(demoModelUrl);
 
 /** Loads the model that the options name, gives it to `use`, and disposes of it. Ctrl-C aborts the loading, and the signal for `use`. */
 export async function withModel<Result>(
@@ -72,7 +63,7 @@ export async function withModel<Result>(
 
 /** Loads the model that the options name. */
 export async function openModel(values: OptionValues<typeof modelOptions>, signal: AbortSignal): Promise<Model> {
-  const path = values.model ?? demoModel;
+  const path = await modelPath(values, signal);
   const options = await loadOptions(path, values);
   const bar = progressBar(path, "loading");
   try {

@@ -11,7 +11,9 @@ import type { Model, Sequence } from "../index.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { readTextFile } from "./input.js";
-import { demoModel, modelOptions, trainedContext, withModel } from "./model-options.js";
+import { interruptible } from "./interrupt.js";
+import { modelOptions, trainedContext, withModel } from "./model-options.js";
+import { modelPath } from "./model-source.js";
 
 /** llama.cpp's default: figures compare only where the windows are the same. */
 const DEFAULT_CONTEXT = 512;
@@ -40,8 +42,9 @@ standard error.`,
       throw new UsageError(`--chunks is ${chunks}; it can be -1 or an integer above 0`);
     }
     const text = await readTextFile(file);
-    const contextSize = values.contextSize ?? (await defaultContext(values.model));
-    await withModel({ ...values, contextSize }, async (model, signal) => {
+    const path = await interruptible((signal) => modelPath(values, signal));
+    const contextSize = values.contextSize ?? (await defaultContext(path));
+    await withModel({ ...values, model: path, hubRepo: undefined, contextSize }, async (model, signal) => {
       const windows = windowsOf(model, text, chunks);
       const likelihood = new Likelihood();
       const sequence = model.createSequence();
@@ -55,7 +58,7 @@ standard error.`,
   },
 });
 
-async function defaultContext(path = demoModel): Promise<number> {
+async function defaultContext(path: string): Promise<number> {
   return Math.min(DEFAULT_CONTEXT, (await trainedContext(path)) ?? DEFAULT_CONTEXT);
 }
 

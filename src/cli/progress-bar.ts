@@ -5,14 +5,16 @@ import { printable } from "../gguf/index.js";
 
 const WIDTH = 30;
 
-export function progressBar(path: string, doing: string): { show(fraction: number): void; clear(): void } {
+/** `show` takes the fraction that is done, and what that is of, if it says more. */
+export function progressBar(path: string, doing: string): { show(fraction: number, of?: string): void; clear(): void } {
   if (!process.stderr.isTTY) return { show: () => undefined, clear: () => undefined };
   const name = printable(basename(path), 40);
   return {
-    show(fraction) {
+    show(fraction, of) {
       const done = Math.round(fraction * WIDTH);
       const percent = `${Math.floor(fraction * 100)}`.padStart(3);
-      process.stderr.write(`\r${doing} ${name} [${"#".repeat(done)}${" ".repeat(WIDTH - done)}] ${percent} %`);
+      const bar = `[${"#".repeat(done)}${" ".repeat(WIDTH - done)}] ${percent} %`;
+      process.stderr.write(`\r${doing} ${name} ${bar}${of === undefined ? "" : ` of ${of}`}`);
     },
     clear: () => void process.stderr.write("\r\x1b[K"),
   };

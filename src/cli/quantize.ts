@@ -6,6 +6,7 @@ import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { interruptible } from "./interrupt.js";
 import { mebibytes } from "./mebibytes.js";
+import { localPath, offlineOption } from "./model-source.js";
 import { progressBar } from "./progress-bar.js";
 
 const names = fileTypes.map(({ name }) => name).join(" ");
@@ -16,6 +17,7 @@ export const quantize = command({
 largest first: ${names}.
 Which matrices get which type is llama.cpp's choice. stdout gets the sizes and the bits per weight.`,
   options: {
+    ...offlineOption,
     threads: {
       flags: ["-t", "--threads"],
       type: "number",
@@ -23,15 +25,17 @@ Which matrices get which type is llama.cpp's choice. stdout gets the sizes and t
       help: "workers that encode (default: the processors that this process may use)",
     },
   },
-  async run({ threads }, positionals) {
+  async run({ threads, offline }, positionals) {
     const [input, output, type, ...more] = positionals;
     if (input === undefined || output === undefined || type === undefined || more.length > 0) {
       throw new UsageError(`${positionals.length} arguments: give in.gguf, out.gguf and one of ${names}`);
     }
-    const bar = progressBar(input, "quantising");
-    const summary = await interruptible((signal) =>
-      quantizeModel(input, output, { type: type.toUpperCase() as FileTypeName, threads, signal, onProgress: bar.show }),
-    ).finally(bar.clear);
+    const summary = await interruptible(async (signal) => {
+      const path = await localPath(input, offline, signal);
+      const bar = progressBar(path, "quantising");
+      const options = { type: type.toUpperCase() as FileTypeName, threads, signal, onProgress: bar.show };
+      return quantizeModel(path, output, options).finally(bar.clear);
+    });
     const types = [...summary.tensors].map(([name, count]) => `${count} ${name}`).join(", ");
     const lines = [
       `${printable(input)}: ${sizeOf(summary.inputBytes)}`,

@@ -1,0 +1,66 @@
+// Which model a command is given, and bringing it from the network if that is where it is.
+
+import { fileURLToPath } from "node:url";
+import { isRemote } from "../hub/index.js";
+import { demoModel as demoModelUrl, downloadModel } from "../index.js";
+import type { OptionTable, OptionValues } from "./command.js";
+import { UsageError } from "./failure.js";
+import { mebibytes } from "./mebibytes.js";
+import { progressBar } from "./progress-bar.js";
+
+export const offlineOption = {
+  offline: {
+    flags: ["--offline"],
+    type: "boolean",
+    help: "make no request: a model of the network must be in the cache (default: HF_HUB_OFFLINE)",
+  },
+} as const satisfies OptionTable;
+
+export const sourceOptions = {
+  model: {
+    flags: ["-m", "--model"],
+    type: "string",
+    value: "FILE",
+    help: "GGUF file, of a split one its first part; hf:user/repo[:quant] or an https: URL (default: the demo model)",
+  },
+  hubRepo: {
+    flags: ["-hf", "-hfr", "--hf-repo"],
+    type: "string",
+    value: "USER/REPO[:QUANT]",
+    help: "model of the Hugging Face hub: the same as -m hf:USER/REPO[:QUANT]",
+  },
+  ...offlineOption,
+} as const satisfies OptionTable;
+
+/** The demo model's path. */
+export const demoModel = fileURLToPath(demoModelUrl);
+
+/** The path of the model that the options name. @throws UsageError where they name two, DownloadError, or the signal's reason */
+export async function modelPath(values: OptionValues<typeof sourceOptions>, signal: AbortSignal): Promise<string> {
+  const { model, hubRepo, offline } = values;
+  if (hubRepo === undefined) return localPath(model ?? demoModel, offline, signal);
+  if (model !== undefined) throw new UsageError("-m and -hf both name a model: give one");
+  return localPath(`hf:${hubRepo}`, offline, signal);
+}
+
+/** The path of a model: what is on the network is brought first, with progress on the terminal. */
+export async function localPath(source: string, offline: boolean | undefined, signal: AbortSignal): Promise<string> {
+  if (!isRemote(source)) return source;
+  let shown = "";
+  let bar: ReturnType<typeof progressBar> | undefined;
+  try {
+    return await downloadModel(source, {
+      offline,
+      signal,
+      onProgress: ({ file, part, parts, receivedBytes, totalBytes }) => {
+        if (shown !== file) {
+          shown = file;
+          bar = progressBar(file, parts === 1 ? "downloading" : `downloading ${part}/${parts}`);
+        }
+        if (totalBytes !== undefined) bar?.show(receivedBytes / totalBytes, mebibytes(totalBytes));
+      },
+    });
+  } finally {
+    bar?.clear();
+  }
+}
