@@ -8,8 +8,8 @@ import { Candidates } from "../dist/engine/candidates.js";
 import { Random } from "../dist/engine/random.js";
 import { resolveSampling } from "../dist/engine/resolve-sampling.js";
 import { chainOf } from "../dist/engine/samplers/chain.js";
-import type { TokenBreakers } from "../dist/engine/samplers/dry.js";
 import { Sampler } from "../dist/engine/sampling.js";
+import type { TokenBreakers } from "../dist/tokenizer/sequence-breakers.js";
 import { referenceDistribution, referenceMirostat } from "./reference-sampler.js";
 
 const ORDER: readonly SamplerName[] = [

@@ -4,7 +4,7 @@ import { loadModel } from "cria";
 import { openGguf } from "cria/gguf";
 import { type Tokenizer, tokenizerFrom } from "cria/tokenizer";
 import { expect, it } from "vitest";
-import { tokenBreakers } from "../dist/engine/sequence-breakers.js";
+import { tokenBreakers } from "../dist/tokenizer/sequence-breakers.js";
 import { sentencePiece } from "./synthetic-vocabularies.js";
 
 const demo = new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url);

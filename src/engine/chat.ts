@@ -1,7 +1,7 @@
 // A conversation: the messages so far, rendered by the model's chat template, and the answers to them.
 
 import { CriaError } from "../errors.js";
-import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
+import type { BackgroundTokenizer, ChatMessage, ChatTemplate } from "../tokenizer/index.js";
 import { type Completion, collect, type GeneratedPart, type GenerateOptions } from "./generation.js";
 import { checkNames } from "./options.js";
 
@@ -19,29 +19,31 @@ export interface ChatOptions {
  */
 export async function chatPrompt(
   template: ChatTemplate,
-  tokenizer: Tokenizer,
+  text: BackgroundTokenizer,
   messages: readonly ChatMessage[],
 ): Promise<Int32Array> {
+  const { tokenizer } = text;
   const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
   const parts = await template.renderParts(messages, {
     bosToken: spelling(tokenizer.bosId),
     eosToken: spelling(tokenizer.eosId),
   });
-  return tokenizer.encodeParts(parts);
+  return text.encodeParts(parts);
 }
 
 /** What a conversation needs of its model. */
 export interface ChatModel {
-  readonly tokenizer: Tokenizer;
-  readonly template: string;
-  readonly generate: (ids: Int32Array, options: GenerateOptions) => AsyncGenerator<GeneratedPart, void, undefined>;
+  /** Answers these messages. */
+  readonly generate: (
+    messages: readonly ChatMessage[],
+    options: GenerateOptions,
+  ) => AsyncGenerator<GeneratedPart, void, undefined>;
   readonly close: () => void;
 }
 
 /** A conversation. From `model.chat()`. */
 export class Chat {
   readonly #model: ChatModel;
-  readonly #template: ReturnType<typeof chatTemplateFrom>;
   readonly #messages: ChatMessage[];
   #answering = false;
 
@@ -49,7 +51,6 @@ export class Chat {
   constructor(model: ChatModel, options: ChatOptions) {
     checkNames("chat", options, ["system", "messages"]);
     this.#model = model;
-    this.#template = chatTemplateFrom(model.template);
     const system: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
     this.#messages = [...system, ...(options.messages ?? [])];
   }
@@ -70,9 +71,8 @@ export class Chat {
     this.#answering = true;
     try {
       const messages: ChatMessage[] = [...this.#messages, { role: "user", content: text }];
-      const ids = await chatPrompt(this.#template, this.#model.tokenizer, messages);
       let answer = "";
-      for await (const part of this.#model.generate(ids, options)) {
+      for await (const part of this.#model.generate(messages, options)) {
         answer += part.text;
         if (part.done !== undefined) this.#messages.push(messages.at(-1)!, { role: "assistant", content: answer });
         yield part;

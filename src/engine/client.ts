@@ -1,10 +1,10 @@
 // The main thread's line to the leader: numbers the jobs, hands their answers to who waits for them, sets abort flags, and keeps the
 // process alive while something is under way, and only then.
 
+import { AbortListeners } from "../abort-listeners.js";
 import { ContextError, CriaError, type WorkerError } from "../errors.js";
 import type { Team } from "../machine/team.js";
 import { AbortFlags } from "./abort-flags.js";
-import { AbortListeners } from "./abort-listeners.js";
 import type {
   EmbedRequest,
   EvaluateRequest,

@@ -1,7 +1,7 @@
 // Inputs to pieces: a text or ids becomes the ids that the model reads; what is too long is refused, cut, or becomes several.
 
 import { ContextError, CriaError } from "../errors.js";
-import type { Tokenizer } from "../tokenizer/index.js";
+import type { BackgroundTokenizer, Tokenizer } from "../tokenizer/index.js";
 import { checkIds } from "./sequence.js";
 
 /** What happens to an input that has more tokens than the context. */
@@ -11,6 +11,7 @@ export type Overlong = "error" | "truncate" | "chunk-mean";
 export type EmbedInput = string | ArrayLike<number>;
 
 export class InputReader {
+  readonly #text: BackgroundTokenizer;
   readonly #tokenizer: Tokenizer;
   readonly #contextSize: number;
   readonly #overlong: Overlong;
@@ -20,7 +21,9 @@ export class InputReader {
   readonly #endId: number | undefined;
 
   /** `prompt`: what goes before every text. */
-  constructor(tokenizer: Tokenizer, contextSize: number, overlong: Overlong, prompt: string) {
+  constructor(text: BackgroundTokenizer, contextSize: number, overlong: Overlong, prompt: string) {
+    const { tokenizer } = text;
+    this.#text = text;
     this.#tokenizer = tokenizer;
     this.#contextSize = contextSize;
     this.#overlong = overlong;
@@ -44,8 +47,8 @@ export class InputReader {
   }
 
   /** The pieces of an input: one, or of a long one several. @throws ContextError */
-  read(input: EmbedInput, index: number): readonly Int32Array[] {
-    const ids = typeof input === "string" ? this.#tokenizer.encode(this.#prompt + input) : Int32Array.from(input);
+  async read(input: EmbedInput, index: number): Promise<readonly Int32Array[]> {
+    const ids = typeof input === "string" ? await this.#text.encode(this.#prompt + input) : Int32Array.from(input);
     if (ids.length === 0) throw new ContextError("EMPTY_INPUT", `input ${index} has no tokens`);
     if (ids.length <= this.#contextSize) return [ids];
     switch (this.#overlong) {

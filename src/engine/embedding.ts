@@ -3,7 +3,7 @@
 // without padding, so a vector is the same bits whatever is embedded beside it.
 
 import { CriaError } from "../errors.js";
-import type { Tokenizer } from "../tokenizer/index.js";
+import type { BackgroundTokenizer } from "../tokenizer/index.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedInput, InputReader, type Overlong } from "./embed-inputs.js";
 import type { ModelInfo } from "./model-info.js";
@@ -64,7 +64,7 @@ const optionNames = [
 /** What embedding needs of its model. */
 export interface EmbedModel {
   readonly client: LeaderClient;
-  readonly tokenizer: Tokenizer;
+  readonly text: BackgroundTokenizer;
   readonly info: ModelInfo;
 }
 
@@ -91,7 +91,7 @@ export async function embed(
 ): Promise<Float32Array[] | Float32Array[][]> {
   checkNames("embed", options, optionNames);
   if (!Array.isArray(inputs)) throw new CriaError("INVALID_OPTION", "embed takes an array of texts or ids");
-  const { info, tokenizer } = model;
+  const { info, text } = model;
   const { overlong = "error", normalize = true, onProgress, onUsage, signal } = options;
   const pooling = checkChoice("pooling", options.pooling ?? info.embedding.pooling, ["mean", "cls", "last", "none"]);
   checkChoice("overlong", overlong, ["error", "truncate", "chunk-mean"]);
@@ -104,7 +104,7 @@ export async function embed(
   const size = info.embedding.dimensions;
   const dimensions = checkInteger("dimensions", options.dimensions ?? size, 1, size);
   const prompt = promptFor(options.purpose, options.prompts, info);
-  const reader = new InputReader(tokenizer, info.contextSize, overlong, prompt);
+  const reader = new InputReader(text, info.contextSize, overlong, prompt);
   reader.check(inputs, info.vocabularySize);
   signal?.throwIfAborted();
 
@@ -158,7 +158,7 @@ async function* windowsOf(
       for (const signal of signals) signal?.throwIfAborted();
       turn = performance.now();
     }
-    const pieces = reader.read(content, input);
+    const pieces = await reader.read(content, input);
     vectors.expect(input, pieces.length);
     for (const [part, ids] of pieces.entries()) {
       if (window.length === WINDOW_TEXTS || (window.length > 0 && tokens + ids.length > WINDOW_TOKENS)) {

@@ -1,13 +1,13 @@
 // Generation as callers see it: parts of text as they come, stop strings, and the totals at the end.
 
+import { abortable } from "../abortable.js";
 import { CriaError } from "../errors.js";
-import type { Tokenizer } from "../tokenizer/index.js";
+import type { BackgroundTokenizer } from "../tokenizer/index.js";
 import type { LeaderClient } from "./client.js";
 import type { TokenLogprob } from "./logprobs.js";
 import { checkInteger, checkNames } from "./options.js";
 import { resolveSampling, samplingOptionNames } from "./resolve-sampling.js";
 import type { SamplingOptions } from "./sampling-options.js";
-import { tokenBreakers } from "./sequence-breakers.js";
 import { StopStrings } from "./stop-strings.js";
 
 /** How to generate: how to sample, and when to stop. */
@@ -75,7 +75,7 @@ const optionNames = ["maxTokens", "stop", "signal", ...samplingOptionNames];
 export interface GenerationRequest {
   readonly call: string;
   readonly client: LeaderClient;
-  readonly tokenizer: Tokenizer;
+  readonly text: BackgroundTokenizer;
   readonly vocabularySize: number;
   readonly contextSize: number;
   /** The whole prompt; there is room for one more token, at least. */
@@ -89,12 +89,14 @@ export async function* streamGeneration(
   request: GenerationRequest,
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedPart, void, undefined> {
-  const { client, tokenizer, ids, contextSize } = request;
+  const { client, text, ids, contextSize } = request;
+  const { tokenizer } = text;
   checkNames(request.call, options, optionNames);
   const { maxTokens, stop, signal, ...sampling } = options;
   const { seed, dry } = resolveSampling(sampling, request.vocabularySize);
   const room = contextSize - ids.length;
   const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1));
+  const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
   const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
@@ -112,7 +114,7 @@ export async function* streamGeneration(
         sequence: request.sequence,
         ids,
         sampling: { ...sampling, seed },
-        breakers: dry && tokenBreakers(tokenizer, dry.sequenceBreakers),
+        breakers,
         maxTokens: most,
         endIds: [...tokenizer.endOfGenerationIds],
       },

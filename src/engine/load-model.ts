@@ -15,7 +15,7 @@ import type { ModelSource } from "../model/loading.js";
 import { type KvPool, type Layout, type MemoryPlan, PROGRESS_UNIT, planMemory } from "../model/memory-plan.js";
 import { type RopeFrequencies, ropeFrequencies } from "../model/rope.js";
 import { findWeights } from "../model/weights.js";
-import { type Tokenizer, tokenizerFrom } from "../tokenizer/index.js";
+import { BackgroundTokenizer } from "../tokenizer/index.js";
 import { LeaderClient } from "./client.js";
 import type { LeaderAnswer, Program } from "./messages.js";
 import { Model } from "./model.js";
@@ -110,6 +110,9 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   const gguf = await openGguf(local);
   try {
     const planned = await planModel(gguf, options, kernels);
+    // While the workers read, the text worker makes the tokenizer's tables.
+    const reading = readTokenizer(gguf, planned.hyperparameters, options.assets);
+    reading.catch(() => undefined); // something else may fail before it is waited for
     const ropes = await readRopes(gguf, planned.hyperparameters);
     const memory = allocate(planned.plan);
     const client = new LeaderClient(memory, planned.layout.aborts);
@@ -143,17 +146,18 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     });
     const watch = watchProgress(memory, planned, onProgress);
     try {
-      // While the workers read, this thread makes the tokenizer. One of the two that fails ends both.
-      const [tokenizer, [pinned]] = await Promise.all([
-        readTokenizer(gguf, planned.hyperparameters),
+      // One of the two that fails ends both.
+      const [text, [pinned]] = await Promise.all([
+        reading,
         abortable(Promise.all([team.pinned, client.ready(team)]), signal),
       ]);
       onProgress?.(1);
       return new Model({
         client,
         team,
-        tokenizer,
+        text,
         chatTemplate: gguf.metadata.getString("tokenizer.chat_template"),
+        assets: options.assets,
         contextSize: planned.contextSize,
         loadMilliseconds: performance.now() - begin,
         info: describe(gguf, planned, {
@@ -266,16 +270,17 @@ async function readRopes(gguf: Gguf, h: Hyperparameters): Promise<readonly RopeF
   return h.ropes.map((rope) => ropeFrequencies(rope, factors));
 }
 
-async function readTokenizer(gguf: Gguf, h: Hyperparameters): Promise<Tokenizer> {
-  const tokenizer = tokenizerFrom(gguf.metadata);
-  if (tokenizer.vocabularySize > h.vocab) {
+async function readTokenizer(gguf: Gguf, h: Hyperparameters, assets: URL | undefined): Promise<BackgroundTokenizer> {
+  const text = await BackgroundTokenizer.from(gguf.metadata, assets);
+  const { vocabularySize } = text.tokenizer;
+  if (vocabularySize > h.vocab) {
     throw new GgufError(
       "GGUF_TENSOR_SHAPE",
-      `the vocabulary has ${tokenizer.vocabularySize} tokens, the embedding ${h.vocab} rows`,
+      `the vocabulary has ${vocabularySize} tokens, the embedding ${h.vocab} rows`,
       { subject: "token_embd.weight" },
     );
   }
-  return tokenizer;
+  return text;
 }
 
 function allocate(plan: MemoryPlan): WebAssembly.Memory {

@@ -2,8 +2,8 @@
 
 import type { ModelSource } from "../model/loading.js";
 import type { Blueprint } from "../model/run.js";
+import type { TokenBreakers } from "../tokenizer/index.js";
 import type { Pooling } from "./pooling.js";
-import type { TokenBreakers } from "./samplers/dry.js";
 import type { SamplingOptions, TokenLogprob } from "./sampling.js";
 
 /** What every worker is given when it starts. */

@@ -1,8 +1,15 @@
 // A loaded model: the public object. It checks what it is given, makes ids of text, and hands the work to the leader.
 
+import { abortable } from "../abortable.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
 import type { Team } from "../machine/team.js";
-import { type ChatMessage, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
+import {
+  type BackgroundTokenizer,
+  type ChatMessage,
+  type ChatTemplate,
+  chatTemplateFrom,
+  type Tokenizer,
+} from "../tokenizer/index.js";
 import { Chat, type ChatOptions, chatPrompt } from "./chat.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedOptions, embed } from "./embedding.js";
@@ -18,9 +25,11 @@ export type Prompt = string | ArrayLike<number>;
 export interface ModelParts {
   readonly client: LeaderClient;
   readonly team: Team;
-  readonly tokenizer: Tokenizer;
+  readonly text: BackgroundTokenizer;
   /** `tokenizer.chat_template` */
   readonly chatTemplate: string | undefined;
+  /** The folder of this package's workers, where a bundler has moved them. */
+  readonly assets: URL | undefined;
   readonly contextSize: number;
   readonly loadMilliseconds: number;
   readonly info: ModelInfo;
@@ -43,7 +52,7 @@ export class Model {
   constructor(parts: ModelParts) {
     this.#parts = parts;
     this.info = parts.info;
-    this.tokenizer = parts.tokenizer;
+    this.tokenizer = parts.text.tokenizer;
     this.loadMilliseconds = parts.loadMilliseconds;
   }
 
@@ -54,12 +63,12 @@ export class Model {
    * @throws ContextError when the prompt leaves no room for a token, CriaError INVALID_OPTION, WorkerError; rejects with signal.reason
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
-    return this.#generate("generate", this.#promptIds(prompt), undefined, options);
+    return this.#generate("generate", () => this.#promptIds(prompt), undefined, options);
   }
 
   /** Continues a prompt, and answers when it is done: `generate`, collected. */
   async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
-    return collect(this.#generate("complete", this.#promptIds(prompt), undefined, options));
+    return collect(this.#generate("complete", () => this.#promptIds(prompt), undefined, options));
   }
 
   /**
@@ -69,14 +78,15 @@ export class Model {
    */
   chat(options: ChatOptions = {}): Chat {
     this.#check();
-    const template = this.#chatTemplate();
+    const chatTemplate = this.#chatTemplate();
     const sequence = this.#nextSequence++;
     this.#parts.client.tell({ type: "open", sequence, evictable: true });
     return new Chat(
       {
-        tokenizer: this.tokenizer,
-        template,
-        generate: (ids, options) => this.#generate("send", ids, sequence, options),
+        generate: (messages, options) => {
+          const ids = () => chatPrompt(chatTemplate, this.#parts.text, messages);
+          return this.#generate("send", ids, sequence, options);
+        },
         close: () => this.#parts.client.close(sequence),
       },
       options,
@@ -94,7 +104,8 @@ export class Model {
     options: GenerateOptions = {},
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
-    const ids = await chatPrompt(chatTemplateFrom(this.#chatTemplate()), this.tokenizer, messages);
+    const chatTemplate = this.#chatTemplate();
+    const ids = () => chatPrompt(chatTemplate, this.#parts.text, messages);
     yield* this.#generate("generateChat", ids, undefined, options);
   }
 
@@ -125,7 +136,7 @@ export class Model {
   embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling>): Promise<Float32Array[] | Float32Array[][]>;
   async embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling> = {}) {
     this.#check();
-    return embed({ client: this.#parts.client, tokenizer: this.tokenizer, info: this.info }, inputs, options);
+    return embed({ client: this.#parts.client, text: this.#parts.text, info: this.info }, inputs, options);
   }
 
   /** Ends the workers and gives the memory back. What is under way rejects. */
@@ -145,9 +156,17 @@ export class Model {
     if (this.#disposed !== undefined) throw new CriaError("DISPOSED", "the model is disposed of");
   }
 
-  #generate(call: string, ids: Int32Array, sequence: number | undefined, options: GenerateOptions) {
+  async *#generate(
+    call: string,
+    prompt: () => Promise<Int32Array>,
+    sequence: number | undefined,
+    options: GenerateOptions,
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
-    const { client, tokenizer, contextSize } = this.#parts;
+    options.signal?.throwIfAborted();
+    const { client, text, contextSize } = this.#parts;
+    const ids = await abortable(prompt(), options.signal);
+    this.#check();
     if (ids.length >= contextSize) {
       throw new ContextError(
         "CONTEXT_FULL",
@@ -155,21 +174,18 @@ export class Model {
       );
     }
     const vocabularySize = this.info.vocabularySize;
-    return streamGeneration({ call, client, tokenizer, vocabularySize, contextSize, ids, sequence }, options);
+    yield* streamGeneration({ call, client, text, vocabularySize, contextSize, ids, sequence }, options);
   }
 
-  #chatTemplate(): string {
-    const { chatTemplate } = this.#parts;
-    if (chatTemplate !== undefined) return chatTemplate;
+  #chatTemplate(): ChatTemplate {
+    const { chatTemplate, assets } = this.#parts;
+    if (chatTemplate !== undefined) return chatTemplateFrom(chatTemplate, { assets });
     throw new UnsupportedError("NO_CHAT_TEMPLATE", "the model file has no chat template (tokenizer.chat_template)");
   }
 
-  #promptIds(prompt: Prompt): Int32Array {
+  async #promptIds(prompt: Prompt): Promise<Int32Array> {
     if (typeof prompt !== "string") return checkIds(prompt, this.info.vocabularySize);
-    const { tokenizer } = this;
-    // No EOS at the end, even where the file's flags ask for one: the text goes on.
-    let ids = tokenizer.encode(prompt, { bos: false });
-    if (tokenizer.addsBos && tokenizer.bosId !== undefined) ids = Int32Array.of(tokenizer.bosId, ...ids);
+    const ids = await this.#parts.text.encodeParts([{ text: prompt, special: false }]);
     if (ids.length === 0)
       throw new ContextError("EMPTY_INPUT", "an empty prompt, and the model has no BOS to begin with");
     return ids;

@@ -7,12 +7,12 @@
 // log are our own: the same logits, options and seed give the same token on every machine.
 
 import { CriaError } from "../errors.js";
+import type { TokenBreakers } from "../tokenizer/index.js";
 import { allBanned, Candidates, notNumbers } from "./candidates.js";
 import { logprobsOf, type TokenLogprob } from "./logprobs.js";
 import { Random } from "./random.js";
 import { resolveSampling } from "./resolve-sampling.js";
 import { type Chain, chainOf } from "./samplers/chain.js";
-import type { TokenBreakers } from "./samplers/dry.js";
 import { Mirostat } from "./samplers/mirostat.js";
 import type { SamplerStep } from "./samplers/step.js";
 import type { ResolvedSampling, SamplingOptions } from "./sampling-options.js";

@@ -8,23 +8,15 @@ import { readStrings, type TokenizerMetadata } from "./metadata.js";
 import type { PieceTable } from "./piece-table.js";
 import { type PreTokenizer, wordEnds } from "./pretokenizers.js";
 import type { FragmentEncoder } from "./special-tokens.js";
-import { asBytes, type Vocabulary } from "./vocabulary.js";
+import type { Vocabulary } from "./vocabulary.js";
 import { remembering } from "./word-cache.js";
 
 const MERGES = "tokenizer.ggml.merges";
 const SPACE = 0x20;
 
-/** An encoder of fragments with the merges of the file. */
-export function bpeEncoder(
-  metadata: TokenizerMetadata,
-  vocabulary: Vocabulary,
-  preTokenizer: PreTokenizer,
-): FragmentEncoder {
-  const merger = new WordMerger(
-    vocabulary,
-    readMerges(metadata, vocabulary.pieces),
-    preTokenizer.ignoreMerges === true,
-  );
+/** An encoder of fragments. */
+export function bpeEncoder(vocabulary: Vocabulary, merges: MergeTable, preTokenizer: PreTokenizer): FragmentEncoder {
+  const merger = new WordMerger(vocabulary, new Merges(merges), preTokenizer.ignoreMerges === true);
   const encodeWord = remembering((word, output) => merger.encode(word, output));
 
   return (text, _afterSpecial, output) => {
@@ -103,18 +95,28 @@ class WordMerger {
   }
 }
 
+/** The merges as plain data. */
+export interface MergeTable {
+  /** Open addressing: rank + 1, or 0 where free. */
+  readonly slots: Int32Array;
+  /** By rank: the pair, and the piece that it makes. */
+  readonly lefts: Int32Array;
+  readonly rights: Int32Array;
+  readonly results: Int32Array;
+}
+
 /** The merges: a hash table from a pair of pieces to the rank of their merge and the piece that it makes. */
 class Merges {
-  readonly #slots: Int32Array; // rank + 1, or 0 where free
+  readonly #slots: Int32Array;
   readonly #lefts: Int32Array;
   readonly #rights: Int32Array;
   readonly #results: Int32Array;
 
-  constructor(count: number) {
-    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 16)));
-    this.#lefts = new Int32Array(count);
-    this.#rights = new Int32Array(count);
-    this.#results = new Int32Array(count);
+  constructor(table: MergeTable) {
+    this.#slots = table.slots;
+    this.#lefts = table.lefts;
+    this.#rights = table.rights;
+    this.#results = table.results;
   }
 
   /** Adds the merge of a rank; of a repeated pair the first rank counts. */
@@ -148,17 +150,24 @@ class Merges {
 }
 
 /** Reads tokenizer.ggml.merges: "left right", best first. Pieces that are no tokens are added to `pieces`. */
-function readMerges(metadata: TokenizerMetadata, pieces: PieceTable): Merges {
+export function readMerges(metadata: TokenizerMetadata, pieces: PieceTable): MergeTable {
   const texts = readStrings(metadata, MERGES);
   if (texts === undefined) throw new GgufError("TOKENIZER_MERGES", "The file has no merges", { subject: MERGES });
-  const { bytes, offsets } = asBytes(texts);
-  const merges = new Merges(texts.length);
+  const { bytes, offsets } = texts;
+  const count = offsets.length - 1;
+  const table: MergeTable = {
+    slots: new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 16))),
+    lefts: new Int32Array(count),
+    rights: new Int32Array(count),
+    results: new Int32Array(count),
+  };
+  const merges = new Merges(table);
   let joined = new Uint8Array(256);
   const pieceOf = (source: Uint8Array, start: number, end: number): number => {
     const known = pieces.find(source, start, end);
     return known >= 0 ? known : pieces.add(source, start, end);
   };
-  for (let rank = 0; rank < texts.length; rank++) {
+  for (let rank = 0; rank < count; rank++) {
     const start = offsets[rank];
     const end = offsets[rank + 1];
     const space = bytes.indexOf(SPACE, start + 1); // a first character that is a space belongs to the left piece
@@ -174,7 +183,7 @@ function readMerges(metadata: TokenizerMetadata, pieces: PieceTable): Merges {
     for (let i = start, o = 0; i < end; i++) if (i !== space) joined[o++] = bytes[i];
     merges.add(rank, left, right, pieceOf(joined, 0, length));
   }
-  return merges;
+  return table;
 }
 
 /** Longest word that can be merged, in UTF-16 units: each can be three bytes. */

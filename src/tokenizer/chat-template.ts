@@ -4,7 +4,8 @@
 import { CriaError, TemplateError } from "../errors.js";
 import { MarkedString } from "./jinja/marked-string.js";
 import { localTime } from "./jinja/strftime.js";
-import { type Rendered, type TextThread, textThread } from "./text-thread.js";
+import type { Rendered } from "./text-jobs.js";
+import { type TextThread, textThread } from "./text-thread.js";
 import type { PromptPart } from "./tokenizer.js";
 
 /** Characters of the longest template that is taken. */
@@ -108,7 +109,7 @@ export class ChatTemplate {
     if (!(now instanceof Date) || Number.isNaN(now.getTime())) {
       throw new CriaError("INVALID_OPTION", "now is not a valid Date");
     }
-    return this.#thread.render({
+    return this.#thread.run("render", {
       source: this.#source,
       messages,
       bosToken,

@@ -8,12 +8,10 @@ export interface TokenizerMetadata {
   has(key: string): boolean;
 }
 
-/** An array of strings that may be lazy; string i is bytes[offsets[i] .. offsets[i + 1]) as UTF-8 where both are there. */
+/** Strings as UTF-8, one after the other: string i is bytes[offsets[i] .. offsets[i + 1]). */
 export interface StringList {
-  readonly length: number;
-  readonly bytes?: Uint8Array;
-  readonly offsets?: Uint32Array;
-  [Symbol.iterator](): Iterator<string>;
+  readonly bytes: Uint8Array;
+  readonly offsets: Uint32Array;
 }
 
 /** uint32's -1, which converters write where a model has no such token. */
@@ -44,26 +42,33 @@ export function readId(metadata: TokenizerMetadata, key: string, vocabularySize:
   });
 }
 
+/** An array of strings, which may be one of `openGguf`, or what `StringList` is. */
 export function readStrings(metadata: TokenizerMetadata, key: string): StringList | undefined {
   const value = metadata.get(key);
   if (value === undefined) return undefined;
   if (Array.isArray(value)) {
-    if (value.every((item) => typeof item === "string")) return value;
-  } else if (isStringTable(value)) {
+    if (value.every((item) => typeof item === "string")) return listOf(value);
+  } else if (isStringList(value)) {
     return value;
   }
   throw wrongType(key, "an array of strings", value);
 }
 
-function isStringTable(value: unknown): value is StringList {
+/** Whether a value holds its strings as bytes. */
+export function isStringList(value: unknown): value is StringList {
   if (typeof value !== "object" || value === null) return false;
-  const table = value as Partial<StringList>;
-  return (
-    table.bytes instanceof Uint8Array &&
-    table.offsets instanceof Uint32Array &&
-    table.length === table.offsets.length - 1 &&
-    typeof table[Symbol.iterator] === "function"
-  );
+  const { bytes, offsets } = value as Partial<StringList>;
+  return bytes instanceof Uint8Array && offsets instanceof Uint32Array && offsets.length > 0;
+}
+
+function listOf(texts: readonly string[]): StringList {
+  const encoder = new TextEncoder();
+  const encoded = texts.map((text) => encoder.encode(text));
+  const offsets = new Uint32Array(encoded.length + 1);
+  for (let i = 0; i < encoded.length; i++) offsets[i + 1] = offsets[i] + encoded[i].length;
+  const bytes = new Uint8Array(offsets[encoded.length]);
+  for (let i = 0; i < encoded.length; i++) bytes.set(encoded[i], offsets[i]);
+  return { bytes, offsets };
 }
 
 /** An array of exactly `length` numbers of one of the types. */

@@ -4,24 +4,62 @@
 //   offsets  [ 0, 3, 6, ... ]               text i is bytes[offsets[i] .. offsets[i + 1])
 //   slots    [ 0, 2, 0, 0, 1, ... ]         open addressing: number of the text + 1, or 0 where free
 
+/** A table as plain data. */
+export interface PieceTableData {
+  readonly length: number;
+  /** The lengths of the texts, each once, in bytes. */
+  readonly lengths: readonly number[];
+  readonly bytes: Uint8Array;
+  readonly offsets: Uint32Array;
+  readonly hashes: Int32Array;
+  readonly slots: Int32Array;
+}
+
 /** Byte strings numbered from 0 in order of arrival; a string that comes twice is found under its first number. */
 export class PieceTable {
   /** How many texts there are, repeated ones included. */
-  length = 0;
-  readonly #lengths = new Set<number>(); // in bytes
-  #longest = 0;
+  length: number;
+  readonly #lengths: Set<number>; // in bytes
+  #longest: number;
   #descendingLengths: readonly number[] | undefined;
   #bytes: Uint8Array;
   #offsets: Uint32Array;
   #hashes: Int32Array;
   #slots: Int32Array;
 
-  /** Room for `texts` texts of `bytes` bytes together; it grows if more come. */
-  constructor(texts: number, bytes: number) {
-    this.#bytes = new Uint8Array(Math.max(bytes, 16));
-    this.#offsets = new Uint32Array(texts + 1);
-    this.#hashes = new Int32Array(texts);
-    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * texts + 16)));
+  /** A table over the data of another one, which must not grow any more. */
+  constructor(data: PieceTableData) {
+    this.length = data.length;
+    this.#lengths = new Set(data.lengths);
+    this.#longest = Math.max(0, ...data.lengths);
+    this.#bytes = data.bytes;
+    this.#offsets = data.offsets;
+    this.#hashes = data.hashes;
+    this.#slots = data.slots;
+  }
+
+  /** An empty table with room for `texts` texts of `bytes` bytes together; it grows if more come. */
+  static withRoom(texts: number, bytes: number): PieceTable {
+    return new PieceTable({
+      length: 0,
+      lengths: [],
+      bytes: new Uint8Array(Math.max(bytes, 16)),
+      offsets: new Uint32Array(texts + 1),
+      hashes: new Int32Array(texts),
+      slots: new Int32Array(2 ** Math.ceil(Math.log2(2 * texts + 16))),
+    });
+  }
+
+  /** The table as plain data: views, not copies. */
+  get data(): PieceTableData {
+    return {
+      length: this.length,
+      lengths: [...this.#lengths],
+      bytes: this.#bytes.subarray(0, this.#offsets[this.length]),
+      offsets: this.#offsets.subarray(0, this.length + 1),
+      hashes: this.#hashes.subarray(0, this.length),
+      slots: this.#slots,
+    };
   }
 
   /** Appends a text and returns its number. */

@@ -3,22 +3,37 @@
 
 import { mergeSymbols } from "./merge.js";
 import type { FragmentEncoder } from "./special-tokens.js";
-import type { Vocabulary } from "./vocabulary.js";
+import type { ScoredVocabulary, Vocabulary } from "./vocabulary.js";
 import { remembering, type WordEncoder } from "./word-cache.js";
 
 /** What a vocabulary writes for a space: U+2581. */
 export const SPACE_MARK = "\u2581";
 
+/** What the encoder looks up, beside the vocabulary. */
+export interface SpmTable {
+  /** The rank of each token as a merge, 0 is the best. */
+  readonly ranks: Int32Array;
+  /** The bits of `Neighbours`. */
+  readonly neighbours: Uint32Array;
+  /** The id for each byte: its byte token, or the token of that one byte, or unknown; -1 where a vocabulary has none of them. */
+  readonly byteIds: Int32Array;
+}
+
+export function spmTable(vocabulary: ScoredVocabulary, unknownId: number | undefined): SpmTable {
+  return {
+    ranks: ranksOf(vocabulary.scores),
+    neighbours: neighboursIn(vocabulary),
+    byteIds: byteTokens(vocabulary, unknownId),
+  };
+}
+
 /** An encoder of fragments; a space goes before the first fragment and after special tokens if `addSpacePrefix`. */
-export function spmEncoder(
-  vocabulary: Vocabulary,
-  options: { readonly addSpacePrefix: boolean; readonly unknownId: number | undefined },
-): FragmentEncoder {
-  const neighbours = new Neighbours(vocabulary);
-  const encodeWord = remembering(mergerOf(vocabulary, options.unknownId));
+export function spmEncoder(vocabulary: Vocabulary, table: SpmTable, addSpacePrefix: boolean): FragmentEncoder {
+  const neighbours = new Neighbours(table.neighbours);
+  const encodeWord = remembering(mergerOf(vocabulary, table));
 
   return (text, afterSpecial, output) => {
-    const prefix = options.addSpacePrefix && afterSpecial ? " " : "";
+    const prefix = addSpacePrefix && afterSpecial ? " " : "";
     const marked = (prefix + text).replaceAll(" ", SPACE_MARK);
     let start = 0;
     let previous = -1;
@@ -36,10 +51,7 @@ export function spmEncoder(
 }
 
 /** An encoder of what cannot be cut further. */
-function mergerOf(vocabulary: Vocabulary, unknownId: number | undefined): WordEncoder {
-  const { pieces, size } = vocabulary;
-  const ranks = ranksOf(vocabulary.scores);
-  const byteIds = byteTokens(vocabulary, unknownId);
+function mergerOf({ pieces, size }: Vocabulary, { ranks, byteIds }: SpmTable): WordEncoder {
   const encoder = new TextEncoder();
 
   return (word, output) => {
@@ -74,21 +86,15 @@ function mergerOf(vocabulary: Vocabulary, unknownId: number | undefined): WordEn
  * text can be cut there: most texts fall into words. A bit may be set for several pairs: then a text is cut less often.
  */
 class Neighbours {
-  readonly #bits = new Uint32Array(2 ** 17);
+  readonly #bits: Uint32Array;
 
-  constructor({ pieces, size }: Vocabulary) {
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    for (let id = 0; id < size; id++) {
-      let previous = -1;
-      for (const character of decoder.decode(pieces.bytesOf(id))) {
-        const codePoint = character.codePointAt(0)!;
-        if (previous >= 0) {
-          const bit = this.#bitOf(previous, codePoint);
-          this.#bits[bit >>> 5] |= 1 << (bit & 31);
-        }
-        previous = codePoint;
-      }
-    }
+  constructor(bits: Uint32Array) {
+    this.#bits = bits;
+  }
+
+  add(left: number, right: number): void {
+    const bit = this.#bitOf(left, right);
+    this.#bits[bit >>> 5] |= 1 << (bit & 31);
   }
 
   has(left: number, right: number): boolean {
@@ -102,6 +108,21 @@ class Neighbours {
   }
 }
 
+function neighboursIn({ pieces, size }: Vocabulary): Uint32Array {
+  const bits = new Uint32Array(2 ** 17);
+  const neighbours = new Neighbours(bits);
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  for (let id = 0; id < size; id++) {
+    let previous = -1;
+    for (const character of decoder.decode(pieces.bytesOf(id))) {
+      const codePoint = character.codePointAt(0)!;
+      if (previous >= 0) neighbours.add(previous, codePoint);
+      previous = codePoint;
+    }
+  }
+  return bits;
+}
+
 /** The order of scores as ranks: 0 is the highest score, equal scores are equal ranks. */
 function ranksOf(scores: Float32Array): Int32Array {
   const order = Array.from(new Set(Array.from(scores, (score) => score + 0))).sort((a, b) => b - a);
@@ -109,7 +130,6 @@ function ranksOf(scores: Float32Array): Int32Array {
   return Int32Array.from(scores, (score) => rankOf.get(score + 0)!);
 }
 
-/** The id for each byte: its byte token, or the token of that one byte, or unknown; -1 where a vocabulary has none of them. */
 function byteTokens(vocabulary: Vocabulary, unknownId: number | undefined): Int32Array {
   const encoder = new TextEncoder();
   return Int32Array.from({ length: 256 }, (_, byte) => {

@@ -1,24 +1,20 @@
-// The text worker as the calling thread sees it: jobs go in, one at a time, and each has a second. A worker that takes longer is ended,
-// and the next job starts another. It never keeps the process alive while it has nothing to do.
+// The text worker as the calling thread sees it: jobs go in, one at a time. A template, which is a program that somebody else made, has a
+// second: a worker that takes longer is ended, and the next job starts another. It never keeps the process alive while it has nothing to
+// do.
 
-import { TemplateError } from "../errors.js";
+import { CriaError, TemplateError } from "../errors.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
-import type { RenderJob, TextAnswer } from "./text-worker.js";
+import { fromFailure } from "./text-failures.js";
+import type { TextAnswer, TextJob, TextJobName, TextJobs } from "./text-jobs.js";
 
 /** How long one template may take. */
 const DEADLINE_MILLISECONDS = 1000;
 // Templates need a few megabytes; a hostile one must not take what the machine has.
 const HEAP_MEGABYTES = 256;
 
-export interface Rendered {
-  readonly text: string;
-  /** Ranges of the text that messages, tools or documents said: start, end, start, end. */
-  readonly marks: readonly number[];
-}
-
 interface Pending {
-  readonly job: RenderJob;
-  readonly resolve: (rendered: Rendered) => void;
+  readonly job: TextJob;
+  readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -45,10 +41,10 @@ export class TextThread {
     this.#entry = entry;
   }
 
-  /** Renders a template. @throws TemplateError */
-  render(job: RenderJob): Promise<Rendered> {
+  /** Has a job done. @throws what the job throws, TemplateError or CriaError TEXT_WORKER where the worker died */
+  run<Name extends TextJobName>(name: Name, given: TextJobs[Name]["given"]): Promise<TextJobs[Name]["result"]> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ job, resolve, reject });
+      this.#queue.push({ job: { name, given } as TextJob, resolve: resolve as Pending["resolve"], reject });
       if (this.#current === undefined) this.#next();
     });
   }
@@ -66,7 +62,7 @@ export class TextThread {
     const end = (error: Error) => {
       if (generation !== this.#generation) return; // it was ended because it took too long
       this.#drop();
-      this.#settle((pending) => pending.reject(deathOf(error)));
+      this.#settle((pending) => pending.reject(deathOf(pending.job, error)));
     };
     const events = {
       onMessage: (answer: unknown) => {
@@ -95,16 +91,16 @@ export class TextThread {
       this.#settle(() => pending.reject(new TemplateError("TEMPLATE_INPUT", message, { cause })));
       return;
     }
-    this.#deadline = setTimeout(() => this.#expire(), DEADLINE_MILLISECONDS);
+    if (pending.job.name === "render") this.#deadline = setTimeout(() => this.#expire(), DEADLINE_MILLISECONDS);
   }
 
   #receive(answer: TextAnswer): void {
     if (answer.type === "ready") {
       if (this.#current !== undefined) this.#send(this.#current);
-    } else if (answer.type === "rendered") {
-      this.#settle((pending) => pending.resolve(answer));
+    } else if (answer.type === "done") {
+      this.#settle((pending) => pending.resolve(answer.result));
     } else {
-      this.#settle((pending) => pending.reject(new TemplateError(answer.code, answer.message)));
+      this.#settle((pending) => pending.reject(fromFailure(answer.failure)));
     }
   }
 
@@ -124,11 +120,11 @@ export class TextThread {
   }
 }
 
-function deathOf(error: Error): TemplateError {
+function deathOf({ name }: TextJob, error: Error): CriaError {
+  const cause = { cause: error };
+  if (name !== "render") return new CriaError("TEXT_WORKER", `the text worker died: ${error.message}`, cause);
   if ((error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY") {
     return new TemplateError("TEMPLATE_MEMORY", `the chat template took more than ${HEAP_MEGABYTES} MB of memory`);
   }
-  return new TemplateError("TEMPLATE_WORKER", `the worker that renders chat templates died: ${error.message}`, {
-    cause: error,
-  });
+  return new TemplateError("TEMPLATE_WORKER", `the worker that renders chat templates died: ${error.message}`, cause);
 }

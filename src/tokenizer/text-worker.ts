@@ -1,31 +1,57 @@
-// The text worker's entry: what must not stall the calling thread is done here. It renders chat templates.
+// The text worker's entry: what must not stall the calling thread is done here.
 
 import { TemplateError } from "../errors.js";
 import { printable } from "../printable.js";
 import { workerStart } from "../worker-handle.js";
 import { renderTemplate, type TemplateInput } from "./jinja/render.js";
-
-export type RenderJob = TemplateInput;
-
-export type TextAnswer =
-  | { readonly type: "ready" }
-  | { readonly type: "rendered"; readonly text: string; readonly marks: readonly number[] }
-  | { readonly type: "failed"; readonly code: string; readonly message: string };
+import { tokenBreakers } from "./sequence-breakers.js";
+import { sharedTables, tokenizerTables } from "./tables.js";
+import { toFailure } from "./text-failures.js";
+import type { KeyedTables, Rendered, TextAnswer, TextJob, TextJobName, TextJobs } from "./text-jobs.js";
+import { Tokenizer } from "./tokenizer.js";
 
 // What a template says of itself is cut: it may say anything.
 const LONGEST_MESSAGE = 1000;
 
+/** Tokenizers that were used last. Their tables are shared, so each is small. */
+const MOST_TOKENIZERS = 4;
+const tokenizers = new Map<number, Tokenizer>();
+
+const work: { readonly [Name in TextJobName]: (given: TextJobs[Name]["given"]) => TextJobs[Name]["result"] } = {
+  render,
+  tables: (metadata) => sharedTables(tokenizerTables(new Map(metadata))),
+  encode: ({ tokenizer, text }) => tokenizerOf(tokenizer).encode(text),
+  encodeParts: ({ tokenizer, parts }) => tokenizerOf(tokenizer).encodeParts(parts),
+  breakers: ({ tokenizer, texts }) => tokenBreakers(tokenizerOf(tokenizer), texts),
+};
+
 const { port } = await workerStart();
-port.onMessage((job) => port.postMessage(answerTo(job as RenderJob)));
+port.onMessage((message) => port.postMessage(answerTo(message as TextJob)));
 port.postMessage({ type: "ready" } satisfies TextAnswer);
 
-function answerTo(job: RenderJob): TextAnswer {
+function answerTo({ name, given }: TextJob): TextAnswer {
   try {
-    const { text, marks } = renderTemplate(job);
-    return { type: "rendered", text, marks };
+    return { type: "done", result: (work[name] as (given: unknown) => TextJobs[TextJobName]["result"])(given) };
+  } catch (error) {
+    return { type: "failed", failure: toFailure(error) };
+  }
+}
+
+function tokenizerOf({ key, tables }: KeyedTables): Tokenizer {
+  const tokenizer = tokenizers.get(key) ?? new Tokenizer(tables);
+  tokenizers.delete(key);
+  tokenizers.set(key, tokenizer);
+  for (const oldest of tokenizers.keys()) if (tokenizers.size > MOST_TOKENIZERS) tokenizers.delete(oldest);
+  return tokenizer;
+}
+
+function render(input: TemplateInput): Rendered {
+  try {
+    const { text, marks } = renderTemplate(input);
+    return { text, marks };
   } catch (error) {
     const { code, message } = asTemplateError(error);
-    return { type: "failed", code, message: printable(message, LONGEST_MESSAGE) };
+    throw new TemplateError(code, printable(message, LONGEST_MESSAGE));
   }
 }
 

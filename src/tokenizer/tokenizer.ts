@@ -1,18 +1,16 @@
 // The tokenizer of a model file: text to ids and back, of whichever kind the file has.
 
-import { GgufError, UnsupportedError } from "../errors.js";
+import { UnsupportedError } from "../errors.js";
 import { bpeEncoder, LONGEST_WORD } from "./bpe.js";
 import { cleanUpSpaces, createDecoder, type Decoder, decodeAll, tokenBytes } from "./decode.js";
-import { readBoolean, readString, type TokenizerMetadata } from "./metadata.js";
+import type { TokenizerMetadata } from "./metadata.js";
+import { PieceTable } from "./piece-table.js";
 import { preTokenizerNamed } from "./pretokenizers.js";
-import { readSpecialIds, type SpecialDefaults, type SpecialIds } from "./special-ids.js";
 import { type FragmentEncoder, SpecialTokens } from "./special-tokens.js";
 import { spmEncoder } from "./spm.js";
-import { CONTROL, readVocabulary, UNKNOWN, type Vocabulary } from "./vocabulary.js";
+import { type TokenizerModel, type TokenizerTables, tokenizerTables } from "./tables.js";
+import { CONTROL, UNKNOWN, type Vocabulary } from "./vocabulary.js";
 import { wordPieceEncoder } from "./wordpiece.js";
-
-/** The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece. */
-export type TokenizerModel = "llama" | "gpt2" | "bert";
 
 export interface EncodeOptions {
   /** Whether control tokens that are written in the text, such as `<|eot_id|>`, become those tokens. Default false. */
@@ -43,8 +41,6 @@ export interface PromptPart {
 // With the flag u, two halves that belong together are one character and do not match.
 const LONE_SURROGATES = /[\ud800-\udfff]+/gu;
 
-const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert"];
-
 /**
  * The tokenizer that the metadata of a GGUF file describes.
  *
@@ -52,10 +48,10 @@ const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert"];
  * pre-tokenizers that are not known.
  */
 export function tokenizerFrom(metadata: TokenizerMetadata): Tokenizer {
-  return new Tokenizer(metadata);
+  return new Tokenizer(tokenizerTables(metadata));
 }
 
-/** Text to ids and back. Use `tokenizerFrom`. */
+/** Text to ids and back, over tables that other threads may read, too. Use `tokenizerFrom`. */
 export class Tokenizer {
   readonly model: TokenizerModel;
   readonly vocabularySize: number;
@@ -81,12 +77,10 @@ export class Tokenizer {
   readonly #firstIds: readonly number[];
   readonly #lastIds: readonly number[];
 
-  constructor(metadata: TokenizerMetadata) {
-    this.model = readModel(metadata);
-    const preTokenizer =
-      this.model === "gpt2" ? preTokenizerNamed(readString(metadata, "tokenizer.ggml.pre") || "default") : undefined;
-    const vocabulary = readVocabulary(metadata);
-    const ids = readSpecialIds(metadata, vocabulary, defaultsOf(this.model, preTokenizer));
+  constructor({ size, pieces, attributes, ids, encoder }: TokenizerTables) {
+    const vocabulary: Vocabulary = { size, attributes, pieces: new PieceTable(pieces) };
+    const isBert = encoder.model === "bert";
+    this.model = encoder.model;
     this.#vocabulary = vocabulary;
     this.vocabularySize = vocabulary.size;
     this.bosId = ids.bosId;
@@ -95,22 +89,14 @@ export class Tokenizer {
     this.separatorId = ids.separatorId;
     this.padId = ids.padId;
     this.maskId = ids.maskId;
-    this.addsBos = ids.addsBos || this.model === "bert";
-    this.addsEos = ids.addsEos || this.model === "bert";
+    this.addsBos = ids.addsBos || isBert;
+    this.addsEos = ids.addsEos || isBert;
     this.endOfGenerationIds = ids.endOfGenerationIds;
-    if (this.model === "bert" && (ids.bosId === undefined || ids.separatorId === undefined)) {
-      throw new GgufError("TOKENIZER_ID_MISSING", "A WordPiece vocabulary has tokens for the begin and end of a text", {
-        subject: ids.bosId === undefined ? "tokenizer.ggml.bos_token_id" : "tokenizer.ggml.seperator_token_id",
-      });
-    }
     this.#firstIds = listOf(ids.bosId);
-    this.#lastIds = this.addsEos ? listOf(this.model === "bert" ? ids.separatorId : ids.eosId) : [];
+    this.#lastIds = this.addsEos ? listOf(isBert ? ids.separatorId : ids.eosId) : [];
     this.#specialTokens = new SpecialTokens(vocabulary);
-    const addSpacePrefix = readBoolean(metadata, "tokenizer.ggml.add_space_prefix") ?? true;
-    this.#stripsSpace = this.model === "llama" && addSpacePrefix;
-    if (preTokenizer !== undefined) this.#encodeFragment = bpeEncoder(metadata, vocabulary, preTokenizer);
-    else if (this.model === "llama") this.#encodeFragment = spmEncoder(vocabulary, { addSpacePrefix, ...ids });
-    else this.#encodeFragment = wordPieceEncoder(vocabulary, wordPieceOptions(metadata, ids));
+    this.#stripsSpace = encoder.model === "llama" && encoder.addSpacePrefix;
+    this.#encodeFragment = encoderOf(vocabulary, encoder);
   }
 
   /** The ids of a text. Half a surrogate pair counts as U+FFFD. */
@@ -154,7 +140,7 @@ export class Tokenizer {
   /** The text of a token as the vocabulary writes it, such as "▁the", "Ġthe" or "<0x0A>". */
   tokenText(id: number): string {
     this.#check(id);
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#vocabulary.pieces.bytesOf(id));
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#vocabulary.pieces.bytesOf(id).slice());
   }
 
   /** The bytes for which a token stands in a text; together with its neighbours they are UTF-8. */
@@ -216,30 +202,15 @@ export class Tokenizer {
   }
 }
 
-function readModel(metadata: TokenizerMetadata): TokenizerModel {
-  const name = readString(metadata, "tokenizer.ggml.model");
-  const model = MODELS.find((known) => known === name);
-  if (model !== undefined) return model;
-  throw new UnsupportedError(
-    "UNSUPPORTED_TOKENIZER",
-    `The tokenizer ${name === undefined ? "is not named in the file" : `${JSON.stringify(name)} is not supported`}; supported are ${MODELS.join(", ")}`,
-  );
-}
-
-/** Ids that hold where a file names none. */
-function defaultsOf(
-  model: TokenizerModel,
-  preTokenizer: ReturnType<typeof preTokenizerNamed> | undefined,
-): SpecialDefaults {
-  if (model === "llama") return { bos: 1, eos: 2, unknown: 0, addsBos: true };
-  if (model === "bert") return { bos: 101, unknown: 100, separator: 102, pad: 0, mask: 103, addsBos: true };
-  return { bos: preTokenizer?.noBos ? undefined : 11, eos: 11, addsBos: preTokenizer?.addsBos === true };
-}
-
-function wordPieceOptions(metadata: TokenizerMetadata, { unknownId }: SpecialIds) {
-  const lowercase = readBoolean(metadata, "tokenizer.ggml.normalizer.lowercase") ?? true;
-  const stripAccents = readBoolean(metadata, "tokenizer.ggml.normalizer.strip_accents") ?? lowercase;
-  return { lowercase, stripAccents, unknownId };
+function encoderOf(vocabulary: Vocabulary, table: TokenizerTables["encoder"]): FragmentEncoder {
+  switch (table.model) {
+    case "gpt2":
+      return bpeEncoder(vocabulary, table.merges, preTokenizerNamed(table.preTokenizer));
+    case "llama":
+      return spmEncoder(vocabulary, table.spm, table.addSpacePrefix);
+    case "bert":
+      return wordPieceEncoder(vocabulary, table.wordPiece);
+  }
 }
 
 function listOf(id: number | undefined): readonly number[] {

@@ -29,17 +29,21 @@ export interface Vocabulary {
   readonly size: number;
   /** The texts of the tokens; a byte-level tokenizer appends the pieces of its merges that are no tokens. */
   readonly pieces: PieceTable;
-  readonly scores: Float32Array;
   /** Sums of the constants of this file. */
   readonly attributes: Uint8Array;
 }
 
+/** The tokens with what only the making of tables needs. */
+export interface ScoredVocabulary extends Vocabulary {
+  readonly scores: Float32Array;
+}
+
 /** Reads tokenizer.ggml.tokens, scores and token_type. */
-export function readVocabulary(metadata: TokenizerMetadata): Vocabulary {
+export function readVocabulary(metadata: TokenizerMetadata): ScoredVocabulary {
   const key = "tokenizer.ggml.tokens";
   const texts = readStrings(metadata, key);
   if (texts === undefined) throw new GgufError("TOKENIZER_TOKENS", "The file has no vocabulary", { subject: key });
-  const size = texts.length;
+  const size = texts.offsets.length - 1;
   if (size === 0 || size > MOST_TOKENS) {
     throw new GgufError("TOKENIZER_TOKENS", `A vocabulary has 1 to ${MOST_TOKENS} tokens, this one ${size}`, {
       subject: key,
@@ -65,10 +69,10 @@ export function readVocabulary(metadata: TokenizerMetadata): Vocabulary {
   return { size, pieces, scores, attributes };
 }
 
-function piecesOf(texts: StringList): PieceTable {
-  const { bytes, offsets } = asBytes(texts);
-  const pieces = new PieceTable(texts.length, bytes.length);
-  for (let id = 0; id < texts.length; id++) {
+function piecesOf({ bytes, offsets }: StringList): PieceTable {
+  const size = offsets.length - 1;
+  const pieces = PieceTable.withRoom(size, bytes.length);
+  for (let id = 0; id < size; id++) {
     if (offsets[id] < offsets[id + 1]) {
       pieces.add(bytes, offsets[id], offsets[id + 1]);
     } else {
@@ -78,18 +82,6 @@ function piecesOf(texts: StringList): PieceTable {
     }
   }
   return pieces;
-}
-
-/** The UTF-8 of a list of strings, one after the other: string i is bytes[offsets[i] .. offsets[i + 1]). */
-export function asBytes(texts: StringList): { readonly bytes: Uint8Array; readonly offsets: Uint32Array } {
-  if (texts.bytes !== undefined && texts.offsets !== undefined) return { bytes: texts.bytes, offsets: texts.offsets };
-  const encoder = new TextEncoder();
-  const encoded = Array.from(texts, (text) => encoder.encode(text));
-  const offsets = new Uint32Array(encoded.length + 1);
-  for (let i = 0; i < encoded.length; i++) offsets[i + 1] = offsets[i] + encoded[i].length;
-  const bytes = new Uint8Array(offsets[encoded.length]);
-  for (let i = 0; i < encoded.length; i++) bytes.set(encoded[i], offsets[i]);
-  return { bytes, offsets };
 }
 
 function checkByteToken(id: number, text: string): void {

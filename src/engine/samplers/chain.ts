@@ -1,8 +1,9 @@
 // The samplers by name, and the chain that the options make of them. A new sampler is one file, or one function, and one row here.
 
+import type { TokenBreakers } from "../../tokenizer/index.js";
 import type { Random } from "../random.js";
 import type { ResolvedSampling, SamplerName } from "../sampling-options.js";
-import { Dry, type TokenBreakers } from "./dry.js";
+import { Dry } from "./dry.js";
 import { Penalties } from "./penalties.js";
 import type { SamplerStep } from "./step.js";
 import { dynamicTemperature, fixedTemperature } from "./temperature.js";

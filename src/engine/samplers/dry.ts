@@ -4,6 +4,7 @@
 //   text so far    a b c d x a b c        the last three tokens occurred before, and d came then: d is penalised
 //   overlaps       0 0 3 0 0 0 0          how many tokens up to this place equal the text's last ones
 
+import type { TokenBreakers } from "../../tokenizer/index.js";
 import type { Candidates } from "../candidates.js";
 import type { SamplerStep } from "./step.js";
 
@@ -14,14 +15,6 @@ export interface DryStrengths {
   readonly allowedLength: number;
   /** How many of the last tokens are looked at; -1: all. */
   readonly penaltyLastN: number;
-}
-
-/** Where texts may repeat themselves, as tokens: no repetition is longer than what follows the last of these. */
-export interface TokenBreakers {
-  /** Tokens that are breakers by themselves. They are never penalised. */
-  readonly singles: Int32Array;
-  /** Breakers of several tokens. */
-  readonly sequences: readonly (readonly number[])[];
 }
 
 /** Far above any real logit, and far from where sums of 32-bit floats overflow. */

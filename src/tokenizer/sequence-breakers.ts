@@ -1,25 +1,20 @@
 // The sequence breakers of DRY, from texts to tokens. A text can begin or end inside of a token, so all tokens are looked at.
 
-import type { Tokenizer } from "../tokenizer/index.js";
-import type { TokenBreakers } from "./samplers/dry.js";
+import type { Tokenizer } from "./tokenizer.js";
 
 /** Tokens of the longest breaker, after the first. */
 const LONGEST_TAIL = 20;
 
-/** What was found for a tokenizer: looking at 128,000 tokens takes some tens of milliseconds. */
-const known = new WeakMap<Tokenizer, Map<string, TokenBreakers>>();
+/** Texts that end a repetition, as tokens. */
+export interface TokenBreakers {
+  /** Tokens that are breakers by themselves. */
+  readonly singles: Int32Array;
+  /** Breakers of several tokens. */
+  readonly sequences: readonly (readonly number[])[];
+}
 
 /** The tokens that hold one of the texts, and the sequences of tokens that begin with a part of one and go on with the rest. */
 export function tokenBreakers(tokenizer: Tokenizer, texts: readonly string[]): TokenBreakers {
-  const ofTokenizer = known.get(tokenizer) ?? new Map<string, TokenBreakers>();
-  known.set(tokenizer, ofTokenizer);
-  const key = JSON.stringify(texts);
-  const found = ofTokenizer.get(key) ?? find(tokenizer, texts);
-  ofTokenizer.set(key, found);
-  return found;
-}
-
-function find(tokenizer: Tokenizer, texts: readonly string[]): TokenBreakers {
   const encoder = new TextEncoder();
   const breakers = texts.map((text) => encoder.encode(text));
   const singles: number[] = [];

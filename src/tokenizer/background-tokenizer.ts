@@ -1,0 +1,75 @@
+// A tokenizer for threads that must not stall: tables of large vocabularies are made by the text worker, and long texts encoded there. What
+// takes no time is done at once.
+
+import { isStringList, type TokenizerMetadata } from "./metadata.js";
+import type { TokenBreakers } from "./sequence-breakers.js";
+import { tokenizerTables } from "./tables.js";
+import type { KeyedTables } from "./text-jobs.js";
+import { type TextThread, textThread } from "./text-thread.js";
+import { type PromptPart, Tokenizer } from "./tokenizer.js";
+
+// Each limit keeps what is done at once under some 5 ms, on a slow core and with code that was not compiled yet.
+
+/** UTF-16 units of a short text. */
+const SHORT_TEXT = 2048;
+/** Bytes of a small vocabulary, its merges included. */
+const SMALL_VOCABULARY = 2 ** 16;
+
+/** Lists of sequence breakers that are kept. */
+const MOST_BREAKERS = 16;
+
+let nextKey = 0;
+
+export class BackgroundTokenizer {
+  readonly tokenizer: Tokenizer;
+  readonly #keyed: KeyedTables;
+  readonly #thread: TextThread;
+  readonly #breakers = new Map<string, TokenBreakers>();
+
+  private constructor(keyed: KeyedTables, thread: TextThread) {
+    this.tokenizer = new Tokenizer(keyed.tables);
+    this.#keyed = keyed;
+    this.#thread = thread;
+  }
+
+  /**
+   * The tokenizer that the metadata of a file describes.
+   *
+   * @param assets the folder in which text-worker.js lies, if not beside this file
+   * @throws GgufError (TOKENIZER_...), UnsupportedError, CriaError TEXT_WORKER
+   */
+  static async from(
+    metadata: TokenizerMetadata & Iterable<readonly [string, unknown]>,
+    assets?: URL,
+  ): Promise<BackgroundTokenizer> {
+    const thread = textThread(assets);
+    const entries = [...metadata].filter(([key]) => /^(tokenizer\.ggml\.|general\.(architecture|name)$)/.test(key));
+    const bytes = entries.reduce((sum, [, value]) => sum + (isStringList(value) ? value.bytes.length : 0), 0);
+    const tables = bytes > SMALL_VOCABULARY ? await thread.run("tables", entries) : tokenizerTables(metadata);
+    return new BackgroundTokenizer({ key: nextKey++, tables }, thread);
+  }
+
+  /** `Tokenizer.encode` */
+  async encode(text: string): Promise<Int32Array> {
+    if (text.length <= SHORT_TEXT) return this.tokenizer.encode(text);
+    return this.#thread.run("encode", { tokenizer: this.#keyed, text });
+  }
+
+  /** `Tokenizer.encodeParts` */
+  async encodeParts(parts: readonly PromptPart[]): Promise<Int32Array> {
+    const length = parts.reduce((sum, { text }) => sum + text.length, 0);
+    if (length <= SHORT_TEXT) return this.tokenizer.encodeParts(parts);
+    return this.#thread.run("encodeParts", { tokenizer: this.#keyed, parts });
+  }
+
+  /** The sequence breakers of DRY in tokens. All tokens are looked at, so what was found is kept. */
+  async breakers(texts: readonly string[]): Promise<TokenBreakers> {
+    const key = JSON.stringify(texts);
+    const known = this.#breakers.get(key);
+    if (known !== undefined) return known;
+    const found = await this.#thread.run("breakers", { tokenizer: this.#keyed, texts });
+    if (this.#breakers.size >= MOST_BREAKERS) this.#breakers.clear();
+    this.#breakers.set(key, found);
+    return found;
+  }
+}

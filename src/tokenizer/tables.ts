@@ -1,0 +1,128 @@
+// The tables of a tokenizer: all that it looks up, made once of a file's metadata. They are plain data, so that a worker can make them,
+// and they can lie in shared memory, where all threads read the same ones.
+
+import { GgufError, UnsupportedError } from "../errors.js";
+import { type MergeTable, readMerges } from "./bpe.js";
+import { readBoolean, readString, type TokenizerMetadata } from "./metadata.js";
+import type { PieceTableData } from "./piece-table.js";
+import { preTokenizerNamed } from "./pretokenizers.js";
+import { readSpecialIds, type SpecialDefaults, type SpecialIds } from "./special-ids.js";
+import { type SpmTable, spmTable } from "./spm.js";
+import { readVocabulary, type ScoredVocabulary } from "./vocabulary.js";
+import type { WordPieceOptions } from "./wordpiece.js";
+
+/** The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece. */
+export type TokenizerModel = "llama" | "gpt2" | "bert";
+
+const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert"];
+
+/** What each kind of tokenizer has of its own. */
+type EncoderTable =
+  | { readonly model: "gpt2"; readonly preTokenizer: string; readonly merges: MergeTable }
+  | { readonly model: "llama"; readonly addSpacePrefix: boolean; readonly spm: SpmTable }
+  | { readonly model: "bert"; readonly wordPiece: WordPieceOptions };
+
+export interface TokenizerTables {
+  readonly size: number;
+  readonly pieces: PieceTableData;
+  readonly attributes: Uint8Array;
+  readonly ids: SpecialIds;
+  readonly encoder: EncoderTable;
+}
+
+/**
+ * Makes the tables.
+ *
+ * @throws GgufError (TOKENIZER_...), UnsupportedError
+ */
+export function tokenizerTables(metadata: TokenizerMetadata): TokenizerTables {
+  const model = readModel(metadata);
+  const preTokenizer = model === "gpt2" ? readString(metadata, "tokenizer.ggml.pre") || "default" : undefined;
+  const defaults = defaultsOf(model, preTokenizer);
+  const vocabulary = readVocabulary(metadata);
+  const ids = readSpecialIds(metadata, vocabulary, defaults);
+  if (model === "bert" && (ids.bosId === undefined || ids.separatorId === undefined)) {
+    throw new GgufError("TOKENIZER_ID_MISSING", "A WordPiece vocabulary has tokens for the begin and end of a text", {
+      subject: ids.bosId === undefined ? "tokenizer.ggml.bos_token_id" : "tokenizer.ggml.seperator_token_id",
+    });
+  }
+  const encoder = encoderTable(metadata, vocabulary, ids, model, preTokenizer);
+  // The merges may have added pieces.
+  return { size: vocabulary.size, pieces: vocabulary.pieces.data, attributes: vocabulary.attributes, ids, encoder };
+}
+
+function encoderTable(
+  metadata: TokenizerMetadata,
+  vocabulary: ScoredVocabulary,
+  ids: SpecialIds,
+  model: TokenizerModel,
+  preTokenizer = "default",
+): EncoderTable {
+  switch (model) {
+    case "gpt2":
+      return { model, preTokenizer, merges: readMerges(metadata, vocabulary.pieces) };
+    case "llama": {
+      const addSpacePrefix = readBoolean(metadata, "tokenizer.ggml.add_space_prefix") ?? true;
+      return { model, addSpacePrefix, spm: spmTable(vocabulary, ids.unknownId) };
+    }
+    case "bert":
+      return { model, wordPiece: wordPieceOptions(metadata, ids) };
+  }
+}
+
+function readModel(metadata: TokenizerMetadata): TokenizerModel {
+  const name = readString(metadata, "tokenizer.ggml.model");
+  const model = MODELS.find((known) => known === name);
+  if (model !== undefined) return model;
+  throw new UnsupportedError(
+    "UNSUPPORTED_TOKENIZER",
+    `The tokenizer ${name === undefined ? "is not named in the file" : `${JSON.stringify(name)} is not supported`}; supported are ${MODELS.join(", ")}`,
+  );
+}
+
+/** Ids that hold where a file names none. */
+function defaultsOf(model: TokenizerModel, preTokenizer: string | undefined): SpecialDefaults {
+  if (model === "llama") return { bos: 1, eos: 2, unknown: 0, addsBos: true };
+  if (model === "bert") return { bos: 101, unknown: 100, separator: 102, pad: 0, mask: 103, addsBos: true };
+  const row = preTokenizer === undefined ? undefined : preTokenizerNamed(preTokenizer);
+  return { bos: row?.noBos ? undefined : 11, eos: 11, addsBos: row?.addsBos === true };
+}
+
+function wordPieceOptions(metadata: TokenizerMetadata, { unknownId }: SpecialIds): WordPieceOptions {
+  const lowercase = readBoolean(metadata, "tokenizer.ggml.normalizer.lowercase") ?? true;
+  const stripAccents = readBoolean(metadata, "tokenizer.ggml.normalizer.strip_accents") ?? lowercase;
+  return { lowercase, stripAccents, unknownId };
+}
+
+/** The same tables in one piece of shared memory. */
+export function sharedTables(tables: TokenizerTables): TokenizerTables {
+  const arrays: Uint8Array[] = [];
+  walk(tables, (array) => {
+    arrays.push(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    return array;
+  });
+  const memory = new SharedArrayBuffer(arrays.reduce((sum, { length }) => sum + aligned(length), 0));
+  let offset = 0;
+  return walk(tables, (array) => {
+    const bytes = arrays.shift()!;
+    new Uint8Array(memory, offset).set(bytes);
+    const Kind = array.constructor as new (memory: SharedArrayBuffer, offset: number, length: number) => NumberArray;
+    const copy = new Kind(memory, offset, array.length);
+    offset += aligned(bytes.length);
+    return copy;
+  });
+}
+
+type NumberArray = Uint8Array | Int32Array | Uint32Array;
+
+/** Rounded up to where any of the arrays may begin. */
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8;
+}
+
+/** Plain data with its typed arrays exchanged. */
+function walk<Data>(data: Data, change: (array: NumberArray) => NumberArray): Data {
+  if (ArrayBuffer.isView(data)) return change(data as unknown as NumberArray) as Data;
+  if (typeof data !== "object" || data === null || Object.getPrototypeOf(data) !== Object.prototype) return data;
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, walk(value, change)])) as Data;
+}
