@@ -9,14 +9,19 @@
 //      8     16   low    byte i:  low nibble: weight i, high nibble: weight 16 + i
 //
 // In the panel w = d * (q - 16) + (m + 16 d), so that the sums of products fit 16 bits.
-// Packed, 8 rows side by side, 192 bytes: the 8 blocks one after another.
+// Packed, 8 rows side by side, 192 bytes:
 //
-// Cost for 8 rows by 32 columns: 192 bytes read; decoding 8 loads, 48 ands, 8 shifts, 16 shuffles, 16 comparisons, 16 ors, 64 stores.
+//      0     16   d of row 0 .. row 7
+//     16     16   m of row 0 .. row 7
+//     32     32   high, as in Q5_0
+//     64    128   low: 4 words, as in Q4_0
+//
+// Cost for 8 rows by 32 columns: 192 bytes read; otherwise Q5_0's, and 14 instructions for the minima.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { floatToHalf, halfToFloat } from "../lanes";
-import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE, putColumns } from "./panel";
-import { fifthBits, putFiveBits } from "./q5_0";
+import { floatToHalf, halfToFloat, halvesToFloatsBy } from "../lanes";
+import { bitsOf, getWords, panelNibbles, plane, putWords, streamNibbles } from "./nibbles";
+import { firstFives, putFiveBits, secondFives } from "./q5_0";
 import { Search } from "./search";
 
 @unmanaged
@@ -39,14 +44,22 @@ export class Q5_1 {
   // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
-    memory.copy(group + <usize>r * 24, block, 24);
+    const half = group + (<usize>r << 1);
+    store<u16>(half, load<u16>(block));
+    store<u16>(half, load<u16>(block, 2), 16);
+    store<u32>(group + (<usize>r << 2), plane(load<u32>(block, 4)), 32);
+    putWords(group + 64, r, block + 8);
   }
 
   /** The inverse of `put`. */
   // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
-    memory.copy(block, group + <usize>r * 24, 24);
+    const half = group + (<usize>r << 1);
+    store<u16>(block, load<u16>(half));
+    store<u16>(block, load<u16>(half, 16), 2);
+    store<u32>(block, bitsOf(load<u32>(group + (<usize>r << 2), 32)), 4);
+    getWords(group + 64, r, block + 8);
   }
 
   /** The scalar meaning: one block to 32 f32. */
@@ -81,15 +94,46 @@ export class Q5_1 {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    const nibble = i8x16.splat(15);
-    let block = group;
-    for (let r: usize = 0; r < 32; r += 4, block += 24) {
-      const low = v128.load(block, 8);
-      putColumns(panel + r, v128.or(v128.and(low, nibble), fifthBits(load<u16>(block, 4))));
-      putColumns(panel + r + 128, v128.or(v128.and(i16x8.shr_u(low, 4), nibble), fifthBits(load<u16>(block, 6))));
-      const d = halfToFloat(load<u16>(block));
-      store<f32>(panel + r, d, PANEL_Q8_32_SCALE);
-      store<f32>(panel + r, halfToFloat(load<u16>(block, 2)) + <f32>16 * d, PANEL_Q8_32_MINIMUM);
-    }
+    panelNibbles<Q5_1>(group, panel);
+  }
+
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+    streamNibbles<Q5_1>(group, x, y, blocks, scratch);
+  }
+
+  // What `nibbles.ts` asks for.
+
+  // @ts-ignore: decorator
+  @inline get wordsAt(): usize { return 64; }
+  // @ts-ignore: decorator
+  @inline get planeAt(): usize { return 32; }
+  // @ts-ignore: decorator
+  @inline get constant(): v128 { return i8x16.splat(16); }
+
+  // @ts-ignore: decorator
+  @inline
+  first(q: v128, h: v128, nibble: v128, sixteen: v128, j: i32): v128 {
+    return firstFives(q, h, nibble, sixteen, j);
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  second(q: v128, h: v128, nibble: v128, sixteen: v128, j: i32): v128 {
+    return secondFives(q, h, nibble, sixteen, j);
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  scales(at: usize, mask: v128, bias: v128): v128 {
+    return halvesToFloatsBy(v128.load16x4_s(at), mask, bias);
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  minima(at: usize, scales: v128, mask: v128, bias: v128): v128 {
+    return f32x4.add(halvesToFloatsBy(v128.load16x4_s(at, 16), mask, bias), f32x4.mul(scales, f32x4.splat(16)));
   }
 }

@@ -1,0 +1,194 @@
+// The fast decode of formats with 32 columns, 16 bytes of nibbles and a scale to a block: Q4_1, Q5_0, Q5_1, and what else has them. They
+// differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows has somewhere
+//
+//   words   128 bytes   4 words of nibbles, as Q4_0 has them:  bytes 0..3:  row 0 | row 1 | ... | row 7,  bytes 4..7: ...
+//   plane    32 bytes   one more bit for each weight, where the format has it: see `plane`
+//
+// What the format's class has beside what the table says:
+//
+//   wordsAt, planeAt        where they lie in the packed block (planeAt 0: no plane)
+//   constant                a v128 that decoding wants in a register
+//   first, second           4 columns of 4 rows of word j: of the low nibbles (columns 4 j ..), of the high ones (columns 16 + 4 j ..)
+//   scales, minima          of 4 rows, f32
+
+import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
+import { HALF_BIAS, HALF_MASK, kept, madd, neverTaken } from "../lanes";
+import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
+import { leaveQ8_32 } from "./sums";
+
+/**
+ * Bit i of `bits`, of weight i, to bit i / 4 of byte i % 4: where 4 columns side by side have them in 4 bytes side by side. A row's
+ * plane is these 4 bytes.
+ */
+// @ts-ignore: decorator
+@inline
+export function plane(bits: u32): u32 {
+  return gather(bits) | (gather(bits >> 1) << 8) | (gather(bits >> 2) << 16) | (gather(bits >> 3) << 24);
+}
+
+/** The inverse of `plane`. */
+// @ts-ignore: decorator
+@inline
+export function bitsOf(plane: u32): u32 {
+  return (
+    spread(plane & 0xff) |
+    (spread((plane >> 8) & 0xff) << 1) |
+    (spread((plane >> 16) & 0xff) << 2) |
+    (spread(plane >> 24) << 3)
+  );
+}
+
+/** Bits 0, 4, 8 .. 28 to bits 0 .. 7. */
+// @ts-ignore: decorator
+@inline
+function gather(bits: u32): u32 {
+  bits &= 0x11111111;
+  bits = (bits | (bits >> 3)) & 0x03030303;
+  bits = (bits | (bits >> 6)) & 0x000f000f;
+  return (bits | (bits >> 12)) & 0xff;
+}
+
+/** The inverse of `gather`. */
+// @ts-ignore: decorator
+@inline
+function spread(bits: u32): u32 {
+  bits = (bits | (bits << 12)) & 0x000f000f;
+  bits = (bits | (bits << 6)) & 0x03030303;
+  return (bits | (bits << 3)) & 0x11111111;
+}
+
+/** Moves 16 bytes of nibbles of row r to its words. */
+// @ts-ignore: decorator
+@inline
+export function putWords(words: usize, r: i32, nibbles: usize): void {
+  const at = words + (<usize>r << 2);
+  store<u32>(at, load<u32>(nibbles));
+  store<u32>(at, load<u32>(nibbles, 4), 32);
+  store<u32>(at, load<u32>(nibbles, 8), 64);
+  store<u32>(at, load<u32>(nibbles, 12), 96);
+}
+
+/** The inverse of `putWords`. */
+// @ts-ignore: decorator
+@inline
+export function getWords(words: usize, r: i32, nibbles: usize): void {
+  const at = words + (<usize>r << 2);
+  store<u32>(nibbles, load<u32>(at));
+  store<u32>(nibbles, load<u32>(at, 32), 4);
+  store<u32>(nibbles, load<u32>(at, 64), 8);
+  store<u32>(nibbles, load<u32>(at, 96), 12);
+}
+
+/** Decodes a packed block to a PanelQ8_32. */
+// @ts-ignore: decorator
+@inline
+export function panelNibbles<F>(group: usize, panel: usize): void {
+  const nibble = kept(panel, i8x16.splat(15));
+  const constant = kept(panel, changetype<F>(0).constant);
+  const h = group + changetype<F>(0).planeAt;
+  for (let rows: usize = 0; rows < 32; rows += 16) {
+    const words = group + changetype<F>(0).wordsAt + rows;
+    const to = panel + rows;
+    const high = v128.load(h + rows);
+    let q = v128.load(words);
+    v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 0));
+    v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 0), 128);
+    q = v128.load(words, 32);
+    v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 1), 32);
+    v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 1), 160);
+    q = v128.load(words, 64);
+    v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 2), 64);
+    v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 2), 192);
+    q = v128.load(words, 96);
+    v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 3), 96);
+    v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 3), 224);
+    const scale = changetype<F>(0).scales(group + (rows >> 1), i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
+    v128.store(to, scale, PANEL_Q8_32_SCALE);
+    if (changetype<F>(0).hasMinimum) {
+      const minimum = changetype<F>(0).minima(group + (rows >> 1), scale, i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
+      v128.store(to, minimum, PANEL_Q8_32_MINIMUM);
+    }
+  }
+}
+
+/** sums + w . x for 4 rows by two groups of 4 columns. */
+// @ts-ignore: decorator
+@inline
+function dotPair(sums: v128, w: v128, even: v128, odd: v128, v: v128, highEven: v128, highOdd: v128): v128 {
+  return dotAdd(dotAdd(sums, evenWeights(w), oddWeights(w), even, odd), evenWeights(v), oddWeights(v), highEven, highOdd);
+}
+
+/** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
+// @ts-ignore: decorator
+@inline
+export function streamNibbles<F>(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+  const nibble = kept(scratch, i8x16.splat(15));
+  const constant = kept(scratch, changetype<F>(0).constant);
+  const mask = kept(scratch, i32x4.splat(HALF_MASK));
+  const bias = kept(scratch, f32x4.splat(HALF_BIAS));
+  const ones = kept(scratch, i16x8.splat(1));
+  const never = neverTaken(scratch);
+  const bytes: usize = changetype<F>(0).blockBytes * 8;
+  let y0 = v128.load(y);
+  let y1 = v128.load(y, 16);
+  for (; blocks > 0; blocks--, group += bytes, x += 32 * X_BYTES + 12) {
+    const xLow = changetype<Columns>(x);
+    const xHigh = changetype<Columns>(x + 16 * X_BYTES);
+    const tail = x + 32 * X_BYTES;
+    const words = group + changetype<F>(0).wordsAt;
+    const h = group + changetype<F>(0).planeAt;
+    let sums0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
+    let sums1 = sums0;
+    do {
+      const h0 = v128.load(h);
+      const h1 = v128.load(h, 16);
+      let q = v128.load(words);
+      let w = changetype<F>(0).first(q, h0, nibble, constant, 0);
+      let v = changetype<F>(0).second(q, h0, nibble, constant, 0);
+      sums0 = dotPair(sums0, w, xLow.even0(), xLow.odd0(), v, xHigh.even0(), xHigh.odd0());
+      q = v128.load(words, 16);
+      w = changetype<F>(0).first(q, h1, nibble, constant, 0);
+      v = changetype<F>(0).second(q, h1, nibble, constant, 0);
+      sums1 = dotPair(sums1, w, xLow.even0(), xLow.odd0(), v, xHigh.even0(), xHigh.odd0());
+      if (never == 1) break;
+      q = v128.load(words, 32);
+      w = changetype<F>(0).first(q, h0, nibble, constant, 1);
+      v = changetype<F>(0).second(q, h0, nibble, constant, 1);
+      sums0 = dotPair(sums0, w, xLow.even1(), xLow.odd1(), v, xHigh.even1(), xHigh.odd1());
+      q = v128.load(words, 48);
+      w = changetype<F>(0).first(q, h1, nibble, constant, 1);
+      v = changetype<F>(0).second(q, h1, nibble, constant, 1);
+      sums1 = dotPair(sums1, w, xLow.even1(), xLow.odd1(), v, xHigh.even1(), xHigh.odd1());
+      if (never == 2) break;
+      q = v128.load(words, 64);
+      w = changetype<F>(0).first(q, h0, nibble, constant, 2);
+      v = changetype<F>(0).second(q, h0, nibble, constant, 2);
+      sums0 = dotPair(sums0, w, xLow.even2(), xLow.odd2(), v, xHigh.even2(), xHigh.odd2());
+      q = v128.load(words, 80);
+      w = changetype<F>(0).first(q, h1, nibble, constant, 2);
+      v = changetype<F>(0).second(q, h1, nibble, constant, 2);
+      sums1 = dotPair(sums1, w, xLow.even2(), xLow.odd2(), v, xHigh.even2(), xHigh.odd2());
+      if (never == 3) break;
+      q = v128.load(words, 96);
+      w = changetype<F>(0).first(q, h0, nibble, constant, 3);
+      v = changetype<F>(0).second(q, h0, nibble, constant, 3);
+      sums0 = dotPair(sums0, w, xLow.even3(), xLow.odd3(), v, xHigh.even3(), xHigh.odd3());
+      q = v128.load(words, 112);
+      w = changetype<F>(0).first(q, h1, nibble, constant, 3);
+      v = changetype<F>(0).second(q, h1, nibble, constant, 3);
+      sums1 = dotPair(sums1, w, xLow.even3(), xLow.odd3(), v, xHigh.even3(), xHigh.odd3());
+    } while (false);
+    const scaleX = v128.load32_splat(tail, 4);
+    const scale0 = changetype<F>(0).scales(group, mask, bias);
+    const scale1 = changetype<F>(0).scales(group + 8, mask, bias);
+    y0 = leaveQ8_32(y0, sums0, ones, scale0, scaleX);
+    y1 = leaveQ8_32(y1, sums1, ones, scale1, scaleX);
+    if (changetype<F>(0).hasMinimum) {
+      const scaledSum = v128.load32_splat(tail, 8);
+      y0 = madd(y0, changetype<F>(0).minima(group, scale0, mask, bias), scaledSum);
+      y1 = madd(y1, changetype<F>(0).minima(group + 8, scale1, mask, bias), scaledSum);
+    }
+  }
+  v128.store(y, y0);
+  v128.store(y, y1, 16);
+}
