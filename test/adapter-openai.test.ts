@@ -185,6 +185,9 @@ describe("embeddings", () => {
       expect(data.map(({ embedding }) => embedding)).toEqual(expected);
       expect(usage.prompt_tokens).toBe(input.reduce((sum, text) => sum + model.tokenizer.encode(text).length, 0));
     }
+    const [short] = await model.embed(["a fox"], { dimensions: 64 });
+    const { data } = await client.embeddings.create({ model: "demo", input: "a fox", dimensions: 64 });
+    expect(data[0]!.embedding).toEqual([...short!]);
     const ids = [...model.tokenizer.encode(input[0]!)];
     expect((await client.embeddings.create({ model: "demo", input: ids })).data[0]!.embedding).toEqual(expected[0]);
   });

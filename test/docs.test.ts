@@ -35,6 +35,7 @@ const nameOf = ({ page, line }: Fence) => `${page}:${line}`;
 describe("snippets", () => {
   /** What a snippet may take for granted: the page has said where it comes from. */
   const given: Readonly<Record<string, string>> = {
+    loadModel: 'typeof import("cria").loadModel',
     model: 'import("cria").Model',
     chat: 'import("cria").Chat',
     sequence: 'import("cria").Sequence',
@@ -55,7 +56,7 @@ describe("snippets", () => {
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: ["*.mts"] }));
     for (const snippet of snippets) {
       const declared = (name: string) => {
-        return new RegExp(`\\b(?:const|let|using) (?:${name}\\b|[{[][^}\\]]*\\b${name}\\b)`).test(snippet.text);
+        return new RegExp(`\\b(?:const|let|using|import) (?:${name}\\b|[{[][^}\\]]*\\b${name}\\b)`).test(snippet.text);
       };
       const used = (name: string) => new RegExp(`(?<![.\\w])${name}\\b(?!:)`).test(snippet.text);
       const granted = Object.entries(given).filter(([name]) => used(name) && !declared(name));

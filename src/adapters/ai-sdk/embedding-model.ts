@@ -4,7 +4,7 @@ import type { EmbeddingModelV3 } from "@ai-sdk/provider";
 import type { Model } from "../../index.js";
 
 /**
- * A model as an embedding model of the AI SDK. Options of `model.embed` go into `providerOptions: { cria: { pooling: "last" } }`.
+ * A model as an embedding model of the AI SDK. Options of `model.embed` go into `providerOptions: { cria: { purpose: "query" } }`.
  *
  * Calls reject with what `model.embed` throws.
  */
@@ -17,13 +17,15 @@ export function criaEmbeddingModel(model: Model): EmbeddingModelV3 {
     supportsParallelCalls: true,
 
     async doEmbed({ values, abortSignal, providerOptions }) {
-      const options = { ...providerOptions?.["cria"], ...(abortSignal && { signal: abortSignal }) };
-      const vectors = await model.embed(values, options);
-      return {
-        embeddings: vectors.map((vector) => Array.from(vector)),
-        usage: { tokens: values.reduce((sum, text) => sum + model.tokenizer.encode(text).length, 0) },
-        warnings: [],
-      };
+      let tokens = 0;
+      const vectors = await model.embed(values, {
+        ...providerOptions?.["cria"],
+        signal: abortSignal,
+        onUsage: ({ promptTokens }) => {
+          tokens = promptTokens;
+        },
+      });
+      return { embeddings: vectors.map((vector) => Array.from(vector)), usage: { tokens }, warnings: [] };
     },
   };
 }

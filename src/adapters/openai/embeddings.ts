@@ -1,7 +1,6 @@
 // POST /v1/embeddings
 
 import type { CreateEmbeddingResponse, Embedding } from "openai/resources/embeddings";
-import type { EmbedOptions } from "../../index.js";
 import { jsonAnswer, type Service } from "./answers.js";
 import type { Fields } from "./fields.js";
 import { promptsOf } from "./prompts.js";
@@ -21,11 +20,14 @@ export async function embeddings(
   fields.take("user", "string");
   fields.end();
 
-  const options: EmbedOptions = { signal, ...(dimensions !== undefined && { dimensions }) };
-  const vectors = await model.embed(inputs, options);
-  const tokens = inputs.reduce((sum, input) => {
-    return sum + (typeof input === "string" ? model.tokenizer.encode(input) : input).length;
-  }, 0);
+  let tokens = 0;
+  const vectors = await model.embed(inputs, {
+    dimensions,
+    signal,
+    onUsage: ({ promptTokens }) => {
+      tokens = promptTokens;
+    },
+  });
   return jsonAnswer<CreateEmbeddingResponse>({
     object: "list",
     model: name,
