@@ -57,3 +57,6 @@ export class DownloadError extends CriaError {
     this.status = options.status;
   }
 }
+
+/** A grammar that does not parse, matches no text, or exceeds a limit. */
+export class GrammarError extends CriaError {}

@@ -40,6 +40,7 @@ export {
   CriaError,
   DownloadError,
   GgufError,
+  GrammarError,
   MemoryError,
   TemplateError,
   UnsupportedError,

@@ -2,7 +2,7 @@
 // process alive while something is under way, and only then.
 
 import { AbortListeners } from "../abort-listeners.js";
-import { ContextError, CriaError, type WorkerError } from "../errors.js";
+import { ContextError, CriaError, GrammarError, type WorkerError } from "../errors.js";
 import type { Team } from "../machine/team.js";
 import { AbortFlags } from "./abort-flags.js";
 import type {
@@ -16,6 +16,8 @@ import type {
 
 type TokenAnswer = Extract<LeaderAnswer, { type: "token" }>;
 type Ending = Exclude<LeaderAnswer, { type: "ready" | "token" }>;
+
+const failures = { context: ContextError, option: CriaError, grammar: GrammarError } as const;
 
 type WithoutJob<Request> = Omit<Request, "job" | "abort">;
 
@@ -135,7 +137,7 @@ export class LeaderClient {
       });
       if (ending.type === "aborted") throwIfAborted();
       if (ending.type === "failed") {
-        const Class = ending.kind === "context" ? ContextError : CriaError;
+        const Class = failures[ending.kind];
         throw new Class(ending.code, ending.message);
       }
       return ending;

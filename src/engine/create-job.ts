@@ -1,5 +1,6 @@
 // The job for a request: one row for each kind.
 
+import type { GrammarCache } from "./constrained-text.js";
 import { EmbedJob, type EmbedTextRequest } from "./embed-job.js";
 import { EvaluateJob, GenerateJob, type Job } from "./jobs.js";
 import type { CachedSequence } from "./kv-cache.js";
@@ -15,13 +16,22 @@ export function createJob(
   pending: Int32Array,
   temporary: boolean,
   program: Program,
+  grammars: GrammarCache,
 ): Job {
   const { vocab, dim } = program.blueprint.hyperparameters;
   switch (request.type) {
     case "evaluate":
       return new EvaluateJob(request, sequence, temporary, vocab);
     case "generate":
-      return new GenerateJob(request, sequence, pending, temporary, vocab, program.contextSize);
+      return new GenerateJob(
+        request,
+        sequence,
+        pending,
+        temporary,
+        vocab,
+        program.contextSize,
+        grammars.begin(request, vocab),
+      );
     case "embed":
       return new EmbedJob(request, sequence, temporary, dim);
   }

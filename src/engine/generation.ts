@@ -4,6 +4,7 @@ import { abortable } from "../abortable.js";
 import { CriaError } from "../errors.js";
 import type { BackgroundTokenizer } from "../tokenizer/index.js";
 import type { LeaderClient } from "./client.js";
+import { type GrammarOptions, type Grammars, grammarOptionNames } from "./grammars.js";
 import type { TokenLogprob } from "./logprobs.js";
 import { checkInteger, checkNames } from "./options.js";
 import { resolveSampling, samplingOptionNames } from "./resolve-sampling.js";
@@ -11,7 +12,7 @@ import type { SamplingOptions } from "./sampling-options.js";
 import { StopStrings } from "./stop-strings.js";
 
 /** How to generate: how to sample, and when to stop. */
-export interface GenerateOptions extends SamplingOptions {
+export interface GenerateOptions extends SamplingOptions, GrammarOptions {
   /** Tokens at most. Default: what the context has room for. */
   readonly maxTokens?: number;
   /** The text ends before the first of these; they are not part of it. */
@@ -69,13 +70,14 @@ export interface Completion extends GenerationSummary {
   readonly logprobs?: readonly GeneratedLogprob[];
 }
 
-const optionNames = ["maxTokens", "stop", "signal", ...samplingOptionNames];
+const optionNames = ["maxTokens", "stop", "signal", ...samplingOptionNames, ...grammarOptionNames];
 
 /** What to generate from, and with. */
 export interface GenerationRequest {
   readonly call: string;
   readonly client: LeaderClient;
   readonly text: BackgroundTokenizer;
+  readonly grammars: Grammars;
   readonly vocabularySize: number;
   readonly contextSize: number;
   /** The whole prompt; there is room for one more token, at least. */
@@ -92,11 +94,12 @@ export async function* streamGeneration(
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
   checkNames(request.call, options, optionNames);
-  const { maxTokens, stop, signal, ...sampling } = options;
+  const { maxTokens, stop, signal, grammar, ...sampling } = options;
   const { seed, dry } = resolveSampling(sampling, request.vocabularySize);
   const room = contextSize - ids.length;
   const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1));
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
+  const grammarRequest = await request.grammars.request({ grammar });
   const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
@@ -117,6 +120,7 @@ export async function* streamGeneration(
         breakers,
         maxTokens: most,
         endIds: [...tokenizer.endOfGenerationIds],
+        grammar: grammarRequest,
       },
       ({ id, logprob, top }) => {
         if (stopped) return; // the leader has not heard yet

@@ -1,11 +1,12 @@
 // What a job is to the leader: it says which rows it wants in the next step, and takes what comes of them. And two kinds of job:
 // evaluate (tokens to logits) and generate (tokens to more tokens).
 
-import { CriaError } from "../errors.js";
+import { CriaError, GrammarError } from "../errors.js";
 import type { StepRun } from "../model/step.js";
+import type { ConstrainedText } from "./constrained-text.js";
 import type { CachedSequence } from "./kv-cache.js";
 import type { EvaluateRequest, GenerateRequest, GenerateSummary, JobRequest, LeaderAnswer } from "./messages.js";
-import { Sampler } from "./sampling.js";
+import { type SampledToken, Sampler } from "./sampling.js";
 
 /** What a step has made of a job's rows: views of shared memory that the next step overwrites. */
 export interface StepResults {
@@ -116,6 +117,7 @@ export class GenerateJob extends Job {
   readonly #sampler: Sampler;
   readonly #request: GenerateRequest;
   readonly #endIds: ReadonlySet<number>;
+  readonly #constraint: ConstrainedText | undefined;
   readonly #contextSize: number;
   readonly #begin = performance.now();
   #prefilled = 0;
@@ -128,8 +130,10 @@ export class GenerateJob extends Job {
     temporary: boolean,
     vocab: number,
     contextSize: number,
+    constraint: ConstrainedText | undefined,
   ) {
     super(request, sequence, pending, temporary);
+    this.#constraint = constraint;
     this.#request = request;
     this.#endIds = new Set(request.endIds);
     this.#contextSize = contextSize;
@@ -146,23 +150,32 @@ export class GenerateJob extends Job {
     if (!end) return "more";
     if (this.#prefilled === 0) this.#prefilled = performance.now();
     if (this.#request.maxTokens === 0) return this.#finish("length", results);
-    let token: ReturnType<Sampler["sample"]>;
+    let token: SampledToken;
     try {
-      token = this.#sampler.sample(results.logits(0));
+      token = this.#sample(results.logits(0));
     } catch (error) {
       if (!(error instanceof CriaError)) throw error;
       const { code, message } = error;
-      results.answer({ type: "failed", job: this.id, kind: "option", code, message });
+      const kind = error instanceof GrammarError ? "grammar" : "option";
+      results.answer({ type: "failed", job: this.id, kind, code, message });
       return "done";
     }
     if (this.#endIds.has(token.id)) return this.#finish("stop", results);
     this.#sampler.accept(token.id);
     this.#generated++;
     results.answer({ type: "token", job: this.id, ...token });
+    this.#constraint?.accept(token.id);
+    if (this.#constraint?.isOver) return this.#finish("stop", results);
     if (this.#generated >= this.#request.maxTokens || this.sequence.tokens.length >= this.#contextSize) {
       return this.#finish("length", results);
     }
     return Int32Array.of(token.id);
+  }
+
+  #sample(logits: Float32Array): SampledToken {
+    const tokens = this.#request.maxTokens - this.#generated;
+    const masked = this.#constraint?.mask(logits, tokens) ?? logits;
+    return this.#sampler.sample(masked, logits);
   }
 
   #finish(finishReason: GenerateSummary["finishReason"], results: StepResults): "done" {

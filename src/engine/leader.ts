@@ -6,6 +6,7 @@ import { type Member, StepAborted } from "../machine/member.js";
 import { ABORT_FLAGS, LOGIT_ROWS, STEP_ROWS } from "../model/memory-plan.js";
 import { type StepRun, writeStep } from "../model/step.js";
 import type { ParentPort } from "../worker-handle.js";
+import { GrammarCache } from "./constrained-text.js";
 import { createJob, type SingleRequest } from "./create-job.js";
 import { textsOf } from "./embed-job.js";
 import type { Job } from "./jobs.js";
@@ -32,6 +33,7 @@ export class Leader {
   readonly #port: ParentPort;
   readonly #onDeath: (error: unknown) => void;
   readonly #cache: KvCache;
+  readonly #grammars = new GrammarCache();
   readonly #stepWords: Int32Array;
   readonly #abortFlags: Int32Array;
 
@@ -112,6 +114,12 @@ export class Leader {
       case "embed":
         this.#waiting.push(...textsOf(request, this.#program.blueprint.hyperparameters.dim));
         return;
+      case "generate": {
+        const failure = this.#grammars.failureOf(request);
+        if (failure !== undefined) this.#answer(failure);
+        else this.#waiting.push(request);
+        return;
+      }
       default:
         this.#waiting.push(request);
     }
@@ -186,7 +194,7 @@ export class Leader {
     }
     this.#cache.reserve(sequence, length);
     this.#waiting.shift();
-    this.#active.push(createJob(request, sequence, ids, temporary, this.#program));
+    this.#active.push(createJob(request, sequence, ids, temporary, this.#program, this.#grammars));
     return true;
   }
 

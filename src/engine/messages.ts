@@ -1,5 +1,6 @@
 // What the main thread and the leader say to each other. All of it survives structured cloning.
 
+import type { Automaton, TokenBytes } from "../grammar/index.js";
 import type { ModelSource } from "../model/loading.js";
 import type { Blueprint } from "../model/run.js";
 import type { TokenBreakers } from "../tokenizer/index.js";
@@ -44,6 +45,16 @@ export interface GenerateRequest extends JobRequest {
   readonly breakers: TokenBreakers | undefined;
   readonly maxTokens: number;
   readonly endIds: readonly number[];
+  readonly grammar: GrammarRequest | undefined;
+}
+
+/** What the text must match. */
+export interface GrammarRequest {
+  /** Equal grammars have equal numbers. */
+  readonly key: number;
+  readonly automaton: Automaton;
+  /** The same for all requests of a model, in shared memory. */
+  readonly vocabulary: TokenBytes;
 }
 
 /** Texts to vectors, not normalised. */
@@ -93,7 +104,7 @@ export type LeaderAnswer =
   | {
       readonly type: "failed";
       readonly job: number;
-      readonly kind: "context" | "option";
+      readonly kind: "context" | "option" | "grammar";
       readonly code: string;
       readonly message: string;
     };

@@ -14,6 +14,7 @@ import { Chat, type ChatOptions, chatPrompt } from "./chat.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedOptions, embed } from "./embedding.js";
 import { type Completion, collect, type GeneratedPart, type GenerateOptions, streamGeneration } from "./generation.js";
+import { Grammars } from "./grammars.js";
 import type { ModelInfo } from "./model-info.js";
 import type { Pooling } from "./pooling.js";
 import { checkIds, Sequence } from "./sequence.js";
@@ -45,6 +46,7 @@ export class Model {
   readonly loadMilliseconds: number;
 
   readonly #parts: ModelParts;
+  readonly #grammars: Grammars;
   #nextSequence = 1;
   #disposed: Promise<void> | undefined;
 
@@ -53,6 +55,7 @@ export class Model {
     this.#parts = parts;
     this.info = parts.info;
     this.tokenizer = parts.text.tokenizer;
+    this.#grammars = new Grammars(parts.text.tokenizer);
     this.loadMilliseconds = parts.loadMilliseconds;
   }
 
@@ -174,7 +177,10 @@ export class Model {
       );
     }
     const vocabularySize = this.info.vocabularySize;
-    yield* streamGeneration({ call, client, text, vocabularySize, contextSize, ids, sequence }, options);
+    yield* streamGeneration(
+      { call, client, text, grammars: this.#grammars, vocabularySize, contextSize, ids, sequence },
+      options,
+    );
   }
 
   #chatTemplate(): ChatTemplate {

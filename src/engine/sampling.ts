@@ -74,10 +74,11 @@ export class Sampler {
    * Chooses the next token; does not `accept` it.
    *
    * @param logits (vocab), left as they are; -Infinity bans a token
+   * @param raw the logits that log probabilities are of
    * @throws CriaError NAN_LOGITS if a logit is NaN or +Infinity, NO_CANDIDATES if every token is banned, INVALID_LOGITS if
    *   there are not as many as tokens
    */
-  sample(logits: Float32Array): SampledToken {
+  sample(logits: Float32Array, raw = logits): SampledToken {
     if (logits.length !== this.#vocabularySize) {
       throw new CriaError(
         "INVALID_LOGITS",
@@ -87,7 +88,7 @@ export class Sampler {
     const edited = this.#edit(logits);
     const id = this.#options.greedy ? argmax(edited) : this.#draw();
     const { topLogprobs } = this.#options;
-    return topLogprobs === undefined ? { id } : { id, ...logprobsOf(logits, id, topLogprobs) };
+    return topLogprobs === undefined ? { id } : { id, ...logprobsOf(raw, id, topLogprobs) };
   }
 
   /** Bias, and the edits at the beginning of the chain. */

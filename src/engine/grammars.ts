@@ -1,0 +1,68 @@
+// Grammars on the main thread: from what a caller wrote to what the leader follows. Grammars that were used lately are kept compiled.
+
+import { CriaError } from "../errors.js";
+import { type Automaton, compileGrammar, parseGbnf, type TokenBytes } from "../grammar/index.js";
+import type { Tokenizer } from "../tokenizer/index.js";
+import type { GrammarRequest } from "./messages.js";
+
+/** What the text of a generation must match. */
+export interface GrammarOptions {
+  /** A grammar in GBNF, llama.cpp's notation: the text is one that its rule `root` matches. */
+  readonly grammar?: string;
+}
+
+export const grammarOptionNames = ["grammar"] as const;
+
+/** Compiled grammars that are kept. */
+const KEPT = 16;
+/** Tokens whose bytes are collected in one go: some milliseconds. */
+const TOKENS_AT_A_TIME = 8192;
+
+/** Grammars for one tokenizer. */
+export class Grammars {
+  readonly #tokenizer: Tokenizer;
+  readonly #kept = new Map<string, { readonly key: number; readonly automaton: Automaton }>();
+  #vocabulary: Promise<TokenBytes> | undefined;
+  #nextKey = 0;
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /**
+   * What the leader needs to know; undefined: any text will do.
+   *
+   * @throws GrammarError, UnsupportedError, CriaError INVALID_OPTION
+   */
+  async request({ grammar }: GrammarOptions): Promise<GrammarRequest | undefined> {
+    if (grammar === undefined) return undefined;
+    if (typeof grammar !== "string") throw new CriaError("INVALID_OPTION", "grammar is not a string of GBNF");
+    const compiled = this.#compiled(grammar, () => compileGrammar(parseGbnf(grammar)));
+    this.#vocabulary ??= tokenBytesOf(this.#tokenizer);
+    return { ...compiled, vocabulary: await this.#vocabulary };
+  }
+
+  #compiled(source: string, compile: () => Automaton) {
+    const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, automaton: compile() };
+    this.#kept.delete(source);
+    this.#kept.set(source, compiled); // the last one used is the last one to go
+    for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
+    return compiled;
+  }
+}
+
+/** The bytes of all tokens that are text, in memory that the leader shares. Lets other work of this thread go on meanwhile. */
+async function tokenBytesOf(tokenizer: Tokenizer): Promise<TokenBytes> {
+  const size = tokenizer.vocabularySize;
+  const offsets = new Uint32Array(new SharedArrayBuffer(4 * (size + 1)));
+  const pieces: Uint8Array[] = [];
+  for (let id = 0; id < size; id++) {
+    if (id % TOKENS_AT_A_TIME === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    const piece = tokenizer.isSpecial(id) ? new Uint8Array(0) : tokenizer.tokenBytes(id);
+    pieces.push(piece);
+    offsets[id + 1] = offsets[id] + piece.length;
+  }
+  const bytes = new Uint8Array(new SharedArrayBuffer(offsets[size]));
+  for (const [id, piece] of pieces.entries()) bytes.set(piece, offsets[id]);
+  return { bytes, offsets };
+}

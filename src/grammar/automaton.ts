@@ -1,0 +1,282 @@
+// A grammar as an automaton over bytes: one small network per rule, whose edges read a byte, call another rule, or cost nothing. All
+// of it lies in typed arrays, so it can be sent to another thread as it is.
+//
+//   root ::= "[" item "]"      0 -[-> 1 -call item, then-> 2 -]-> 3 final
+
+import { GrammarError } from "../errors.js";
+import type { Expression, Grammar } from "./syntax.js";
+import { type ByteSequence, utf8Sequences } from "./utf8-ranges.js";
+
+/** An edge that reads nothing; one that reads a byte of a range (data: low << 8 | high); one that calls a rule (data: the rule). */
+export const EDGE_EMPTY = 0;
+export const EDGE_BYTES = 1;
+export const EDGE_CALL = 2;
+
+/** The target of a call after which its own rule is over too: there is nothing to return to. */
+export const NO_RETURN = -1;
+
+/** What a thread needs to follow a grammar. Survives structured cloning. */
+export interface Automaton {
+  /** First state of each rule; rule 0 is the root. */
+  readonly starts: Int32Array;
+  /** Edges of state s: firstEdge[s] .. firstEdge[s + 1]. */
+  readonly firstEdge: Int32Array;
+  readonly edgeKind: Uint8Array;
+  readonly edgeData: Int32Array;
+  readonly edgeTarget: Int32Array;
+  /** 1: the rule may end here. */
+  readonly final: Uint8Array;
+  /** Bytes that no edge tells apart have the same class. */
+  readonly classOfByte: Uint8Array;
+  /** A byte of each class. */
+  readonly byteOfClass: Uint8Array;
+}
+
+/** States of the largest automaton, and how many parts of expressions are unrolled at most on the way there. */
+const MOST_STATES = 2 ** 17;
+const MOST_PARTS = 2 ** 20;
+/** A rule without loops of up to so many parts is written out where it is called: tokens then seldom cross its border. */
+const INLINE_PARTS = 48;
+const INLINE_DEPTH = 16;
+
+/** The automaton of a grammar, and how its rules are called. @throws GrammarError GRAMMAR_TOO_LARGE */
+export function buildAutomaton(grammar: Grammar): { automaton: Automaton; ruleNames: readonly string[] } {
+  return new Builder(grammar).build();
+}
+
+class Builder {
+  readonly #grammar: Grammar;
+  readonly #encoder = new TextEncoder();
+  readonly #ruleNumbers = new Map<string, number>();
+  readonly #ruleNames: string[] = [];
+  readonly #inlineParts = new Map<string, number>();
+  readonly #edges: { readonly kind: number; readonly data: number; target: number }[][] = [];
+  readonly #final: boolean[] = [];
+  #parts = 0;
+  #inlineDepth = 0;
+
+  constructor(grammar: Grammar) {
+    this.#grammar = grammar;
+  }
+
+  build(): { automaton: Automaton; ruleNames: readonly string[] } {
+    const starts: number[] = [];
+    this.#numberOf(this.#grammar.root);
+    for (let number = 0; number < this.#ruleNames.length; number++) {
+      const start = this.#state();
+      starts.push(start);
+      const end = this.#add(this.#grammar.rules.get(this.#ruleNames[number]!)!, start);
+      this.#final[end] = true;
+    }
+    this.#markLastCalls();
+    return { automaton: this.#pack(starts), ruleNames: this.#ruleNames };
+  }
+
+  #numberOf(name: string): number {
+    let number = this.#ruleNumbers.get(name);
+    if (number === undefined) {
+      number = this.#ruleNames.push(name) - 1;
+      this.#ruleNumbers.set(name, number);
+    }
+    return number;
+  }
+
+  #state(): number {
+    if (this.#edges.length === MOST_STATES) throw tooLarge(`${MOST_STATES} states`);
+    this.#final.push(false);
+    return this.#edges.push([]) - 1;
+  }
+
+  #edge(from: number, kind: number, data: number, target: number): void {
+    this.#edges[from]!.push({ kind, data, target });
+  }
+
+  /** Adds an expression after `from`, to which it adds no way back, and returns the state after it. */
+  #add(expression: Expression, from: number): number {
+    if (++this.#parts > MOST_PARTS) throw tooLarge(`${MOST_PARTS} parts when its repetitions are written out`);
+    switch (expression.kind) {
+      case "literal":
+        return this.#addLiteral(expression.text, from);
+      case "set": {
+        const end = this.#state();
+        this.#addSequences(expression.ranges.flatMap(utf8Sequences), from, end);
+        return end;
+      }
+      case "sequence":
+        return expression.items.reduce((at, item) => this.#add(item, at), from);
+      case "alternatives": {
+        const end = this.#state();
+        for (const item of expression.items) this.#edge(this.#add(item, from), EDGE_EMPTY, 0, end);
+        return end;
+      }
+      case "repeat":
+        return this.#addRepeat(expression, from);
+      case "rule": {
+        if (this.#inlineCost(expression.name) <= INLINE_PARTS) {
+          return this.#add(this.#grammar.rules.get(expression.name)!, from);
+        }
+        const end = this.#state();
+        this.#edge(from, EDGE_CALL, this.#numberOf(expression.name), end);
+        return end;
+      }
+      case "members":
+        return this.#addMembers(expression, from);
+    }
+  }
+
+  #addLiteral(text: string, from: number): number {
+    let at = from;
+    for (const byte of this.#encoder.encode(text)) {
+      const next = this.#state();
+      this.#edge(at, EDGE_BYTES, (byte << 8) | byte, next);
+      at = next;
+    }
+    return at;
+  }
+
+  /** Byte sequences from one state to another; what is the same at their ends is shared. */
+  #addSequences(sequences: readonly ByteSequence[], from: number, end: number): void {
+    const rests = new Map<string, number>();
+    const stateBefore = (rest: ByteSequence): number => {
+      if (rest.length === 0) return end;
+      const key = rest.join();
+      let state = rests.get(key);
+      if (state === undefined) {
+        state = this.#state();
+        rests.set(key, state);
+        const [low, high] = rest[0]!;
+        this.#edge(state, EDGE_BYTES, (low << 8) | high, stateBefore(rest.slice(1)));
+      }
+      return state;
+    };
+    for (const sequence of sequences) {
+      const [low, high] = sequence[0]!;
+      this.#edge(from, EDGE_BYTES, (low << 8) | high, stateBefore(sequence.slice(1)));
+    }
+  }
+
+  #addRepeat({ item, least, most }: Extract<Expression, { kind: "repeat" }>, from: number): number {
+    let at = from;
+    for (let i = 0; i < least; i++) at = this.#add(item, at);
+    if (most === Number.POSITIVE_INFINITY) {
+      const loop = this.#state();
+      this.#edge(at, EDGE_EMPTY, 0, loop);
+      this.#edge(this.#add(item, loop), EDGE_EMPTY, 0, loop);
+      return loop;
+    }
+    if (most === least) return at;
+    const end = this.#state();
+    for (let i = least; i < most; i++) {
+      this.#edge(at, EDGE_EMPTY, 0, end);
+      at = this.#add(item, at);
+    }
+    this.#edge(at, EDGE_EMPTY, 0, end);
+    return end;
+  }
+
+  /** Two states between members: nothing has come yet, and something has, so that a separator goes first. */
+  #addMembers({ items, repeated, separator }: Extract<Expression, { kind: "members" }>, from: number): number {
+    let none: number | undefined = this.#state();
+    let some: number | undefined;
+    this.#edge(from, EDGE_EMPTY, 0, none);
+    const enter = (before: number | undefined, after: number | undefined): number => {
+      const start = this.#state();
+      if (before !== undefined) this.#edge(before, EDGE_EMPTY, 0, start);
+      if (after !== undefined) this.#edge(this.#add(separator, after), EDGE_EMPTY, 0, start);
+      return start;
+    };
+    for (const { item, required } of items) {
+      const end = this.#add(item, enter(none, some));
+      if (required) {
+        none = undefined;
+        some = end;
+      } else {
+        const joined = this.#state();
+        this.#edge(end, EDGE_EMPTY, 0, joined);
+        if (some !== undefined) this.#edge(some, EDGE_EMPTY, 0, joined);
+        some = joined;
+      }
+    }
+    if (repeated !== undefined) {
+      const loop = this.#state();
+      if (some !== undefined) this.#edge(some, EDGE_EMPTY, 0, loop);
+      this.#edge(this.#add(repeated, enter(none, loop)), EDGE_EMPTY, 0, loop);
+      some = loop;
+    }
+    const end = this.#state();
+    for (const state of [none, some]) if (state !== undefined) this.#edge(state, EDGE_EMPTY, 0, end);
+    return end;
+  }
+
+  /** Parts of a rule with what it calls written out; Infinity for a rule that has a loop, is part of itself, or calls too deep. */
+  #inlineCost(name: string): number {
+    const known = this.#inlineParts.get(name);
+    if (known !== undefined) return known;
+    this.#inlineParts.set(name, Number.POSITIVE_INFINITY); // should it meet itself
+    const fits = ++this.#inlineDepth <= INLINE_DEPTH && name !== this.#grammar.root;
+    const cost = fits ? this.#partsOf(this.#grammar.rules.get(name)!) : Number.POSITIVE_INFINITY;
+    this.#inlineDepth--;
+    this.#inlineParts.set(name, cost);
+    return cost;
+  }
+
+  #partsOf(expression: Expression): number {
+    switch (expression.kind) {
+      case "literal":
+        return expression.text.length;
+      case "set":
+        return 4;
+      case "sequence":
+      case "alternatives":
+        return expression.items.reduce((sum, item) => sum + this.#partsOf(item), 1);
+      case "repeat":
+        return expression.most * this.#partsOf(expression.item);
+      case "rule":
+        return this.#inlineCost(expression.name);
+      case "members":
+        return Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** A call whose rule ends right after it needs no place to return to: a list that calls itself last takes no stack. */
+  #markLastCalls(): void {
+    const over = this.#edges.map((edges, state) => this.#final[state]! && edges.length === 0);
+    // So is a state with one empty edge to such a state. Ends of groups are numbered before what is in the group.
+    for (const [state, [only, ...others]] of this.#edges.entries()) {
+      if (only?.kind === EDGE_EMPTY && others.length === 0 && over[only.target]) over[state] = true;
+    }
+    for (const edges of this.#edges) {
+      for (const edge of edges) if (edge.kind === EDGE_CALL && over[edge.target]) edge.target = NO_RETURN;
+    }
+  }
+
+  #pack(starts: readonly number[]): Automaton {
+    const edges = this.#edges.flat();
+    const firstEdge = new Int32Array(this.#edges.length + 1);
+    for (const [state, { length }] of this.#edges.entries()) firstEdge[state + 1] = firstEdge[state] + length;
+    // A class begins where some range begins or has just ended.
+    const begins = new Uint8Array(257);
+    begins[0] = 1;
+    for (const { kind, data } of edges) if (kind === EDGE_BYTES) begins[data >> 8] = begins[(data & 0xff) + 1] = 1;
+    const classOfByte = new Uint8Array(256);
+    const byteOfClass: number[] = [];
+    for (let byte = 0; byte < 256; byte++) {
+      if (begins[byte] === 1) byteOfClass.push(byte);
+      classOfByte[byte] = byteOfClass.length - 1;
+    }
+    return {
+      starts: Int32Array.from(starts),
+      firstEdge,
+      edgeKind: Uint8Array.from(edges, ({ kind }) => kind),
+      edgeData: Int32Array.from(edges, ({ data }) => data),
+      edgeTarget: Int32Array.from(edges, ({ target }) => target),
+      final: Uint8Array.from(this.#final, Number),
+      classOfByte,
+      byteOfClass: Uint8Array.from(byteOfClass),
+    };
+  }
+}
+
+function tooLarge(what: string): GrammarError {
+  return new GrammarError("GRAMMAR_TOO_LARGE", `the grammar is too large: more than ${what}`);
+}

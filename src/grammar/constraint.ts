@@ -1,0 +1,117 @@
+// A grammar at work on one text: says which tokens may come next, and follows the ones that come.
+
+import { GrammarError } from "../errors.js";
+import type { Automaton } from "./automaton.js";
+import { Configurations, DEAD, type Needs } from "./configurations.js";
+import { Masks } from "./masks.js";
+import { shortestWays, tokenSteps } from "./shortest.js";
+import type { Vocabulary } from "./vocabulary.js";
+
+interface Tables {
+  readonly configurations: Configurations;
+  readonly masks: Masks;
+}
+
+/** A grammar for one vocabulary. What its texts have in common is found once, and kept. */
+export class VocabularyGrammar {
+  /** Tokens of the shortest text. */
+  readonly shortest: number;
+  readonly #automaton: Automaton;
+  readonly #vocabulary: Vocabulary;
+  readonly #needs: Needs;
+  #tables: Tables;
+
+  /** @throws GrammarError GRAMMAR_EMPTY when the vocabulary has no tokens for any text of the grammar */
+  constructor(automaton: Automaton, vocabulary: Vocabulary) {
+    this.#automaton = automaton;
+    this.#vocabulary = vocabulary;
+    const steps = tokenSteps(automaton, vocabulary);
+    const any = shortestWays(automaton, steps);
+    const byBytes = new Float64Array(any.length).fill(Number.POSITIVE_INFINITY);
+    for (let state = 0; state < any.length; state++) {
+      steps(state, (target) => {
+        byBytes[state] = Math.min(byBytes[state], 1 + any[target]);
+      });
+    }
+    this.#needs = { any, byBytes };
+    this.shortest = any[automaton.starts[0]];
+    if (!Number.isFinite(this.shortest)) {
+      throw new GrammarError("GRAMMAR_EMPTY", "the model's vocabulary can write no text that matches the grammar");
+    }
+    this.#tables = this.#newTables();
+  }
+
+  /** Begins a text. */
+  begin(): Constraint {
+    return new Constraint(this.#vocabulary, () => this.#currentTables());
+  }
+
+  /** Tables that have grown large are left to the texts that still use them. */
+  #currentTables(): Tables {
+    if (this.#tables.configurations.isLarge) this.#tables = this.#newTables();
+    return this.#tables;
+  }
+
+  #newTables(): Tables {
+    const configurations = new Configurations(this.#automaton, this.#needs);
+    return { configurations, masks: new Masks(this.#vocabulary, configurations) };
+  }
+}
+
+/** One text under a grammar. From `VocabularyGrammar.begin`. */
+export class Constraint {
+  readonly #vocabulary: Vocabulary;
+  readonly #currentTables: () => Tables;
+  #tables: Tables;
+  #configuration: number;
+
+  constructor(vocabulary: Vocabulary, currentTables: () => Tables) {
+    this.#vocabulary = vocabulary;
+    this.#currentTables = currentTables;
+    this.#tables = currentTables();
+    this.#configuration = this.#tables.configurations.start();
+  }
+
+  /** Whether the text may end here. */
+  get accepts(): boolean {
+    return this.#tables.configurations.accepts(this.#configuration);
+  }
+
+  /** Whether it must end here: no token may follow. */
+  get isOver(): boolean {
+    return this.#tables.configurations.isOver(this.#configuration);
+  }
+
+  /** The least number of tokens to the end. */
+  get need(): number {
+    return this.#tables.configurations.need(this.#configuration);
+  }
+
+  /**
+   * The tokens that may come next, when `tokens` more may come at most: after each of them the text can still be ended in time, if it
+   * could before. Token t: bit t % 32 of word t / 32; not to be written to, and valid until the next call.
+   *
+   * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS
+   */
+  allowed(tokens: number): Uint32Array {
+    const current = this.#currentTables();
+    if (current !== this.#tables) {
+      const moved = this.#tables.configurations.export(this.#configuration);
+      this.#tables = current;
+      this.#configuration = current.configurations.import(moved);
+    }
+    return this.#tables.masks.allowed(this.#configuration, tokens - 1);
+  }
+
+  /** Follows a token. False: it is not allowed, and the text is where it was. */
+  accept(token: number): boolean {
+    const bytes = this.#vocabulary.bytesOf(token);
+    const { configurations } = this.#tables;
+    configurations.allowWork();
+    let reached = this.#configuration;
+    for (const byte of bytes) reached = configurations.next(reached, byte);
+    if (bytes.length === 0 || reached === DEAD) return false;
+    this.#configuration = reached;
+    return true;
+  }
+}

@@ -1,0 +1,7 @@
+// Grammars: which tokens may come next, so that a text comes out as it must. Knows nothing of models.
+
+export type { Automaton } from "./automaton.js";
+export { compileGrammar } from "./compile.js";
+export { type Constraint, VocabularyGrammar } from "./constraint.js";
+export { parseGbnf } from "./gbnf.js";
+export { type TokenBytes, Vocabulary } from "./vocabulary.js";

@@ -1,0 +1,96 @@
+// What a grammar is before it is an automaton: rules, and how their texts are put together. Both notations, GBNF and JSON Schema, become
+// this. Characters are Unicode code points here; bytes come with the automaton.
+
+/** A range of code points, both ends included: [first, last]. */
+export type CodePointRange = readonly [number, number];
+
+export type Expression =
+  /** Exactly this text. */
+  | { readonly kind: "literal"; readonly text: string }
+  /** One character of these ranges, which are in order and apart. */
+  | { readonly kind: "set"; readonly ranges: readonly CodePointRange[] }
+  | { readonly kind: "sequence"; readonly items: readonly Expression[] }
+  /** One of these; none at all matches nothing. */
+  | { readonly kind: "alternatives"; readonly items: readonly Expression[] }
+  /** `most` may be Infinity. */
+  | { readonly kind: "repeat"; readonly item: Expression; readonly least: number; readonly most: number }
+  | { readonly kind: "rule"; readonly name: string }
+  /** Members in order with a separator between those that are there: the members of a JSON object. The last one may come again and again. */
+  | {
+      readonly kind: "members";
+      readonly items: readonly { readonly item: Expression; readonly required: boolean }[];
+      readonly repeated: Expression | undefined;
+      readonly separator: Expression;
+    };
+
+/** A grammar: its texts are those of the rule `root`. */
+export interface Grammar {
+  readonly root: string;
+  readonly rules: ReadonlyMap<string, Expression>;
+}
+
+export const nothing: Expression = { kind: "alternatives", items: [] };
+export const empty: Expression = { kind: "sequence", items: [] };
+
+export function literal(text: string): Expression {
+  return text === "" ? empty : { kind: "literal", text };
+}
+
+export function rule(name: string): Expression {
+  return { kind: "rule", name };
+}
+
+/** One character of any of the ranges, which may overlap and come in any order. */
+export function set(ranges: Iterable<CodePointRange>): Expression {
+  const merged = normalized(ranges);
+  return merged.length === 0 ? nothing : { kind: "set", ranges: merged };
+}
+
+export function sequence(...items: readonly Expression[]): Expression {
+  const flat = items.flatMap((item) => (item.kind === "sequence" ? item.items : [item]));
+  if (flat.includes(nothing)) return nothing;
+  if (flat.length === 0) return empty;
+  return flat.length === 1 ? flat[0]! : { kind: "sequence", items: flat };
+}
+
+export function alternatives(...items: readonly Expression[]): Expression {
+  const flat = items.flatMap((item) => (item.kind === "alternatives" ? item.items : [item]));
+  if (flat.length === 0) return nothing;
+  return flat.length === 1 ? flat[0]! : { kind: "alternatives", items: flat };
+}
+
+export function repeat(item: Expression, least: number, most = Number.POSITIVE_INFINITY): Expression {
+  if (most === 0 || item === empty) return empty;
+  if (item === nothing) return least === 0 ? empty : nothing;
+  return least === 1 && most === 1 ? item : { kind: "repeat", item, least, most };
+}
+
+export function optional(item: Expression): Expression {
+  return repeat(item, 0, 1);
+}
+
+/** The ranges in order, with those that touch or overlap made one. */
+export function normalized(ranges: Iterable<CodePointRange>): CodePointRange[] {
+  const sorted = [...ranges].sort(([a], [b]) => a - b);
+  const merged: [number, number][] = [];
+  for (const [first, last] of sorted) {
+    const previous = merged.at(-1);
+    if (previous !== undefined && first <= previous[1] + 1) previous[1] = Math.max(previous[1], last);
+    else merged.push([first, last]);
+  }
+  return merged;
+}
+
+const LAST_CODE_POINT = 0x10ffff;
+
+/** Every code point that the ranges leave out. */
+export function complement(ranges: Iterable<CodePointRange>): CodePointRange[] {
+  const rest: CodePointRange[] = [];
+  let next = 0;
+  for (const [first, last] of normalized(ranges)) {
+    if (first > next) rest.push([next, first - 1]);
+    next = last + 1;
+  }
+  if (next <= LAST_CODE_POINT) rest.push([next, LAST_CODE_POINT]);
+  return rest;
+}

@@ -1,0 +1,131 @@
+// A tokenizer's tokens as a tree of bytes, in typed arrays: to find all tokens that a grammar allows, the tree is walked once, and what
+// the grammar forbids is skipped with all that begins with it.
+//
+//   tokens  a  an  ant  b        node   1 a   2 n   3 t   4 b        in order of depth first
+//                                depth    1     2     3     1
+//                                end      4     4     4     5        the node after those that begin with it
+
+/** The bytes of all tokens: token i is bytes[offsets[i] .. offsets[i + 1]). A token of no bytes is no text: it is never allowed. */
+export interface TokenBytes {
+  readonly bytes: Uint8Array;
+  readonly offsets: Uint32Array;
+}
+
+/** Tokens sorted by their bytes, and the tree of those bytes. Node 0 is its root: no bytes yet. */
+export class Vocabulary {
+  /** How many tokens there are, those without bytes included. */
+  readonly size: number;
+  /** How many nodes. */
+  readonly nodes: number;
+  /** The last byte of a node. */
+  readonly byte: Uint8Array;
+  readonly depth: Uint16Array;
+  /** The first node that does not begin with this one. */
+  readonly end: Int32Array;
+  /** The tokens of node n are tokens[firstToken[n] .. firstToken[n + 1]); several may have the same bytes. */
+  readonly firstToken: Int32Array;
+  readonly tokens: Int32Array;
+  readonly #text: TokenBytes;
+  /** The child of the root for each byte, 0: none. */
+  readonly #roots = new Int32Array(256);
+
+  constructor(text: TokenBytes) {
+    const { bytes, offsets } = text;
+    this.#text = text;
+    this.size = offsets.length - 1;
+    this.tokens = sorted(text);
+    let nodes = 1;
+    this.#eachToken((_, from, to, common) => {
+      nodes += to - from - common;
+    });
+    this.nodes = nodes;
+    this.byte = new Uint8Array(nodes);
+    this.depth = new Uint16Array(nodes);
+    this.end = new Int32Array(nodes).fill(nodes);
+    this.firstToken = new Int32Array(nodes + 1).fill(this.tokens.length);
+    this.firstToken[0] = 0;
+    const path = [0]; // the nodes of the token before
+    let node = 1;
+    this.#eachToken((index, from, to, common) => {
+      for (const left of path.splice(common + 1)) this.end[left] = node;
+      for (let at = from + common; at < to; at++) {
+        this.byte[node] = bytes[at];
+        this.depth[node] = at - from + 1;
+        // Nodes on the way have no token of their own: their tokens end where they begin.
+        this.firstToken[node] = index;
+        path.push(node++);
+      }
+    });
+    for (let child = 1; child < nodes; child = this.end[child]) this.#roots[this.byte[child]] = child;
+  }
+
+  /** The node that goes on from `node` with a byte, or 0. */
+  child(node: number, byte: number): number {
+    if (node === 0) return this.#roots[byte];
+    const end = this.end[node];
+    for (let child = node + 1; child < end; child = this.end[child]) if (this.byte[child] === byte) return child;
+    return 0;
+  }
+
+  hasToken(node: number): boolean {
+    return this.firstToken[node + 1] > this.firstToken[node];
+  }
+
+  /** The bytes of a token: a view. */
+  bytesOf(token: number): Uint8Array {
+    return this.#text.bytes.subarray(this.#text.offsets[token], this.#text.offsets[token + 1]);
+  }
+
+  /** Calls back with each token in order: where its bytes are, and how many of them it has in common with the one before. */
+  #eachToken(visit: (index: number, from: number, to: number, common: number) => void): void {
+    const { bytes, offsets } = this.#text;
+    let before = 0;
+    let beforeEnd = 0;
+    for (const [index, token] of this.tokens.entries()) {
+      const from = offsets[token];
+      const to = offsets[token + 1];
+      const most = Math.min(to - from, beforeEnd - before);
+      let common = 0;
+      while (common < most && bytes[from + common] === bytes[before + common]) common++;
+      visit(index, from, to, common);
+      before = from;
+      beforeEnd = to;
+    }
+  }
+}
+
+/** The tokens that have bytes, in order of them. Four bytes and the token are one number, so most of the sorting is the platform's. */
+function sorted({ bytes, offsets }: TokenBytes): Int32Array {
+  const size = offsets.length - 1;
+  const keys = new Float64Array(size);
+  let count = 0;
+  for (let token = 0; token < size; token++) {
+    const from = offsets[token];
+    const to = offsets[token + 1];
+    if (from === to) continue;
+    let prefix = 0;
+    for (let at = from; at < from + 4; at++) prefix = prefix * 256 + (at < to ? bytes[at] : 0);
+    keys[count++] = prefix * 2 ** 21 + token;
+  }
+  const order = keys.subarray(0, count).sort();
+  const tokens = Int32Array.from(order, (key) => key % 2 ** 21);
+  const prefixOf = (i: number) => Math.floor(order[i] / 2 ** 21);
+  for (let start = 0; start < count; ) {
+    let end = start + 1;
+    while (end < count && prefixOf(end) === prefixOf(start)) end++;
+    if (end > start + 1) tokens.subarray(start, end).sort((a, b) => compare(bytes, offsets, a, b));
+    start = end;
+  }
+  return tokens;
+}
+
+function compare(bytes: Uint8Array, offsets: Uint32Array, a: number, b: number): number {
+  const lengthA = offsets[a + 1] - offsets[a];
+  const lengthB = offsets[b + 1] - offsets[b];
+  const most = Math.min(lengthA, lengthB);
+  for (let i = 0; i < most; i++) {
+    const difference = bytes[offsets[a] + i] - bytes[offsets[b] + i];
+    if (difference !== 0) return difference;
+  }
+  return lengthA - lengthB || a - b;
+}
