@@ -23,14 +23,15 @@
 //    128   1024   32 words of q:  row 0 | row 1 | ... | row 7                (word j: bytes 4 j .. 4 j + 3 of q)
 //
 // Cost for 8 rows by 256 columns: 1152 bytes read; streaming 64 loads of weights, 64 of activations, 128 ands, 64 shifts, 128 dots, 128
-// additions; scales and minima some 130 instructions. Decoding to the panel: 128 stores instead of the dots.
+// additions; scales and minima some 130 instructions. A tile of 4 tokens: 128 loads of weights, 256 of activations, 512 dots. Decoding to
+// the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
 import { floatToHalf, halfToFloat, halvesToFloats, kept } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putMinima, putScales } from "./panel";
 import { SuperSearch } from "./search_k";
-import { finishQ8_256 } from "./sums";
+import { finishQ8_256, finishTileQ8_256, scaleUp } from "./sums";
 
 /** Scale s (0..7) of 12 packed bytes; also Q5_K's. */
 // @ts-ignore: decorator
@@ -140,6 +141,8 @@ export class Q4_K {
   @inline get blockWeights(): i32 { return 256; }
   // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 144; }
+  // @ts-ignore: decorator
+  @inline get streamTokens(): i32 { return 8; }
   /** The largest magnitude that `quantize` takes. */
   // @ts-ignore: decorator
   @inline get largest(): f32 { return 63 * 65504; }
@@ -265,6 +268,94 @@ export class Q4_K {
         products1 = scaleSums(products1, b1, v128.load(scales, 48));
       }
       x = finishQ8_256<Q4_K>(y, panel, products0, products1, x);
+    }
+  }
+
+  /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_256); `products`: 128 bytes for 32-bit sums. */
+  // @ts-ignore: decorator
+  @inline
+  streamTile(group: usize, x: usize, y: usize, blocks: i32, panel: usize, products: usize): void {
+    const low = kept(panel, i8x16.splat(15));
+    for (; blocks > 0; blocks--, group += 1152) {
+      decodeScales(group, panel, 1);
+      memory.fill(products, 0, 128);
+      let scales = panel + PANEL_Q8_256_SCALES;
+      let a0 = i32x4.splat(0);
+      let a1 = a0;
+      let b0 = a0;
+      let b1 = a0;
+      let c0 = a0;
+      let c1 = a0;
+      let d0 = a0;
+      let d1 = a0;
+      for (let q = group + 128, end = q + 1024; q < end; scales += 64) {
+        a0 = i32x4.splat(0);
+        a1 = a0;
+        b0 = a0;
+        b1 = a0;
+        c0 = a0;
+        c1 = a0;
+        d0 = a0;
+        d1 = a0;
+        for (const stop = q + 256; q < stop; q += 32, x += 16 * X_BYTES) {
+          const w0 = v128.and(v128.load(q), low);
+          const w1 = v128.and(v128.load(q, 16), low);
+          let even = changetype<Columns>(x).even0();
+          let odd = changetype<Columns>(x).odd0();
+          a0 = dotAdd(a0, evenWeights(w0), oddWeights(w0), even, odd);
+          a1 = dotAdd(a1, evenWeights(w1), oddWeights(w1), even, odd);
+          even = changetype<Columns>(x).even1();
+          odd = changetype<Columns>(x).odd1();
+          b0 = dotAdd(b0, evenWeights(w0), oddWeights(w0), even, odd);
+          b1 = dotAdd(b1, evenWeights(w1), oddWeights(w1), even, odd);
+          even = changetype<Columns>(x).even2();
+          odd = changetype<Columns>(x).odd2();
+          c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
+          c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
+          even = changetype<Columns>(x).even3();
+          odd = changetype<Columns>(x).odd3();
+          d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
+          d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+        }
+        scaleUp(products, a0, a1, scales);
+        scaleUp(products + 32, b0, b1, scales);
+        scaleUp(products + 64, c0, c1, scales);
+        scaleUp(products + 96, d0, d1, scales);
+        q -= 256;
+        a0 = i32x4.splat(0);
+        a1 = a0;
+        b0 = a0;
+        b1 = a0;
+        c0 = a0;
+        c1 = a0;
+        d0 = a0;
+        d1 = a0;
+        for (const stop = q + 256; q < stop; q += 32, x += 16 * X_BYTES) {
+          const w0 = v128.and(i16x8.shr_u(v128.load(q), 4), low);
+          const w1 = v128.and(i16x8.shr_u(v128.load(q, 16), 4), low);
+          let even = changetype<Columns>(x).even0();
+          let odd = changetype<Columns>(x).odd0();
+          a0 = dotAdd(a0, evenWeights(w0), oddWeights(w0), even, odd);
+          a1 = dotAdd(a1, evenWeights(w1), oddWeights(w1), even, odd);
+          even = changetype<Columns>(x).even1();
+          odd = changetype<Columns>(x).odd1();
+          b0 = dotAdd(b0, evenWeights(w0), oddWeights(w0), even, odd);
+          b1 = dotAdd(b1, evenWeights(w1), oddWeights(w1), even, odd);
+          even = changetype<Columns>(x).even2();
+          odd = changetype<Columns>(x).odd2();
+          c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
+          c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
+          even = changetype<Columns>(x).even3();
+          odd = changetype<Columns>(x).odd3();
+          d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
+          d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+        }
+        scaleUp(products, a0, a1, scales + 32);
+        scaleUp(products + 32, b0, b1, scales + 32);
+        scaleUp(products + 64, c0, c1, scales + 32);
+        scaleUp(products + 96, d0, d1, scales + 32);
+      }
+      x = finishTileQ8_256<Q4_K>(y, panel, products, x);
     }
   }
 }

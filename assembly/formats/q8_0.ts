@@ -25,7 +25,7 @@ import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
 import { Columns, dotAdd, startSums, WIDE_SUMS, X_BYTES } from "../dot";
 import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken } from "../lanes";
 import { PANEL_Q16_32_SCALE, PANEL_Q8_32_SCALE } from "./panel";
-import { leaveQ16_32, leaveQ8_32 } from "./sums";
+import { leaveQ16_32, leaveQ8_32, leaveTokenQ16_32, leaveTokenQ8_32 } from "./sums";
 import { Search } from "./search";
 
 @unmanaged
@@ -40,6 +40,8 @@ export class Q8_0 {
   @inline get zero(): i32 { return 128; }
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get streamTokens(): i32 { return 16; }
   /** The largest magnitude that `quantize` takes. */
   // @ts-ignore: decorator
   @inline get largest(): f32 { return 127 * 65504; }
@@ -108,6 +110,14 @@ export class Q8_0 {
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     if (WIDE_SUMS) streamWide(group, x, y, blocks, scratch);
     else streamPairs(group, x, y, blocks, scratch);
+  }
+
+  /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_32 or Q16_32). */
+  // @ts-ignore: decorator
+  @inline
+  streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize): void {
+    if (WIDE_SUMS) streamTileWide(group, x, y, blocks, scratch);
+    else streamTilePairs(group, x, y, blocks, scratch);
   }
 }
 
@@ -180,4 +190,83 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
   }
   v128.store(y, y0);
   v128.store(y, y1, 16);
+}
+
+function streamTilePairs(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+  const mask = kept(scratch, i32x4.splat(HALF_MASK));
+  const bias = kept(scratch, f32x4.splat(HALF_BIAS));
+  for (; blocks > 0; blocks--, x += 16) {
+    const scale0 = halvesToFloatsBy(v128.load16x4_s(group), mask, bias);
+    const scale1 = halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias);
+    group += 16;
+    let a0 = i32x4.splat(0);
+    let a1 = a0;
+    let b0 = a0;
+    let b1 = a0;
+    let c0 = a0;
+    let c1 = a0;
+    let d0 = a0;
+    let d1 = a0;
+    for (const stop = group + 256; group < stop; group += 16, x += 16) {
+      const w0 = v128.load8x8_s(group);
+      const w1 = v128.load8x8_s(group, 8);
+      let pair = v128.load32_splat(x);
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, pair));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, pair));
+      pair = v128.load32_splat(x, 4);
+      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, pair));
+      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, pair));
+      pair = v128.load32_splat(x, 8);
+      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, pair));
+      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, pair));
+      pair = v128.load32_splat(x, 12);
+      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, pair));
+      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, pair));
+    }
+    leaveTokenQ16_32(y, a0, a1, scale0, scale1, v128.load32_splat(x));
+    leaveTokenQ16_32(y + 32, b0, b1, scale0, scale1, v128.load32_splat(x, 4));
+    leaveTokenQ16_32(y + 64, c0, c1, scale0, scale1, v128.load32_splat(x, 8));
+    leaveTokenQ16_32(y + 96, d0, d1, scale0, scale1, v128.load32_splat(x, 12));
+  }
+}
+
+function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+  const mask = kept(scratch, i32x4.splat(HALF_MASK));
+  const bias = kept(scratch, f32x4.splat(HALF_BIAS));
+  const ones = kept(scratch, i16x8.splat(1));
+  for (; blocks > 0; blocks--) {
+    const tail = x + 4 * 32 * X_BYTES;
+    let a0 = startSums(v128.load32_splat(tail), 128);
+    let b0 = startSums(v128.load32_splat(tail, 4), 128);
+    let c0 = startSums(v128.load32_splat(tail, 8), 128);
+    let d0 = startSums(v128.load32_splat(tail, 12), 128);
+    let a1 = a0;
+    let b1 = b0;
+    let c1 = c0;
+    let d1 = d0;
+    const scale0 = halvesToFloatsBy(v128.load16x4_s(group), mask, bias);
+    const scale1 = halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias);
+    group += 16;
+    for (const stop = group + 256; group < stop; group += 32, x += 16 * X_BYTES) {
+      const w0 = v128.load(group);
+      const w1 = v128.load(group, 16);
+      let columns = changetype<Columns>(x).even0();
+      a0 = dotWide(a0, w0, columns);
+      a1 = dotWide(a1, w1, columns);
+      columns = changetype<Columns>(x).even1();
+      b0 = dotWide(b0, w0, columns);
+      b1 = dotWide(b1, w1, columns);
+      columns = changetype<Columns>(x).even2();
+      c0 = dotWide(c0, w0, columns);
+      c1 = dotWide(c1, w1, columns);
+      columns = changetype<Columns>(x).even3();
+      d0 = dotWide(d0, w0, columns);
+      d1 = dotWide(d1, w1, columns);
+    }
+    leaveTokenQ8_32(y, a0, a1, ones, scale0, scale1, v128.load32_splat(tail, 16));
+    leaveTokenQ8_32(y + 32, b0, b1, ones, scale0, scale1, v128.load32_splat(tail, 20));
+    leaveTokenQ8_32(y + 64, c0, c1, ones, scale0, scale1, v128.load32_splat(tail, 24));
+    leaveTokenQ8_32(y + 96, d0, d1, ones, scale0, scale1, v128.load32_splat(tail, 28));
+    x = tail + 48;
+  }
 }

@@ -1,7 +1,7 @@
 // From integer sums to f32: what a block of products adds to 4 results of one token. Here, and only here, is the arithmetic of floats,
 // so that streaming one token and tiles of four add the same numbers in the same order.
 
-import { wholeSums } from "../dot";
+import { scaleSums, wholeSums } from "../dot";
 import { madd } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_MINIMA } from "./panel";
 
@@ -12,11 +12,27 @@ export function leaveQ8_32(y: v128, sums: v128, ones: v128, scale: v128, scaleX:
   return madd(y, f32x4.convert_i32x4_s(wholeSums(sums, ones)), f32x4.mul(scale, scaleX));
 }
 
+/** Q8_32: adds one block to the 8 results of one token at y. */
+// @ts-ignore: decorator
+@inline
+export function leaveTokenQ8_32(y: usize, sums0: v128, sums1: v128, ones: v128, scale0: v128, scale1: v128, scaleX: v128): void {
+  v128.store(y, leaveQ8_32(v128.load(y), sums0, ones, scale0, scaleX));
+  v128.store(y, leaveQ8_32(v128.load(y, 16), sums1, ones, scale1, scaleX), 16);
+}
+
 /** Q16_32: y + sums * (scale * scaleX); `sums`: i32x4. */
 // @ts-ignore: decorator
 @inline
 export function leaveQ16_32(y: v128, sums: v128, scale: v128, scaleX: v128): v128 {
   return madd(y, f32x4.convert_i32x4_s(sums), f32x4.mul(scale, scaleX));
+}
+
+/** Q16_32: adds one block to the 8 results of one token at y. */
+// @ts-ignore: decorator
+@inline
+export function leaveTokenQ16_32(y: usize, sums0: v128, sums1: v128, scale0: v128, scale1: v128, scaleX: v128): void {
+  v128.store(y, leaveQ16_32(v128.load(y), sums0, scale0, scaleX));
+  v128.store(y, leaveQ16_32(v128.load(y, 16), sums1, scale1, scaleX), 16);
 }
 
 /** Sum over all sub-blocks of minimum * sum of activations, for 4 rows of one token; `minima` at the rows, `sums` at the token. */
@@ -33,7 +49,7 @@ function minima<F>(minima: usize, sums: usize, step: usize): v128 {
 /** Adds one block to 4 results of one token at y. */
 // @ts-ignore: decorator
 @inline
-export function finishRowsQ8_256<F>(y: usize, panel: usize, rows: usize, products: v128, scaleX: v128, sums: usize, step: usize): void {
+function finishRowsQ8_256<F>(y: usize, panel: usize, rows: usize, products: v128, scaleX: v128, sums: usize, step: usize): void {
   const d = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_D), scaleX);
   let sum = madd(v128.load(y + rows), f32x4.convert_i32x4_s(products), d);
   if (changetype<F>(0).minimumBlock != 0) {
@@ -47,7 +63,7 @@ export function finishRowsQ8_256<F>(y: usize, panel: usize, rows: usize, product
 /** Where the sums for the minima begin, after the sums of the pairs: those of 16, then those of 32 columns. */
 // @ts-ignore: decorator
 @inline
-export function sumsOffset<F>(width: usize): usize {
+function sumsOffset<F>(width: usize): usize {
   return changetype<F>(0).minimumBlock == 32 ? 96 * width : 64 * width;
 }
 
@@ -60,4 +76,25 @@ export function finishQ8_256<F>(y: usize, panel: usize, products0: v128, product
   finishRowsQ8_256<F>(y, panel, 0, products0, scaleX, sums, 4);
   finishRowsQ8_256<F>(y, panel, 16, products1, scaleX, sums, 4);
   return tail + 116;
+}
+
+/** Adds the sums of one sub-block of one token, times its scales, to 32-bit sums in memory. */
+// @ts-ignore: decorator
+@inline
+export function scaleUp(products: usize, sums0: v128, sums1: v128, scales: usize): void {
+  v128.store(products, scaleSums(v128.load(products), sums0, v128.load(scales)));
+  v128.store(products, scaleSums(v128.load(products, 16), sums1, v128.load(scales, 16)), 16);
+}
+
+/** `finishQ8_256` for a tile of four tokens whose 32-bit sums lie at `products`. */
+// @ts-ignore: decorator
+@inline
+export function finishTileQ8_256<F>(y: usize, panel: usize, products: usize, tail: usize): usize {
+  const sums = tail + sumsOffset<F>(4);
+  for (let t: usize = 0; t < 4; t++, y += 32, products += 32) {
+    const scaleX = v128.load32_splat(tail + (t << 2), 448);
+    finishRowsQ8_256<F>(y, panel, 0, v128.load(products), scaleX, sums + (t << 2), 16);
+    finishRowsQ8_256<F>(y, panel, 16, v128.load(products, 16), scaleX, sums + (t << 2), 16);
+  }
+  return tail + 464;
 }

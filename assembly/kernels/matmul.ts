@@ -8,7 +8,8 @@
 //                                                     sequence of additions, whatever the tile, the chunk or the worker
 //
 // One token alone needs no panel: formats that have a `stream` multiply it straight from the packed bytes, with the same integers and the
-// same additions.
+// same additions. So do those that have a `streamTile` with a few tiles: decoding is then more work than it saves, and while it waits for
+// memory nothing is multiplied.
 //
 // Weights are read once for any number of tokens. Results of a chunk go on from those of the chunk before, in `sums` (L1/L2), and are
 // written to y at the end, or added to it.
@@ -75,15 +76,21 @@ class Matmul {
           continue;
         }
       }
+      let streams = false;
+      if (isDefined(changetype<F>(0).streamTile)) streams = tokens <= changetype<F>(0).streamTokens;
       let xChunk = this.x;
       for (let k = 0; k < columns; k += chunkColumns) {
         const width = min(chunkColumns, columns - k);
-        w = decode<F>(w, panel, width);
+        const packed = w;
+        if (streams) w += <usize>(width / changetype<F>(0).blockWeights) * changetype<F>(0).blockBytes * GROUP_ROWS;
+        else w = decode<F>(w, panel, width);
         const chunkBytes = activationBytes(kind, width);
         let x = this.x;
         let y = sums;
         for (let t = 0; t < tokens; t += TILE_TOKENS, y += TILE_TOKENS << 5) {
-          if (tokens - t == 1) {
+          if (streams) {
+            streamTile<F>(packed, x, xChunk - this.x, tokens - t, y, width, panel);
+          } else if (tokens - t == 1) {
             micro1<F>(panel, x + (xChunk - this.x), y, width);
           } else {
             micro4<F>(panel, x + ((xChunk - this.x) << 2), y, width);
@@ -110,6 +117,17 @@ class Matmul {
       v128.store(y, a);
       v128.store(y, b, 16);
     }
+  }
+}
+
+/** One tile of up to four tokens straight from the packed bytes of a chunk, `offset` bytes into the activations of a token. */
+// @ts-ignore: decorator
+@inline
+function streamTile<F>(packed: usize, x: usize, offset: usize, tokens: i32, y: usize, width: i32, panel: usize): void {
+  if (isDefined(changetype<F>(0).streamTile)) {
+    const blocks = width / changetype<F>(0).blockWeights;
+    if (tokens == 1) changetype<F>(0).stream(packed, x + offset, y, blocks, panel);
+    else changetype<F>(0).streamTile(packed, x + (offset << 2), y, blocks, panel, panel + PANEL_BYTES);
   }
 }
 

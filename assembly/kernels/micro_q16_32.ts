@@ -10,7 +10,7 @@
 // Registers: 8 sums, 2 weights, 1 activation.
 
 import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE } from "../formats/panel";
-import { leaveQ16_32 } from "../formats/sums";
+import { leaveQ16_32, leaveTokenQ16_32 } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
 export function microQ16_32x1(panel: usize, x: usize, y: usize, blocks: i32): void {
@@ -31,13 +31,6 @@ export function microQ16_32x1(panel: usize, x: usize, y: usize, blocks: i32): vo
   }
   v128.store(y, y0);
   v128.store(y, y1, 16);
-}
-
-// @ts-ignore: decorator
-@inline
-function finish(y: usize, panel: usize, sums0: v128, sums1: v128, scaleX: v128): void {
-  v128.store(y, leaveQ16_32(v128.load(y), sums0, v128.load(panel, PANEL_Q16_32_SCALE), scaleX));
-  v128.store(y, leaveQ16_32(v128.load(y, 16), sums1, v128.load(panel, PANEL_Q16_32_SCALE + 16), scaleX), 16);
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
@@ -67,10 +60,12 @@ export function microQ16_32x4(panel: usize, x: usize, y: usize, blocks: i32): vo
       d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, pair));
       d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, pair));
     }
-    finish(y, panel, a0, a1, v128.load32_splat(x));
-    finish(y + 32, panel, b0, b1, v128.load32_splat(x, 4));
-    finish(y + 64, panel, c0, c1, v128.load32_splat(x, 8));
-    finish(y + 96, panel, d0, d1, v128.load32_splat(x, 12));
+    const scale0 = v128.load(panel, PANEL_Q16_32_SCALE);
+    const scale1 = v128.load(panel, PANEL_Q16_32_SCALE + 16);
+    leaveTokenQ16_32(y, a0, a1, scale0, scale1, v128.load32_splat(x));
+    leaveTokenQ16_32(y + 32, b0, b1, scale0, scale1, v128.load32_splat(x, 4));
+    leaveTokenQ16_32(y + 64, c0, c1, scale0, scale1, v128.load32_splat(x, 8));
+    leaveTokenQ16_32(y + 96, d0, d1, scale0, scale1, v128.load32_splat(x, 12));
     x += 16;
   }
 }

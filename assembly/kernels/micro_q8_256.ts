@@ -14,7 +14,7 @@
 
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { PANEL_Q8_256_BYTES, PANEL_Q8_256_SCALES } from "../formats/panel";
-import { finishQ8_256, finishRowsQ8_256, sumsOffset } from "../formats/sums";
+import { finishQ8_256, finishTileQ8_256, scaleUp } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
 // @ts-ignore: decorator
@@ -44,14 +44,6 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
     }
     x = finishQ8_256<F>(y, panel, products0, products1, tail);
   }
-}
-
-/** Adds the sums of one sub-block, times its scales, to 32-bit sums in memory. */
-// @ts-ignore: decorator
-@inline
-function scaleUp(products: usize, sums0: v128, sums1: v128, scales: usize): void {
-  v128.store(products, scaleSums(v128.load(products), sums0, v128.load(scales)));
-  v128.store(products, scaleSums(v128.load(products, 16), sums1, v128.load(scales, 16)), 16);
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart; `scratch` takes 128 bytes of 32-bit sums. */
@@ -103,13 +95,6 @@ export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, 
       scaleUp(scratch + 96, d0, d1, scales);
       scales += 32;
     }
-    const sums = tail + sumsOffset<F>(4);
-    for (let t: usize = 0; t < 4; t++) {
-      const scaleX = v128.load32_splat(tail + (t << 2), 448);
-      const products = scratch + (t << 5);
-      finishRowsQ8_256<F>(y + (t << 5), panel, 0, v128.load(products), scaleX, sums + (t << 2), 16);
-      finishRowsQ8_256<F>(y + (t << 5), panel, 16, v128.load(products, 16), scaleX, sums + (t << 2), 16);
-    }
-    x = tail + 464;
+    x = finishTileQ8_256<F>(y, panel, scratch, tail);
   }
 }
