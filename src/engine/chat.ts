@@ -5,6 +5,7 @@ import type { BackgroundTokenizer, ChatMessage, ChatTemplate } from "../tokenize
 import { type Completion, collect, type GeneratedPart, type GenerateOptions } from "./generation.js";
 import { checkNames } from "./options.js";
 
+/** How a conversation begins. */
 export interface ChatOptions {
   /** What the system message says; none by default. */
   readonly system?: string;
@@ -92,6 +93,7 @@ export class Chat {
     this.#model.close();
   }
 
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -39,6 +39,7 @@ export interface GeneratedPart {
 /** "stop": a stop string, or a token that ends a text. "length": maxTokens, or the context is full. */
 export type FinishReason = "stop" | "length";
 
+/** Tokens that a generation read and wrote. */
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
@@ -48,6 +49,7 @@ export interface Usage {
   readonly seed: number;
 }
 
+/** How long a generation took. */
 export interface Timings {
   /** Evaluating the prompt, ms; and tokens per second. */
   readonly prefillMilliseconds: number;
@@ -57,6 +59,7 @@ export interface Timings {
   readonly decodeTokensPerSecond: number;
 }
 
+/** How a generation ended, and what it took. */
 export interface GenerationSummary {
   readonly finishReason: FinishReason;
   readonly usage: Usage;

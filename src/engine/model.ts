@@ -151,6 +151,7 @@ export class Model {
     return this.#disposed;
   }
 
+  /** `dispose`, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -13,6 +13,7 @@ export const samplerNames = [
   "temperature",
 ] as const;
 
+/** The name of a sampler, as the option `samplers` takes it. */
 export type SamplerName = (typeof samplerNames)[number];
 
 /** Penalises what would go on with a repetition, by `multiplier * base ** (tokens repeated - allowedLength)`. */

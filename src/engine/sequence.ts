@@ -98,6 +98,7 @@ export class Sequence {
     this.#client.close(this.#id);
   }
 
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -2,6 +2,8 @@
 
 export { GgufError } from "../errors.js";
 export { printable } from "../printable.js";
+export type { GgufInput } from "./encode-values.js";
+export type { HeaderTensor } from "./header.js";
 export { type GgufEntry, GgufMetadata } from "./metadata.js";
 export {
   type Gguf,
@@ -22,4 +24,4 @@ export {
   tensorTypes,
 } from "./tensor-types.js";
 export type { GgufArray, GgufInnerArray, GgufNumericArray, GgufScalarType, GgufType, GgufValue } from "./values.js";
-export { GgufWriter } from "./writer.js";
+export { GgufWriter, type TensorData } from "./writer.js";

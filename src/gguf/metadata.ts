@@ -22,14 +22,17 @@ export class GgufMetadata implements Iterable<[string, GgufValue]> {
     this.#entries = entries;
   }
 
+  /** How many keys there are. */
   get size(): number {
     return this.#entries.size;
   }
 
+  /** Whether there is such a key. */
   has(key: string): boolean {
     return this.#entries.has(key);
   }
 
+  /** The value of a key; undefined where there is no such key. */
   get(key: string): GgufValue | undefined {
     return this.#entries.get(key)?.value;
   }
@@ -39,18 +42,22 @@ export class GgufMetadata implements Iterable<[string, GgufValue]> {
     return this.#entries.get(key)?.type;
   }
 
+  /** The keys, in the order of the file. */
   keys(): IterableIterator<string> {
     return this.#entries.keys();
   }
 
+  /** The values, in the order of the file. */
   *values(): IterableIterator<GgufValue> {
     for (const { value } of this.#entries.values()) yield value;
   }
 
+  /** Keys and values, in the order of the file. */
   *entries(): IterableIterator<[string, GgufValue]> {
     for (const [key, { value }] of this.#entries) yield [key, value];
   }
 
+  /** `entries`, for `for ... of`. */
   [Symbol.iterator](): IterableIterator<[string, GgufValue]> {
     return this.entries();
   }
@@ -62,12 +69,14 @@ export class GgufMetadata implements Iterable<[string, GgufValue]> {
     throw this.#wrongType(key, "a number");
   }
 
+  /** The text of a key; undefined where there is no such key. @throws GgufError GGUF_METADATA_TYPE */
   getString(key: string): string | undefined {
     const value = this.get(key);
     if (value === undefined || typeof value === "string") return value;
     throw this.#wrongType(key, "a string");
   }
 
+  /** The truth value of a key; undefined where there is no such key. @throws GgufError GGUF_METADATA_TYPE */
   getBoolean(key: string): boolean | undefined {
     const value = this.get(key);
     if (value === undefined || typeof value === "boolean") return value;

@@ -56,9 +56,11 @@ export interface Gguf {
    * has changed or is closed, RangeError where the tensor has not so many bytes.
    */
   readTensor(tensor: GgufTensor, from?: number, bytes?: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Closes the file. What was read of it stays. */
   close(): Promise<void>;
 }
 
+/** How to open a file. */
 export interface OpenGgufOptions {
   /** Bytes of the header to read at a time; 1 MiB by default. */
   readonly windowBytes?: number;

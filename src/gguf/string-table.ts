@@ -48,6 +48,7 @@ export class StringTable implements Iterable<string> {
     return this.bytes.subarray(this.offsets[index], this.offsets[index + 1]);
   }
 
+  /** The strings, in order. */
   *[Symbol.iterator](): IterableIterator<string> {
     for (let index = 0; index < this.length; index++) yield this.at(index);
   }

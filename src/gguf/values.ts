@@ -22,6 +22,7 @@ export const scalarTypes = [
 /** The number of the array type. */
 export const ARRAY = 9;
 
+/** The type of a value that is no array. */
 export type GgufScalarType = Exclude<(typeof scalarTypes)[number], undefined>;
 
 /** A value's type: a scalar ("uint32"), an array of scalars ("uint32[]"), or an array of arrays ("array[]"). */
@@ -46,6 +47,7 @@ export interface GgufInnerArray {
   readonly value: GgufArray;
 }
 
+/** The value of a key that is an array. */
 export type GgufArray = GgufNumericArray | StringTable | readonly GgufInnerArray[];
 
 /** A metadata value; a 64-bit integer is a number where that is exact, else a bigint. */

@@ -33,6 +33,7 @@ interface Layout {
   readonly size: number;
 }
 
+/** Writes a GGUF file: keys and tensors first, then the bytes of each tensor. */
 export class GgufWriter {
   readonly #version: number;
   readonly #entries = new Map<string, { readonly type: GgufType; readonly encoded: Uint8Array }>();

@@ -17,6 +17,7 @@ export interface DownloadProgress {
   readonly totalBytes: number | undefined;
 }
 
+/** How to bring a model from the network. */
 export interface DownloadOptions {
   /** Makes no request: what is not in the cache is an error. Default: what HF_HUB_OFFLINE says. */
   readonly offline?: boolean;

@@ -3,6 +3,7 @@
 import { CriaError } from "../errors.js";
 import type { KvCacheType } from "../index.js";
 
+/** What to measure, and how often. */
 export interface BenchOptions {
   /** Paths. */
   readonly models: readonly string[];

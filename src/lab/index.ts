@@ -2,6 +2,7 @@
 
 export { type BenchResult, bench } from "./bench.js";
 export type { BenchOptions, BenchTest } from "./bench-tests.js";
+export type { Timing } from "./blackboard.js";
 export type { KernelRow, PeakName, PreparedCase } from "./cases/case.js";
 export { type KernelCase, type KernelName, kernelNames, kernelRows } from "./cases/table.js";
 export { LabTeam, type LabTeamOptions } from "./lab-team.js";

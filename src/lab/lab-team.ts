@@ -8,6 +8,7 @@ import { CONTROL, type Task, type Timing } from "./blackboard.js";
 import { type KernelCase, kernelNames, kernelRows } from "./cases/table.js";
 import { KernelLab } from "./kernels/index.js";
 
+/** How many workers, and which kernels. */
 export interface LabTeamOptions {
   /** Workers. Default: as many as a model has. */
   readonly threads?: number;
@@ -20,6 +21,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** Workers that run kernels side by side, and measure them. */
 export class LabTeam {
   readonly threads: number;
   /** The same kernels, on this thread. */
@@ -70,6 +72,7 @@ export class LabTeam {
     });
   }
 
+  /** Ends the workers. */
   async close(): Promise<void> {
     this.#die(new WorkerError("LAB_CLOSED", "the lab is closed"));
     await this.#team?.close();

@@ -2,6 +2,7 @@
 
 import { cpuTopology } from "../machine/cpu/topology.js";
 
+/** How large data are that stay in the caches, and that do not. */
 export interface Residence {
   /** Of weights that stay in the level 2 caches of one or two cores, beside what else is there. */
   readonly cachedBytes: number;

@@ -25,7 +25,8 @@ export interface FileType extends Mixture {
   readonly id: number;
 }
 
-type LayerRule = (layer: number, layers: number) => boolean;
+/** Whether a layer's tensor is given more bits. */
+export type LayerRule = (layer: number, layers: number) => boolean;
 
 // The first and the last eighth of the layers, and every third one between.
 const moreBits: LayerRule = (layer, layers) => {

@@ -1,4 +1,12 @@
 // `cria/quantize`: makes smaller models.
 
-export { type FileType, type FileTypeName, fileTypes, type Mixture, quantizedType } from "./file-types.js";
+export {
+  type FileType,
+  type FileTypeName,
+  fileTypes,
+  type LayerRule,
+  type Mixture,
+  type MixtureModel,
+  quantizedType,
+} from "./file-types.js";
 export { type QuantizeOptions, type QuantizeSummary, quantizeModel } from "./quantize-model.js";

@@ -12,6 +12,7 @@ import { EncoderPool } from "./encoder-pool.js";
 import { type FileType, type FileTypeName, fileTypes, quantizedType } from "./file-types.js";
 import { encodedPieces, floatTypes, weightsOf } from "./pieces.js";
 
+/** How to quantize a file. */
 export interface QuantizeOptions {
   /** What the file is to be: see `fileTypes`. */
   readonly type: FileTypeName;

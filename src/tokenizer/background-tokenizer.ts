@@ -20,6 +20,7 @@ const MOST_BREAKERS = 16;
 
 let nextKey = 0;
 
+/** A tokenizer that leaves long texts to a worker. */
 export class BackgroundTokenizer {
   readonly tokenizer: Tokenizer;
   readonly #keyed: KeyedTables;

@@ -26,6 +26,7 @@ export interface ChatContentPart {
   readonly [field: string]: unknown;
 }
 
+/** What a template is given beside the messages. */
 export interface RenderOptions {
   /** How the model's BOS and EOS are written. Default: empty. */
   readonly bosToken?: string;
@@ -42,6 +43,7 @@ export interface RenderOptions {
   readonly [variable: string]: unknown;
 }
 
+/** Where the worker that renders is found. */
 export interface ChatTemplateOptions {
   /** The folder in which `text-worker.js` lies, for programs whose bundler has moved this package's code. */
   readonly assets?: URL;

@@ -4,7 +4,9 @@ import { GgufError } from "../errors.js";
 
 /** The metadata of a GGUF file: a Map, or what `openGguf` gives. */
 export interface TokenizerMetadata {
+  /** The value of a key; undefined where there is no such key. */
   get(key: string): unknown;
+  /** Whether there is such a key. */
   has(key: string): boolean;
 }
 

@@ -12,6 +12,7 @@ import { type TokenizerModel, type TokenizerTables, tokenizerTables } from "./ta
 import { CONTROL, UNKNOWN, type Vocabulary } from "./vocabulary.js";
 import { wordPieceEncoder } from "./wordpiece.js";
 
+/** How to make ids of text. */
 export interface EncodeOptions {
   /** Whether control tokens that are written in the text, such as `<|eot_id|>`, become those tokens. Default false. */
   readonly special?: boolean;
@@ -22,11 +23,13 @@ export interface EncodeOptions {
   readonly bos?: boolean;
 }
 
+/** How to make text of ids. */
 export interface DecodeOptions {
   /** Whether control tokens are written out. Default false: they are hidden. */
   readonly special?: boolean;
 }
 
+/** How to make text of ids that come one by one. */
 export interface DecoderOptions extends DecodeOptions {
   /** Whether the ids go on from text before them, so that a space at their start stays. Default false. */
   readonly continues?: boolean;

@@ -44,6 +44,7 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
     this.#options = options;
   }
 
+  /** By what LangChain knows this kind of model. */
   override _llmType(): string {
     return "cria";
   }
@@ -58,12 +59,14 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
     return this.#model.tokenizer.encode(textOf(content), { bos: false }).length;
   }
 
+  /** What LangChain's `invoke` and `generate` call. */
   override async _generate(messages: BaseMessage[], options: this["ParsedCallOptions"]): Promise<ChatResult> {
     const completion = await this.#model.completeChat(chatMessages(messages), this.#generateOptions(options));
     const { text } = completion;
     return { generations: [{ text, message: new AIMessage({ content: text, ...this.#endOf(completion) }) }] };
   }
 
+  /** What LangChain's `stream` calls. */
   override async *_streamResponseChunks(
     messages: BaseMessage[],
     options: this["ParsedCallOptions"],

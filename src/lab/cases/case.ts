@@ -10,6 +10,7 @@ export type PeakName = "int8" | "int16" | "f32";
 
 /** A kernel with its buffers and random input. */
 export interface PreparedCase {
+  /** Runs the kernel once. */
   run(): void;
   /** Of one run: see PreparedKernel. */
   readonly bytes: number;
@@ -32,6 +33,7 @@ export interface KernelRow {
   share(shape: readonly number[], index: number, workers: number): readonly number[] | undefined;
   /** The multiplications that it is made of; undefined: its limit is memory alone. */
   peak(lab: KernelLab, format: string): PeakName | undefined;
+  /** Makes the buffers of a case, filled. */
   prepare(lab: KernelLab, format: string, shape: readonly number[]): PreparedCase;
 }
 

@@ -6,6 +6,7 @@ import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { dequantize, encode, rmsNorm, rope, swiGlu } from "./rows.js";
 
+/** How each kernel is measured. */
 export const kernelRows = {
   read,
   peak,
@@ -18,8 +19,10 @@ export const kernelRows = {
   swiGlu,
 } as const satisfies Readonly<Record<string, KernelRow>>;
 
+/** The name of a kernel that the lab measures. */
 export type KernelName = keyof typeof kernelRows;
 
+/** All kernels that the lab measures. */
 export const kernelNames = Object.keys(kernelRows) as readonly KernelName[];
 
 /** One kernel, in one format, of one shape. It survives JSON. */

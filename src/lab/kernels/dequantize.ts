@@ -5,6 +5,7 @@ import { rowBytes, type WeightFormat } from "./formats.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, openWorkspace, takeRows, type Workspace } from "./workspace.js";
 
+/** The shape of a dequantisation. */
 export interface DequantizeShape {
   /** ggml's name of the format, such as "Q4_0". */
   readonly format: string;

@@ -7,6 +7,7 @@ import { ropeFrequencies } from "../../model/rope.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
 
+/** The shape of an RMSNorm. */
 export interface RmsNormShape {
   readonly columns: number;
   /** Default 1. */
@@ -58,6 +59,7 @@ export class RmsNormKernel implements PreparedKernel {
   }
 }
 
+/** The shape of a rotary embedding. */
 export interface RopeShape {
   readonly heads: number;
   /** A multiple of 4; all dimensions are rotated. */
@@ -127,6 +129,7 @@ export class RopeKernel implements PreparedKernel {
   }
 }
 
+/** The shape of a SwiGLU. */
 export interface SwiGluShape {
   /** A multiple of 4. */
   readonly columns: number;

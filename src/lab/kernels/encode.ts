@@ -11,6 +11,7 @@ import { checkLength, floats, openWorkspace, type Workspace } from "./workspace.
 // Columns of one block.
 const blocks = { f32: 1, q8_32: 32, q8_256: 256, q16_32: 32 } as const satisfies Record<ActivationName, number>;
 
+/** The shape of an encoding of activations. */
 export interface EncodeShape {
   readonly activation: ActivationName;
   /** A multiple of the encoding's block: the last number of its name. */

@@ -56,6 +56,7 @@ export type {
   Workspace,
 };
 
+/** How to open the kernels. */
 export interface OpenKernelsOptions {
   /** Which build of the kernels. Default: the one that a model would run on, see `CRIA_KERNELS`. */
   readonly build?: KernelBuild;
@@ -117,14 +118,17 @@ export class KernelLab {
     return new DequantizeKernel(this.module, this.format(shape.format), shape);
   }
 
+  /** RMSNorm, row by row, times a weight. */
   rmsNorm(shape: RmsNormShape): RmsNormKernel {
     return new RmsNormKernel(this.module, shape);
   }
 
+  /** Rotary position embedding of consecutive positions. */
   rope(shape: RopeShape): RopeKernel {
     return new RopeKernel(this.module, shape);
   }
 
+  /** silu(gate) * up. */
   swiGlu(shape: SwiGluShape): SwiGluKernel {
     return new SwiGluKernel(this.module, shape);
   }

@@ -9,6 +9,7 @@
 import { intersection, parseCpuList } from "./cpu-list.js";
 import type { HostFiles } from "./host-files.js";
 
+/** A cache, and who shares it. */
 export interface CpuCache {
   readonly level: number;
   readonly type: "data" | "instruction" | "unified";

@@ -14,6 +14,7 @@
 import { parseCpuList } from "./cpu-list.js";
 import { type HostFiles, integer } from "./host-files.js";
 
+/** The processor time that a control group grants. */
 export interface CpuQuota {
   /** Processors' worth of time: 1.5 is 150 ms in each 100 ms. */
   readonly cpus: number;

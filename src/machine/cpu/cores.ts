@@ -12,6 +12,7 @@ import type { HostFiles } from "./host-files.js";
 /** Of a hybrid CPU's two kinds of cores. */
 export type CoreKind = "performance" | "efficiency";
 
+/** A physical core. */
 export interface Core {
   /** Its hardware threads. */
   readonly cpus: readonly number[];
