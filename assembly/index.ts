@@ -5,7 +5,7 @@
 export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/activations";
 export { attention, attentionScratchBytes, kvTileBytes, storeKv } from "./kernels/attention";
-export { addBias, swiGlu } from "./kernels/elementwise";
+export { addBias, geGlu, gelu, scale, swiGlu } from "./kernels/elementwise";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
 export { rmsNorm } from "./kernels/norm";
 export { peakF32, peakInt16, peakInt8, readBandwidth } from "./kernels/probe";

@@ -23,7 +23,7 @@ interface Text {
   readonly ids: readonly number[];
 }
 
-const names = hasReferenceData ? ["llama-gqa8", "llama-yarn", "qwen2", "qwen3"] : [];
+const names = hasReferenceData ? ["llama-gqa8", "llama-yarn", "qwen2", "qwen3", "gemma3"] : [];
 const files = names.flatMap((name) =>
   ["F32", "Q8_0"]
     .filter((type) => existsSync(referenceData(`architectures/${name}/${type}.gguf`)))

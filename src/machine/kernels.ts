@@ -81,6 +81,9 @@ export interface Kernels {
 
   rmsNorm(x: number, weight: number, y: number, columns: number, epsilon: number): void;
   swiGlu(gate: number, up: number, count: number, scratch: number): void;
+  geGlu(gate: number, up: number, count: number, scratch: number): void;
+  gelu(x: number, count: number, scratch: number): void;
+  scale(x: number, factor: number, count: number): void;
   addBias(y: number, bias: number, count: number): void;
   ropeTable(
     frequencies: number,

@@ -4,13 +4,14 @@ import { UnsupportedError } from "../errors.js";
 import type { Gguf } from "../gguf/index.js";
 import { printable } from "../gguf/index.js";
 import type { Architecture } from "./architecture.js";
+import { gemma3 } from "./gemma3.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { KeyReader } from "./key-reader.js";
 import { llama } from "./llama.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen3 } from "./qwen3.js";
 
-const architectures: Readonly<Record<string, Architecture>> = { llama, qwen2, qwen3 };
+const architectures: Readonly<Record<string, Architecture>> = { llama, qwen2, qwen3, gemma3 };
 
 /** The architecture of this name, from `general.architecture`. */
 export function architectureOf(name: string): Architecture {

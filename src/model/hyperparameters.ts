@@ -38,6 +38,8 @@ export type RopePairs = "neighbours" | "halves";
 export interface LayerAttention {
   /** Positions that a token sees back from its own, which is included; 0: all. */
   readonly window: number;
+  /** Positions after its own that it sees. */
+  readonly ahead: number;
   /** Which of `ropes` turns q and k. */
   readonly rope: number;
 }
@@ -63,8 +65,11 @@ export type RopeScaling =
       readonly betaSlow: number;
     };
 
+/** As many positions ahead as any text has. */
+export const ALL_AHEAD = 2 ** 30;
+
 // Bounds far beyond any real model, so that no product of two of them leaves the safe integers.
-export const LARGEST = { layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 31 - 1, vocab: 2 ** 24 };
+export const LARGEST = { layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 30, vocab: 2 ** 24 };
 
 /**
  * Reads the keys that all architectures have; every layer attends alike, and sees all positions before its own.
@@ -124,7 +129,7 @@ export function readHyperparameters(reader: KeyReader, ropePairs: RopePairs): Hy
     vocab,
     context,
     normEpsilon,
-    attention: new Array<LayerAttention>(layers).fill({ window: 0, rope: 0 }),
+    attention: new Array<LayerAttention>(layers).fill({ window: 0, ahead: 0, rope: 0 }),
     ropePairs,
     ropes: [readRope(reader, headDim, context)],
   };

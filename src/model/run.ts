@@ -100,8 +100,8 @@ export class Run {
     this.member.barrier();
   }
 
-  /** x = rows of the embedding; and RoPE's tables of each row. Ends with a barrier. */
-  embed(embedding: PlacedWeight): void {
+  /** x = rows of the embedding, times `scale`; and RoPE's tables of each row. Ends with a barrier. */
+  embed(embedding: PlacedWeight, scale = 1): void {
     const { h, kernels, step, layout } = this;
     const { x, xStride } = layout.buffers;
     const { index, workers } = this.member;
@@ -115,6 +115,7 @@ export class Run {
         source = raw;
       }
       kernels.dequantizeRow(embedding.type, source, h.dim, x + row * xStride, job);
+      if (scale !== 1) kernels.scale(x + row * xStride, scale, xStride / 4);
       for (let rope = 0; rope < h.ropes.length; rope++) {
         const pairs = h.ropes[rope]!.dimensions / 2;
         const frequencies = layout.frequencies + rope * ropeBytes(h);
@@ -149,6 +150,18 @@ export class Run {
     }
     this.barrier();
     return this.#shared;
+  }
+
+  /** x += norm(branch), for rows as wide as x. Ends with a barrier. */
+  addNormalised(norm: PlacedWeight, branch: number): void {
+    const { h, kernels, step } = this;
+    const { x, xStride } = this.layout.buffers;
+    for (let row = this.member.index; row < step.rows; row += this.member.workers) {
+      const from = branch + row * xStride;
+      kernels.rmsNorm(from, norm.address, from, h.dim, h.normEpsilon);
+      kernels.addBias(x + row * xStride, from, xStride / 4);
+    }
+    this.barrier();
   }
 
   /** Encodes rows of activations for the matmul that reads them. Ends with a barrier, or needs none. */
@@ -204,8 +217,11 @@ export class Run {
     }
   }
 
-  /** gate = silu(wGate . x) * (wUp . x): the pieces of both matrices go together, so that nobody waits in between. */
-  gatedMatmul(x: Encoded, gate: Product, up: Product): void {
+  /**
+   * gate = activation(wGate . x) * (wUp . x): the pieces of both matrices go together, so that nobody waits in between.
+   */
+  gatedMatmul(x: Encoded, gate: Product, up: Product, activation: "silu" | "gelu" = "silu"): void {
+    const gated = activation === "silu" ? this.kernels.swiGlu : this.kernels.geGlu;
     const groups = this.#pieceGroups(gate.weight);
     const all = groupsOf(gate.weight);
     const cell = this.member.openTickets();
@@ -216,7 +232,7 @@ export class Run {
       const offset = first * GROUP_ROWS * 4;
       for (let row = 0; row < this.step.rows; row++) {
         const skip = row * gate.stride + offset;
-        this.kernels.swiGlu(gate.y + skip, up.y + skip, (last - first) * GROUP_ROWS, this.#scratch);
+        gated(gate.y + skip, up.y + skip, (last - first) * GROUP_ROWS, this.#scratch);
       }
     }
   }
@@ -305,7 +321,7 @@ export class Run {
     const group = h.heads / h.kvHeads;
     const items = step.items * h.kvHeads;
     const scale = 1 / Math.sqrt(h.headDim);
-    const { window } = h.attention[layer]!;
+    const { window, ahead } = h.attention[layer]!;
     const cell = this.member.openTickets();
     for (let item = kernels.ticket(cell); item < items; item = kernels.ticket(cell)) {
       // The last items look back farthest: they go first, so that no worker begins a long one at the end.
@@ -326,7 +342,7 @@ export class Run {
         this.#kvHead(layer, head),
         pool.pageBytes,
         window,
-        0,
+        ahead,
         step.item(run, 4),
         attended + offset,
         qStride,

@@ -1,4 +1,4 @@
-// SwiGLU and the addition of a bias, against f64 and by their rule. SwiGLU is also where the kernels' own exp is seen by itself.
+// Gates, the addition of a bias and a factor, against f64 and by their rule. SwiGLU is also where the kernels' own exp is seen by itself.
 
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -56,6 +56,63 @@ describe.each(builds)("element by element (%s)", (build) => {
       [1e4, f(3e38), 0, 0, 0, Number.POSITIVE_INFINITY, Number.NaN, Number.NaN], // -infinity times 0
     );
     expect([...swiGlu([0, -0, 0, -0], [1, 1, 2, 2])]).toEqual([0, -0, 0, -0]);
+  });
+
+  function geGlu(gate: readonly number[], up: readonly number[]): Float32Array {
+    const to = arena.place(Float32Array.from(gate));
+    kernels.geGlu(to, arena.place(Float32Array.from(up)), gate.length, arena.room(EXP_TABLE_BYTES));
+    return arena.floats(to, gate.length);
+  }
+
+  function geluAlone(x: readonly number[]): Float32Array {
+    const to = arena.place(Float32Array.from(x));
+    kernels.gelu(to, x.length, arena.room(EXP_TABLE_BYTES));
+    return arena.floats(to, x.length);
+  }
+
+  const gelu = (x: number) => {
+    const z = 2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3);
+    return z >= 0 ? x / (1 + Math.exp(-z)) : (x * Math.exp(z)) / (1 + Math.exp(z));
+  };
+
+  it("geGlu is gelu with tanh, and multiplies by up", () => {
+    const gate: number[] = [];
+    for (let x = -12; x < 20; x += 1 / 256) gate.push(f(x));
+    for (let exponent = -120; exponent <= 30; exponent++) gate.push(2 ** exponent);
+    while (gate.length % 4 !== 0) gate.push(1);
+    const up = gate.map((_, i) => f(1 + i / 1000));
+    const ours = geGlu(gate, up);
+    expect(geluAlone(gate)).toEqual(geGlu(gate, new Array(gate.length).fill(1)));
+    for (const [i, x] of gate.entries()) {
+      // The exponent has a rounding of its own, which grows with it; where e^z is no normal number any more, 0 is near enough.
+      const tolerance = 5e-7 * (1 + Math.abs(x) ** 3 / 4) * Math.abs(gelu(x) * up[i]) + 1e-36;
+      expect(Math.abs(ours[i] - gelu(x) * up[i])).toBeLessThan(tolerance);
+      const tanh = 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+      expect(Math.abs(ours[i] - tanh * up[i])).toBeLessThan(1e-6 * (1 + Math.abs(x)) * up[i]);
+    }
+  });
+
+  it("geGlu at the ends: x for large x, 0 for large -x, infinity, and NaN where there is no number", () => {
+    const gate = [1e4, 3e38, -88, -1e4, -3e38, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+    const ours = geGlu(gate, new Array(8).fill(1));
+    expect([...ours.map((y) => y + 0)]).toEqual([
+      1e4,
+      f(3e38),
+      0,
+      0,
+      0,
+      Number.POSITIVE_INFINITY,
+      Number.NaN,
+      Number.NaN,
+    ]);
+    expect([...geGlu([0, -0, 0, -0], [1, 1, 2, 2])]).toEqual([0, -0, 0, -0]);
+  });
+
+  it("scale multiplies", () => {
+    const x = Float32Array.from({ length: 52 }, (_, i) => i / 7);
+    const at = arena.place(x);
+    kernels.scale(at, 1.7, 52);
+    expect(arena.floats(at, 52)).toEqual(x.map((value) => value * f(1.7)));
   });
 
   it("addBias adds", () => {

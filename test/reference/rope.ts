@@ -2,6 +2,12 @@
 
 import type { ReferenceModel } from "./forward.js";
 
+/** Of one position and pair. */
+export interface Angles {
+  readonly cos: number;
+  readonly sin: number;
+}
+
 /**
  * Cosine and sine for each position and pair: (n, ropeDim / 2).
  *
@@ -9,14 +15,16 @@ import type { ReferenceModel } from "./forward.js";
  * (Llama 3.1). Linear: divided by the factor. YaRN (Peng et al. 2023), as llama.cpp does it: fast pairs, which turn more than
  * 32 times within the original context, as plain; slow ones, less than once, as linear; a ramp between; and both cosine and
  * sine times 1 + 0.1 ln(factor).
+ *
+ * @param local of Gemma's layers with a window: another base, and no stretching
  */
-export function ropeTable(model: ReferenceModel, n: number, headDim: number): { cos: number; sin: number }[][] {
+export function ropeTable(model: ReferenceModel, n: number, headDim: number, local = false): Angles[][] {
   const ropeDim = model.key("rope.dimension_count") ?? headDim;
-  const base = model.key("rope.freq_base") ?? 10000;
+  const base = model.key(local ? "rope.freq_base_swa" : "rope.freq_base") ?? 10000;
   const frequencyFactors = model.tensor("rope_freqs.weight")?.values; // (ropeDim / 2)
   const scaling = model.text("rope.scaling.type") ?? "linear";
   if (!["none", "linear", "yarn"].includes(scaling)) throw new Error(`no reference for rope scaling "${scaling}"`);
-  const factor = scaling === "none" ? 1 : model.key("rope.scaling.factor") || 1;
+  const factor = scaling === "none" || local ? 1 : model.key("rope.scaling.factor") || 1;
 
   let magnitude = model.key("rope.scaling.attn_factor") ?? 1;
   let plainShare = (_pair: number): number => 0; // 1: the angle is plain, 0: divided by the factor
