@@ -7,7 +7,7 @@ export { activationBytes, encodeActivations } from "./kernels/activations";
 export { attention, attentionScratchBytes, kvTileBytes, storeKv } from "./kernels/attention";
 export { addBias, geGlu, gelu, scale, swiGlu } from "./kernels/elementwise";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
-export { rmsNorm } from "./kernels/norm";
+export { layerNorm, rmsNorm } from "./kernels/norm";
 export { peakF32, peakInt16, peakInt8, readBandwidth } from "./kernels/probe";
 export { formatLargest, quantizeRow, quantizeScratchBytes } from "./kernels/quantize";
 export { rope, ropeHalves, ropeTable } from "./kernels/rope";

@@ -11,7 +11,7 @@ const VOCAB = 512;
 export interface ArchitectureShape {
   readonly architecture: string;
   /** Keys of `<architecture>.`; numbers that are no integers are float32. */
-  readonly keys?: Readonly<Record<string, number>>;
+  readonly keys?: Readonly<Record<string, number | boolean>>;
   /** Whether the file has a tensor that files may lack. Default: none of them. */
   readonly has?: (name: string) => boolean;
 }
@@ -21,10 +21,11 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   const { architecture, has = () => false } = shape;
   const writer = new GgufWriter().set("general.architecture", "string", architecture);
   setVocabulary(writer, VOCAB);
-  const keys: Record<string, number> = {
+  const dim = 40;
+  const keys: Record<string, number | boolean> = {
     block_count: 4,
     context_length: 256,
-    embedding_length: 40,
+    embedding_length: dim,
     feed_forward_length: 52,
     "attention.head_count": 4,
     "attention.head_count_kv": 2,
@@ -33,13 +34,15 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     ...shape.keys,
   };
   for (const [key, value] of Object.entries(keys)) {
-    writer.set(`${architecture}.${key}`, Number.isInteger(value) ? "uint32" : "float32", value);
+    if (typeof value === "boolean") writer.set(`${architecture}.${key}`, "bool", value);
+    else writer.set(`${architecture}.${key}`, Number.isInteger(value) ? "uint32" : "float32", value);
   }
   for (const key of ["layer_norm_epsilon", "layer_norm_rms_epsilon"]) {
     writer.set(`${architecture}.attention.${key}`, "float32", 1e-5);
   }
-  writer.addTensor("token_embd.weight", "F32", [keys["embedding_length"], VOCAB]);
-  const empty = new Map([["token_embd.weight", new Uint8Array(keys["embedding_length"] * VOCAB * 4)]]);
+  writer.set("tokenizer.ggml.token_type_count", "uint32", 2);
+  writer.addTensor("token_embd.weight", "F32", [dim, VOCAB]);
+  const empty = new Map([["token_embd.weight", new Uint8Array(dim * VOCAB * 4)]]);
   const header = await openGguf(await writer.toBytes(empty));
   const specs = architectureOf(architecture).weights(readModel(header), has);
 

@@ -3,7 +3,7 @@
 
 import { CriaError } from "../errors.js";
 import { type Member, StepAborted } from "../machine/member.js";
-import { ABORT_FLAGS, LOGIT_ROWS, STEP_ROWS } from "../model/memory-plan.js";
+import { ABORT_FLAGS, LOGIT_ROWS } from "../model/memory-plan.js";
 import { type StepRun, writeStep } from "../model/step.js";
 import type { ParentPort } from "../worker-handle.js";
 import { GrammarCache } from "./constrained-text.js";
@@ -150,7 +150,7 @@ export class Leader {
   /** Starts waiting jobs, in order, as long as the KV pool has pages for all that they may come to need. */
   #admit(): void {
     for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
-      if (this.#active.length >= STEP_ROWS) return;
+      if (this.#active.length >= this.#program.blueprint.layout.rows) return;
       const named = "sequence" in request ? request.sequence : undefined;
       const sequence = named === undefined ? this.#cache.open(this.#temporary--, false) : this.#cache.get(named);
       if (sequence === undefined) {
@@ -222,16 +222,21 @@ export class Leader {
     for (const part of parts) this.#finishPart(part);
   }
 
-  /** The next token of every sequence that generates, then prompts, in order, as many rows as a step holds. */
+  /**
+   * The next token of every sequence that generates, then prompts, in order, as many rows as a step holds. An encoder takes texts in
+   * order, whole ones, as their tokens see each other.
+   */
   #formStep(): Part[] {
-    const decoding = this.#active.filter((job) => job.remaining === 1);
-    const prompts = this.#active.filter((job) => job.remaining > 1);
+    const { layout, hyperparameters } = this.#program.blueprint;
+    const { causal } = hyperparameters;
+    const decoding = this.#active.filter((job) => causal && job.remaining === 1);
+    const prompts = this.#active.filter((job) => !causal || job.remaining > 1);
     const parts: Part[] = [];
     let rows = 0;
     let logits = 0;
     let hidden = 0;
     const add = (job: Job, mostRows: number) => {
-      if (mostRows < 1) return;
+      if (mostRows < (causal ? 1 : job.remaining)) return;
       const run = job.next(mostRows, LOGIT_ROWS - logits);
       if (run === undefined) return;
       parts.push({ job, run, firstLogits: logits, firstHidden: hidden });
@@ -239,8 +244,8 @@ export class Leader {
       logits += run.logits.length;
       hidden += run.hidden.length;
     };
-    for (const job of decoding) add(job, STEP_ROWS - rows);
-    const most = rows > 0 ? Math.min(STEP_ROWS, rows + PREFILL_ROWS_BESIDE_DECODE) : STEP_ROWS;
+    for (const job of decoding) add(job, layout.rows - rows);
+    const most = rows > 0 ? Math.min(layout.rows, rows + PREFILL_ROWS_BESIDE_DECODE) : layout.rows;
     for (const job of prompts) add(job, most - rows);
     return parts;
   }

@@ -48,7 +48,7 @@ export interface LoadOptions {
   readonly contextSize?: number;
   /** Sequences of full length that the KV cache has room for. Default 1. */
   readonly sequences?: number;
-  /** Element type of the KV cache. Default f16. */
+  /** Element type of the KV cache. Default f16; of encoders, which keep keys and values of one layer only, f32. */
   readonly kvCache?: KvCacheType;
   /** Called with the fraction loaded, 0 to 1, some twenty times a second while the model loads. */
   readonly onProgress?: (fraction: number) => void;
@@ -191,7 +191,14 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
     2 ** 22,
   );
   const sequences = checkInteger("sequences", options.sequences ?? 1, 1, 4096);
-  const kvCache = checkChoice("kvCache", options.kvCache ?? "f16", ["f16", "f32", "q8_0"]);
+  if (hyperparameters.ropePairs === "none" && contextSize > hyperparameters.context) {
+    throw new CriaError(
+      "INVALID_OPTION",
+      `contextSize is ${contextSize}; the model has learned ${hyperparameters.context} positions`,
+    );
+  }
+  const kvDefault = hyperparameters.causal ? "f16" : "f32";
+  const kvCache = checkChoice("kvCache", options.kvCache ?? kvDefault, ["f16", "f32", "q8_0"]);
   if (kvCache === "q8_0" && hyperparameters.headDim % 32 !== 0) {
     throw new UnsupportedError(
       "UNSUPPORTED_KV_CACHE",
@@ -238,6 +245,7 @@ function describe(gguf: Gguf, planned: PlannedModel, started: Started): ModelInf
     layers: h.layers,
     heads: h.heads,
     kvHeads: h.kvHeads,
+    generates: h.causal,
     embedding: {
       dimensions: h.dim,
       pooling: defaultPooling(gguf.metadata.getNumber(`${h.architecture}.pooling_type`)),

@@ -35,6 +35,8 @@ export interface ModelInfo {
   readonly layers: number;
   readonly heads: number;
   readonly kvHeads: number;
+  /** Whether it generates text. If not, it is an encoder, whose tokens see what comes after them: it embeds. */
+  readonly generates: boolean;
   readonly embedding: EmbeddingInfo;
   /** Workers that compute steps of one row (decode), and of several (prefill, batches). */
   readonly threads: number;

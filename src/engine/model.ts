@@ -63,7 +63,8 @@ export class Model {
    * Continues a prompt, part by part. A text gets BOS as the file's flags say; control tokens in it stay text. Leaving the loop early
    * ends the generation.
    *
-   * @throws ContextError when the prompt leaves no room for a token, CriaError INVALID_OPTION, WorkerError; rejects with signal.reason
+   * @throws ContextError when the prompt leaves no room for a token, UnsupportedError NO_GENERATION for an encoder, CriaError
+   * INVALID_OPTION, WorkerError; rejects with signal.reason
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
     return this.#generate("generate", () => this.#promptIds(prompt), undefined, options);
@@ -77,10 +78,11 @@ export class Model {
   /**
    * A conversation, by the file's chat template. Its part of the KV cache may be given to others while it waits, and is made again then.
    *
-   * @throws UnsupportedError when the file has no chat template
+   * @throws UnsupportedError when the file has no chat template, or the model is an encoder (NO_GENERATION)
    */
   chat(options: ChatOptions = {}): Chat {
     this.#check();
+    this.#checkGenerates("chat");
     const chatTemplate = this.#chatTemplate();
     const sequence = this.#nextSequence++;
     this.#parts.client.tell({ type: "open", sequence, evictable: true });
@@ -117,9 +119,14 @@ export class Model {
     return collect(this.generateChat(messages, options));
   }
 
-  /** An empty sequence, for people who write their own sampling. */
+  /**
+   * An empty sequence, for people who write their own sampling.
+   *
+   * @throws UnsupportedError NO_GENERATION for an encoder
+   */
   createSequence(): Sequence {
     this.#check();
+    this.#checkGenerates("createSequence");
     const { contextSize } = this.#parts;
     const limits = { contextSize, vocabularySize: this.info.vocabularySize };
     return new Sequence(this.#parts.client, () => this.#nextSequence++, limits);
@@ -160,6 +167,15 @@ export class Model {
     if (this.#disposed !== undefined) throw new CriaError("DISPOSED", "the model is disposed of");
   }
 
+  #checkGenerates(call: string): void {
+    const { generates, architecture } = this.info;
+    if (generates) return;
+    throw new UnsupportedError(
+      "NO_GENERATION",
+      `${call}: the model (${architecture}) is an encoder, which generates no text; embed makes vectors of texts`,
+    );
+  }
+
   async *#generate(
     call: string,
     prompt: () => Promise<Int32Array>,
@@ -167,6 +183,7 @@ export class Model {
     options: GenerateOptions,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
+    this.#checkGenerates(call);
     options.signal?.throwIfAborted();
     const { client, text, contextSize } = this.#parts;
     const ids = await abortable(prompt(), options.signal);

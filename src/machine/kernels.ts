@@ -80,6 +80,7 @@ export interface Kernels {
   ): void;
 
   rmsNorm(x: number, weight: number, y: number, columns: number, epsilon: number): void;
+  layerNorm(x: number, weight: number, bias: number, y: number, columns: number, epsilon: number): void;
   swiGlu(gate: number, up: number, count: number, scratch: number): void;
   geGlu(gate: number, up: number, count: number, scratch: number): void;
   gelu(x: number, count: number, scratch: number): void;

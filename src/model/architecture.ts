@@ -42,6 +42,10 @@ export interface Architecture {
   forward(run: Run): void;
 }
 
+export function embedding(name: string, rows: number, columns: number): WeightSpec {
+  return { name, role: "embedding", rows, columns };
+}
+
 export function matrix(name: string, rows: number, columns: number): WeightSpec {
   return { name, role: "matrix", rows, columns };
 }
@@ -61,9 +65,7 @@ export function decoderWeights(
   layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs,
 ): readonly WeightSpec[] {
   const tied = !has("output.weight");
-  const specs: WeightSpec[] = [
-    { name: "token_embd.weight", role: tied ? "matrix" : "embedding", rows: h.vocab, columns: h.dim },
-  ];
+  const specs: WeightSpec[] = [(tied ? matrix : embedding)("token_embd.weight", h.vocab, h.dim)];
   for (let layer = 0; layer < h.layers; layer++) specs.push(...Object.values(layerSpecs(h, layer)));
   specs.push(vector("output_norm.weight", h.dim));
   if (!tied) specs.push(matrix("output.weight", h.vocab, h.dim));

@@ -4,14 +4,25 @@ import { UnsupportedError } from "../errors.js";
 import type { Gguf } from "../gguf/index.js";
 import { printable } from "../gguf/index.js";
 import type { Architecture } from "./architecture.js";
+import { bert } from "./bert.js";
+import { gemmaEmbedding } from "./gemma-embedding.js";
 import { gemma3 } from "./gemma3.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { KeyReader } from "./key-reader.js";
 import { llama } from "./llama.js";
+import { nomicBert } from "./nomic-bert.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen3 } from "./qwen3.js";
 
-const architectures: Readonly<Record<string, Architecture>> = { llama, qwen2, qwen3, gemma3 };
+const architectures: Readonly<Record<string, Architecture>> = {
+  llama,
+  qwen2,
+  qwen3,
+  gemma3,
+  bert,
+  "nomic-bert": nomicBert,
+  "gemma-embedding": gemmaEmbedding,
+};
 
 /** The architecture of this name, from `general.architecture`. */
 export function architectureOf(name: string): Architecture {

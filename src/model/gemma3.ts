@@ -16,7 +16,7 @@ function forward(run: Run): void {
 export function gemmaLayers(run: Run): void {
   const { buffers } = run.layout;
 
-  run.embed(run.weight("token_embd.weight"), Math.sqrt(run.h.dim)); // x (rows, dim)
+  run.embed(run.weight("token_embd.weight"), { scale: Math.sqrt(run.h.dim) }); // x (rows, dim)
 
   for (let layer = 0; layer < run.h.layers; layer++) {
     const w = run.layer(layer, gemmaLayerSpecs);
@@ -80,7 +80,7 @@ export function gemmaLayerSpecs(h: Hyperparameters, layer: number) {
  * everything, with the file's RoPE; the others see a window, with a RoPE of base `rope.freq_base_swa` and no scaling.
  */
 export function readGemma(reader: KeyReader): Hyperparameters {
-  const h = readHyperparameters(reader, "halves");
+  const h = readHyperparameters(reader, { ropePairs: "halves", norm: "rms" });
   const window = reader.integer("attention.sliding_window", 0, 0, LARGEST.context);
   const pattern = reader.integer("attention.sliding_window_pattern", 6, 1, LARGEST.layers);
   const [everywhere] = h.ropes;

@@ -22,17 +22,28 @@ export interface Hyperparameters {
   readonly vocab: number;
   /** `context_length`: positions that the model was trained for. */
   readonly context: number;
-  /** `attention.layer_norm_rms_epsilon` */
+  /** `attention.layer_norm_rms_epsilon`, or `attention.layer_norm_epsilon` of the full norm. */
   readonly normEpsilon: number;
+  /** `attention.causal`: a token sees what is before it, and no more. If not, the model is an encoder of texts: it generates none. */
+  readonly causal: boolean;
+  /** `tokenizer.ggml.token_type_count`: rows of `token_types.weight`. */
+  readonly tokenTypes: number;
   /** How each layer attends. */
   readonly attention: readonly LayerAttention[];
-  /** Which elements of a head RoPE turns together: 2 i and 2 i + 1, or i and i + half of the rotated ones. */
+  /** Which elements of a head RoPE turns together: 2 i and 2 i + 1, or i and i + half of the rotated ones; none: positions are learned. */
   readonly ropePairs: RopePairs;
-  /** The ways in which layers turn q and k. */
+  /** The ways in which layers turn q and k: none, if positions are learned. */
   readonly ropes: readonly RopeParameters[];
 }
 
-export type RopePairs = "neighbours" | "halves";
+export type RopePairs = "neighbours" | "halves" | "none";
+
+/** What the keys do not say. */
+export interface Traits {
+  readonly ropePairs: RopePairs;
+  /** rms: RMSNorm; layer: the full one, with a mean and biases. */
+  readonly norm: "rms" | "layer";
+}
 
 /** How a layer attends. */
 export interface LayerAttention {
@@ -72,10 +83,10 @@ export const ALL_AHEAD = 2 ** 30;
 export const LARGEST = { layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 30, vocab: 2 ** 24 };
 
 /**
- * Reads the keys that all architectures have; every layer attends alike, and sees all positions before its own.
+ * Reads the keys that all architectures have; every layer attends alike, and sees all positions, or all before its own.
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
-export function readHyperparameters(reader: KeyReader, ropePairs: RopePairs): Hyperparameters {
+export function readHyperparameters(reader: KeyReader, { ropePairs, norm }: Traits): Hyperparameters {
   const { gguf, architecture } = reader;
   const layers = reader.integer("block_count", undefined, 1, LARGEST.layers);
   const dim = reader.integer("embedding_length", undefined, 4, LARGEST.dim);
@@ -107,10 +118,10 @@ export function readHyperparameters(reader: KeyReader, ropePairs: RopePairs): Hy
       `a mixture of ${experts} experts (${architecture}.expert_count); supported: dense models`,
     );
   }
-  const normEpsilon = reader.number("attention.layer_norm_rms_epsilon", undefined);
-  if (!(normEpsilon > 0 && normEpsilon < 1)) {
-    throw reader.error("attention.layer_norm_rms_epsilon", `${normEpsilon} is not between 0 and 1`);
-  }
+  const epsilonKey = norm === "rms" ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
+  const normEpsilon = reader.number(epsilonKey, undefined);
+  if (!(normEpsilon > 0 && normEpsilon < 1)) throw reader.error(epsilonKey, `${normEpsilon} is not between 0 and 1`);
+  const causal = reader.boolean("attention.causal", true);
   const embedding = gguf.tensor("token_embd.weight");
   const vocab = embedding?.shape[1] ?? 0;
   if (vocab < 1 || vocab > LARGEST.vocab) {
@@ -129,9 +140,11 @@ export function readHyperparameters(reader: KeyReader, ropePairs: RopePairs): Hy
     vocab,
     context,
     normEpsilon,
-    attention: new Array<LayerAttention>(layers).fill({ window: 0, ahead: 0, rope: 0 }),
+    causal,
+    tokenTypes: gguf.metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0,
+    attention: new Array<LayerAttention>(layers).fill({ window: 0, ahead: causal ? 0 : ALL_AHEAD, rope: 0 }),
     ropePairs,
-    ropes: [readRope(reader, headDim, context)],
+    ropes: ropePairs === "none" ? [] : [readRope(reader, headDim, context)],
   };
 }
 

@@ -70,7 +70,7 @@ function layerSpecs(h: Hyperparameters, layer: number) {
 
 /** The keys that all have, and Mistral's window. */
 function hyperparameters(reader: KeyReader): Hyperparameters {
-  const h = readHyperparameters(reader, "neighbours");
+  const h = readHyperparameters(reader, { ropePairs: "neighbours", norm: "rms" });
   const window = reader.integer("attention.sliding_window", 0, 0, LARGEST.context);
   return { ...h, attention: h.attention.map((layer) => ({ ...layer, window })) };
 }

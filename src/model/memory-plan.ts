@@ -10,8 +10,13 @@ import type { Hyperparameters } from "./hyperparameters.js";
 import { stepBytes } from "./step.js";
 import type { Weight } from "./weights.js";
 
-/** Rows (tokens) of one step at most: a prefill chunk. GEMM is as fast with 128 as with 512, and aborts come sooner. */
+/**
+ * Rows (tokens) of one step at most: a prefill chunk. GEMM is as fast with 128 as with 512, and aborts come sooner. A step of an encoder
+ * has room for a whole text, whose tokens see each other.
+ */
 export const STEP_ROWS = 128;
+/** Texts that a step of an encoder has pages for, beside those of a text of full length. */
+const ENCODER_TEXTS = 32;
 /** Rows of one step that may have logits. */
 export const LOGIT_ROWS = 32;
 /** Abort flags: one int32 for each request under way. */
@@ -27,6 +32,8 @@ const WASM_PAGE = 65536;
 
 /** Where things lie: byte offsets in the shared memory. */
 export interface Layout {
+  /** Rows of one step at most. */
+  readonly rows: number;
   readonly control: number;
   readonly aborts: number;
   readonly progress: number;
@@ -64,8 +71,10 @@ export interface Buffers {
   readonly logits: number; // (LOGIT_ROWS, vocab)
   readonly logitStride: number;
   readonly rope: number; // (ropes, rows, 2 * headDim) cosines and sines
-  readonly encoded: number; // activations, encoded in up to 4 ways
-  readonly encodedBytes: number; // of one way
+  readonly encoded: number; // activations, encoded in the ways that the matrices' formats ask for
+  readonly encodedSlots: readonly number[]; // where way 1 .. 4 lies in `encoded`
+  readonly encodedRowSlots: readonly number[]; // and where in the encodings of a single row
+  readonly encodedRowBytes: number; // of a single row, all ways
 }
 
 /** Bytes by purpose, as `cria inspect` shows them. */
@@ -93,7 +102,9 @@ export interface PlanOptions {
 export interface KvPool {
   readonly kind: number;
   readonly tileBytes: number;
-  /** One page: k and v of 64 positions, of all layers and KV heads. */
+  /** Layers whose k and v are kept: all, or one after another in an encoder, which never looks back at them. */
+  readonly layers: number;
+  /** One page: k and v of 64 positions, of those layers and all KV heads. */
   readonly pageBytes: number;
   readonly pages: number;
   /** Entries of one sequence's page table. */
@@ -110,12 +121,13 @@ export function planMemory(
   kernels: Kernels,
 ): { layout: Layout; pool: KvPool; plan: MemoryPlan } {
   const arena = new Arena(1024); // address 0 stays unused
+  const rows = stepRows(h, options.contextSize);
   const pool = poolOf(h, options, kernels);
 
   const control = arena.take(TEAM_BYTES);
   const aborts = arena.take(ABORT_FLAGS * 4);
   const progress = arena.take(64);
-  const step = arena.take(stepBytes(STEP_ROWS));
+  const step = arena.take(stepBytes(rows));
   const pageTables = arena.take(pool.tables * pool.pagesPerSequence * 4);
   const frequencies = arena.take(h.ropes.length * ropeBytes(h));
   const controlBytes = arena.end;
@@ -126,10 +138,10 @@ export function planMemory(
   const kv = arena.take(pool.pages * pool.pageBytes);
   const kvBytes = arena.end - controlBytes - weightBytes;
 
-  const buffers = takeBuffers(h, arena, kernels);
+  const buffers = takeBuffers(h, weights, rows, arena, kernels);
   const activationBytes = arena.end - controlBytes - weightBytes - kvBytes;
 
-  const scratchBytes = aligned(workerScratch(h, weights, kernels));
+  const scratchBytes = aligned(workerScratch(h, weights, rows, buffers.encodedRowBytes, kernels));
   const scratch = arena.take(scratchBytes * options.workers);
   const total = Math.ceil(arena.end / WASM_PAGE) * WASM_PAGE;
 
@@ -151,6 +163,7 @@ export function planMemory(
   }
   return {
     layout: {
+      rows,
       control,
       aborts,
       progress,
@@ -168,30 +181,44 @@ export function planMemory(
   };
 }
 
+function stepRows(h: Hyperparameters, contextSize: number): number {
+  return h.causal ? STEP_ROWS : Math.max(STEP_ROWS, Math.ceil(contextSize / QUERY_ROWS) * QUERY_ROWS);
+}
+
 function poolOf(h: Hyperparameters, options: PlanOptions, kernels: Kernels): KvPool {
   const tileBytes = kernels.kvTileBytes(options.kvKind, h.headDim);
   const pagesPerSequence = Math.ceil(options.contextSize / PAGE);
+  const layers = h.causal ? h.layers : 1;
+  const pages = pagesPerSequence * options.sequences + (h.causal ? 0 : ENCODER_TEXTS);
   return {
     kind: options.kvKind,
     tileBytes,
-    pageBytes: h.layers * h.kvHeads * 2 * tileBytes,
-    pages: pagesPerSequence * options.sequences,
+    layers,
+    pageBytes: layers * h.kvHeads * 2 * tileBytes,
+    pages,
     pagesPerSequence,
-    // A step may hold a sequence for every row, beside those that wait.
-    tables: options.sequences + STEP_ROWS,
+    // A step may hold a sequence for every row, beside those that wait; of an encoder each has a page.
+    tables: h.causal ? options.sequences + STEP_ROWS : pages,
   };
 }
 
-function takeBuffers(h: Hyperparameters, arena: Arena, kernels: Kernels): Buffers {
+function takeBuffers(
+  h: Hyperparameters,
+  weights: readonly Weight[],
+  stepRows: number,
+  arena: Arena,
+  kernels: Kernels,
+): Buffers {
   const rowBytes = (columns: number) => Math.ceil(columns / GROUP_ROWS) * GROUP_ROWS * 4;
-  const rows = (stride: number) => arena.take(STEP_ROWS * stride);
+  const rows = (stride: number) => arena.take(stepRows * stride);
   const xStride = rowBytes(h.dim);
   const qStride = rowBytes(h.heads * h.headDim);
   const kvStride = rowBytes(h.kvHeads * h.headDim);
   const ffnStride = rowBytes(h.ffn);
   const logitStride = rowBytes(h.vocab);
   const widest = Math.max(h.dim, h.heads * h.headDim, h.ffn);
-  const encodedBytes = aligned(STEP_ROWS * encodedRowBytes(widest, kernels));
+  const encoded = encodedSlots(weights, widest, stepRows, kernels);
+  const encodedRow = encodedSlots(weights, widest, 1, kernels);
   return {
     x: rows(xStride),
     xStride,
@@ -206,11 +233,13 @@ function takeBuffers(h: Hyperparameters, arena: Arena, kernels: Kernels): Buffer
     up: rows(ffnStride),
     ffnStride,
     hidden: rows(xStride),
-    logits: arena.take(LOGIT_ROWS * logitStride),
+    logits: arena.take(h.causal ? LOGIT_ROWS * logitStride : 0),
     logitStride,
     rope: rows(h.ropes.length * 2 * h.headDim * 4),
-    encoded: arena.take(encodedBytes * ENCODINGS),
-    encodedBytes,
+    encoded: arena.take(encoded.bytes),
+    encodedSlots: encoded.slots,
+    encodedRowSlots: encodedRow.slots,
+    encodedRowBytes: encodedRow.bytes,
   };
 }
 
@@ -219,25 +248,37 @@ export function ropeBytes(h: Hyperparameters): number {
   return (h.headDim / 2) * 8;
 }
 
-/** Ways of encoding activations: F32, Q8_32, Q8_256, Q16_32. */
-const ENCODINGS = 4;
-
-/** Bytes of one row of `columns` activations in its largest encoding; blocks may be cut off at the end of a row. */
-function encodedRowBytes(columns: number, kernels: Kernels): number {
-  const whole = Math.ceil(columns / 256) * 256;
-  let most = 0;
-  for (let kind = 1; kind <= ENCODINGS; kind++) most = Math.max(most, kernels.activationBytes(kind, whole));
-  return most;
+/** Room for `rows` rows of `columns` activations, in each of the ways that the matrices' formats ask for. */
+function encodedSlots(
+  weights: readonly Weight[],
+  columns: number,
+  rows: number,
+  kernels: Kernels,
+): { slots: number[]; bytes: number } {
+  const whole = Math.ceil(columns / 256) * 256; // blocks may be cut off at the end of a row
+  const slots: number[] = [];
+  let bytes = 0;
+  for (const { role, type } of weights) {
+    const kind = kernels.formatActivation(type);
+    if (role !== "matrix" || slots[kind] !== undefined) continue;
+    slots[kind] = bytes;
+    bytes += aligned(rows * kernels.activationBytes(kind, whole));
+  }
+  return { slots, bytes };
 }
 
 /** One worker's scratch: it loads, multiplies or attends, one at a time. */
-function workerScratch(h: Hyperparameters, weights: readonly Weight[], kernels: Kernels): number {
+function workerScratch(
+  h: Hyperparameters,
+  weights: readonly Weight[],
+  rows: number,
+  encodedRowBytes: number,
+  kernels: Kernels,
+): number {
   const longestRow = Math.max(...weights.map((weight) => weight.rowBytes));
-  const widest = Math.max(h.dim, h.heads * h.headDim, h.ffn);
-  const privateRow = ENCODINGS * aligned(encodedRowBytes(widest, kernels)) + aligned(widest * 4);
   return Math.max(
     aligned(Math.max(STAGING_BYTES, longestRow * GROUP_ROWS)) + 64,
-    aligned(kernels.matmulScratchBytes(STEP_ROWS)) + privateRow,
+    aligned(kernels.matmulScratchBytes(rows)) + encodedRowBytes + aligned(h.dim * 4),
     aligned(kernels.attentionScratchBytes(h.headDim, QUERY_ROWS * (h.heads / h.kvHeads))),
     longestRow + 64 + h.dim * 4,
   );

@@ -6,5 +6,5 @@ import { llama } from "./llama.js";
 
 export const qwen2: Architecture = {
   ...llama,
-  hyperparameters: (reader) => readHyperparameters(reader, "halves"),
+  hyperparameters: (reader) => readHyperparameters(reader, { ropePairs: "halves", norm: "rms" }),
 };

@@ -65,7 +65,7 @@ function layerSpecs(h: Hyperparameters, layer: number) {
 }
 
 export const qwen3: Architecture = {
-  hyperparameters: (reader) => readHyperparameters(reader, "halves"),
+  hyperparameters: (reader) => readHyperparameters(reader, { ropePairs: "halves", norm: "rms" }),
   weights: (h, has) => decoderWeights(h, has, layerSpecs),
   forward,
 };

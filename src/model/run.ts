@@ -8,7 +8,7 @@ import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { LayerSpecs, LayerWeights } from "./architecture.js";
 import type { Hyperparameters } from "./hyperparameters.js";
-import { type KvPool, type Layout, type PlacedWeight, ropeBytes, STEP_ROWS } from "./memory-plan.js";
+import { type KvPool, type Layout, type PlacedWeight, ropeBytes } from "./memory-plan.js";
 import { Step } from "./step.js";
 
 /** What every worker knows of a model; posted by the thread that loads it. */
@@ -20,18 +20,30 @@ export interface Blueprint {
   readonly ropeMagnitudes: readonly number[];
 }
 
-/** Activations encoded in up to four ways: the way `kind` (1 .. 4) lies at base + (kind - 1) * slotBytes. */
+/** Activations encoded in up to four ways: the way `kind` (1 .. 4) lies at base + slots[kind]. */
 interface Encoded {
   readonly base: number;
-  readonly slotBytes: number;
+  readonly slots: readonly number[];
 }
 
 /** Where a matmul writes: f32 rows, `stride` bytes apart. */
 export interface Product {
   readonly weight: PlacedWeight;
   readonly bias?: PlacedWeight | undefined;
+  /** What becomes of y behind the bias. */
+  readonly activation?: "gelu";
   readonly y: number;
   readonly stride: number;
+}
+
+/** What is done to the rows of an embedding. */
+interface EmbedSteps {
+  /** They are multiplied by it. */
+  readonly scale?: number;
+  /** Row 0 of these is added: the type of all tokens. */
+  readonly types?: PlacedWeight | undefined;
+  /** The row of the token's position is added. */
+  readonly positions?: PlacedWeight;
 }
 
 // Each worker's share of a matmul comes in about this many pieces, so that a worker that is held up leaves the rest to others.
@@ -47,6 +59,7 @@ export class Run {
 
   readonly #weights: ReadonlyMap<string, PlacedWeight>;
   readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
   readonly #magnitudes: readonly number[];
   readonly #layers: unknown[] = [];
   readonly #scratch: number;
@@ -64,12 +77,14 @@ export class Run {
     this.step = new Step(new Int32Array(member.memory.buffer, layout.step));
     this.#weights = new Map(layout.weights.map((weight) => [weight.name, weight]));
     this.#words = new Int32Array(member.memory.buffer);
+    this.#bytes = new Uint8Array(member.memory.buffer);
     this.#magnitudes = blueprint.ropeMagnitudes;
     this.#scratch = layout.scratch + member.index * layout.scratchBytes;
-    this.#shared = { base: layout.buffers.encoded, slotBytes: layout.buffers.encodedBytes };
-    const own = this.#scratch + Math.ceil(member.kernels.matmulScratchBytes(STEP_ROWS) / 64) * 64;
-    this.#own = { base: own, slotBytes: layout.buffers.encodedBytes / STEP_ROWS };
-    this.#ownNormed = own + 4 * this.#own.slotBytes;
+    const { buffers } = layout;
+    this.#shared = { base: buffers.encoded, slots: buffers.encodedSlots };
+    const own = this.#scratch + Math.ceil(member.kernels.matmulScratchBytes(layout.rows) / 64) * 64;
+    this.#own = { base: own, slots: buffers.encodedRowSlots };
+    this.#ownNormed = own + buffers.encodedRowBytes;
   }
 
   weight(name: string): PlacedWeight {
@@ -100,8 +115,8 @@ export class Run {
     this.member.barrier();
   }
 
-  /** x = rows of the embedding, times `scale`; and RoPE's tables of each row. Ends with a barrier. */
-  embed(embedding: PlacedWeight, scale = 1): void {
+  /** x = rows of the embedding, and what is done to them; and RoPE's tables of each row. Ends with a barrier. */
+  embed(embedding: PlacedWeight, { scale = 1, types, positions }: EmbedSteps = {}): void {
     const { h, kernels, step, layout } = this;
     const { x, xStride } = layout.buffers;
     const { index, workers } = this.member;
@@ -116,6 +131,8 @@ export class Run {
       }
       kernels.dequantizeRow(embedding.type, source, h.dim, x + row * xStride, job);
       if (scale !== 1) kernels.scale(x + row * xStride, scale, xStride / 4);
+      if (types !== undefined) this.#addRow(row, types, 0);
+      if (positions !== undefined) this.#addRow(row, positions, step.position(row));
       for (let rope = 0; rope < h.ropes.length; rope++) {
         const pairs = h.ropes[rope]!.dimensions / 2;
         const frequencies = layout.frequencies + rope * ropeBytes(h);
@@ -127,9 +144,18 @@ export class Run {
     this.barrier();
   }
 
+  /** x += row `index` of a table. */
+  #addRow(row: number, table: PlacedWeight, index: number): void {
+    const { x, xStride } = this.layout.buffers;
+    const job = this.#scratch;
+    const values = job + 64;
+    this.kernels.dequantizeRow(table.type, table.address + index * table.rowBytes, this.h.dim, values, job);
+    this.kernels.addBias(x + row * xStride, values, xStride / 4);
+  }
+
   /** Where the cosines and sines of a row lie. */
   #ropeTable(rope: number, row: number): number {
-    return this.layout.buffers.rope + (rope * STEP_ROWS + row) * this.h.headDim * 8;
+    return this.layout.buffers.rope + (rope * this.layout.rows + row) * this.h.headDim * 8;
   }
 
   /** Normalises and encodes rows of x for the matmuls that read them. Ends with a barrier, or needs none. */
@@ -164,15 +190,26 @@ export class Run {
     this.barrier();
   }
 
-  /** Encodes rows of activations for the matmul that reads them. Ends with a barrier, or needs none. */
-  encode(source: number, stride: number, reader: PlacedWeight): Encoded {
+  /** x = the full norm of x. Ends with a barrier. */
+  layerNorm(norm: PlacedWeight, bias: PlacedWeight): void {
+    const { h, kernels, step } = this;
+    const { x, xStride } = this.layout.buffers;
+    for (let row = this.member.index; row < step.rows; row += this.member.workers) {
+      const at = x + row * xStride;
+      kernels.layerNorm(at, norm.address, bias.address, at, h.dim, h.normEpsilon);
+    }
+    this.barrier();
+  }
+
+  /** Encodes rows of activations for the matmuls that read them. Ends with a barrier, or needs none. */
+  encode(source: number, stride: number, ...readers: readonly PlacedWeight[]): Encoded {
     const { step } = this;
     if (step.rows === 1) {
-      this.#encodeTile(this.#own, [reader], source, stride, 0, 1);
+      this.#encodeTile(this.#own, readers, source, stride, 0, 1);
       return this.#own;
     }
     for (let first = this.member.index * TILE_TOKENS; first < step.rows; first += this.member.workers * TILE_TOKENS) {
-      this.#encodeTile(this.#shared, [reader], source, stride, first, Math.min(TILE_TOKENS, step.rows - first));
+      this.#encodeTile(this.#shared, readers, source, stride, first, Math.min(TILE_TOKENS, step.rows - first));
     }
     this.barrier();
     return this.#shared;
@@ -192,7 +229,7 @@ export class Run {
       const kind = kernels.formatActivation(reader.type);
       if ((done & (1 << kind)) !== 0) continue;
       done |= 1 << kind;
-      const address = to.base + (kind - 1) * to.slotBytes + first * kernels.activationBytes(kind, reader.columns);
+      const address = to.base + to.slots[kind]! + first * kernels.activationBytes(kind, reader.columns);
       kernels.encodeActivations(kind, source + first * stride, stride, rows, reader.columns, address);
     }
   }
@@ -239,9 +276,9 @@ export class Run {
 
   #multiply(x: Encoded, product: Product, first: number, last: number, rows: number, accumulate: boolean): void {
     const { kernels } = this;
-    const { weight, bias, y, stride } = product;
+    const { weight, bias, activation, y, stride } = product;
     const kind = kernels.formatActivation(weight.type);
-    const encoded = x.base + (kind - 1) * x.slotBytes;
+    const encoded = x.base + x.slots[kind]!;
     kernels.matmul(
       weight.type,
       weight.address,
@@ -255,11 +292,13 @@ export class Run {
       accumulate ? 1 : 0,
       this.#scratch,
     );
-    if (bias === undefined) return;
+    if (bias === undefined && activation === undefined) return;
     const offset = first * GROUP_ROWS * 4;
     const count = Math.min(last * GROUP_ROWS, weight.rows) - first * GROUP_ROWS;
     for (let row = 0; row < rows; row++) {
-      kernels.addBias(y + row * stride + offset, bias.address + offset, count);
+      const at = y + row * stride + offset;
+      if (bias !== undefined) kernels.addBias(at, bias.address + offset, count);
+      if (activation === "gelu") kernels.gelu(at, count, this.#scratch);
     }
   }
 
@@ -272,7 +311,6 @@ export class Run {
     const { h, kernels, step, pool } = this;
     const { q, qStride, k, v, kvStride } = this.layout.buffers;
     const { rope } = h.attention[layer]!;
-    const { dimensions } = h.ropes[rope]!;
     const group = h.heads / h.kvHeads;
     const headBytes = h.headDim * 4;
     const rotate = (at: number, heads: number, table: number, norm: PlacedWeight | undefined) => {
@@ -282,7 +320,9 @@ export class Run {
         }
       }
       if (h.ropePairs === "neighbours") kernels.rope(at, heads, h.headDim, table);
-      else kernels.ropeHalves(at, heads, h.headDim, dimensions / 2, table);
+      else if (h.ropePairs === "halves") {
+        kernels.ropeHalves(at, heads, h.headDim, h.ropes[rope]!.dimensions / 2, table);
+      }
     };
     const items = step.items * h.kvHeads;
     for (let item = this.member.index; item < items; item += this.member.workers) {
@@ -311,7 +351,7 @@ export class Run {
   }
 
   #kvHead(layer: number, head: number): number {
-    return this.layout.kv + (layer * this.h.kvHeads + head) * 2 * this.pool.tileBytes;
+    return this.layout.kv + ((layer % this.pool.layers) * this.h.kvHeads + head) * 2 * this.pool.tileBytes;
   }
 
   /** attended = softmax(q . k) . v, over all positions that each row may see. */
@@ -351,15 +391,21 @@ export class Run {
     }
   }
 
-  /** The last norm and the output matrix, for the rows that want hidden states or logits. Ends with a barrier. */
-  output(norm: PlacedWeight, output: PlacedWeight): void {
-    const { h, kernels, step } = this;
+  /**
+   * The last norm and the output matrix, as far as the model has them, for the rows that want hidden states or logits. Ends with a
+   * barrier.
+   */
+  output(norm?: PlacedWeight, output?: PlacedWeight): void {
+    const { h, kernels, step, member } = this;
     const { x, xStride, normed, hidden, logits, logitStride } = this.layout.buffers;
-    const { index, workers } = this.member;
+    const { index, workers } = member;
     for (let i = index; i < step.hiddenRows; i += workers) {
-      kernels.rmsNorm(x + step.hiddenRow(i) * xStride, norm.address, hidden + i * xStride, h.dim, h.normEpsilon);
+      const from = x + step.hiddenRow(i) * xStride;
+      const to = hidden + i * xStride;
+      if (norm === undefined) this.#bytes.copyWithin(to, from, from + xStride);
+      else kernels.rmsNorm(from, norm.address, to, h.dim, h.normEpsilon);
     }
-    if (step.logitRows > 0) {
+    if (norm !== undefined && output !== undefined && step.logitRows > 0) {
       for (let first = index * TILE_TOKENS; first < step.logitRows; first += workers * TILE_TOKENS) {
         const rows = Math.min(TILE_TOKENS, step.logitRows - first);
         for (let i = first; i < first + rows; i++) {
