@@ -105,6 +105,26 @@ function againstLlamaCpp(theirs: string, section: string): Comparison[] {
   ];
 }
 
+const baselineBars = { q4_0: 0.4, q8_0: 0.65 };
+
+const baseline = Object.entries(baselineBars).map(
+  ([format, bar]): Comparison => ({
+    kind: "model",
+    name: `simd/llama-3.2-1b/${format}`,
+    section: "Without relaxed SIMD",
+    ours: "cria-simd",
+    theirs: "node-llama-cpp",
+    shape: "llama-3.2-1b",
+    format,
+    contextSize: CONTEXT,
+    sequences: 1,
+    tests: [
+      { label: "pp512", test: prefill(512), bar: undefined },
+      { label: "tg64", test: decode(64), bar },
+    ],
+  }),
+);
+
 const wllamaBars = { q4_0: 10, q4_k_m: 5, q8_0: 6 };
 
 const againstWllama = Object.entries(wllamaBars).map(
@@ -172,6 +192,7 @@ const gemm = { format: "Q4_0", tokens: 512, matrices: 1, threads: THREADS } as c
 export const comparisons: readonly Comparison[] = [
   ...againstLlamaCpp("node-llama-cpp", "node-llama-cpp"),
   ...againstLlamaCpp("node-llama-cpp-avx2", "node-llama-cpp, held to AVX2"),
+  ...baseline,
   ...againstMemory,
   ...againstWllama,
   matmul("onnxruntime-node", "1", gemv, 100, 0.9),
