@@ -147,15 +147,7 @@ export function wholeSums(sums: v128, ones: v128): v128 {
   return i32x4.dot_i16x8_s(sums, ones);
 }
 
-/** An integer scale of a row as `scaleSums` takes it: int16, once for each lane of sums, or int32. */
-// @ts-ignore: decorator
-@inline
-export function scaleWord(scale: i32): u32 {
-  if (WIDE_SUMS) return scale;
-  return (scale & 0xffff) | (scale << 16);
-}
-
-/** The scales of rows 0..3 of eight int16, as `scaleSums` takes them. */
+/** The scales of rows 0..3 of eight int16, as `scaleSums` takes them: once for each lane of sums, or (vnni) as i32. */
 // @ts-ignore: decorator
 @inline
 export function lowScales(scales: v128): v128 {

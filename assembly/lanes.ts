@@ -30,6 +30,14 @@ export function neverTaken(scratch: usize): i32 {
   return load<i32>(scratch);
 }
 
+/** The entries of a table of 16 bytes at 16 indices of 0..15. */
+// @ts-ignore: decorator
+@inline
+export function lookUp(table: v128, indices: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, indices); // is not asked about larger ones
+  return i8x16.swizzle(table, indices);
+}
+
 /** The sum of four f32 lanes, as (0 + 2) + (1 + 3). */
 // @ts-ignore: decorator
 @inline

@@ -1,5 +1,5 @@
-// The fast decode of formats with 32 columns, 16 bytes of nibbles and a scale to a block: Q4_1, Q5_0, Q5_1, and what else has them. They
-// differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows has somewhere
+// The fast decode of formats with 32 columns, 16 bytes of nibbles and a scale to a block: Q4_1, Q5_0, Q5_1, MXFP4, and in the vnni build
+// IQ4_NL and IQ4_XS. They differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows has somewhere
 //
 //   words   128 bytes   4 words of nibbles, as Q4_0 has them:  bytes 0..3:  row 0 | row 1 | ... | row 7,  bytes 4..7: ...
 //   plane    32 bytes   one more bit for each weight, where the format has it: see `plane`
@@ -9,10 +9,10 @@
 //   wordsAt, planeAt        where they lie in the packed block (planeAt 0: no plane)
 //   constant                a v128 that decoding wants in a register
 //   first, second           4 columns of 4 rows of word j: of the low nibbles (columns 4 j ..), of the high ones (columns 16 + 4 j ..)
-//   scales, minima          of 4 rows, f32
+//   scales, minima          of rows 0..3 (half 0) or 4..7 (half 1), f32
 
 import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
-import { HALF_BIAS, HALF_MASK, kept, madd, neverTaken } from "../lanes";
+import { HALF_BIAS, HALF_MASK, halvesToFloatsBy, kept, madd, neverTaken } from "../lanes";
 import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ8_32 } from "./sums";
 
@@ -79,35 +79,47 @@ export function getWords(words: usize, r: i32, nibbles: usize): void {
   store<u32>(nibbles, load<u32>(at, 96), 12);
 }
 
-/** Decodes a packed block to a PanelQ8_32. */
+/** f16 of rows 0..3 (half 0) or 4..7 (half 1), which lie side by side at `at`, as f32. */
 // @ts-ignore: decorator
 @inline
-export function panelNibbles<F>(group: usize, panel: usize): void {
+export function halvesAt(at: usize, half: usize, mask: v128, bias: v128): v128 {
+  return halvesToFloatsBy(half == 0 ? v128.load16x4_s(at) : v128.load16x4_s(at, 8), mask, bias);
+}
+
+/** Decodes a packed block to a PanelQ8_32; `at`: where its scales lie. */
+// @ts-ignore: decorator
+@inline
+export function panelNibbles<F>(group: usize, at: usize, panel: usize): void {
   const nibble = kept(panel, i8x16.splat(15));
   const constant = kept(panel, changetype<F>(0).constant);
-  const h = group + changetype<F>(0).planeAt;
-  for (let rows: usize = 0; rows < 32; rows += 16) {
-    const words = group + changetype<F>(0).wordsAt + rows;
-    const to = panel + rows;
-    const high = v128.load(h + rows);
-    let q = v128.load(words);
-    v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 0));
-    v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 0), 128);
-    q = v128.load(words, 32);
-    v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 1), 32);
-    v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 1), 160);
-    q = v128.load(words, 64);
-    v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 2), 64);
-    v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 2), 192);
-    q = v128.load(words, 96);
-    v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 3), 96);
-    v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 3), 224);
-    const scale = changetype<F>(0).scales(group + (rows >> 1), i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
-    v128.store(to, scale, PANEL_Q8_32_SCALE);
-    if (changetype<F>(0).hasMinimum) {
-      const minimum = changetype<F>(0).minima(group + (rows >> 1), scale, i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
-      v128.store(to, minimum, PANEL_Q8_32_MINIMUM);
-    }
+  panelRows<F>(group, at, panel, nibble, constant, 0);
+  panelRows<F>(group, at, panel, nibble, constant, 1);
+}
+
+/** Rows 0..3 (`half` 0) or 4..7 (1). */
+// @ts-ignore: decorator
+@inline
+function panelRows<F>(group: usize, at: usize, panel: usize, nibble: v128, constant: v128, half: usize): void {
+  const words = group + changetype<F>(0).wordsAt + (half << 4);
+  const to = panel + (half << 4);
+  const high = changetype<F>(0).planeAt == 0 ? nibble : v128.load(group + changetype<F>(0).planeAt + (half << 4));
+  let q = v128.load(words);
+  v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 0));
+  v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 0), 128);
+  q = v128.load(words, 32);
+  v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 1), 32);
+  v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 1), 160);
+  q = v128.load(words, 64);
+  v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 2), 64);
+  v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 2), 192);
+  q = v128.load(words, 96);
+  v128.store(to, changetype<F>(0).first(q, high, nibble, constant, 3), 96);
+  v128.store(to, changetype<F>(0).second(q, high, nibble, constant, 3), 224);
+  const scales = changetype<F>(0).scales(at, half, i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
+  v128.store(to, scales, PANEL_Q8_32_SCALE);
+  if (changetype<F>(0).hasMinimum) {
+    const minima = changetype<F>(0).minima(at, half, scales, i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
+    v128.store(to, minima, PANEL_Q8_32_MINIMUM);
   }
 }
 
@@ -118,20 +130,31 @@ function dotPair(sums: v128, w: v128, even: v128, odd: v128, v: v128, highEven: 
   return dotAdd(dotAdd(sums, evenWeights(w), oddWeights(w), even, odd), evenWeights(v), oddWeights(v), highEven, highOdd);
 }
 
-/** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
+/**
+ * One token: y (8 f32) += `blocks` packed blocks times x (Q8_32). The blocks lie `bytes` apart; the first one's scales lie at `at`, and
+ * `step` bytes farther for each one more.
+ */
 // @ts-ignore: decorator
 @inline
-export function streamNibbles<F>(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+export function streamNibbles<F>(
+  group: usize,
+  bytes: usize,
+  at: usize,
+  step: usize,
+  x: usize,
+  y: usize,
+  blocks: i32,
+  scratch: usize,
+): void {
   const nibble = kept(scratch, i8x16.splat(15));
   const constant = kept(scratch, changetype<F>(0).constant);
   const mask = kept(scratch, i32x4.splat(HALF_MASK));
   const bias = kept(scratch, f32x4.splat(HALF_BIAS));
   const ones = kept(scratch, i16x8.splat(1));
   const never = neverTaken(scratch);
-  const bytes: usize = changetype<F>(0).blockBytes * 8;
   let y0 = v128.load(y);
   let y1 = v128.load(y, 16);
-  for (; blocks > 0; blocks--, group += bytes, x += 32 * X_BYTES + 12) {
+  for (; blocks > 0; blocks--, group += bytes, at += step, x += 32 * X_BYTES + 12) {
     const xLow = changetype<Columns>(x);
     const xHigh = changetype<Columns>(x + 16 * X_BYTES);
     const tail = x + 32 * X_BYTES;
@@ -140,8 +163,8 @@ export function streamNibbles<F>(group: usize, x: usize, y: usize, blocks: i32, 
     let sums0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
     let sums1 = sums0;
     do {
-      const h0 = v128.load(h);
-      const h1 = v128.load(h, 16);
+      const h0 = changetype<F>(0).planeAt == 0 ? nibble : v128.load(h);
+      const h1 = changetype<F>(0).planeAt == 0 ? nibble : v128.load(h, 16);
       let q = v128.load(words);
       let w = changetype<F>(0).first(q, h0, nibble, constant, 0);
       let v = changetype<F>(0).second(q, h0, nibble, constant, 0);
@@ -179,14 +202,14 @@ export function streamNibbles<F>(group: usize, x: usize, y: usize, blocks: i32, 
       sums1 = dotPair(sums1, w, xLow.even3(), xLow.odd3(), v, xHigh.even3(), xHigh.odd3());
     } while (false);
     const scaleX = v128.load32_splat(tail, 4);
-    const scale0 = changetype<F>(0).scales(group, mask, bias);
-    const scale1 = changetype<F>(0).scales(group + 8, mask, bias);
+    const scale0 = changetype<F>(0).scales(at, 0, mask, bias);
+    const scale1 = changetype<F>(0).scales(at, 1, mask, bias);
     y0 = leaveQ8_32(y0, sums0, ones, scale0, scaleX);
     y1 = leaveQ8_32(y1, sums1, ones, scale1, scaleX);
     if (changetype<F>(0).hasMinimum) {
       const scaledSum = v128.load32_splat(tail, 8);
-      y0 = madd(y0, changetype<F>(0).minima(group, scale0, mask, bias), scaledSum);
-      y1 = madd(y1, changetype<F>(0).minima(group + 8, scale1, mask, bias), scaledSum);
+      y0 = madd(y0, changetype<F>(0).minima(at, 0, scale0, mask, bias), scaledSum);
+      y1 = madd(y1, changetype<F>(0).minima(at, 1, scale1, mask, bias), scaledSum);
     }
   }
   v128.store(y, y0);

@@ -20,7 +20,7 @@
 //   PanelF32     1 column
 //        0   32  row 0 .. row 7 (f32)
 
-import { highScales, lowScales, scaleWord } from "../dot";
+import { highScales, lowScales } from "../dot";
 
 export const PANEL_Q8_32_SCALE: usize = 256;
 export const PANEL_Q8_32_MINIMUM: usize = 288;
@@ -59,20 +59,6 @@ export function putPairs(at: usize, columns: v128): void {
   v128.store16_lane(at, columns, 5, 80);
   v128.store16_lane(at, columns, 6, 96);
   v128.store16_lane(at, columns, 7, 112);
-}
-
-/** Puts the integer scale of sub-block s of row r of a Q8_256 panel. */
-// @ts-ignore: decorator
-@inline
-export function putScale(panel: usize, r: i32, s: i32, scale: i32): void {
-  store<u32>(panel + (<usize>s << 5) + (<usize>r << 2), scaleWord(scale), PANEL_Q8_256_SCALES);
-}
-
-/** Puts the integer minimum of sub-block s of row r of a Q8_256 panel. */
-// @ts-ignore: decorator
-@inline
-export function putMinimum(panel: usize, r: i32, s: i32, minimum: i32): void {
-  store<i16>(panel + (<usize>(s >> 1) << 5) + (<usize>r << 2) + (<usize>(s & 1) << 1), <i16>minimum, PANEL_Q8_256_MINIMA);
 }
 
 /** Puts the integer scales of sub-block s of all 8 rows (int16) into a Q8_256 panel, as `scaleSums` takes them. */

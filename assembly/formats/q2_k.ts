@@ -10,13 +10,39 @@
 //     80      2   d      f16
 //     82      2   dmin   f16
 //
-// Packed, 8 rows side by side, 672 bytes: the 8 blocks one after another.
+// Packed, 8 rows side by side, 672 bytes; a word is 4 bytes, of row 0 | row 1 | ... | row 7:
 //
-// Cost for 8 rows by 256 columns: 672 bytes read; decoding 32 loads, 128 ands, 96 shifts, 512 stores, and the scales.
+//      0     16   d of row 0 .. row 7
+//     16     16   dmin of row 0 .. row 7
+//     32    128   the scale bytes: byte 0 of row 0 .. row 7, byte 1, ...
+//    160    512   16 words of q
+//
+// Cost for 8 rows by 256 columns: 672 bytes read; streaming 32 loads of weights, 64 of activations, 128 ands, 96 shifts, 128 dots, 128
+// additions; scales and minima some 200 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { halfToFloat } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, putColumns, putMinimum, putScale } from "./panel";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
+import { halfToFloat, halvesToFloats, kept } from "../lanes";
+import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putMinima, putScales } from "./panel";
+import { finishQ8_256 } from "./sums";
+
+/** Decodes d, dmin, the scales and the minima of 8 rows to a PanelQ8_256. */
+// @ts-ignore: decorator
+@inline
+function decodeScales(group: usize, panel: usize): void {
+  const four = kept(panel + PANEL_Q8_256_SCALES, i16x8.splat(15));
+  for (let s: usize = 0; s < 16; s += 2) {
+    const even = v128.load8x8_u(group + (s << 3), 32);
+    const odd = v128.load8x8_u(group + (s << 3), 40);
+    putScales(panel, s, v128.and(even, four));
+    putScales(panel, s + 1, v128.and(odd, four));
+    putMinima(panel, s >> 1, i16x8.shr_u(even, 4), i16x8.shr_u(odd, 4));
+  }
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 16)), PANEL_Q8_256_DMIN);
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 24)), PANEL_Q8_256_DMIN + 16);
+}
 
 @unmanaged
 export class Q2_K {
@@ -37,14 +63,26 @@ export class Q2_K {
   // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
-    memory.copy(group + <usize>r * 84, block, 84);
+    const half = group + (<usize>r << 1);
+    store<u16>(half, load<u16>(block, 80));
+    store<u16>(half, load<u16>(block, 82), 16);
+    const scale = group + <usize>r;
+    for (let s: usize = 0; s < 16; s++) store<u8>(scale + (s << 3), load<u8>(block + s), 32);
+    const word = group + (<usize>r << 2);
+    for (let j: usize = 0; j < 16; j++) store<u32>(word + (j << 5), load<u32>(block + (j << 2), 16), 160);
   }
 
   /** The inverse of `put`. */
   // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
-    memory.copy(block, group + <usize>r * 84, 84);
+    const half = group + (<usize>r << 1);
+    store<u16>(block, load<u16>(half), 80);
+    store<u16>(block, load<u16>(half, 16), 82);
+    const scale = group + <usize>r;
+    for (let s: usize = 0; s < 16; s++) store<u8>(block + s, load<u8>(scale + (s << 3), 32));
+    const word = group + (<usize>r << 2);
+    for (let j: usize = 0; j < 16; j++) store<u32>(block + (j << 2), load<u32>(word + (j << 5), 160), 16);
   }
 
   /** The scalar meaning: one block to 256 f32. */
@@ -67,27 +105,81 @@ export class Q2_K {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    const bits = i8x16.splat(3);
-    let block = group;
-    for (let r = 0; r < 8; r++, block += 84) {
-      const at = panel + (<usize>r << 2);
-      for (let half: usize = 0; half < 2; half++) {
-        for (let part: usize = 0; part < 2; part++) {
-          const q = v128.load(block + (half << 5) + (part << 4), 16);
-          const to = at + (half << 10) + (part << 7);
-          putColumns(to, v128.and(q, bits));
-          putColumns(to + 256, v128.and(i16x8.shr_u(q, 2), bits));
-          putColumns(to + 512, v128.and(i16x8.shr_u(q, 4), bits));
-          putColumns(to + 768, v128.and(i16x8.shr_u(q, 6), bits));
+    const bits = kept(panel, i8x16.splat(3));
+    let to = panel;
+    for (let from = group, end = group + 512; from < end; to += 768) {
+      for (const stop = from + 256; from < stop; from += 16, to += 16) {
+        const q = v128.load(from, 160);
+        v128.store(to, v128.and(q, bits));
+        v128.store(to, v128.and(i16x8.shr_u(q, 2), bits), 256);
+        v128.store(to, v128.and(i16x8.shr_u(q, 4), bits), 512);
+        v128.store(to, v128.and(i16x8.shr_u(q, 6), bits), 768);
+      }
+    }
+    decodeScales(group, panel);
+  }
+
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
+    const bits = kept(panel, i8x16.splat(3));
+    for (; blocks > 0; blocks--, group += 672) {
+      decodeScales(group, panel);
+      let products0 = i32x4.splat(0);
+      let products1 = i32x4.splat(0);
+      let scales = panel + PANEL_Q8_256_SCALES;
+      let q = group;
+      for (let half = 0; half < 2; half++, scales += 192, x += 96 * X_BYTES) {
+        // A sub-block of each quarter of the half shares the bytes of a run.
+        for (let run = 0; run < 2; run++, scales += 32) {
+          let a0 = i16x8.splat(0);
+          let a1 = a0;
+          let b0 = a0;
+          let b1 = a0;
+          let c0 = a0;
+          let c1 = a0;
+          let d0 = a0;
+          let d1 = a0;
+          for (const stop = q + 128; q < stop; q += 32, x += 4 * X_BYTES) {
+            const q0 = v128.load(q, 160);
+            const q1 = v128.load(q, 176);
+            let even = changetype<Columns>(x).even0();
+            let odd = changetype<Columns>(x).odd0();
+            let w = v128.and(q0, bits);
+            a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
+            w = v128.and(q1, bits);
+            a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
+            even = changetype<Columns>(x + 32 * X_BYTES).even0();
+            odd = changetype<Columns>(x + 32 * X_BYTES).odd0();
+            w = v128.and(i16x8.shr_u(q0, 2), bits);
+            b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
+            w = v128.and(i16x8.shr_u(q1, 2), bits);
+            b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
+            even = changetype<Columns>(x + 64 * X_BYTES).even0();
+            odd = changetype<Columns>(x + 64 * X_BYTES).odd0();
+            w = v128.and(i16x8.shr_u(q0, 4), bits);
+            c0 = dotAdd(c0, evenWeights(w), oddWeights(w), even, odd);
+            w = v128.and(i16x8.shr_u(q1, 4), bits);
+            c1 = dotAdd(c1, evenWeights(w), oddWeights(w), even, odd);
+            even = changetype<Columns>(x + 96 * X_BYTES).even0();
+            odd = changetype<Columns>(x + 96 * X_BYTES).odd0();
+            w = v128.and(i16x8.shr_u(q0, 6), bits);
+            d0 = dotAdd(d0, evenWeights(w), oddWeights(w), even, odd);
+            w = v128.and(i16x8.shr_u(q1, 6), bits);
+            d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
+          }
+          products0 = scaleSums(products0, a0, v128.load(scales));
+          products1 = scaleSums(products1, a1, v128.load(scales, 16));
+          products0 = scaleSums(products0, b0, v128.load(scales, 64));
+          products1 = scaleSums(products1, b1, v128.load(scales, 80));
+          products0 = scaleSums(products0, c0, v128.load(scales, 128));
+          products1 = scaleSums(products1, c1, v128.load(scales, 144));
+          products0 = scaleSums(products0, d0, v128.load(scales, 192));
+          products1 = scaleSums(products1, d1, v128.load(scales, 208));
         }
       }
-      for (let s = 0; s < 16; s++) {
-        const both: i32 = load<u8>(block + <usize>s);
-        putScale(panel, r, s, both & 15);
-        putMinimum(panel, r, s, both >> 4);
-      }
-      store<f32>(at, halfToFloat(load<u16>(block, 80)), PANEL_Q8_256_D);
-      store<f32>(at, halfToFloat(load<u16>(block, 82)), PANEL_Q8_256_DMIN);
+      x = finishQ8_256<Q2_K>(y, panel, products0, products1, x);
     }
   }
 }

@@ -13,13 +13,23 @@
 //
 //    108      2   d      f16
 //
-// Packed, 8 rows side by side, 880 bytes: the 8 blocks one after another.
+// Packed, 8 rows side by side, 880 bytes; a word is 4 bytes, of row 0 | row 1 | ... | row 7:
 //
-// Cost for 8 rows by 256 columns: 880 bytes read; decoding 48 loads, 256 ands, 208 shifts, 128 ors, 512 stores, and the scales.
+//      0     16   d of row 0 .. row 7
+//     16     96   the scale bytes: byte 0 of row 0 .. row 7, byte 1, ...
+//    112    768   for t = 0, 1:  words 4 t .. 4 t + 3 of high,  the same of the first half of low,  the same of its second half
+//
+// So a stream reads low from its beginning to its end, and 128 bytes of high, which stay in L1, twice.
+//
+// Cost for 8 rows by 256 columns: 880 bytes read; streaming 64 loads of weights, 64 of activations, 256 ands, 208 shifts, 128 ors, 128 dots,
+// 128 additions; scales some 150 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { halfToFloat } from "../lanes";
-import { PANEL_Q8_256_D, putColumns, putScale } from "./panel";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
+import { halfToFloat, halvesToFloats, kept } from "../lanes";
+import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putScales } from "./panel";
+import { getScaleBytes, putScaleBytes } from "./q4_k";
+import { finishQ8_256 } from "./sums";
 
 /** Scale s (0..15) of 12 packed bytes, -32..31. */
 // @ts-ignore: decorator
@@ -28,6 +38,119 @@ function scaleOf(bytes: usize, s: i32): i32 {
   const low = (<i32>load<u8>(bytes + <usize>(s & 7)) >> ((s >> 3) << 2)) & 15;
   const high = (<i32>load<u8>(bytes + <usize>(s & 3), 8) >> ((s >> 2) << 1)) & 3;
   return (low | (high << 4)) - 32;
+}
+
+/** Decodes d and the scales of 8 rows to a PanelQ8_256: four scales share the byte of their high bits. */
+// @ts-ignore: decorator
+@inline
+function decodeScales(group: usize, panel: usize): void {
+  const scratch = panel + PANEL_Q8_256_SCALES;
+  const four = kept(scratch, i16x8.splat(15));
+  const two = kept(scratch, i16x8.splat(0x30));
+  const zero = kept(scratch, i16x8.splat(32));
+  for (let i: usize = 0; i < 4; i++) {
+    const low = v128.load8x8_u(group + (i << 3), 16); // scales i and 8 + i
+    const next = v128.load8x8_u(group + (i << 3), 48); // scales 4 + i and 12 + i
+    const high = v128.load8x8_u(group + (i << 3), 80);
+    let scale = v128.or(v128.and(low, four), v128.and(i16x8.shl(high, 4), two));
+    putScales(panel, i, i16x8.sub(scale, zero));
+    scale = v128.or(v128.and(next, four), v128.and(i16x8.shl(high, 2), two));
+    putScales(panel, i + 4, i16x8.sub(scale, zero));
+    scale = v128.or(i16x8.shr_u(low, 4), v128.and(high, two));
+    putScales(panel, i + 8, i16x8.sub(scale, zero));
+    scale = v128.or(i16x8.shr_u(next, 4), v128.and(i16x8.shr_u(high, 2), two));
+    putScales(panel, i + 12, i16x8.sub(scale, zero));
+  }
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
+  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
+}
+
+/** Where word j of high lies in a packed block, and word j of low. */
+// @ts-ignore: decorator
+@inline
+function highWord(j: usize): usize {
+  return 112 + (j >> 2) * 384 + ((j & 3) << 5);
+}
+
+// @ts-ignore: decorator
+@inline
+function lowWord(j: usize): usize {
+  return 240 + ((j >> 2) & 1) * 384 + ((j >> 3) << 7) + ((j & 3) << 5);
+}
+
+/** 4 columns of 4 rows of quarter k of half n: two bits of `q`, and the third of `h`. `three`, `four`: bytes of 3 and of 4. */
+// @ts-ignore: decorator
+@inline
+function threes(q: v128, h: v128, n: i32, k: i32, three: v128, four: v128): v128 {
+  const low = k == 0 ? q : i16x8.shr_u(q, 2 * k);
+  const bit = 4 * n + k;
+  const high = bit < 2 ? i16x8.shl(h, 2 - bit) : bit == 2 ? h : i16x8.shr_u(h, bit - 2);
+  return v128.or(v128.and(low, three), v128.and(high, four));
+}
+
+/**
+ * One token times a sub-block of each quarter of half n, of 8 rows: adds to the 8 products (i32) at `products`. `q`, `h`: 4 words of low
+ * and of high; `x`: the columns; `pairs`: their sums; `scales`: of the first sub-block, the others 2 sub-blocks apart.
+ */
+// @ts-ignore: decorator
+@inline
+function streamHalf(
+  q: usize,
+  h: usize,
+  x: usize,
+  pairs: usize,
+  scales: usize,
+  products: usize,
+  three: v128,
+  four: v128,
+  n: i32,
+): void {
+  let a0 = startSums(v128.load32_splat(pairs), 4);
+  let b0 = startSums(v128.load32_splat(pairs, 8), 4);
+  let c0 = startSums(v128.load32_splat(pairs, 16), 4);
+  let d0 = startSums(v128.load32_splat(pairs, 24), 4);
+  let a1 = a0;
+  let b1 = b0;
+  let c1 = c0;
+  let d1 = d0;
+  for (const stop = q + 128; q < stop; q += 32, h += 32, x += 4 * X_BYTES) {
+    const q0 = v128.load(q);
+    const q1 = v128.load(q, 16);
+    const h0 = v128.load(h);
+    const h1 = v128.load(h, 16);
+    let even = changetype<Columns>(x).even0();
+    let odd = changetype<Columns>(x).odd0();
+    let w = threes(q0, h0, n, 0, three, four);
+    a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
+    w = threes(q1, h1, n, 0, three, four);
+    a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
+    even = changetype<Columns>(x + 32 * X_BYTES).even0();
+    odd = changetype<Columns>(x + 32 * X_BYTES).odd0();
+    w = threes(q0, h0, n, 1, three, four);
+    b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
+    w = threes(q1, h1, n, 1, three, four);
+    b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
+    even = changetype<Columns>(x + 64 * X_BYTES).even0();
+    odd = changetype<Columns>(x + 64 * X_BYTES).odd0();
+    w = threes(q0, h0, n, 2, three, four);
+    c0 = dotAdd(c0, evenWeights(w), oddWeights(w), even, odd);
+    w = threes(q1, h1, n, 2, three, four);
+    c1 = dotAdd(c1, evenWeights(w), oddWeights(w), even, odd);
+    even = changetype<Columns>(x + 96 * X_BYTES).even0();
+    odd = changetype<Columns>(x + 96 * X_BYTES).odd0();
+    w = threes(q0, h0, n, 3, three, four);
+    d0 = dotAdd(d0, evenWeights(w), oddWeights(w), even, odd);
+    w = threes(q1, h1, n, 3, three, four);
+    d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
+  }
+  let sums0 = scaleSums(v128.load(products), a0, v128.load(scales));
+  let sums1 = scaleSums(v128.load(products, 16), a1, v128.load(scales, 16));
+  sums0 = scaleSums(sums0, b0, v128.load(scales, 64));
+  sums1 = scaleSums(sums1, b1, v128.load(scales, 80));
+  sums0 = scaleSums(sums0, c0, v128.load(scales, 128));
+  sums1 = scaleSums(sums1, c1, v128.load(scales, 144));
+  v128.store(products, scaleSums(sums0, d0, v128.load(scales, 192)));
+  v128.store(products, scaleSums(sums1, d1, v128.load(scales, 208)), 16);
 }
 
 @unmanaged
@@ -49,14 +172,22 @@ export class Q3_K {
   // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
-    memory.copy(group + <usize>r * 110, block, 110);
+    store<u16>(group + (<usize>r << 1), load<u16>(block, 108));
+    putScaleBytes(group + 16, r, block + 96);
+    const word = group + (<usize>r << 2);
+    for (let j: usize = 0; j < 8; j++) store<u32>(word + highWord(j), load<u32>(block + (j << 2)));
+    for (let j: usize = 0; j < 16; j++) store<u32>(word + lowWord(j), load<u32>(block + (j << 2), 32));
   }
 
   /** The inverse of `put`. */
   // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
-    memory.copy(block, group + <usize>r * 110, 110);
+    store<u16>(block, load<u16>(group + (<usize>r << 1)), 108);
+    getScaleBytes(group + 16, r, block + 96);
+    const word = group + (<usize>r << 2);
+    for (let j: usize = 0; j < 8; j++) store<u32>(block + (j << 2), load<u32>(word + highWord(j)));
+    for (let j: usize = 0; j < 16; j++) store<u32>(block + (j << 2), load<u32>(word + lowWord(j)), 32);
   }
 
   /** The scalar meaning: one block to 256 f32. */
@@ -77,27 +208,45 @@ export class Q3_K {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    const two = i8x16.splat(3);
-    const four = i8x16.splat(4);
-    let block = group;
-    for (let r = 0; r < 8; r++, block += 110) {
-      const at = panel + (<usize>r << 2);
-      for (let part: usize = 0; part < 2; part++) {
-        const h = v128.load(block + (part << 4));
-        const to = at + (part << 7);
-        let q = v128.load(block + (part << 4), 32);
-        putColumns(to, v128.or(v128.and(q, two), v128.and(i16x8.shl(h, 2), four)));
-        putColumns(to + 256, v128.or(v128.and(i16x8.shr_u(q, 2), two), v128.and(i16x8.shl(h, 1), four)));
-        putColumns(to + 512, v128.or(v128.and(i16x8.shr_u(q, 4), two), v128.and(h, four)));
-        putColumns(to + 768, v128.or(v128.and(i16x8.shr_u(q, 6), two), v128.and(i16x8.shr_u(h, 1), four)));
-        q = v128.load(block + (part << 4), 64);
-        putColumns(to + 1024, v128.or(v128.and(q, two), v128.and(i16x8.shr_u(h, 2), four)));
-        putColumns(to + 1280, v128.or(v128.and(i16x8.shr_u(q, 2), two), v128.and(i16x8.shr_u(h, 3), four)));
-        putColumns(to + 1536, v128.or(v128.and(i16x8.shr_u(q, 4), two), v128.and(i16x8.shr_u(h, 4), four)));
-        putColumns(to + 1792, v128.or(v128.and(i16x8.shr_u(q, 6), two), v128.and(i16x8.shr_u(h, 5), four)));
+    const three = kept(panel, i8x16.splat(3));
+    const four = kept(panel + 16, i8x16.splat(4));
+    let to = panel;
+    for (let from = group, end = group + 768; from < end; from += 256) {
+      for (const stop = from + 128; from < stop; from += 16, to += 16) {
+        const h = v128.load(from, 112);
+        let q = v128.load(from, 240);
+        v128.store(to, threes(q, h, 0, 0, three, four));
+        v128.store(to, threes(q, h, 0, 1, three, four), 256);
+        v128.store(to, threes(q, h, 0, 2, three, four), 512);
+        v128.store(to, threes(q, h, 0, 3, three, four), 768);
+        q = v128.load(from, 368);
+        v128.store(to, threes(q, h, 1, 0, three, four), 1024);
+        v128.store(to, threes(q, h, 1, 1, three, four), 1280);
+        v128.store(to, threes(q, h, 1, 2, three, four), 1536);
+        v128.store(to, threes(q, h, 1, 3, three, four), 1792);
       }
-      for (let s = 0; s < 16; s++) putScale(panel, r, s, scaleOf(block + 96, s));
-      store<f32>(at, halfToFloat(load<u16>(block, 108)), PANEL_Q8_256_D);
+    }
+    decodeScales(group, panel);
+  }
+
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales and the products. */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
+    const three = kept(panel, i8x16.splat(3));
+    const four = kept(panel + 16, i8x16.splat(4));
+    const products = panel + 32;
+    for (; blocks > 0; blocks--, group += 880) {
+      decodeScales(group, panel);
+      v128.store(products, i32x4.splat(0));
+      v128.store(products, i32x4.splat(0), 16);
+      let pairs = x + 256 * X_BYTES; // sums of the activations of each sub-block
+      let scales = panel + PANEL_Q8_256_SCALES;
+      for (let h = group + 112, end = h + 768; h < end; h += 384, x += 16 * X_BYTES, pairs += 4, scales += 32) {
+        streamHalf(h + 128, h, x, pairs, scales, products, three, four, 0);
+        streamHalf(h + 256, h, x + 128 * X_BYTES, pairs + 32, scales + 256, products, three, four, 1);
+      }
+      x = finishQ8_256<Q3_K>(y, panel, v128.load(products), v128.load(products, 16), x + 224 * X_BYTES);
     }
   }
 }

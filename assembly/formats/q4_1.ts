@@ -16,8 +16,8 @@
 // Cost for 8 rows by 32 columns: 160 bytes read; otherwise Q4_0's, and 10 instructions for the minima.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { floatToHalf, halfToFloat, halvesToFloatsBy } from "../lanes";
-import { getWords, panelNibbles, putWords, streamNibbles } from "./nibbles";
+import { floatToHalf, halfToFloat } from "../lanes";
+import { getWords, halvesAt, panelNibbles, putWords, streamNibbles } from "./nibbles";
 import { Search } from "./search";
 
 @unmanaged
@@ -85,14 +85,14 @@ export class Q4_1 {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    panelNibbles<Q4_1>(group, panel);
+    panelNibbles<Q4_1>(group, group, panel);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
   // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
-    streamNibbles<Q4_1>(group, x, y, blocks, scratch);
+    streamNibbles<Q4_1>(group, 160, group, 160, x, y, blocks, scratch);
   }
 
   // What `nibbles.ts` asks for.
@@ -118,13 +118,13 @@ export class Q4_1 {
 
   // @ts-ignore: decorator
   @inline
-  scales(at: usize, mask: v128, bias: v128): v128 {
-    return halvesToFloatsBy(v128.load16x4_s(at), mask, bias);
+  scales(at: usize, half: usize, mask: v128, bias: v128): v128 {
+    return halvesAt(at, half, mask, bias);
   }
 
   // @ts-ignore: decorator
   @inline
-  minima(at: usize, _scales: v128, mask: v128, bias: v128): v128 {
-    return halvesToFloatsBy(v128.load16x4_s(at, 16), mask, bias);
+  minima(at: usize, half: usize, _scales: v128, mask: v128, bias: v128): v128 {
+    return halvesAt(at + 16, half, mask, bias);
   }
 }

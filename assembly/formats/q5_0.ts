@@ -17,8 +17,8 @@
 // additions, and 18 instructions to leave the integers. Decoding to the panel: 16 stores instead of the dots.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { floatToHalf, halfToFloat, halvesToFloatsBy } from "../lanes";
-import { bitsOf, getWords, panelNibbles, plane, putWords, streamNibbles } from "./nibbles";
+import { floatToHalf, halfToFloat } from "../lanes";
+import { bitsOf, getWords, halvesAt, panelNibbles, plane, putWords, streamNibbles } from "./nibbles";
 import { Search } from "./search";
 
 /** 4 columns of 4 rows: the low nibbles of word j and their fifth bits, 0..31; `sixteen`: bytes of 16; also Q5_1's. */
@@ -112,14 +112,14 @@ export class Q5_0 {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    panelNibbles<Q5_0>(group, panel);
+    panelNibbles<Q5_0>(group, group, panel);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
   // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
-    streamNibbles<Q5_0>(group, x, y, blocks, scratch);
+    streamNibbles<Q5_0>(group, 176, group, 176, x, y, blocks, scratch);
   }
 
   // What `nibbles.ts` asks for.
@@ -145,7 +145,7 @@ export class Q5_0 {
 
   // @ts-ignore: decorator
   @inline
-  scales(at: usize, mask: v128, bias: v128): v128 {
-    return halvesToFloatsBy(v128.load16x4_s(at), mask, bias);
+  scales(at: usize, half: usize, mask: v128, bias: v128): v128 {
+    return halvesAt(at, half, mask, bias);
   }
 }

@@ -19,8 +19,8 @@
 // Cost for 8 rows by 32 columns: 192 bytes read; otherwise Q5_0's, and 14 instructions for the minima.
 
 import { ACTIVATION_Q8_32 } from "../abi";
-import { floatToHalf, halfToFloat, halvesToFloatsBy } from "../lanes";
-import { bitsOf, getWords, panelNibbles, plane, putWords, streamNibbles } from "./nibbles";
+import { floatToHalf, halfToFloat } from "../lanes";
+import { bitsOf, getWords, halvesAt, panelNibbles, plane, putWords, streamNibbles } from "./nibbles";
 import { firstFives, putFiveBits, secondFives } from "./q5_0";
 import { Search } from "./search";
 
@@ -94,14 +94,14 @@ export class Q5_1 {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    panelNibbles<Q5_1>(group, panel);
+    panelNibbles<Q5_1>(group, group, panel);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
   // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
-    streamNibbles<Q5_1>(group, x, y, blocks, scratch);
+    streamNibbles<Q5_1>(group, 192, group, 192, x, y, blocks, scratch);
   }
 
   // What `nibbles.ts` asks for.
@@ -127,13 +127,13 @@ export class Q5_1 {
 
   // @ts-ignore: decorator
   @inline
-  scales(at: usize, mask: v128, bias: v128): v128 {
-    return halvesToFloatsBy(v128.load16x4_s(at), mask, bias);
+  scales(at: usize, half: usize, mask: v128, bias: v128): v128 {
+    return halvesAt(at, half, mask, bias);
   }
 
   // @ts-ignore: decorator
   @inline
-  minima(at: usize, scales: v128, mask: v128, bias: v128): v128 {
-    return f32x4.add(halvesToFloatsBy(v128.load16x4_s(at, 16), mask, bias), f32x4.mul(scales, f32x4.splat(16)));
+  minima(at: usize, half: usize, scales: v128, mask: v128, bias: v128): v128 {
+    return f32x4.add(halvesAt(at + 16, half, mask, bias), f32x4.mul(scales, f32x4.splat(16)));
   }
 }

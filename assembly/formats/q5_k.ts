@@ -14,16 +14,76 @@
 //      0     16   d of row 0 .. row 7
 //     16     16   dmin of row 0 .. row 7
 //     32     96   the scale bytes: byte 0 of row 0 .. row 7, byte 1, ...
-//    128    256   8 words of high
-//    384   1024   32 words of low
+//    128   1280   for each half t of the sub-blocks:  words 4 t .. 4 t + 3 of high,  then of each group of low its words 4 t .. 4 t + 3
+//
+// So a stream reads low from its beginning to its end, and 128 bytes of high, which stay in L1, four times.
 //
 // In the panel every scale stands twice, for sub-blocks of 16: the sums of 32 products of 127 * 31 would not fit 16 bits.
-// Cost for 8 rows by 256 columns: 1408 bytes read; decoding 80 loads, 256 ands, 176 shifts, 128 ors, 128 stores, and the scales.
+// Cost for 8 rows by 256 columns: 1408 bytes read; streaming 128 loads of weights, 64 of activations, 256 ands, 176 shifts, 128 ors, 128
+// dots, 128 additions; scales and minima some 150 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
 import { halfToFloat, kept } from "../lanes";
+import { PANEL_Q8_256_SCALES } from "./panel";
 import { decodeScales, getScaleBytes, minimumOf, putScaleBytes, quantizeScales, scaleOf } from "./q4_k";
 import { SuperSearch } from "./search_k";
+import { finishQ8_256 } from "./sums";
+
+/** Where word j of high lies in a packed block, and word j of low. */
+// @ts-ignore: decorator
+@inline
+function highWord(j: usize): usize {
+  return 128 + (j >> 2) * 640 + ((j & 3) << 5);
+}
+
+// @ts-ignore: decorator
+@inline
+function lowWord(j: usize): usize {
+  return 256 + ((j >> 2) & 1) * 640 + ((j >> 3) << 7) + ((j & 3) << 5);
+}
+
+/** Of bytes of fifth bits, bit s of each as 16 or 0. `sixteen`: bytes of 16. */
+// @ts-ignore: decorator
+@inline
+function fifth(h: v128, s: i32, sixteen: v128): v128 {
+  return v128.and(s < 4 ? i16x8.shl(h, 4 - s) : s == 4 ? h : i16x8.shr_u(h, s - 4), sixteen);
+}
+
+/**
+ * One token times a half of sub-blocks 2 g and 2 g + 1, of 8 rows: adds to the 8 products (i32) at `products`. `q`, `h`: 4 words of low
+ * and of high; `x`: the columns; `scales`: of sub-block 2 g.
+ */
+// @ts-ignore: decorator
+@inline
+function streamHalf(q: usize, h: usize, x: usize, scales: usize, products: usize, nibble: v128, sixteen: v128, g: i32): void {
+  let a0 = i16x8.splat(0); // sub-block 2 g
+  let a1 = a0;
+  let b0 = a0; // sub-block 2 g + 1
+  let b1 = a0;
+  for (const stop = q + 128; q < stop; q += 32, h += 32, x += 4 * X_BYTES) {
+    const q0 = v128.load(q);
+    const q1 = v128.load(q, 16);
+    const h0 = v128.load(h);
+    const h1 = v128.load(h, 16);
+    let even = changetype<Columns>(x).even0();
+    let odd = changetype<Columns>(x).odd0();
+    let w = v128.or(v128.and(q0, nibble), fifth(h0, 2 * g, sixteen));
+    a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
+    w = v128.or(v128.and(q1, nibble), fifth(h1, 2 * g, sixteen));
+    a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
+    even = changetype<Columns>(x + 32 * X_BYTES).even0();
+    odd = changetype<Columns>(x + 32 * X_BYTES).odd0();
+    w = v128.or(v128.and(i16x8.shr_u(q0, 4), nibble), fifth(h0, 2 * g + 1, sixteen));
+    b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
+    w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), fifth(h1, 2 * g + 1, sixteen));
+    b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
+  }
+  const sums0 = scaleSums(v128.load(products), a0, v128.load(scales));
+  const sums1 = scaleSums(v128.load(products, 16), a1, v128.load(scales, 16));
+  v128.store(products, scaleSums(sums0, b0, v128.load(scales, 32)));
+  v128.store(products, scaleSums(sums1, b1, v128.load(scales, 48)), 16);
+}
 
 @unmanaged
 export class Q5_K {
@@ -52,7 +112,8 @@ export class Q5_K {
     store<u16>(half, load<u16>(block, 2), 16);
     putScaleBytes(group + 32, r, block + 4);
     const word = group + (<usize>r << 2);
-    for (let j: usize = 0; j < 40; j++) store<u32>(word + (j << 5), load<u32>(block + (j << 2), 16), 128);
+    for (let j: usize = 0; j < 8; j++) store<u32>(word + highWord(j), load<u32>(block + (j << 2), 16));
+    for (let j: usize = 0; j < 32; j++) store<u32>(word + lowWord(j), load<u32>(block + (j << 2), 48));
   }
 
   /** The inverse of `put`. */
@@ -64,7 +125,8 @@ export class Q5_K {
     store<u16>(block, load<u16>(half, 16), 2);
     getScaleBytes(group + 32, r, block + 4);
     const word = group + (<usize>r << 2);
-    for (let j: usize = 0; j < 40; j++) store<u32>(block + (j << 2), load<u32>(word + (j << 5), 128), 16);
+    for (let j: usize = 0; j < 8; j++) store<u32>(block + (j << 2), load<u32>(word + highWord(j)), 16);
+    for (let j: usize = 0; j < 32; j++) store<u32>(block + (j << 2), load<u32>(word + lowWord(j)), 48);
   }
 
   /** The scalar meaning: one block to 256 f32. */
@@ -120,23 +182,47 @@ export class Q5_K {
   @inline
   panel(group: usize, panel: usize): void {
     const nibble = kept(panel, i8x16.splat(15));
-    const fifth = kept(panel + 16, i8x16.splat(16));
-    for (let j: usize = 0; j < 256; j += 16) {
-      const to = panel + j;
-      const h = v128.load(group + j, 128);
-      let q = v128.load(group + j, 384);
-      v128.store(to, v128.or(v128.and(q, nibble), v128.and(i16x8.shl(h, 4), fifth)));
-      v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), v128.and(i16x8.shl(h, 3), fifth)), 256);
-      q = v128.load(group + j, 640);
-      v128.store(to, v128.or(v128.and(q, nibble), v128.and(i16x8.shl(h, 2), fifth)), 512);
-      v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), v128.and(i16x8.shl(h, 1), fifth)), 768);
-      q = v128.load(group + j, 896);
-      v128.store(to, v128.or(v128.and(q, nibble), v128.and(h, fifth)), 1024);
-      v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), v128.and(i16x8.shr_u(h, 1), fifth)), 1280);
-      q = v128.load(group + j, 1152);
-      v128.store(to, v128.or(v128.and(q, nibble), v128.and(i16x8.shr_u(h, 2), fifth)), 1536);
-      v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), v128.and(i16x8.shr_u(h, 3), fifth)), 1792);
+    const sixteen = kept(panel + 16, i8x16.splat(16));
+    let to = panel;
+    for (let from = group, end = group + 1280; from < end; from += 512) {
+      for (const stop = from + 128; from < stop; from += 16, to += 16) {
+        const h = v128.load(from, 128);
+        let q = v128.load(from, 256);
+        v128.store(to, v128.or(v128.and(q, nibble), fifth(h, 0, sixteen)));
+        v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), fifth(h, 1, sixteen)), 256);
+        q = v128.load(from, 384);
+        v128.store(to, v128.or(v128.and(q, nibble), fifth(h, 2, sixteen)), 512);
+        v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), fifth(h, 3, sixteen)), 768);
+        q = v128.load(from, 512);
+        v128.store(to, v128.or(v128.and(q, nibble), fifth(h, 4, sixteen)), 1024);
+        v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), fifth(h, 5, sixteen)), 1280);
+        q = v128.load(from, 640);
+        v128.store(to, v128.or(v128.and(q, nibble), fifth(h, 6, sixteen)), 1536);
+        v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), fifth(h, 7, sixteen)), 1792);
+      }
     }
     decodeScales(group, panel, 2);
+  }
+
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales and the products. */
+  // @ts-ignore: decorator
+  @inline
+  stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
+    const nibble = kept(panel, i8x16.splat(15));
+    const sixteen = kept(panel + 16, i8x16.splat(16));
+    const products = panel + 32;
+    for (; blocks > 0; blocks--, group += 1408) {
+      decodeScales(group, panel, 1); // both halves of a sub-block read the same
+      v128.store(products, i32x4.splat(0));
+      v128.store(products, i32x4.splat(0), 16);
+      const scales = panel + PANEL_Q8_256_SCALES;
+      for (let h = group + 128, end = h + 1280; h < end; h += 640, x += 16 * X_BYTES) {
+        streamHalf(h + 128, h, x, scales, products, nibble, sixteen, 0);
+        streamHalf(h + 256, h, x + 64 * X_BYTES, scales + 64, products, nibble, sixteen, 1);
+        streamHalf(h + 384, h, x + 128 * X_BYTES, scales + 128, products, nibble, sixteen, 2);
+        streamHalf(h + 512, h, x + 192 * X_BYTES, scales + 192, products, nibble, sixteen, 3);
+      }
+      x = finishQ8_256<Q5_K>(y, panel, v128.load(products), v128.load(products, 16), x + 224 * X_BYTES);
+    }
   }
 }

@@ -5,7 +5,8 @@ import { Random } from "../../engine/random.js";
 import { DequantizeKernel } from "./dequantize.js";
 import { rowBytes, type WeightFormat } from "./formats.js";
 
-// The largest magnitude of a block lies between these.
+// The largest weight of a block lies between these, and the smallest between their negatives: so none of its factors is so small that the
+// processor takes a detour for it. Floats, which are blocks of one, have either sign.
 const LEAST = 2 ** -7;
 const MOST = 2 ** -3;
 // Blocks that are drawn at once, and weights that are kept: what is larger repeats them, each row from another place on.
@@ -50,11 +51,15 @@ function randomBlocks(module: WebAssembly.Module, format: WeightFormat, random: 
     meaning.setWeights(drawn).run();
     const weights = meaning.result;
     for (let block = 0; block < DRAWN_BLOCKS && kept < pool.length; block++) {
-      let most = 0;
+      let largest = Number.NEGATIVE_INFINITY;
+      let smallest = Number.POSITIVE_INFINITY;
       for (const weight of weights.subarray(block * blockWeights, (block + 1) * blockWeights)) {
-        most = Math.max(most, Math.abs(weight)); // NaN stays NaN, and is in no interval
+        largest = Math.max(largest, weight); // NaN stays NaN, and is in no interval
+        smallest = Math.min(smallest, weight);
       }
-      if (!(most >= LEAST && most <= MOST)) continue;
+      const below = blockWeights === 1 ? Math.abs(smallest) : -smallest;
+      const above = blockWeights === 1 ? Math.abs(largest) : largest;
+      if (!(Math.min(above, below) >= LEAST && Math.max(above, below) <= MOST)) continue;
       pool.set(drawn.subarray(block * blockBytes, (block + 1) * blockBytes), kept);
       kept += blockBytes;
     }
