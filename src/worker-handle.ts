@@ -9,7 +9,7 @@ export interface WorkerEvents {
 }
 
 export interface WorkerHandle {
-  postMessage(message: unknown): void;
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
   /** Whether the worker keeps the process alive. */
   keepAlive(yes: boolean): void;
   terminate(): Promise<void>;
@@ -41,7 +41,7 @@ export async function startWorker(
     worker.on("error", events.onError);
     worker.on("exit", events.onExit);
     return {
-      postMessage: (message) => worker.postMessage(message),
+      postMessage: (message, transfer) => worker.postMessage(message, transfer as ArrayBuffer[] | undefined),
       keepAlive: (yes) => (yes ? worker.ref() : worker.unref()),
       terminate: async () => {
         await worker.terminate();
@@ -54,7 +54,7 @@ export async function startWorker(
   worker.onerror = (event) => events.onError(new Error(event.message));
   worker.postMessage(data);
   return {
-    postMessage: (message) => worker.postMessage(message),
+    postMessage: (message, transfer) => worker.postMessage(message, (transfer as ArrayBuffer[] | undefined) ?? []),
     keepAlive: () => undefined,
     terminate: async () => worker.terminate(),
   };

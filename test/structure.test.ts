@@ -8,11 +8,12 @@ import { expect, it } from "vitest";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 // What the files of a room may import beside each other. Files that stand in src itself are rooms of their own.
-const leaves = ["abort-listeners", "abortable", "errors", "printable", "worker-handle"];
+const leaves = ["abort-listeners", "abortable", "errors", "next-turn", "printable", "worker-handle"];
 const src: Readonly<Record<string, readonly string[]>> = {
   "abort-listeners": [],
   abortable: ["abort-listeners"],
   errors: [],
+  "next-turn": [],
   printable: [],
   "worker-handle": ["errors"],
   gguf: leaves,

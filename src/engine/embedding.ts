@@ -3,11 +3,11 @@
 // without padding, so a vector is the same bits whatever is embedded beside it.
 
 import { CriaError } from "../errors.js";
+import { nextTurn } from "../next-turn.js";
 import type { BackgroundTokenizer } from "../tokenizer/index.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedInput, InputReader, type Overlong } from "./embed-inputs.js";
 import type { ModelInfo } from "./model-info.js";
-import { nextTurn } from "./next-turn.js";
 import { checkChoice, checkInteger, checkNames } from "./options.js";
 import type { Pooling } from "./pooling.js";
 import { type Purpose, type PurposePrompts, promptFor } from "./purposes.js";

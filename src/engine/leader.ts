@@ -5,6 +5,7 @@ import { CriaError } from "../errors.js";
 import { type Member, StepAborted } from "../machine/member.js";
 import { ABORT_FLAGS, LOGIT_ROWS } from "../model/memory-plan.js";
 import { type StepRun, writeStep } from "../model/step.js";
+import { nextTurn } from "../next-turn.js";
 import type { ParentPort } from "../worker-handle.js";
 import { GrammarCache } from "./constrained-text.js";
 import { createJob, type SingleRequest } from "./create-job.js";
@@ -12,7 +13,6 @@ import { textsOf } from "./embed-job.js";
 import type { Job } from "./jobs.js";
 import { type CachedSequence, KvCache } from "./kv-cache.js";
 import type { LeaderAnswer, LeaderRequest, Program } from "./messages.js";
-import { nextTurn } from "./next-turn.js";
 
 /** Rows that a prompt may have in a step that also holds the next token of other sequences: they must not stall. */
 const PREFILL_ROWS_BESIDE_DECODE = 32;

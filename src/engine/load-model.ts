@@ -15,6 +15,7 @@ import type { ModelSource } from "../model/loading.js";
 import { type KvPool, type Layout, type MemoryPlan, PROGRESS_UNIT, planMemory } from "../model/memory-plan.js";
 import { type RopeFrequencies, ropeFrequencies } from "../model/rope.js";
 import { findWeights } from "../model/weights.js";
+import { giveWay } from "../next-turn.js";
 import { BackgroundTokenizer } from "../tokenizer/index.js";
 import { LeaderClient } from "./client.js";
 import type { LeaderAnswer, Program } from "./messages.js";
@@ -106,6 +107,8 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   const { offline, onDownload } = options;
   const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;
   const begin = performance.now();
+  // It starts while this thread reads the header, when the processors have nothing else to do.
+  if ((await bytesOf(local)) >= LARGE_MODEL) BackgroundTokenizer.prepare(options.assets);
   const kernels = await compileKernels(options.assets);
   const gguf = await openGguf(local);
   try {
@@ -114,6 +117,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     const reading = readTokenizer(gguf, planned.hyperparameters, options.assets);
     reading.catch(() => undefined); // something else may fail before it is waited for
     const ropes = await readRopes(gguf, planned.hyperparameters);
+    await giveWay(); // the header is behind, and the starts of many workers are before this thread
     const memory = allocate(planned.plan);
     const client = new LeaderClient(memory, planned.layout.aborts);
     const program: Program = {
@@ -176,6 +180,20 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   } finally {
     await gguf.close();
   }
+}
+
+/** A model of so many bytes has, most likely, a vocabulary whose tables the text worker makes. */
+const LARGE_MODEL = 2 ** 26;
+
+/** 0 where it cannot be told: opening it then says why. */
+async function bytesOf(source: LoadSource): Promise<number> {
+  if (source instanceof Uint8Array) return source.length;
+  if (typeof Blob !== "undefined" && source instanceof Blob) return source.size;
+  const { stat } = await import("node:fs/promises");
+  return stat(source as string | URL).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 /** Reads a model's shape and lays out its memory, without allocating it. */
@@ -305,18 +323,20 @@ function allocate(plan: MemoryPlan): WebAssembly.Memory {
   }
 }
 
+/** Bytes of a model in memory that are copied before the event loop has its turn. */
+const COPIED_AT_ONCE = 2 ** 22;
+
 async function modelSource(gguf: Gguf, source: LoadSource): Promise<ModelSource> {
   const paths = gguf.parts.map((part) => part.path);
   if (paths.every((path) => path !== undefined)) return { kind: "files", paths };
   const part = new SharedArrayBuffer(gguf.parts[0]!.size);
   const bytes = new Uint8Array(part);
-  if (source instanceof Uint8Array) {
-    bytes.set(source);
-  } else {
-    const CHUNK = 2 ** 24;
-    const blob = source as Blob;
-    for (let at = 0; at < blob.size; at += CHUNK) {
-      bytes.set(new Uint8Array(await blob.slice(at, at + CHUNK).arrayBuffer()), at);
+  for (let at = 0; at < part.byteLength; at += COPIED_AT_ONCE) {
+    if (source instanceof Uint8Array) {
+      bytes.set(source.subarray(at, at + COPIED_AT_ONCE), at);
+      await giveWay();
+    } else {
+      bytes.set(new Uint8Array(await (source as Blob).slice(at, at + COPIED_AT_ONCE).arrayBuffer()), at);
     }
   }
   return { kind: "bytes", parts: [part] };

@@ -62,7 +62,7 @@ export interface Gguf {
 
 /** How to open a file. */
 export interface OpenGgufOptions {
-  /** Bytes of the header to read at a time; 1 MiB by default. */
+  /** Bytes of the header to read at a time; 256 KiB by default. */
   readonly windowBytes?: number;
 }
 

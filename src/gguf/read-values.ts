@@ -118,7 +118,7 @@ async function readElements(window: HeaderWindow, type: GgufScalarType, length: 
 }
 
 async function readStrings(window: HeaderWindow, length: number): Promise<StringTable> {
-  const table = new StringTableBuilder();
+  const table = new StringTableBuilder(length);
   while (table.length < length) {
     const { bytes, from, to } = window.buffer();
     window.skip(table.appendPrefixed(bytes, from, to, length - table.length));

@@ -3,6 +3,7 @@
 
 import type { FileHandle } from "node:fs/promises";
 import { GgufError } from "../errors.js";
+import { giveWay } from "../next-turn.js";
 import { printable } from "../printable.js";
 
 /** Bytes that can be read at any place. */
@@ -168,6 +169,7 @@ class MemorySource implements Source {
       throw new GgufError("GGUF_CHANGED", "Uint8Array: its buffer was detached or became shorter", { offset });
     }
     target.set(bytes);
+    await giveWay(); // reads of other sources do, too
   }
 
   // The caller owns the bytes.

@@ -54,12 +54,25 @@ export class StringTable implements Iterable<string> {
   }
 }
 
-/** Collects strings into a table; its buffers grow with what has come in, not with what was announced. */
+/** Most strings that room is made for before they come: memory that is not touched costs nothing. */
+const MOST_EXPECTED = 2 ** 20;
+
+/**
+ * Collects strings into a table. Its buffers grow with what has come in, not with what was announced; but where many strings are
+ * expected they grow to what all will take if they are as long as those so far, so that little is copied.
+ */
 export class StringTableBuilder {
+  readonly #expected: number;
   #bytes = new Uint8Array(4096);
-  #offsets = new Uint32Array(256);
+  #offsets: Uint32Array<ArrayBuffer>;
   #used = 0;
   #count = 0;
+
+  /** @param expected how many strings are announced */
+  constructor(expected = 0) {
+    this.#expected = Math.min(expected, MOST_EXPECTED);
+    this.#offsets = new Uint32Array(Math.max(256, this.#expected + 2));
+  }
 
   /** How many strings have ended. */
   get length(): number {
@@ -105,14 +118,26 @@ export class StringTableBuilder {
     return position - from;
   }
 
+  /** The table, over the builder's memory; it is not copied where little of it is left over. */
   finish(): StringTable {
-    return new StringTable(this.#bytes.slice(0, this.#used), this.#offsets.slice(0, this.#count + 1));
+    const fits = this.#used > this.#bytes.length / 2;
+    const bytes = fits ? this.#bytes.subarray(0, this.#used) : this.#bytes.slice(0, this.#used);
+    const offsets =
+      this.#count > this.#offsets.length / 2
+        ? this.#offsets.subarray(0, this.#count + 1)
+        : this.#offsets.slice(0, this.#count + 1);
+    return new StringTable(bytes, offsets);
+  }
+
+  /** What all strings will take, with some room, once enough of them have come to tell. */
+  #likely(): number {
+    return this.#count < 1024 ? 0 : Math.ceil((1.1 * this.#used * this.#expected) / this.#count);
   }
 
   // Makes room for so many more bytes, and so many more strings.
   #reserve(bytes: number, strings = 1): void {
     if (this.#used + bytes > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + bytes));
+      const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + bytes, this.#likely()));
       grown.set(this.#bytes);
       this.#bytes = grown;
     }

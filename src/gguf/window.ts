@@ -7,8 +7,8 @@
 import { GgufError } from "../errors.js";
 import type { Source } from "./source.js";
 
-/** Bytes read at a time. */
-export const DEFAULT_WINDOW_BYTES = 2 ** 20;
+/** Bytes read at a time: between two reads the event loop has its turn, and a vocabulary of so many bytes takes a few milliseconds. */
+export const DEFAULT_WINDOW_BYTES = 2 ** 18;
 
 // A fixed-size field must fit in the window.
 const LEAST_WINDOW_BYTES = 8;

@@ -33,8 +33,14 @@ export class BackgroundTokenizer {
     this.#thread = thread;
   }
 
+  /** Starts the text worker, for a vocabulary that is large. */
+  static prepare(assets?: URL): void {
+    textThread(assets).prepare();
+  }
+
   /**
-   * The tokenizer that the metadata of a file describes.
+   * The tokenizer that the metadata of an open file describes. The buffers of its arrays of strings may go to the text worker for good:
+   * copies of megabytes, made while the weights are read, would stall this thread.
    *
    * @param assets the folder in which text-worker.js lies, if not beside this file
    * @throws GgufError (TOKENIZER_...), UnsupportedError, CriaError TEXT_WORKER
@@ -45,8 +51,10 @@ export class BackgroundTokenizer {
   ): Promise<BackgroundTokenizer> {
     const thread = textThread(assets);
     const entries = [...metadata].filter(([key]) => /^(tokenizer\.ggml\.|general\.(architecture|name)$)/.test(key));
-    const bytes = entries.reduce((sum, [, value]) => sum + (isStringList(value) ? value.bytes.length : 0), 0);
-    const tables = bytes > SMALL_VOCABULARY ? await thread.run("tables", entries) : tokenizerTables(metadata);
+    const lists = entries.map(([, value]) => value).filter(isStringList);
+    const size = lists.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const buffers = lists.flatMap(({ bytes, offsets }) => [bytes.buffer as ArrayBuffer, offsets.buffer as ArrayBuffer]);
+    const tables = size > SMALL_VOCABULARY ? await thread.run("tables", entries, buffers) : tokenizerTables(metadata);
     return new BackgroundTokenizer({ key: nextKey++, tables }, thread);
   }
 

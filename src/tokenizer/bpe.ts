@@ -5,7 +5,7 @@ import { GgufError } from "../errors.js";
 import { toByteAlphabet } from "./byte-alphabet.js";
 import { MAXIMUM_SYMBOLS, mergeSymbols } from "./merge.js";
 import { readStrings, type TokenizerMetadata } from "./metadata.js";
-import type { PieceTable } from "./piece-table.js";
+import type { Allocate, PieceTable } from "./piece-table.js";
 import { type PreTokenizer, wordEnds } from "./pretokenizers.js";
 import type { FragmentEncoder } from "./special-tokens.js";
 import type { Vocabulary } from "./vocabulary.js";
@@ -150,16 +150,16 @@ class Merges {
 }
 
 /** Reads tokenizer.ggml.merges: "left right", best first. Pieces that are no tokens are added to `pieces`. */
-export function readMerges(metadata: TokenizerMetadata, pieces: PieceTable): MergeTable {
+export function readMerges(metadata: TokenizerMetadata, pieces: PieceTable, allocate: Allocate): MergeTable {
   const texts = readStrings(metadata, MERGES);
   if (texts === undefined) throw new GgufError("TOKENIZER_MERGES", "The file has no merges", { subject: MERGES });
   const { bytes, offsets } = texts;
   const count = offsets.length - 1;
   const table: MergeTable = {
-    slots: new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 16))),
-    lefts: new Int32Array(count),
-    rights: new Int32Array(count),
-    results: new Int32Array(count),
+    slots: new Int32Array(allocate(4 * 2 ** Math.ceil(Math.log2(2 * count + 16)))),
+    lefts: new Int32Array(allocate(4 * count)),
+    rights: new Int32Array(allocate(4 * count)),
+    results: new Int32Array(allocate(4 * count)),
   };
   const merges = new Merges(table);
   let joined = new Uint8Array(256);
@@ -170,8 +170,9 @@ export function readMerges(metadata: TokenizerMetadata, pieces: PieceTable): Mer
   for (let rank = 0; rank < count; rank++) {
     const start = offsets[rank];
     const end = offsets[rank + 1];
-    const space = bytes.indexOf(SPACE, start + 1); // a first character that is a space belongs to the left piece
-    if (space < 0 || space >= end - 1) {
+    let space = start + 1; // a first character that is a space belongs to the left piece
+    while (space < end && bytes[space] !== SPACE) space++;
+    if (space >= end - 1) {
       throw new GgufError("TOKENIZER_MERGES", `Merge ${rank} is not two pieces with a space between them`, {
         subject: MERGES,
       });

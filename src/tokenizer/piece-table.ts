@@ -4,6 +4,11 @@
 //   offsets  [ 0, 3, 6, ... ]               text i is bytes[offsets[i] .. offsets[i + 1])
 //   slots    [ 0, 2, 0, 0, 1, ... ]         open addressing: number of the text + 1, or 0 where free
 
+/** Gives memory, zeroed: of one thread, or shared. */
+export type Allocate = (bytes: number) => ArrayBufferLike;
+
+export const inThread: Allocate = (bytes) => new ArrayBuffer(bytes);
+
 /** A table as plain data. */
 export interface PieceTableData {
   readonly length: number;
@@ -26,9 +31,11 @@ export class PieceTable {
   #offsets: Uint32Array;
   #hashes: Int32Array;
   #slots: Int32Array;
+  readonly #allocate: Allocate;
 
   /** A table over the data of another one, which must not grow any more. */
-  constructor(data: PieceTableData) {
+  constructor(data: PieceTableData, allocate = inThread) {
+    this.#allocate = allocate;
     this.length = data.length;
     this.#lengths = new Set(data.lengths);
     this.#longest = Math.max(0, ...data.lengths);
@@ -39,15 +46,16 @@ export class PieceTable {
   }
 
   /** An empty table with room for `texts` texts of `bytes` bytes together; it grows if more come. */
-  static withRoom(texts: number, bytes: number): PieceTable {
-    return new PieceTable({
+  static withRoom(texts: number, bytes: number, allocate: Allocate): PieceTable {
+    const empty: PieceTableData = {
       length: 0,
       lengths: [],
-      bytes: new Uint8Array(Math.max(bytes, 16)),
-      offsets: new Uint32Array(texts + 1),
-      hashes: new Int32Array(texts),
-      slots: new Int32Array(2 ** Math.ceil(Math.log2(2 * texts + 16))),
-    });
+      bytes: new Uint8Array(allocate(Math.max(bytes, 16))),
+      offsets: new Uint32Array(allocate(4 * (texts + 1))),
+      hashes: new Int32Array(allocate(4 * texts)),
+      slots: new Int32Array(allocate(4 * 2 ** Math.ceil(Math.log2(2 * texts + 16)))),
+    };
+    return new PieceTable(empty, allocate);
   }
 
   /** The table as plain data: views, not copies. */
@@ -67,10 +75,10 @@ export class PieceTable {
     const id = this.length;
     const from = this.#offsets[id];
     const to = from + (end - start);
-    if (to > this.#bytes.length) this.#bytes = grown(this.#bytes, new Uint8Array(to * 2));
+    if (to > this.#bytes.length) this.#bytes = grown(this.#bytes, new Uint8Array(this.#allocate(to * 2)));
     if (id === this.#hashes.length) {
-      this.#hashes = grown(this.#hashes, new Int32Array(id * 2 + 16));
-      this.#offsets = grown(this.#offsets, new Uint32Array(id * 2 + 17));
+      this.#hashes = grown(this.#hashes, new Int32Array(this.#allocate(4 * (id * 2 + 16))));
+      this.#offsets = grown(this.#offsets, new Uint32Array(this.#allocate(4 * (id * 2 + 17))));
     }
     for (let i = start, o = from; i < end; i++, o++) this.#bytes[o] = source[i];
     this.#offsets[id + 1] = to;
@@ -136,7 +144,7 @@ export class PieceTable {
   }
 
   #rehash(): void {
-    this.#slots = new Int32Array(this.#slots.length * 2);
+    this.#slots = new Int32Array(this.#allocate(4 * this.#slots.length * 2));
     for (let id = 0; id < this.length; id++) this.#insert(id);
   }
 }

@@ -2,6 +2,7 @@
 // a character that is no token becomes its bytes, <0x00> to <0xFF>.
 
 import { mergeSymbols } from "./merge.js";
+import type { Allocate } from "./piece-table.js";
 import type { FragmentEncoder } from "./special-tokens.js";
 import type { ScoredVocabulary, Vocabulary } from "./vocabulary.js";
 import { remembering, type WordEncoder } from "./word-cache.js";
@@ -19,11 +20,11 @@ export interface SpmTable {
   readonly byteIds: Int32Array;
 }
 
-export function spmTable(vocabulary: ScoredVocabulary, unknownId: number | undefined): SpmTable {
+export function spmTable(vocabulary: ScoredVocabulary, unknownId: number | undefined, allocate: Allocate): SpmTable {
   return {
-    ranks: ranksOf(vocabulary.scores),
-    neighbours: neighboursIn(vocabulary),
-    byteIds: byteTokens(vocabulary, unknownId),
+    ranks: ranksOf(vocabulary.scores, allocate),
+    neighbours: neighboursIn(vocabulary, allocate),
+    byteIds: byteTokens(vocabulary, unknownId, allocate),
   };
 }
 
@@ -108,8 +109,8 @@ class Neighbours {
   }
 }
 
-function neighboursIn({ pieces, size }: Vocabulary): Uint32Array {
-  const bits = new Uint32Array(2 ** 17);
+function neighboursIn({ pieces, size }: Vocabulary, allocate: Allocate): Uint32Array {
+  const bits = new Uint32Array(allocate(4 * 2 ** 17));
   const neighbours = new Neighbours(bits);
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   for (let id = 0; id < size; id++) {
@@ -124,21 +125,24 @@ function neighboursIn({ pieces, size }: Vocabulary): Uint32Array {
 }
 
 /** The order of scores as ranks: 0 is the highest score, equal scores are equal ranks. */
-function ranksOf(scores: Float32Array): Int32Array {
+function ranksOf(scores: Float32Array, allocate: Allocate): Int32Array {
   const order = Array.from(new Set(Array.from(scores, (score) => score + 0))).sort((a, b) => b - a);
   const rankOf = new Map(order.map((score, rank) => [score, rank]));
-  return Int32Array.from(scores, (score) => rankOf.get(score + 0)!);
+  const ranks = new Int32Array(allocate(4 * scores.length));
+  for (let id = 0; id < scores.length; id++) ranks[id] = rankOf.get(scores[id] + 0)!;
+  return ranks;
 }
 
-function byteTokens(vocabulary: Vocabulary, unknownId: number | undefined): Int32Array {
+function byteTokens(vocabulary: Vocabulary, unknownId: number | undefined, allocate: Allocate): Int32Array {
   const encoder = new TextEncoder();
-  return Int32Array.from({ length: 256 }, (_, byte) => {
+  const ids = new Int32Array(allocate(4 * 256));
+  for (let byte = 0; byte < ids.length; byte++) {
     const name = encoder.encode(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
     const named = vocabulary.pieces.find(name, 0, name.length);
-    if (named >= 0) return named;
     const single = vocabulary.pieces.find(Uint8Array.of(byte), 0, 1);
-    return single >= 0 ? single : (unknownId ?? -1);
-  });
+    ids[byte] = named >= 0 ? named : single >= 0 ? single : (unknownId ?? -1);
+  }
+  return ids;
 }
 
 /** Where each character of a text in UTF-8 ends. */

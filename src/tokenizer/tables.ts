@@ -4,7 +4,7 @@
 import { GgufError, UnsupportedError } from "../errors.js";
 import { type MergeTable, readMerges } from "./bpe.js";
 import { readBoolean, readString, type TokenizerMetadata } from "./metadata.js";
-import type { PieceTableData } from "./piece-table.js";
+import { type Allocate, inThread, type PieceTableData } from "./piece-table.js";
 import { preTokenizerNamed } from "./pretokenizers.js";
 import { readSpecialIds, type SpecialDefaults, type SpecialIds } from "./special-ids.js";
 import { type SpmTable, spmTable } from "./spm.js";
@@ -33,20 +33,21 @@ export interface TokenizerTables {
 /**
  * Makes the tables.
  *
+ * @param allocate where they lie; by default in memory of this thread
  * @throws GgufError (TOKENIZER_...), UnsupportedError
  */
-export function tokenizerTables(metadata: TokenizerMetadata): TokenizerTables {
+export function tokenizerTables(metadata: TokenizerMetadata, allocate: Allocate = inThread): TokenizerTables {
   const model = readModel(metadata);
   const preTokenizer = model === "gpt2" ? readString(metadata, "tokenizer.ggml.pre") || "default" : undefined;
   const defaults = defaultsOf(model, preTokenizer);
-  const vocabulary = readVocabulary(metadata);
+  const vocabulary = readVocabulary(metadata, allocate);
   const ids = readSpecialIds(metadata, vocabulary, defaults);
   if (model === "bert" && (ids.bosId === undefined || ids.separatorId === undefined)) {
     throw new GgufError("TOKENIZER_ID_MISSING", "A WordPiece vocabulary has tokens for the begin and end of a text", {
       subject: ids.bosId === undefined ? "tokenizer.ggml.bos_token_id" : "tokenizer.ggml.seperator_token_id",
     });
   }
-  const encoder = encoderTable(metadata, vocabulary, ids, model, preTokenizer);
+  const encoder = encoderTable(metadata, vocabulary, ids, allocate, model, preTokenizer);
   // The merges may have added pieces.
   return { size: vocabulary.size, pieces: vocabulary.pieces.data, attributes: vocabulary.attributes, ids, encoder };
 }
@@ -55,15 +56,16 @@ function encoderTable(
   metadata: TokenizerMetadata,
   vocabulary: ScoredVocabulary,
   ids: SpecialIds,
+  allocate: Allocate,
   model: TokenizerModel,
   preTokenizer = "default",
 ): EncoderTable {
   switch (model) {
     case "gpt2":
-      return { model, preTokenizer, merges: readMerges(metadata, vocabulary.pieces) };
+      return { model, preTokenizer, merges: readMerges(metadata, vocabulary.pieces, allocate) };
     case "llama": {
       const addSpacePrefix = readBoolean(metadata, "tokenizer.ggml.add_space_prefix") ?? true;
-      return { model, addSpacePrefix, spm: spmTable(vocabulary, ids.unknownId) };
+      return { model, addSpacePrefix, spm: spmTable(vocabulary, ids.unknownId, allocate) };
     }
     case "bert":
       return { model, wordPiece: wordPieceOptions(metadata, ids) };
@@ -92,37 +94,4 @@ function wordPieceOptions(metadata: TokenizerMetadata, { unknownId }: SpecialIds
   const lowercase = readBoolean(metadata, "tokenizer.ggml.normalizer.lowercase") ?? true;
   const stripAccents = readBoolean(metadata, "tokenizer.ggml.normalizer.strip_accents") ?? lowercase;
   return { lowercase, stripAccents, unknownId };
-}
-
-/** The same tables in one piece of shared memory. */
-export function sharedTables(tables: TokenizerTables): TokenizerTables {
-  const arrays: Uint8Array[] = [];
-  walk(tables, (array) => {
-    arrays.push(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-    return array;
-  });
-  const memory = new SharedArrayBuffer(arrays.reduce((sum, { length }) => sum + aligned(length), 0));
-  let offset = 0;
-  return walk(tables, (array) => {
-    const bytes = arrays.shift()!;
-    new Uint8Array(memory, offset).set(bytes);
-    const Kind = array.constructor as new (memory: SharedArrayBuffer, offset: number, length: number) => NumberArray;
-    const copy = new Kind(memory, offset, array.length);
-    offset += aligned(bytes.length);
-    return copy;
-  });
-}
-
-type NumberArray = Uint8Array | Int32Array | Uint32Array;
-
-/** Rounded up to where any of the arrays may begin. */
-function aligned(bytes: number): number {
-  return Math.ceil(bytes / 8) * 8;
-}
-
-/** Plain data with its typed arrays exchanged. */
-function walk<Data>(data: Data, change: (array: NumberArray) => NumberArray): Data {
-  if (ArrayBuffer.isView(data)) return change(data as unknown as NumberArray) as Data;
-  if (typeof data !== "object" || data === null || Object.getPrototypeOf(data) !== Object.prototype) return data;
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, walk(value, change)])) as Data;
 }

@@ -14,6 +14,7 @@ const HEAP_MEGABYTES = 256;
 
 interface Pending {
   readonly job: TextJob;
+  readonly transfer: readonly ArrayBuffer[];
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -33,6 +34,7 @@ export class TextThread {
   readonly #queue: Pending[] = [];
   #current: Pending | undefined;
   #worker: WorkerHandle | undefined;
+  #starting = false;
   #generation = 0;
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
@@ -41,10 +43,24 @@ export class TextThread {
     this.#entry = entry;
   }
 
-  /** Has a job done. @throws what the job throws, TemplateError or CriaError TEXT_WORKER where the worker died */
-  run<Name extends TextJobName>(name: Name, given: TextJobs[Name]["given"]): Promise<TextJobs[Name]["result"]> {
+  /** Starts the worker, if it does not run: a job that comes soon is then done sooner. */
+  prepare(): void {
+    if (this.#worker === undefined && !this.#starting) this.#start();
+  }
+
+  /**
+   * Has a job done.
+   *
+   * @param transfer buffers that go to the worker for good
+   * @throws what the job throws; where the worker died, TemplateError for a template, else CriaError TEXT_WORKER
+   */
+  run<Name extends TextJobName>(
+    name: Name,
+    given: TextJobs[Name]["given"],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<TextJobs[Name]["result"]> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ job: { name, given } as TextJob, resolve: resolve as Pending["resolve"], reject });
+      this.#queue.push({ job: { name, given } as TextJob, transfer, resolve: resolve as Pending["resolve"], reject });
       if (this.#current === undefined) this.#next();
     });
   }
@@ -53,12 +69,14 @@ export class TextThread {
     this.#current = this.#queue.shift();
     this.#worker?.keepAlive(this.#current !== undefined);
     if (this.#current === undefined) return;
+    if (this.#starting) return; // it begins when it is ready
     if (this.#worker === undefined) this.#start();
     else this.#send(this.#current);
   }
 
   #start(): void {
     const generation = ++this.#generation;
+    this.#starting = true;
     const end = (error: Error) => {
       if (generation !== this.#generation) return; // it was ended because it took too long
       this.#drop();
@@ -80,11 +98,12 @@ export class TextThread {
   #drop(): void {
     this.#generation++;
     this.#worker = undefined;
+    this.#starting = false;
   }
 
   #send(pending: Pending): void {
     try {
-      this.#worker?.postMessage(pending.job);
+      this.#worker?.postMessage(pending.job, pending.transfer);
     } catch (cause) {
       // Functions, for example, cannot be sent to another thread.
       const message = `the chat template was given what is not JSON: ${(cause as Error).message}`;
@@ -96,6 +115,8 @@ export class TextThread {
 
   #receive(answer: TextAnswer): void {
     if (answer.type === "ready") {
+      this.#starting = false;
+      this.#worker?.keepAlive(this.#current !== undefined);
       if (this.#current !== undefined) this.#send(this.#current);
     } else if (answer.type === "done") {
       this.#settle((pending) => pending.resolve(answer.result));

@@ -3,9 +3,9 @@
 import { TemplateError } from "../errors.js";
 import { printable } from "../printable.js";
 import { workerStart } from "../worker-handle.js";
-import { renderTemplate, type TemplateInput } from "./jinja/render.js";
+import type { TemplateInput } from "./jinja/render.js";
 import { tokenBreakers } from "./sequence-breakers.js";
-import { sharedTables, tokenizerTables } from "./tables.js";
+import { tokenizerTables } from "./tables.js";
 import { toFailure } from "./text-failures.js";
 import type { KeyedTables, Rendered, TextAnswer, TextJob, TextJobName, TextJobs } from "./text-jobs.js";
 import { Tokenizer } from "./tokenizer.js";
@@ -17,21 +17,27 @@ const LONGEST_MESSAGE = 1000;
 const MOST_TOKENIZERS = 4;
 const tokenizers = new Map<number, Tokenizer>();
 
-const work: { readonly [Name in TextJobName]: (given: TextJobs[Name]["given"]) => TextJobs[Name]["result"] } = {
+type Result = TextJobs[TextJobName]["result"];
+
+const work: {
+  readonly [Name in TextJobName]: (
+    given: TextJobs[Name]["given"],
+  ) => TextJobs[Name]["result"] | Promise<TextJobs[Name]["result"]>;
+} = {
   render,
-  tables: (metadata) => sharedTables(tokenizerTables(new Map(metadata))),
+  tables: (metadata) => tokenizerTables(new Map(metadata), (bytes) => new SharedArrayBuffer(bytes)),
   encode: ({ tokenizer, text }) => tokenizerOf(tokenizer).encode(text),
   encodeParts: ({ tokenizer, parts }) => tokenizerOf(tokenizer).encodeParts(parts),
   breakers: ({ tokenizer, texts }) => tokenBreakers(tokenizerOf(tokenizer), texts),
 };
 
 const { port } = await workerStart();
-port.onMessage((message) => port.postMessage(answerTo(message as TextJob)));
+port.onMessage(async (message) => port.postMessage(await answerTo(message as TextJob)));
 port.postMessage({ type: "ready" } satisfies TextAnswer);
 
-function answerTo({ name, given }: TextJob): TextAnswer {
+async function answerTo({ name, given }: TextJob): Promise<TextAnswer> {
   try {
-    return { type: "done", result: (work[name] as (given: unknown) => TextJobs[TextJobName]["result"])(given) };
+    return { type: "done", result: await (work[name] as (given: unknown) => Result | Promise<Result>)(given) };
   } catch (error) {
     return { type: "failed", failure: toFailure(error) };
   }
@@ -45,7 +51,9 @@ function tokenizerOf({ key, tables }: KeyedTables): Tokenizer {
   return tokenizer;
 }
 
-function render(input: TemplateInput): Rendered {
+async function render(input: TemplateInput): Promise<Rendered> {
+  // Most files of this worker are those of Jinja, and a model's tables need none of them.
+  const { renderTemplate } = await import("./jinja/render.js");
   try {
     const { text, marks } = renderTemplate(input);
     return { text, marks };

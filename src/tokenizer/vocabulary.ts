@@ -2,7 +2,7 @@
 
 import { GgufError } from "../errors.js";
 import { readNumbers, readStrings, type StringList, type TokenizerMetadata } from "./metadata.js";
-import { PieceTable } from "./piece-table.js";
+import { type Allocate, PieceTable } from "./piece-table.js";
 
 // What a token is, as bits: a well-known end token counts as CONTROL beside what the file says.
 export const UNKNOWN = 1;
@@ -39,7 +39,7 @@ export interface ScoredVocabulary extends Vocabulary {
 }
 
 /** Reads tokenizer.ggml.tokens, scores and token_type. */
-export function readVocabulary(metadata: TokenizerMetadata): ScoredVocabulary {
+export function readVocabulary(metadata: TokenizerMetadata, allocate: Allocate): ScoredVocabulary {
   const key = "tokenizer.ggml.tokens";
   const texts = readStrings(metadata, key);
   if (texts === undefined) throw new GgufError("TOKENIZER_TOKENS", "The file has no vocabulary", { subject: key });
@@ -59,9 +59,9 @@ export function readVocabulary(metadata: TokenizerMetadata): ScoredVocabulary {
     });
   }
   const types = readNumbers(metadata, "tokenizer.ggml.token_type", size, [Int32Array, Uint32Array]);
-  const attributes = new Uint8Array(size).fill(NORMAL);
+  const attributes = new Uint8Array(allocate(size)).fill(NORMAL);
   if (types !== undefined) for (let id = 0; id < size; id++) attributes[id] = ATTRIBUTES_OF_TYPE[types[id]] ?? 0;
-  const pieces = piecesOf(texts);
+  const pieces = piecesOf(texts, allocate);
   const decoder = new TextDecoder();
   for (let id = 0; id < size; id++) {
     if ((attributes[id] & BYTE) !== 0) checkByteToken(id, decoder.decode(pieces.bytesOf(id)));
@@ -69,9 +69,9 @@ export function readVocabulary(metadata: TokenizerMetadata): ScoredVocabulary {
   return { size, pieces, scores, attributes };
 }
 
-function piecesOf({ bytes, offsets }: StringList): PieceTable {
+function piecesOf({ bytes, offsets }: StringList, allocate: Allocate): PieceTable {
   const size = offsets.length - 1;
-  const pieces = PieceTable.withRoom(size, bytes.length);
+  const pieces = PieceTable.withRoom(size, bytes.length, allocate);
   for (let id = 0; id < size; id++) {
     if (offsets[id] < offsets[id + 1]) {
       pieces.add(bytes, offsets[id], offsets[id + 1]);

@@ -1,6 +1,6 @@
 // Giving the event loop its turn, on every host.
 
-/** A macrotask: awaiting alone would drain microtasks only, and no message would ever arrive. */
+/** Runs the callback in a turn of its own. A macrotask: awaiting alone would drain microtasks only, and no message would ever arrive. */
 export const nextTurn: (callback: () => void) => void =
   typeof setImmediate === "function"
     ? (callback) => void setImmediate(callback)
@@ -13,3 +13,8 @@ export const nextTurn: (callback: () => void) => void =
           port2.postMessage(0);
         };
       })();
+
+/** Lets everything that waits for the event loop have its turn. */
+export function giveWay(): Promise<void> {
+  return new Promise(nextTurn);
+}

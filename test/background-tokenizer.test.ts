@@ -1,0 +1,102 @@
+// What the text worker makes of vocabularies and texts is what this thread makes of them.
+
+import { BackgroundTokenizer, type TokenizerMetadata, tokenizerFrom } from "cria/tokenizer";
+import { describe, expect, it } from "vitest";
+import { byteLevel, sentencePiece, wordPiece } from "./synthetic-vocabularies.js";
+
+type Metadata = Map<string, unknown>;
+
+/** As `openGguf` gives it: strings are bytes. */
+function asOpened(metadata: Metadata): Metadata {
+  const encoder = new TextEncoder();
+  const table = (texts: readonly string[]) => {
+    const encoded = texts.map((text) => encoder.encode(text));
+    const offsets = new Uint32Array(texts.length + 1);
+    for (const [i, { length }] of encoded.entries()) offsets[i + 1] = offsets[i]! + length;
+    const bytes = new Uint8Array(offsets.at(-1)!);
+    for (const [i, text] of encoded.entries()) bytes.set(text, offsets[i]);
+    return { bytes, offsets, length: texts.length };
+  };
+  return new Map(
+    [...metadata].map(([key, value]) => [
+      key,
+      Array.isArray(value) && value.every((item) => typeof item === "string") ? table(value) : value,
+    ]),
+  );
+}
+
+const words = Array.from({ length: 12_000 }, (_, i) => `word${(i * 7919).toString(36)}`);
+const merges = words.slice(0, 10_000).map((word) => `${word.slice(0, -1)} ${word.slice(-1)}`);
+
+const kinds: readonly (readonly [string, () => Metadata])[] = [
+  ["llama", () => sentencePiece([" the", "he", "th", ...words])],
+  ["gpt2", () => byteLevel(["t h", "th e", "w o", "r d", "wo rd", ...merges], [["<|end|>", 3]])],
+  ["bert", () => wordPiece(["the", "##word", "##1", "##2", ...words])],
+];
+
+describe.each(kinds)("a %s vocabulary", (_, make) => {
+  it("gives the same ids for short and long texts, and the same texts for ids", async () => {
+    const here = tokenizerFrom(make());
+    const background = await BackgroundTokenizer.from(asOpened(make()) as Metadata & TokenizerMetadata);
+    const { tokenizer } = background;
+    const short = "the word word1 <|end|> wörd\n";
+    for (const text of [short, short.repeat(100), words.slice(0, 1000).join(" ")]) {
+      const expected = here.encode(text).join();
+      expect((await background.encode(text)).join()).toBe(expected);
+      expect(tokenizer.encode(text).join()).toBe(expected);
+      for (const special of [true, false]) {
+        const parts = [
+          { text, special: !special },
+          { text: "<|end|>", special },
+        ];
+        expect((await background.encodeParts(parts)).join()).toBe(here.encodeParts(parts).join());
+      }
+    }
+    const ids = here.encode(words.slice(0, 1000).join(" "));
+    expect(tokenizer.decode(ids)).toBe(here.decode(ids));
+    for (let id = 0; id < here.vocabularySize; id += 97) {
+      expect(tokenizer.tokenText(id)).toBe(here.tokenText(id));
+      expect(tokenizer.tokenBytes(id).join()).toBe(here.tokenBytes(id).join());
+    }
+    const decoder = tokenizer.decoder();
+    expect([...ids].map((id) => decoder.push(id)).join("") + decoder.end()).toBe(
+      [...ids]
+        .map(
+          (
+            (d) => (id: number) =>
+              d.push(id)
+          )(here.decoder()),
+        )
+        .join(""),
+    );
+    expect([...tokenizer.endOfGenerationIds]).toEqual([...here.endOfGenerationIds]);
+  });
+});
+
+describe("a malformed vocabulary", () => {
+  it.each<[string, (metadata: Metadata) => unknown]>([
+    ["merges that are no pairs", (metadata) => metadata.set("tokenizer.ggml.merges", ["ab"])],
+    ["an id beyond the vocabulary", (metadata) => metadata.set("tokenizer.ggml.bos_token_id", 10 ** 6)],
+    ["an unknown pre-tokenizer", (metadata) => metadata.set("tokenizer.ggml.pre", "none")],
+    ["no tokens of its kind", (metadata) => metadata.set("tokenizer.ggml.tokens", 3)],
+  ])("%s: fails with the same error in the worker", async (_, spoil) => {
+    const make = () => {
+      const metadata = byteLevel(merges);
+      spoil(metadata);
+      // Whatever else is large has the worker make the tables.
+      return asOpened(metadata.set("tokenizer.ggml.more", words));
+    };
+    const failure = (error: unknown) => error as Error & { code: string; subject?: string };
+    let here: ReturnType<typeof failure> | undefined;
+    try {
+      tokenizerFrom(make());
+    } catch (error) {
+      here = failure(error);
+    }
+    const there = await BackgroundTokenizer.from(make()).catch(failure);
+    expect(here).toBeDefined();
+    expect(there).toMatchObject({ name: here!.name, code: here!.code, message: here!.message });
+    expect((there as { subject?: string }).subject).toBe(here!.subject);
+    expect(there).toBeInstanceOf(here!.constructor);
+  });
+});
