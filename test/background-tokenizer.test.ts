@@ -2,6 +2,8 @@
 
 import { BackgroundTokenizer, type TokenizerMetadata, tokenizerFrom } from "cria/tokenizer";
 import { describe, expect, it } from "vitest";
+import { tokenizerTables } from "../dist/tokenizer/tables.js";
+import { Tokenizer } from "../dist/tokenizer/tokenizer.js";
 import { byteLevel, sentencePiece, wordPiece } from "./synthetic-vocabularies.js";
 
 type Metadata = Map<string, unknown>;
@@ -71,6 +73,23 @@ describe.each(kinds)("a %s vocabulary", (_, make) => {
     );
     expect([...tokenizer.endOfGenerationIds]).toEqual([...here.endOfGenerationIds]);
   });
+});
+
+it.each(kinds)("a %s vocabulary in shared memory is never decoded there, which browsers refuse", (_, make) => {
+  const { decode } = TextDecoder.prototype;
+  TextDecoder.prototype.decode = function (this: TextDecoder, bytes?: ArrayBufferView, options?: object) {
+    if (bytes?.buffer instanceof SharedArrayBuffer) throw new TypeError("the bytes are shared");
+    return decode.call(this, bytes as Uint8Array, options);
+  } as typeof decode;
+  try {
+    const tokenizer = new Tokenizer(tokenizerTables(make(), (bytes) => new SharedArrayBuffer(bytes)));
+    const ids = tokenizer.encode("the word word1 <|end|> wörd\n", { special: true });
+    const decoder = tokenizer.decoder({ special: true });
+    for (const id of ids) expect(decoder.push(id) + tokenizer.tokenText(id)).toBeTypeOf("string");
+    expect(tokenizer.decode(ids, { special: true })).toContain("the");
+  } finally {
+    TextDecoder.prototype.decode = decode;
+  }
 });
 
 describe("a malformed vocabulary", () => {

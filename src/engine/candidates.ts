@@ -176,7 +176,9 @@ export class Candidates {
 
   /** Keeps the candidates with at least this logit. */
   keepFrom(leastLogit: number): void {
-    this.keepWhere((i) => this.logits[i] >= leastLogit);
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) if (this.logits[i] >= leastLogit) this.#move(i, kept++);
+    this.count = kept;
   }
 
   /** Keeps the candidates for whose places `keeps` is true. */

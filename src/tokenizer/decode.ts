@@ -47,7 +47,7 @@ export function createDecoder(bytesOf: (id: number) => Uint8Array, stripSpace: b
       if (bytes.length === 0) return "";
       const start = atStart && bytes[0] === BLANK ? 1 : 0;
       atStart = false;
-      return decoder.decode(bytes.slice(start), { stream: true }); // a copy: browsers decode no shared memory
+      return decoder.decode(bytes.slice(start), { stream: true });
     },
     end: () => decoder.decode(),
   };

@@ -117,7 +117,7 @@ export class PieceTable {
     }
   }
 
-  /** The bytes of a text: a view, not a copy. */
+  /** The bytes of a text: a view, not a copy. The memory may be shared, and browsers decode no such: `slice()` it for that. */
   bytesOf(id: number): Uint8Array {
     return this.#bytes.subarray(this.#offsets[id], this.#offsets[id + 1]);
   }

@@ -42,7 +42,7 @@ export class SpecialTokens {
       const bytes = vocabulary.pieces.bytesOf(id);
       const token = {
         id,
-        text: decoder.decode(bytes.slice()), // a copy: browsers decode no shared memory
+        text: decoder.decode(bytes.slice()),
         bytes: bytes.length,
         leftStrip: (attributes & LEFT_STRIP) !== 0,
         rightStrip: (attributes & RIGHT_STRIP) !== 0,

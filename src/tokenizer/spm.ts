@@ -115,7 +115,7 @@ function neighboursIn({ pieces, size }: Vocabulary, allocate: Allocate): Uint32A
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   for (let id = 0; id < size; id++) {
     let previous = -1;
-    for (const character of decoder.decode(pieces.bytesOf(id))) {
+    for (const character of decoder.decode(pieces.bytesOf(id).slice())) {
       const codePoint = character.codePointAt(0)!;
       if (previous >= 0) neighbours.add(previous, codePoint);
       previous = codePoint;

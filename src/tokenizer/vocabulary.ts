@@ -64,7 +64,7 @@ export function readVocabulary(metadata: TokenizerMetadata, allocate: Allocate):
   const pieces = piecesOf(texts, allocate);
   const decoder = new TextDecoder();
   for (let id = 0; id < size; id++) {
-    if ((attributes[id] & BYTE) !== 0) checkByteToken(id, decoder.decode(pieces.bytesOf(id)));
+    if ((attributes[id] & BYTE) !== 0) checkByteToken(id, decoder.decode(pieces.bytesOf(id).slice()));
   }
   return { size, pieces, scores, attributes };
 }

@@ -30,7 +30,10 @@ const rows: Readonly<Record<SamplerName, SamplerRow>> = {
   topNSigma: ({ topNSigma: n }) => (n === 0 ? undefined : topNSigma(n)),
   topK: ({ topK: k }) => (k === 0 ? undefined : topK(k)),
   typicalP: ({ typicalP: p }) => (p === 1 ? undefined : typicalP(p)),
-  topP: ({ topP: p }) => (p === 1 ? undefined : topP(p)),
+  topP: ({ topP: p, minP: ratio, samplers }) => {
+    if (p === 1) return undefined;
+    return topP(p, samplers[samplers.indexOf("topP") + 1] === "minP" ? ratio : 0);
+  },
   minP: ({ minP: p }) => (p === 0 ? undefined : minP(p)),
   xtc: ({ xtc: strengths }, { random }) =>
     strengths === undefined || strengths.probability === 0 ? undefined : xtc(strengths, random),

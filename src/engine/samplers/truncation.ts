@@ -9,14 +9,19 @@ export function topK(k: number): SamplerStep {
   return { apply: (candidates) => candidates.keepTop(k) };
 }
 
-/** The most likely tokens whose probabilities together reach p (Holtzman et al. 2019, nucleus sampling). */
-export function topP(p: number): SamplerStep {
+/**
+ * The most likely tokens whose probabilities together reach p (Holtzman et al. 2019, nucleus sampling).
+ *
+ * @param minP what `minP` would keep of them, as it often comes next; 0: all. Both keep a beginning of the same order, so they may
+ *   change places, and the quick one of the two comes first.
+ */
+export function topP(p: number, minP = 0): SamplerStep {
   return {
     apply(candidates) {
       const sum = candidates.weigh();
-      // Tokens below this have less than 1 - p together, however many they are: dropping them first makes the rest quick.
+      // Tokens below this have less than 1 - p together, however many they are.
       const least = ((1 - p) * sum) / candidates.count;
-      candidates.keepWhere((i) => candidates.weights[i] >= least);
+      candidates.keepFrom(candidates.largestLogit() + log(Math.max(least, minP)));
       candidates.keepBest(candidates.logits, p * sum, false);
     },
   };
