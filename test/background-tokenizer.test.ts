@@ -1,9 +1,11 @@
 // What the text worker makes of vocabularies and texts is what this thread makes of them.
 
-import { BackgroundTokenizer, type TokenizerMetadata, tokenizerFrom } from "cria/tokenizer";
+import { type TokenizerMetadata, tokenizerFrom } from "cria/tokenizer";
 import { describe, expect, it } from "vitest";
+import { BackgroundTokenizer } from "../dist/tokenizer/background-tokenizer.js";
 import { tokenizerTables } from "../dist/tokenizer/tables.js";
 import { Tokenizer } from "../dist/tokenizer/tokenizer.js";
+import { runProgram } from "./run-program.js";
 import { byteLevel, sentencePiece, wordPiece } from "./synthetic-vocabularies.js";
 
 type Metadata = Map<string, unknown>;
@@ -90,6 +92,36 @@ it.each(kinds)("a %s vocabulary in shared memory is never decoded there, which b
   } finally {
     TextDecoder.prototype.decode = decode;
   }
+});
+
+describe("a text worker that is prepared", () => {
+  const module = new URL("../dist/tokenizer/background-tokenizer.js", import.meta.url).href;
+
+  it("does what comes after, and before it is ready", () => {
+    const { stdout } = runProgram(`
+      import { StringTable } from "cria/gguf";
+      import { BackgroundTokenizer } from ${JSON.stringify(module)};
+      const words = Array.from({ length: 20_000 }, (_, i) => "word" + i);
+      const metadata = new Map([
+        ["tokenizer.ggml.model", "llama"],
+        ["tokenizer.ggml.tokens", StringTable.from(["<unk>", "<s>", "</s>", ...words])],
+      ]);
+      BackgroundTokenizer.prepare();
+      BackgroundTokenizer.prepare();
+      const text = await BackgroundTokenizer.from(metadata);
+      console.log((await text.encode("word7".repeat(1000))).length);
+    `);
+    expect(Number(stdout)).toBeGreaterThan(1);
+  });
+
+  it("does not keep a program alive that has nothing for it to do", () => {
+    const { stdout } = runProgram(`
+      import { BackgroundTokenizer } from ${JSON.stringify(module)};
+      BackgroundTokenizer.prepare();
+      console.log("over");
+    `);
+    expect(stdout.trim()).toBe("over");
+  });
 });
 
 describe("a malformed vocabulary", () => {

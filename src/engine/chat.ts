@@ -1,7 +1,8 @@
 // A conversation: the messages so far, rendered by the model's chat template, and the answers to them.
 
 import { CriaError } from "../errors.js";
-import type { BackgroundTokenizer, ChatMessage, ChatTemplate } from "../tokenizer/index.js";
+import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
+import type { ChatMessage, ChatTemplate } from "../tokenizer/index.js";
 import { type Completion, collect, type GeneratedPart, type GenerateOptions } from "./generation.js";
 import { checkNames } from "./options.js";
 

@@ -1,7 +1,8 @@
 // Inputs to pieces: a text or ids becomes the ids that the model reads; what is too long is refused, cut, or becomes several.
 
 import { ContextError, CriaError } from "../errors.js";
-import type { BackgroundTokenizer, Tokenizer } from "../tokenizer/index.js";
+import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
+import type { Tokenizer } from "../tokenizer/index.js";
 import { checkIds } from "./sequence.js";
 
 /** What happens to an input that has more tokens than the context. */

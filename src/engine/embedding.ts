@@ -4,7 +4,7 @@
 
 import { CriaError } from "../errors.js";
 import { nextTurn } from "../next-turn.js";
-import type { BackgroundTokenizer } from "../tokenizer/index.js";
+import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedInput, InputReader, type Overlong } from "./embed-inputs.js";
 import type { ModelInfo } from "./model-info.js";

@@ -2,7 +2,7 @@
 
 import { abortable } from "../abortable.js";
 import { CriaError } from "../errors.js";
-import type { BackgroundTokenizer } from "../tokenizer/index.js";
+import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import type { LeaderClient } from "./client.js";
 import { type GrammarOptions, type Grammars, grammarOptionNames } from "./grammars.js";
 import type { TokenLogprob } from "./logprobs.js";

@@ -16,7 +16,7 @@ import { type KvPool, type Layout, type MemoryPlan, PROGRESS_UNIT, planMemory } 
 import { type RopeFrequencies, ropeFrequencies } from "../model/rope.js";
 import { findWeights } from "../model/weights.js";
 import { giveWay } from "../next-turn.js";
-import { BackgroundTokenizer } from "../tokenizer/index.js";
+import { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import { LeaderClient } from "./client.js";
 import type { LeaderAnswer, Program } from "./messages.js";
 import { Model } from "./model.js";

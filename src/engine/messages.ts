@@ -3,7 +3,7 @@
 import type { Automaton, TokenBytes } from "../grammar/index.js";
 import type { ModelSource } from "../model/loading.js";
 import type { Blueprint } from "../model/run.js";
-import type { TokenBreakers } from "../tokenizer/index.js";
+import type { TokenBreakers } from "../tokenizer/sequence-breakers.js";
 import type { Pooling } from "./pooling.js";
 import type { SamplingOptions, TokenLogprob } from "./sampling.js";
 

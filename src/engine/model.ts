@@ -3,13 +3,8 @@
 import { abortable } from "../abortable.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
 import type { Team } from "../machine/team.js";
-import {
-  type BackgroundTokenizer,
-  type ChatMessage,
-  type ChatTemplate,
-  chatTemplateFrom,
-  type Tokenizer,
-} from "../tokenizer/index.js";
+import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
+import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
 import { Chat, type ChatOptions, chatPrompt } from "./chat.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedOptions, embed } from "./embedding.js";

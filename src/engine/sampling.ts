@@ -7,7 +7,7 @@
 // log are our own: the same logits, options and seed give the same token on every machine.
 
 import { CriaError } from "../errors.js";
-import type { TokenBreakers } from "../tokenizer/index.js";
+import type { TokenBreakers } from "../tokenizer/sequence-breakers.js";
 import { allBanned, Candidates, notNumbers } from "./candidates.js";
 import { logprobsOf, type TokenLogprob } from "./logprobs.js";
 import { Random } from "./random.js";

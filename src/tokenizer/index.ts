@@ -1,6 +1,5 @@
 // cria/tokenizer: text to token ids and back, as the metadata of a GGUF file describes it.
 
-export { BackgroundTokenizer } from "./background-tokenizer.js";
 export {
   type ChatContentPart,
   type ChatMessage,
@@ -11,7 +10,6 @@ export {
 } from "./chat-template.js";
 export type { Decoder } from "./decode.js";
 export type { TokenizerMetadata } from "./metadata.js";
-export type { TokenBreakers } from "./sequence-breakers.js";
 export type { TokenizerModel } from "./tables.js";
 export {
   type DecodeOptions,

@@ -1,6 +1,6 @@
 // The samplers by name, and the chain that the options make of them. A new sampler is one file, or one function, and one row here.
 
-import type { TokenBreakers } from "../../tokenizer/index.js";
+import type { TokenBreakers } from "../../tokenizer/sequence-breakers.js";
 import type { Random } from "../random.js";
 import type { ResolvedSampling, SamplerName } from "../sampling-options.js";
 import { Dry } from "./dry.js";

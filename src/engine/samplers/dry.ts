@@ -4,7 +4,7 @@
 //   text so far    a b c d x a b c        the last three tokens occurred before, and d came then: d is penalised
 //   overlaps       0 0 3 0 0 0 0          how many tokens up to this place equal the text's last ones
 
-import type { TokenBreakers } from "../../tokenizer/index.js";
+import type { TokenBreakers } from "../../tokenizer/sequence-breakers.js";
 import type { Candidates } from "../candidates.js";
 import type { SamplerStep } from "./step.js";
 
