@@ -1,16 +1,11 @@
 // Which build of the kernels runs, in every surrounding: the one that is asked for, else the fastest; on Node 20, where relaxed SIMD lies
 // behind a flag of V8, too.
 
-import { copyFileSync, readdirSync } from "node:fs";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "rolldown";
 import { describe, expect, it } from "vitest";
 import { kernelBuilds } from "../dist/machine/kernels.js";
 import { runnableBuilds } from "./kernel-module.js";
 import { runProgram } from "./run-program.js";
-import { temporaryFolder } from "./temporary-folder.js";
 
-const dist = new URL("../dist/", import.meta.url);
 /** What this machine should choose, on this Node. */
 const fastest = kernelBuilds.find((one) => runnableBuilds.includes(one))!;
 
@@ -29,7 +24,6 @@ const validates = () => WebAssembly.validate(readFileSync("dist/kernels.relaxed.
 `;
 
 const env = { CRIA_KERNELS: "" };
-const folder = temporaryFolder();
 
 describe("the build", () => {
   it("is the fastest that the host can run", () => {
@@ -76,26 +70,4 @@ describe("the build", () => {
     );
     expect(stdout).toBe(`${fastest} 3\ntrue true\n`);
   });
-
-  it("is found by a program that was bundled, beside it", async () => {
-    await bundle(folder.path("bundle"));
-    const program = pathToFileURL(folder.path("bundle/program.mjs"));
-    const { stdout } = runProgram(program, { env, args: ["models/cria-demo-Q4_K_S.gguf"] });
-    expect(stdout).toBe(`${fastest} 3\n`);
-  });
 });
-
-/** Bundles a program with cria in it, and the workers' entry, into a folder; the kernels are copied as they are. */
-async function bundle(to: string): Promise<void> {
-  const program = new URL("programs/bundled.mjs", import.meta.url);
-  for (const [name, url] of [
-    ["program.mjs", program],
-    ["assets/worker.js", new URL("engine/worker.js", dist)],
-  ] as const) {
-    const file = `${to}/${name}`;
-    await build({ input: fileURLToPath(url), platform: "node", output: { file, format: "esm" }, logLevel: "warn" });
-  }
-  for (const name of readdirSync(dist).filter((name) => name.endsWith(".wasm"))) {
-    copyFileSync(new URL(name, dist), `${to}/assets/${name}`);
-  }
-}

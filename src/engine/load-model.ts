@@ -59,7 +59,10 @@ export interface LoadOptions {
   readonly offline?: boolean;
   /** Ends the loading: `loadModel` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** The folder in which `worker.js` and the kernels lie, for programs whose bundler has moved this package's code. */
+  /**
+   * Where a copy of this package's `dist/assets/` lies (the workers and the kernels), for programs whose bundler has moved this package's
+   * code. The URL ends with a slash.
+   */
   readonly assets?: URL;
 }
 

@@ -1,7 +1,9 @@
-// A program to be bundled with cria in it: `node program.mjs MODEL`, with the workers' entry and the kernels in assets/.
+// A program to be bundled with cria in it: `node program.mjs MODEL`, with a copy of the package's dist/assets/ beside it.
 
 import { loadModel } from "cria";
 
-const model = await loadModel(process.argv[2], { threads: 2, assets: new URL("./assets/", import.meta.url) });
-const { tokens } = await model.complete("Once", { maxTokens: 3 });
-console.log(model.info.kernels, tokens.length);
+const model = await loadModel(process.argv[2], { threads: 1, assets: new URL("./assets/", import.meta.url) });
+const { text } = await model.complete("Once upon a time", { temperature: 0, maxTokens: 4 });
+const answer = await model.completeChat([{ role: "user", content: "What is 3 + 4?" }], { temperature: 0 });
+console.log(JSON.stringify([text, answer.text]));
+await model.dispose();
