@@ -3,6 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadModel } from "cria";
 import { openGguf } from "cria/gguf";
 import { afterAll, describe, expect, it } from "vitest";
 import { float16 } from "../bench/synthetic/blocks.js";
@@ -42,6 +43,24 @@ describe("a synthetic model", () => {
     await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 6 }, c);
     expect(Buffer.compare(readFileSync(a), readFileSync(b))).toBe(0);
     expect(Buffer.compare(readFileSync(a), readFileSync(c))).not.toBe(0);
+  });
+
+  it("in the shape of MiniLM embeds texts, whose words take a few tokens", async () => {
+    const path = join(folder, "minilm.gguf");
+    await writeSyntheticModel({ shape: "all-minilm-l6-v2", format: "Q8_0", seed: 1 }, path);
+    const model = await loadModel(path, { threads: 1 });
+    try {
+      expect(model.info).toMatchObject({ architecture: "bert", layers: 6, dim: 384, vocabularySize: 30522 });
+      const ids = model.tokenizer.encode("The quick brown fox jumps over the lazy dog.");
+      expect([ids[0], ids.at(-1)]).toEqual([101, 102]);
+      expect(ids).not.toContain(100); // [UNK]
+      expect(ids.length).toBeLessThan(25);
+      const [a, b] = await model.embed(["The quick brown fox", "A lazy dog"]);
+      expect(a.every(Number.isFinite)).toBe(true);
+      expect(a.reduce((sum, value, i) => sum + value * b[i], 0)).toBeLessThan(0.999);
+    } finally {
+      await model.dispose();
+    }
   });
 
   it("has weights of mean 0 and deviation 0.02", async () => {

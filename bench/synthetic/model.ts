@@ -8,6 +8,7 @@ import { randomBlocks } from "./blocks.js";
 import { Random } from "./random.js";
 import { type Format, mixtureOf, type Shape, type ShapeName, shapes } from "./shapes.js";
 import { setVocabulary } from "./vocabulary.js";
+import { setWordPieces } from "./word-pieces.js";
 
 const POOL_BYTES = 8 * 2 ** 20;
 const SLICE_BYTES = 2 ** 18;
@@ -42,38 +43,71 @@ export async function writeSyntheticModel({ shape, format, seed }: SyntheticMode
 
 function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
   const shape: Shape = shapes[shapeName];
-  const { dim, layers, heads, kvHeads, ffn, vocab, tied } = shape;
-  const headDim = dim / heads;
-  const writer = new GgufWriter()
-    .set("general.architecture", "string", "llama")
+  const { architecture = "llama", dim, layers, heads, kvHeads, ffn, vocab, pooling, ropeBase } = shape;
+  const headDim = headDimOf(shape);
+  const writer = new GgufWriter();
+  const number = (key: string, value: number) => writer.set(`${architecture}.${key}`, "uint32", value);
+  const float = (key: string, value: number) => writer.set(`${architecture}.${key}`, "float32", value);
+  writer
+    .set("general.architecture", "string", architecture)
     .set("general.name", "string", `synthetic ${shapeName} ${format}`)
-    .set("general.quantization_version", "uint32", 2)
-    .set("llama.vocab_size", "uint32", vocab)
-    .set("llama.context_length", "uint32", shape.context)
-    .set("llama.embedding_length", "uint32", dim)
-    .set("llama.block_count", "uint32", layers)
-    .set("llama.feed_forward_length", "uint32", ffn)
-    .set("llama.attention.head_count", "uint32", heads)
-    .set("llama.attention.head_count_kv", "uint32", kvHeads)
-    .set("llama.attention.layer_norm_rms_epsilon", "float32", 1e-5)
-    .set("llama.rope.dimension_count", "uint32", headDim)
-    .set("llama.rope.freq_base", "float32", shape.ropeBase);
-  setVocabulary(writer, vocab);
+    .set("general.quantization_version", "uint32", 2);
+  number("vocab_size", vocab);
+  number("context_length", shape.context);
+  number("embedding_length", dim);
+  number("block_count", layers);
+  number("feed_forward_length", ffn);
+  number("attention.head_count", heads);
+  number("attention.head_count_kv", kvHeads);
+  if (shape.headDim !== undefined) {
+    number("attention.key_length", headDim);
+    number("attention.value_length", headDim);
+  }
+  if (ropeBase !== undefined) {
+    number("rope.dimension_count", headDim);
+    float("rope.freq_base", ropeBase);
+  }
+  if (pooling !== undefined) number("pooling_type", pooling);
+  if (architecture === "bert") {
+    float("attention.layer_norm_epsilon", 1e-12);
+    writer.set("bert.attention.causal", "bool", false);
+    setWordPieces(writer, vocab);
+    addEncoderTensors(writer, shape, format);
+  } else {
+    float("attention.layer_norm_rms_epsilon", 1e-5);
+    setVocabulary(writer, vocab);
+    addDecoderTensors(writer, shape, format);
+  }
+  return writer;
+}
 
+/** A function that adds a matrix, in the type that the format gives it. */
+function matrixAdder(writer: GgufWriter, { layers, tied }: Shape, format: Format) {
   const mixture = mixtureOf(format);
-  const matrix = (name: string, columns: number, rows: number) => {
+  return (name: string, columns: number, rows: number) => {
     const tensor = `${name}.weight`;
     writer.addTensor(tensor, quantizedType(mixture, tensor, [columns, rows], { layers, tied })!, [columns, rows]);
   };
+}
+
+function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): void {
+  const { dim, layers, heads, kvHeads, ffn, vocab, tied } = shape;
+  const headDim = headDimOf(shape);
+  const matrix = matrixAdder(writer, shape, format);
   matrix("token_embd", dim, vocab);
   for (let layer = 0; layer < layers; layer++) {
     const inLayer = (name: string, columns: number, rows: number) => matrix(`blk.${layer}.${name}`, columns, rows);
-    writer.addTensor(`blk.${layer}.attn_norm.weight`, "F32", [dim]);
+    const norm = (name: string, columns: number) => writer.addTensor(`blk.${layer}.${name}.weight`, "F32", [columns]);
+    norm("attn_norm", dim);
     inLayer("attn_q", dim, heads * headDim);
     inLayer("attn_k", dim, kvHeads * headDim);
     inLayer("attn_v", dim, kvHeads * headDim);
+    if (shape.architecture === "qwen3") {
+      norm("attn_q_norm", headDim);
+      norm("attn_k_norm", headDim);
+    }
     inLayer("attn_output", heads * headDim, dim);
-    writer.addTensor(`blk.${layer}.ffn_norm.weight`, "F32", [dim]);
+    norm("ffn_norm", dim);
     inLayer("ffn_gate", dim, ffn);
     inLayer("ffn_up", dim, ffn);
     inLayer("ffn_down", ffn, dim);
@@ -81,7 +115,34 @@ function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
   writer.addTensor("output_norm.weight", "F32", [dim]);
   if (!tied) matrix("output", dim, vocab);
   if (shape.ropeFactor !== undefined) writer.addTensor("rope_freqs.weight", "F32", [headDim / 2]);
-  return writer;
+}
+
+/** BERT's, with a bias for everything. */
+function addEncoderTensors(writer: GgufWriter, shape: Shape, format: Format): void {
+  const { dim, layers, ffn, vocab, context } = shape;
+  const matrix = matrixAdder(writer, shape, format);
+  const vectors = (name: string, columns: number) => {
+    for (const part of ["weight", "bias"]) writer.addTensor(`${name}.${part}`, "F32", [columns]);
+  };
+  matrix("token_embd", dim, vocab);
+  writer.addTensor("token_types.weight", "F32", [dim, 2]);
+  writer.addTensor("position_embd.weight", "F32", [dim, context]);
+  vectors("token_embd_norm", dim);
+  for (let layer = 0; layer < layers; layer++) {
+    const inLayer = (name: string, columns: number, rows: number) => {
+      matrix(`blk.${layer}.${name}`, columns, rows);
+      writer.addTensor(`blk.${layer}.${name}.bias`, "F32", [rows]);
+    };
+    for (const name of ["attn_q", "attn_k", "attn_v", "attn_output"]) inLayer(name, dim, dim);
+    vectors(`blk.${layer}.attn_output_norm`, dim);
+    inLayer("ffn_up", dim, ffn);
+    inLayer("ffn_down", ffn, dim);
+    vectors(`blk.${layer}.layer_output_norm`, dim);
+  }
+}
+
+function headDimOf({ dim, heads, headDim = dim / heads }: Shape): number {
+  return headDim;
 }
 
 // Each slice is valid until the next is asked for.
@@ -109,9 +170,10 @@ function normWeights(count: number, random: Random): Uint8Array {
 }
 
 // Llama 3.1's scaling: long wavelengths are stretched by the factor, short ones kept, those between interpolated.
-function ropeFrequencies({ dim, heads, ropeBase, ropeFactor = 1 }: Shape): Uint8Array {
+function ropeFrequencies(shape: Shape): Uint8Array {
+  const { ropeBase = 10000, ropeFactor = 1 } = shape;
   const [lowFactor, highFactor, oldContext] = [1, 4, 8192];
-  const headDim = dim / heads;
+  const headDim = headDimOf(shape);
   const factors = Float32Array.from({ length: headDim / 2 }, (_, index) => {
     const wavelength = 2 * Math.PI * ropeBase ** ((2 * index) / headDim);
     if (wavelength < oldContext / highFactor) return 1;

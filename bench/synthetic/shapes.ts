@@ -1,21 +1,28 @@
-// The shapes of well-known Llama models, and the formats that a synthetic model can have.
+// The shapes of well-known models, and the formats that a synthetic model can have.
 
 import type { TensorTypeName } from "cria/gguf";
 import { fileTypes, type Mixture } from "cria/quantize";
 
 export interface Shape {
+  /** Default llama. */
+  readonly architecture?: "bert" | "qwen3";
   readonly dim: number;
   readonly layers: number;
   readonly heads: number;
   readonly kvHeads: number;
+  /** Default dim / heads. */
+  readonly headDim?: number;
   readonly ffn: number;
   readonly vocab: number;
   /** Whether token_embd is also the output matrix. */
   readonly tied: boolean;
   readonly context: number;
-  readonly ropeBase: number;
+  /** Not of bert, which has learned positions. */
+  readonly ropeBase?: number;
   /** Llama 3's frequency scaling, written as the tensor rope_freqs.weight: the factor for low frequencies. */
   readonly ropeFactor?: number;
+  /** `pooling_type` of embedding models: 1 mean, 3 last. */
+  readonly pooling?: number;
 }
 
 export const shapes = {
@@ -75,6 +82,32 @@ export const shapes = {
     context: 131072,
     ropeBase: 500000,
     ropeFactor: 8,
+  },
+  "all-minilm-l6-v2": {
+    architecture: "bert",
+    dim: 384,
+    layers: 6,
+    heads: 12,
+    kvHeads: 12,
+    ffn: 1536,
+    vocab: 30522,
+    tied: false,
+    context: 512,
+    pooling: 1,
+  },
+  "qwen3-embedding-0.6b": {
+    architecture: "qwen3",
+    dim: 1024,
+    layers: 28,
+    heads: 16,
+    kvHeads: 8,
+    headDim: 128,
+    ffn: 3072,
+    vocab: 151669,
+    tied: true,
+    context: 32768,
+    ropeBase: 1000000,
+    pooling: 3,
   },
 } as const satisfies Record<string, Shape>;
 
