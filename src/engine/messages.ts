@@ -1,8 +1,8 @@
 // What the main thread and the leader say to each other. All of it survives structured cloning.
 
 import type { Automaton, TokenBytes } from "../grammar/index.js";
+import type { Blueprint } from "../model/blueprint.js";
 import type { ModelSource } from "../model/loading.js";
-import type { Blueprint } from "../model/run.js";
 import type { TokenBreakers } from "../tokenizer/sequence-breakers.js";
 import type { Pooling } from "./pooling.js";
 import type { SamplingOptions, TokenLogprob } from "./sampling.js";

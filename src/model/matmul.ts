@@ -1,0 +1,149 @@
+// Matmuls as a team does them: each worker encodes some rows of the activations, and multiplies by some rows of the weights.
+
+import { GROUP_ROWS } from "#abi";
+import type { Kernels } from "../machine/kernels.js";
+import type { Member } from "../machine/member.js";
+import type { Blueprint } from "./blueprint.js";
+import type { PlacedWeight } from "./memory-plan.js";
+import type { Step } from "./step.js";
+
+/** Activations encoded in up to four ways: the way `kind` (1 .. 4) lies at base + slots[kind]. */
+export interface Encoded {
+  readonly base: number;
+  readonly slots: readonly number[];
+}
+
+/** Where a matmul writes: f32 rows, `stride` bytes apart. */
+export interface Product {
+  readonly weight: PlacedWeight;
+  readonly bias?: PlacedWeight | undefined;
+  /** What becomes of y behind the bias. */
+  readonly activation?: "gelu";
+  readonly y: number;
+  readonly stride: number;
+}
+
+// Each worker's share of a matmul comes in about this many pieces, so that a worker that is held up leaves the rest to others.
+const PIECES = 6;
+
+export class Matmul {
+  /** Encodings of the step's rows, which all workers read. */
+  readonly shared: Encoded;
+  /** Encodings of a single row, for this worker alone. */
+  readonly own: Encoded;
+  /** (dim) f32 behind them, for what is encoded there. */
+  readonly ownRow: number;
+
+  readonly #member: Member;
+  readonly #kernels: Kernels;
+  readonly #step: Step;
+  readonly #scratch: number;
+
+  constructor(member: Member, { layout }: Blueprint, step: Step) {
+    const { buffers } = layout;
+    this.#member = member;
+    this.#kernels = member.kernels;
+    this.#step = step;
+    this.#scratch = layout.scratch + member.index * layout.scratchBytes;
+    this.shared = { base: buffers.encoded, slots: buffers.encodedSlots };
+    const own = this.#scratch + Math.ceil(member.kernels.matmulScratchBytes(layout.rows) / 64) * 64;
+    this.own = { base: own, slots: buffers.encodedRowSlots };
+    this.ownRow = own + buffers.encodedRowBytes;
+  }
+
+  /** Encodes a tile of rows, from row `first` on, in the ways of its readers. */
+  encodeTile(
+    to: Encoded,
+    readers: readonly PlacedWeight[],
+    source: number,
+    stride: number,
+    first: number,
+    rows: number,
+  ): void {
+    const kernels = this.#kernels;
+    let done = 0;
+    for (const reader of readers) {
+      const kind = kernels.formatActivation(reader.type);
+      if ((done & (1 << kind)) !== 0) continue;
+      done |= 1 << kind;
+      const address = to.base + to.slots[kind]! + first * kernels.activationBytes(kind, reader.columns);
+      kernels.encodeActivations(kind, source + first * stride, stride, rows, reader.columns, address);
+    }
+  }
+
+  /** y = w . x, or y += w . x, for several weights that read the same activations. */
+  multiply(x: Encoded, products: readonly Product[], accumulate = false, rows = this.#step.rows): void {
+    let pieces = 0;
+    for (const { weight } of products) pieces += Math.ceil(groupsOf(weight) / this.#pieceGroups(weight));
+    const cell = this.#member.openTickets();
+    for (let piece = this.#kernels.ticket(cell); piece < pieces; piece = this.#kernels.ticket(cell)) {
+      let within = piece;
+      for (const product of products) {
+        const groups = this.#pieceGroups(product.weight);
+        const count = Math.ceil(groupsOf(product.weight) / groups);
+        if (within < count) {
+          const last = Math.min(groupsOf(product.weight), (within + 1) * groups);
+          this.#multiplyPiece(x, product, within * groups, last, rows, accumulate);
+          break;
+        }
+        within -= count;
+      }
+    }
+  }
+
+  /**
+   * gate = activation(wGate . x) * (wUp . x): the pieces of both matrices go together, so that nobody waits in between.
+   */
+  multiplyGated(x: Encoded, gate: Product, up: Product, activation: "silu" | "gelu" = "silu"): void {
+    const gated = activation === "silu" ? this.#kernels.swiGlu : this.#kernels.geGlu;
+    const groups = this.#pieceGroups(gate.weight);
+    const all = groupsOf(gate.weight);
+    const cell = this.#member.openTickets();
+    for (let first = this.#kernels.ticket(cell) * groups; first < all; first = this.#kernels.ticket(cell) * groups) {
+      const last = Math.min(all, first + groups);
+      this.#multiplyPiece(x, gate, first, last, this.#step.rows, false);
+      this.#multiplyPiece(x, up, first, last, this.#step.rows, false);
+      const offset = first * GROUP_ROWS * 4;
+      for (let row = 0; row < this.#step.rows; row++) {
+        const skip = row * gate.stride + offset;
+        gated(gate.y + skip, up.y + skip, (last - first) * GROUP_ROWS, this.#scratch);
+      }
+    }
+  }
+
+  #multiplyPiece(x: Encoded, product: Product, first: number, last: number, rows: number, accumulate: boolean): void {
+    const kernels = this.#kernels;
+    const { weight, bias, activation, y, stride } = product;
+    const kind = kernels.formatActivation(weight.type);
+    const encoded = x.base + x.slots[kind]!;
+    kernels.matmul(
+      weight.type,
+      weight.address,
+      first,
+      last,
+      weight.columns,
+      encoded,
+      rows,
+      y,
+      stride,
+      accumulate ? 1 : 0,
+      this.#scratch,
+    );
+    if (bias === undefined && activation === undefined) return;
+    const offset = first * GROUP_ROWS * 4;
+    const count = Math.min(last * GROUP_ROWS, weight.rows) - first * GROUP_ROWS;
+    for (let row = 0; row < rows; row++) {
+      const at = y + row * stride + offset;
+      if (bias !== undefined) kernels.addBias(at, bias.address + offset, count);
+      if (activation === "gelu") kernels.gelu(at, count, this.#scratch);
+    }
+  }
+
+  #pieceGroups(weight: PlacedWeight): number {
+    return Math.ceil(groupsOf(weight) / (this.#member.workers * PIECES));
+  }
+}
+
+function groupsOf(weight: PlacedWeight): number {
+  return Math.ceil(weight.rows / GROUP_ROWS);
+}
