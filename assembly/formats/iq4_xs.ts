@@ -20,7 +20,7 @@
 
 import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
 import { WIDE_SUMS, X_BYTES } from "../dot";
-import { halfToFloat, halvesToFloats, kept, lookUp } from "../lanes";
+import { halfToFloat, kept, lookUp, subnormalHalvesToFloats } from "../lanes";
 import { CODE_WORDS_BYTES, codebook, dequantizeCodes, getCodes, panelCodes, putCodes, streamCodes } from "./codes";
 import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE, PANEL_Q8_32_BYTES, PANEL_Q8_32_SCALE } from "./panel";
 
@@ -35,8 +35,8 @@ function decodeScales(group: usize, to: usize, step: usize): void {
   const low = kept(to, i16x8.splat(15));
   const bits = kept(to, i16x8.splat(3));
   const zero = kept(to, i16x8.splat(32));
-  const d0 = halvesToFloats(v128.load16x4_s(group));
-  const d1 = halvesToFloats(v128.load16x4_s(group, 8));
+  const d0 = subnormalHalvesToFloats(v128.load16x4_s(group));
+  const d1 = subnormalHalvesToFloats(v128.load16x4_s(group, 8));
   let high = v128.load(group, 16);
   for (let i: usize = 0; i < 32; i += 8) {
     const both = v128.load8x8_u(group + i, 32); // of two sub-blocks

@@ -22,8 +22,8 @@
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
-import { halfToFloat, halvesToFloats, kept } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putMinima, putScales } from "./panel";
+import { halfToFloat, kept } from "../lanes";
+import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putFactors, putMinima, putScales } from "./panel";
 import { finishQ8_256 } from "./sums";
 
 /** Decodes d, dmin, the scales and the minima of 8 rows to a PanelQ8_256. */
@@ -38,10 +38,8 @@ function decodeScales(group: usize, panel: usize): void {
     putScales(panel, s + 1, v128.and(odd, four));
     putMinima(panel, s >> 1, i16x8.shr_u(even, 4), i16x8.shr_u(odd, 4));
   }
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 16)), PANEL_Q8_256_DMIN);
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 24)), PANEL_Q8_256_DMIN + 16);
+  putFactors(panel + PANEL_Q8_256_D, group);
+  putFactors(panel + PANEL_Q8_256_DMIN, group + 16);
 }
 
 @unmanaged

@@ -26,8 +26,8 @@
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
-import { halfToFloat, halvesToFloats, kept } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putScales } from "./panel";
+import { halfToFloat, kept } from "../lanes";
+import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putFactors, putScales } from "./panel";
 import { getScaleBytes, putScaleBytes } from "./q4_k";
 import { finishQ8_256 } from "./sums";
 
@@ -61,8 +61,7 @@ function decodeScales(group: usize, panel: usize): void {
     scale = v128.or(i16x8.shr_u(next, 4), v128.and(i16x8.shr_u(high, 2), two));
     putScales(panel, i + 12, i16x8.sub(scale, zero));
   }
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
+  putFactors(panel + PANEL_Q8_256_D, group);
 }
 
 /** Where word j of high lies in a packed block, and word j of low. */

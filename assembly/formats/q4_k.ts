@@ -28,8 +28,8 @@
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
-import { floatToHalf, halfToFloat, halvesToFloats, kept } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putMinima, putScales } from "./panel";
+import { floatToHalf, halfToFloat, kept } from "../lanes";
+import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putFactors, putMinima, putScales } from "./panel";
 import { SuperSearch } from "./search_k";
 import { finishQ8_256, finishTileQ8_256, scaleUp } from "./sums";
 
@@ -94,10 +94,8 @@ export function decodeScales(group: usize, panel: usize, times: usize): void {
       highPart(i16x8.shr_u(both1, 4), minima1, two),
     );
   }
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 16)), PANEL_Q8_256_DMIN);
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 24)), PANEL_Q8_256_DMIN + 16);
+  putFactors(panel + PANEL_Q8_256_D, group);
+  putFactors(panel + PANEL_Q8_256_DMIN, group + 16);
 }
 
 /** A six-bit number of which `low` has the low four bits, and bits 7 6 of `above` the high two. `two`: 0x30. */

@@ -26,8 +26,8 @@
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
-import { floatToHalf, halfToFloat, halvesToFloats, kept } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putScales } from "./panel";
+import { floatToHalf, halfToFloat, kept } from "../lanes";
+import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putFactors, putScales } from "./panel";
 import { SuperSearch } from "./search_k";
 import { finishQ8_256 } from "./sums";
 
@@ -36,8 +36,7 @@ import { finishQ8_256 } from "./sums";
 @inline
 function decodeScales(group: usize, panel: usize): void {
   for (let s: usize = 0; s < 16; s++) putScales(panel, s, v128.load8x8_s(group + (s << 3), 16));
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group)), PANEL_Q8_256_D);
-  v128.store(panel, halvesToFloats(v128.load16x4_s(group, 8)), PANEL_Q8_256_D + 16);
+  putFactors(panel + PANEL_Q8_256_D, group);
 }
 
 @unmanaged

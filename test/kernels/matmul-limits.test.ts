@@ -73,6 +73,24 @@ describe.each(builds)("matmul at its limits (%s)", (build) => {
     expect(tokens.map((x) => multiply(arena, matrix, packed, [x])[0])).toEqual(results);
   });
 
+  it.each(Object.keys(factorsAt))("%s: factors that are zero, subnormal, negative, and beside each other", (name) => {
+    const matrix = randomMatrix(name, 40, widths(name)[1], 14);
+    const view = new DataView(matrix.bytes.buffer, matrix.bytes.byteOffset, matrix.bytes.length);
+    const halves = [0x0000, 0x8000, 0x0001, 0x83ff, 0x0400, 0x8401, 0x1c00, 0x02aa];
+    const { bytes } = blockOf(name);
+    for (let block = 0; block * bytes < view.byteLength; block++) {
+      for (const [i, at] of factorsAt[name].entries()) {
+        const half = halves[Math.floor((block * (i + 1)) / (1 + (block % 3))) % halves.length];
+        view.setUint16(block * bytes + at, half, true);
+      }
+    }
+    const tokens = randomTokens(5, matrix.columns, 15);
+    const packed = pack(arena, matrix);
+    const results = multiply(arena, matrix, packed, tokens);
+    expect(results).toEqual(plain(arena, matrix, tokens, results));
+    expect(tokens.map((x) => multiply(arena, matrix, packed, [x])[0])).toEqual(results);
+  });
+
   it.each(formatNames)("%s: a token that is not finite is so in all its results, and in no other token's", (name) => {
     const columns = widths(name)[2];
     const matrix = randomMatrix(name, 8, columns, 10);
@@ -125,6 +143,22 @@ const fields: Readonly<Record<string, Fields>> = {
   IQ4_NL: { quants: [2, 18] },
   IQ4_XS: { quants: [8, 136], scales: [2, 8] },
   MXFP4: { quants: [1, 17] },
+};
+
+/** Where the f16 factors of a block stand. */
+const factorsAt: Readonly<Record<string, readonly number[]>> = {
+  Q4_0: [0],
+  Q4_1: [0, 2],
+  Q5_0: [0],
+  Q5_1: [0, 2],
+  Q8_0: [0],
+  Q2_K: [80, 82],
+  Q3_K: [108],
+  Q4_K: [0, 2],
+  Q5_K: [0, 2],
+  Q6_K: [208],
+  IQ4_NL: [0],
+  IQ4_XS: [0],
 };
 
 /** Rows whose quants and scales are all at an end of their range: each pattern of quant bytes with each of scale bytes. */
