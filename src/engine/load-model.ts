@@ -107,6 +107,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   checkNames("loadModel", options, optionNames);
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
+  checkIsolation();
   const { offline, onDownload } = options;
   const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;
   const begin = performance.now();
@@ -310,6 +311,16 @@ async function readTokenizer(gguf: Gguf, h: Hyperparameters, assets: URL | undef
     );
   }
   return text;
+}
+
+/** In a browser only isolated pages have shared memory. */
+function checkIsolation(): void {
+  if (globalThis.crossOriginIsolated !== false) return;
+  throw new UnsupportedError(
+    "UNSUPPORTED_HOST",
+    "this page is not cross-origin isolated, so it has no shared memory; serve it with Cross-Origin-Opener-Policy: same-origin " +
+      "and Cross-Origin-Embedder-Policy: require-corp",
+  );
 }
 
 function allocate(plan: MemoryPlan): WebAssembly.Memory {
