@@ -88,7 +88,8 @@ export class PartialFile {
     clearInterval(this.#timer);
     try {
       await this.#saving;
-      await this.#save();
+      if (this.received < this.#version.size) await this.#save();
+      else await this.#handle.datasync(); // whole: it is about to have its name, and needs no journal
     } catch (error) {
       throw folderFailure(this.#path, error);
     } finally {
