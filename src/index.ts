@@ -25,6 +25,7 @@ export type { Model, Prompt } from "./engine/model.js";
 export type { EmbeddingInfo, ModelInfo } from "./engine/model-info.js";
 export type { Pooling } from "./engine/pooling.js";
 export type { Purpose, PurposePrompts } from "./engine/purposes.js";
+export type { RankedDocument, RerankOptions } from "./engine/reranking.js";
 export type {
   DryOptions,
   DynamicTemperatureOptions,

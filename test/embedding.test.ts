@@ -3,6 +3,7 @@
 
 import { loadModel, type Model } from "cria";
 import { afterAll, afterEach, beforeAll, describe, expect, expectTypeOf, it } from "vitest";
+import { Random } from "../bench/synthetic/random.js";
 import { type FixtureShape, fixtureModel, randomIds } from "./fixture-model.js";
 import { runProgram } from "./run-program.js";
 
@@ -19,6 +20,8 @@ beforeAll(async () => {
   model = await loadModel(await fixtureModel(shape), { threads: 2, contextSize: CONTEXT });
 });
 afterAll(() => model.dispose());
+
+const addsEos = { "tokenizer.ggml.add_eos_token": true };
 
 const others: Model[] = [];
 afterEach(async () => {
@@ -49,6 +52,19 @@ function unit(vector: ArrayLike<number>): Float32Array {
 function mean(rows: readonly Float32Array[], weights: readonly number[] = rows.map(() => 1)): Float32Array {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return rows[0]!.map((_, d) => rows.reduce((sum, row, i) => sum + row[d]! * weights[i]!, 0) / total);
+}
+
+/** (rows, x.length) times x. */
+function multiply(weights: Float32Array, x: Float32Array): Float32Array {
+  return Float32Array.from({ length: weights.length / x.length }, (_, row) =>
+    x.reduce((sum, element, d) => sum + element * weights[row * x.length + d]!, 0),
+  );
+}
+
+function expectClose(actual: Float32Array, expected: Float32Array): void {
+  expect(actual.length).toBe(expected.length);
+  const distance = Math.hypot(...actual.map((element, d) => element - expected[d]!)) / Math.hypot(...expected);
+  expect(distance).toBeLessThan(1e-5);
 }
 
 describe("pooling", () => {
@@ -84,7 +100,7 @@ describe("pooling", () => {
     [3, "last"],
   ] as const)("type %s of a file is %s", async (type, pooling) => {
     const other = await another({ keys: type === undefined ? {} : { pooling_type: type } });
-    expect(other.info.embedding).toEqual({ dimensions: DIM, pooling, family: undefined });
+    expect(other.info.embedding).toEqual({ dimensions: DIM, pooling, family: undefined, reranks: false });
     expect(await other.embed([[5, 6, 7]])).toEqual(await other.embed([[5, 6, 7]], { pooling }));
   });
 
@@ -94,6 +110,31 @@ describe("pooling", () => {
     expectTypeOf(model.embed([[1]], { pooling: "none" })).toEqualTypeOf<Promise<Float32Array[][]>>();
     // @ts-expect-error a pooling that does not exist
     expect(await codeOf(model.embed(["a"], { pooling: "sum" }))).toBe("INVALID_OPTION");
+  });
+});
+
+describe("dense layers after the pooling", () => {
+  it("make the vectors, of a text and of each token", async () => {
+    const random = new Random(7);
+    const values = (count: number) => Float32Array.from({ length: count }, () => 0.1 * random.normal());
+    const [first, second] = [values(DIM * 200), values(200 * 48)];
+    const other = await another({
+      tensors: {
+        "dense_2.weight": { shape: [DIM, 200], values: first },
+        "dense_3.weight": { shape: [200, 48], values: second },
+      },
+    });
+    expect(other.info.embedding.dimensions).toBe(48);
+    const ids = randomIds(200, VOCAB);
+    const dense = (x: Float32Array) => multiply(second, multiply(first, x));
+    const [plain] = await model.embed([ids], { normalize: false });
+    const [vector] = await other.embed([ids], { normalize: false });
+    expectClose(vector!, dense(plain!));
+    const [tokens] = await model.embed([ids], { pooling: "none", normalize: false });
+    const [denseTokens] = await other.embed([ids], { pooling: "none", normalize: false });
+    for (const i of [0, 100, 199]) expectClose(denseTokens![i]!, dense(tokens![i]!));
+    expect((await other.embed([ids], { dimensions: 48 }))[0]).toEqual(unit(vector!));
+    expect(await codeOf(other.embed([ids], { dimensions: 49 }))).toBe("INVALID_OPTION");
   });
 });
 
@@ -134,7 +175,7 @@ describe("a purpose", () => {
     ["mxbai-embed-large-v1", "mxbai-embed", represent, ""],
     ["All MiniLM L6 v2", "MiniLM", "", ""],
   ])("of %s is what the card of %s says", async (name, family, query, document) => {
-    const other = await another({ name });
+    const other = await another({ metadata: { "general.name": name } });
     expect(other.info.embedding.family).toBe(family);
     expect(await other.embed(["a fox"], { purpose: "query" })).toEqual(await other.embed([`${query}a fox`]));
     expect(await other.embed(["a fox"], { purpose: "document" })).toEqual(await other.embed([`${document}a fox`]));
@@ -178,7 +219,7 @@ describe("an input that is too long", () => {
   });
 
   it("is truncated, and ends with the token that ends every text", async () => {
-    const other = await another({ addsEos: true });
+    const other = await another({ metadata: addsEos });
     const ids = other.tokenizer.encode(text);
     const eos = other.tokenizer.eosId!;
     expect(ids.at(-1)).toBe(eos);
@@ -190,7 +231,7 @@ describe("an input that is too long", () => {
   });
 
   it("is the mean of its parts, each with the begin, the prompt and the end of the whole", async () => {
-    const other = await another({ addsEos: true });
+    const other = await another({ metadata: addsEos });
     const { tokenizer } = other;
     const around = {
       begin: tokenizer.bosId!,

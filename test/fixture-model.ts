@@ -26,21 +26,26 @@ export interface FixtureShape {
   readonly biases?: boolean;
   /** `rope_freqs.weight` */
   readonly ropeFactors?: readonly number[];
-  /** More keys of `llama.`, by their names; numbers that are no integers are float32. */
+  /** Default llama. */
+  readonly architecture?: "llama" | "qwen3";
+  /** More keys of the architecture, by their names; numbers that are no integers are float32. */
   readonly keys?: Readonly<Record<string, number | string>>;
-  /** `general.name`; default none. */
-  readonly name?: string;
-  /** Whether texts end with a token of their own. Default false. */
-  readonly addsEos?: boolean;
+  /** More keys of the file. */
+  readonly metadata?: Readonly<Record<string, string | boolean>>;
+  /** More tensors, F32: columns, rows, and values. */
+  readonly tensors?: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
 }
 
 /** A model file. The same shape gives the same file. */
 export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<ArrayBuffer>> {
   const { dim, layers, heads, kvHeads, headDim = dim / heads, ffn, vocab, tied = true, biases = false } = shape;
-  const writer = new GgufWriter().set("general.architecture", "string", "llama");
-  if (shape.name !== undefined) writer.set("general.name", "string", shape.name);
+  const { architecture = "llama" } = shape;
+  const writer = new GgufWriter().set("general.architecture", "string", architecture);
   setVocabulary(writer, vocab);
-  if (shape.addsEos === true) writer.set("tokenizer.ggml.add_eos_token", "bool", true);
+  for (const [key, value] of Object.entries(shape.metadata ?? {})) {
+    if (typeof value === "string") writer.set(key, "string", value);
+    else writer.set(key, "bool", value);
+  }
   const keys: Record<string, number | string> = {
     block_count: layers,
     context_length: 1024,
@@ -54,10 +59,10 @@ export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<Arra
     ...shape.keys,
   };
   for (const [key, value] of Object.entries(keys)) {
-    if (typeof value === "string") writer.set(`llama.${key}`, "string", value);
-    else writer.set(`llama.${key}`, Number.isInteger(value) ? "uint32" : "float32", value);
+    if (typeof value === "string") writer.set(`${architecture}.${key}`, "string", value);
+    else writer.set(`${architecture}.${key}`, Number.isInteger(value) ? "uint32" : "float32", value);
   }
-  writer.set("llama.attention.layer_norm_rms_epsilon", "float32", 1e-5);
+  writer.set(`${architecture}.attention.layer_norm_rms_epsilon`, "float32", 1e-5);
 
   const random = new Random(1);
   const data = new Map<string, Uint8Array>();
@@ -75,7 +80,7 @@ export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<Arra
   };
   // Random weights have a deviation of 0.02: what is multiplied by `gain` first keeps its size, so that attention has peaks.
   const gain = 50 / Math.sqrt(dim);
-  const norm = (name: string) => vector(`${name}.weight`, dim, () => gain * (1 + 0.1 * random.normal()));
+  const norm = (name: string, size = dim) => vector(`${name}.weight`, size, () => gain * (1 + 0.1 * random.normal()));
   const bias = (name: string, count: number) => {
     if (biases) vector(`${name}.bias`, count, () => 0.5 * random.normal());
   };
@@ -93,6 +98,7 @@ export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<Arra
       matrix(blk + name, rows, columns);
       bias(blk + name, rows);
     }
+    if (architecture === "qwen3") for (const name of ["attn_q_norm", "attn_k_norm"]) norm(blk + name, headDim);
     norm(`${blk}ffn_norm`);
     matrix(`${blk}ffn_gate`, ffn, dim);
     matrix(`${blk}ffn_up`, ffn, dim);
@@ -102,6 +108,9 @@ export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<Arra
   if (!tied) matrix("output", vocab, dim);
   const { ropeFactors } = shape;
   if (ropeFactors !== undefined) vector("rope_freqs.weight", ropeFactors.length, (_, i) => ropeFactors[i]);
+  for (const [name, tensor] of Object.entries(shape.tensors ?? {})) {
+    add(name, "F32", tensor.shape, new Uint8Array(tensor.values.buffer));
+  }
   return writer.toBytes(data);
 }
 

@@ -88,7 +88,7 @@ export class LeaderClient {
     return ending.logits;
   }
 
-  /** (texts, dim); where the pooling is none, (tokens, dim). */
+  /** (texts, elements); where the pooling is none, (tokens, elements). */
   async embed(request: WithoutJob<EmbedRequest>, signals: Signals): Promise<Float32Array> {
     const ending = await this.#run(request, signals);
     if (ending.type !== "embedded") throw unexpected(ending);

@@ -3,6 +3,7 @@
 import { ContextError, CriaError } from "../errors.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import type { Tokenizer } from "../tokenizer/index.js";
+import { joinIds } from "./ids.js";
 import { checkIds } from "./sequence.js";
 
 /** What happens to an input that has more tokens than the context. */
@@ -90,11 +91,7 @@ export class InputReader {
     const count = Math.ceil(body.length / room);
     return Array.from({ length: count }, (_, i) => {
       const part = body.subarray(Math.floor((i * body.length) / count), Math.floor(((i + 1) * body.length) / count));
-      const chunk = new Int32Array(head + part.length + tail);
-      chunk.set(ids.subarray(0, head));
-      chunk.set(part, head);
-      chunk.set(ids.subarray(ids.length - tail), head + part.length);
-      return chunk;
+      return joinIds([ids.subarray(0, head), part, ids.subarray(ids.length - tail)]);
     });
   }
 

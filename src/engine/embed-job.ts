@@ -1,6 +1,7 @@
 // Embedding, as the leader does it: a request has many texts, each is a job of its own, and the last one that is done answers for all.
 
 import type { StepRun } from "../model/step.js";
+import type { Head } from "./head.js";
 import { Job, range, type StepResults } from "./jobs.js";
 import type { CachedSequence } from "./kv-cache.js";
 import type { EmbedRequest, JobRequest } from "./messages.js";
@@ -11,30 +12,39 @@ export interface EmbedTextRequest extends JobRequest {
   readonly type: "embed";
   readonly ids: Int32Array;
   readonly pooling: Pooling;
-  /** The vectors of the whole request, and where this text's begin: an element. */
   readonly vectors: EmbedVectors;
-  readonly at: number;
+  /** Which of the vectors is the text's: the first of them, where it has one for each token. */
+  readonly first: number;
 }
 
-/** The vectors of one request, and how many texts have theirs. */
+/** The vectors of one request, and how many texts have not theirs. */
 class EmbedVectors {
   readonly values: Float32Array<ArrayBuffer>;
+  readonly #elements: number;
 
   constructor(
-    elements: number,
+    vectors: number,
     public missing: number,
+    readonly head: Head,
+    readonly pooling: Pooling,
   ) {
-    this.values = new Float32Array(elements);
+    this.#elements = head.elements(pooling);
+    this.values = new Float32Array(vectors * this.#elements);
+  }
+
+  /** Vector `i` is what the head makes of a hidden state. */
+  set(i: number, hidden: Float32Array): void {
+    this.head.apply(this.pooling, hidden, this.values.subarray(i * this.#elements, (i + 1) * this.#elements));
   }
 }
 
-/** The texts of a request, in its order. `dim`: elements of a vector. */
-export function textsOf({ job, abort, ids, ends, pooling }: EmbedRequest, dim: number): readonly EmbedTextRequest[] {
-  const vectors = new EmbedVectors((pooling === "none" ? ids.length : ends.length) * dim, ends.length);
+/** The texts of a request, in its order. */
+export function textsOf({ job, abort, ids, ends, pooling }: EmbedRequest, head: Head): readonly EmbedTextRequest[] {
+  const perToken = pooling === "none";
+  const vectors = new EmbedVectors(perToken ? ids.length : ends.length, ends.length, head, pooling);
   return Array.from(ends, (end, i) => {
     const start = ends[i - 1] ?? 0;
-    const at = (pooling === "none" ? start : i) * dim;
-    return { type: "embed", job, abort, ids: ids.subarray(start, end), pooling, vectors, at };
+    return { type: "embed", job, abort, ids: ids.subarray(start, end), pooling, vectors, first: perToken ? start : i };
   });
 }
 
@@ -55,30 +65,28 @@ export class EmbedJob extends Job {
 
   /** Which of the next `count` rows the vector is made of. */
   #pooled(count: number, end: boolean): readonly number[] {
-    switch (this.#request.pooling) {
-      case "mean":
-      case "none":
-        return range(count);
-      case "cls":
-        return this.#evaluated === 0 ? [0] : [];
-      case "last":
-        return end ? [count - 1] : [];
-    }
+    const { pooling, vectors } = this.#request;
+    if (pooling === "mean" || pooling === "none") return range(count);
+    const last = pooling === "last" || (pooling === "rank" && vectors.head.ranksLastToken);
+    if (last) return end ? [count - 1] : [];
+    return this.#evaluated === 0 ? [0] : [];
   }
 
   protected take(run: StepRun, end: boolean, results: StepResults): "done" | "more" {
-    const { vectors, at, pooling } = this.#request;
+    const { vectors, first, pooling } = this.#request;
     for (let i = 0; i < run.hidden.length; i++) {
       const hidden = results.hidden(i);
-      if (pooling === "mean") {
-        for (let d = 0; d < hidden.length; d++) this.#sums[d]! += hidden[d]!;
-      } else {
-        vectors.values.set(hidden, at + (pooling === "none" ? (this.#evaluated + i) * hidden.length : 0));
-      }
+      if (pooling !== "mean") vectors.set(first + (pooling === "none" ? this.#evaluated + i : 0), hidden);
+      else for (let d = 0; d < hidden.length; d++) this.#sums[d]! += hidden[d]!;
     }
     this.#evaluated += run.tokens.length;
     if (!end) return "more";
-    for (let d = 0; d < this.#sums.length; d++) vectors.values[at + d] = this.#sums[d]! / this.#evaluated;
+    if (pooling === "mean") {
+      vectors.set(
+        first,
+        Float32Array.from(this.#sums, (sum) => sum / this.#evaluated),
+      );
+    }
     vectors.missing--;
     if (vectors.missing === 0) {
       results.answer({ type: "embedded", job: this.id, vectors: vectors.values }, [vectors.values.buffer]);

@@ -1,13 +1,11 @@
-// Many texts to vectors. A window of texts is made ids of, sorted by length and sent to the leader in one message; while it computes one
-// window the next one is prepared, and never more: memory does not grow with the number of texts. The leader packs texts into steps
-// without padding, so a vector is the same bits whatever is embedded beside it.
+// Texts to vectors: the options of `Model.embed`, and what they mean.
 
-import { CriaError } from "../errors.js";
-import { nextTurn } from "../next-turn.js";
+import { CriaError, UnsupportedError } from "../errors.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedInput, InputReader, type Overlong } from "./embed-inputs.js";
-import type { ModelInfo } from "./model-info.js";
+import { embedAll } from "./embed-windows.js";
+import type { EmbeddingInfo, ModelInfo } from "./model-info.js";
 import { checkChoice, checkInteger, checkNames } from "./options.js";
 import type { Pooling } from "./pooling.js";
 import { type Purpose, type PurposePrompts, promptFor } from "./purposes.js";
@@ -17,7 +15,7 @@ import { Vectors } from "./vectors.js";
 export interface EmbedOptions<Pools extends Pooling = Exclude<Pooling, "none">> {
   /**
    * What of a text its vector is. mean: the mean of all tokens; cls: the first token; last: the last token; none: a vector for each
-   * token. Default: what the file says, else mean.
+   * token; rank: the scores of a reranker, as they are. Default: what the file says, else mean.
    */
   readonly pooling?: Pools;
   /** Scale to length 1, so that the dot product of two vectors is their cosine. Default true. */
@@ -68,21 +66,6 @@ export interface EmbedModel {
   readonly info: ModelInfo;
 }
 
-/** A window: at most so many texts, and tokens unless one text has more. The leader works on one while the next one is prepared. */
-const WINDOW_TEXTS = 256;
-const WINDOW_TOKENS = 2048;
-const WINDOWS_UNDER_WAY = 2;
-
-/** How long texts are made ids of before the event loop gets its turn, ms. */
-const SLICE_MILLISECONDS = 8;
-
-/** An input, or a part of it, on its way to a vector. */
-interface Piece {
-  readonly input: number;
-  readonly part: number;
-  readonly ids: Int32Array;
-}
-
 /** `Model.embed`. */
 export async function embed(
   model: EmbedModel,
@@ -91,102 +74,61 @@ export async function embed(
 ): Promise<Float32Array[] | Float32Array[][]> {
   checkNames("embed", options, optionNames);
   if (!Array.isArray(inputs)) throw new CriaError("INVALID_OPTION", "embed takes an array of texts or ids");
-  const { info, text } = model;
-  const { overlong = "error", normalize = true, onProgress, onUsage, signal } = options;
-  const pooling = checkChoice("pooling", options.pooling ?? info.embedding.pooling, ["mean", "cls", "last", "none"]);
+  const { info, text, client } = model;
+  const { overlong = "error", onProgress, onUsage, signal } = options;
+  const pooling = checkPooling(options.pooling, info.embedding);
   checkChoice("overlong", overlong, ["error", "truncate", "chunk-mean"]);
-  if (overlong === "chunk-mean" && pooling === "none") {
+  if (overlong === "chunk-mean" && (pooling === "none" || pooling === "rank")) {
     throw new CriaError(
       "INVALID_OPTION",
-      `overlong "chunk-mean" makes one vector of several; pooling "none" makes many`,
+      `overlong "chunk-mean" makes one vector of several; pooling "${pooling}" has none`,
     );
   }
-  const size = info.embedding.dimensions;
-  const dimensions = checkInteger("dimensions", options.dimensions ?? size, 1, size);
+  const shape = vectorShape(pooling, options, info.embedding.dimensions);
   const prompt = promptFor(options.purpose, options.prompts, info);
   const reader = new InputReader(text, info.contextSize, overlong, prompt);
   reader.check(inputs, info.vocabularySize);
   signal?.throwIfAborted();
 
-  const vectors = new Vectors(inputs.length, { size, dimensions, normalize, perToken: pooling === "none" });
-  const usage = { promptTokens: 0 };
-  // When a window fails the others must not run on.
-  const failed = new AbortController();
-  const signals = [signal, failed.signal];
-  const send = async (window: readonly Piece[]) => {
-    const values = await model.client.embed({ type: "embed", ...joined(window), pooling }, signals);
-    let row = 0;
-    for (const piece of window) {
-      const tokens = piece.ids.length;
-      const rows = pooling === "none" ? tokens : 1;
-      vectors.add(piece, values.subarray(row * size, (row + rows) * size), tokens);
-      row += rows;
-      usage.promptTokens += tokens;
-    }
-    onProgress?.(vectors.done, inputs.length);
-  };
-  const underWay = new Set<Promise<void>>();
-  try {
-    for await (const window of windowsOf(inputs, reader, vectors, signals)) {
-      const sending = send(window).catch((error: unknown) => failed.abort(error));
-      underWay.add(sending);
-      void sending.then(() => underWay.delete(sending));
-      if (underWay.size === WINDOWS_UNDER_WAY) await Promise.race(underWay);
-    }
-  } catch (error) {
-    failed.abort(error);
-  }
-  await Promise.all(underWay);
-  failed.signal.throwIfAborted();
-  onUsage?.(usage);
+  const vectors = new Vectors(inputs.length, shape);
+  const read = (i: number) => reader.read(inputs[i]!, i);
+  const promptTokens = await embedAll(client, inputs.length, read, { pooling, vectors, onProgress, signal });
+  onUsage?.({ promptTokens });
   return vectors.values;
 }
 
-/** Makes ids of the inputs, a window at a time, and lets the event loop have its turn. */
-async function* windowsOf(
-  inputs: readonly EmbedInput[],
-  reader: InputReader,
-  vectors: Vectors,
-  signals: readonly (AbortSignal | undefined)[],
-): AsyncGenerator<readonly Piece[]> {
-  let window: Piece[] = [];
-  let tokens = 0;
-  let turn = performance.now();
-  for (const [input, content] of inputs.entries()) {
-    if (performance.now() - turn > SLICE_MILLISECONDS) {
-      await new Promise<void>(nextTurn);
-      for (const signal of signals) signal?.throwIfAborted();
-      turn = performance.now();
-    }
-    const pieces = await reader.read(content, input);
-    vectors.expect(input, pieces.length);
-    for (const [part, ids] of pieces.entries()) {
-      if (window.length === WINDOW_TEXTS || (window.length > 0 && tokens + ids.length > WINDOW_TOKENS)) {
-        yield longestFirst(window);
-        window = [];
-        tokens = 0;
-      }
-      window.push({ input, part, ids });
-      tokens += ids.length;
-    }
+function checkPooling(wanted: Pooling | undefined, embedding: EmbeddingInfo): Pooling {
+  if (wanted === undefined && embedding.pooling === "rank") {
+    throw new UnsupportedError(
+      "RERANKER",
+      'the model is a reranker: use rerank, or say which pooling ("rank": its scores)',
+    );
   }
-  if (window.length > 0) yield longestFirst(window);
+  const pooling = checkChoice("pooling", wanted ?? embedding.pooling, ["mean", "cls", "last", "none", "rank"]);
+  if (pooling === "rank" && !embedding.reranks) throw noRankHead();
+  return pooling;
 }
 
-/** The short texts then fill what the long ones leave open of a step. */
-function longestFirst(window: readonly Piece[]): readonly Piece[] {
-  return [...window].sort((a, b) => b.ids.length - a.ids.length);
+function vectorShape(pooling: Pooling, options: EmbedOptions<Pooling>, size: number) {
+  if (pooling !== "rank") {
+    const { normalize = true } = options;
+    const dimensions = checkInteger("dimensions", options.dimensions ?? size, 1, size);
+    return { dimensions, normalize, perToken: pooling === "none" };
+  }
+  if (options.normalize === true || options.dimensions !== undefined) {
+    throw new CriaError(
+      "INVALID_OPTION",
+      'pooling "rank" gives scores, which have no length to normalize and no dimensions',
+    );
+  }
+  return { dimensions: undefined, normalize: false, perToken: false };
 }
 
-/** A window as the leader takes it. */
-function joined(window: readonly Piece[]): { readonly ids: Int32Array; readonly ends: Int32Array } {
-  const ends = new Int32Array(window.length);
-  let length = 0;
-  for (const [i, { ids }] of window.entries()) {
-    length += ids.length;
-    ends[i] = length;
-  }
-  const ids = new Int32Array(length);
-  for (const [i, piece] of window.entries()) ids.set(piece.ids, ends[i - 1] ?? 0);
-  return { ids, ends };
+/** What a model without classifier answers to who wants scores. */
+export function noRankHead(): UnsupportedError {
+  return new UnsupportedError(
+    "NOT_A_RERANKER",
+    "the model has no head that ranks (the tensors cls or cls.output); supported: rerankers, " +
+      "such as cross-encoders of BERT and Qwen3-Reranker. With another model, embed and compare the vectors",
+  );
 }

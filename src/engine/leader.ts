@@ -10,6 +10,7 @@ import type { ParentPort } from "../worker-handle.js";
 import { GrammarCache } from "./constrained-text.js";
 import { createJob, type SingleRequest } from "./create-job.js";
 import { textsOf } from "./embed-job.js";
+import { Head } from "./head.js";
 import type { Job } from "./jobs.js";
 import { type CachedSequence, KvCache } from "./kv-cache.js";
 import type { LeaderAnswer, LeaderRequest, Program } from "./messages.js";
@@ -36,6 +37,7 @@ export class Leader {
   readonly #grammars = new GrammarCache();
   readonly #stepWords: Int32Array;
   readonly #abortFlags: Int32Array;
+  readonly #head: Head;
 
   /** Requests that wait for their turn, in order; jobs that take part in steps. */
   readonly #waiting: SingleRequest[] = [];
@@ -61,6 +63,7 @@ export class Leader {
     this.#cache = new KvCache(buffer, layout, pool);
     this.#stepWords = new Int32Array(buffer, layout.step);
     this.#abortFlags = new Int32Array(buffer, layout.aborts, ABORT_FLAGS);
+    this.#head = new Head(member, program);
     member.wantsAbort = () => this.#active.some(({ abort }) => Atomics.load(this.#abortFlags, abort) !== 0);
   }
 
@@ -112,7 +115,7 @@ export class Leader {
         this.#dropAborted();
         return;
       case "embed":
-        this.#waiting.push(...textsOf(request, this.#program.blueprint.hyperparameters.dim));
+        this.#waiting.push(...textsOf(request, this.#head));
         return;
       case "generate": {
         const failure = this.#grammars.failureOf(request);

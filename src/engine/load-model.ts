@@ -10,6 +10,7 @@ import type { PinRequest } from "../machine/cpu/pin-plan.js";
 import { compileKernels, instantiateKernels, type KernelModule } from "../machine/kernels.js";
 import { Team } from "../machine/team.js";
 import { architectureOf, readModel } from "../model/architectures.js";
+import { type HeadShape, headOf } from "../model/head.js";
 import type { Hyperparameters } from "../model/hyperparameters.js";
 import type { ModelSource } from "../model/loading.js";
 import { type KvPool, type Layout, type MemoryPlan, PROGRESS_UNIT, planMemory } from "../model/memory-plan.js";
@@ -89,6 +90,7 @@ export type LoadSource = string | URL | Uint8Array | Blob;
 /** All that is known of a model before its weights are read. */
 export interface PlannedModel {
   readonly hyperparameters: Hyperparameters;
+  readonly head: HeadShape;
   readonly layout: Layout;
   readonly pool: KvPool;
   readonly plan: MemoryPlan;
@@ -131,6 +133,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         pool: planned.pool,
         ropeMagnitudes: ropes.map(({ magnitude }) => magnitude),
       },
+      head: planned.head,
       frequencies: ropes.map(({ frequencies }) => frequencies),
       source: await modelSource(gguf, local),
       contextSize: planned.contextSize,
@@ -166,6 +169,10 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         text,
         chatTemplate: gguf.metadata.getString("tokenizer.chat_template"),
         assets: options.assets,
+        pairFormat: {
+          template: gguf.metadata.getString("tokenizer.chat_template.rerank"),
+          separates: gguf.metadata.get("tokenizer.ggml.add_sep_token") === true,
+        },
         contextSize: planned.contextSize,
         loadMilliseconds: performance.now() - begin,
         info: describe(gguf, planned, {
@@ -229,23 +236,24 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
   }
   const sizes = instantiateKernels(kernels.module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
   const { weights } = architectureOf(hyperparameters.architecture);
-  const specs = weights(hyperparameters, (name) => gguf.tensor(name) !== undefined);
+  const head = headOf(gguf, hyperparameters.architecture, hyperparameters.dim);
+  const specs = [...weights(hyperparameters, (name) => gguf.tensor(name) !== undefined), ...head.weights];
   const found = findWeights(gguf, specs, sizes);
   const kvKind = kvKinds[kvCache];
   const planned = planMemory(
     hyperparameters,
     found,
-    { workers: workers.workers, contextSize, sequences, kvKind },
+    { workers: workers.workers, contextSize, sequences, kvKind, headWidth: head.shape.widest },
     sizes,
   );
-  return { hyperparameters, ...planned, contextSize, workers };
+  return { hyperparameters, head: head.shape, ...planned, contextSize, workers };
 }
 
 /** What is known once the team runs. */
 type Started = Pick<ModelInfo, "kernels" | "pinning" | "hugePageBytes">;
 
 function describe(gguf: Gguf, planned: PlannedModel, started: Started): ModelInfo {
-  const { hyperparameters: h, plan, contextSize, workers } = planned;
+  const { hyperparameters: h, head, plan, contextSize, workers } = planned;
   let parameters = 0;
   const elements = new Map<string, number>();
   for (const tensor of gguf.tensors) {
@@ -269,7 +277,8 @@ function describe(gguf: Gguf, planned: PlannedModel, started: Started): ModelInf
     kvHeads: h.kvHeads,
     generates: h.causal,
     embedding: {
-      dimensions: h.dim,
+      dimensions: head.dimensions,
+      reranks: head.scores > 0,
       pooling: defaultPooling(gguf.metadata.getNumber(`${h.architecture}.pooling_type`)),
       family: familyOf(name, h.architecture),
     },

@@ -2,6 +2,7 @@
 
 import type { Automaton, TokenBytes } from "../grammar/index.js";
 import type { Blueprint } from "../model/blueprint.js";
+import type { HeadShape } from "../model/head.js";
 import type { ModelSource } from "../model/loading.js";
 import type { TokenBreakers } from "../tokenizer/sequence-breakers.js";
 import type { Pooling } from "./pooling.js";
@@ -10,6 +11,7 @@ import type { SamplingOptions, TokenLogprob } from "./sampling.js";
 /** What every worker is given when it starts. */
 export interface Program {
   readonly blueprint: Blueprint;
+  readonly head: HeadShape;
   /** Of each RoPE, radians per position. */
   readonly frequencies: readonly Float64Array[];
   readonly source: ModelSource;
@@ -98,7 +100,7 @@ export type LeaderAnswer =
     }
   | { readonly type: "generated"; readonly job: number; readonly summary: GenerateSummary }
   | { readonly type: "evaluated"; readonly job: number; readonly logits: Float32Array }
-  /** (texts, dim); where the pooling is none, (tokens, dim). */
+  /** (texts, elements); where the pooling is none, (tokens, elements). */
   | { readonly type: "embedded"; readonly job: number; readonly vectors: Float32Array }
   | { readonly type: "aborted"; readonly job: number }
   | {

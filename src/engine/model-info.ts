@@ -9,7 +9,9 @@ import type { Pinning } from "./worker-plan.js";
 export interface EmbeddingInfo {
   /** Elements of a vector. */
   readonly dimensions: number;
-  /** How `embed` pools unless told otherwise. */
+  /** Whether the model has what `rerank` needs. */
+  readonly reranks: boolean;
+  /** How `embed` pools unless told otherwise; rank: it is a reranker, and `embed` has to be told. */
   readonly pooling: Exclude<Pooling, "none">;
   /** The family whose words `purpose` puts before a text; undefined: none that is known, `prompts` says them. */
   readonly family: string | undefined;

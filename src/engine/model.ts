@@ -12,6 +12,7 @@ import { type Completion, collect, type GeneratedPart, type GenerateOptions, str
 import { Grammars } from "./grammars.js";
 import type { ModelInfo } from "./model-info.js";
 import type { Pooling } from "./pooling.js";
+import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./reranking.js";
 import { checkIds, Sequence } from "./sequence.js";
 
 /** A text, or token ids that are taken as they are. */
@@ -26,6 +27,7 @@ export interface ModelParts {
   readonly chatTemplate: string | undefined;
   /** The folder of this package's workers, where a bundler has moved them. */
   readonly assets: URL | undefined;
+  readonly pairFormat: PairFormat;
   readonly contextSize: number;
   readonly loadMilliseconds: number;
   readonly info: ModelInfo;
@@ -142,6 +144,19 @@ export class Model {
   async embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling> = {}) {
     this.#check();
     return embed({ client: this.#parts.client, text: this.#parts.text, info: this.info }, inputs, options);
+  }
+
+  /**
+   * Scores documents as answers to a query, by a reranker: a model that reads both together, and has a head that ranks.
+   *
+   * @returns the best documents first; of equal ones the earlier
+   * @throws UnsupportedError when the model is no reranker; ContextError when a pair is too long, unless `overlong` says what then;
+   * CriaError INVALID_OPTION; WorkerError; rejects with signal.reason
+   */
+  async rerank(query: string, documents: readonly string[], options: RerankOptions = {}): Promise<RankedDocument[]> {
+    this.#check();
+    const { client, text, pairFormat } = this.#parts;
+    return rerank({ client, text, info: this.info, pairFormat }, query, documents, options);
   }
 
   /** Ends the workers and gives the memory back. What is under way rejects. */

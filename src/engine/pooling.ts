@@ -3,12 +3,13 @@
 import { UnsupportedError } from "../errors.js";
 
 /**
- * mean: the mean of all tokens' hidden states; cls: the first token's; last: the last token's; none: every token's, one vector each.
+ * mean: the mean of all tokens' hidden states; cls: the first token's; last: the last token's; none: every token's, one vector each;
+ * rank: the scores that a reranker gives a text.
  */
-export type Pooling = "mean" | "cls" | "last" | "none";
+export type Pooling = "mean" | "cls" | "last" | "none" | "rank";
 
 /** `<architecture>.pooling_type` of a file, as llama.cpp numbers them. */
-const poolingTypes: readonly (Pooling | undefined)[] = ["none", "mean", "cls", "last"];
+const poolingTypes: readonly Pooling[] = ["none", "mean", "cls", "last", "rank"];
 
 /**
  * The pooling of a model whose caller names none: the file's. A file that says none, or nothing, gets mean, because a caller who gives
@@ -20,7 +21,7 @@ export function defaultPooling(type: number | undefined): Exclude<Pooling, "none
   if (pooling === undefined) {
     throw new UnsupportedError(
       "UNSUPPORTED_POOLING",
-      `the file asks for pooling type ${type}; supported: 0 (none), 1 (mean), 2 (cls), 3 (last)`,
+      `the file asks for pooling type ${type}; supported: ${poolingTypes.map((name, i) => `${i} (${name})`).join(", ")}`,
     );
   }
   return pooling === "none" ? "mean" : pooling;

@@ -1,9 +1,8 @@
 // The vectors of one embed call: what the leader pooled, put together where an input was cut, shortened and scaled as the caller wants.
 
 export interface VectorShape {
-  /** Elements as they come, and as they are returned. */
-  readonly size: number;
-  readonly dimensions: number;
+  /** Elements that are kept; undefined: all. */
+  readonly dimensions: number | undefined;
   readonly normalize: boolean;
   /** Whether an input has a vector for each of its tokens. */
   readonly perToken: boolean;
@@ -53,7 +52,7 @@ export class Vectors {
       this.#parts.delete(input);
       this.#values[input] = this.#finished(weightedMean(parts));
     } else if (this.#shape.perToken) {
-      const { size } = this.#shape;
+      const size = values.length / tokens;
       const row = (token: number) => this.#finished(values.subarray(token * size, (token + 1) * size));
       this.#values[input] = Array.from({ length: tokens }, (_, token) => row(token));
     } else {

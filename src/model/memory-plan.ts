@@ -96,6 +96,8 @@ export interface PlanOptions {
   readonly sequences: number;
   /** KV_F32, KV_F16 or KV_Q8_0. */
   readonly kvKind: number;
+  /** Elements of the widest vector in the model's head. */
+  readonly headWidth: number;
 }
 
 /** What follows from the options: the size of the pool. */
@@ -141,7 +143,7 @@ export function planMemory(
   const buffers = takeBuffers(h, weights, rows, arena, kernels);
   const activationBytes = arena.end - controlBytes - weightBytes - kvBytes;
 
-  const scratchBytes = aligned(workerScratch(h, weights, rows, buffers.encodedRowBytes, kernels));
+  const scratchBytes = aligned(workerScratch(h, weights, rows, buffers.encodedRowBytes, options.headWidth, kernels));
   const scratch = arena.take(scratchBytes * options.workers);
   const total = Math.ceil(arena.end / WASM_PAGE) * WASM_PAGE;
 
@@ -273,15 +275,28 @@ function workerScratch(
   weights: readonly Weight[],
   rows: number,
   encodedRowBytes: number,
+  headWidth: number,
   kernels: Kernels,
 ): number {
   const longestRow = Math.max(...weights.map((weight) => weight.rowBytes));
   return Math.max(
     aligned(Math.max(STAGING_BYTES, longestRow * GROUP_ROWS)) + 64,
     aligned(kernels.matmulScratchBytes(rows)) + encodedRowBytes + aligned(h.dim * 4),
+    headScratch(headWidth, kernels).bytes,
     aligned(kernels.attentionScratchBytes(h.headDim, QUERY_ROWS * (h.heads / h.kvHeads))),
     longestRow + 64 + h.dim * 4,
   );
+}
+
+/** Where the head of a model works, in a worker's scratch: byte offsets. One vector goes in, another comes out. */
+export function headScratch(width: number, kernels: Kernels) {
+  const whole = Math.ceil(width / 256) * 256; // blocks may be cut off at the end of a row
+  const x = aligned(kernels.matmulScratchBytes(1));
+  const y = x + aligned(whole * 4);
+  const encoded = y + aligned(whole * 4);
+  const kinds = [1, 2, 3, 4]; // F32, Q8_32, Q8_256, Q16_32
+  const most = Math.max(...kinds.map((kind) => kernels.activationBytes(kind, whole)));
+  return { x, y, encoded, bytes: encoded + aligned(most) };
 }
 
 class Arena {

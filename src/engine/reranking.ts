@@ -1,0 +1,145 @@
+// Reranking: a query and documents to scores, by models that read both together and have a head that ranks. What they read is put
+// together as llama.cpp's server does it for /rerank.
+
+import { ContextError, CriaError } from "../errors.js";
+import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
+import type { PromptPart } from "../tokenizer/index.js";
+import { embedAll } from "./embed-windows.js";
+import { type EmbedModel, type EmbedUsage, noRankHead } from "./embedding.js";
+import { joinIds } from "./ids.js";
+import { checkChoice, checkInteger, checkNames } from "./options.js";
+import { Vectors } from "./vectors.js";
+
+/** How to rerank. */
+export interface RerankOptions {
+  /** How many documents come back, the best ones. Default: all. */
+  readonly topN?: number;
+  /** A pair with more tokens than the context: error (default); truncate: the document's end is left out. */
+  readonly overlong?: "error" | "truncate";
+  /** Called each time some more documents are done. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Called once, before the scores are returned. */
+  readonly onUsage?: (usage: EmbedUsage) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A document and what it is worth as an answer. */
+export interface RankedDocument {
+  /** Its place in the documents that were given. */
+  readonly index: number;
+  /** What the model's head says: of Qwen3-Reranker a probability, of cross-encoders any number; higher is better. */
+  readonly score: number;
+}
+
+/** How a file wants a query and a document to be one text. */
+export interface PairFormat {
+  /** `tokenizer.chat_template.rerank`: a text with {query} and {document} in it. */
+  readonly template: string | undefined;
+  /** `tokenizer.ggml.add_sep_token`: whether one more separator stands between them. */
+  readonly separates: boolean;
+}
+
+const optionNames = ["topN", "overlong", "onProgress", "onUsage", "signal"];
+
+/** `Model.rerank`. */
+export async function rerank(
+  { info, text, client, pairFormat }: EmbedModel & { readonly pairFormat: PairFormat },
+  query: string,
+  documents: readonly string[],
+  options: RerankOptions,
+): Promise<RankedDocument[]> {
+  checkNames("rerank", options, optionNames);
+  if (!info.embedding.reranks) throw noRankHead();
+  const { overlong = "error", onProgress, onUsage, signal } = options;
+  checkChoice("overlong", overlong, ["error", "truncate"]);
+  if (typeof query !== "string")
+    throw new CriaError("INVALID_OPTION", `the query is ${typeof query}; it can be a string`);
+  if (!Array.isArray(documents) || documents.some((document) => typeof document !== "string")) {
+    throw new CriaError("INVALID_OPTION", "rerank takes an array of texts");
+  }
+  const topN = checkInteger("topN", options.topN ?? documents.length, 0, Number.MAX_SAFE_INTEGER);
+  signal?.throwIfAborted();
+
+  const pair = await pairReader(text, pairFormat, query);
+  const read = async (i: number) => [fitted(await pair(documents[i]!), info.contextSize, overlong, i)];
+  const vectors = new Vectors(documents.length, { dimensions: undefined, normalize: false, perToken: false });
+  const target = { pooling: "rank", vectors, onProgress, signal } as const;
+  const promptTokens = await embedAll(client, documents.length, read, target);
+  onUsage?.({ promptTokens });
+  const scores = (vectors.values as Float32Array[]).map(([score], index) => ({ index, score: score! }));
+  return scores.sort((a, b) => b.score - a.score || a.index - b.index).slice(0, topN);
+}
+
+/** A query and a document as the model reads them. */
+interface Pair {
+  readonly ids: Int32Array;
+  /** So many ids stand before the document, and these after it. */
+  readonly before: number;
+  readonly after: Int32Array;
+}
+
+/** The pair, without the document's end where it is too long. */
+function fitted({ ids, before, after }: Pair, contextSize: number, overlong: "error" | "truncate", index: number) {
+  if (ids.length <= contextSize) return ids;
+  const room = contextSize - before - after.length;
+  if (overlong === "error" || room < 0) {
+    throw new ContextError(
+      "CONTEXT_FULL",
+      `the query and document ${index} have ${ids.length} tokens; the context has room for ${contextSize}` +
+        (room < 0
+          ? `, and without the document they are ${before + after.length}`
+          : '. overlong: "truncate" cuts the document'),
+    );
+  }
+  return joinIds([ids.subarray(0, contextSize - after.length), after]);
+}
+
+type PairReader = (document: string) => Promise<Pair>;
+
+function pairReader(
+  text: BackgroundTokenizer,
+  { template, separates }: PairFormat,
+  query: string,
+): Promise<PairReader> {
+  return template === undefined ? plainReader(text, separates, query) : templateReader(text, template, query);
+}
+
+/** [BOS] query [EOS] ([SEP]) document [EOS]; of a WordPiece vocabulary [CLS] query [SEP] document [SEP]. */
+async function plainReader(text: BackgroundTokenizer, separates: boolean, query: string): Promise<PairReader> {
+  const { bosId, eosId, separatorId, addsBos, addsEos, model } = text.tokenizer;
+  const encode = async (content: string) =>
+    withoutBos(text, await text.encodeParts([{ text: content, special: false }]));
+  const wordPiece = model === "bert";
+  const endId = wordPiece ? separatorId : (eosId ?? separatorId);
+  const end = addsEos && endId !== undefined ? [endId] : [];
+  const begin = addsBos && bosId !== undefined ? [bosId] : [];
+  const separator = separates && !wordPiece && separatorId !== undefined ? [separatorId] : [];
+  const before = joinIds([begin, await encode(query), end, separator]);
+  const after = Int32Array.from(end);
+  return async (document) => ({
+    ids: joinIds([before, await encode(document), after]),
+    before: before.length,
+    after,
+  });
+}
+
+/** The file's own text, with {query} and {document} in it. Control tokens are recognised in that text only. */
+async function templateReader(text: BackgroundTokenizer, template: string, query: string): Promise<PairReader> {
+  const parts = (form: string, document: string): readonly PromptPart[] =>
+    form.split(/(\{query\}|\{document\})/).map((part) => {
+      if (part === "{query}") return { text: query, special: false };
+      return part === "{document}" ? { text: document, special: false } : { text: part, special: true };
+    });
+  const [ahead = "", ...rest] = template.split("{document}");
+  const before = await text.encodeParts(parts(ahead, ""));
+  const after = withoutBos(text, await text.encodeParts(parts(rest.join("{document}"), "")));
+  return async (document) => ({
+    ids: await text.encodeParts(parts(template, document)),
+    before: before.length,
+    after,
+  });
+}
+
+function withoutBos({ tokenizer }: BackgroundTokenizer, ids: Int32Array): Int32Array {
+  return tokenizer.addsBos && ids[0] === tokenizer.bosId ? ids.subarray(1) : ids;
+}

@@ -1,0 +1,181 @@
+// Reranking: what a reranker's head computes, what it is given to read, and who has no head. The models are random and small; in their
+// vocabulary a text has one token for each byte.
+
+import { loadModel, type Model } from "cria";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Random } from "../bench/synthetic/random.js";
+import { type FixtureShape, fixtureModel } from "./fixture-model.js";
+
+const DIM = 64;
+const CONTEXT = 128;
+const shape: FixtureShape = {
+  ...{ dim: DIM, layers: 2, heads: 4, kvHeads: 2, ffn: 128, vocab: 512 },
+  format: () => "Q8_0",
+};
+const random = new Random(3);
+const values = (count: number) => Float32Array.from({ length: count }, () => 0.3 * random.normal());
+const pooler = { weight: values(DIM * DIM), bias: values(DIM) };
+const classifier = { weight: values(DIM), bias: values(1) };
+const answers = values(2 * DIM);
+
+const load = async (more: Partial<FixtureShape>) =>
+  loadModel(await fixtureModel({ ...shape, ...more }), { threads: 2, contextSize: CONTEXT });
+
+let crossEncoder: Model;
+let decoder: Model;
+beforeAll(async () => {
+  crossEncoder = await load({
+    keys: { pooling_type: 4 },
+    metadata: { "tokenizer.ggml.add_bos_token": false, "tokenizer.ggml.add_eos_token": true },
+    tensors: {
+      "cls.weight": { shape: [DIM, DIM], values: pooler.weight },
+      "cls.bias": { shape: [DIM], values: pooler.bias },
+      "cls.output.weight": { shape: [DIM, 1], values: classifier.weight },
+      "cls.output.bias": { shape: [1], values: classifier.bias },
+    },
+  });
+  decoder = await load({
+    architecture: "qwen3",
+    keys: { pooling_type: 4 },
+    metadata: {
+      "tokenizer.chat_template.rerank": "<|begin_of_text|>Query: {query}\nDocument: {document}<|eot_id|>yes or no?",
+      "tokenizer.ggml.add_bos_token": false,
+    },
+    tensors: { "cls.output.weight": { shape: [DIM, 2], values: answers } },
+  });
+});
+afterAll(async () => {
+  await crossEncoder.dispose();
+  await decoder.dispose();
+});
+
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a).reduce((sum, x, d) => sum + x * b[d]!, 0);
+const documents = ["a fox", "a bear in the woods", "", "nothing of the kind", "a fox"];
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => "no error",
+    (error: { code?: unknown }) => error.code,
+  );
+
+describe("a cross-encoder", () => {
+  it("scores by pooler, tanh and classifier of the first token of the pair", async () => {
+    const { tokenizer } = crossEncoder;
+    const encode = (text: string) => [...tokenizer.encode(text, { bos: false }), tokenizer.eosId!];
+    // A decoder's first token does not see the others: here it is the query's, so that queries differ.
+    for (const query of ["who?", "a bear?", "nobody"]) {
+      const pair = [...encode(query), ...encode("a fox")];
+      const [state] = await crossEncoder.embed([pair], { pooling: "cls", normalize: false });
+      const pooled = Array.from(pooler.bias, (bias, row) =>
+        Math.tanh(dot(state!, pooler.weight.subarray(row * DIM, (row + 1) * DIM)) + bias),
+      );
+      const [{ index, score }] = await crossEncoder.rerank(query, ["a fox"]);
+      expect(index).toBe(0);
+      expect(score).toBeCloseTo(dot(pooled, classifier.weight) + classifier.bias[0]!, 4);
+      expect(await crossEncoder.embed([pair], { pooling: "rank" })).toEqual([Float32Array.of(score)]);
+    }
+  });
+
+  it("refuses a pair that is too long, or leaves out the document's end", async () => {
+    const long = "word ".repeat(100);
+    expect(await codeOf(crossEncoder.rerank("who?", ["a", long]))).toBe("CONTEXT_FULL");
+    let tokens = 0;
+    const onUsage = (usage: { promptTokens: number }) => {
+      tokens = usage.promptTokens;
+    };
+    await crossEncoder.rerank("who?", [long], { overlong: "truncate", onUsage });
+    expect(tokens).toBe(CONTEXT);
+    expect(await codeOf(crossEncoder.rerank(long, ["a"], { overlong: "truncate" }))).toBe("CONTEXT_FULL");
+  });
+
+  it("tells progress and usage, and can be aborted", async () => {
+    let last: unknown;
+    let tokens = 0;
+    await crossEncoder.rerank("who?", documents, {
+      onProgress: (done, total) => {
+        last = [done, total];
+      },
+      onUsage: ({ promptTokens }) => {
+        tokens = promptTokens;
+      },
+    });
+    expect(last).toEqual([5, 5]);
+    expect(tokens).toBe(documents.reduce((sum, document) => sum + 6 + document.length, 0)); // two EOS
+    const reason = new Error("enough");
+    await expect(crossEncoder.rerank("who?", documents, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+
+  it("embeds only when it is told how", async () => {
+    expect(crossEncoder.info.embedding).toMatchObject({ pooling: "rank", reranks: true });
+    expect(await codeOf(crossEncoder.embed(["a"]))).toBe("RERANKER");
+    expect(await codeOf(crossEncoder.embed(["a"], { pooling: "rank", normalize: true }))).toBe("INVALID_OPTION");
+    expect(await codeOf(crossEncoder.embed(["a"], { pooling: "rank", dimensions: 1 }))).toBe("INVALID_OPTION");
+  });
+});
+
+describe("a decoder that answers yes or no", () => {
+  const prompt = (query: string, document: string) => [
+    { text: "<|begin_of_text|>Query: ", special: true },
+    { text: query, special: false },
+    { text: "\nDocument: ", special: true },
+    { text: document, special: false },
+    { text: "<|eot_id|>yes or no?", special: true },
+  ];
+
+  it("scores by the probability of yes after the last token of the file's template", async () => {
+    const query = "who? <|eot_id|>"; // which stays text
+    const pairs = documents.map((document) => decoder.tokenizer.encodeParts(prompt(query, document)));
+    const states = await decoder.embed(pairs, { pooling: "last", normalize: false });
+    const expected = states.map((state) => {
+      const [yes, no] = [answers.subarray(0, DIM), answers.subarray(DIM)].map((row) => dot(state, row));
+      return 1 / (1 + Math.exp(no! - yes!));
+    });
+    for (const { index, score } of await decoder.rerank(query, documents)) {
+      expect(score).toBeCloseTo(expected[index]!, 5);
+    }
+  });
+
+  it("puts the best first, of equal ones the earlier, and as many as are asked for", async () => {
+    const ranked = await decoder.rerank("who?", documents);
+    expect(ranked).toEqual([...ranked].sort((a, b) => b.score - a.score || a.index - b.index));
+    expect(new Set(ranked.map(({ score }) => score)).size).toBe(documents.length - 1); // two are the same text
+    expect(await decoder.rerank("who?", documents, { topN: 2 })).toEqual(ranked.slice(0, 2));
+    expect(await decoder.rerank("who?", [])).toEqual([]);
+  });
+
+  it("gives a document the bits that it has alone", async () => {
+    for (const { index, score } of await decoder.rerank("who?", documents)) {
+      expect(await decoder.rerank("who?", [documents[index]!])).toEqual([{ index: 0, score }]);
+    }
+  });
+
+  it("keeps the end of the template when a document is cut", async () => {
+    const long = "word ".repeat(100);
+    const { tokenizer } = decoder;
+    const ids = tokenizer.encodeParts(prompt("who?", long));
+    const end = tokenizer.encodeParts(prompt("who?", long).slice(-1));
+    const cut = [...ids.slice(0, CONTEXT - end.length), ...end];
+    const [[score] = []] = await decoder.embed([cut], { pooling: "rank" });
+    expect(await decoder.rerank("who?", [long], { overlong: "truncate" })).toEqual([{ index: 0, score }]);
+  });
+});
+
+describe("mistakes", () => {
+  it("a model without a head says so", async () => {
+    const model = await load({});
+    expect(await codeOf(model.rerank("who?", ["a fox"]))).toBe("NOT_A_RERANKER");
+    expect(await codeOf(model.embed(["a"], { pooling: "rank" }))).toBe("NOT_A_RERANKER");
+    await model.dispose();
+  });
+
+  it.each([
+    ["a query that is no text", [1 as never, ["a"], {}]],
+    ["documents that are no array", ["a", "b" as never, {}]],
+    ["documents that are no texts", ["a", [1 as never], {}]],
+    ["an unknown option", ["a", ["b"], { top: 1 } as never]],
+    ["topN below 0", ["a", ["b"], { topN: -1 }]],
+    ["a mean of chunks", ["a", ["b"], { overlong: "chunk-mean" as never }]],
+  ] as const)("%s", async (_, [query, given, options]) => {
+    expect(await codeOf(crossEncoder.rerank(query, given, options))).toBe("INVALID_OPTION");
+  });
+});
