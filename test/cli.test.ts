@@ -118,6 +118,37 @@ describe("cria embed", () => {
     expect(rows(cria(["embed"], "a fox\na bear").out)).toEqual([fox, bear]);
   });
 
+  it("writes them in every format, with the options that the library has", async () => {
+    const [fox, bear] = await model.embed(["a fox", "a bear"], { dimensions: 5, pooling: "cls", normalize: false });
+    const options = ["--dimensions", "5", "--pooling", "cls", "--embd-normalize", "-1"];
+    const lines = (format: string) => {
+      const { out } = cria(["embed", "a fox", "a bear", ...options, "--embd-output-format", format]);
+      return out.trimEnd().split("\n");
+    };
+    expect(lines("jsonl").map((line) => Float32Array.from(JSON.parse(line) as number[]))).toEqual([fox, bear]);
+    expect(lines("raw").map((line) => Float32Array.from(line.split(" "), Number))).toEqual([fox, bear]);
+    const decoded = lines("base64").map((line) => {
+      const bytes = Buffer.from(line, "base64");
+      return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
+    });
+    expect(decoded).toEqual([fox, bear]);
+  });
+
+  it("writes a vector for each token with --pooling none", async () => {
+    const [tokens] = await model.embed(["a fox"], { pooling: "none" });
+    const { out } = cria(["embed", "a fox", "--pooling", "none", "--embd-output-format", "jsonl"]);
+    expect((JSON.parse(out) as number[][]).map((row) => Float32Array.from(row))).toEqual(tokens);
+  });
+
+  it("cuts a text that does not fit when it is told to, and says what it needs to know otherwise", () => {
+    const long = "a fox ".repeat(400);
+    expect(cria(["embed", long]).err).toMatch(/^cria: input 0 has \d+ tokens; the context has room for 512/);
+    for (const how of ["truncate", "chunk-mean"]) expect(cria(["embed", long, "--overlong", how]).code).toBe(0);
+    expect(cria(["embed", "a fox", "--purpose", "query"]).err).toMatch(
+      /^cria: what .+ wants before a query is not known/,
+    );
+  });
+
   it("has OpenAI's shape with --embd-output-format json+, and similarities", () => {
     const { out } = cria(["embed", "a fox", "a fox", "--embd-output-format", "json+"]);
     const { data, cosineSimilarity } = JSON.parse(out) as {
@@ -190,6 +221,13 @@ describe("mistakes", () => {
     ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
     ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],
     ["a missing text", ["perplexity"], 2, /-f FILE/],
+    ["no such format", ["embed", "--embd-output-format", "xml", "hi"], 2, /array, json, json\+, jsonl, raw, base64/],
+    [
+      "one vector of many",
+      ["embed", "--embd-output-format", "json+", "--pooling", "none", "hi"],
+      2,
+      /one for each token/,
+    ],
     ["a cache that does not exist", ["run", "-ctk", "q2", "hi"], 2, /f16, f32, q8_0/],
   ];
 

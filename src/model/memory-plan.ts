@@ -3,7 +3,16 @@
 //
 //   0 | control, step | weights | KV cache | activations | one scratch for each worker |
 
-import { GROUP_ROWS, PAGE, QUERY_ROWS, TEAM_BYTES } from "#abi";
+import {
+  ACTIVATION_F32,
+  ACTIVATION_Q8_32,
+  ACTIVATION_Q8_256,
+  ACTIVATION_Q16_32,
+  GROUP_ROWS,
+  PAGE,
+  QUERY_ROWS,
+  TEAM_BYTES,
+} from "#abi";
 import { MemoryError } from "../errors.js";
 import type { Kernels } from "../machine/kernels.js";
 import type { Hyperparameters } from "./hyperparameters.js";
@@ -294,7 +303,7 @@ export function headScratch(width: number, kernels: Kernels) {
   const x = aligned(kernels.matmulScratchBytes(1));
   const y = x + aligned(whole * 4);
   const encoded = y + aligned(whole * 4);
-  const kinds = [1, 2, 3, 4]; // F32, Q8_32, Q8_256, Q16_32
+  const kinds = [ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
   const most = Math.max(...kinds.map((kind) => kernels.activationBytes(kind, whole)));
   return { x, y, encoded, bytes: encoded + aligned(most) };
 }
