@@ -26,7 +26,7 @@ interface Text {
 }
 
 const decoders = ["llama-gqa8", "llama-yarn", "qwen2", "qwen3", "gemma3"];
-const encoders = ["bert", "nomic-bert", "gemma-embedding"];
+const encoders = ["bert", "nomic-bert", "gemma-embedding", "gemma-embedding-dense"];
 const names = hasReferenceData ? [...decoders, ...encoders] : [];
 
 const folderOf = (name: string) => `architectures/${name}`;

@@ -2,38 +2,59 @@
 // vocabulary a text has one token for each byte.
 
 import { loadModel, type Model } from "cria";
+import { GgufWriter, openGguf } from "cria/gguf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Random } from "../bench/synthetic/random.js";
+import { architectureModel } from "./architecture-model.js";
 import { type FixtureShape, fixtureModel } from "./fixture-model.js";
 
-const DIM = 64;
 const CONTEXT = 128;
+const random = new Random(3);
+const values = (count: number) => Float32Array.from({ length: count }, () => 0.3 * random.normal());
+
+const ENCODER_DIM = 40;
+const pooler = { weight: values(ENCODER_DIM * ENCODER_DIM), bias: values(ENCODER_DIM) };
+const classifier = { weight: values(ENCODER_DIM), bias: values(1) };
+
+const DIM = 64;
+const answers = values(2 * DIM).map((value) => 0.1 * value); // so that probabilities are not all 0 or 1
 const shape: FixtureShape = {
   ...{ dim: DIM, layers: 2, heads: 4, kvHeads: 2, ffn: 128, vocab: 512 },
   format: () => "Q8_0",
 };
-const random = new Random(3);
-const values = (count: number) => Float32Array.from({ length: count }, () => 0.3 * random.normal());
-const pooler = { weight: values(DIM * DIM), bias: values(DIM) };
-const classifier = { weight: values(DIM), bias: values(1) };
-const answers = values(2 * DIM);
 
-const load = async (more: Partial<FixtureShape>) =>
-  loadModel(await fixtureModel({ ...shape, ...more }), { threads: 2, contextSize: CONTEXT });
+/** A BERT with pooler and classifier; texts end with a token of their own. */
+async function crossEncoderFile(): Promise<Uint8Array<ArrayBuffer>> {
+  const keys = { "attention.causal": false, pooling_type: 4 };
+  const gguf = await openGguf(await architectureModel({ architecture: "bert", keys }));
+  const writer = new GgufWriter();
+  for (const [key, value] of gguf.metadata) writer.set(key, gguf.metadata.typeOf(key)!, value);
+  writer.set("tokenizer.ggml.add_eos_token", "bool", true);
+  const data = new Map<string, Uint8Array>();
+  for (const tensor of gguf.tensors) {
+    writer.addTensor(tensor.name, "F32", tensor.shape);
+    data.set(tensor.name, await gguf.readTensor(tensor));
+  }
+  const head = {
+    "cls.weight": { shape: [ENCODER_DIM, ENCODER_DIM], values: pooler.weight },
+    "cls.bias": { shape: [ENCODER_DIM], values: pooler.bias },
+    "cls.output.weight": { shape: [ENCODER_DIM, 1], values: classifier.weight },
+    "cls.output.bias": { shape: [1], values: classifier.bias },
+  };
+  for (const [name, tensor] of Object.entries(head)) {
+    writer.addTensor(name, "F32", tensor.shape);
+    data.set(name, new Uint8Array(tensor.values.buffer));
+  }
+  return writer.toBytes(data);
+}
+
+const options = { threads: 2, contextSize: CONTEXT };
+const load = async (more: Partial<FixtureShape>) => loadModel(await fixtureModel({ ...shape, ...more }), options);
 
 let crossEncoder: Model;
 let decoder: Model;
 beforeAll(async () => {
-  crossEncoder = await load({
-    keys: { pooling_type: 4 },
-    metadata: { "tokenizer.ggml.add_bos_token": false, "tokenizer.ggml.add_eos_token": true },
-    tensors: {
-      "cls.weight": { shape: [DIM, DIM], values: pooler.weight },
-      "cls.bias": { shape: [DIM], values: pooler.bias },
-      "cls.output.weight": { shape: [DIM, 1], values: classifier.weight },
-      "cls.output.bias": { shape: [1], values: classifier.bias },
-    },
-  });
+  crossEncoder = await loadModel(await crossEncoderFile(), options);
   decoder = await load({
     architecture: "qwen3",
     keys: { pooling_type: 4 },
@@ -62,18 +83,20 @@ describe("a cross-encoder", () => {
   it("scores by pooler, tanh and classifier of the first token of the pair", async () => {
     const { tokenizer } = crossEncoder;
     const encode = (text: string) => [...tokenizer.encode(text, { bos: false }), tokenizer.eosId!];
-    // A decoder's first token does not see the others: here it is the query's, so that queries differ.
-    for (const query of ["who?", "a bear?", "nobody"]) {
-      const pair = [...encode(query), ...encode("a fox")];
-      const [state] = await crossEncoder.embed([pair], { pooling: "cls", normalize: false });
-      const pooled = Array.from(pooler.bias, (bias, row) =>
-        Math.tanh(dot(state!, pooler.weight.subarray(row * DIM, (row + 1) * DIM)) + bias),
-      );
-      const [{ index, score }] = await crossEncoder.rerank(query, ["a fox"]);
-      expect(index).toBe(0);
-      expect(score).toBeCloseTo(dot(pooled, classifier.weight) + classifier.bias[0]!, 4);
-      expect(await crossEncoder.embed([pair], { pooling: "rank" })).toEqual([Float32Array.of(score)]);
-    }
+    const pairs = documents.map((document) => [tokenizer.bosId!, ...encode("who?"), ...encode(document)]);
+    const states = await crossEncoder.embed(pairs, { pooling: "cls", normalize: false });
+    const expected = states.map((state) => {
+      const pooled = Array.from(pooler.bias, (bias, row) => {
+        return Math.tanh(dot(state, pooler.weight.subarray(row * ENCODER_DIM, (row + 1) * ENCODER_DIM)) + bias);
+      });
+      return dot(pooled, classifier.weight) + classifier.bias[0]!;
+    });
+    const ranked = await crossEncoder.rerank("who?", documents);
+    expect(ranked.length).toBe(documents.length);
+    for (const { index, score } of ranked) expect(score).toBeCloseTo(expected[index]!, 4);
+    expect(new Set(expected.map((score) => score.toFixed(4))).size).toBe(documents.length - 1); // two are the same text
+    const scores = await crossEncoder.embed(pairs, { pooling: "rank" });
+    for (const { index, score } of ranked) expect(scores[index]).toEqual(Float32Array.of(score));
   });
 
   it("refuses a pair that is too long, or leaves out the document's end", async () => {
@@ -100,7 +123,7 @@ describe("a cross-encoder", () => {
       },
     });
     expect(last).toEqual([5, 5]);
-    expect(tokens).toBe(documents.reduce((sum, document) => sum + 6 + document.length, 0)); // two EOS
+    expect(tokens).toBe(documents.reduce((sum, document) => sum + 7 + document.length, 0)); // BOS, query, two EOS
     const reason = new Error("enough");
     await expect(crossEncoder.rerank("who?", documents, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
