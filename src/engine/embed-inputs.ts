@@ -48,9 +48,10 @@ export class InputReader {
     }
   }
 
-  /** The pieces of an input: one, or of a long one several. @throws ContextError */
-  async read(input: EmbedInput, index: number): Promise<readonly Int32Array[]> {
-    const ids = typeof input === "string" ? await this.#text.encode(this.#prompt + input) : Int32Array.from(input);
+  /** The pieces of an input: one, or of a long one several. @throws ContextError; rejects with the signal's reason */
+  async read(input: EmbedInput, index: number, signal: AbortSignal | undefined): Promise<readonly Int32Array[]> {
+    const isText = typeof input === "string";
+    const ids = isText ? await this.#text.encode(this.#prompt + input, signal) : Int32Array.from(input);
     if (ids.length === 0) throw new ContextError("EMPTY_INPUT", `input ${index} has no tokens`);
     if (ids.length <= this.#contextSize) return [ids];
     switch (this.#overlong) {

@@ -91,7 +91,7 @@ export async function embed(
   signal?.throwIfAborted();
 
   const vectors = new Vectors(inputs.length, shape);
-  const read = (i: number) => reader.read(inputs[i]!, i);
+  const read = (i: number) => reader.read(inputs[i]!, i, signal);
   const promptTokens = await embedAll(client, inputs.length, read, { pooling, vectors, onProgress, signal });
   onUsage?.({ promptTokens });
   return vectors.values;

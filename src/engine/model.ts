@@ -64,12 +64,12 @@ export class Model {
    * INVALID_OPTION, WorkerError; rejects with signal.reason
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
-    return this.#generate("generate", () => this.#promptIds(prompt), undefined, options);
+    return this.#generate("generate", () => this.#promptIds(prompt, options.signal), undefined, options);
   }
 
   /** Continues a prompt, and answers when it is done: `generate`, collected. */
   async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
-    return collect(this.#generate("complete", () => this.#promptIds(prompt), undefined, options));
+    return collect(this.#generate("complete", () => this.#promptIds(prompt, options.signal), undefined, options));
   }
 
   /**
@@ -217,9 +217,9 @@ export class Model {
     throw new UnsupportedError("NO_CHAT_TEMPLATE", "the model file has no chat template (tokenizer.chat_template)");
   }
 
-  async #promptIds(prompt: Prompt): Promise<Int32Array> {
+  async #promptIds(prompt: Prompt, signal: AbortSignal | undefined): Promise<Int32Array> {
     if (typeof prompt !== "string") return checkIds(prompt, this.info.vocabularySize);
-    const ids = await this.#parts.text.encodeParts([{ text: prompt, special: false }]);
+    const ids = await this.#parts.text.encodeParts([{ text: prompt, special: false }], signal);
     if (ids.length === 0)
       throw new ContextError("EMPTY_INPUT", "an empty prompt, and the model has no BOS to begin with");
     return ids;

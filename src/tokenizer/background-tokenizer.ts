@@ -54,21 +54,22 @@ export class BackgroundTokenizer {
     const lists = entries.map(([, value]) => value).filter(isStringList);
     const size = lists.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const buffers = lists.flatMap(({ bytes, offsets }) => [bytes.buffer as ArrayBuffer, offsets.buffer as ArrayBuffer]);
-    const tables = size > SMALL_VOCABULARY ? await thread.run("tables", entries, buffers) : tokenizerTables(metadata);
+    const tables =
+      size > SMALL_VOCABULARY ? await thread.run("tables", entries, { transfer: buffers }) : tokenizerTables(metadata);
     return new BackgroundTokenizer({ key: nextKey++, tables }, thread);
   }
 
-  /** `Tokenizer.encode` */
-  async encode(text: string): Promise<Int32Array> {
+  /** `Tokenizer.encode`; rejects with the signal's reason. */
+  async encode(text: string, signal?: AbortSignal): Promise<Int32Array> {
     if (text.length <= SHORT_TEXT) return this.tokenizer.encode(text);
-    return this.#thread.run("encode", { tokenizer: this.#keyed, text });
+    return this.#thread.run("encode", { tokenizer: this.#keyed, text }, { signal });
   }
 
-  /** `Tokenizer.encodeParts` */
-  async encodeParts(parts: readonly PromptPart[]): Promise<Int32Array> {
+  /** `Tokenizer.encodeParts`; rejects with the signal's reason. */
+  async encodeParts(parts: readonly PromptPart[], signal?: AbortSignal): Promise<Int32Array> {
     const length = parts.reduce((sum, { text }) => sum + text.length, 0);
     if (length <= SHORT_TEXT) return this.tokenizer.encodeParts(parts);
-    return this.#thread.run("encodeParts", { tokenizer: this.#keyed, parts });
+    return this.#thread.run("encodeParts", { tokenizer: this.#keyed, parts }, { signal });
   }
 
   /** The sequence breakers of DRY in tokens. All tokens are looked at, so what was found is kept. */

@@ -2,6 +2,7 @@
 // second: a worker that takes longer is ended, and the next job starts another. It never keeps the process alive while it has nothing to
 // do.
 
+import { abortable } from "../abortable.js";
 import { CriaError, TemplateError } from "../errors.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import { fromFailure } from "./text-failures.js";
@@ -15,6 +16,7 @@ const HEAP_MEGABYTES = 256;
 interface Pending {
   readonly job: TextJob;
   readonly transfer: readonly ArrayBuffer[];
+  readonly signal: AbortSignal | undefined;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -52,21 +54,24 @@ export class TextThread {
    * Has a job done.
    *
    * @param transfer buffers that go to the worker for good
-   * @throws what the job throws; where the worker died, TemplateError for a template, else CriaError TEXT_WORKER
+   * @throws what the job throws; where the worker died, TemplateError for a template, else CriaError TEXT_WORKER; the signal's reason
    */
   run<Name extends TextJobName>(
     name: Name,
     given: TextJobs[Name]["given"],
-    transfer: readonly ArrayBuffer[] = [],
+    { transfer = [], signal }: { transfer?: readonly ArrayBuffer[]; signal?: AbortSignal | undefined } = {},
   ): Promise<TextJobs[Name]["result"]> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ job: { name, given } as TextJob, transfer, resolve: resolve as Pending["resolve"], reject });
+    const done = new Promise<TextJobs[Name]["result"]>((resolve, reject) => {
+      const job = { name, given } as TextJob;
+      this.#queue.push({ job, transfer, signal, resolve: resolve as Pending["resolve"], reject });
       if (this.#current === undefined) this.#next();
     });
+    return abortable(done, signal);
   }
 
   #next(): void {
-    this.#current = this.#queue.shift();
+    do this.#current = this.#queue.shift();
+    while (this.#current?.signal?.aborted); // nobody waits for it any more
     this.#worker?.keepAlive(this.#current !== undefined);
     if (this.#current === undefined) return;
     if (this.#starting) return; // it begins when it is ready
