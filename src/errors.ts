@@ -38,6 +38,9 @@ export class MemoryError extends CriaError {}
 /** Tokens that do not fit in the context, or a sequence used in a way it cannot be. */
 export class ContextError extends CriaError {}
 
+/** A saved session that is damaged, or that belongs to another model, to other kernels, or to a cache of another kind. */
+export class SessionError extends CriaError {}
+
 /** A worker died, trapped, or did not answer: the model is lost, `dispose` it and load another. */
 export class WorkerError extends CriaError {}
 

@@ -35,6 +35,7 @@ export type {
   XtcOptions,
 } from "./engine/sampling-options.js";
 export type { Sequence } from "./engine/sequence.js";
+export type { SessionSource } from "./engine/sessions.js";
 export type { Pinning } from "./engine/worker-plan.js";
 export {
   ContextError,
@@ -43,6 +44,7 @@ export {
   GgufError,
   GrammarError,
   MemoryError,
+  SessionError,
   TemplateError,
   UnsupportedError,
   WorkerError,

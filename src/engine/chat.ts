@@ -5,6 +5,8 @@ import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import type { ChatMessage, ChatTemplate } from "../tokenizer/index.js";
 import { type Completion, collect, type GeneratedPart, type GenerateOptions } from "./generation.js";
 import { checkNames } from "./options.js";
+import type { ChatState } from "./session-format.js";
+import { writeSessionFile } from "./sessions.js";
 
 /** How a conversation begins. */
 export interface ChatOptions {
@@ -12,6 +14,11 @@ export interface ChatOptions {
   readonly system?: string;
   /** Messages to begin with, after the system message. */
   readonly messages?: readonly ChatMessage[];
+  /**
+   * Goes on when the conversation has outgrown the context: the oldest turns, all but a system message, are forgotten until it fills at
+   * most half of it. Default false: `send` then throws ContextError CONTEXT_FULL.
+   */
+  readonly contextShift?: boolean;
 }
 
 /**
@@ -35,31 +42,36 @@ export async function chatPrompt(
 
 /** What a conversation needs of its model. */
 export interface ChatModel {
-  /** Answers these messages. */
+  readonly contextSize: number;
+  /** The ids of a conversation that the assistant is about to answer. */
+  readonly promptOf: (messages: readonly ChatMessage[]) => Promise<Int32Array>;
   readonly generate: (
-    messages: readonly ChatMessage[],
+    prompt: () => Promise<Int32Array>,
     options: GenerateOptions,
   ) => AsyncGenerator<GeneratedPart, void, undefined>;
+  readonly save: (state: ChatState) => Promise<Uint8Array>;
   readonly close: () => void;
 }
 
 /** A conversation. From `model.chat()`. */
 export class Chat {
   readonly #model: ChatModel;
-  readonly #messages: ChatMessage[];
+  readonly #contextShift: boolean;
+  #messages: readonly ChatMessage[];
   #answering = false;
 
   /** Use `model.chat()`. */
   constructor(model: ChatModel, options: ChatOptions) {
-    checkNames("chat", options, ["system", "messages"]);
+    checkNames("chat", options, ["system", "messages", "contextShift"]);
     this.#model = model;
     const system: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
     this.#messages = [...system, ...(options.messages ?? [])];
+    this.#contextShift = options.contextShift ?? false;
   }
 
-  /** The messages so far. */
+  /** The messages so far, without those that a context shift has forgotten. */
   get messages(): readonly ChatMessage[] {
-    return [...this.#messages];
+    return this.#messages;
   }
 
   /**
@@ -69,14 +81,19 @@ export class Chat {
    * @throws TemplateError, and what `model.generate` throws; CriaError CHAT_BUSY while an answer is under way
    */
   async *send(text: string, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
-    if (this.#answering) throw new CriaError("CHAT_BUSY", "the answer to the last message is still under way");
+    this.#checkIdle();
     this.#answering = true;
     try {
-      const messages: ChatMessage[] = [...this.#messages, { role: "user", content: text }];
+      let messages: readonly ChatMessage[] = [...this.#messages, { role: "user", content: text }];
+      const prompt = async () => {
+        const sent = await this.#prompt(messages, options);
+        messages = sent.messages;
+        return sent.ids;
+      };
       let answer = "";
-      for await (const part of this.#model.generate(messages, options)) {
+      for await (const part of this.#model.generate(prompt, options)) {
         answer += part.text;
-        if (part.done !== undefined) this.#messages.push(messages.at(-1)!, { role: "assistant", content: answer });
+        if (part.done !== undefined) this.#messages = [...messages, { role: "assistant", content: answer }];
         yield part;
       }
     } finally {
@@ -89,6 +106,20 @@ export class Chat {
     return collect(this.send(text, options));
   }
 
+  /**
+   * Saves the conversation for `model.restoreChat`: its messages, its tokens, and the keys and values of all full pages of 64.
+   *
+   * @param path a file to write the session to as well
+   * @returns the session's bytes
+   * @throws CriaError CHAT_BUSY while an answer is under way
+   */
+  async save(path?: string | URL): Promise<Uint8Array> {
+    this.#checkIdle();
+    const session = await this.#model.save({ messages: this.messages, contextShift: this.#contextShift });
+    if (path !== undefined) await writeSessionFile(path, session);
+    return session;
+  }
+
   /** Gives the conversation's part of the KV cache back. */
   dispose(): void {
     this.#model.close();
@@ -98,4 +129,30 @@ export class Chat {
   [Symbol.dispose](): void {
     this.dispose();
   }
+
+  /** The conversation as it is sent: shortened, if it must be and may be. */
+  async #prompt(messages: readonly ChatMessage[], { maxTokens }: GenerateOptions) {
+    const { contextSize, promptOf } = this.#model;
+    let ids = await promptOf(messages);
+    const answer = Math.min(maxTokens ?? contextSize / 4, contextSize / 2);
+    if (!this.#contextShift || ids.length + answer <= contextSize) return { messages, ids };
+    let shortened = messages;
+    for (let less = withoutOldestTurn(messages); less !== undefined; less = withoutOldestTurn(shortened)) {
+      shortened = less;
+      ids = await promptOf(shortened);
+      if (ids.length <= contextSize / 2) break;
+    }
+    return { messages: shortened, ids };
+  }
+
+  #checkIdle(): void {
+    if (this.#answering) throw new CriaError("CHAT_BUSY", "the answer to the last message is still under way");
+  }
+}
+
+/** A turn is a user's message and what answers it. Undefined when there is only one left. */
+function withoutOldestTurn(messages: readonly ChatMessage[]): readonly ChatMessage[] | undefined {
+  const first = messages[0]?.role === "system" ? 1 : 0;
+  const next = messages.findIndex(({ role }, i) => i > first && role === "user");
+  return next === -1 ? undefined : [...messages.slice(0, first), ...messages.slice(next)];
 }

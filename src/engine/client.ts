@@ -12,6 +12,8 @@ import type {
   GenerateSummary,
   LeaderAnswer,
   LeaderRequest,
+  SavedSequence,
+  SaveRequest,
 } from "./messages.js";
 
 type TokenAnswer = Extract<LeaderAnswer, { type: "token" }>;
@@ -53,16 +55,17 @@ export class LeaderClient {
   }
 
   /** A message from the leader. */
-  receive(message: LeaderAnswer): void {
-    if (message.type === "ready") {
-      this.#team?.keepAlive(false);
-      this.#ready?.resolve();
-      return;
+  receive(answers: readonly LeaderAnswer[]): void {
+    for (const answer of answers) {
+      if (answer.type === "ready") {
+        this.#team?.keepAlive(false);
+        this.#ready?.resolve();
+        continue;
+      }
+      const pending = this.#jobs.get(answer.job);
+      if (answer.type === "token") pending?.onToken?.(answer);
+      else pending?.resolve(answer);
     }
-    const pending = this.#jobs.get(message.job);
-    if (pending === undefined) return;
-    if (message.type === "token") pending.onToken?.(message);
-    else pending.resolve(message);
   }
 
   /** The team is lost, or the model is disposed of: everything that waits is rejected, and all that comes. */
@@ -95,6 +98,13 @@ export class LeaderClient {
     return ending.vectors;
   }
 
+  /** What a sequence holds that no call is working on. */
+  async save(sequence: number, head: Uint8Array, tail: number): Promise<SavedSequence> {
+    const ending = await this.#run({ type: "save", sequence, head, tail }, []);
+    if (ending.type !== "saved") throw unexpected(ending);
+    return ending;
+  }
+
   async generate(
     request: WithoutJob<GenerateRequest>,
     onToken: (token: TokenAnswer) => void,
@@ -107,7 +117,11 @@ export class LeaderClient {
 
   /** Runs one job. Rejects with the reason of the signal that aborted it, once the leader has let go of it. */
   async #run(
-    request: WithoutJob<EvaluateRequest> | WithoutJob<EmbedRequest> | WithoutJob<GenerateRequest>,
+    request:
+      | WithoutJob<EvaluateRequest>
+      | WithoutJob<EmbedRequest>
+      | WithoutJob<GenerateRequest>
+      | WithoutJob<SaveRequest>,
     signals: Signals,
     onToken?: (token: TokenAnswer) => void,
   ): Promise<Ending> {

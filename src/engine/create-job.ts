@@ -9,30 +9,25 @@ import type { EvaluateRequest, GenerateRequest, Program } from "./messages.js";
 /** What becomes one job: of a request to embed, one text. */
 export type SingleRequest = EvaluateRequest | GenerateRequest | EmbedTextRequest;
 
-/** `pending`: the tokens that its sequence does not hold yet. */
+/** @param order jobs that came earlier have lower numbers */
 export function createJob(
   request: SingleRequest,
+  order: number,
   sequence: CachedSequence,
-  pending: Int32Array,
-  temporary: boolean,
-  program: Program,
+  { blueprint, contextSize }: Program,
   grammars: GrammarCache,
 ): Job {
-  const { vocab, dim } = program.blueprint.hyperparameters;
+  const { vocab, dim } = blueprint.hyperparameters;
   switch (request.type) {
     case "evaluate":
-      return new EvaluateJob(request, sequence, temporary, vocab);
+      return new EvaluateJob(request, order, sequence, vocab);
     case "generate":
-      return new GenerateJob(
-        request,
-        sequence,
-        pending,
-        temporary,
+      return new GenerateJob(request, order, sequence, {
         vocab,
-        program.contextSize,
-        grammars.begin(request, vocab),
-      );
+        contextSize,
+        constraint: grammars.begin(request, vocab),
+      });
     case "embed":
-      return new EmbedJob(request, sequence, temporary, dim);
+      return new EmbedJob(request, order, sequence, dim);
   }
 }

@@ -49,14 +49,21 @@ export function textsOf({ job, abort, ids, ends, pooling }: EmbedRequest, head: 
 }
 
 export class EmbedJob extends Job {
+  /** An encoder's keys and values depend on what follows. */
+  override readonly publishes = false;
   readonly #request: EmbedTextRequest;
-  readonly #sums: Float64Array;
+  readonly #dim: number;
+  #sums: Float64Array | undefined;
   #evaluated = 0;
 
-  constructor(request: EmbedTextRequest, sequence: CachedSequence, temporary: boolean, dim: number) {
-    super(request, sequence, request.ids, temporary);
+  constructor(request: EmbedTextRequest, order: number, sequence: CachedSequence, dim: number) {
+    super(request, order, sequence);
     this.#request = request;
-    this.#sums = new Float64Array(request.pooling === "mean" ? dim : 0);
+    this.#dim = dim;
+  }
+
+  get reusable(): number {
+    return 0;
   }
 
   protected wanted(count: number, end: boolean) {
@@ -66,31 +73,33 @@ export class EmbedJob extends Job {
   /** Which of the next `count` rows the vector is made of. */
   #pooled(count: number, end: boolean): readonly number[] {
     const { pooling, vectors } = this.#request;
-    if (pooling === "mean" || pooling === "none") return range(count);
+    if (pooling === "mean" || pooling === "none") return range(0, count);
     const last = pooling === "last" || (pooling === "rank" && vectors.head.ranksLastToken);
     if (last) return end ? [count - 1] : [];
     return this.#evaluated === 0 ? [0] : [];
   }
 
-  protected take(run: StepRun, end: boolean, results: StepResults): "done" | "more" {
+  protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
     const { vectors, first, pooling } = this.#request;
+    // Not before: thousands of texts may wait.
+    const sums = (this.#sums ??= new Float64Array(pooling === "mean" ? this.#dim : 0));
     for (let i = 0; i < run.hidden.length; i++) {
       const hidden = results.hidden(i);
       if (pooling !== "mean") vectors.set(first + (pooling === "none" ? this.#evaluated + i : 0), hidden);
-      else for (let d = 0; d < hidden.length; d++) this.#sums[d]! += hidden[d]!;
+      else for (let d = 0; d < hidden.length; d++) sums[d]! += hidden[d]!;
     }
     this.#evaluated += run.tokens.length;
-    if (!end) return "more";
+    if (!end) return false;
     if (pooling === "mean") {
       vectors.set(
         first,
-        Float32Array.from(this.#sums, (sum) => sum / this.#evaluated),
+        Float32Array.from(sums, (sum) => sum / this.#evaluated),
       );
     }
     vectors.missing--;
     if (vectors.missing === 0) {
       results.answer({ type: "embedded", job: this.id, vectors: vectors.values }, [vectors.values.buffer]);
     }
-    return "done";
+    return true;
   }
 }

@@ -13,8 +13,14 @@ import { StopStrings } from "./stop-strings.js";
 
 /** How to generate: how to sample, and when to stop. */
 export interface GenerateOptions extends SamplingOptions, GrammarOptions {
-  /** Tokens at most. Default: what the context has room for. */
+  /** Tokens at most. Default: what the context has room for; with `contextShift`, no limit. */
   readonly maxTokens?: number;
+  /**
+   * Goes on when the context is full: the first `keep` tokens of the text stay, of the others the older half is forgotten, and what is
+   * left is evaluated again at its new place. That costs half a context of prefill each time. Default: the generation ends there, with
+   * the reason "length".
+   */
+  readonly contextShift?: { readonly keep: number };
   /** The text ends before the first of these; they are not part of it. */
   readonly stop?: string | readonly string[];
   /** Ends the generation: the call rejects with the signal's reason. */
@@ -73,7 +79,9 @@ export interface Completion extends GenerationSummary {
   readonly logprobs?: readonly GeneratedLogprob[];
 }
 
-const optionNames = ["maxTokens", "stop", "signal", ...samplingOptionNames, ...grammarOptionNames];
+const optionNames = ["maxTokens", "contextShift", "stop", "signal", ...samplingOptionNames, ...grammarOptionNames];
+
+const UNLIMITED = 2 ** 31 - 1;
 
 /** What to generate from, and with. */
 export interface GenerationRequest {
@@ -97,10 +105,11 @@ export async function* streamGeneration(
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
   checkNames(request.call, options, optionNames);
-  const { maxTokens, stop, signal, grammar, ...sampling } = options;
+  const { maxTokens, contextShift, stop, signal, grammar, ...sampling } = options;
   const { seed, dry } = resolveSampling(sampling, request.vocabularySize);
-  const room = contextSize - ids.length;
-  const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1));
+  const keep = contextShift && checkKeep(contextShift, contextSize);
+  const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
+  const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, UNLIMITED));
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
   const grammarRequest = await request.grammars.request({ grammar });
   const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
@@ -122,6 +131,7 @@ export async function* streamGeneration(
         sampling: { ...sampling, seed },
         breakers,
         maxTokens: most,
+        keep,
         endIds: [...tokenizer.endOfGenerationIds],
         grammar: grammarRequest,
       },
@@ -184,6 +194,12 @@ export async function* streamGeneration(
     leave.abort();
     await running;
   }
+}
+
+/** How many tokens a context shift keeps; at least one more must be left to forget, and one to go on from. */
+function checkKeep(contextShift: { readonly keep: number }, contextSize: number): number {
+  checkNames("contextShift", contextShift, ["keep"]);
+  return checkInteger("contextShift.keep", contextShift.keep, 0, contextSize - 2);
 }
 
 /** Collects a stream of parts. */

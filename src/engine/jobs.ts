@@ -4,7 +4,7 @@
 import { CriaError, GrammarError } from "../errors.js";
 import type { StepRun } from "../model/step.js";
 import type { ConstrainedText } from "./constrained-text.js";
-import type { CachedSequence } from "./kv-cache.js";
+import type { CachedSequence, KvCache } from "./kv-cache.js";
 import type { EvaluateRequest, GenerateRequest, GenerateSummary, JobRequest, LeaderAnswer } from "./messages.js";
 import { type SampledToken, Sampler } from "./sampling.js";
 
@@ -15,60 +15,95 @@ export interface StepResults {
   /** Row i of the hidden states that it asked for, (dim). */
   hidden(i: number): Float32Array;
   answer(answer: LeaderAnswer, transfer?: readonly ArrayBuffer[]): void;
+  /** Forgets the tokens of the job's sequence from `length` on. */
+  truncate(length: number): void;
 }
 
 export abstract class Job {
   readonly id: number;
   readonly abort: number;
-  /** Length of the sequence when the job began. */
-  readonly startLength: number;
   /** Whether an aborted job leaves its sequence as it was. */
   readonly rewind: boolean = true;
+  /** Whether its text grows while it runs: it gets the pages for it one by one. */
+  readonly grows: boolean = false;
+  /** Whether other sequences may share the pages that it fills. */
+  readonly publishes: boolean = true;
+  /** When it last got rows of a step: the higher, the later. */
+  served = 0;
+  /** How many jobs that came later have begun before it. */
+  overtaken = 0;
 
-  #done = 0;
+  protected readonly ids: Int32Array;
+  #startLength: number | undefined;
 
+  /** @param order jobs that came earlier have lower numbers */
   constructor(
-    request: JobRequest,
+    request: JobRequest & { readonly ids: Int32Array },
+    readonly order: number,
     readonly sequence: CachedSequence,
-    protected pending: Int32Array,
-    /** The sequence ends with the job. */
-    readonly temporary: boolean,
   ) {
     this.id = request.job;
     this.abort = request.abort;
-    this.startLength = sequence.tokens.length;
+    this.ids = request.ids;
   }
 
-  /** Tokens that are known and not yet evaluated. */
+  /** Whether its text has joined its sequence. */
+  get begun(): boolean {
+    return this.#startLength !== undefined;
+  }
+
+  /** Length of the sequence when the job began. */
+  get startLength(): number {
+    return this.#startLength!;
+  }
+
+  /** Tokens of the text that are not computed yet. */
   get remaining(): number {
-    return this.pending.length - this.#done;
+    return this.sequence.tokens.length - this.sequence.computed;
+  }
+
+  /** The length that its text may come to. */
+  get longest(): number {
+    return this.sequence.tokens.length;
+  }
+
+  /** So many tokens of the text, the first ones, may be taken from the cache: of those after them the job wants results. */
+  abstract get reusable(): number;
+
+  /** The sequence is the job's now: its text joins it. */
+  begin(cache: KvCache): void {
+    const { tokens } = this.sequence;
+    const kept = this.keep(cache);
+    this.#startLength = tokens.length;
+    for (let i = kept; i < this.ids.length; i++) tokens.push(this.ids[i]!);
+  }
+
+  /** There is room for it: from now on it takes part in steps. */
+  admitted(): void {}
+
+  /** How many of its ids the sequence has already. */
+  protected keep(_cache: KvCache): number {
+    return 0;
   }
 
   /** The rows for the next step: at most `rows`, with at most `logits` rows of logits; undefined: none fit. */
   next(rows: number, logits: number): StepRun | undefined {
-    const count = Math.min(rows, this.remaining);
-    const end = count === this.remaining;
-    const run = this.wanted(count, end, logits);
+    const { tokens, computed, pageTable } = this.sequence;
+    const most = Math.min(rows, this.remaining);
+    const run = this.wanted(most, most === this.remaining, logits);
     if (run === undefined) return undefined;
     return {
-      tokens: this.pending.subarray(this.#done, this.#done + run.count),
-      position: this.sequence.tokens.length,
-      pageTable: this.sequence.pageTable,
+      tokens: tokens.slice(computed, computed + run.count),
+      position: computed,
+      pageTable,
       logits: run.logits,
       hidden: run.hidden,
     };
   }
 
-  /** The rows of `run` are done. True: so is the job. */
-  advance(run: StepRun, results: StepResults): boolean {
-    this.#done += run.tokens.length;
-    const next = this.take(run, this.remaining === 0, results);
-    if (next === "done") return true;
-    if (next !== "more") {
-      this.pending = next;
-      this.#done = 0;
-    }
-    return false;
+  /** Takes what has come of the rows of `run`, which are computed now. True: the job is done. */
+  take(run: StepRun, results: StepResults): boolean {
+    return this.receive(run, this.remaining === 0, results);
   }
 
   /** Which of the next `count` rows want what; `end`: they are the last ones. */
@@ -78,8 +113,7 @@ export abstract class Job {
     logits: number,
   ): { count: number; logits: readonly number[]; hidden: readonly number[] } | undefined;
 
-  /** Takes the results; says whether the job is done, or what tokens come next. */
-  protected abstract take(run: StepRun, end: boolean, results: StepResults): "done" | "more" | Int32Array;
+  protected abstract receive(run: StepRun, end: boolean, results: StepResults): boolean;
 }
 
 export class EvaluateJob extends Job {
@@ -88,57 +122,92 @@ export class EvaluateJob extends Job {
   readonly #vocab: number;
   #rows = 0;
 
-  constructor(request: EvaluateRequest, sequence: CachedSequence, temporary: boolean, vocab: number) {
-    super(request, sequence, request.ids, temporary);
+  constructor(request: EvaluateRequest, order: number, sequence: CachedSequence, vocab: number) {
+    super(request, order, sequence);
     this.#all = request.logits === "all";
     this.#vocab = vocab;
     this.#logits = new Float32Array((this.#all ? request.ids.length : 1) * vocab);
   }
 
+  get reusable(): number {
+    return this.startLength;
+  }
+
   protected wanted(count: number, end: boolean, logits: number) {
     if (this.#all) {
-      const fitting = Math.min(count, logits);
-      return fitting === 0 ? undefined : { count: fitting, logits: range(fitting), hidden: [] };
+      // What the cache has lost of the text before comes first, and wants nothing.
+      const before = Math.min(count, Math.max(0, this.startLength - this.sequence.computed));
+      const fitting = Math.min(count - before, logits);
+      if (before + fitting === 0) return undefined;
+      return { count: before + fitting, logits: range(before, before + fitting), hidden: [] };
     }
     if (end && logits === 0) return undefined;
     return { count, logits: end ? [count - 1] : [], hidden: [] };
   }
 
-  protected take(run: StepRun, end: boolean, results: StepResults): "done" | "more" {
+  protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
     for (let i = 0; i < run.logits.length; i++) this.#logits.set(results.logits(i), this.#vocab * this.#rows++);
-    if (!end) return "more";
+    if (!end) return false;
     results.answer({ type: "evaluated", job: this.id, logits: this.#logits }, [this.#logits.buffer as ArrayBuffer]);
-    return "done";
+    return true;
   }
 }
 
 export class GenerateJob extends Job {
   override readonly rewind = false;
-  readonly #sampler: Sampler;
+  override readonly grows = true;
   readonly #request: GenerateRequest;
   readonly #endIds: ReadonlySet<number>;
   readonly #constraint: ConstrainedText | undefined;
+  readonly #vocab: number;
   readonly #contextSize: number;
-  readonly #begin = performance.now();
+  #sampler: Sampler | undefined;
+  #cachedTokens = 0;
+  #admitted = 0;
   #prefilled = 0;
   #generated = 0;
 
   constructor(
     request: GenerateRequest,
+    order: number,
     sequence: CachedSequence,
-    pending: Int32Array,
-    temporary: boolean,
-    vocab: number,
-    contextSize: number,
-    constraint: ConstrainedText | undefined,
+    limits: {
+      readonly vocab: number;
+      readonly contextSize: number;
+      readonly constraint: ConstrainedText | undefined;
+    },
   ) {
-    super(request, sequence, pending, temporary);
-    this.#constraint = constraint;
+    super(request, order, sequence);
+    this.#constraint = limits.constraint;
     this.#request = request;
     this.#endIds = new Set(request.endIds);
-    this.#contextSize = contextSize;
-    this.#sampler = new Sampler(request.sampling, vocab, request.breakers);
-    for (const id of request.ids) this.#sampler.accept(id);
+    this.#vocab = limits.vocab;
+    this.#contextSize = limits.contextSize;
+  }
+
+  override get longest(): number {
+    const { keep, maxTokens } = this.#request;
+    return keep === undefined ? Math.min(this.#contextSize, this.ids.length + maxTokens) : this.#contextSize;
+  }
+
+  get reusable(): number {
+    return this.sequence.tokens.length - 1;
+  }
+
+  override admitted(): void {
+    if (this.#admitted !== 0) return; // it goes on
+    this.#admitted = performance.now();
+    this.#cachedTokens = this.sequence.computed;
+  }
+
+  /** What the sequence holds of an earlier text is kept as far as the new text begins with it, but for its last token. */
+  protected override keep(cache: KvCache): number {
+    const { tokens } = this.sequence;
+    const most = Math.min(tokens.length, this.ids.length - 1);
+    let common = 0;
+    while (common < most && tokens[common] === this.ids[common]) common++;
+    cache.truncate(this.sequence, common);
+    return common;
   }
 
   protected wanted(count: number, end: boolean, logits: number) {
@@ -146,8 +215,8 @@ export class GenerateJob extends Job {
     return { count, logits: end ? [count - 1] : [], hidden: [] };
   }
 
-  protected take(_run: StepRun, end: boolean, results: StepResults): "done" | "more" | Int32Array {
-    if (!end) return "more";
+  protected receive(_run: StepRun, end: boolean, results: StepResults): boolean {
+    if (!end) return false;
     if (this.#prefilled === 0) this.#prefilled = performance.now();
     if (this.#request.maxTokens === 0) return this.#finish("length", results);
     let token: SampledToken;
@@ -158,44 +227,63 @@ export class GenerateJob extends Job {
       const { code, message } = error;
       const kind = error instanceof GrammarError ? "grammar" : "option";
       results.answer({ type: "failed", job: this.id, kind, code, message });
-      return "done";
+      return true;
     }
     if (this.#endIds.has(token.id)) return this.#finish("stop", results);
-    this.#sampler.accept(token.id);
     this.#generated++;
     results.answer({ type: "token", job: this.id, ...token });
     this.#constraint?.accept(token.id);
     if (this.#constraint?.isOver) return this.#finish("stop", results);
-    if (this.#generated >= this.#request.maxTokens || this.sequence.tokens.length >= this.#contextSize) {
-      return this.#finish("length", results);
+    const { tokens } = this.sequence;
+    if (this.#generated >= this.#request.maxTokens) return this.#finish("length", results);
+    if (tokens.length >= this.#contextSize) {
+      if (this.#request.keep === undefined) return this.#finish("length", results);
+      this.#shift(this.#request.keep, results);
     }
-    return Int32Array.of(token.id);
+    tokens.push(token.id);
+    return false;
+  }
+
+  /**
+   * Forgets the older half of what comes after the first `keep` tokens. The rest becomes a prompt again: keys and values depend on
+   * their position, and on what they have seen. Keys could be turned to a new position, but values would still know what is forgotten.
+   */
+  #shift(keep: number, results: StepResults): void {
+    const { tokens } = this.sequence;
+    const rest = tokens.slice(keep + Math.ceil((tokens.length - keep) / 2));
+    results.truncate(keep);
+    for (const token of rest) tokens.push(token);
   }
 
   #sample(logits: Float32Array): SampledToken {
-    const tokens = this.#request.maxTokens - this.#generated;
-    const masked = this.#constraint?.mask(logits, tokens) ?? logits;
-    return this.#sampler.sample(masked, logits);
+    if (this.#sampler === undefined) {
+      this.#sampler = new Sampler(this.#request.sampling, this.#vocab, this.#request.breakers);
+      for (const id of this.ids) this.#sampler.accept(id);
+    }
+    const left = this.#request.maxTokens - this.#generated;
+    const masked = this.#constraint?.mask(logits, left) ?? logits;
+    const token = this.#sampler.sample(masked, logits);
+    if (!this.#endIds.has(token.id)) this.#sampler.accept(token.id);
+    return token;
   }
 
-  #finish(finishReason: GenerateSummary["finishReason"], results: StepResults): "done" {
+  #finish(finishReason: GenerateSummary["finishReason"], results: StepResults): true {
     const now = performance.now();
     results.answer({
       type: "generated",
       job: this.id,
       summary: {
         finishReason,
-        seed: this.#sampler.seed,
-        cachedTokens: this.startLength,
-        prefillMilliseconds: this.#prefilled - this.#begin,
+        cachedTokens: this.#cachedTokens,
+        prefillMilliseconds: this.#prefilled - this.#admitted,
         decodeMilliseconds: now - this.#prefilled,
       },
     });
-    return "done";
+    return true;
   }
 }
 
-/** 0 .. count - 1 */
-export function range(count: number): readonly number[] {
-  return Array.from({ length: count }, (_, i) => i);
+/** first .. end - 1 */
+export function range(first: number, end: number): readonly number[] {
+  return Array.from({ length: end - first }, (_, i) => first + i);
 }

@@ -1,10 +1,9 @@
-// The leader: takes requests, forms steps from the rows of all jobs that are under way, runs them with the team, samples, and streams
-// the answers out. Between two steps it returns to its event loop, so that messages arrive.
+// The leader: takes requests, runs the steps that the scheduler forms with the team, and streams the answers out. Between two steps it
+// returns to its event loop, so that messages arrive.
 
-import { CriaError } from "../errors.js";
 import { type Member, StepAborted } from "../machine/member.js";
-import { ABORT_FLAGS, LOGIT_ROWS } from "../model/memory-plan.js";
-import { type StepRun, writeStep } from "../model/step.js";
+import { ABORT_FLAGS } from "../model/memory-plan.js";
+import { writeStep } from "../model/step.js";
 import { nextTurn } from "../next-turn.js";
 import type { ParentPort } from "../worker-handle.js";
 import { GrammarCache } from "./constrained-text.js";
@@ -12,20 +11,9 @@ import { createJob, type SingleRequest } from "./create-job.js";
 import { textsOf } from "./embed-job.js";
 import { Head } from "./head.js";
 import type { Job } from "./jobs.js";
-import { type CachedSequence, KvCache } from "./kv-cache.js";
+import { emptySequence, KvCache } from "./kv-cache.js";
 import type { LeaderAnswer, LeaderRequest, Program } from "./messages.js";
-
-/** Rows that a prompt may have in a step that also holds the next token of other sequences: they must not stall. */
-const PREFILL_ROWS_BESIDE_DECODE = 32;
-
-/** A job's part of the step under way. */
-interface Part {
-  readonly job: Job;
-  readonly run: StepRun;
-  /** Index of its first row of logits, and of hidden states. */
-  readonly firstLogits: number;
-  readonly firstHidden: number;
-}
+import { type Part, Scheduler } from "./scheduler.js";
 
 export class Leader {
   readonly #member: Member;
@@ -34,17 +22,19 @@ export class Leader {
   readonly #port: ParentPort;
   readonly #onDeath: (error: unknown) => void;
   readonly #cache: KvCache;
+  readonly #scheduler: Scheduler;
   readonly #grammars = new GrammarCache();
   readonly #stepWords: Int32Array;
   readonly #abortFlags: Int32Array;
   readonly #head: Head;
 
-  /** Requests that wait for their turn, in order; jobs that take part in steps. */
-  readonly #waiting: SingleRequest[] = [];
-  #active: Job[] = [];
+  /** What the next message has to say. */
+  #answers: LeaderAnswer[] = [];
+  #transfer: ArrayBuffer[] = [];
+  /** The jobs of the step under way that may end it early. */
+  #abortable: readonly Job[] = [];
   #running = false;
-  /** Numbers of sequences that only live for one job; the caller's are positive. */
-  #temporary = -1;
+  #jobs = 0;
 
   constructor(
     member: Member,
@@ -61,44 +51,51 @@ export class Leader {
     const { layout, pool } = program.blueprint;
     const buffer = member.memory.buffer as unknown as SharedArrayBuffer;
     this.#cache = new KvCache(buffer, layout, pool);
+    this.#scheduler = new Scheduler(this.#cache, {
+      rows: layout.rows,
+      causal: program.blueprint.hyperparameters.causal,
+    });
     this.#stepWords = new Int32Array(buffer, layout.step);
     this.#abortFlags = new Int32Array(buffer, layout.aborts, ABORT_FLAGS);
     this.#head = new Head(member, program);
-    member.wantsAbort = () => this.#active.some(({ abort }) => Atomics.load(this.#abortFlags, abort) !== 0);
+    member.wantsAbort = () => this.#abortable.some((job) => this.#isAborted(job));
   }
 
   start(): void {
     this.#port.onMessage((message) => {
       try {
         for (const request of message as readonly LeaderRequest[]) this.#take(request);
+        this.#sendAnswers();
         this.#go();
       } catch (error) {
         this.#onDeath(error);
       }
     });
     this.#answer({ type: "ready" });
+    this.#sendAnswers();
   }
 
-  #answer(answer: LeaderAnswer, transfer?: readonly ArrayBuffer[]): void {
-    this.#port.postMessage(answer, transfer);
+  #answer(answer: LeaderAnswer, transfer: readonly ArrayBuffer[] = []): void {
+    this.#answers.push(answer);
+    this.#transfer.push(...transfer);
+  }
+
+  /** All that a step has brought goes in one message: every message wakes the thread that takes it. */
+  #sendAnswers(): void {
+    if (this.#answers.length === 0) return;
+    this.#port.postMessage(this.#answers, this.#transfer);
+    this.#answers = [];
+    this.#transfer = [];
   }
 
   #take(request: LeaderRequest): void {
     switch (request.type) {
       case "open":
-        this.#cache.open(request.sequence, request.evictable);
+        this.#cache.open(request.sequence);
         return;
       case "fork": {
         const from = this.#cache.get(request.from);
-        const copy = this.#cache.open(request.sequence, false);
-        if (from === undefined || copy === undefined) return; // the next job on the copy is refused
-        try {
-          this.#cache.evict(1);
-          this.#cache.fork(from, copy);
-        } catch (error) {
-          if (!(error instanceof CriaError)) throw error;
-          this.#cache.close(copy);
-        }
+        if (from !== undefined) this.#cache.fork(from, this.#cache.open(request.sequence));
         return;
       }
       case "truncate": {
@@ -108,109 +105,84 @@ export class Leader {
       }
       case "close": {
         const sequence = this.#cache.get(request.sequence);
-        if (sequence !== undefined) this.#cache.close(sequence);
+        if (sequence === undefined) return;
+        this.#cache.close(request.sequence);
+        if (this.#scheduler.jobs.some((job) => job.sequence === sequence)) sequence.temporary = true;
+        else this.#cache.release(sequence);
         return;
       }
+      case "save": {
+        const sequence = this.#cache.get(request.sequence);
+        if (sequence === undefined) {
+          this.#refuse(request.job);
+          return;
+        }
+        const saved = this.#cache.save(sequence, request.head, request.tail);
+        this.#answer({ type: "saved", job: request.job, ...saved }, [saved.session.buffer]);
+        return;
+      }
+      case "restore":
+        this.#cache.restore(this.#cache.open(request.sequence), request.tokens, request.pages);
+        return;
       case "abort":
         this.#dropAborted();
         return;
       case "embed":
-        this.#waiting.push(...textsOf(request, this.#head));
+        for (const text of textsOf(request, this.#head)) this.#addJob(text);
         return;
       case "generate": {
         const failure = this.#grammars.failureOf(request);
         if (failure !== undefined) this.#answer(failure);
-        else this.#waiting.push(request);
+        else this.#addJob(request);
         return;
       }
       default:
-        this.#waiting.push(request);
+        this.#addJob(request);
     }
+  }
+
+  #addJob(request: SingleRequest): void {
+    const named = "sequence" in request ? request.sequence : undefined;
+    const sequence = named === undefined ? emptySequence(true) : this.#cache.get(named);
+    if (sequence === undefined) this.#refuse(request.job);
+    else this.#scheduler.add(createJob(request, this.#jobs++, sequence, this.#program, this.#grammars));
+  }
+
+  #refuse(job: number): void {
+    const [code, message] = ["SEQUENCE_DISPOSED", "the sequence is disposed of"];
+    this.#answer({ type: "failed", job, kind: "context", code, message });
   }
 
   /** Runs steps until no job is left, each in a turn of the event loop of its own. */
   #go(): void {
     if (this.#running) return;
     this.#running = true;
+    let aborted = false;
     const turn = () => {
       try {
-        this.#dropAborted();
-        this.#admit();
-        if (this.#active.length === 0) {
+        if (aborted) this.#dropAborted();
+        this.#scheduler.makeRoom();
+        this.#scheduler.admit();
+        if (this.#scheduler.idle) {
           this.#running = false;
           return;
         }
-        this.#step();
+        // A step that was left for one job's sake is followed by a short one that is not, so that the others get on.
+        aborted = this.#step(aborted) === "aborted";
       } catch (error) {
         this.#onDeath(error);
         return;
+      } finally {
+        this.#sendAnswers();
       }
       nextTurn(turn);
     };
     turn();
   }
 
-  /** Starts waiting jobs, in order, as long as the KV pool has pages for all that they may come to need. */
-  #admit(): void {
-    for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
-      if (this.#active.length >= this.#program.blueprint.layout.rows) return;
-      const named = "sequence" in request ? request.sequence : undefined;
-      const sequence = named === undefined ? this.#cache.open(this.#temporary--, false) : this.#cache.get(named);
-      if (sequence === undefined) {
-        if (named === undefined && this.#active.length > 0) return;
-        this.#waiting.shift();
-        this.#refuse(request, "KV_CACHE_FULL", `there is no room for one more sequence`);
-        continue;
-      }
-      if (sequence.busy) return;
-      if (!this.#startJob(request, sequence, named === undefined)) {
-        if (named === undefined) this.#cache.close(sequence);
-        return;
-      }
-    }
-  }
-
-  /** False: it must wait. */
-  #startJob(request: SingleRequest, sequence: CachedSequence, temporary: boolean): boolean {
-    const { contextSize } = this.#program;
-    if (request.type === "generate") this.#keepCommonPrefix(sequence, request.ids);
-    const cached = sequence.tokens.length;
-    const ids = request.type === "generate" ? request.ids.subarray(cached) : request.ids;
-    const more = request.type === "generate" ? request.maxTokens : 0;
-    const length = Math.min(contextSize, cached + ids.length + more);
-    sequence.busy = true; // what the job goes on from must not be evicted for it
-    let needed = this.#cache.pagesNeeded(sequence, length);
-    if (needed > this.#cache.freePages) this.#cache.evict(needed);
-    needed = this.#cache.pagesNeeded(sequence, length);
-    if (needed > this.#cache.freePages) {
-      sequence.busy = false;
-      if (this.#active.length > 0) return false;
-      this.#waiting.shift();
-      this.#refuse(
-        request,
-        "KV_CACHE_FULL",
-        `${length} positions need ${needed} more pages of the KV cache, ${this.#cache.freePages} are free; ` +
-          "dispose of sequences, or load the model with more `sequences`",
-      );
-      if (temporary) this.#cache.close(sequence);
-      return true;
-    }
-    this.#cache.reserve(sequence, length);
-    this.#waiting.shift();
-    this.#active.push(createJob(request, sequence, ids, temporary, this.#program, this.#grammars));
-    return true;
-  }
-
-  /** What a sequence holds of an earlier text is kept as far as the new text begins with it, but for its last token. */
-  #keepCommonPrefix(sequence: CachedSequence, ids: Int32Array): void {
-    let common = 0;
-    const most = Math.min(sequence.tokens.length, ids.length - 1);
-    while (common < most && sequence.tokens[common] === ids[common]) common++;
-    this.#cache.truncate(sequence, common);
-  }
-
-  #step(): void {
-    const parts = this.#formStep();
+  #step(short: boolean): "done" | "aborted" {
+    const parts = this.#scheduler.formStep(short);
+    this.#abortable = short ? [] : parts.map(({ job }) => job);
     writeStep(
       this.#stepWords,
       parts.map((part) => part.run),
@@ -220,37 +192,10 @@ export class Leader {
       this.#forward();
     } catch (error) {
       if (!(error instanceof StepAborted)) throw error;
-      return; // no sequence has grown; the aborted jobs go before the next step
+      return "aborted"; // no sequence has grown; the aborted jobs go before the next step
     }
     for (const part of parts) this.#finishPart(part);
-  }
-
-  /**
-   * The next token of every sequence that generates, then prompts, in order, as many rows as a step holds. An encoder takes texts in
-   * order, whole ones, as their tokens see each other.
-   */
-  #formStep(): Part[] {
-    const { layout, hyperparameters } = this.#program.blueprint;
-    const { causal } = hyperparameters;
-    const decoding = this.#active.filter((job) => causal && job.remaining === 1);
-    const prompts = this.#active.filter((job) => !causal || job.remaining > 1);
-    const parts: Part[] = [];
-    let rows = 0;
-    let logits = 0;
-    let hidden = 0;
-    const add = (job: Job, mostRows: number) => {
-      if (mostRows < (causal ? 1 : job.remaining)) return;
-      const run = job.next(mostRows, LOGIT_ROWS - logits);
-      if (run === undefined) return;
-      parts.push({ job, run, firstLogits: logits, firstHidden: hidden });
-      rows += run.tokens.length;
-      logits += run.logits.length;
-      hidden += run.hidden.length;
-    };
-    for (const job of decoding) add(job, layout.rows - rows);
-    const most = rows > 0 ? Math.min(layout.rows, rows + PREFILL_ROWS_BESIDE_DECODE) : layout.rows;
-    for (const job of prompts) add(job, most - rows);
-    return parts;
+    return "done";
   }
 
   #workersFor(parts: readonly Part[]): number {
@@ -262,43 +207,28 @@ export class Leader {
     const { buffers } = this.#program.blueprint.layout;
     const { vocab, dim } = this.#program.blueprint.hyperparameters;
     const buffer = this.#member.memory.buffer;
-    for (let i = 0; i < run.tokens.length; i++) job.sequence.tokens.push(run.tokens[i]!);
-    const done = job.advance(run, {
+    this.#cache.advance(job.sequence, run.tokens.length, job.publishes);
+    const done = job.take(run, {
       logits: (i) => new Float32Array(buffer, buffers.logits + (firstLogits + i) * buffers.logitStride, vocab),
       hidden: (i) => new Float32Array(buffer, buffers.hidden + (firstHidden + i) * buffers.xStride, dim),
       answer: (answer, transfer) => this.#answer(answer, transfer),
+      truncate: (length) => this.#cache.truncate(job.sequence, length),
     });
-    if (done) this.#end(job);
+    if (done) this.#scheduler.remove([job]);
   }
 
-  /** The job is over: its sequence ends with it, or gives back the pages that it did not come to need. */
-  #end(job: Job): void {
-    this.#active = this.#active.filter((other) => other !== job);
-    job.sequence.busy = false;
-    if (job.temporary) this.#cache.close(job.sequence);
-    else this.#cache.trim(job.sequence);
+  #isAborted({ abort }: { readonly abort: number }): boolean {
+    return Atomics.load(this.#abortFlags, abort) !== 0;
   }
 
   #dropAborted(): void {
     // Looked at once: all texts of a request must go together, because its flag may be another request's soon after the answer.
     const flags = this.#abortFlags.slice();
-    const dropped = new Set<number>();
-    for (const job of this.#active.filter(({ abort }) => flags[abort] !== 0)) {
-      if (job.rewind) this.#cache.truncate(job.sequence, job.startLength);
-      this.#end(job);
-      dropped.add(job.id);
+    const aborted = this.#scheduler.jobs.filter(({ abort }) => flags[abort] !== 0);
+    for (const job of aborted) {
+      if (job.begun && job.rewind) this.#cache.truncate(job.sequence, job.startLength);
     }
-    for (const { abort, job } of this.#waiting) if (flags[abort] !== 0) dropped.add(job);
-    this.#dropWaiting(({ job }) => dropped.has(job));
-    for (const job of dropped) this.#answer({ type: "aborted", job });
-  }
-
-  #dropWaiting(which: (request: SingleRequest) => boolean): void {
-    for (let i = this.#waiting.length - 1; i >= 0; i--) if (which(this.#waiting[i]!)) this.#waiting.splice(i, 1);
-  }
-
-  #refuse({ job }: SingleRequest, code: string, message: string): void {
-    this.#dropWaiting((request) => request.job === job);
-    this.#answer({ type: "failed", job, kind: "context", code, message });
+    this.#scheduler.remove(aborted);
+    for (const id of new Set(aborted.map(({ id }) => id))) this.#answer({ type: "aborted", job: id });
   }
 }

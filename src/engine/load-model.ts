@@ -25,6 +25,7 @@ import type { ModelInfo } from "./model-info.js";
 import { checkChoice, checkInteger, checkNames } from "./options.js";
 import { defaultPooling } from "./pooling.js";
 import { familyOf } from "./purposes.js";
+import { Sessions } from "./sessions.js";
 import { planWorkers, reportPinning, type WorkerPlan } from "./worker-plan.js";
 
 /** Element types of the KV cache. */
@@ -152,7 +153,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
       cpus: planned.workers.cpus,
       pins: planned.workers.pin?.pins,
       program,
-      onMessage: (_, message) => client.receive(message as LeaderAnswer),
+      onMessage: (_, message) => client.receive(message as readonly LeaderAnswer[]),
       onDeath: (error) => client.end(error),
     });
     const watch = watchProgress(memory, planned, onProgress);
@@ -173,6 +174,15 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
           template: gguf.metadata.getString("tokenizer.chat_template.rerank"),
           separates: gguf.metadata.get("tokenizer.ggml.add_sep_token") === true,
         },
+        sessions: new Sessions({
+          client,
+          memory,
+          blueprint: program.blueprint,
+          frequencies: program.frequencies,
+          contextSize: planned.contextSize,
+          kernels: kernels.build,
+          kvCache: options.kvCache ?? "f16",
+        }),
         contextSize: planned.contextSize,
         loadMilliseconds: performance.now() - begin,
         info: describe(gguf, planned, {

@@ -46,6 +46,8 @@ export interface GenerateRequest extends JobRequest {
   /** What the sequence breakers of DRY are in tokens, where it is on. */
   readonly breakers: TokenBreakers | undefined;
   readonly maxTokens: number;
+  /** When the context is full, so many tokens stay, and the older half of the others goes; undefined: the generation ends. */
+  readonly keep: number | undefined;
   readonly endIds: readonly number[];
   readonly grammar: GrammarRequest | undefined;
 }
@@ -68,25 +70,42 @@ export interface EmbedRequest extends JobRequest {
   readonly pooling: Pooling;
 }
 
+/** Answer with what a sequence holds, between `head` and `tail` more bytes. */
+export interface SaveRequest extends JobRequest {
+  readonly type: "save";
+  readonly sequence: number;
+  readonly head: Uint8Array;
+  readonly tail: number;
+}
+
 export type JobRequestMessage = EvaluateRequest | GenerateRequest | EmbedRequest;
 
 export type LeaderRequest =
   | JobRequestMessage
-  /** `evictable`: its cache may be dropped while it is idle; `generate` then evaluates its text again. */
-  | { readonly type: "open"; readonly sequence: number; readonly evictable: boolean }
+  | { readonly type: "open"; readonly sequence: number }
   | { readonly type: "fork"; readonly sequence: number; readonly from: number }
   | { readonly type: "truncate"; readonly sequence: number; readonly length: number }
   | { readonly type: "close"; readonly sequence: number }
+  | SaveRequest
+  /** A new sequence that holds these tokens, and these pages. */
+  | { readonly type: "restore"; readonly sequence: number; readonly tokens: Int32Array; readonly pages: Uint8Array }
   /** Some abort flag was set. */
   | { readonly type: "abort" };
 
 export interface GenerateSummary {
   readonly finishReason: "stop" | "length";
-  readonly seed: number;
   /** Tokens whose keys and values were in the cache already. */
   readonly cachedTokens: number;
   readonly prefillMilliseconds: number;
   readonly decodeMilliseconds: number;
+}
+
+/** What a sequence holds: its tokens, and its full pages as far as they are computed. */
+export interface SavedSequence {
+  /** head, tokens as int32, pages, room for a tail */
+  readonly session: Uint8Array<ArrayBuffer>;
+  readonly tokens: number;
+  readonly pages: number;
 }
 
 export type LeaderAnswer =
@@ -102,6 +121,7 @@ export type LeaderAnswer =
   | { readonly type: "evaluated"; readonly job: number; readonly logits: Float32Array }
   /** (texts, elements); where the pooling is none, (tokens, elements). */
   | { readonly type: "embedded"; readonly job: number; readonly vectors: Float32Array }
+  | ({ readonly type: "saved"; readonly job: number } & SavedSequence)
   | { readonly type: "aborted"; readonly job: number }
   | {
       readonly type: "failed";

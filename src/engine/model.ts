@@ -13,7 +13,8 @@ import { Grammars } from "./grammars.js";
 import type { ModelInfo } from "./model-info.js";
 import type { Pooling } from "./pooling.js";
 import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./reranking.js";
-import { checkIds, Sequence } from "./sequence.js";
+import { checkIds, Sequence, type SequenceModel } from "./sequence.js";
+import type { SessionSource, Sessions } from "./sessions.js";
 
 /** A text, or token ids that are taken as they are. */
 export type Prompt = string | ArrayLike<number>;
@@ -22,6 +23,7 @@ export type Prompt = string | ArrayLike<number>;
 export interface ModelParts {
   readonly client: LeaderClient;
   readonly team: Team;
+  readonly sessions: Sessions;
   readonly text: BackgroundTokenizer;
   /** `tokenizer.chat_template` */
   readonly chatTemplate: string | undefined;
@@ -82,17 +84,24 @@ export class Model {
     this.#checkGenerates("chat");
     const chatTemplate = this.#chatTemplate();
     const sequence = this.#nextSequence++;
-    this.#parts.client.tell({ type: "open", sequence, evictable: true });
-    return new Chat(
-      {
-        generate: (messages, options) => {
-          const ids = () => chatPrompt(chatTemplate, this.#parts.text, messages);
-          return this.#generate("send", ids, sequence, options);
-        },
-        close: () => this.#parts.client.close(sequence),
-      },
-      options,
-    );
+    const chat = this.#chatOf(chatTemplate, sequence, options);
+    this.#parts.client.tell({ type: "open", sequence });
+    return chat;
+  }
+
+  /**
+   * The conversation that `chat.save()` has saved: it goes on as if it had never ended.
+   *
+   * @throws SessionError when the session is damaged, or belongs to another model, other kernels or another type of cache; ContextError
+   * when it is longer than the context
+   */
+  async restoreChat(session: SessionSource): Promise<Chat> {
+    this.#check();
+    this.#checkGenerates("restoreChat");
+    const chatTemplate = this.#chatTemplate();
+    const sequence = this.#nextSequence++;
+    const { chat } = await this.#parts.sessions.restore(session, "chat", sequence);
+    return this.#chatOf(chatTemplate, sequence, chat!);
   }
 
   /**
@@ -124,9 +133,18 @@ export class Model {
   createSequence(): Sequence {
     this.#check();
     this.#checkGenerates("createSequence");
-    const { contextSize } = this.#parts;
-    const limits = { contextSize, vocabularySize: this.info.vocabularySize };
-    return new Sequence(this.#parts.client, () => this.#nextSequence++, limits);
+    const sequence = this.#nextSequence++;
+    this.#parts.client.tell({ type: "open", sequence });
+    return new Sequence(this.#sequenceModel(), sequence, 0);
+  }
+
+  /** The sequence that `sequence.save()` has saved. @throws as `restoreChat` does */
+  async restoreSequence(session: SessionSource): Promise<Sequence> {
+    this.#check();
+    this.#checkGenerates("restoreSequence");
+    const sequence = this.#nextSequence++;
+    const { tokens } = await this.#parts.sessions.restore(session, "sequence", sequence);
+    return new Sequence(this.#sequenceModel(), sequence, tokens.length);
   }
 
   /**
@@ -183,6 +201,31 @@ export class Model {
     throw new UnsupportedError(
       "NO_GENERATION",
       `${call}: the model (${architecture}) is an encoder, which generates no text; embed makes vectors of texts`,
+    );
+  }
+
+  #sequenceModel(): SequenceModel {
+    const { client, sessions, contextSize } = this.#parts;
+    return {
+      client,
+      sessions,
+      contextSize,
+      vocabularySize: this.info.vocabularySize,
+      newId: () => this.#nextSequence++,
+    };
+  }
+
+  #chatOf(template: ChatTemplate, sequence: number, options: ChatOptions): Chat {
+    const { client, sessions, text, contextSize } = this.#parts;
+    return new Chat(
+      {
+        contextSize,
+        promptOf: (messages) => chatPrompt(template, text, messages),
+        generate: (prompt, options) => this.#generate("send", prompt, sequence, options),
+        save: (state) => sessions.save(sequence, state),
+        close: () => client.close(sequence),
+      },
+      options,
     );
   }
 

@@ -2,34 +2,31 @@
 
 import { ContextError, CriaError } from "../errors.js";
 import type { LeaderClient } from "./client.js";
+import { type Sessions, writeSessionFile } from "./sessions.js";
+
+/** What sequences need of their model. */
+export interface SequenceModel {
+  readonly client: LeaderClient;
+  readonly sessions: Sessions;
+  readonly contextSize: number;
+  readonly vocabularySize: number;
+  /** A number for one more sequence. */
+  readonly newId: () => number;
+}
 
 /** A text in the KV cache that grows by `evaluate`. From `model.createSequence()`. */
 export class Sequence {
-  readonly #client: LeaderClient;
+  readonly #model: SequenceModel;
   readonly #id: number;
-  readonly #newId: () => number;
-  readonly #limits: { readonly contextSize: number; readonly vocabularySize: number };
-  #position = 0;
+  #position: number;
   #underWay = 0;
   #disposed = false;
 
-  /** Use `model.createSequence()`. */
-  constructor(
-    client: LeaderClient,
-    newId: () => number,
-    limits: { readonly contextSize: number; readonly vocabularySize: number },
-    from?: { readonly id: number; readonly position: number },
-  ) {
-    this.#client = client;
-    this.#newId = newId;
-    this.#limits = limits;
-    this.#id = newId();
-    if (from === undefined) {
-      client.tell({ type: "open", sequence: this.#id, evictable: false });
-    } else {
-      client.tell({ type: "fork", sequence: this.#id, from: from.id });
-      this.#position = from.position;
-    }
+  /** Use `model.createSequence()`. @param id of a sequence that the leader knows, with `position` tokens */
+  constructor(model: SequenceModel, id: number, position: number) {
+    this.#model = model;
+    this.#id = id;
+    this.#position = position;
   }
 
   /** Tokens that the sequence holds, those of calls under way included. */
@@ -55,17 +52,17 @@ export class Sequence {
     if (logits !== "last" && logits !== "all") {
       throw new CriaError("INVALID_OPTION", `logits is "${String(logits)}"; it can be last, all`);
     }
-    const tokens = checkIds(ids, this.#limits.vocabularySize);
-    if (this.#position + tokens.length > this.#limits.contextSize) {
+    const tokens = checkIds(ids, this.#model.vocabularySize);
+    if (this.#position + tokens.length > this.#model.contextSize) {
       throw new ContextError(
         "CONTEXT_FULL",
-        `${tokens.length} tokens at position ${this.#position} do not fit into a context of ${this.#limits.contextSize}`,
+        `${tokens.length} tokens at position ${this.#position} do not fit into a context of ${this.#model.contextSize}`,
       );
     }
     this.#position += tokens.length;
     this.#underWay++;
     try {
-      return await this.#client.evaluate({ type: "evaluate", sequence: this.#id, ids: tokens, logits }, [signal]);
+      return await this.#model.client.evaluate({ type: "evaluate", sequence: this.#id, ids: tokens, logits }, [signal]);
     } catch (error) {
       this.#position -= tokens.length;
       throw error;
@@ -80,14 +77,31 @@ export class Sequence {
     if (!Number.isInteger(length) || length < 0 || length > this.#position) {
       throw new ContextError("INVALID_POSITION", `truncate to ${length}; the sequence has ${this.#position} tokens`);
     }
-    this.#client.tell({ type: "truncate", sequence: this.#id, length });
+    this.#model.client.tell({ type: "truncate", sequence: this.#id, length });
     this.#position = length;
   }
 
-  /** A new sequence that holds the same tokens and goes its own way. Full pages of the cache are shared. */
+  /** A new sequence that holds the same tokens and goes its own way. Pages of the cache are shared until one is written to. */
   fork(): Sequence {
     this.#checkIdle("fork");
-    return new Sequence(this.#client, this.#newId, this.#limits, { id: this.#id, position: this.#position });
+    const { client, newId } = this.#model;
+    const sequence = newId();
+    client.tell({ type: "fork", sequence, from: this.#id });
+    return new Sequence(this.#model, sequence, this.#position);
+  }
+
+  /**
+   * Saves the sequence for `model.restoreSequence`: its tokens, and the keys and values of all full pages of 64.
+   *
+   * @param path a file to write the session to as well
+   * @returns the session's bytes
+   * @throws ContextError while an `evaluate` is under way
+   */
+  async save(path?: string | URL): Promise<Uint8Array> {
+    this.#checkIdle("save");
+    const session = await this.#model.sessions.save(this.#id, undefined);
+    if (path !== undefined) await writeSessionFile(path, session);
+    return session;
   }
 
   /** Gives the sequence's part of the cache back. */
@@ -95,7 +109,7 @@ export class Sequence {
     if (this.#disposed) return;
     this.#checkIdle("dispose");
     this.#disposed = true;
-    this.#client.close(this.#id);
+    this.#model.client.close(this.#id);
   }
 
   /** `dispose`, at the end of a `using` block. */

@@ -120,7 +120,7 @@ export interface KvPool {
   readonly pages: number;
   /** Entries of one sequence's page table. */
   readonly pagesPerSequence: number;
-  /** Page tables: sequences that may exist at once. */
+  /** Page tables: sequences that may be worked on at once, one for each row of a step. */
   readonly tables: number;
 }
 
@@ -133,7 +133,7 @@ export function planMemory(
 ): { layout: Layout; pool: KvPool; plan: MemoryPlan } {
   const arena = new Arena(1024); // address 0 stays unused
   const rows = stepRows(h, options.contextSize);
-  const pool = poolOf(h, options, kernels);
+  const pool = poolOf(h, options, rows, kernels);
 
   const control = arena.take(TEAM_BYTES);
   const aborts = arena.take(ABORT_FLAGS * 4);
@@ -196,7 +196,7 @@ function stepRows(h: Hyperparameters, contextSize: number): number {
   return h.causal ? STEP_ROWS : Math.max(STEP_ROWS, Math.ceil(contextSize / QUERY_ROWS) * QUERY_ROWS);
 }
 
-function poolOf(h: Hyperparameters, options: PlanOptions, kernels: Kernels): KvPool {
+function poolOf(h: Hyperparameters, options: PlanOptions, rows: number, kernels: Kernels): KvPool {
   const tileBytes = kernels.kvTileBytes(options.kvKind, h.headDim);
   const pagesPerSequence = Math.ceil(options.contextSize / PAGE);
   const layers = h.causal ? h.layers : 1;
@@ -208,8 +208,7 @@ function poolOf(h: Hyperparameters, options: PlanOptions, kernels: Kernels): KvP
     pageBytes: layers * h.kvHeads * 2 * tileBytes,
     pages,
     pagesPerSequence,
-    // A step may hold a sequence for every row, beside those that wait; of an encoder each has a page.
-    tables: h.causal ? options.sequences + STEP_ROWS : pages,
+    tables: rows,
   };
 }
 
