@@ -1,6 +1,10 @@
 // Aborts: at any moment, of any call, with the signal's own reason; they leave nothing behind, and take nobody with them.
 
+import { getEventListeners } from "node:events";
 import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Worker } from "node:worker_threads";
 import { loadModel, type Model } from "cria";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -197,4 +201,80 @@ it("leaving a loop early ends the generation, a hundred times", async () => {
     }
   }
   await expectNothingIsLost();
+});
+
+describe("a thousand aborts, of calls of all kinds at any moment,", () => {
+  const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+
+  /** Bytes of a heap snapshot: of the leader, whose memory cannot be read otherwise on Node 20. */
+  async function snapshotBytes(worker: Worker): Promise<number> {
+    let bytes = 0;
+    for await (const chunk of await worker.getHeapSnapshot()) bytes += chunk.length;
+    return bytes;
+  }
+
+  it("settle soon, and leave nothing behind", async () => {
+    const workers: Worker[] = [];
+    const remember = (worker: Worker) => void workers.push(worker);
+    process.on("worker", remember);
+    const model = await loadModel(demo, { threads: 2, contextSize: 256, sequences: 2 });
+    process.off("worker", remember);
+    const ids = randomIds(200, 512);
+    const endlessly = { ...endless(model), temperature: 1 };
+
+    const calls: readonly ((signal: AbortSignal) => Promise<unknown>)[] = [
+      (signal) => model.complete(ids, { ...endlessly, signal }), // prefill
+      (signal) => model.complete([1, 2], { ...endlessly, signal, contextShift: { keep: 1 } }), // decode
+      (signal) => model.completeChat([{ role: "user", content: "A story, please" }], { ...endlessly, signal }), // template
+      (signal) => model.embed([ids, ids, ids], { signal }),
+      async (signal) => {
+        const sequence = model.createSequence();
+        await sequence.evaluate(ids, { logits: "all", signal }).finally(() => sequence.dispose());
+      },
+      async (signal) => {
+        const chat = model.chat();
+        await chat.ask("Hello", { ...endlessly, signal }).finally(() => chat.dispose());
+      },
+    ];
+    const latencies: number[] = [];
+    const abortAll = async (count: number) => {
+      const lanes = Array.from({ length: 10 }, async (_, lane) => {
+        for (let i = lane; i < count; i += 10) {
+          const controller = new AbortController();
+          const { signal } = controller;
+          let begin = 0;
+          setTimeout(
+            () => {
+              begin = performance.now();
+              controller.abort(reason);
+            },
+            (i * 7) % 12,
+          );
+          const outcome = await calls[i % calls.length]!(signal).catch((error: unknown) => error);
+          if (outcome === reason) latencies.push(performance.now() - begin);
+          expect(getEventListeners(signal, "abort")).toHaveLength(0);
+        }
+      });
+      await Promise.all(lanes);
+    };
+    await abortAll(120);
+    collectGarbage();
+    const before = { heap: process.memoryUsage().heapUsed, leader: await snapshotBytes(workers[0]!) };
+    await abortAll(1000);
+    collectGarbage();
+    const after = { heap: process.memoryUsage().heapUsed, leader: await snapshotBytes(workers[0]!) };
+    expect(after.heap - before.heap).toBeLessThan(2 ** 20);
+    expect(after.leader / before.leader).toBeLessThan(1.1);
+    expect(latencies.length).toBeGreaterThan(800);
+    latencies.sort((a, b) => a - b);
+    expect(latencies[Math.floor(latencies.length / 2)]).toBeLessThan(200);
+
+    // Every page, every page table, and every abort flag can be had.
+    const whole = await Promise.all([1, 2].map((seed) => model.complete([seed], { ...endlessly, seed })));
+    expect(whole.map(({ tokens }) => tokens.length)).toEqual([255, 255]);
+    await Promise.all(Array.from({ length: 300 }, (_, i) => model.complete([i], { maxTokens: 1 })));
+    await model.dispose();
+  });
 });

@@ -165,7 +165,7 @@ export async function* streamGeneration(
     for (;;) {
       const item = await queue.next();
       if ("part" in item) {
-        yield item.part;
+        if (!signal?.aborted) yield item.part; // else the failure is on its way
         continue;
       }
       const { summary } = item;
