@@ -11,6 +11,7 @@ export type {
   GeneratedPart,
   GenerateOptions,
   GenerationSummary,
+  JsonCompletion,
   Timings,
   Usage,
 } from "./engine/generation.js";
@@ -49,6 +50,7 @@ export {
   UnsupportedError,
   WorkerError,
 } from "./errors.js";
+export type { JsonSchema } from "./grammar/index.js";
 export { type DownloadOptions, type DownloadProgress, downloadModel } from "./hub/index.js";
 export type { CpuCache } from "./machine/cpu/caches.js";
 export type { CpuQuota } from "./machine/cpu/cgroup.js";

@@ -79,6 +79,12 @@ export interface Completion extends GenerationSummary {
   readonly logprobs?: readonly GeneratedLogprob[];
 }
 
+/** A whole generation of JSON. */
+export interface JsonCompletion<Value = unknown> extends Completion {
+  /** The text, parsed. */
+  readonly object: Value;
+}
+
 const optionNames = ["maxTokens", "contextShift", "stop", "signal", ...samplingOptionNames, ...grammarOptionNames];
 
 const UNLIMITED = 2 ** 31 - 1;
@@ -105,13 +111,13 @@ export async function* streamGeneration(
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
   checkNames(request.call, options, optionNames);
-  const { maxTokens, contextShift, stop, signal, grammar, ...sampling } = options;
+  const { maxTokens, contextShift, stop, signal, grammar, jsonSchema, ...sampling } = options;
   const { seed, dry } = resolveSampling(sampling, request.vocabularySize);
   const keep = contextShift && checkKeep(contextShift, contextSize);
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
   const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, UNLIMITED));
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
-  const grammarRequest = await request.grammars.request({ grammar });
+  const grammarRequest = await request.grammars.request({ grammar, jsonSchema });
   const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });

@@ -1,7 +1,14 @@
 // Grammars on the main thread: from what a caller wrote to what the leader follows. Grammars that were used lately are kept compiled.
 
 import { CriaError } from "../errors.js";
-import { type Automaton, compileGrammar, parseGbnf, type TokenBytes } from "../grammar/index.js";
+import {
+  type Automaton,
+  compileGrammar,
+  grammarOfSchema,
+  type JsonSchema,
+  parseGbnf,
+  type TokenBytes,
+} from "../grammar/index.js";
 import type { Tokenizer } from "../tokenizer/index.js";
 import type { GrammarRequest } from "./messages.js";
 
@@ -9,9 +16,11 @@ import type { GrammarRequest } from "./messages.js";
 export interface GrammarOptions {
   /** A grammar in GBNF, llama.cpp's notation: the text is one that its rule `root` matches. */
   readonly grammar?: string;
+  /** A JSON Schema: the text is JSON that it finds valid. `true`: any JSON. */
+  readonly jsonSchema?: JsonSchema;
 }
 
-export const grammarOptionNames = ["grammar"] as const;
+export const grammarOptionNames = ["grammar", "jsonSchema"] as const;
 
 /** Compiled grammars that are kept. */
 const KEPT = 16;
@@ -34,12 +43,30 @@ export class Grammars {
    *
    * @throws GrammarError, UnsupportedError, CriaError INVALID_OPTION
    */
-  async request({ grammar }: GrammarOptions): Promise<GrammarRequest | undefined> {
-    if (grammar === undefined) return undefined;
-    if (typeof grammar !== "string") throw new CriaError("INVALID_OPTION", "grammar is not a string of GBNF");
-    const compiled = this.#compiled(grammar, () => compileGrammar(parseGbnf(grammar)));
+  async request({ grammar, jsonSchema }: GrammarOptions): Promise<GrammarRequest | undefined> {
+    if (grammar === undefined && jsonSchema === undefined) return undefined;
+    if (grammar !== undefined && jsonSchema !== undefined) {
+      throw new CriaError("INVALID_OPTION", "grammar and jsonSchema: a text can only follow one of them");
+    }
+    const compiled = grammar === undefined ? this.#ofSchema(jsonSchema) : this.#ofGbnf(grammar);
     this.#vocabulary ??= tokenBytesOf(this.#tokenizer);
     return { ...compiled, vocabulary: await this.#vocabulary };
+  }
+
+  #ofGbnf(grammar: unknown) {
+    if (typeof grammar !== "string") throw new CriaError("INVALID_OPTION", "grammar is not a string of GBNF");
+    return this.#compiled(`GBNF ${grammar}`, () => compileGrammar(parseGbnf(grammar)));
+  }
+
+  #ofSchema(jsonSchema: unknown) {
+    let text: string | undefined;
+    try {
+      text = JSON.stringify(jsonSchema);
+    } catch (cause) {
+      throw new CriaError("INVALID_OPTION", `jsonSchema is not JSON: ${(cause as Error).message}`, { cause });
+    }
+    const schema = text === undefined ? undefined : JSON.parse(text);
+    return this.#compiled(`schema ${text}`, () => compileGrammar(grammarOfSchema(schema)));
   }
 
   #compiled(source: string, compile: () => Automaton) {

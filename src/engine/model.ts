@@ -2,13 +2,21 @@
 
 import { abortable } from "../abortable.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
+import type { JsonSchema } from "../grammar/index.js";
 import type { Team } from "../machine/team.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
 import { Chat, type ChatOptions, chatPrompt } from "./chat.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedOptions, embed } from "./embedding.js";
-import { type Completion, collect, type GeneratedPart, type GenerateOptions, streamGeneration } from "./generation.js";
+import {
+  type Completion,
+  collect,
+  type GeneratedPart,
+  type GenerateOptions,
+  type JsonCompletion,
+  streamGeneration,
+} from "./generation.js";
 import { Grammars } from "./grammars.js";
 import type { ModelInfo } from "./model-info.js";
 import type { Pooling } from "./pooling.js";
@@ -72,6 +80,26 @@ export class Model {
   /** Continues a prompt, and answers when it is done: `generate`, collected. */
   async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
     return collect(this.#generate("complete", () => this.#promptIds(prompt, options.signal), undefined, options));
+  }
+
+  /**
+   * Continues a prompt with JSON that a schema finds valid, and parses it. It is closed within `maxTokens`.
+   *
+   * @param jsonSchema JSON Schema, draft 2020-12; docs/structured-output.md lists what is supported. `true`: any JSON
+   * @throws UnsupportedError UNSUPPORTED_SCHEMA for a keyword that is not supported, by its name and place; ContextError
+   *   BUDGET_TOO_SMALL when `maxTokens` is less than the shortest JSON; GrammarError, and what `complete` throws
+   */
+  async completeJson<Value = unknown>(
+    prompt: Prompt,
+    jsonSchema: JsonSchema,
+    options: Omit<GenerateOptions, "grammar" | "jsonSchema" | "stop"> = {},
+  ): Promise<JsonCompletion<Value>> {
+    for (const name of ["grammar", "jsonSchema", "stop"]) {
+      if (name in options) throw new CriaError("INVALID_OPTION", `completeJson has no option "${name}"`);
+    }
+    const ids = () => this.#promptIds(prompt);
+    const completion = await collect(this.#generate("completeJson", ids, undefined, { ...options, jsonSchema }));
+    return { object: JSON.parse(completion.text), ...completion };
   }
 
   /**

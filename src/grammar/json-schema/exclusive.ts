@@ -1,0 +1,69 @@
+// oneOf: exactly one alternative holds. That no text fits two of them is proved, or the schema is refused: by their types, their values,
+// or a property that tells them apart.
+
+import { isEqual, isOfTypes, type JsonSchema, namedTypes, namedValues, type SchemaObject } from "./schema.js";
+
+/** How deep properties are looked into. */
+const DEEPEST = 4;
+
+/** Whether no value fits both; false where it is not certain. `resolved`: a schema with its $ref followed. */
+export function areExclusive(
+  left: JsonSchema,
+  right: JsonSchema,
+  resolved: (schema: JsonSchema) => JsonSchema,
+  depth = 0,
+): boolean {
+  const a = resolved(left);
+  const b = resolved(right);
+  if (a === false || b === false) return true;
+  if (a === true || b === true || depth > DEEPEST) return false;
+  const again = (one: JsonSchema, other: JsonSchema) => areExclusive(one, other, resolved, depth + 1);
+  for (const [one, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    for (const keyword of ["anyOf", "oneOf"] as const) {
+      const parts = one[keyword] as readonly JsonSchema[] | undefined;
+      if (Array.isArray(parts) && parts.every((part) => again(part, other))) return true;
+    }
+  }
+  return valuesDiffer(a, b) || typesDiffer(a, b) || propertiesDiffer(a, b, again);
+}
+
+function valuesDiffer(a: SchemaObject, b: SchemaObject): boolean {
+  const one = namedValues(a, "#");
+  const other = namedValues(b, "#");
+  if (one !== undefined && other !== undefined) return !one.some((value) => other.some((item) => isEqual(value, item)));
+  const [values, types] = one === undefined ? [other, namedTypes(a, "#")] : [one, namedTypes(b, "#")];
+  return values !== undefined && types !== undefined && !values.some((value) => isOfTypes(value, types));
+}
+
+function typesDiffer(a: SchemaObject, b: SchemaObject): boolean {
+  const one = namedTypes(a, "#");
+  const other = namedTypes(b, "#");
+  if (one === undefined || other === undefined) return false;
+  const numeric = (types: readonly string[]) => types.map((type) => (type === "integer" ? "number" : type));
+  return !numeric(one).some((type) => numeric(other).includes(type));
+}
+
+/** Objects of which both must have a property with values of its own, or one must have what the other must not. */
+function propertiesDiffer(
+  a: SchemaObject,
+  b: SchemaObject,
+  again: (one: JsonSchema, other: JsonSchema) => boolean,
+): boolean {
+  const isObject = (schema: SchemaObject) => namedTypes(schema, "#")?.join() === "object";
+  if (!isObject(a) || !isObject(b)) return false;
+  const requiredOf = (schema: SchemaObject) => (schema["required"] ?? []) as readonly string[];
+  const propertyOf = (schema: SchemaObject, name: string): JsonSchema => {
+    const properties = (schema["properties"] ?? {}) as Readonly<Record<string, JsonSchema>>;
+    return Object.hasOwn(properties, name)
+      ? properties[name]!
+      : ((schema["additionalProperties"] ?? true) as JsonSchema);
+  };
+  return (
+    requiredOf(a).some((name) => propertyOf(b, name) === false) ||
+    requiredOf(b).some((name) => propertyOf(a, name) === false) ||
+    requiredOf(a).some((name) => requiredOf(b).includes(name) && again(propertyOf(a, name), propertyOf(b, name)))
+  );
+}

@@ -1,0 +1,199 @@
+// Numbers between bounds, digit by digit: which texts stand for a number that is not below one and not above another.
+//
+//   17 .. 305    1[7-9] | [2-9][0-9] | [12][0-9][0-9] | 30[0-5]
+
+import { alternatives, type Expression, empty, literal, nothing, optional, repeat, sequence, set } from "../syntax.js";
+import { invalid, type SchemaObject, unsupported } from "./schema.js";
+
+/** Digits in which JavaScript's numbers are exact. */
+const EXACT_DIGITS = 15;
+const LARGEST = 10 ** EXACT_DIGITS - 1;
+
+interface Bound {
+  readonly value: number;
+  /** The bound itself is out of bounds. */
+  readonly exclusive: boolean;
+}
+
+/** The integers or numbers that the schema's bounds leave; undefined: it has no bounds. @throws UnsupportedError, GrammarError */
+export function boundedNumber(schema: SchemaObject, integer: boolean, pointer: string): Expression | undefined {
+  const { multipleOf } = schema;
+  if (multipleOf !== undefined && !(integer && multipleOf === 1)) {
+    throw unsupported(pointer, "multipleOf", "only 1, of integers, is");
+  }
+  const low = boundOf(schema, "minimum", "exclusiveMinimum", (a, b) => a > b, pointer);
+  const high = boundOf(schema, "maximum", "exclusiveMaximum", (a, b) => a < b, pointer);
+  if (low === undefined && high === undefined) return undefined;
+  return integer ? integers(low, high, pointer) : numbers(low, high, pointer);
+}
+
+/** The stricter of a bound and its exclusive form. In draft 4 the latter is a boolean that makes the former exclusive. */
+function boundOf(
+  schema: SchemaObject,
+  inclusive: string,
+  exclusive: string,
+  isStricter: (a: number, b: number) => boolean,
+  pointer: string,
+): Bound | undefined {
+  const open = schema[exclusive];
+  const closed = schema[inclusive];
+  for (const [keyword, value] of [
+    [inclusive, closed],
+    [exclusive, open],
+  ] as const) {
+    if (value === undefined || (keyword === exclusive && typeof value === "boolean")) continue;
+    if (typeof value !== "number" || !Number.isFinite(value)) throw invalid(pointer, `${keyword} is not a number`);
+  }
+  if (typeof open === "number" && (typeof closed !== "number" || !isStricter(closed, open))) {
+    return { value: open, exclusive: true };
+  }
+  return typeof closed === "number" ? { value: closed, exclusive: open === true } : undefined;
+}
+
+function integers(low: Bound | undefined, high: Bound | undefined, pointer: string): Expression {
+  const from =
+    low === undefined ? -LARGEST : Math.ceil(low.value) + (low.exclusive && Number.isInteger(low.value) ? 1 : 0);
+  const to =
+    high === undefined ? LARGEST : Math.floor(high.value) - (high.exclusive && Number.isInteger(high.value) ? 1 : 0);
+  for (const bound of [from, to]) checkSize(bound, pointer);
+  return alternatives(
+    // A bound of zero leaves no "-0" here: what is negative ends at -1.
+    from < 0 ? sequence(literal("-"), naturals(Math.max(1, -to), -from)) : nothing,
+    to >= 0 ? naturals(Math.max(0, from), to) : nothing,
+  );
+}
+
+function checkSize(bound: number, pointer: string): void {
+  if (Math.abs(bound) <= LARGEST) return;
+  throw unsupported(pointer, bound < 0 ? "minimum" : "maximum", `bounds have up to ${EXACT_DIGITS} digits`);
+}
+
+/** The integers from .. to, both at least 0, without leading zeros. */
+function naturals(from: number, to: number): Expression {
+  if (from > to) return nothing;
+  const texts: Expression[] = [];
+  for (let length = String(from).length; length <= String(to).length; length++) {
+    const first = Math.max(from, length === 1 ? 0 : 10 ** (length - 1));
+    const last = Math.min(to, 10 ** length - 1);
+    texts.push(digitsBetween(String(first), String(last)));
+  }
+  return alternatives(...texts);
+}
+
+/** Texts of as many digits as both bounds have, and between them. */
+function digitsBetween(from: string, to: string): Expression {
+  if (from === "") return empty;
+  const [a, b] = [Number(from[0]), Number(to[0])];
+  const rest = from.length - 1;
+  const [fromRest, toRest] = [from.slice(1), to.slice(1)];
+  if (a === b) return sequence(digits(a, a), digitsBetween(fromRest, toRest));
+  const [zeros, nines] = ["0".repeat(rest), "9".repeat(rest)];
+  const low = fromRest === zeros ? a : a + 1;
+  const high = toRest === nines ? b : b - 1;
+  return alternatives(
+    low > a ? sequence(digits(a, a), digitsBetween(fromRest, nines)) : nothing,
+    low <= high ? sequence(digits(low, high), repeat(digits(0, 9), rest, rest)) : nothing,
+    high < b ? sequence(digits(b, b), digitsBetween(zeros, toRest)) : nothing,
+  );
+}
+
+function digits(from: number, to: number): Expression {
+  return from > to ? nothing : set([[0x30 + from, 0x30 + to]]);
+}
+
+function numbers(low: Bound | undefined, high: Bound | undefined, pointer: string): Expression {
+  const negated = (bound: Bound | undefined) => bound && { value: -bound.value, exclusive: bound.exclusive };
+  const zero = { value: 0, exclusive: false };
+  // What is below zero is what is above it, with a sign; -0 is zero.
+  const lowOfPositives = low === undefined || low.value < 0 ? zero : low;
+  const lowOfNegatives = high === undefined || high.value > 0 ? zero : negated(high)!;
+  return alternatives(
+    high !== undefined && high.value < 0 ? nothing : magnitudes(lowOfPositives, high, pointer),
+    low !== undefined && low.value >= 0
+      ? nothing
+      : sequence(literal("-"), magnitudes(lowOfNegatives, negated(low), pointer)),
+  );
+}
+
+/** Numbers from `low`, which is at least 0, to `high`, without exponents. */
+function magnitudes(low: Bound, high: Bound | undefined, pointer: string): Expression {
+  checkSize(low.value, pointer);
+  if (high !== undefined) checkSize(high.value, pointer);
+  const from = decimal(low, pointer);
+  const to = high && decimal(high, pointer);
+  const fromWhole = Number(from.whole);
+  const toWhole = to === undefined ? LARGEST : Number(to.whole);
+  if (fromWhole > toWhole) return nothing;
+  // So few digits that no text is rounded onto a bound, or over it.
+  const most = Math.max(0, EXACT_DIGITS - Math.max(from.whole.length, to?.whole.length ?? 0));
+  if (to !== undefined && fromWhole === toWhole) {
+    return sequence(literal(from.whole), fraction(from.fraction, !low.exclusive, to.fraction, !high!.exclusive, most));
+  }
+  return alternatives(
+    sequence(literal(from.whole), fraction(from.fraction, !low.exclusive, undefined, true, most)),
+    sequence(naturals(fromWhole + 1, to === undefined ? toWhole : toWhole - 1), anyFraction(most)),
+    to === undefined ? nothing : sequence(literal(to.whole), fraction("", true, to.fraction, !high!.exclusive, most)),
+  );
+}
+
+/** The digits of a bound before and after its point. */
+function decimal({ value }: Bound, pointer: string): { readonly whole: string; readonly fraction: string } {
+  const shortest = String(value);
+  const text = shortest.includes("e") ? value.toFixed(20).replace(/\.?0+$/, "") : shortest;
+  const [whole = "", fraction = ""] = text.split(".");
+  if (Number(text) !== value || whole.length + fraction.length > EXACT_DIGITS) {
+    throw unsupported(pointer, "minimum", `bounds have up to ${EXACT_DIGITS} digits, not ${value}`);
+  }
+  return { whole, fraction };
+}
+
+function anyFraction(most: number): Expression {
+  return most === 0 ? empty : optional(sequence(literal("."), repeat(digits(0, 9), 1, most)));
+}
+
+/** A fraction, with its point if there is one, between two fractions of the same whole number; `to` undefined: 1. */
+function fraction(
+  from: string,
+  fromIncluded: boolean,
+  to: string | undefined,
+  toIncluded: boolean,
+  most: number,
+): Expression {
+  const none = from === "" && fromIncluded && (to !== "" || toIncluded);
+  const some =
+    most === 0 ? nothing : sequence(literal("."), fractionDigits(from, fromIncluded, to, toIncluded, most, true));
+  return alternatives(none ? empty : nothing, some);
+}
+
+/** The digits of a fraction. `from`, `to`: what is left of the bounds; `first`: a digit must come. */
+function fractionDigits(
+  from: string | undefined,
+  fromIncluded: boolean,
+  to: string | undefined,
+  toIncluded: boolean,
+  most: number,
+  first: boolean,
+): Expression {
+  if (from === undefined && to === undefined) return repeat(digits(0, 9), first ? 1 : 0, most);
+  // So far the digits are those of each bound that is not undefined. Ended here, the rest is zeros.
+  const isZero = (bound: string) => /^0*$/.test(bound);
+  const reachesFrom = from === undefined || (isZero(from) && fromIncluded);
+  const staysBelowTo = to === undefined || !isZero(to) || toIncluded;
+  const end = !first && reachesFrom && staysBelowTo ? empty : nothing;
+  if (most === 0) return end;
+  const low = from === undefined ? 0 : Number(from[0] ?? 0);
+  const high = to === undefined ? 9 : Number(to[0] ?? 0);
+  const more: Expression[] = [end];
+  const rest = (bound: string | undefined) => bound?.slice(1);
+  const next = (a: string | undefined, b: string | undefined) =>
+    fractionDigits(a, fromIncluded, b, toIncluded, most - 1, false);
+  if (from !== undefined && to !== undefined && low === high) {
+    more.push(sequence(digits(low, low), next(rest(from), rest(to))));
+  } else if (low <= high) {
+    const inner = [from === undefined ? low : low + 1, to === undefined ? high : high - 1] as const;
+    if (from !== undefined) more.push(sequence(digits(low, low), next(rest(from), undefined)));
+    if (inner[0] <= inner[1]) more.push(sequence(digits(...inner), next(undefined, undefined)));
+    if (to !== undefined) more.push(sequence(digits(high, high), next(undefined, rest(to))));
+  }
+  return alternatives(...more);
+}

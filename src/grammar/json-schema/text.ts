@@ -1,0 +1,151 @@
+// JSON's own texts as expressions: white space, characters of strings, values of no schema.
+
+import {
+  alternatives,
+  type CodePointRange,
+  complement,
+  type Expression,
+  literal,
+  normalized,
+  optional,
+  repeat,
+  rule,
+  sequence,
+  set,
+} from "../syntax.js";
+
+/** Spaces of the deepest indentation. */
+const INDENTATION = 16;
+
+/** Where a line may break: nothing, a space, or a new line with its indentation. */
+export const space: Expression = optional(
+  alternatives(literal(" "), sequence(literal("\n"), repeat(literal(" "), 0, INDENTATION))),
+);
+export const comma: Expression = sequence(literal(","), space);
+export const colon: Expression = sequence(literal(":"), optional(literal(" ")));
+
+export function braces(open: string, inside: Expression, close: string): Expression {
+  return sequence(literal(open), space, inside, space, literal(close));
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Characters that stand for themselves in a string. */
+const plain: readonly CodePointRange[] = complement([
+  [0, 0x1f],
+  [QUOTE, QUOTE],
+  [BACKSLASH, BACKSLASH],
+]);
+
+/** Every character of a string, as itself or escaped. Halves of surrogate pairs are no characters. */
+const character: Expression = alternatives(
+  set(plain),
+  sequence(
+    literal("\\"),
+    alternatives(
+      set([...'"\\/bfnrt'].map((letter) => [letter.charCodeAt(0), letter.charCodeAt(0)])),
+      sequence(literal("u"), codeUnit()),
+    ),
+  ),
+);
+
+/** Four hexadecimal digits that are no half of a surrogate pair. */
+function codeUnit(): Expression {
+  const digit = set(["09", "af", "AF"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
+  const notD = set(["09", "ac", "ef", "AC", "EF"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
+  const d = set(["dd", "DD"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
+  const below8 = set([[0x30, 0x37]]);
+  return alternatives(sequence(notD, digit, digit, digit), sequence(d, below8, digit, digit));
+}
+
+/** A string of `least` to `most` characters. */
+export function stringOfLength(least: number, most: number): Expression {
+  return sequence(literal('"'), repeat(rule("character"), least, most), literal('"'));
+}
+
+/** One character of the ranges, as JSON writes it in a string. */
+export function characterOf(ranges: Iterable<CodePointRange>): Expression {
+  const wanted = normalized(ranges);
+  const isWanted = (codePoint: number) => wanted.some(([first, last]) => codePoint >= first && codePoint <= last);
+  const escaped = [...Array(0x20).keys(), QUOTE, BACKSLASH].filter(isWanted);
+  return alternatives(
+    set(intersection(wanted, plain)),
+    ...escaped.map((codePoint) => literal(JSON.stringify(String.fromCharCode(codePoint)).slice(1, -1))),
+  );
+}
+
+function intersection(a: Iterable<CodePointRange>, b: Iterable<CodePointRange>): CodePointRange[] {
+  return complement([...complement(a), ...complement(b)]);
+}
+
+/** A key that is none of the names. It is written without escapes, which could spell a name in another way. */
+export function keyExcept(names: readonly string[]): Expression {
+  if (names.length === 0) return rule("string");
+  const rest = (tails: readonly (readonly number[])[]): Expression => {
+    const heads = new Map<number, (readonly number[])[]>();
+    for (const [head, ...tail] of tails) if (head !== undefined) heads.set(head, [...(heads.get(head) ?? []), tail]);
+    const others = intersection(plain, complement([...heads.keys()].map((head) => [head, head] as const)));
+    const goesOn = [...heads]
+      .filter(([head]) => plain.some(([first, last]) => head >= first && head <= last))
+      .map(([head, more]) => sequence(set([[head, head]]), rest(more)));
+    const isName = tails.some(({ length }) => length === 0);
+    return alternatives(...(isName ? [] : [literal("")]), sequence(set(others), repeat(set(plain), 0)), ...goesOn);
+  };
+  const codePoints = names.map((name) => Array.from(name, (symbol) => symbol.codePointAt(0)!));
+  return sequence(literal('"'), rest(codePoints), literal('"'));
+}
+
+const digit = set([[0x30, 0x39]]);
+
+/** The rules that every schema may call. */
+export const commonRules: ReadonlyMap<string, Expression> = new Map<string, Expression>([
+  ["character", character],
+  ["string", stringOfLength(0, Number.POSITIVE_INFINITY)],
+  // Up to 15 digits: every integer of so many is exact in JavaScript.
+  ["integer", sequence(optional(literal("-")), naturalNumber())],
+  [
+    "number",
+    sequence(
+      optional(literal("-")),
+      naturalNumber(),
+      optional(sequence(literal("."), repeat(digit, 1, 15))),
+      optional(
+        sequence(
+          set([
+            [0x65, 0x65],
+            [0x45, 0x45],
+          ]),
+          optional(
+            set([
+              [0x2b, 0x2b],
+              [0x2d, 0x2d],
+            ]),
+          ),
+          repeat(digit, 1, 2),
+        ),
+      ),
+    ),
+  ],
+  ["boolean", alternatives(literal("true"), literal("false"))],
+  ["null", literal("null")],
+  ["array", braces("[", optional(sequence(rule("value"), repeat(sequence(comma, rule("value")), 0))), "]")],
+  [
+    "object",
+    braces(
+      "{",
+      {
+        kind: "members",
+        items: [],
+        repeated: sequence(rule("string"), colon, rule("value")),
+        separator: comma,
+      },
+      "}",
+    ),
+  ],
+  ["value", alternatives(...["string", "number", "boolean", "null", "object", "array"].map(rule))],
+]);
+
+function naturalNumber(): Expression {
+  return alternatives(literal("0"), sequence(set([[0x31, 0x39]]), repeat(digit, 0, 14)));
+}
