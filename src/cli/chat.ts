@@ -5,6 +5,7 @@ import { type Chat, ContextError, type GenerateOptions, TemplateError } from "..
 import { command } from "./command.js";
 import { failureLine, Interrupted, UsageError } from "./failure.js";
 import { generateOptions, toGenerateOptions } from "./generate-options.js";
+import { grammarOptions, toGrammarOptions } from "./grammar-options.js";
 import { interruptible } from "./interrupt.js";
 import { modelOptions, openModel } from "./model-options.js";
 import { Timings } from "./timings.js";
@@ -28,13 +29,15 @@ Where stdin is no terminal, each line is a message, and only the answers are pri
     },
     ...modelOptions,
     ...generateOptions,
+    ...grammarOptions,
   },
   async run(values, positionals) {
     if (positionals.length > 0) throw new UsageError("chat reads its messages from the terminal or from stdin");
+    const options = { ...toGenerateOptions(values), ...(await toGrammarOptions(values)) };
     const model = await interruptible((signal) => openModel(values, signal));
     try {
       const timings = new Timings(model);
-      await converse(() => model.chat({ system: values.system }), toGenerateOptions(values), timings);
+      await converse(() => model.chat({ system: values.system }), options, timings);
       timings.print();
     } finally {
       await model.dispose();

@@ -3,6 +3,7 @@
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { generateOptions, toGenerateOptions } from "./generate-options.js";
+import { grammarOptions, toGrammarOptions } from "./grammar-options.js";
 import { readPipe, readTextFile } from "./input.js";
 import { modelOptions, withModel } from "./model-options.js";
 import { Timings } from "./timings.js";
@@ -17,15 +18,17 @@ the prompt where stdout is a terminal; timings go to stderr.`,
     hidePrompt: { flags: ["--no-display-prompt"], type: "boolean", help: "do not repeat the prompt on the terminal" },
     ...modelOptions,
     ...generateOptions,
+    ...grammarOptions,
   },
   async run(values, positionals) {
     const prompt = await promptOf(values, positionals);
+    const options = { ...toGenerateOptions(values), ...(await toGrammarOptions(values)) };
     const shown = process.stdout.isTTY && values.hidePrompt !== true ? prompt : "";
     await withModel(values, async (model, signal) => {
       const timings = new Timings(model);
       let begun = false;
       try {
-        for await (const part of model.generate(prompt, { ...toGenerateOptions(values), signal })) {
+        for await (const part of model.generate(prompt, { ...options, signal })) {
           process.stdout.write(begun ? part.text : shown + part.text);
           begun = true;
           if (part.done !== undefined) timings.add(part.done);

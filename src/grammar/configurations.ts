@@ -9,12 +9,14 @@
 
 import { GrammarError } from "../errors.js";
 import { type Automaton, EDGE_BYTES, EDGE_CALL, EDGE_EMPTY, NO_RETURN } from "./automaton.js";
+import { BYTES_OF_KIND } from "./vocabulary.js";
 
 /** The configuration without threads: the text matches no more. */
 export const DEAD = 0;
 /** The empty stack: where the rule at the bottom ends, the text may end. */
 const BOTTOM = 0;
-const UNKNOWN = -1;
+/** What the table says of a byte that has not come yet. */
+export const UNKNOWN = -1;
 
 /** Ways to understand one text; more are no grammar that anybody means. */
 const MOST_THREADS = 2 ** 12;
@@ -38,7 +40,9 @@ export interface PortableConfiguration {
 export class Configurations {
   readonly #automaton: Automaton;
   readonly #needs: Needs;
-  readonly #classes: number;
+  /** Classes of bytes, and the class of each. */
+  readonly classes: number;
+  readonly classOfByte: Uint8Array;
   readonly #stacks = new PairTable();
   readonly #stackNeed: number[] = [0];
   readonly #threads = new PairTable();
@@ -46,15 +50,18 @@ export class Configurations {
   readonly #threadsOf: Int32Array[] = [];
   readonly #accepts: boolean[] = [];
   readonly #need: number[] = [];
-  /** By configuration and class of byte: the next configuration, or UNKNOWN. */
-  #table = new Int32Array(1024);
+  /** The next configuration: of configuration c and class k, entry c * classes + k; or UNKNOWN. Another array when it has grown. */
+  table = new Int32Array(1024);
+  /** By configuration: the kinds of bytes that lead back to it; undefined: nobody has asked. */
+  readonly #loops: (number | undefined)[] = [];
   #size = 0;
   #work = 0;
 
   constructor(automaton: Automaton, needs: Needs) {
     this.#automaton = automaton;
     this.#needs = needs;
-    this.#classes = automaton.byteOfClass.length;
+    this.classes = automaton.byteOfClass.length;
+    this.classOfByte = automaton.classOfByte;
     this.#stacks.add(-1, -1); // BOTTOM
     this.#intern([], false); // DEAD
   }
@@ -76,13 +83,25 @@ export class Configurations {
 
   /** The configuration after one more byte. */
   next(configuration: number, byte: number): number {
-    const entry = configuration * this.#classes + this.#automaton.classOfByte[byte];
-    if (++this.#work > MOST_WORK) throw tooAmbiguous("one token takes too long to find");
-    const known = this.#table[entry];
+    const entry = configuration * this.classes + this.classOfByte[byte];
+    this.spend(1);
+    const known = this.table[entry];
     if (known !== UNKNOWN) return known;
     const next = this.#after(configuration, byte);
-    this.#table[entry] = next;
+    this.table[entry] = next;
     return next;
+  }
+
+  /** The kinds of bytes (BYTES_OF_KIND), bit k for kind k, all of which lead back to the configuration. */
+  loopsOn(configuration: number): number {
+    const known = this.#loops[configuration];
+    if (known !== undefined) return known;
+    let loops = 0;
+    for (const [kind, bytes] of BYTES_OF_KIND.entries()) {
+      if (bytes.every((byte) => this.next(configuration, byte) === configuration)) loops |= 1 << kind;
+    }
+    this.#loops[configuration] = loops;
+    return loops;
   }
 
   /** Whether the text may end here. */
@@ -117,9 +136,15 @@ export class Configurations {
     this.#work = 0;
   }
 
+  /** Counts work for one token. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS when it is too much */
+  spend(work: number): void {
+    this.#work += work;
+    if (this.#work > MOST_WORK) throw tooAmbiguous("one token takes too long to find");
+  }
+
   /** Whether the tables are so large that others should take their place. */
   get isLarge(): boolean {
-    return this.#size * this.#classes > LARGE || this.#stacks.size > LARGE / 8;
+    return this.#size * this.classes > LARGE || this.#stacks.size > LARGE / 8;
   }
 
   export(configuration: number): PortableConfiguration {
@@ -217,14 +242,14 @@ export class Configurations {
       need = Math.min(need, this.#needs.byBytes[this.#threads.first(thread)] + this.#stackNeed[stack]!);
     }
     this.#need.push(need);
-    const entries = this.#size * this.#classes;
-    if (entries > this.#table.length) {
+    const entries = this.#size * this.classes;
+    if (entries > this.table.length) {
       const larger = new Int32Array(2 * entries);
-      larger.set(this.#table);
-      this.#table = larger;
+      larger.set(this.table);
+      this.table = larger;
     }
-    this.#table.fill(UNKNOWN, entries - this.#classes, entries);
-    if (number === DEAD) this.#table.fill(DEAD, 0, entries);
+    this.table.fill(UNKNOWN, entries - this.classes, entries);
+    if (number === DEAD) this.table.fill(DEAD, 0, entries);
     return number;
   }
 }

@@ -6,11 +6,11 @@
 //   its rule ends at    the nodes  "   ."   ?"  ...     ... with the bytes after them:   ",   "}   .",
 
 import type { Configurations } from "./configurations.js";
-import { DEAD } from "./configurations.js";
+import { DEAD, UNKNOWN } from "./configurations.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 /** Tokens that may come next. */
-export interface Mask {
+interface Mask {
   /** Token t: bit t % 32 of word t / 32. */
   readonly bits: Uint32Array;
   /** The most tokens that any of them leaves to the shortest end; never less than it is. */
@@ -31,13 +31,14 @@ export class Masks {
   readonly #words: number;
   readonly #ofState = new Map<number, StateMask>();
   readonly #ofConfiguration = new Map<number, Mask>();
+  /** The configuration at each depth of the walk. */
   readonly #path: Int32Array;
 
   constructor(vocabulary: Vocabulary, configurations: Configurations) {
     this.#vocabulary = vocabulary;
     this.#configurations = configurations;
     this.#words = Math.ceil(vocabulary.size / 32);
-    this.#path = new Int32Array(vocabulary.depth.reduce((most, depth) => Math.max(most, depth), 0) + 1);
+    this.#path = new Int32Array(vocabulary.longest + 1);
   }
 
   /** The tokens after which at most `tokens` more are needed to end. */
@@ -46,9 +47,7 @@ export class Masks {
     const mask = this.#maskOf(configuration);
     if (mask.mostNeed <= tokens) return mask.bits;
     const bits = new Uint32Array(this.#words);
-    this.#walk(configuration, 0, (node, reached) => {
-      if (this.#configurations.need(reached) <= tokens) this.#setTokens(bits, node);
-    });
+    this.#walk(configuration, 0, bits, tokens);
     return bits;
   }
 
@@ -63,12 +62,7 @@ export class Masks {
       mostNeed = Math.max(mostNeed, ofState.mostNeed + this.#configurations.stackNeed(stack));
       const after = this.#configurations.returnTo(stack);
       if (after === DEAD) continue;
-      for (const end of ofState.ends) {
-        this.#walk(after, end, (node, reached) => {
-          this.#setTokens(bits, node);
-          mostNeed = Math.max(mostNeed, this.#configurations.need(reached));
-        });
-      }
+      for (const end of ofState.ends) mostNeed = Math.max(mostNeed, this.#walk(after, end, bits));
     }
     const mask = { bits, mostNeed };
     this.#keep(this.#ofConfiguration, configuration, mask);
@@ -80,42 +74,65 @@ export class Masks {
     if (known !== undefined) return known;
     const bits = new Uint32Array(this.#words);
     const ends: number[] = [];
-    let mostNeed = 0;
-    const vocabulary = this.#vocabulary;
-    const configurations = this.#configurations;
-    this.#walk(configurations.ofState(state), 0, (node, reached) => {
-      if (vocabulary.hasToken(node)) {
-        this.#setTokens(bits, node);
-        mostNeed = Math.max(mostNeed, configurations.need(reached));
-      }
-      if (configurations.accepts(reached) && vocabulary.end[node] > node + 1) ends.push(node);
-    });
+    const mostNeed = this.#walk(this.#configurations.ofState(state), 0, bits, Number.POSITIVE_INFINITY, ends);
     const mask = { bits, mostNeed, ends: Int32Array.from(ends) };
     this.#keep(this.#ofState, state, mask);
     return mask;
   }
 
-  /** Visits the nodes below `from` that the grammar allows, beginning in a configuration there. */
-  #walk(configuration: number, from: number, visit: (node: number, reached: number) => void): void {
-    const { byte, depth, end } = this.#vocabulary;
+  /**
+   * Sets the bits of tokens below the node `from` that the grammar allows, beginning in a configuration there, and that need at most
+   * `tokens` more. Returns the most that any of them needs. Appends to `ends` the inner nodes at which the text may end.
+   *
+   * It sees every allowed node of the vocabulary, some 100,000 of them in a string: what is one call in a loop elsewhere is written out.
+   */
+  #walk(
+    configuration: number,
+    from: number,
+    bits: Uint32Array,
+    tokens = Number.POSITIVE_INFINITY,
+    ends?: number[],
+  ): number {
+    const { byte, depth, end, firstToken, tokens: sorted, kinds } = this.#vocabulary;
+    const configurations = this.#configurations;
     const path = this.#path;
     const last = end[from];
+    const { classes, classOfByte } = configurations;
+    let { table } = configurations;
+    let mostNeed = 0;
     path[depth[from]] = configuration;
+    configurations.spend(last - from);
     for (let node = from + 1; node < last; ) {
-      const reached = this.#configurations.next(path[depth[node] - 1], byte[node]);
+      const before = path[depth[node] - 1];
+      let reached = table[before * classes + classOfByte[byte[node]]];
+      if (reached === UNKNOWN) {
+        reached = configurations.next(before, byte[node]);
+        table = configurations.table;
+      }
       if (reached === DEAD) {
         node = end[node];
         continue;
       }
+      // Where all bytes below lead back to here, as in a string, all tokens below are like this one.
+      const isUniform = reached === before && (kinds[node] & ~configurations.loopsOn(reached)) === 0;
+      const next = isUniform ? end[node] : node + 1;
+      if (reached === before) table = configurations.table; // asking for loops may have made it grow
+      const tokensEnd = firstToken[next];
+      if (firstToken[node] < tokensEnd) {
+        const need = configurations.need(reached);
+        if (need <= tokens) {
+          for (let i = firstToken[node]; i < tokensEnd; i++) bits[sorted[i] >> 5] |= 1 << (sorted[i] & 31);
+          if (need > mostNeed) mostNeed = need;
+        }
+      }
+      if (ends !== undefined && end[node] > node + 1 && configurations.accepts(reached)) {
+        // Each node below is an end of its own.
+        for (let inner = node; inner < next; inner++) if (end[inner] > inner + 1) ends.push(inner);
+      }
       path[depth[node]] = reached;
-      visit(node, reached);
-      node++;
+      node = next;
     }
-  }
-
-  #setTokens(bits: Uint32Array, node: number): void {
-    const { firstToken, tokens } = this.#vocabulary;
-    for (let i = firstToken[node]; i < firstToken[node + 1]; i++) bits[tokens[i] >> 5] |= 1 << (tokens[i] & 31);
+    return mostNeed;
   }
 
   #keep<Value>(kept: Map<number, Value>, key: number, value: Value): void {

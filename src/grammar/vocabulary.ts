@@ -11,6 +11,19 @@ export interface TokenBytes {
   readonly offsets: Uint32Array;
 }
 
+/** Kinds of bytes: those that text is mostly made of together, and single ones that grammars tell apart. At most 32. */
+export const BYTES_OF_KIND: readonly (readonly number[])[] = (() => {
+  const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  const codes = (text: string) => Array.from(text, (symbol) => symbol.charCodeAt(0));
+  const kinds = [range(0x30, 0x39), range(0x41, 0x5a), range(0x61, 0x7a), range(0x80, 0xbf), range(0xc0, 0xff)];
+  kinds.push(...[..." \"\\,:{}[]-.'()<>/\n"].map(codes), codes("+*=_#&;|"));
+  const rest = range(0, 0xff).filter((byte) => !kinds.some((kind) => kind.includes(byte)));
+  return [...kinds, rest.filter((byte) => byte < 0x20), rest.filter((byte) => byte >= 0x20)];
+})();
+const KIND_OF_BYTE = Uint8Array.from({ length: 256 }, (_, byte) =>
+  BYTES_OF_KIND.findIndex((kind) => kind.includes(byte)),
+);
+
 /** Tokens sorted by their bytes, and the tree of those bytes. Node 0 is its root: no bytes yet. */
 export class Vocabulary {
   /** How many tokens there are, those without bytes included. */
@@ -25,6 +38,10 @@ export class Vocabulary {
   /** The tokens of node n are tokens[firstToken[n] .. firstToken[n + 1]); several may have the same bytes. */
   readonly firstToken: Int32Array;
   readonly tokens: Int32Array;
+  /** The kinds of all bytes below a node, and of its own: bit k for kind k. */
+  readonly kinds: Int32Array;
+  /** Bytes of the longest token. */
+  readonly longest: number;
   readonly #text: TokenBytes;
   /** The child of the root for each byte, 0: none. */
   readonly #roots = new Int32Array(256);
@@ -57,6 +74,20 @@ export class Vocabulary {
       }
     });
     for (let child = 1; child < nodes; child = this.end[child]) this.#roots[this.byte[child]] = child;
+    this.longest = this.depth.reduce((most, depth) => Math.max(most, depth), 0);
+    this.kinds = Int32Array.from(this.byte, (byte) => 1 << KIND_OF_BYTE[byte]);
+    this.#gatherKinds();
+  }
+
+  /** What a node begins, its parent begins. */
+  #gatherKinds(): void {
+    const path = new Int32Array(this.longest + 1);
+    const parent = new Int32Array(this.nodes);
+    for (let node = 1; node < this.nodes; node++) {
+      parent[node] = path[this.depth[node] - 1];
+      path[this.depth[node]] = node;
+    }
+    for (let node = this.nodes - 1; node > 0; node--) this.kinds[parent[node]] |= this.kinds[node];
   }
 
   /** The node that goes on from `node` with a byte, or 0. */
