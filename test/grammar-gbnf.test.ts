@@ -181,6 +181,7 @@ describe("tokens", () => {
         fc.oneof(
           expressions.map(([e]) => `root ::= ${e}`),
           fc.constant(json),
+          fc.constant(counted),
         ),
         picks,
         (source, stream) => {
@@ -225,6 +226,9 @@ describe("tokens", () => {
     expect(follow(deep, vocabulary).shortest).toBe(4);
   });
 });
+
+/** Counted repetitions, of which the ends can be reached within a token. */
+const counted = String.raw`root ::= "{\"" ([^"\\] | "\\" ["n]){0,9} "\"" ([a-cé] | "☃🦙"){2,12} ("12" | "," root)?`;
 
 /** Every opened bracket is a debt. */
 const deep = `root ::= "ab" list "ab"\nlist ::= "[" list list "]" | "(" "x"* ")" | "[" list "]" "yyyyyy"`;

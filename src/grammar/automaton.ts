@@ -26,6 +26,12 @@ export interface Automaton {
   readonly edgeTarget: Int32Array;
   /** 1: the rule may end here. */
   readonly final: Uint8Array;
+  /**
+   * Where a repetition is counted, the state of the same repetition without end, -1 elsewhere; and how often it may still come: texts of
+   * no more bytes go on alike from both.
+   */
+  readonly endlessTwin: Int32Array;
+  readonly repetitionsLeft: Int32Array;
   /** Bytes that no edge tells apart have the same class. */
   readonly classOfByte: Uint8Array;
   /** A byte of each class. */
@@ -38,6 +44,8 @@ const MOST_PARTS = 2 ** 20;
 /** A rule without loops of up to so many parts is written out where it is called: tokens then seldom cross its border. */
 const INLINE_PARTS = 48;
 const INLINE_DEPTH = 16;
+/** Counts from which a repetition gets an endless twin. */
+const TWIN_COUNT = 8;
 
 /** The automaton of a grammar, and how its rules are called. @throws GrammarError GRAMMAR_TOO_LARGE */
 export function buildAutomaton(grammar: Grammar): { automaton: Automaton; ruleNames: readonly string[] } {
@@ -52,6 +60,7 @@ class Builder {
   readonly #inlineParts = new Map<string, number>();
   readonly #edges: { readonly kind: number; readonly data: number; target: number }[][] = [];
   readonly #final: boolean[] = [];
+  readonly #twins: { readonly state: number; readonly twin: number; readonly left: number }[] = [];
   #parts = 0;
   #inlineDepth = 0;
 
@@ -166,12 +175,41 @@ class Builder {
     }
     if (most === least) return at;
     const end = this.#state();
+    let twin: number | undefined;
+    if (most - least >= TWIN_COUNT && this.#readsBytes(item)) {
+      twin = this.#state();
+      this.#edge(this.#add(item, twin), EDGE_EMPTY, 0, twin);
+      this.#edge(twin, EDGE_EMPTY, 0, end);
+    }
     for (let i = least; i < most; i++) {
+      if (twin !== undefined) this.#twins.push({ state: at, twin, left: most - i });
       this.#edge(at, EDGE_EMPTY, 0, end);
       at = this.#add(item, at);
     }
     this.#edge(at, EDGE_EMPTY, 0, end);
     return end;
+  }
+
+  /** Whether every text of an expression has a byte; false where that takes more than a look. */
+  #readsBytes(expression: Expression): boolean {
+    switch (expression.kind) {
+      case "literal":
+      case "set":
+        return true;
+      case "sequence":
+        return expression.items.some((item) => this.#readsBytes(item));
+      case "alternatives":
+        return expression.items.every((item) => this.#readsBytes(item));
+      case "repeat":
+        return expression.least > 0 && this.#readsBytes(expression.item);
+      case "rule": // one that is written out here calls no more than a few others
+        return (
+          this.#inlineCost(expression.name) <= INLINE_PARTS &&
+          this.#readsBytes(this.#grammar.rules.get(expression.name)!)
+        );
+      case "members":
+        return false;
+    }
   }
 
   /** Two states between members: nothing has come yet, and something has, so that a separator goes first. */
@@ -254,6 +292,12 @@ class Builder {
     const edges = this.#edges.flat();
     const firstEdge = new Int32Array(this.#edges.length + 1);
     for (const [state, { length }] of this.#edges.entries()) firstEdge[state + 1] = firstEdge[state] + length;
+    const endlessTwin = new Int32Array(this.#edges.length).fill(-1);
+    const repetitionsLeft = new Int32Array(this.#edges.length);
+    for (const { state, twin, left } of this.#twins) {
+      endlessTwin[state] = twin;
+      repetitionsLeft[state] = left;
+    }
     // A class begins where some range begins or has just ended.
     const begins = new Uint8Array(257);
     begins[0] = 1;
@@ -271,6 +315,8 @@ class Builder {
       edgeData: Int32Array.from(edges, ({ data }) => data),
       edgeTarget: Int32Array.from(edges, ({ target }) => target),
       final: Uint8Array.from(this.#final, Number),
+      endlessTwin,
+      repetitionsLeft,
       classOfByte,
       byteOfClass: Uint8Array.from(byteOfClass),
     };

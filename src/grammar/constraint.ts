@@ -54,7 +54,7 @@ export class VocabularyGrammar {
 
   #newTables(): Tables {
     const configurations = new Configurations(this.#automaton, this.#needs);
-    return { configurations, masks: new Masks(this.#vocabulary, configurations) };
+    return { configurations, masks: new Masks(this.#automaton, this.#vocabulary, configurations) };
   }
 }
 

@@ -5,6 +5,7 @@
 //   in a string         any text; and what ends the string, goes on ...
 //   its rule ends at    the nodes  "   ."   ?"  ...     ... with the bytes after them:   ",   "}   .",
 
+import type { Automaton } from "./automaton.js";
 import type { Configurations } from "./configurations.js";
 import { DEAD, UNKNOWN } from "./configurations.js";
 import type { Vocabulary } from "./vocabulary.js";
@@ -22,10 +23,20 @@ interface StateMask extends Mask {
   readonly ends: Int32Array;
 }
 
+interface WalkOptions {
+  /** Only tokens that need at most so many more to the end. */
+  readonly tokens?: number;
+  /** Only nodes that some token of more bytes than this begins with. */
+  readonly shorter?: number;
+  /** Where the inner nodes go at which the text may end. */
+  readonly ends?: number[];
+}
+
 /** Bytes of bits that are kept, of states and of configurations each. */
 const KEPT_BYTES = 2 ** 24;
 
 export class Masks {
+  readonly #automaton: Automaton;
   readonly #vocabulary: Vocabulary;
   readonly #configurations: Configurations;
   readonly #words: number;
@@ -34,7 +45,8 @@ export class Masks {
   /** The configuration at each depth of the walk. */
   readonly #path: Int32Array;
 
-  constructor(vocabulary: Vocabulary, configurations: Configurations) {
+  constructor(automaton: Automaton, vocabulary: Vocabulary, configurations: Configurations) {
+    this.#automaton = automaton;
     this.#vocabulary = vocabulary;
     this.#configurations = configurations;
     this.#words = Math.ceil(vocabulary.size / 32);
@@ -47,7 +59,7 @@ export class Masks {
     const mask = this.#maskOf(configuration);
     if (mask.mostNeed <= tokens) return mask.bits;
     const bits = new Uint32Array(this.#words);
-    this.#walk(configuration, 0, bits, tokens);
+    this.#walk(configuration, 0, bits, { tokens });
     return bits;
   }
 
@@ -72,17 +84,37 @@ export class Masks {
   #maskOfState(state: number): StateMask {
     const known = this.#ofState.get(state);
     if (known !== undefined) return known;
-    const bits = new Uint32Array(this.#words);
-    const ends: number[] = [];
-    const mostNeed = this.#walk(this.#configurations.ofState(state), 0, bits, Number.POSITIVE_INFINITY, ends);
-    const mask = { bits, mostNeed, ends: Int32Array.from(ends) };
+    const twin = this.#automaton.endlessTwin[state];
+    const mask = twin >= 0 ? this.#likeTwin(state, twin) : this.#maskFrom(state, new Uint32Array(this.#words), 0);
     this.#keep(this.#ofState, state, mask);
     return mask;
   }
 
+  /** In a counted repetition: tokens of no more bytes than it may still have repetitions are its twin's; the others are tried. */
+  #likeTwin(state: number, twin: number): StateMask {
+    const { depth, longest, tokensLongerThan } = this.#vocabulary;
+    const left = this.#automaton.repetitionsLeft[state];
+    const endless = this.#maskOfState(twin);
+    if (left >= longest) return endless;
+    const bits = endless.bits.slice();
+    for (const token of tokensLongerThan(left)) bits[token >> 5] &= ~(1 << (token & 31));
+    const tried = this.#maskFrom(state, bits, left);
+    const mostNeed = Math.max(endless.mostNeed, tried.mostNeed);
+    const ends = endless.ends.filter((node) => depth[node] <= left);
+    const more = tried.ends.filter((node) => depth[node] > left);
+    return { bits, mostNeed, ends: Int32Array.from([...ends, ...more]) };
+  }
+
+  /** The mask of a state alone, into `bits`: of all tokens that begin as one of more than `shorter` bytes does. */
+  #maskFrom(state: number, bits: Uint32Array, shorter: number): StateMask {
+    const ends: number[] = [];
+    const mostNeed = this.#walk(this.#configurations.ofState(state), 0, bits, { shorter, ends });
+    return { bits, mostNeed, ends: Int32Array.from(ends) };
+  }
+
   /**
-   * Sets the bits of tokens below the node `from` that the grammar allows, beginning in a configuration there, and that need at most
-   * `tokens` more. Returns the most that any of them needs. Appends to `ends` the inner nodes at which the text may end.
+   * Sets the bits of tokens below the node `from` that the grammar allows, beginning in a configuration there. Returns the most tokens
+   * that any of them needs to the end.
    *
    * It sees every allowed node of the vocabulary, some 100,000 of them in a string: what is one call in a loop elsewhere is written out.
    */
@@ -90,10 +122,9 @@ export class Masks {
     configuration: number,
     from: number,
     bits: Uint32Array,
-    tokens = Number.POSITIVE_INFINITY,
-    ends?: number[],
+    { tokens = Number.POSITIVE_INFINITY, shorter = 0, ends }: WalkOptions = {},
   ): number {
-    const { byte, depth, end, firstToken, tokens: sorted, kinds } = this.#vocabulary;
+    const { byte, depth, end, firstToken, tokens: sorted, kinds, longestBelow } = this.#vocabulary;
     const configurations = this.#configurations;
     const path = this.#path;
     const last = end[from];
@@ -103,6 +134,10 @@ export class Masks {
     path[depth[from]] = configuration;
     configurations.spend(last - from);
     for (let node = from + 1; node < last; ) {
+      if (longestBelow[node] <= shorter) {
+        node = end[node];
+        continue;
+      }
       const before = path[depth[node] - 1];
       let reached = table[before * classes + classOfByte[byte[node]]];
       if (reached === UNKNOWN) {

@@ -42,7 +42,10 @@ export class Vocabulary {
   readonly kinds: Int32Array;
   /** Bytes of the longest token. */
   readonly longest: number;
+  /** Bytes of the longest token that begins with a node. */
+  readonly longestBelow: Uint16Array;
   readonly #text: TokenBytes;
+  readonly #longer = new Map<number, Int32Array>();
   /** The child of the root for each byte, 0: none. */
   readonly #roots = new Int32Array(256);
 
@@ -76,18 +79,22 @@ export class Vocabulary {
     for (let child = 1; child < nodes; child = this.end[child]) this.#roots[this.byte[child]] = child;
     this.longest = this.depth.reduce((most, depth) => Math.max(most, depth), 0);
     this.kinds = Int32Array.from(this.byte, (byte) => 1 << KIND_OF_BYTE[byte]);
-    this.#gatherKinds();
+    this.longestBelow = this.depth.slice();
+    this.#gatherFromBelow();
   }
 
   /** What a node begins, its parent begins. */
-  #gatherKinds(): void {
+  #gatherFromBelow(): void {
     const path = new Int32Array(this.longest + 1);
     const parent = new Int32Array(this.nodes);
     for (let node = 1; node < this.nodes; node++) {
       parent[node] = path[this.depth[node] - 1];
       path[this.depth[node]] = node;
     }
-    for (let node = this.nodes - 1; node > 0; node--) this.kinds[parent[node]] |= this.kinds[node];
+    for (let node = this.nodes - 1; node > 0; node--) {
+      this.kinds[parent[node]] |= this.kinds[node];
+      this.longestBelow[parent[node]] = Math.max(this.longestBelow[parent[node]], this.longestBelow[node]);
+    }
   }
 
   /** The node that goes on from `node` with a byte, or 0. */
@@ -101,6 +108,16 @@ export class Vocabulary {
   hasToken(node: number): boolean {
     return this.firstToken[node + 1] > this.firstToken[node];
   }
+
+  /** The tokens of more bytes than `bytes`. */
+  readonly tokensLongerThan = (bytes: number): Int32Array => {
+    const known = this.#longer.get(bytes);
+    if (known !== undefined) return known;
+    const { offsets } = this.#text;
+    const longer = this.tokens.filter((token) => offsets[token + 1] - offsets[token] > bytes);
+    this.#longer.set(bytes, longer);
+    return longer;
+  };
 
   /** The bytes of a token: a view. */
   bytesOf(token: number): Uint8Array {

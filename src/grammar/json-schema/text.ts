@@ -56,7 +56,7 @@ function codeUnit(): Expression {
   const notD = set(["09", "ac", "ef", "AC", "EF"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
   const d = set(["dd", "DD"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
   const below8 = set([[0x30, 0x37]]);
-  return alternatives(sequence(notD, digit, digit, digit), sequence(d, below8, digit, digit));
+  return sequence(alternatives(sequence(notD, digit), sequence(d, below8)), digit, digit);
 }
 
 /** A string of `least` to `most` characters. */
