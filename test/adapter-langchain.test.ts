@@ -115,6 +115,8 @@ describe("ChatCria", () => {
     expect(await codeOf(chat.invoke([new ToolMessage({ content: "7", tool_call_id: "1" })]))).toBe(
       "UNSUPPORTED_CONTENT",
     );
+    const call = new AIMessage({ content: "", tool_calls: [{ name: "weather", args: {} }] });
+    expect(await codeOf(chat.invoke([call]))).toBe("UNSUPPORTED_TOOLS");
     expect(await codeOf(chat.invoke(question, { tools: [] } as object))).toBe("UNSUPPORTED_TOOLS");
     expect(await codeOf(chat.invoke(question, { options: { heat: 1 } as object }))).toBe("INVALID_OPTION");
     expect(await codeOf(chat.invoke("x ".repeat(600)))).toBe("CONTEXT_FULL");

@@ -1,6 +1,6 @@
 // LangChain's messages as the messages that chat templates take.
 
-import type { BaseMessage, MessageContent } from "@langchain/core/messages";
+import { AIMessage, type BaseMessage, type MessageContent } from "@langchain/core/messages";
 import { type ChatMessage, UnsupportedError } from "../../index.js";
 
 const roles: Readonly<Record<string, string>> = { human: "user", ai: "assistant", system: "system" };
@@ -25,6 +25,12 @@ export function textOf(content: MessageContent): string {
 }
 
 function roleOf(message: BaseMessage): string {
+  if (AIMessage.isInstance(message) && (message.tool_calls?.length ?? 0) > 0) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_TOOLS",
+      "a message of the assistant has tool calls, which are not supported",
+    );
+  }
   // A ChatMessage names its role itself.
   const role = "role" in message ? String(message.role) : roles[message.type];
   if (role !== undefined) return role;
