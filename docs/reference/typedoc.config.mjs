@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 const kernels = readFileSync(new URL("../../src/machine/kernels.ts", import.meta.url), "utf8");
-const kernelNames = [...kernels.matchAll(/^ {2}(\w+)\(/gm)].map(([, name]) => name);
+const kernelNames = [...kernels.matchAll(/(?<!\*\/)\n {2}(\w+)\(/g)].map(([, name]) => name);
 
 export default {
   name: "cria",
