@@ -82,7 +82,8 @@ export class EmbedJob extends Job {
   protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
     const { vectors, first, pooling } = this.#request;
     // Not before: thousands of texts may wait.
-    const sums = (this.#sums ??= new Float64Array(pooling === "mean" ? this.#dim : 0));
+    this.#sums ??= new Float64Array(pooling === "mean" ? this.#dim : 0);
+    const sums = this.#sums;
     for (let i = 0; i < run.hidden.length; i++) {
       const hidden = results.hidden(i);
       if (pooling !== "mean") vectors.set(first + (pooling === "none" ? this.#evaluated + i : 0), hidden);

@@ -2,7 +2,7 @@
 // again. Of each weight a sample is taken, which holds every norm and bias and some rows of every matrix: a model that was trained on has
 // other bytes in all of them. The packed layout belongs to it: keys and values of other kernels have other roundings.
 
-import type { Blueprint } from "../model/run.js";
+import type { Blueprint } from "../model/blueprint.js";
 
 /** Bytes of a weight that are taken, in slices at even distances. */
 const SLICES = 16;

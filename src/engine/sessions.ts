@@ -2,7 +2,7 @@
 
 import { PAGE } from "#abi";
 import { CriaError, SessionError } from "../errors.js";
-import type { Blueprint } from "../model/run.js";
+import type { Blueprint } from "../model/blueprint.js";
 import type { LeaderClient } from "./client.js";
 import { modelDigest } from "./model-digest.js";
 import {
