@@ -3,7 +3,7 @@
 import { TemplateError } from "../errors.js";
 import { printable } from "../printable.js";
 import { workerStart } from "../worker-handle.js";
-import type { TemplateInput } from "./jinja/render.js";
+import { renderTemplate, type TemplateInput } from "./jinja/render.js";
 import { tokenBreakers } from "./sequence-breakers.js";
 import { tokenizerTables } from "./tables.js";
 import { toFailure } from "./text-failures.js";
@@ -19,11 +19,7 @@ const tokenizers = new Map<number, Tokenizer>();
 
 type Result = TextJobs[TextJobName]["result"];
 
-const work: {
-  readonly [Name in TextJobName]: (
-    given: TextJobs[Name]["given"],
-  ) => TextJobs[Name]["result"] | Promise<TextJobs[Name]["result"]>;
-} = {
+const work: { readonly [Name in TextJobName]: (given: TextJobs[Name]["given"]) => TextJobs[Name]["result"] } = {
   render,
   tables: (metadata) => tokenizerTables(new Map(metadata), (bytes) => new SharedArrayBuffer(bytes)),
   encode: ({ tokenizer, text }) => tokenizerOf(tokenizer).encode(text),
@@ -32,12 +28,12 @@ const work: {
 };
 
 const { port } = await workerStart();
-port.onMessage(async (message) => port.postMessage(await answerTo(message as TextJob)));
+port.onMessage((message) => port.postMessage(answerTo(message as TextJob)));
 port.postMessage({ type: "ready" } satisfies TextAnswer);
 
-async function answerTo({ name, given }: TextJob): Promise<TextAnswer> {
+function answerTo({ name, given }: TextJob): TextAnswer {
   try {
-    return { type: "done", result: await (work[name] as (given: unknown) => Result | Promise<Result>)(given) };
+    return { type: "done", result: (work[name] as (given: unknown) => Result)(given) };
   } catch (error) {
     return { type: "failed", failure: toFailure(error) };
   }
@@ -51,9 +47,7 @@ function tokenizerOf({ key, tables }: KeyedTables): Tokenizer {
   return tokenizer;
 }
 
-async function render(input: TemplateInput): Promise<Rendered> {
-  // Most files of this worker are those of Jinja, and a model's tables need none of them.
-  const { renderTemplate } = await import("./jinja/render.js");
+function render(input: TemplateInput): Rendered {
   try {
     const { text, marks } = renderTemplate(input);
     return { text, marks };
