@@ -1,7 +1,7 @@
 // cria/ai-sdk under the real AI SDK: what its users call, on the demo model.
 
 import { fileURLToPath } from "node:url";
-import { embed, embedMany, generateText, jsonSchema, streamText, tool } from "ai";
+import { embed, embedMany, generateObject, generateText, jsonSchema, Output, streamText, tool } from "ai";
 import { ContextError, CriaError, loadModel, type Model, UnsupportedError } from "cria";
 import { criaEmbeddingModel, criaLanguageModel } from "cria/ai-sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -170,6 +170,35 @@ describe("streamText", () => {
     }
     const { usage } = await generateText({ model: language, prompt: question, maxOutputTokens: 3 });
     expect(usage.outputTokens).toBeGreaterThan(0);
+  });
+});
+
+describe("structured output", () => {
+  const schema = jsonSchema<{ name: string; age: number }>({
+    type: "object",
+    properties: { name: { type: "string", maxLength: 12 }, age: { type: "integer", minimum: 0, maximum: 99 } },
+    required: ["name", "age"],
+    additionalProperties: false,
+  });
+  const settings = { prompt: "Who lives in the forest?", seed: 3, temperature: 1.2, maxOutputTokens: 80 };
+
+  it("is an object of the schema, whole and streamed", async () => {
+    const { object } = await generateObject({ model: language, schema, ...settings });
+    expect(object).toEqual({ name: expect.any(String), age: expect.any(Number) });
+    const { output } = await generateText({ model: language, output: Output.object({ schema }), ...settings });
+    expect(output).toEqual(object);
+    const streamed = streamText({ model: language, output: Output.object({ schema }), ...settings });
+    let last: unknown;
+    for await (const partial of streamed.partialOutputStream) last = partial;
+    expect(last).toEqual(object);
+  });
+
+  it("is any JSON without a schema, and refused with one that cannot be kept", async () => {
+    const { object } = await generateObject({ model: language, output: "no-schema", ...settings });
+    expect(object).toBeDefined();
+    const odd = jsonSchema({ type: "object", propertyNames: { pattern: "^a" } });
+    const refused = generateObject({ model: language, schema: odd, ...settings });
+    await expect(refused).rejects.toMatchObject({ code: "UNSUPPORTED_SCHEMA" });
   });
 });
 

@@ -15,6 +15,7 @@ import { ChatPromptTemplate } from "@langchain/core/prompts";
 import { loadModel, type Model } from "cria";
 import { ChatCria, CriaEmbeddings } from "cria/langchain";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 
 const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 const question = "What is 3 + 4?";
@@ -107,6 +108,20 @@ describe("ChatCria", () => {
     expect(short.usage_metadata!.output_tokens).toBe(3);
     expect((await chat.invoke(question, { stop: ["="] })).text).toBe(whole.text.slice(0, whole.text.indexOf("=")));
     expect(await chat.getNumTokens(question)).toBe(model.tokenizer.encode(question, { bos: false }).length);
+  });
+
+  it("gives objects of a schema, of JSON Schema or of zod, with the message if wanted", async () => {
+    const warm = new ChatCria({ model, options: { temperature: 1.2, maxTokens: 80, seed: 3 } });
+    const age = { type: "integer", minimum: 0, maximum: 99 };
+    const schema = { type: "object", properties: { age }, required: ["age"], additionalProperties: false };
+    const plain = await warm.withStructuredOutput(schema).invoke(question);
+    expect(plain).toEqual({ age: expect.any(Number) });
+    const person = z.object({ age: z.number().int().min(0).max(99) });
+    expect(await warm.withStructuredOutput(person).invoke(question)).toEqual(plain);
+    const both = await warm.withStructuredOutput(person, { includeRaw: true }).invoke(question);
+    expect(both.parsed).toEqual(plain);
+    expect(JSON.parse(both.raw.text)).toEqual(plain);
+    expect(() => warm.withStructuredOutput(schema, { method: "jsonMode" })).toThrow('"jsonMode"');
   });
 
   it("refuses what it cannot do, by name", async () => {

@@ -115,6 +115,25 @@ describe("chat.completions", () => {
     expect(streamed).toEqual(content);
   });
 
+  it("gives JSON, any object or one of a schema", async () => {
+    const warm = { ...request, temperature: 1.2, seed: 3, max_completion_tokens: 80 };
+    const schema = {
+      type: "object",
+      properties: { name: { type: "string", maxLength: 12 }, age: { type: "integer", minimum: 0, maximum: 99 } },
+      required: ["name", "age"],
+      additionalProperties: false,
+    };
+    const { choices } = await client.chat.completions.parse({
+      ...warm,
+      response_format: { type: "json_schema", json_schema: { name: "person", schema, strict: true } },
+    });
+    expect(choices[0]!.message.parsed).toEqual({ name: expect.any(String), age: expect.any(Number) });
+    const any = await client.chat.completions.create({ ...warm, response_format: { type: "json_object" } });
+    expect(JSON.parse(any.choices[0]!.message.content!)).toBeTypeOf("object");
+    const text = await client.chat.completions.create({ ...request, response_format: { type: "text" } });
+    expect(text.choices[0]!.message.content).toBe((await model.completeChat([user], own)).text);
+  });
+
   it("ends when it is aborted, or left early, and the model is free again", async () => {
     const controller = new AbortController();
     const long = { model: "demo", messages: [user], logit_bias: endless() };
@@ -211,7 +230,8 @@ describe("what is refused", () => {
 
   it.each([
     ["tools", { tools: [{ type: "function", function: { name: "weather" } }] }],
-    ["response_format", { response_format: { type: "json_object" } }],
+    ["response_format.type", { response_format: { type: "xml" } }],
+    ["response_format.json_schema.schema", { response_format: { type: "json_schema", json_schema: { name: "x" } } }],
     ["n", { n: 2 }],
     ["heat", { heat: 1 }],
     ["stream_options", { stream_options: { include_usage: true } }],

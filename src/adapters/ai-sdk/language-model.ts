@@ -13,6 +13,7 @@ import {
   type GeneratedPart,
   type GenerateOptions,
   type GenerationSummary,
+  type JsonSchema,
   type Model,
   UnsupportedError,
 } from "../../index.js";
@@ -22,7 +23,7 @@ import { chatMessages } from "./prompt.js";
  * A model as a language model of the AI SDK. Prompts go through the file's chat template. cria's other sampling options go into
  * `providerOptions: { cria: { minP: 0.1 } }`; seed and timings come back in `providerMetadata.cria`.
  *
- * Calls reject with UnsupportedError for files, tools and JSON, and with what `model.generateChat` throws.
+ * Calls reject with UnsupportedError for files and tools, and with what `model.generateChat` throws.
  */
 export function criaLanguageModel(model: Model): LanguageModelV3 {
   return {
@@ -51,9 +52,7 @@ export function criaLanguageModel(model: Model): LanguageModelV3 {
 }
 
 function generateOptions(options: LanguageModelV3CallOptions): GenerateOptions {
-  if (options.responseFormat?.type === "json") {
-    throw new UnsupportedError("UNSUPPORTED_RESPONSE_FORMAT", "the response format is json; supported: text");
-  }
+  const { responseFormat: format } = options;
   if (options.tools !== undefined && options.tools.length > 0) {
     throw new UnsupportedError("UNSUPPORTED_TOOLS", `tools are not supported; there are ${options.tools.length}`);
   }
@@ -67,6 +66,8 @@ function generateOptions(options: LanguageModelV3CallOptions): GenerateOptions {
     seed: options.seed,
     stop: options.stopSequences,
     signal: options.abortSignal,
+    // Without a schema any JSON will do.
+    jsonSchema: format?.type === "json" ? ((format.schema as JsonSchema | undefined) ?? true) : undefined,
   };
   const given = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
   return { ...options.providerOptions?.["cria"], ...given };

@@ -1,14 +1,29 @@
 // The chat model: invoke, stream, batch and what is built on them.
 
 import type { CallbackManagerForLLMRun } from "@langchain/core/callbacks/manager";
+import type { BaseLanguageModelInput, StructuredOutputMethodOptions } from "@langchain/core/language_models/base";
 import {
   BaseChatModel,
   type BaseChatModelCallOptions,
   type BaseChatModelParams,
 } from "@langchain/core/language_models/chat_models";
+import {
+  assembleStructuredOutputPipeline,
+  createContentParser,
+} from "@langchain/core/language_models/structured_output";
 import { AIMessage, AIMessageChunk, type BaseMessage, type MessageContent } from "@langchain/core/messages";
 import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
-import { type GenerateOptions, type GenerationSummary, type Model, UnsupportedError } from "../../index.js";
+import type { Runnable } from "@langchain/core/runnables";
+import { toJsonSchema } from "@langchain/core/utils/json_schema";
+import type { SerializableSchema } from "@langchain/core/utils/standard_schema";
+import type { InteropZodType } from "@langchain/core/utils/types";
+import {
+  type GenerateOptions,
+  type GenerationSummary,
+  type JsonSchema,
+  type Model,
+  UnsupportedError,
+} from "../../index.js";
 import { chatMessages, textOf } from "./messages.js";
 
 /** What `ChatCria` is made of. */
@@ -23,7 +38,15 @@ export interface ChatCriaFields extends BaseChatModelParams {
 export interface ChatCriaCallOptions extends BaseChatModelCallOptions {
   /** How to generate: these go before those of the model. */
   readonly options?: GenerateOptions;
+  /** The answer is JSON that this schema finds valid. */
+  readonly jsonSchema?: JsonSchema;
 }
+
+/** A schema as LangChain takes it: of zod, of another library that can write it as JSON Schema, or JSON Schema. */
+type OutputSchema<Output extends object> =
+  | SerializableSchema<Output>
+  | InteropZodType<Output>
+  | Record<string, unknown>;
 
 /**
  * A model as LangChain's chat model. Messages go through the file's chat template.
@@ -59,6 +82,32 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
     return this.#model.tokenizer.encode(textOf(content), { bos: false }).length;
   }
 
+  /**
+   * A chat model whose answers are objects that a schema finds valid. What the model says is held to the schema token by token; tell it
+   * in the prompt what you want all the same.
+   *
+   * @throws UnsupportedError for a `method` other than "jsonSchema"
+   */
+  override withStructuredOutput<Output extends object>(
+    schema: OutputSchema<Output>,
+    config?: StructuredOutputMethodOptions<false>,
+  ): Runnable<BaseLanguageModelInput, Output>;
+  override withStructuredOutput<Output extends object>(
+    schema: OutputSchema<Output>,
+    config?: StructuredOutputMethodOptions<true>,
+  ): Runnable<BaseLanguageModelInput, { raw: BaseMessage; parsed: Output }>;
+  override withStructuredOutput<Output extends object>(
+    schema: OutputSchema<Output>,
+    config: StructuredOutputMethodOptions<boolean> = {},
+  ): Runnable<BaseLanguageModelInput, Output> | Runnable<BaseLanguageModelInput, { raw: BaseMessage; parsed: Output }> {
+    const { method = "jsonSchema", includeRaw, name } = config;
+    if (method !== "jsonSchema") {
+      throw new UnsupportedError("UNSUPPORTED_RESPONSE_FORMAT", `the method is "${method}"; supported: jsonSchema`);
+    }
+    const bound = this.withConfig({ jsonSchema: toJsonSchema(schema) as JsonSchema });
+    return assembleStructuredOutputPipeline(bound, createContentParser<Output>(schema), includeRaw, name);
+  }
+
   /** What LangChain's `invoke` and `generate` call. */
   override async _generate(messages: BaseMessage[], options: this["ParsedCallOptions"]): Promise<ChatResult> {
     const completion = await this.#model.completeChat(chatMessages(messages), this.#generateOptions(options));
@@ -81,11 +130,17 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
     }
   }
 
-  #generateOptions({ options, stop, signal, ...others }: this["ParsedCallOptions"]): GenerateOptions {
+  #generateOptions({ options, stop, signal, jsonSchema, ...others }: this["ParsedCallOptions"]): GenerateOptions {
     if ("tools" in others && others.tools !== undefined) {
       throw new UnsupportedError("UNSUPPORTED_TOOLS", "tools are not supported");
     }
-    return { ...this.#options, ...options, ...(stop && { stop }), ...(signal && { signal }) };
+    return {
+      ...this.#options,
+      ...options,
+      ...(stop && { stop }),
+      ...(signal && { signal }),
+      ...(jsonSchema !== undefined && { jsonSchema }),
+    };
   }
 
   #metadata() {

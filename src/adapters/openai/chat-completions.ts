@@ -5,9 +5,9 @@ import type {
   ChatCompletionChunk,
   ChatCompletionTokenLogprob,
 } from "openai/resources/chat/completions";
-import type { GeneratedLogprob, GenerateOptions, Tokenizer } from "../../index.js";
+import type { GeneratedLogprob, GenerateOptions, JsonSchema, Tokenizer } from "../../index.js";
 import { jsonAnswer, type Service, streamAnswer } from "./answers.js";
-import { type Fields, takeGenerateOptions, takeStreaming } from "./fields.js";
+import { Fields, takeGenerateOptions, takeStreaming } from "./fields.js";
 import { chatMessages } from "./messages.js";
 import { usageOf } from "./usage.js";
 
@@ -21,6 +21,7 @@ export async function chatCompletions(
   const options: GenerateOptions = {
     ...takeGenerateOptions(fields, ["max_completion_tokens", "max_tokens"]),
     ...takeLogprobs(fields),
+    jsonSchema: takeJsonSchema(fields),
     signal,
   };
   const { stream, includeUsage } = takeStreaming(fields);
@@ -70,6 +71,28 @@ function takeLogprobs(fields: Fields): GenerateOptions {
   const top = fields.take("top_logprobs", "number");
   if (!wanted && top !== undefined) throw fields.invalid("top_logprobs", "goes with logprobs");
   return { logprobs: wanted, topLogprobs: top };
+}
+
+/** The schema that `response_format` asks for; undefined: text. */
+function takeJsonSchema(fields: Fields): JsonSchema | undefined {
+  const given = fields.take("response_format", "object");
+  if (given === undefined) return undefined;
+  const format = new Fields(given, "response_format.");
+  const type = format.need("type", "string");
+  let schema: JsonSchema | undefined;
+  if (type === "json_object") schema = { type: "object" };
+  else if (type === "json_schema") {
+    const named = new Fields(format.need("json_schema", "object"), "response_format.json_schema.");
+    schema = named.need("schema", "object");
+    // What the schema is called, and whether it is kept to: it always is.
+    for (const label of ["name", "description"]) named.take(label, "string");
+    named.take("strict", "boolean");
+    named.end();
+  } else if (type !== "text") {
+    throw format.invalid("type", `is "${type}"; supported: text, json_object, json_schema`);
+  }
+  format.end();
+  return schema;
 }
 
 function logprobOf({ top, ...token }: GeneratedLogprob, tokenizer: Tokenizer): ChatCompletionTokenLogprob {
