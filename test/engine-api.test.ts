@@ -227,9 +227,4 @@ describe("sources", () => {
       await other.dispose();
     }
   });
-
-  it("from the network are refused by name", async () => {
-    expect(await codeOf(loadModel("hf:someone/something"))).toBe("UNSUPPORTED_SOURCE");
-    expect(await codeOf(loadModel("https://example.com/model.gguf"))).toBe("UNSUPPORTED_SOURCE");
-  });
 });

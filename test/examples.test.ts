@@ -17,6 +17,7 @@ const outputs: Readonly<Record<string, RegExp[]>> = {
   "batch.mjs": [/^Once there was a fox who .+\n\nOnce there was a bear who .+\n\nOnce there was a llama who /s],
   "chat.mjs": [/^cria: 3 \+ 4 = 7\.\n/m, /^cria: A baby llama is called a cria\.\n/m],
   "generate.mjs": [/^Once upon a time.{100}/, /^80 tokens, \d+ per second\n/m],
+  "json.mjs": [/^\{ name: '.*', age: \d+, likes: \[.*\] \}\n\d+ tokens\n$/s],
   "langchain.mjs": [/^3 \+ 4 = 7\.\n/, vectorLine],
   "openai.mjs": [/^3 \+ 4 = 7\.\n/, vectorLine],
   "sampling.mjs": [/^Once upon a time, there was a .+\nOnce upon a time.+\n$/],
