@@ -12,7 +12,10 @@ const texts = [
 const question = "animals in the woods";
 
 const model = await loadModel(process.argv[2] ?? demoModel);
-const [query, ...documents] = await model.embed([question, ...texts]);
+// Models that were trained for search want words of their own before queries and documents.
+const known = model.info.embedding.family !== undefined;
+const documents = await model.embed(texts, known ? { purpose: "document" } : {});
+const [query] = await model.embed([question], known ? { purpose: "query" } : {});
 
 // Vectors have length 1: their dot product is the cosine of their angle.
 const dot = (a, b) => a.reduce((sum, element, i) => sum + element * b[i], 0);
