@@ -34,8 +34,10 @@ export async function startWorker(
   if (inNode) {
     const { Worker } = await import("node:worker_threads");
     const resourceLimits = heapMegabytes === undefined ? {} : { maxOldGenerationSizeMb: heapMegabytes };
-    // A worker inherits the flags that Node was started with, and refuses this one: `node --input-type=module -e ...`.
-    const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
+    // A worker inherits the flags that Node was started with, and refuses this one: `node --input-type=module -e ...`. Flags that are
+    // named are checked, and those of V8 refused (`--max-old-space-size`), so none are named where all can be inherited.
+    const refused = (flag: string) => flag.startsWith("--input-type");
+    const execArgv = process.execArgv.some(refused) ? process.execArgv.filter((flag) => !refused(flag)) : undefined;
     const worker = new Worker(entry, { name, workerData: data, resourceLimits, execArgv });
     worker.on("message", events.onMessage);
     worker.on("error", events.onError);

@@ -239,11 +239,13 @@ describe("a thousand aborts, of calls of all kinds at any moment,", () => {
       },
     ];
     const latencies: number[] = [];
+    const signals: AbortSignal[] = [];
     const abortAll = async (count: number) => {
       const lanes = Array.from({ length: 10 }, async (_, lane) => {
         for (let i = lane; i < count; i += 10) {
           const controller = new AbortController();
           const { signal } = controller;
+          signals.push(signal);
           let begin = 0;
           setTimeout(
             () => {
@@ -254,10 +256,12 @@ describe("a thousand aborts, of calls of all kinds at any moment,", () => {
           );
           const outcome = await calls[i % calls.length]!(signal).catch((error: unknown) => error);
           if (outcome === reason) latencies.push(performance.now() - begin);
-          expect(getEventListeners(signal, "abort")).toHaveLength(0);
         }
       });
       await Promise.all(lanes);
+      const listeners = () => signals.flatMap((signal) => getEventListeners(signal, "abort"));
+      await expect.poll(listeners, { timeout: 5000 }).toEqual([]);
+      signals.length = 0;
     };
     await abortAll(120);
     collectGarbage();

@@ -26,7 +26,9 @@ type WithoutJob<Request> = Omit<Request, "job" | "abort">;
 /** Each of them, where there is one, aborts a job. */
 type Signals = readonly (AbortSignal | undefined)[];
 
+/** A job that the leader knows. It is pending until the leader has let go of it, even when its caller has been told of an abort. */
 interface Pending {
+  readonly abort: number;
   readonly onToken: ((token: TokenAnswer) => void) | undefined;
   readonly resolve: (ending: Ending) => void;
   readonly reject: (error: unknown) => void;
@@ -63,8 +65,14 @@ export class LeaderClient {
         continue;
       }
       const pending = this.#jobs.get(answer.job);
-      if (answer.type === "token") pending?.onToken?.(answer);
-      else pending?.resolve(answer);
+      if (answer.type === "token") {
+        pending?.onToken?.(answer);
+      } else if (pending !== undefined) {
+        this.#jobs.delete(answer.job);
+        this.#flags.giveBack(pending.abort);
+        if (this.#jobs.size === 0) this.#team?.keepAlive(false);
+        pending.resolve(answer);
+      }
     }
   }
 
@@ -73,6 +81,8 @@ export class LeaderClient {
     this.#ended ??= error;
     this.#ready?.reject(this.#ended);
     for (const pending of this.#jobs.values()) pending.reject(this.#ended);
+    this.#jobs.clear();
+    this.#team?.keepAlive(false);
   }
 
   tell(request: LeaderRequest): void {
@@ -115,7 +125,10 @@ export class LeaderClient {
     return ending.summary;
   }
 
-  /** Runs one job. Rejects with the reason of the signal that aborted it, once the leader has let go of it. */
+  /**
+   * Runs one job. Rejects with the reason of the signal that aborted it: at once, or where it is to be known whether the sequence has
+   * grown, when the leader has let go of it.
+   */
   async #run(
     request:
       | WithoutJob<EvaluateRequest>
@@ -131,13 +144,17 @@ export class LeaderClient {
     };
     throwIfAborted();
     const job = this.#nextJob++;
+    const atOnce = request.type === "generate" || request.type === "embed";
     let abort: number | undefined;
+    let told = false;
+    let rejectAborted: () => void = () => undefined;
     const stopListening = this.#listeners.add(watched, () => {
       if (abort === undefined) {
         this.#flags.stopWaiting(job);
       } else {
         this.#flags.set(abort);
         this.#team?.tell({ type: "abort" } satisfies LeaderRequest);
+        if (atOnce) rejectAborted();
       }
     });
     try {
@@ -145,7 +162,9 @@ export class LeaderClient {
       if (this.#ended !== undefined) throw this.#ended;
       throwIfAborted();
       const ending = await new Promise<Ending>((resolve, reject) => {
-        this.#jobs.set(job, { onToken, resolve, reject });
+        rejectAborted = () => reject(watched.find((signal) => signal.aborted)?.reason);
+        this.#jobs.set(job, { abort: abort!, onToken, resolve, reject });
+        told = true;
         if (this.#jobs.size === 1) this.#team?.keepAlive(true);
         this.#team?.tell({ ...request, job, abort } as LeaderRequest);
       });
@@ -155,11 +174,11 @@ export class LeaderClient {
         throw new Class(ending.code, ending.message);
       }
       return ending;
+    } catch (error) {
+      if (!told && abort !== undefined) this.#flags.giveBack(abort);
+      throw error;
     } finally {
       stopListening();
-      this.#jobs.delete(job);
-      if (abort !== undefined) this.#flags.giveBack(abort);
-      if (this.#jobs.size === 0) this.#team?.keepAlive(false);
     }
   }
 }
