@@ -37,6 +37,7 @@ export type {
 } from "./engine/sampling-options.js";
 export type { Sequence } from "./engine/sequence.js";
 export type { SessionSource } from "./engine/sessions.js";
+export type { Tool, ToolCall, ToolResult } from "./engine/tools.js";
 export type { Pinning } from "./engine/worker-plan.js";
 export {
   ContextError,

@@ -7,6 +7,7 @@ import { type Completion, collect, type GeneratedPart, type GenerateOptions } fr
 import { checkNames } from "./options.js";
 import type { ChatState } from "./session-format.js";
 import { writeSessionFile } from "./sessions.js";
+import { readAnswer, type Tool, type ToolCall, type ToolResult, type ToolSet, toolSetOf } from "./tools.js";
 
 /** How a conversation begins. */
 export interface ChatOptions {
@@ -19,6 +20,8 @@ export interface ChatOptions {
    * most half of it. Default false: `send` then throws ContextError CONTEXT_FULL.
    */
   readonly contextShift?: boolean;
+  /** What the model may ask you to call. */
+  readonly tools?: readonly Tool[];
 }
 
 /**
@@ -30,24 +33,29 @@ export async function chatPrompt(
   template: ChatTemplate,
   text: BackgroundTokenizer,
   messages: readonly ChatMessage[],
+  tools?: readonly unknown[],
 ): Promise<Int32Array> {
   const { tokenizer } = text;
   const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
   const parts = await template.renderParts(messages, {
     bosToken: spelling(tokenizer.bosId),
     eosToken: spelling(tokenizer.eosId),
+    tools,
   });
   return text.encodeParts(parts);
 }
 
 /** What a conversation needs of its model. */
 export interface ChatModel {
+  /** `tokenizer.chat_template` */
+  readonly template: string;
   readonly contextSize: number;
-  /** The ids of a conversation that the assistant is about to answer. */
-  readonly promptOf: (messages: readonly ChatMessage[]) => Promise<Int32Array>;
+  /** The ids of a conversation that the assistant is about to answer, with these tools. */
+  readonly promptOf: (messages: readonly ChatMessage[], tools: ToolSet | undefined) => Promise<Int32Array>;
   readonly generate: (
     prompt: () => Promise<Int32Array>,
     options: GenerateOptions,
+    tools: ToolSet | undefined,
   ) => AsyncGenerator<GeneratedPart, void, undefined>;
   readonly save: (state: ChatState) => Promise<Uint8Array>;
   readonly close: () => void;
@@ -58,12 +66,16 @@ export class Chat {
   readonly #model: ChatModel;
   readonly #contextShift: boolean;
   #messages: readonly ChatMessage[];
+  readonly #givenTools: readonly Tool[] | undefined;
+  readonly #tools: ToolSet | undefined;
   #answering = false;
 
   /** Use `model.chat()`. */
   constructor(model: ChatModel, options: ChatOptions) {
-    checkNames("chat", options, ["system", "messages", "contextShift"]);
+    checkNames("chat", options, ["system", "messages", "contextShift", "tools"]);
     this.#model = model;
+    this.#givenTools = options.tools;
+    this.#tools = options.tools && toolSetOf(options.tools, model.template);
     const system: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
     this.#messages = [...system, ...(options.messages ?? [])];
     this.#contextShift = options.contextShift ?? false;
@@ -80,21 +92,46 @@ export class Chat {
    *
    * @throws TemplateError, and what `model.generate` throws; CriaError CHAT_BUSY while an answer is under way
    */
-  async *send(text: string, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
+  send(text: string, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
+    return this.#answer([{ role: "user", content: text }], options);
+  }
+
+  /** Gives what the calls of the last answer gave, in their order, and streams the answer to that. @throws as `send` does */
+  sendToolResults(
+    results: readonly ToolResult[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
+    const messages = results.map(({ name, content }) => {
+      return { role: "tool", name, content: typeof content === "string" ? content : JSON.stringify(content) };
+    });
+    return this.#answer(messages, options);
+  }
+
+  async *#answer(
+    more: readonly ChatMessage[],
+    options: GenerateOptions,
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#checkIdle();
     this.#answering = true;
     try {
-      let messages: readonly ChatMessage[] = [...this.#messages, { role: "user", content: text }];
+      let messages: readonly ChatMessage[] = [...this.#messages, ...more];
       const prompt = async () => {
         const sent = await this.#prompt(messages, options);
         messages = sent.messages;
         return sent.ids;
       };
+      const isFree = options.grammar === undefined && options.jsonSchema === undefined;
+      const tools = isFree ? this.#tools : undefined;
       let answer = "";
-      for await (const part of this.#model.generate(prompt, options)) {
+      for await (const part of this.#model.generate(prompt, options, tools)) {
         answer += part.text;
-        if (part.done !== undefined) this.#messages = [...messages, { role: "assistant", content: answer }];
-        yield part;
+        if (part.done === undefined) {
+          yield part;
+          continue;
+        }
+        const { content, toolCalls } = tools ? readAnswer(answer, tools.notation) : { content: answer, toolCalls: [] };
+        this.#messages = [...messages, assistantMessage(content, toolCalls)];
+        yield toolCalls.length > 0 ? { ...part, toolCalls } : part;
       }
     } finally {
       this.#answering = false;
@@ -115,7 +152,11 @@ export class Chat {
    */
   async save(path?: string | URL): Promise<Uint8Array> {
     this.#checkIdle();
-    const session = await this.#model.save({ messages: this.messages, contextShift: this.#contextShift });
+    const session = await this.#model.save({
+      messages: this.messages,
+      contextShift: this.#contextShift,
+      tools: this.#givenTools,
+    });
     if (path !== undefined) await writeSessionFile(path, session);
     return session;
   }
@@ -133,13 +174,13 @@ export class Chat {
   /** The conversation as it is sent: shortened, if it must be and may be. */
   async #prompt(messages: readonly ChatMessage[], { maxTokens }: GenerateOptions) {
     const { contextSize, promptOf } = this.#model;
-    let ids = await promptOf(messages);
+    let ids = await promptOf(messages, this.#tools);
     const answer = Math.min(maxTokens ?? contextSize / 4, contextSize / 2);
     if (!this.#contextShift || ids.length + answer <= contextSize) return { messages, ids };
     let shortened = messages;
     for (let less = withoutOldestTurn(messages); less !== undefined; less = withoutOldestTurn(shortened)) {
       shortened = less;
-      ids = await promptOf(shortened);
+      ids = await promptOf(shortened, this.#tools);
       if (ids.length <= contextSize / 2) break;
     }
     return { messages: shortened, ids };
@@ -155,4 +196,10 @@ function withoutOldestTurn(messages: readonly ChatMessage[]): readonly ChatMessa
   const first = messages[0]?.role === "system" ? 1 : 0;
   const next = messages.findIndex(({ role }, i) => i > first && role === "user");
   return next === -1 ? undefined : [...messages.slice(0, first), ...messages.slice(next)];
+}
+
+/** An answer as templates take it. */
+function assistantMessage(content: string, toolCalls: readonly ToolCall[]): ChatMessage {
+  if (toolCalls.length === 0) return { role: "assistant", content };
+  return { role: "assistant", content, tool_calls: toolCalls.map((call) => ({ type: "function", function: call })) };
 }

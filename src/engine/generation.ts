@@ -10,6 +10,7 @@ import { checkInteger, checkNames } from "./options.js";
 import { resolveSampling, samplingOptionNames } from "./resolve-sampling.js";
 import type { SamplingOptions } from "./sampling-options.js";
 import { StopStrings } from "./stop-strings.js";
+import type { ToolCall, ToolSet } from "./tools.js";
 
 /** How to generate: how to sample, and when to stop. */
 export interface GenerateOptions extends SamplingOptions, GrammarOptions {
@@ -40,6 +41,8 @@ export interface GeneratedPart {
   /** One for each token, with the option `logprobs`. */
   readonly logprobs?: readonly GeneratedLogprob[];
   readonly done?: GenerationSummary;
+  /** In the last part of a chat with `tools`: the calls that the answer asks for. */
+  readonly toolCalls?: readonly ToolCall[];
 }
 
 /** "stop": a stop string, or a token that ends a text. "length": maxTokens, or the context is full. */
@@ -77,6 +80,8 @@ export interface Completion extends GenerationSummary {
   readonly text: string;
   readonly tokens: Int32Array;
   readonly logprobs?: readonly GeneratedLogprob[];
+  /** Of a chat with `tools`: the calls that the answer asks for. */
+  readonly toolCalls?: readonly ToolCall[];
 }
 
 /** A whole generation of JSON. */
@@ -95,6 +100,8 @@ export interface GenerationRequest {
   readonly client: LeaderClient;
   readonly text: BackgroundTokenizer;
   readonly grammars: Grammars;
+  /** What the answer may call. */
+  readonly tools?: ToolSet | undefined;
   readonly vocabularySize: number;
   readonly contextSize: number;
   /** The whole prompt; there is room for one more token, at least. */
@@ -117,7 +124,7 @@ export async function* streamGeneration(
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
   const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, UNLIMITED));
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
-  const grammarRequest = await request.grammars.request({ grammar, jsonSchema });
+  const grammarRequest = await request.grammars.request({ grammar, jsonSchema }, request.tools);
   const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
@@ -218,7 +225,9 @@ export async function collect(parts: AsyncIterable<GeneratedPart>): Promise<Comp
     tokens.push(...part.tokens);
     if (part.logprobs !== undefined) logprobs.push(...part.logprobs);
     if (part.done !== undefined) {
-      return { text, tokens: Int32Array.from(tokens), ...part.done, ...(logprobs.length > 0 && { logprobs }) };
+      const { done, toolCalls } = part;
+      const extras = { ...(logprobs.length > 0 && { logprobs }), ...(toolCalls && { toolCalls }) };
+      return { text, tokens: Int32Array.from(tokens), ...done, ...extras };
     }
   }
   throw new CriaError("PROTOCOL", "the generation ended without a summary");

@@ -8,9 +8,11 @@ import {
   type JsonSchema,
   parseGbnf,
   type TokenBytes,
+  toolGrammar,
 } from "../grammar/index.js";
 import type { Tokenizer } from "../tokenizer/index.js";
 import type { GrammarRequest } from "./messages.js";
+import type { ToolSet } from "./tools.js";
 
 /** What the text of a generation must match. */
 export interface GrammarOptions {
@@ -41,14 +43,18 @@ export class Grammars {
   /**
    * What the leader needs to know; undefined: any text will do.
    *
+   * @param tools what may be called, unless the options say what the text must be
    * @throws GrammarError, UnsupportedError, CriaError INVALID_OPTION
    */
-  async request({ grammar, jsonSchema }: GrammarOptions): Promise<GrammarRequest | undefined> {
-    if (grammar === undefined && jsonSchema === undefined) return undefined;
+  async request({ grammar, jsonSchema }: GrammarOptions, tools?: ToolSet): Promise<GrammarRequest | undefined> {
+    if (grammar === undefined && jsonSchema === undefined && tools === undefined) return undefined;
     if (grammar !== undefined && jsonSchema !== undefined) {
       throw new CriaError("INVALID_OPTION", "grammar and jsonSchema: a text can only follow one of them");
     }
-    const compiled = grammar === undefined ? this.#ofSchema(jsonSchema) : this.#ofGbnf(grammar);
+    let compiled: { readonly key: number; readonly automaton: Automaton };
+    if (grammar !== undefined) compiled = this.#ofGbnf(grammar);
+    else if (jsonSchema !== undefined) compiled = this.#ofSchema(jsonSchema);
+    else compiled = this.#ofTools(tools!);
     this.#vocabulary ??= tokenBytesOf(this.#tokenizer);
     return { ...compiled, vocabulary: await this.#vocabulary };
   }
@@ -67,6 +73,11 @@ export class Grammars {
     }
     const schema = text === undefined ? undefined : JSON.parse(text);
     return this.#compiled(`schema ${text}`, () => compileGrammar(grammarOfSchema(schema)));
+  }
+
+  #ofTools({ signatures, notation }: ToolSet) {
+    const source = `tools ${notation} ${JSON.stringify(signatures)}`;
+    return this.#compiled(source, () => compileGrammar(toolGrammar(signatures, notation)));
   }
 
   #compiled(source: string, compile: () => Automaton) {

@@ -23,6 +23,7 @@ import type { Pooling } from "./pooling.js";
 import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./reranking.js";
 import { checkIds, Sequence, type SequenceModel } from "./sequence.js";
 import type { SessionSource, Sessions } from "./sessions.js";
+import type { ToolSet } from "./tools.js";
 
 /** A text, or token ids that are taken as they are. */
 export type Prompt = string | ArrayLike<number>;
@@ -244,12 +245,13 @@ export class Model {
   }
 
   #chatOf(template: ChatTemplate, sequence: number, options: ChatOptions): Chat {
-    const { client, sessions, text, contextSize } = this.#parts;
+    const { client, sessions, text, contextSize, chatTemplate = "" } = this.#parts;
     return new Chat(
       {
+        template: chatTemplate,
         contextSize,
-        promptOf: (messages) => chatPrompt(template, text, messages),
-        generate: (prompt, options) => this.#generate("send", prompt, sequence, options),
+        promptOf: (messages, tools) => chatPrompt(template, text, messages, tools?.described),
+        generate: (prompt, options, tools) => this.#generate("send", prompt, sequence, options, tools),
         save: (state) => sessions.save(sequence, state),
         close: () => client.close(sequence),
       },
@@ -262,6 +264,7 @@ export class Model {
     prompt: () => Promise<Int32Array>,
     sequence: number | undefined,
     options: GenerateOptions,
+    tools?: ToolSet,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
     this.#checkGenerates(call);
@@ -277,7 +280,7 @@ export class Model {
     }
     const vocabularySize = this.info.vocabularySize;
     yield* streamGeneration(
-      { call, client, text, grammars: this.#grammars, vocabularySize, contextSize, ids, sequence },
+      { call, client, text, grammars: this.#grammars, tools, vocabularySize, contextSize, ids, sequence },
       options,
     );
   }

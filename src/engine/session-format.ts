@@ -16,6 +16,7 @@
 import { PAGE } from "#abi";
 import { ContextError, SessionError } from "../errors.js";
 import type { ChatMessage } from "../tokenizer/index.js";
+import type { Tool } from "./tools.js";
 
 const MAGIC = "criasess";
 const VERSION = 1;
@@ -38,6 +39,7 @@ export interface SessionStamp {
 export interface ChatState {
   readonly messages: readonly ChatMessage[];
   readonly contextShift: boolean;
+  readonly tools?: readonly Tool[] | undefined;
 }
 
 interface Description extends SessionStamp {

@@ -6,4 +6,12 @@ export { type Constraint, VocabularyGrammar } from "./constraint.js";
 export { parseGbnf } from "./gbnf.js";
 export { grammarOfSchema } from "./json-schema/compile-schema.js";
 export type { JsonSchema } from "./json-schema/schema.js";
+export {
+  argumentsKey,
+  CALL_BEGIN,
+  CALL_END,
+  type ToolNotation,
+  type ToolSignature,
+  toolGrammar,
+} from "./tool-calls.js";
 export { type TokenBytes, Vocabulary } from "./vocabulary.js";
