@@ -43,7 +43,7 @@ export interface ChatCriaCallOptions extends BaseChatModelCallOptions {
 }
 
 /** A schema as LangChain takes it: of zod, of another library that can write it as JSON Schema, or JSON Schema. */
-type OutputSchema<Output extends object> =
+export type OutputSchema<Output extends object> =
   | SerializableSchema<Output>
   | InteropZodType<Output>
   | Record<string, unknown>;
