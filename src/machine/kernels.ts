@@ -179,22 +179,38 @@ function buildFromEnvironment(): KernelBuild | undefined {
 
 /**
  * Node 20 has relaxed SIMD behind a V8 flag that may be set at run time and is read when a module is compiled. It is process-wide,
- * so it is set only for as long as the compilation takes.
+ * so it is set only for as long as the compilation takes. Another thread that compiles at the same time may clear it in between, so a
+ * module that does not compile is tried again.
  */
 async function compileRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module | undefined> {
-  if (WebAssembly.validate(bytes)) return WebAssembly.compile(bytes);
+  if (WebAssembly.validate(bytes)) {
+    const module = await WebAssembly.compile(bytes).catch(orNoModule);
+    if (module !== undefined) return module;
+  }
   if (typeof process === "undefined" || process.versions?.node === undefined) return undefined;
   const { setFlagsFromString } = await import("node:v8");
-  try {
-    setFlagsFromString("--experimental-wasm-relaxed-simd");
-  } catch {
-    return undefined; // a host that embeds Node without V8's flags: the simd build runs
+  for (let attempt = 0; attempt < FLAG_ATTEMPTS; attempt++) {
+    try {
+      setFlagsFromString("--experimental-wasm-relaxed-simd");
+    } catch {
+      return undefined; // a host that embeds Node without V8's flags: the simd build runs
+    }
+    try {
+      return new WebAssembly.Module(bytes);
+    } catch (error) {
+      orNoModule(error);
+    } finally {
+      setFlagsFromString("--no-experimental-wasm-relaxed-simd");
+    }
   }
-  try {
-    return WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : undefined;
-  } finally {
-    setFlagsFromString("--no-experimental-wasm-relaxed-simd");
-  }
+  return undefined;
+}
+
+const FLAG_ATTEMPTS = 20;
+
+/** A module that this host cannot compile is none; any other failure is one. */
+function orNoModule(error: unknown): undefined {
+  if (!(error instanceof WebAssembly.CompileError)) throw error;
 }
 
 async function readAsset(url: URL): Promise<Uint8Array<ArrayBuffer>> {
