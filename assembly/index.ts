@@ -4,8 +4,9 @@
 
 export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/activations";
-export { attention, attentionScratchBytes, kvTileBytes, storeKv } from "./kernels/attention";
+export { attention, attentionScratchBytes } from "./kernels/attention";
 export { addBias, geGlu, gelu, scale, swiGlu } from "./kernels/elementwise";
+export { kvTileBytes, storeKv } from "./kernels/kv_page";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
 export { layerNorm, rmsNorm } from "./kernels/norm";
 export { peakF32, peakInt16, peakInt8, readBandwidth } from "./kernels/probe";
