@@ -20,6 +20,7 @@ export const ACTIVATION_F32 = 1;
 export const ACTIVATION_Q8_32 = 2;
 export const ACTIVATION_Q8_256 = 3;
 export const ACTIVATION_Q16_32 = 4;
+export const ACTIVATION_CENTRED_Q8_32 = 5;
 
 // Element types of the KV cache.
 export const KV_F32 = 0;

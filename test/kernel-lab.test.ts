@@ -31,7 +31,7 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 // What rounding activations to 8 or 16 bits, or nothing but f32, may cost.
-const matmulBounds = { q8_32: 0.01, q8_256: 0.015, q16_32: 1e-4, f32: 1e-6 } as const;
+const matmulBounds = { q8_32: 0.01, centred_q8_32: 0.01, q8_256: 0.015, q16_32: 1e-4, f32: 1e-6 } as const;
 
 describe.each(builds)("cria/kernels, %s", (build) => {
   it("lists the formats that it multiplies", () => {

@@ -18,20 +18,27 @@
 //     16     32   columns 0..3:    row 0: w0 w1 w2 w3 | row 1 | ... | row 7
 //     48     32   columns 4..7     ...     240  32  columns 28..31
 //
-// Cost for 8 rows by 32 columns: 272 bytes read; streaming 32 loads, 32 dots, 32 additions (vnni: 24 loads, 16 dots). The packed
-// columns are the panel, so decoding is a copy.
+// In vnni, activations are centred (kernels/activations.ts): x = scale * q + middle. So the middle is multiplied by the sum of a row's weights,
+// d * (w0 + ... + w31), which stands where other formats have a minimum.
+//
+// Cost for 8 rows by 32 columns: 272 bytes read; streaming 32 loads, 32 dots, 32 additions (vnni: 24 loads, 32 dots, half of them for the
+// sums of the weights). The packed columns are the panel, so decoding is a copy.
 
-import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
+import { ACTIVATION_CENTRED_Q8_32, ACTIVATION_Q16_32 } from "../abi";
 import { Columns, dotAdd, startSums, WIDE_SUMS, X_BYTES } from "../dot";
-import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken } from "../lanes";
-import { PANEL_Q16_32_SCALE, PANEL_Q8_32_SCALE } from "./panel";
+import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, madd, neverTaken } from "../lanes";
+import { PANEL_Q16_32_SCALE, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ16_32, leaveQ8_32, leaveTokenQ16_32, leaveTokenQ8_32 } from "./sums";
 import { Search } from "./search";
+
+// -128 for each of 32 columns: the start of the sum of weights to which 128 was added.
+// @ts-ignore: decorator
+@inline const SUM_OF_ZEROS: i32 = -4096;
 
 @unmanaged
 export class Q8_0 {
   // @ts-ignore: decorator
-  @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_Q8_32 : ACTIVATION_Q16_32; }
+  @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_CENTRED_Q8_32 : ACTIVATION_Q16_32; }
   // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
   // @ts-ignore: decorator
@@ -39,7 +46,7 @@ export class Q8_0 {
   // @ts-ignore: decorator
   @inline get zero(): i32 { return 128; }
   // @ts-ignore: decorator
-  @inline get hasMinimum(): bool { return false; }
+  @inline get hasMinimum(): bool { return WIDE_SUMS; }
   // @ts-ignore: decorator
   @inline get streamTokens(): i32 { return 16; }
   /** The largest magnitude that `quantize` takes. */
@@ -98,13 +105,32 @@ export class Q8_0 {
   // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
-    const scale = WIDE_SUMS ? PANEL_Q8_32_SCALE : PANEL_Q16_32_SCALE;
-    for (let i: usize = 0; i < 256; i += 16) v128.store(panel + i, v128.load(group + i, 16));
-    v128.store(panel + scale, halvesToFloats(v128.load16x4_s(group)));
-    v128.store(panel + scale, halvesToFloats(v128.load16x4_s(group, 8)), 16);
+    const scale0 = halvesToFloats(v128.load16x4_s(group));
+    const scale1 = halvesToFloats(v128.load16x4_s(group, 8));
+    if (WIDE_SUMS) {
+      const ones = i8x16.splat(1);
+      let sums0 = i32x4.splat(SUM_OF_ZEROS);
+      let sums1 = sums0;
+      for (let i: usize = 0; i < 256; i += 32) {
+        const w0 = v128.load(group + i, 16);
+        const w1 = v128.load(group + i, 32);
+        sums0 = dotWide(sums0, w0, ones);
+        sums1 = dotWide(sums1, w1, ones);
+        v128.store(panel + i, w0);
+        v128.store(panel + i, w1, 16);
+      }
+      v128.store(panel, scale0, PANEL_Q8_32_SCALE);
+      v128.store(panel, scale1, PANEL_Q8_32_SCALE + 16);
+      v128.store(panel, f32x4.mul(scale0, f32x4.convert_i32x4_s(sums0)), PANEL_Q8_32_MINIMUM);
+      v128.store(panel, f32x4.mul(scale1, f32x4.convert_i32x4_s(sums1)), PANEL_Q8_32_MINIMUM + 16);
+    } else {
+      for (let i: usize = 0; i < 256; i += 16) v128.store(panel + i, v128.load(group + i, 16));
+      v128.store(panel, scale0, PANEL_Q16_32_SCALE);
+      v128.store(panel, scale1, PANEL_Q16_32_SCALE + 16);
+    }
   }
 
-  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32 or Q16_32). */
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (CENTRED_Q8_32 or Q16_32). */
   // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
@@ -112,7 +138,7 @@ export class Q8_0 {
     else streamPairs(group, x, y, blocks, scratch);
   }
 
-  /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_32 or Q16_32). */
+  /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (CENTRED_Q8_32 or Q16_32). */
   // @ts-ignore: decorator
   @inline
   streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize): void {
@@ -152,10 +178,18 @@ function dotWide(sums: v128, w: v128, x: v128): v128 {
   return dotAdd(sums, w, w, x, x);
 }
 
+/** y + sums * (scale * scaleX) + weights * scale * middle, for 4 rows. */
+// @ts-ignore: decorator
+@inline
+function leaveWide(y: v128, sums: v128, weights: v128, scale: v128, scaleX: v128, middle: v128): v128 {
+  return madd(leaveQ8_32(y, sums, sums, scale, scaleX), f32x4.mul(scale, f32x4.convert_i32x4_s(weights)), middle);
+}
+
 function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
   const mask = kept(scratch, i32x4.splat(HALF_MASK));
   const bias = kept(scratch, f32x4.splat(HALF_BIAS));
-  const ones = kept(scratch, i16x8.splat(1));
+  const ones = kept(scratch, i8x16.splat(1));
+  const zeros = kept(scratch, i32x4.splat(SUM_OF_ZEROS));
   const never = neverTaken(scratch);
   let y0 = v128.load(y);
   let y1 = v128.load(y, 16);
@@ -165,28 +199,65 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
     const tail = x + 32 * X_BYTES;
     let sums0 = startSums(v128.load32_splat(tail), 128);
     let sums1 = sums0;
+    let weights0 = zeros;
+    let weights1 = zeros;
+    let w0: v128;
+    let w1: v128;
     do {
-      sums0 = dotWide(sums0, v128.load(group, 16), xLow.even0());
-      sums1 = dotWide(sums1, v128.load(group, 32), xLow.even0());
-      sums0 = dotWide(sums0, v128.load(group, 48), xLow.even1());
-      sums1 = dotWide(sums1, v128.load(group, 64), xLow.even1());
-      sums0 = dotWide(sums0, v128.load(group, 80), xLow.even2());
-      sums1 = dotWide(sums1, v128.load(group, 96), xLow.even2());
-      sums0 = dotWide(sums0, v128.load(group, 112), xLow.even3());
-      sums1 = dotWide(sums1, v128.load(group, 128), xLow.even3());
+      w0 = v128.load(group, 16);
+      w1 = v128.load(group, 32);
+      sums0 = dotWide(sums0, w0, xLow.even0());
+      sums1 = dotWide(sums1, w1, xLow.even0());
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
+      w0 = v128.load(group, 48);
+      w1 = v128.load(group, 64);
+      sums0 = dotWide(sums0, w0, xLow.even1());
+      sums1 = dotWide(sums1, w1, xLow.even1());
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
+      w0 = v128.load(group, 80);
+      w1 = v128.load(group, 96);
+      sums0 = dotWide(sums0, w0, xLow.even2());
+      sums1 = dotWide(sums1, w1, xLow.even2());
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
+      w0 = v128.load(group, 112);
+      w1 = v128.load(group, 128);
+      sums0 = dotWide(sums0, w0, xLow.even3());
+      sums1 = dotWide(sums1, w1, xLow.even3());
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
       if (never == 1) break;
-      sums0 = dotWide(sums0, v128.load(group, 144), xHigh.even0());
-      sums1 = dotWide(sums1, v128.load(group, 160), xHigh.even0());
-      sums0 = dotWide(sums0, v128.load(group, 176), xHigh.even1());
-      sums1 = dotWide(sums1, v128.load(group, 192), xHigh.even1());
-      sums0 = dotWide(sums0, v128.load(group, 208), xHigh.even2());
-      sums1 = dotWide(sums1, v128.load(group, 224), xHigh.even2());
-      sums0 = dotWide(sums0, v128.load(group, 240), xHigh.even3());
-      sums1 = dotWide(sums1, v128.load(group, 256), xHigh.even3());
+      w0 = v128.load(group, 144);
+      w1 = v128.load(group, 160);
+      sums0 = dotWide(sums0, w0, xHigh.even0());
+      sums1 = dotWide(sums1, w1, xHigh.even0());
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
+      w0 = v128.load(group, 176);
+      w1 = v128.load(group, 192);
+      sums0 = dotWide(sums0, w0, xHigh.even1());
+      sums1 = dotWide(sums1, w1, xHigh.even1());
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
+      w0 = v128.load(group, 208);
+      w1 = v128.load(group, 224);
+      sums0 = dotWide(sums0, w0, xHigh.even2());
+      sums1 = dotWide(sums1, w1, xHigh.even2());
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
+      w0 = v128.load(group, 240);
+      w1 = v128.load(group, 256);
+      sums0 = dotWide(sums0, w0, xHigh.even3());
+      sums1 = dotWide(sums1, w1, xHigh.even3());
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
     } while (false);
     const scaleX = v128.load32_splat(tail, 4);
-    y0 = leaveQ8_32(y0, sums0, ones, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX);
-    y1 = leaveQ8_32(y1, sums1, ones, halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias), scaleX);
+    const middle = v128.load32_splat(tail, 8);
+    y0 = leaveWide(y0, sums0, weights0, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX, middle);
+    y1 = leaveWide(y1, sums1, weights1, halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias), scaleX, middle);
   }
   v128.store(y, y0);
   v128.store(y, y1, 16);
@@ -230,10 +301,29 @@ function streamTilePairs(group: usize, x: usize, y: usize, blocks: i32, scratch:
   }
 }
 
+/** Adds one block to the 8 results of one token at y; `sum0`, `sum1`: scale times the sum of the weights of rows 0..3, 4..7. */
+// @ts-ignore: decorator
+@inline
+function leaveTokenWide(
+  y: usize,
+  sums0: v128,
+  sums1: v128,
+  scale0: v128,
+  scale1: v128,
+  sum0: v128,
+  sum1: v128,
+  scaleX: v128,
+  middle: v128,
+): void {
+  v128.store(y, madd(leaveQ8_32(v128.load(y), sums0, sums0, scale0, scaleX), sum0, middle));
+  v128.store(y, madd(leaveQ8_32(v128.load(y, 16), sums1, sums1, scale1, scaleX), sum1, middle), 16);
+}
+
 function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
   const mask = kept(scratch, i32x4.splat(HALF_MASK));
   const bias = kept(scratch, f32x4.splat(HALF_BIAS));
-  const ones = kept(scratch, i16x8.splat(1));
+  const ones = kept(scratch, i8x16.splat(1));
+  const zeros = kept(scratch, i32x4.splat(SUM_OF_ZEROS));
   for (; blocks > 0; blocks--) {
     const tail = x + 4 * 32 * X_BYTES;
     let a0 = startSums(v128.load32_splat(tail), 128);
@@ -244,12 +334,16 @@ function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: 
     let b1 = b0;
     let c1 = c0;
     let d1 = d0;
+    let weights0 = zeros;
+    let weights1 = zeros;
     const scale0 = halvesToFloatsBy(v128.load16x4_s(group), mask, bias);
     const scale1 = halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias);
     group += 16;
     for (const stop = group + 256; group < stop; group += 32, x += 16 * X_BYTES) {
       const w0 = v128.load(group);
       const w1 = v128.load(group, 16);
+      weights0 = dotWide(weights0, w0, ones);
+      weights1 = dotWide(weights1, w1, ones);
       let columns = changetype<Columns>(x).even0();
       a0 = dotWide(a0, w0, columns);
       a1 = dotWide(a1, w1, columns);
@@ -263,10 +357,12 @@ function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: 
       d0 = dotWide(d0, w0, columns);
       d1 = dotWide(d1, w1, columns);
     }
-    leaveTokenQ8_32(y, a0, a1, ones, scale0, scale1, v128.load32_splat(tail, 16));
-    leaveTokenQ8_32(y + 32, b0, b1, ones, scale0, scale1, v128.load32_splat(tail, 20));
-    leaveTokenQ8_32(y + 64, c0, c1, ones, scale0, scale1, v128.load32_splat(tail, 24));
-    leaveTokenQ8_32(y + 96, d0, d1, ones, scale0, scale1, v128.load32_splat(tail, 28));
+    const sum0 = f32x4.mul(scale0, f32x4.convert_i32x4_s(weights0));
+    const sum1 = f32x4.mul(scale1, f32x4.convert_i32x4_s(weights1));
+    leaveTokenWide(y, a0, a1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, 16), v128.load32_splat(tail, 32));
+    leaveTokenWide(y + 32, b0, b1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, 20), v128.load32_splat(tail, 36));
+    leaveTokenWide(y + 64, c0, c1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, 24), v128.load32_splat(tail, 40));
+    leaveTokenWide(y + 96, d0, d1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, 28), v128.load32_splat(tail, 44));
     x = tail + 48;
   }
 }

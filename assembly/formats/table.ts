@@ -9,7 +9,7 @@
 //   put, get                     all                        one block into its group of 8 packed rows, and back
 //   dequantize                   all                        one block to f32: the scalar meaning
 //   panel                        all                        a packed group to a panel (panel.ts)
-//   zero, hasMinimum             activation Q8_32           the quant that means 0; whether a minimum is added
+//   zero, hasMinimum             activation (CENTRED_)Q8_32 the quant that means 0; whether a minimum is added
 //   zero, subBlock, minimumBlock activation Q8_256          the same; columns that share a scale, and a minimum (0: none)
 //   stream                       those with a fast decode   one token times a packed group, without a panel
 //   streamTile, streamTokens     some of those              the same for a tile of 4 tokens; up to how many tokens that beats the panel

@@ -10,6 +10,9 @@
 //        scale of each token (f32)                                                                       T * 4
 //        scale * (a + b) of each token (f32)                                                             T * 4
 //
+//   CENTRED_Q8_32   as Q8_32, but that in place of the last f32 stands
+//        middle of each token (f32)                                                                      T * 4
+//
 //   Q8_256   for every 256 columns:
 //        64 groups of 4 columns                                                                       64 * T * 4 X
 //        16 sub-blocks of 16: sums of columns 0, 1 and 2, 3 of the groups, int16 each: token 0: a b | ...  16 * T * 4
@@ -25,11 +28,14 @@
 //   F32      for every column: token 0 | token 1 | ...                                                       T * 4
 //
 // An 8-bit activation is x / scale rounded to nearest even, scale = the largest magnitude of the block / 127; a 16-bit one has 32767.
+// A centred one is (x - middle) / scale, where middle lies halfway between the smallest and the largest of the block, and scale is half
+// their distance / 127: the error is an eighth less for normally distributed activations, and about half for those behind a GELU.
 // The encoding of a token does not depend on the tile it lies in.
 //
 // Cost for 32 columns of one token: 128 bytes read, some 60 instructions.
 
 import {
+  ACTIVATION_CENTRED_Q8_32,
   ACTIVATION_F32,
   ACTIVATION_Q16_32,
   ACTIVATION_Q8_256,
@@ -48,7 +54,7 @@ import { maxLanes } from "../lanes";
 
 /** Bytes of one token's activations: a tile of T tokens takes T times as many. */
 export function activationBytes(kind: i32, columns: i32): usize {
-  if (kind == ACTIVATION_Q8_32) return (<usize>columns >> 5) * Q8_32_TOKEN_BYTES;
+  if (kind == ACTIVATION_Q8_32 || kind == ACTIVATION_CENTRED_Q8_32) return (<usize>columns >> 5) * Q8_32_TOKEN_BYTES;
   if (kind == ACTIVATION_Q8_256) return (<usize>columns >> 8) * Q8_256_TOKEN_BYTES;
   if (kind == ACTIVATION_Q16_32) return (<usize>columns >> 5) * Q16_32_TOKEN_BYTES;
   return <usize>columns << 2;
@@ -71,6 +77,7 @@ export function encodeActivations(
   for (let t: usize = 0; t < <usize>tokens; t++) {
     const row = source + t * stride;
     if (kind == ACTIVATION_Q8_32) encodeQ8_32(row, columns, destination, t, width);
+    else if (kind == ACTIVATION_CENTRED_Q8_32) encodeCentredQ8_32(row, columns, destination, t, width);
     else if (kind == ACTIVATION_Q8_256) encodeQ8_256(row, columns, destination, t, width);
     else if (kind == ACTIVATION_Q16_32) encodeQ16_32(row, columns, destination, t, width);
     else if (kind == ACTIVATION_F32) interleave(row, columns, destination, t, width);
@@ -87,13 +94,13 @@ function largest32(from: usize): v128 {
   return f32x4.max(f32x4.max(a, b), f32x4.max(c, d));
 }
 
-/** 8 columns at `from`, times `inverse`, rounded, as int16. */
+/** 8 columns, times `inverse`, rounded, as int16. */
 // @ts-ignore: decorator
 @inline
-function round8(from: usize, inverse: v128): v128 {
+function round8(x0: v128, x1: v128, inverse: v128): v128 {
   return i16x8.narrow_i32x4_s(
-    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from), inverse))),
-    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from, 16), inverse))),
+    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x0, inverse))),
+    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x1, inverse))),
   );
 }
 
@@ -122,7 +129,7 @@ function encodeQ8_32(row: usize, columns: i32, tile: usize, t: usize, width: usi
     let sums = i32x4.splat(0);
     let to = block + t * 4 * X_BYTES;
     for (let from = row; from < row + 128; from += 32, to += 2 * step) {
-      const q = round8(from, inverse);
+      const q = round8(v128.load(from), v128.load(from, 16), inverse);
       sums = i32x4.add(sums, i32x4.dot_i16x8_s(q, ones));
       putGroups(to, step, q);
     }
@@ -133,6 +140,40 @@ function encodeQ8_32(row: usize, columns: i32, tile: usize, t: usize, width: usi
     putSums(tail, a, b);
     store<f32>(tail + (width << 2), scale);
     store<f32>(tail + (width << 3), scale * <f32>(a + b));
+  }
+}
+
+function encodeCentredQ8_32(row: usize, columns: i32, tile: usize, t: usize, width: usize): void {
+  const step = width * 4 * X_BYTES;
+  const ones = i16x8.splat(1);
+  let block = tile;
+  for (let k = 0; k < columns; k += 32, row += 128, block += width * Q8_32_TOKEN_BYTES) {
+    let least = v128.load(row);
+    let most = least;
+    for (let from = row + 16; from < row + 128; from += 16) {
+      least = f32x4.min(least, v128.load(from));
+      most = f32x4.max(most, v128.load(from));
+    }
+    // Halves first: their sum and their difference are finite.
+    const low = <f32>0.5 * -maxLanes(f32x4.neg(least));
+    const high = <f32>0.5 * maxLanes(most);
+    const middle = high + low;
+    const half = high - low;
+    const inverse = f32x4.splat(half == 0 ? 0 : <f32>127 / half);
+    const centre = f32x4.splat(middle);
+    let sums = i32x4.splat(0);
+    let to = block + t * 4 * X_BYTES;
+    for (let from = row; from < row + 128; from += 32, to += 2 * step) {
+      const q = round8(f32x4.sub(v128.load(from), centre), f32x4.sub(v128.load(from, 16), centre), inverse);
+      sums = i32x4.add(sums, i32x4.dot_i16x8_s(q, ones));
+      putGroups(to, step, q);
+    }
+    const a = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 2);
+    const b = i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 3);
+    const tail = block + width * 32 * X_BYTES + (t << 2);
+    putSums(tail, a, b);
+    store<f32>(tail + (width << 2), half / <f32>127);
+    store<f32>(tail + (width << 3), middle);
   }
 }
 
@@ -154,8 +195,8 @@ function encodeQ8_256(row: usize, columns: i32, tile: usize, t: usize, width: us
       for (let half = 0; half < 2; half++) {
         let s16: i32 = 0;
         for (let part = 0; part < 2; part++, row += 64, to += 4 * step, pairSums += width << 2) {
-          const q = round8(row, inverse);
-          const p = round8(row + 32, inverse);
+          const q = round8(v128.load(row), v128.load(row, 16), inverse);
+          const p = round8(v128.load(row, 32), v128.load(row, 48), inverse);
           putGroups(to, step, q);
           putGroups(to + 2 * step, step, p);
           const sums = i32x4.add(i32x4.dot_i16x8_s(q, ones), i32x4.dot_i16x8_s(p, ones));
@@ -183,7 +224,7 @@ function encodeQ16_32(row: usize, columns: i32, tile: usize, t: usize, width: us
     const inverse = f32x4.splat(top == 0 ? 0 : <f32>32767 / top);
     let to = block + (t << 2);
     for (let from = row; from < row + 128; from += 32, to += 4 * step) {
-      const q = round8(from, inverse);
+      const q = round8(v128.load(from), v128.load(from, 16), inverse);
       v128.store32_lane(to, q, 0);
       v128.store32_lane(to + step, q, 1);
       v128.store32_lane(to + 2 * step, q, 2);

@@ -16,7 +16,7 @@
 //
 // Scratch (SCRATCH_BYTES): panel | 128 bytes of 32-bit sums | 8 f32 for each token.
 
-import { ACTIVATION_F32, ACTIVATION_Q16_32, ACTIVATION_Q8_256, ACTIVATION_Q8_32, GROUP_ROWS, TILE_TOKENS } from "../abi";
+import { ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q16_32, ACTIVATION_Q8_256, ACTIVATION_Q8_32, GROUP_ROWS, TILE_TOKENS } from "../abi";
 import { PANEL_F32_BYTES, PANEL_Q16_32_BYTES, PANEL_Q8_256_BYTES, PANEL_Q8_32_BYTES } from "../formats/panel";
 import { withFormat } from "../formats/table";
 import { activationBytes } from "./activations";
@@ -136,7 +136,7 @@ function streamTile<F>(packed: usize, x: usize, offset: usize, tokens: i32, y: u
 @inline
 function decode<F>(w: usize, panel: usize, width: i32): usize {
   const blockPanel: usize =
-    changetype<F>(0).activation == ACTIVATION_Q8_32
+    isQ8_32<F>()
       ? PANEL_Q8_32_BYTES * (changetype<F>(0).blockWeights / 32)
       : changetype<F>(0).activation == ACTIVATION_Q8_256
         ? PANEL_Q8_256_BYTES
@@ -151,10 +151,17 @@ function decode<F>(w: usize, panel: usize, width: i32): usize {
   return w;
 }
 
+/** Centred activations are multiplied like others: their middle meets the format's minimum. */
+// @ts-ignore: decorator
+@inline
+function isQ8_32<F>(): bool {
+  return changetype<F>(0).activation == ACTIVATION_Q8_32 || changetype<F>(0).activation == ACTIVATION_CENTRED_Q8_32;
+}
+
 // @ts-ignore: decorator
 @inline
 function micro1<F>(panel: usize, x: usize, y: usize, width: i32): void {
-  if (changetype<F>(0).activation == ACTIVATION_Q8_32) microQ8_32x1<F>(panel, x, y, width >> 5);
+  if (isQ8_32<F>()) microQ8_32x1<F>(panel, x, y, width >> 5);
   else if (changetype<F>(0).activation == ACTIVATION_Q8_256) microQ8_256x1<F>(panel, x, y, width >> 8);
   else if (changetype<F>(0).activation == ACTIVATION_Q16_32) microQ16_32x1(panel, x, y, width >> 5);
   else microF32x1(panel, x, y, width);
@@ -163,7 +170,7 @@ function micro1<F>(panel: usize, x: usize, y: usize, width: i32): void {
 // @ts-ignore: decorator
 @inline
 function micro4<F>(panel: usize, x: usize, y: usize, width: i32): void {
-  if (changetype<F>(0).activation == ACTIVATION_Q8_32) microQ8_32x4<F>(panel, x, y, width >> 5);
+  if (isQ8_32<F>()) microQ8_32x4<F>(panel, x, y, width >> 5);
   else if (changetype<F>(0).activation == ACTIVATION_Q8_256) {
     microQ8_256x4<F>(panel, x, y, width >> 8, panel + PANEL_BYTES);
   } else if (changetype<F>(0).activation == ACTIVATION_Q16_32) microQ16_32x4(panel, x, y, width >> 5);

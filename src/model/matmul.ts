@@ -7,7 +7,7 @@ import type { Blueprint } from "./blueprint.js";
 import type { PlacedWeight } from "./memory-plan.js";
 import type { Step } from "./step.js";
 
-/** Activations encoded in up to four ways: the way `kind` (1 .. 4) lies at base + slots[kind]. */
+/** Activations encoded in up to five ways: the way `kind` (1 .. 5) lies at base + slots[kind]. */
 export interface Encoded {
   readonly base: number;
   readonly slots: readonly number[];

@@ -4,6 +4,7 @@
 //   0 | control, step | weights | KV cache | activations | one scratch for each worker |
 
 import {
+  ACTIVATION_CENTRED_Q8_32,
   ACTIVATION_F32,
   ACTIVATION_Q8_32,
   ACTIVATION_Q8_256,
@@ -81,7 +82,7 @@ export interface Buffers {
   readonly logitStride: number;
   readonly rope: number; // (ropes, rows, 2 * headDim) cosines and sines
   readonly encoded: number; // activations, encoded in the ways that the matrices' formats ask for
-  readonly encodedSlots: readonly number[]; // where way 1 .. 4 lies in `encoded`
+  readonly encodedSlots: readonly number[]; // where way 1 .. 5 lies in `encoded`
   readonly encodedRowSlots: readonly number[]; // and where in the encodings of a single row
   readonly encodedRowBytes: number; // of a single row, all ways
 }
@@ -302,7 +303,7 @@ export function headScratch(width: number, kernels: Kernels) {
   const x = aligned(kernels.matmulScratchBytes(1));
   const y = x + aligned(whole * 4);
   const encoded = y + aligned(whole * 4);
-  const kinds = [ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
+  const kinds = [ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
   const most = Math.max(...kinds.map((kind) => kernels.activationBytes(kind, whole)));
   return { x, y, encoded, bytes: encoded + aligned(most) };
 }

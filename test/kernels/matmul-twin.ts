@@ -5,16 +5,27 @@
 //
 //   scaleX = largest magnitude / n          x = round(activation * (n / largest magnitude)), half to even
 //
+// Centred, with middle = most / 2 + least / 2 and half = most / 2 - least / 2 of the block:
+//
+//   scaleX = half / 127                     x = round((activation - middle) * (127 / half)), half to even
+//
 // A result starts at 0, and each block of columns, in their order, adds to it (the sums are of integers, and exact):
 //
 //   Q8_32    y += sum(q x) * (d * scaleX),  then  y += m * (scaleX * sum(x))        where the format has a minimum
+//            y += sum(q x) * (d * scaleX),  then  y += (d * sum(q)) * middle         where the activations are centred
 //   Q16_32   y += sum(q x) * (d * scaleX)
 //   Q8_256   y += sum(scale q x) * (d * scaleX),  then  y += sum(minimum x) * (dmin * scaleX)
 //   F32      y += w * x, column by column
 //
 // `y += a * b` is two roundings, or one where the machine has a fused multiply-add and the build uses it.
 
-import { ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32 } from "../../dist/abi.js";
+import {
+  ACTIVATION_CENTRED_Q8_32,
+  ACTIVATION_F32,
+  ACTIVATION_Q8_32,
+  ACTIVATION_Q8_256,
+  ACTIVATION_Q16_32,
+} from "../../dist/abi.js";
 import { blockOf, dequantize } from "../dequantize.js";
 
 const f = Math.fround;
@@ -104,34 +115,41 @@ const formats: Readonly<Record<string, Parts>> = {
 export interface Encoded {
   readonly x: Float32Array;
   readonly scales: Float32Array; // one for each block
+  readonly middles: Float32Array; // likewise; 0 where the encoding has none
 }
 
 /** Columns that share a scale. */
 const blockColumns: Readonly<Record<number, number>> = {
   [ACTIVATION_F32]: 1,
   [ACTIVATION_Q8_32]: 32,
+  [ACTIVATION_CENTRED_Q8_32]: 32,
   [ACTIVATION_Q8_256]: 256,
   [ACTIVATION_Q16_32]: 32,
 };
 
 /** Encodes the activations of one token. */
 export function encode(kind: number, x: Float32Array): Encoded {
-  if (kind === ACTIVATION_F32) return { x, scales: new Float32Array(x.length) };
+  if (kind === ACTIVATION_F32) return { x, scales: new Float32Array(x.length), middles: new Float32Array(x.length) };
   const columns = blockColumns[kind];
   const most = kind === ACTIVATION_Q16_32 ? 32767 : 127;
   const integers = new Float32Array(x.length);
   const scales = new Float32Array(x.length / columns);
+  const middles = new Float32Array(x.length / columns);
   for (let at = 0; at < x.length; at += columns) {
     const block = x.subarray(at, at + columns);
-    const top = block.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+    const [low, high] = [f(Math.min(...block) / 2), f(Math.max(...block) / 2)];
+    const centred = kind === ACTIVATION_CENTRED_Q8_32;
+    const middle = centred ? f(high + low) : 0;
+    const top = centred ? f(high - low) : block.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
     const inverse = top === 0 ? 0 : f(most / top);
     integers.set(
-      block.map((value) => halfToEven(f(value * inverse))),
+      block.map((value) => halfToEven(f(f(value - middle) * inverse))),
       at,
     );
     scales[at / columns] = f(top / most);
+    middles[at / columns] = middle;
   }
-  return { x: integers, scales };
+  return { x: integers, scales, middles };
 }
 
 /** The nearest integer; of two as near, the even one. */
@@ -157,8 +175,8 @@ export function rowTwin(
   for (let at = 0; at < row.length; at += size.bytes) {
     blocks.push(...formats[name](name, row.subarray(at, at + size.bytes)));
   }
-  return tokens.map(({ x, scales }) =>
-    blocks.reduce((y, block, b) => addBlock(kind, y, block, x, b, scales[b], madd), 0),
+  return tokens.map(({ x, scales, middles }) =>
+    blocks.reduce((y, block, b) => addBlock(kind, y, block, x, b, scales[b], middles[b], madd), 0),
   );
 }
 
@@ -170,11 +188,15 @@ function addBlock(
   x: Float32Array,
   b: number,
   scaleX: number,
+  middle: number,
   madd: MultiplyAdd,
 ): number {
   const from = b * blockColumns[kind];
   const dot = (values: Float32Array) => values.reduce((sum, value, k) => sum + value * x[from + k], 0);
   const sum = madd(y, f(dot(integers)), f(d * scaleX));
+  if (kind === ACTIVATION_CENTRED_Q8_32) {
+    return madd(sum, f(d * integers.reduce((total, q) => total + q, 0)), middle);
+  }
   if (minima === undefined) return sum;
   if (kind === ACTIVATION_Q8_256) return madd(sum, f(dot(minima)), f(m * scaleX));
   return madd(sum, m, f(scaleX * dot(minima)));

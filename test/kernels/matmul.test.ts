@@ -2,7 +2,14 @@
 // them.
 
 import { afterEach, describe, expect, it } from "vitest";
-import { ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32, TILE_TOKENS } from "../../dist/abi.js";
+import {
+  ACTIVATION_CENTRED_Q8_32,
+  ACTIVATION_F32,
+  ACTIVATION_Q8_32,
+  ACTIVATION_Q8_256,
+  ACTIVATION_Q16_32,
+  TILE_TOKENS,
+} from "../../dist/abi.js";
 import { formatNames } from "../dequantize.js";
 import { Arena, builds } from "./arena.js";
 import { multiply, pack, plain, randomMatrix, randomTokens, widths } from "./matmul-case.js";
@@ -60,7 +67,7 @@ describe.each(builds)("encoded activations (%s)", (build) => {
   const { kernels } = arena;
   afterEach(() => arena.clear());
 
-  const kinds = [ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
+  const kinds = [ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
 
   it.each(kinds)("of encoding %i fill their tile exactly", (kind) => {
     const columns = 512;

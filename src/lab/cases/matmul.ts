@@ -11,6 +11,7 @@ const PREFILL_TOKENS = 128;
 const peaks: Readonly<Record<ActivationName, PeakName>> = {
   f32: "f32",
   q8_32: "int8",
+  centred_q8_32: "int8",
   q8_256: "int8",
   q16_32: "int16",
 };

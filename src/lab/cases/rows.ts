@@ -4,7 +4,7 @@ import { checkChoice } from "../../engine/options.js";
 import { type KernelRow, noise, shareOf } from "./case.js";
 import { relativeError } from "./exact.js";
 
-const activations = ["q8_32", "q8_256", "q16_32", "f32"] as const;
+const activations = ["q8_32", "centred_q8_32", "q8_256", "q16_32", "f32"] as const;
 const EPSILON = 1e-5;
 const ROPE_BASE = 10000;
 

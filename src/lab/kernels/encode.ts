@@ -9,7 +9,10 @@ import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, type Workspace } from "./workspace.js";
 
 // Columns of one block.
-const blocks = { f32: 1, q8_32: 32, q8_256: 256, q16_32: 32 } as const satisfies Record<ActivationName, number>;
+const blocks = { f32: 1, q8_32: 32, centred_q8_32: 32, q8_256: 256, q16_32: 32 } as const satisfies Record<
+  ActivationName,
+  number
+>;
 
 /** The shape of an encoding of activations. */
 export interface EncodeShape {

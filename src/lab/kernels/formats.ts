@@ -1,6 +1,13 @@
 // The weight formats that the kernels multiply, as the kernels themselves describe them.
 
-import { ACTIVATION_F32, ACTIVATION_NONE, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32 } from "#abi";
+import {
+  ACTIVATION_CENTRED_Q8_32,
+  ACTIVATION_F32,
+  ACTIVATION_NONE,
+  ACTIVATION_Q8_32,
+  ACTIVATION_Q8_256,
+  ACTIVATION_Q16_32,
+} from "#abi";
 import { CriaError, UnsupportedError } from "../../errors.js";
 import { tensorTypes } from "../../gguf/index.js";
 import type { Kernels } from "../../machine/kernels.js";
@@ -11,6 +18,7 @@ export type ActivationName = keyof typeof activationKinds;
 export const activationKinds = {
   f32: ACTIVATION_F32,
   q8_32: ACTIVATION_Q8_32,
+  centred_q8_32: ACTIVATION_CENTRED_Q8_32,
   q8_256: ACTIVATION_Q8_256,
   q16_32: ACTIVATION_Q16_32,
 } as const;
