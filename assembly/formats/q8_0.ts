@@ -185,6 +185,7 @@ function leaveWide(y: v128, sums: v128, weights: v128, scale: v128, scaleX: v128
   return madd(leaveQ8_32(y, sums, sums, scale, scaleX), f32x4.mul(scale, f32x4.convert_i32x4_s(weights)), middle);
 }
 
+// Even and odd groups have sums of their own: one chain of additions would wait for itself.
 function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
   const mask = kept(scratch, i32x4.splat(HALF_MASK));
   const bias = kept(scratch, f32x4.splat(HALF_BIAS));
@@ -199,6 +200,8 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
     const tail = x + 32 * X_BYTES;
     let sums0 = startSums(v128.load32_splat(tail), 128);
     let sums1 = sums0;
+    let more0 = i32x4.splat(0);
+    let more1 = more0;
     let weights0 = zeros;
     let weights1 = zeros;
     let w0: v128;
@@ -212,10 +215,11 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
       weights1 = dotWide(weights1, w1, ones);
       w0 = v128.load(group, 48);
       w1 = v128.load(group, 64);
-      sums0 = dotWide(sums0, w0, xLow.even1());
-      sums1 = dotWide(sums1, w1, xLow.even1());
+      more0 = dotWide(more0, w0, xLow.even1());
+      more1 = dotWide(more1, w1, xLow.even1());
       weights0 = dotWide(weights0, w0, ones);
       weights1 = dotWide(weights1, w1, ones);
+      if (never == 1) break;
       w0 = v128.load(group, 80);
       w1 = v128.load(group, 96);
       sums0 = dotWide(sums0, w0, xLow.even2());
@@ -224,8 +228,8 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
       weights1 = dotWide(weights1, w1, ones);
       w0 = v128.load(group, 112);
       w1 = v128.load(group, 128);
-      sums0 = dotWide(sums0, w0, xLow.even3());
-      sums1 = dotWide(sums1, w1, xLow.even3());
+      more0 = dotWide(more0, w0, xLow.even3());
+      more1 = dotWide(more1, w1, xLow.even3());
       weights0 = dotWide(weights0, w0, ones);
       weights1 = dotWide(weights1, w1, ones);
       if (never == 1) break;
@@ -237,10 +241,11 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
       weights1 = dotWide(weights1, w1, ones);
       w0 = v128.load(group, 176);
       w1 = v128.load(group, 192);
-      sums0 = dotWide(sums0, w0, xHigh.even1());
-      sums1 = dotWide(sums1, w1, xHigh.even1());
+      more0 = dotWide(more0, w0, xHigh.even1());
+      more1 = dotWide(more1, w1, xHigh.even1());
       weights0 = dotWide(weights0, w0, ones);
       weights1 = dotWide(weights1, w1, ones);
+      if (never == 1) break;
       w0 = v128.load(group, 208);
       w1 = v128.load(group, 224);
       sums0 = dotWide(sums0, w0, xHigh.even2());
@@ -249,11 +254,13 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
       weights1 = dotWide(weights1, w1, ones);
       w0 = v128.load(group, 240);
       w1 = v128.load(group, 256);
-      sums0 = dotWide(sums0, w0, xHigh.even3());
-      sums1 = dotWide(sums1, w1, xHigh.even3());
+      more0 = dotWide(more0, w0, xHigh.even3());
+      more1 = dotWide(more1, w1, xHigh.even3());
       weights0 = dotWide(weights0, w0, ones);
       weights1 = dotWide(weights1, w1, ones);
     } while (false);
+    sums0 = i32x4.add(sums0, more0);
+    sums1 = i32x4.add(sums1, more1);
     const scaleX = v128.load32_splat(tail, 4);
     const middle = v128.load32_splat(tail, 8);
     y0 = leaveWide(y0, sums0, weights0, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX, middle);
