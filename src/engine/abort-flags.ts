@@ -1,5 +1,5 @@
-// One int32 in shared memory for each request under way: the leader looks at it at every operation, so that an abort need not wait
-// for its event loop. When all are taken, requests wait for one.
+// One int32 in shared memory for each request under way: the leader looks at it before every piece of work, so that an abort need
+// not wait for its event loop. When all are taken, requests wait for one.
 
 import { ABORT_FLAGS } from "../model/memory-plan.js";
 

@@ -10,7 +10,6 @@ import { GrammarCache } from "./constrained-text.js";
 import { createJob, type SingleRequest } from "./create-job.js";
 import { textsOf } from "./embed-job.js";
 import { Head } from "./head.js";
-import type { Job } from "./jobs.js";
 import { emptySequence, KvCache } from "./kv-cache.js";
 import type { LeaderAnswer, LeaderRequest, Program } from "./messages.js";
 import { type Part, Scheduler } from "./scheduler.js";
@@ -31,8 +30,8 @@ export class Leader {
   /** What the next message has to say. */
   #answers: LeaderAnswer[] = [];
   #transfer: ArrayBuffer[] = [];
-  /** The jobs of the step under way that may end it early. */
-  #abortable: readonly Job[] = [];
+  /** The abort flags of the jobs that may end the step under way early. */
+  #abortable: readonly number[] = [];
   #running = false;
   #jobs = 0;
 
@@ -58,7 +57,7 @@ export class Leader {
     this.#stepWords = new Int32Array(buffer, layout.step);
     this.#abortFlags = new Int32Array(buffer, layout.aborts, ABORT_FLAGS);
     this.#head = new Head(member, program);
-    member.wantsAbort = () => this.#abortable.some((job) => this.#isAborted(job));
+    member.wantsAbort = () => this.#abortable.some((flag) => Atomics.load(this.#abortFlags, flag) !== 0);
   }
 
   start(): void {
@@ -182,7 +181,7 @@ export class Leader {
 
   #step(short: boolean): "done" | "aborted" {
     const parts = this.#scheduler.formStep(short);
-    this.#abortable = short ? [] : parts.map(({ job }) => job);
+    this.#abortable = short ? [] : [...new Set(parts.map(({ job }) => job.abort))];
     writeStep(
       this.#stepWords,
       parts.map((part) => part.run),
@@ -215,10 +214,6 @@ export class Leader {
       truncate: (length) => this.#cache.truncate(job.sequence, length),
     });
     if (done) this.#scheduler.remove([job]);
-  }
-
-  #isAborted({ abort }: { readonly abort: number }): boolean {
-    return Atomics.load(this.#abortFlags, abort) !== 0;
   }
 
   #dropAborted(): void {

@@ -8,6 +8,7 @@ import {
   TEAM_POISON,
   TEAM_POISON_OP,
   TEAM_STEP,
+  TEAM_TICKETS,
   TEAM_WORKERS,
   TICKETS,
 } from "#abi";
@@ -29,6 +30,9 @@ export interface Membership {
 /** Every worker leaves the step at the same barrier: the leader wants it no more. */
 export class StepAborted extends Error {}
 
+/** What a cell of tickets is put to when its work is to be left: more than any work has pieces. */
+const NO_MORE_TICKETS = 2 ** 30;
+
 /** The team is poisoned: some worker died. Nothing can be done but leave. */
 export class TeamPoisoned extends Error {}
 
@@ -36,7 +40,7 @@ export class Member {
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   readonly index: number;
-  /** Called by the leader before every barrier; true ends the step there, for all. */
+  /** Called by the leader before every barrier and every piece of work; true ends the step there, for all. */
   wantsAbort: () => boolean = () => false;
 
   readonly #control: number;
@@ -45,6 +49,8 @@ export class Member {
   #step = 0;
   #cell = 0;
   #op = 0;
+  /** The leader has taken the tickets away: the step ends at the next barrier. */
+  #leaving = false;
 
   constructor(membership: Membership) {
     this.memory = membership.memory;
@@ -64,15 +70,15 @@ export class Member {
   /** Waits for all workers of the step. @throws StepAborted, TeamPoisoned: in all workers alike */
   barrier(): void {
     this.#op++;
-    const vote = this.index === 0 && this.wantsAbort() ? BARRIER_ABORT : BARRIER_GO;
+    const vote = this.index === 0 && (this.#leaving || this.wantsAbort()) ? BARRIER_ABORT : BARRIER_GO;
     const answer = this.kernels.barrier(vote);
     if (answer === BARRIER_GO) return;
     throw answer === BARRIER_ABORT ? new StepAborted() : new TeamPoisoned();
   }
 
   /**
-   * Opens tickets for work that is shared out as it is taken: every worker opens them at the same place of the program, then each
-   * `ticket(cell)` is a number that no other worker has. At most three are opened between two barriers.
+   * Opens tickets for work that is shared out as it is taken: every worker opens them at the same place of the program, then takes
+   * them with `ticket`. At most three cells are opened between two barriers.
    */
   openTickets(): number {
     const cell = this.#cell;
@@ -80,6 +86,18 @@ export class Member {
     // The opposite cell was opened four calls ago and comes up in four calls: a barrier lies between this and either.
     if (this.index === 0) this.kernels.resetTickets((cell + TICKETS / 2) % TICKETS);
     return cell;
+  }
+
+  /**
+   * The next ticket of a cell, which no other worker has: 0, 1, 2, ... When the step is to end, no work has a piece of that number: what
+   * is begun is finished, the rest is left, and the next barrier ends the step.
+   */
+  ticket(cell: number): number {
+    if (this.index === 0 && this.wantsAbort()) {
+      this.#leaving = true;
+      Atomics.store(this.#words, (this.#control + TEAM_TICKETS + 64 * cell) >> 2, NO_MORE_TICKETS);
+    }
+    return this.kernels.ticket(cell);
   }
 
   /** The leader begins a step of `workers` workers, the regulars or all: these return from `awaitStep`. */
@@ -100,6 +118,7 @@ export class Member {
     this.#workers = workers;
     this.#op = 0;
     this.#cell = 0;
+    this.#leaving = false;
   }
 
   /** Poisons the team: every wait ends, every later barrier throws. */

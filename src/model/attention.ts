@@ -115,7 +115,7 @@ export class Attention {
     const scale = 1 / Math.sqrt(h.headDim);
     const { window, ahead } = h.attention[layer]!;
     const cell = this.#member.openTickets();
-    for (let item = kernels.ticket(cell); item < items; item = kernels.ticket(cell)) {
+    for (let item = this.#member.ticket(cell); item < items; item = this.#member.ticket(cell)) {
       // The last items look back farthest: they go first, so that no worker begins a long one at the end.
       const run = step.items - 1 - Math.floor(item / h.kvHeads);
       const head = item % h.kvHeads;

@@ -21,12 +21,12 @@ export async function loadShare(member: Member, layout: Layout, source: ModelSou
   const reader = source.kind === "files" ? await fileReader(source.paths, memory) : bytesReader(source.parts, memory);
   try {
     const cell = member.openTickets();
-    let ticket = member.kernels.ticket(cell);
+    let ticket = member.ticket(cell);
     let firstPiece = 0;
     for (const weight of layout.weights) {
       const rows = pieceRows(weight);
       const pieces = Math.ceil(weight.rows / rows);
-      for (; ticket < firstPiece + pieces; ticket = member.kernels.ticket(cell)) {
+      for (; ticket < firstPiece + pieces; ticket = member.ticket(cell)) {
         const first = (ticket - firstPiece) * rows;
         const count = Math.min(rows, weight.rows - first);
         loadPiece(member, layout, weight, first, count, reader.read);

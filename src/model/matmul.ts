@@ -76,7 +76,7 @@ export class Matmul {
     let pieces = 0;
     for (const { weight } of products) pieces += Math.ceil(groupsOf(weight) / this.#pieceGroups(weight));
     const cell = this.#member.openTickets();
-    for (let piece = this.#kernels.ticket(cell); piece < pieces; piece = this.#kernels.ticket(cell)) {
+    for (let piece = this.#member.ticket(cell); piece < pieces; piece = this.#member.ticket(cell)) {
       let within = piece;
       for (const product of products) {
         const groups = this.#pieceGroups(product.weight);
@@ -99,7 +99,7 @@ export class Matmul {
     const groups = this.#pieceGroups(gate.weight);
     const all = groupsOf(gate.weight);
     const cell = this.#member.openTickets();
-    for (let first = this.#kernels.ticket(cell) * groups; first < all; first = this.#kernels.ticket(cell) * groups) {
+    for (let first = this.#member.ticket(cell) * groups; first < all; first = this.#member.ticket(cell) * groups) {
       const last = Math.min(all, first + groups);
       this.#multiplyPiece(x, gate, first, last, this.#step.rows, false);
       this.#multiplyPiece(x, up, first, last, this.#step.rows, false);

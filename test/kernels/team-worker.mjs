@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { BARRIER_ABORT, BARRIER_GO } from "../../dist/abi.js";
-import { Member } from "../../dist/machine/member.js";
+import { Member, StepAborted } from "../../dist/machine/member.js";
 
 const { membership, program, rounds, board } = workerData;
 const { index, workers, regulars } = membership;
@@ -40,8 +40,7 @@ const programs = {
     const taken = [];
     for (let round = 0; round < rounds; round++) {
       const cell = member.openTickets();
-      for (let ticket = kernels.ticket(cell); ticket < 20; ticket = kernels.ticket(cell))
-        taken.push(20 * round + ticket);
+      for (let ticket = member.ticket(cell); ticket < 20; ticket = member.ticket(cell)) taken.push(20 * round + ticket);
       if (round % 3 === 2) member.barrier();
     }
     return taken;
@@ -66,6 +65,28 @@ const programs = {
       }
       kernels.barrier(BARRIER_GO);
     }
+  },
+
+  /** Steps of more work than there is time for; the leader ends every second one early, after three pieces, the others have less. */
+  leave() {
+    const seen = [];
+    for (let round = 0; round < rounds; round++) {
+      let taken = 0;
+      member.wantsAbort = () => round % 2 === 0 && taken === 3;
+      if (index === 0) member.announceStep(workers);
+      else member.awaitStep();
+      const pieces = round % 2 === 0 ? 2 ** 29 : 20;
+      const cell = member.openTickets();
+      try {
+        while (member.ticket(cell) < pieces) taken++;
+        member.barrier();
+        seen.push("done");
+      } catch (error) {
+        if (!(error instanceof StepAborted)) throw error;
+        seen.push(index === 0 ? taken : "aborted");
+      }
+    }
+    return seen;
   },
 
   /** One barrier, which may never be complete. */

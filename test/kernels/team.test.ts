@@ -85,6 +85,13 @@ describe("the team", { timeout: 15_000 }, () => {
     expect(all).toEqual(Array.from({ length: 20 * 300 }, (_, i) => i));
   });
 
+  it.each(teams)("%i workers, spin %i: a step ends early in the midst of its work", async (workers, spin) => {
+    const [leader, ...followers] = await start({ workers, spin, program: "leave", rounds: 40 }).results;
+    expect(leader).toEqual(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? 3 : "done")));
+    const heard = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? "aborted" : "done"));
+    for (const follower of followers) expect(follower).toEqual(heard);
+  });
+
   const shares = [
     [2, 2],
     [4, 4],
