@@ -1,7 +1,7 @@
 // cria: the public API.
 
 export { demoModel } from "./demo-model.js";
-export type { Chat, ChatOptions } from "./engine/chat.js";
+export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions } from "./engine/chat.js";
 export type { Overlong } from "./engine/embed-inputs.js";
 export type { EmbedOptions, EmbedUsage } from "./engine/embedding.js";
 export type {
@@ -37,7 +37,7 @@ export type {
 } from "./engine/sampling-options.js";
 export type { Sequence } from "./engine/sequence.js";
 export type { SessionSource } from "./engine/sessions.js";
-export type { Tool, ToolCall, ToolResult } from "./engine/tools.js";
+export type { Tool, ToolCall, ToolCallDelta, ToolChoice, ToolChoiceOptions, ToolResult } from "./engine/tools.js";
 export type { Pinning } from "./engine/worker-plan.js";
 export {
   ContextError,

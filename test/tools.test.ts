@@ -2,12 +2,14 @@
 // The demo model says nothing of sense, and still every call is one.
 
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { type CriaError, loadModel, type Model, type Tool } from "cria";
-import { describe, expect, it } from "vitest";
-import { readAnswer, toolSetOf } from "../dist/engine/tools.js";
+import type { ChatMessage, CriaError, GeneratedPart, Model, Tool, ToolCall, ToolChoiceOptions } from "cria";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AnswerReader } from "../dist/engine/answer-reader.js";
+import { chosenTools, toolSetOf } from "../dist/engine/tools.js";
 import { compileGrammar, type ToolNotation, toolGrammar, VocabularyGrammar } from "../dist/grammar/index.js";
 import { byteVocabulary } from "./grammar-vocabulary.js";
+import { hasReferenceData, referenceData } from "./reference-data.js";
+import { modelWithTemplate, toolTemplates } from "./tool-models.js";
 
 const tools: Tool[] = [
   {
@@ -23,14 +25,10 @@ const tools: Tool[] = [
   { name: "time" },
 ];
 
-const template =
-  "{% for t in tools or [] %}{{ t.function.name }} {% endfor %}{% for m in messages %}{{ m.role }}: {{ m.content }}" +
-  "{% for c in m.tool_calls or [] %}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}";
-const hints = { hermes: "{# <tool_call> #}", llama3: '{# "parameters": ipython #}' };
-
-function matches(notation: ToolNotation, text: string): boolean {
-  const { signatures } = toolSetOf(tools, hints[notation]);
-  const constraint = new VocabularyGrammar(compileGrammar(toolGrammar(signatures, notation)), byteVocabulary()).begin();
+function matches(notation: ToolNotation, text: string, options: ToolChoiceOptions = {}): boolean {
+  const { signatures, count } = chosenTools(toolSetOf(tools, toolTemplates[notation]), options)!;
+  const automaton = compileGrammar(toolGrammar(signatures, notation, count));
+  const constraint = new VocabularyGrammar(automaton, byteVocabulary()).begin();
   return new TextEncoder().encode(text).every((byte) => constraint.accept(byte)) && constraint.accepts;
 }
 
@@ -63,82 +61,222 @@ describe("answers", () => {
     expect(matches("llama3", text)).toBe(isOne);
   });
 
-  it("are read for what they say and what they call", () => {
-    const arguments_ = { city: "</tool_call>" };
-    const one = JSON.stringify({ name: "weather", arguments: arguments_ });
-    const two = '{"name":"time","arguments":{}}';
-    expect(readAnswer(`Wait.\n<tool_call>\n${one}\n</tool_call>\n<tool_call>${two}</tool_call>`, "hermes")).toEqual({
-      content: "Wait.",
-      toolCalls: [
-        { name: "weather", arguments: arguments_ },
+  const one = `<tool_call>${call}</tool_call>`;
+  const time = '{"name":"time","arguments":{}}';
+  it.each<[ToolChoiceOptions, string, boolean]>([
+    [{ toolChoice: "none" }, "a <tool_cal", true],
+    [{ toolChoice: "none" }, one, false],
+    [{ toolChoice: "required" }, one, true],
+    [{ toolChoice: "required" }, `Well. ${one}`, false],
+    [{ toolChoice: "required" }, "", false],
+    [{ toolChoice: { name: "weather" } }, one, true],
+    [{ toolChoice: { name: "time" } }, one, false],
+    [{ parallelToolCalls: false }, one, true],
+    [{ parallelToolCalls: false }, `${one}${one}`, false],
+    [{ parallelToolCalls: true }, `${one}${one}`, true],
+  ])("of Hermes, by the choice %j: %j is one: %s", (options, text, isOne) => {
+    expect(matches("hermes", text, options)).toBe(isOne);
+  });
+
+  const llama = '{"name": "time", "parameters": {}}';
+  it.each<[ToolChoiceOptions, string, boolean]>([
+    [{ toolChoice: "none" }, "It rains.", true],
+    [{ toolChoice: "none" }, llama, false],
+    [{ toolChoice: "required" }, llama, true],
+    [{ toolChoice: "required" }, "It rains.", false],
+    [{ toolChoice: { name: "weather" } }, llama, false],
+  ])("of Llama 3, by the choice %j: %j is one: %s", (options, text, isOne) => {
+    expect(matches("llama3", text, options)).toBe(isOne);
+  });
+
+  const given = { city: '</tool_call>"{\\', list: [{ a: "}" }, []] };
+  it.each<[ToolNotation, string, string, ToolCall[]]>([
+    ["hermes", "just <text>  <tool_", "just <text>  <tool_", []],
+    ["hermes", "\n x", "\n x", []],
+    [
+      "hermes",
+      `Wait.\n\n<tool_call>\n{ "name": "weather",\n "arguments": ${JSON.stringify(given)}\n}\n</tool_call>\n<tool_call>${time}</tool_call>`,
+      "Wait.",
+      [
+        { name: "weather", arguments: given },
         { name: "time", arguments: {} },
       ],
-    });
-    expect(readAnswer("just text", "hermes")).toEqual({ content: "just text", toolCalls: [] });
-    expect(readAnswer('<tool_call>{"name', "hermes")).toEqual({ content: '<tool_call>{"name', toolCalls: [] });
-    expect(readAnswer('{"name":"time","parameters":{}}', "llama3").toolCalls).toEqual([
-      { name: "time", arguments: {} },
-    ]);
+    ],
+    ["llama3", "just {text}", "just {text}", []],
+    ["llama3", '{"name":"a\\"b","parameters": {"x": 1}}', "", [{ name: 'a"b', arguments: { x: 1 } }]],
+  ])("of %s are read for what they say and what they call, in whatever pieces they come: %j", (...row) => {
+    const [notation, answer, said, calls] = row;
+    for (const size of [1, 2, 7, answer.length]) {
+      const reader = new AnswerReader(notation);
+      const begun: string[] = [];
+      const json: string[] = [];
+      let text = "";
+      for (let at = 0; at < answer.length; at += size) {
+        const piece = reader.push(answer.slice(at, at + size));
+        text += piece.text;
+        for (const delta of piece.deltas) {
+          if (delta.name !== undefined) begun[delta.index] = delta.name;
+          json[delta.index] = (json[delta.index] ?? "") + delta.arguments;
+          if (delta.call !== undefined) expect(delta.call).toEqual(calls[delta.index]);
+        }
+      }
+      expect(text + reader.end()).toBe(said);
+      expect(reader.toolCalls).toEqual(calls);
+      expect(begun).toEqual(calls.map(({ name }) => name));
+      expect(json.map((each) => JSON.parse(each))).toEqual(calls.map((each) => each.arguments));
+    }
   });
 });
 
-/** The demo model with another chat template, in the place of its own. */
-async function modelWith(hint: string): Promise<Model> {
-  const bytes = readFileSync(fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url)));
-  const start = bytes.indexOf("{{- bos_token }}");
-  const size = Number(bytes.readBigUInt64LE(start - 8));
-  bytes.fill(" ", start, start + size);
-  expect(bytes.write(hint + template, start)).toBeLessThanOrEqual(size);
-  return loadModel(new Uint8Array(bytes), { threads: 2, contextSize: 512 });
+/** The parts of a stream, put together. */
+async function collected(parts: AsyncIterable<GeneratedPart>) {
+  let text = "";
+  const json: string[] = [];
+  let toolCalls: readonly ToolCall[] = [];
+  for await (const part of parts) {
+    text += part.text;
+    for (const { index, arguments: more } of part.toolCallDeltas ?? []) json[index] = (json[index] ?? "") + more;
+    if (part.done !== undefined) toolCalls = part.toolCalls ?? [];
+  }
+  return { text, toolCalls, json };
 }
 
-describe("conversations", () => {
+function expectValid(call: ToolCall): void {
+  if (call.name === "weather") expect(["Lima", "</tool_call>"]).toContain(call.arguments["city"]);
+  else expect(call).toEqual({ name: "time", arguments: {} });
+}
+
+describe.each(["hermes", "llama3"] as const)("conversations in the notation of %s", (notation) => {
+  let model: Model;
+  beforeAll(async () => {
+    model = await modelWithTemplate(toolTemplates[notation]);
+  });
+  afterAll(() => model.dispose());
+  const required = { toolChoice: "required", parallelToolCalls: false, maxTokens: 60, temperature: 1.5 } as const;
+
   it("call tools with valid arguments, and go on with what they gave", async () => {
-    const model = await modelWith(hints.llama3);
-    const brace = model.tokenizer.encode("{", { bos: false })[0]!;
     const chat = model.chat({ tools });
-    const forced = { maxTokens: 60, temperature: 1.5, logitBias: { [brace]: 100 } };
-    for (let seed = 1; seed <= 4; seed++) {
-      const { toolCalls, finishReason } = await chat.ask("Rain?", { ...forced, seed });
-      expect([finishReason, toolCalls?.length]).toEqual(["stop", 1]);
+    for (let seed = 1; seed <= 3; seed++) {
+      const { text, toolCalls, finishReason } = await chat.ask("Rain?", { ...required, seed });
+      expect([text, finishReason, toolCalls?.length]).toEqual(["", "stop", 1]);
       const [call] = toolCalls!;
-      if (call!.name === "weather") expect(["Lima", "</tool_call>"]).toContain(call!.arguments["city"]);
-      else expect(call).toEqual({ name: "time", arguments: {} });
+      expectValid(call!);
       expect(chat.messages.at(-1)).toMatchObject({ role: "assistant", content: "", tool_calls: [{ function: call }] });
-      for await (const part of chat.sendToolResults([{ name: call!.name, content: { rain: true } }], {
-        maxTokens: 4,
-      })) {
-        expect(part.toolCalls === undefined || part.done !== undefined).toBe(true);
-      }
+      const results = [{ name: call!.name, content: { rain: true } }];
+      const answer = await collected(chat.sendToolResults(results, { maxTokens: 4, toolChoice: "none" }));
+      expect(answer.text).not.toBe("");
       expect(chat.messages.at(-2)).toEqual({ role: "tool", name: call!.name, content: '{"rain":true}' });
     }
-    const { text, toolCalls } = await chat.ask("Yes?", { jsonSchema: { const: 1 } });
-    expect([text, toolCalls]).toEqual(["1", undefined]);
     const restored = await model.restoreChat(await chat.save());
-    expect((await restored.ask("Rain?", forced)).toolCalls).toHaveLength(1);
-    await model.dispose();
+    expect((await restored.ask("Rain?", required)).toolCalls).toHaveLength(1);
   });
 
-  it("refuse templates without tools, and tools that are none", async () => {
-    const codeOf = (given: readonly Tool[], source: string) => {
+  it("stream calls as they are written, and stop strings are looked for in the text alone", async () => {
+    const messages = [{ role: "user", content: "Rain?" }];
+    const options = { tools, ...required, toolChoice: { name: "weather" }, seed: 5, stop: ["Lima", "city"] };
+    const streamed = await collected(model.generateChat(messages, options));
+    const { text, toolCalls, tokens } = await model.completeChat(messages, options);
+    expect(text).toBe("");
+    expect(streamed.text).toBe("");
+    expect(streamed.toolCalls).toEqual(toolCalls);
+    expect(streamed.json.map((json) => JSON.parse(json))).toEqual(toolCalls!.map((call) => call.arguments));
+    expect(model.tokenizer.decode(tokens)).toContain('"weather"');
+    const none = await model.completeChat(messages, { ...options, toolChoice: "none" });
+    expect(none.toolCalls).toBeUndefined();
+  });
+
+  it("show the model the tools, what was called and what it gave", async () => {
+    const call = { type: "function", function: { name: "time", arguments: { zone: "Lima" } } };
+    const messages: ChatMessage[] = [
+      { role: "user", content: "What time is it?" },
+      { role: "assistant", content: "", tool_calls: [call] },
+      { role: "tool", name: "time", content: "noon" },
+    ];
+    const options = { maxTokens: 2 };
+    const promptTokens = async (some: ChatMessage[], more: object = {}) =>
+      (await model.completeChat(some, { ...options, ...more })).usage.promptTokens;
+    const without = await promptTokens(messages);
+    expect(await promptTokens(messages, { tools })).toBeGreaterThan(without);
+    expect(await promptTokens(messages.slice(0, 1))).toBeLessThan(await promptTokens(messages.slice(0, 2)));
+    expect(await promptTokens(messages.slice(0, 2))).toBeLessThan(without);
+  });
+
+  it("follow a schema or a grammar instead, where a call asks for it", async () => {
+    const chat = model.chat({ tools });
+    const { text, toolCalls } = await chat.ask("Yes?", { jsonSchema: { const: 1 } });
+    expect([text, toolCalls]).toEqual(["1", undefined]);
+    const both = chat.ask("Yes?", { jsonSchema: { const: 1 }, toolChoice: "required" });
+    await expect(both).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  });
+});
+
+describe.skipIf(!hasReferenceData)("the templates of real models", () => {
+  const templates = () =>
+    (
+      JSON.parse(readFileSync(referenceData("templates/templates.json"), "utf8")) as {
+        model: string;
+        chat_template: string;
+      }[]
+    ).filter(({ model }) => /qwen2.5:|qwen3:|llama3.[12]:|Hermes-3/.test(model));
+
+  it("call tools, and show what these gave", { timeout: 60_000 }, async () => {
+    const all = templates();
+    expect(all).toHaveLength(5);
+    for (const { model: name, chat_template } of all) {
+      const model = await modelWithTemplate(chat_template);
+      const chat = model.chat({ tools });
+      const options = {
+        toolChoice: "required",
+        parallelToolCalls: false,
+        maxTokens: 60,
+        temperature: 1.5,
+        seed: 1,
+      } as const;
+      const { toolCalls } = await chat.ask("Rain?", options);
+      expect(toolCalls, name).toHaveLength(1);
+      expectValid(toolCalls![0]!);
+      const results = toolCalls!.map((call) => ({ name: call.name, content: "It rains." }));
+      const { text } = await collected(chat.sendToolResults(results, { maxTokens: 4, toolChoice: "none" }));
+      expect(text, name).not.toBe("");
+      await model.dispose();
+    }
+  });
+});
+
+describe("what is refused", () => {
+  it("templates without tools, and tools that are none", () => {
+    const codeOf = (given: readonly Tool[], source: string, choice: ToolChoiceOptions = {}) => {
       try {
-        toolSetOf(given, source);
+        chosenTools(toolSetOf(given, source), choice);
       } catch (error) {
         return (error as CriaError).code;
       }
       return "none";
     };
-    expect(codeOf(tools, template)).toBe("UNSUPPORTED_TOOLS");
+    const { hermes } = toolTemplates;
+    expect(codeOf(tools, "{% for t in tools %}{{ t.function.name }}{% endfor %}")).toBe("UNSUPPORTED_TOOLS");
     expect(codeOf(tools, "{# <tool_call><function= #}")).toBe("UNSUPPORTED_TOOLS");
-    expect(codeOf([], hints.hermes)).toBe("INVALID_OPTION");
-    expect(codeOf([{ name: "a" }, { name: "a" }], hints.hermes)).toBe("INVALID_OPTION");
-    expect(codeOf([{ name: "a", parameter: {} } as Tool], hints.hermes)).toBe("INVALID_OPTION");
-    const model = await modelWith(hints.hermes);
+    expect(codeOf([], hermes)).toBe("INVALID_OPTION");
+    expect(codeOf([{ name: "a" }, { name: "a" }], hermes)).toBe("INVALID_OPTION");
+    expect(codeOf([{ name: "a", parameter: {} } as Tool], hermes)).toBe("INVALID_OPTION");
+    expect(codeOf(tools, hermes)).toBe("none");
+    for (const toolChoice of ["some", null, { name: "rain" }, { tool: "time" }, 1]) {
+      expect(codeOf(tools, hermes, { toolChoice } as ToolChoiceOptions)).toBe("INVALID_OPTION");
+    }
+    expect(codeOf(tools, hermes, { parallelToolCalls: 1 } as object)).toBe("INVALID_OPTION");
+  });
+
+  it("schemas that cannot be kept, by the tool's name, and a choice without tools", async () => {
+    const model = await modelWithTemplate(toolTemplates.hermes);
     const chat = model.chat({ tools: [{ name: "a", parameters: { not: {} } }] });
     await expect(chat.ask("Hi")).rejects.toMatchObject({
       code: "UNSUPPORTED_SCHEMA",
       message: expect.stringContaining('the tool "a"'),
     });
+    for (const options of [{ toolChoice: "none" }, { parallelToolCalls: false }] as const) {
+      await expect(model.chat().ask("Hi", options)).rejects.toThrow("goes with tools");
+      await expect(model.completeChat([{ role: "user", content: "Hi" }], options)).rejects.toThrow("goes with tools");
+    }
     await model.dispose();
   });
 });

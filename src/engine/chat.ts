@@ -7,7 +7,15 @@ import { type Completion, collect, type GeneratedPart, type GenerateOptions } fr
 import { checkNames } from "./options.js";
 import type { ChatState } from "./session-format.js";
 import { writeSessionFile } from "./sessions.js";
-import { readAnswer, type Tool, type ToolCall, type ToolResult, type ToolSet, toolSetOf } from "./tools.js";
+import {
+  chosenTools,
+  type Tool,
+  type ToolCall,
+  type ToolChoiceOptions,
+  type ToolResult,
+  type ToolSet,
+  toolSetOf,
+} from "./tools.js";
 
 /** How a conversation begins. */
 export interface ChatOptions {
@@ -20,6 +28,15 @@ export interface ChatOptions {
    * most half of it. Default false: `send` then throws ContextError CONTEXT_FULL.
    */
   readonly contextShift?: boolean;
+  /** What the model may ask you to call. */
+  readonly tools?: readonly Tool[];
+}
+
+/** How to answer: how to generate, and whether to call tools. */
+export interface AnswerOptions extends GenerateOptions, ToolChoiceOptions {}
+
+/** How to answer a conversation whose messages the caller keeps. */
+export interface ChatCompletionOptions extends AnswerOptions {
   /** What the model may ask you to call. */
   readonly tools?: readonly Tool[];
 }
@@ -92,14 +109,14 @@ export class Chat {
    *
    * @throws TemplateError, and what `model.generate` throws; CriaError CHAT_BUSY while an answer is under way
    */
-  send(text: string, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
+  send(text: string, options: AnswerOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
     return this.#answer([{ role: "user", content: text }], options);
   }
 
   /** Gives what the calls of the last answer gave, in their order, and streams the answer to that. @throws as `send` does */
   sendToolResults(
     results: readonly ToolResult[],
-    options: GenerateOptions = {},
+    options: AnswerOptions = {},
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     const messages = results.map(({ name, content }) => {
       return { role: "tool", name, content: typeof content === "string" ? content : JSON.stringify(content) };
@@ -109,7 +126,7 @@ export class Chat {
 
   async *#answer(
     more: readonly ChatMessage[],
-    options: GenerateOptions,
+    { toolChoice, parallelToolCalls, ...options }: AnswerOptions,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#checkIdle();
     this.#answering = true;
@@ -120,18 +137,12 @@ export class Chat {
         messages = sent.messages;
         return sent.ids;
       };
-      const isFree = options.grammar === undefined && options.jsonSchema === undefined;
-      const tools = isFree ? this.#tools : undefined;
+      const tools = chosenTools(this.#tools, { toolChoice, parallelToolCalls });
       let answer = "";
       for await (const part of this.#model.generate(prompt, options, tools)) {
         answer += part.text;
-        if (part.done === undefined) {
-          yield part;
-          continue;
-        }
-        const { content, toolCalls } = tools ? readAnswer(answer, tools.notation) : { content: answer, toolCalls: [] };
-        this.#messages = [...messages, assistantMessage(content, toolCalls)];
-        yield toolCalls.length > 0 ? { ...part, toolCalls } : part;
+        if (part.done !== undefined) this.#messages = [...messages, assistantMessage(answer, part.toolCalls)];
+        yield part;
       }
     } finally {
       this.#answering = false;
@@ -139,7 +150,7 @@ export class Chat {
   }
 
   /** Sends a message and answers when the answer is complete: `send`, collected. */
-  async ask(text: string, options: GenerateOptions = {}): Promise<Completion> {
+  async ask(text: string, options: AnswerOptions = {}): Promise<Completion> {
     return collect(this.send(text, options));
   }
 
@@ -199,7 +210,7 @@ function withoutOldestTurn(messages: readonly ChatMessage[]): readonly ChatMessa
 }
 
 /** An answer as templates take it. */
-function assistantMessage(content: string, toolCalls: readonly ToolCall[]): ChatMessage {
+function assistantMessage(content: string, toolCalls: readonly ToolCall[] = []): ChatMessage {
   if (toolCalls.length === 0) return { role: "assistant", content };
   return { role: "assistant", content, tool_calls: toolCalls.map((call) => ({ type: "function", function: call })) };
 }

@@ -3,6 +3,7 @@
 import { abortable } from "../abortable.js";
 import { CriaError } from "../errors.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
+import { AnswerReader } from "./answer-reader.js";
 import type { LeaderClient } from "./client.js";
 import { type GrammarOptions, type Grammars, grammarOptionNames } from "./grammars.js";
 import type { TokenLogprob } from "./logprobs.js";
@@ -10,7 +11,7 @@ import { checkInteger, checkNames } from "./options.js";
 import { resolveSampling, samplingOptionNames } from "./resolve-sampling.js";
 import type { SamplingOptions } from "./sampling-options.js";
 import { StopStrings } from "./stop-strings.js";
-import type { ToolCall, ToolSet } from "./tools.js";
+import type { ToolCall, ToolCallDelta, ToolSet } from "./tools.js";
 
 /** How to generate: how to sample, and when to stop. */
 export interface GenerateOptions extends SamplingOptions, GrammarOptions {
@@ -35,13 +36,16 @@ export interface GeneratedLogprob extends TokenLogprob {
 
 /** A piece of a generation; the last one has `done`. */
 export interface GeneratedPart {
+  /** What there is to add to the text. In a chat with `tools`, calls are no part of it. */
   readonly text: string;
   /** The tokens since the last part; text can come later than its tokens. */
   readonly tokens: Int32Array;
   /** One for each token, with the option `logprobs`. */
   readonly logprobs?: readonly GeneratedLogprob[];
   readonly done?: GenerationSummary;
-  /** In the last part of a chat with `tools`: the calls that the answer asks for. */
+  /** In a chat with `tools`: what there is to add to the calls that the answer asks for. */
+  readonly toolCallDeltas?: readonly ToolCallDelta[];
+  /** In the last part of a chat with `tools`: all calls that the answer asks for, if it does. */
   readonly toolCalls?: readonly ToolCall[];
 }
 
@@ -128,6 +132,9 @@ export async function* streamGeneration(
   const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
+  const isFree = grammar === undefined && jsonSchema === undefined;
+  const reader = request.tools && isFree ? new AnswerReader(request.tools.notation) : undefined;
+  const read = (written: string) => reader?.push(written) ?? { text: written, deltas: [] };
   const queue = new PartQueue();
   const leave = new AbortController();
   let completionTokens = 0;
@@ -152,9 +159,16 @@ export async function* streamGeneration(
         if (stopped) return; // the leader has not heard yet
         completionTokens++;
         if (firstToken === 0) firstToken = performance.now();
-        const found = stops.push(decoder.push(id));
+        const { text: said, deltas } = read(decoder.push(id));
+        const found = stops.push(said);
         const logprobs = logprob === undefined ? undefined : [{ id, logprob, top: top ?? [] }];
-        queue.push({ text: found.text, tokens: Int32Array.of(id), ...(logprobs && { logprobs }) });
+        const calls = !found.stopped && deltas.length > 0;
+        queue.push({
+          text: calls ? found.text + stops.end() : found.text, // no text comes after a call
+          tokens: Int32Array.of(id),
+          ...(logprobs && { logprobs }),
+          ...(calls && { toolCallDeltas: deltas }),
+        });
         if (found.stopped) {
           stopped = true;
           leave.abort();
@@ -164,7 +178,7 @@ export async function* streamGeneration(
     )
     .then(
       (summary) => {
-        const rest = stops.push(decoder.end());
+        const rest = stops.push(read(decoder.end()).text + (reader?.end() ?? ""));
         const text = rest.text + (rest.stopped ? "" : stops.end());
         queue.end(text, summary.finishReason === "stop" || rest.stopped ? "stop" : "length", summary);
       },
@@ -200,6 +214,7 @@ export async function* streamGeneration(
             decodeTokensPerSecond: perSecond(decoded, decodeMilliseconds),
           },
         },
+        ...(reader && reader.toolCalls.length > 0 && { toolCalls: reader.toolCalls }),
       };
       return;
     }

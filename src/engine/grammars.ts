@@ -48,6 +48,9 @@ export class Grammars {
    */
   async request({ grammar, jsonSchema }: GrammarOptions, tools?: ToolSet): Promise<GrammarRequest | undefined> {
     if (grammar === undefined && jsonSchema === undefined && tools === undefined) return undefined;
+    if ((grammar !== undefined || jsonSchema !== undefined) && tools?.count.least === 1) {
+      throw new CriaError("INVALID_OPTION", "an answer that must call a tool follows no grammar and no jsonSchema");
+    }
     if (grammar !== undefined && jsonSchema !== undefined) {
       throw new CriaError("INVALID_OPTION", "grammar and jsonSchema: a text can only follow one of them");
     }
@@ -75,9 +78,9 @@ export class Grammars {
     return this.#compiled(`schema ${text}`, () => compileGrammar(grammarOfSchema(schema)));
   }
 
-  #ofTools({ signatures, notation }: ToolSet) {
-    const source = `tools ${notation} ${JSON.stringify(signatures)}`;
-    return this.#compiled(source, () => compileGrammar(toolGrammar(signatures, notation)));
+  #ofTools({ signatures, notation, count }: ToolSet) {
+    const source = `tools ${notation} ${count.least} ${count.most} ${JSON.stringify(signatures)}`;
+    return this.#compiled(source, () => compileGrammar(toolGrammar(signatures, notation, count)));
   }
 
   #compiled(source: string, compile: () => Automaton) {

@@ -6,7 +6,7 @@ import type { JsonSchema } from "../grammar/index.js";
 import type { Team } from "../machine/team.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
-import { Chat, type ChatOptions, chatPrompt } from "./chat.js";
+import { Chat, type ChatCompletionOptions, type ChatOptions, chatPrompt } from "./chat.js";
 import type { LeaderClient } from "./client.js";
 import { type EmbedOptions, embed } from "./embedding.js";
 import {
@@ -23,7 +23,7 @@ import type { Pooling } from "./pooling.js";
 import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./reranking.js";
 import { checkIds, Sequence, type SequenceModel } from "./sequence.js";
 import type { SessionSource, Sessions } from "./sessions.js";
-import type { ToolSet } from "./tools.js";
+import { chosenTools, type ToolSet, toolSetOf } from "./tools.js";
 
 /** A text, or token ids that are taken as they are. */
 export type Prompt = string | ArrayLike<number>;
@@ -137,20 +137,23 @@ export class Model {
    * Answers a conversation whose messages the caller keeps, part by part. What users say is never read as control tokens.
    *
    * @param messages oldest first, as the file's chat template takes them; the answer is the assistant's
-   * @throws UnsupportedError when the file has no chat template, TemplateError, and what `generate` throws
+   * @throws UnsupportedError when the file has no chat template, or one that teaches no tools (UNSUPPORTED_TOOLS); TemplateError, and
+   * what `generate` throws
    */
   async *generateChat(
     messages: readonly ChatMessage[],
-    options: GenerateOptions = {},
+    { tools, toolChoice, parallelToolCalls, ...options }: ChatCompletionOptions = {},
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
     const chatTemplate = this.#chatTemplate();
-    const ids = () => chatPrompt(chatTemplate, this.#parts.text, messages);
-    yield* this.#generate("generateChat", ids, undefined, options);
+    const toolSet = tools && toolSetOf(tools, this.#parts.chatTemplate!);
+    const chosen = chosenTools(toolSet, { toolChoice, parallelToolCalls });
+    const ids = () => chatPrompt(chatTemplate, this.#parts.text, messages, toolSet?.described);
+    yield* this.#generate("generateChat", ids, undefined, options, chosen);
   }
 
   /** Answers a conversation whose messages the caller keeps: `generateChat`, collected. */
-  async completeChat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Promise<Completion> {
+  async completeChat(messages: readonly ChatMessage[], options: ChatCompletionOptions = {}): Promise<Completion> {
     return collect(this.generateChat(messages, options));
   }
 

@@ -1,15 +1,14 @@
-// Tools in conversations: what the model may call, how its template writes calls, and what an answer calls.
+// Tools in conversations: what the model may call, whether it must, and how its template writes calls.
 
 import { CriaError, UnsupportedError } from "../errors.js";
 import {
-  argumentsKey,
   CALL_BEGIN,
-  CALL_END,
+  type CallCount,
   type JsonSchema,
   type ToolNotation,
   type ToolSignature,
 } from "../grammar/index.js";
-import { checkNames } from "./options.js";
+import { checkChoice, checkNames } from "./options.js";
 
 /** A function that the model may ask you to call. */
 export interface Tool {
@@ -27,6 +26,29 @@ export interface ToolCall {
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
+/** A piece of a call, while the answer is written. */
+export interface ToolCallDelta {
+  /** Which call of the answer it is of, from 0. */
+  readonly index: number;
+  /** In the first piece of a call: the tool. */
+  readonly name?: string;
+  /** More of the arguments, as JSON. Those of a call's pieces, put together, are its arguments. */
+  readonly arguments: string;
+  /** In the last piece of a call: the whole of it. */
+  readonly call?: ToolCall;
+}
+
+/** Whether an answer calls tools: "auto" where the model wants to; "none"; "required", at least one; or this one. */
+export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
+
+/** Which calls an answer may have. */
+export interface ToolChoiceOptions {
+  /** Default "auto". An answer that must call has no text. */
+  readonly toolChoice?: ToolChoice;
+  /** Whether an answer may have several calls. Default true; Llama 3's notation has one at most in any case. */
+  readonly parallelToolCalls?: boolean;
+}
+
 /** What a call gave. */
 export interface ToolResult {
   /** The tool's name. */
@@ -35,11 +57,13 @@ export interface ToolResult {
   readonly content: unknown;
 }
 
-/** The tools of a conversation, in its template's notation. */
+/** The tools of a conversation or of one answer, in the template's notation. */
 export interface ToolSet {
   readonly notation: ToolNotation;
+  /** What may be called. */
   readonly signatures: readonly ToolSignature[];
-  /** As templates take them. */
+  readonly count: CallCount;
+  /** As templates take them; all of the conversation, so that every answer's prompt begins alike. */
   readonly described: readonly unknown[];
 }
 
@@ -61,7 +85,35 @@ export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
     type: "function",
     function: { name, description, parameters },
   }));
-  return { notation: notationOf(template), signatures, described };
+  return { notation: notationOf(template), signatures, count: { least: 0, most: "any" }, described };
+}
+
+/**
+ * What of a conversation's tools an answer may call.
+ *
+ * @throws CriaError INVALID_OPTION when there are none to choose from, or not the one that is named
+ */
+export function chosenTools(tools: ToolSet | undefined, options: ToolChoiceOptions): ToolSet | undefined {
+  const { toolChoice = "auto", parallelToolCalls = true } = options;
+  if (tools === undefined) {
+    const given = (["toolChoice", "parallelToolCalls"] as const).find((name) => options[name] !== undefined);
+    if (given === undefined) return undefined;
+    throw new CriaError("INVALID_OPTION", `${given} goes with tools, and there are none`);
+  }
+  if (typeof parallelToolCalls !== "boolean") {
+    throw new CriaError("INVALID_OPTION", `parallelToolCalls is ${String(parallelToolCalls)}; it can be true or false`);
+  }
+  const most = parallelToolCalls ? "any" : 1;
+  if (typeof toolChoice !== "object" || toolChoice === null) {
+    const choice = checkChoice("toolChoice", toolChoice, ["auto", "none", "required"]);
+    if (choice === "none") return { ...tools, count: { least: 0, most: 0 } };
+    return { ...tools, count: { least: choice === "required" ? 1 : 0, most } };
+  }
+  checkNames("toolChoice", toolChoice, ["name"]);
+  const signatures = tools.signatures.filter(({ name }) => name === toolChoice.name);
+  if (signatures.length > 0) return { ...tools, signatures, count: { least: 1, most } };
+  const names = tools.signatures.map(({ name }) => name).join(", ");
+  throw new CriaError("INVALID_OPTION", `toolChoice.name is "${toolChoice.name}"; the tools are ${names}`);
 }
 
 /** What the template teaches the model, by the words in which it does. */
@@ -72,37 +124,4 @@ function notationOf(template: string): ToolNotation {
     "UNSUPPORTED_TOOLS",
     "the model's chat template has no notation for tools that is known; supported are Hermes' and Qwen's <tool_call>, and Llama 3's JSON",
   );
-}
-
-/** What an answer says, and what it calls. A call that a stop string has cut is text. */
-export function readAnswer(answer: string, notation: ToolNotation): { content: string; toolCalls: ToolCall[] } {
-  if (notation === "llama3") {
-    const call = answer.startsWith("{") ? readCall(answer, notation) : undefined;
-    return call === undefined ? { content: answer, toolCalls: [] } : { content: "", toolCalls: [call] };
-  }
-  const begin = answer.indexOf(CALL_BEGIN);
-  if (begin < 0) return { content: answer, toolCalls: [] };
-  const toolCalls: ToolCall[] = [];
-  let from = begin + CALL_BEGIN.length;
-  // A string among the arguments may hold what ends a call: the first end at which there is JSON is the one.
-  for (let end = answer.indexOf(CALL_END, from); end >= 0; end = answer.indexOf(CALL_END, end + 1)) {
-    const call = readCall(answer.slice(from, end), notation);
-    if (call === undefined) continue;
-    toolCalls.push(call);
-    const next = answer.indexOf(CALL_BEGIN, end);
-    if (next < 0) break;
-    from = next + CALL_BEGIN.length;
-    end = next;
-  }
-  return { content: toolCalls.length > 0 ? answer.slice(0, begin).trimEnd() : answer, toolCalls };
-}
-
-function readCall(text: string, notation: ToolNotation): ToolCall | undefined {
-  try {
-    const { name, [argumentsKey[notation]]: given } = JSON.parse(text);
-    return { name, arguments: given };
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -10,6 +10,7 @@ export {
   argumentsKey,
   CALL_BEGIN,
   CALL_END,
+  type CallCount,
   type ToolNotation,
   type ToolSignature,
   toolGrammar,

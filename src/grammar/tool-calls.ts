@@ -1,7 +1,7 @@
 // Answers that may call tools, in the two notations that chat templates teach: free text, and from the moment a call begins its JSON,
 // with arguments that the tool's schema finds valid.
 //
-//   hermes   text <tool_call>{"name": "weather", "arguments": {"city": "Lima"}}</tool_call>     as often as it likes, at the end
+//   hermes   text <tool_call>{"name": "weather", "arguments": {"city": "Lima"}}</tool_call>     several, one after another, at the end
 //   llama3   {"name": "weather", "parameters": {"city": "Lima"}}                                instead of text: text does not begin with {
 
 import { GrammarError, UnsupportedError } from "../errors.js";
@@ -30,6 +30,12 @@ export interface ToolSignature {
   readonly parameters: JsonSchema;
 }
 
+/** How many calls an answer has: none or one at least; none, one, or any number at most. An answer that must call begins with a call. */
+export interface CallCount {
+  readonly least: 0 | 1;
+  readonly most: 0 | 1 | "any";
+}
+
 /** How a call begins and ends in the notation "hermes". */
 export const CALL_BEGIN = "<tool_call>";
 export const CALL_END = "</tool_call>";
@@ -42,7 +48,7 @@ export const argumentsKey = { hermes: "arguments", llama3: "parameters" } as con
  *
  * @throws UnsupportedError UNSUPPORTED_SCHEMA, GrammarError SCHEMA_INVALID, with the tool's name
  */
-export function toolGrammar(tools: readonly ToolSignature[], notation: ToolNotation): Grammar {
+export function toolGrammar(tools: readonly ToolSignature[], notation: ToolNotation, count: CallCount): Grammar {
   const rules = new Map<string, Expression>();
   const calls = tools.map(({ name, parameters }) => {
     const key = JSON.stringify(argumentsKey[notation]);
@@ -51,7 +57,7 @@ export function toolGrammar(tools: readonly ToolSignature[], notation: ToolNotat
   });
   rules.set("call", alternatives(...calls));
   const root = "answer";
-  rules.set(root, notation === "hermes" ? textAndCalls(rules) : callOrText());
+  rules.set(root, notation === "hermes" ? textAndCalls(rules, count) : callOrText(count));
   return { root, rules };
 }
 
@@ -94,27 +100,31 @@ function schemaOf(tool: string, parameters: JsonSchema): Grammar {
   }
 }
 
-function callOrText(): Expression {
+function callOrText({ least, most }: CallCount): Expression {
+  if (least === 1) return rule("call");
   const brace = "{".charCodeAt(0);
   const text = sequence(set(complement([[brace, brace]])), repeat(set(complement([])), 0));
-  return alternatives(rule("call"), optional(text));
+  return most === 0 ? optional(text) : alternatives(rule("call"), optional(text));
 }
 
 /** Text up to the first CALL_BEGIN, and calls from there on. Rule "text k": k characters of CALL_BEGIN have just been. */
-function textAndCalls(rules: Map<string, Expression>): Expression {
+function textAndCalls(rules: Map<string, Expression>, { least, most }: CallCount): Expression {
   const newLine = optional(literal("\n"));
-  const next = optional(sequence(newLine, literal(CALL_BEGIN), rule("calls")));
+  const next = most === "any" ? optional(sequence(newLine, literal(CALL_BEGIN), rule("calls"))) : empty;
   rules.set("calls", sequence(newLine, rule("call"), newLine, literal(CALL_END), next));
+  if (least === 1) return sequence(literal(CALL_BEGIN), rule("calls"));
   const first = CALL_BEGIN.charCodeAt(0);
   for (let k = 0; k < CALL_BEGIN.length; k++) {
     const goesOn = CALL_BEGIN.charCodeAt(k);
-    const follower = k + 1 === CALL_BEGIN.length ? "calls" : `text ${k + 1}`;
+    const isLast = k + 1 === CALL_BEGIN.length;
+    const follower = isLast ? "calls" : `text ${k + 1}`;
     // The first character occurs only once, so a text that goes another way has begun anew with it, or not at all.
     const others = complement([
       [goesOn, goesOn],
       [first, first],
     ]);
-    const ways = [empty, sequence(set([[goesOn, goesOn]]), rule(follower)), sequence(set(others), rule("text 0"))];
+    const ways = [empty, sequence(set(others), rule("text 0"))];
+    if (!isLast || most !== 0) ways.push(sequence(set([[goesOn, goesOn]]), rule(follower)));
     if (goesOn !== first) ways.push(sequence(set([[first, first]]), rule("text 1")));
     rules.set(`text ${k}`, alternatives(...ways));
   }
