@@ -1,5 +1,5 @@
-// Runs the suite on this Node and on the current one, which the npm package `node` brings, and sums up. `node test/run.mjs`
-// The current Node is installed once, into build/; the package must have been built.
+// Runs the suite on this Node, what depends on Node also on the current one, which the npm package `node` brings, and sums up:
+// `node test/run.mjs`. The current Node is installed once, into build/; the package must have been built.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -28,17 +28,25 @@ function currentNode() {
   throw new Error(`could not install node@${CURRENT} into ${folder}`);
 }
 
+// The second Node leaves out what is the same on every Node (vitest.config.ts tells what and why). Models it runs on the fastest build of
+// the kernels: on this Node they have run on all that it has, and node-versions.test.ts holds the builds to the same bits on both.
+const onTheSecond = {
+  args: ["--project", "engine", "--project", "single-threaded", "--passWithNoTests"],
+  env: { CRIA_TEST_BUILDS: "fastest" },
+};
+
 /** Runs vitest with a Node binary; returns its counts. */
-function run(binary, otherBinary) {
+function run(binary, { args = [], env = {} } = {}) {
   const version = spawnSync(binary, ["--version"], { encoding: "utf8" }).stdout.trim();
   console.log(`\n=== the suite on Node ${version}`);
   const report = join(root, "build", `tests-${version}.json`);
   const vitest = resolve(root, "node_modules/vitest/vitest.mjs");
-  const result = spawnSync(
-    binary,
-    [vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)],
-    { cwd: root, stdio: "inherit", env: { ...process.env, CRIA_OTHER_NODE: otherBinary } },
-  );
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const result = spawnSync(binary, [vitest, "run", ...reporters, ...args, ...process.argv.slice(2)], {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+  });
   const {
     numPassedTests: passed,
     numFailedTests: failed,
@@ -55,7 +63,7 @@ function run(binary, otherBinary) {
 
 mkdirSync(join(root, "build"), { recursive: true });
 const current = currentNode();
-const counts = [run(process.execPath, current), run(current, process.execPath)];
+const counts = [run(process.execPath, { env: { CRIA_OTHER_NODE: current } }), run(current, onTheSecond)];
 console.log("");
 for (const { version, passed, failed, skipped } of counts) {
   console.log(`Node ${version}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
