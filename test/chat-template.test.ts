@@ -171,7 +171,7 @@ describe("a hostile template", () => {
     ["a huge text", "{{ 'x' * 1000000000 }}", /OUTPUT/, /1000000000 characters/],
     ["a huge list", "{{ [1] * 1000000000 }}", /OUTPUT/, /1000000000 elements/],
     ["a long output", "{% for i in range(90000) %}{{ 'x' * 1000 }}{% endfor %}", /OUTPUT/, /at most 16777216/],
-    ["a long replacement", "{{ ('x' * 1000000).replace('x', 'y' * 1000) }}", /OUTPUT/, /at most 16777216/],
+    ["a long replacement", "{{ ('x' * 20000).replace('x', 'y' * 1000) }}", /OUTPUT/, /at most 16777216/],
     ["memory", "{{ ('a,' * 8000000).split(',') | length }}", /MEMORY|TIME/, /256 MB|1000 ms/],
     ["a long range", "{{ range(100001) }}", /RENDER/, /100001 numbers; at most 100000/],
     ["a big number", "{{ 9999 ** 9999 }}", /RENDER/, /53 bits/],
