@@ -143,8 +143,11 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     };
     signal?.throwIfAborted();
     const team = await Team.start({
+      // The worker in one file starts in half the time that the modules take of which it is made.
       entry:
-        options.assets === undefined ? new URL("./worker.js", import.meta.url) : new URL("worker.js", options.assets),
+        options.assets === undefined
+          ? new URL("../assets/worker.js", import.meta.url)
+          : new URL("worker.js", options.assets),
       module: kernels.module,
       memory,
       control: planned.layout.control,

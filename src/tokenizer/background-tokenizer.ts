@@ -42,7 +42,7 @@ export class BackgroundTokenizer {
    * The tokenizer that the metadata of an open file describes. The buffers of its arrays of strings may go to the text worker for good:
    * copies of megabytes, made while the weights are read, would stall this thread.
    *
-   * @param assets the folder in which text-worker.js lies, if not beside this file
+   * @param assets the folder in which text-worker.js lies; by default this package's own
    * @throws GgufError (TOKENIZER_...), UnsupportedError, CriaError TEXT_WORKER
    */
   static async from(

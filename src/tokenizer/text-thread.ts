@@ -23,9 +23,10 @@ interface Pending {
 
 const threads = new Map<string, TextThread>();
 
-/** The text worker of this program; `assets`: the folder in which text-worker.js lies, if not beside this file. */
+/** The text worker of this program; `assets`: the folder in which text-worker.js lies, by default this package's own. */
 export function textThread(assets?: URL): TextThread {
-  const entry = assets === undefined ? new URL("./text-worker.js", import.meta.url) : new URL("text-worker.js", assets);
+  const entry =
+    assets === undefined ? new URL("../assets/text-worker.js", import.meta.url) : new URL("text-worker.js", assets);
   const thread = threads.get(entry.href) ?? new TextThread(entry);
   threads.set(entry.href, thread);
   return thread;
