@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { loadModel } from "cria";
 import { describe, expect, it } from "vitest";
-import type { CpuReport } from "../dist/cli/cpu.js";
+import type { CpuReport } from "../dist/cli/cpu-report.js";
 import { allowed, cgroup1, cgroup2, epyc, laptop, type MachineFiles, withMachine } from "./cpu-machines.js";
 import { runnableBuilds } from "./kernel-module.js";
 

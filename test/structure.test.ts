@@ -51,13 +51,34 @@ const roomOf = (top: string, path: string) =>
     .split(sep)[0]!
     .replace(/\.[jt]s$/, "");
 
+const importsOf = (file: string) =>
+  [...readFileSync(join(root, file), "utf8").matchAll(/(?:from|import|import\()\s*"(\.[^"]*)"/g)].map(
+    ([, target]) => target!,
+  );
+
+/** Files that import each other, each circle as the files on the way round. */
+function circles(top: string): string[][] {
+  const found: string[][] = [];
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    const at = way.indexOf(file);
+    if (at >= 0) found.push(way.slice(at));
+    if (at >= 0 || done.has(file)) return;
+    for (const target of importsOf(file)) {
+      visit(join(dirname(file), target.replace(/\.js$/, "")).replace(/(?:\.ts)?$/, ".ts"), [...way, file]);
+    }
+    done.add(file);
+  };
+  for (const file of files(top)) visit(file, []);
+  return found;
+}
+
 function arrowsUp(top: string, rooms: Readonly<Record<string, readonly string[]>>): string[] {
   const wrong: string[] = [];
   for (const file of files(top)) {
     const room = roomOf(top, file);
-    const text = readFileSync(join(root, file), "utf8");
-    for (const [, target] of text.matchAll(/(?:from|import|import\()\s*"(\.[^"]*)"/g)) {
-      const to = roomOf(top, join(dirname(file), target!));
+    for (const target of importsOf(file)) {
+      const to = roomOf(top, join(dirname(file), target));
       if (to !== room && !rooms[room]?.includes(to)) wrong.push(`${file} -> ${target}`);
     }
   }
@@ -70,6 +91,10 @@ it("src imports point one way", () => {
 
 it("assembly imports point one way", () => {
   expect(arrowsUp("assembly", assembly)).toEqual([]);
+});
+
+it.each(["src", "assembly"])("no files of %s import each other, not even types", (top) => {
+  expect(circles(top)).toEqual([]);
 });
 
 it("of assembly, src knows only abi", () => {

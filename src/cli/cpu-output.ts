@@ -8,7 +8,7 @@ import type { CpuFrequency } from "../machine/cpu/frequency.js";
 import type { HugePages } from "../machine/cpu/huge-pages.js";
 import type { CpuNoise } from "../machine/cpu/noise.js";
 import type { CpuGroup, CpuTopology } from "../machine/cpu/topology.js";
-import type { CpuReport } from "./cpu.js";
+import type { CpuReport } from "./cpu-report.js";
 
 const NAME = 13; // characters of a name's column
 

@@ -1,34 +1,16 @@
 // cria cpu: the machine as cria sees it, and what it makes of it: how many threads, which kernels, where pins would go.
 
 import { planWorkers, type WorkerOptions, type WorkerPlan } from "../engine/worker-plan.js";
-import { type CpuFrequency, cpuFrequency } from "../machine/cpu/frequency.js";
-import { type HugePages, hugePages } from "../machine/cpu/huge-pages.js";
-import { type CpuNoise, cpuNoise } from "../machine/cpu/noise.js";
+import { cpuFrequency } from "../machine/cpu/frequency.js";
+import { hugePages } from "../machine/cpu/huge-pages.js";
+import { cpuNoise } from "../machine/cpu/noise.js";
 import { type CpuTopology, cpuTopology } from "../machine/cpu/topology.js";
-import { compileKernels, type KernelBuild, kernelBuilds, lackingFor } from "../machine/kernels.js";
+import { compileKernels, kernelBuilds, lackingFor } from "../machine/kernels.js";
 import { command } from "./command.js";
 import { cpuLines } from "./cpu-output.js";
+import type { CpuReport, KernelReport } from "./cpu-report.js";
 import { UsageError } from "./failure.js";
 import { planOptions } from "./model-options.js";
-
-/** All that `cria cpu` prints. */
-export interface CpuReport {
-  readonly topology: CpuTopology;
-  readonly frequency: CpuFrequency;
-  readonly hugePages: HugePages;
-  readonly noise: CpuNoise;
-  readonly plan: WorkerPlan;
-  /** What each word of `--pin` would do. */
-  readonly pins: readonly WorkerPlan[];
-  readonly kernels: KernelReport;
-}
-
-/** Which build of the kernels runs in this Node, and why. */
-export interface KernelReport {
-  readonly build: KernelBuild;
-  readonly reason: string;
-  readonly node: string;
-}
 
 export const cpu = command({
   usage: "[options]",

@@ -3,7 +3,7 @@
 import { DownloadError } from "../errors.js";
 import { splitPartName } from "../gguf/split.js";
 import { hubModel } from "./hub-model.js";
-import type { DownloadOptions } from "./index.js";
+import type { DownloadOptions } from "./options.js";
 import { parseReference } from "./reference.js";
 import { readSettings } from "./settings.js";
 import { urlModel } from "./url-model.js";

@@ -1,6 +1,6 @@
 // Tells how far a file has come, not more often than a screen shows.
 
-import type { DownloadProgress } from "./index.js";
+import type { DownloadProgress } from "./options.js";
 
 const INTERVAL_MILLISECONDS = 50;
 

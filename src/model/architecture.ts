@@ -2,33 +2,8 @@
 
 import type { Hyperparameters } from "./hyperparameters.js";
 import type { KeyReader } from "./key-reader.js";
-import type { PlacedWeight } from "./memory-plan.js";
 import type { Run } from "./run.js";
-
-/** One weight that an architecture looks for. Shapes are (rows, columns): GGUF's order turned round. */
-export interface WeightSpec {
-  readonly name: string;
-  /**
-   * matrix: packed, multiplied. embedding: stays in the file's layout, rows are looked up. vector: f32, used as it is.
-   */
-  readonly role: "matrix" | "embedding" | "vector";
-  readonly rows: number;
-  readonly columns: number;
-  readonly optional?: boolean;
-}
-
-/** A weight that files may lack. */
-export interface OptionalSpec extends WeightSpec {
-  readonly optional: true;
-}
-
-/** The weights of one layer, by what the forward pass calls them. */
-export type LayerSpecs = Readonly<Record<string, WeightSpec>>;
-
-/** Those weights in memory. */
-export type LayerWeights<Specs extends LayerSpecs> = {
-  readonly [Name in keyof Specs]: Specs[Name] extends OptionalSpec ? PlacedWeight | undefined : PlacedWeight;
-};
+import type { WeightSpec } from "./weight-specs.js";
 
 export interface Architecture {
   /**
@@ -40,34 +15,4 @@ export interface Architecture {
   weights(hyperparameters: Hyperparameters, has: (name: string) => boolean): readonly WeightSpec[];
   /** One step, executed by every worker of the team. */
   forward(run: Run): void;
-}
-
-export function embedding(name: string, rows: number, columns: number): WeightSpec {
-  return { name, role: "embedding", rows, columns };
-}
-
-export function matrix(name: string, rows: number, columns: number): WeightSpec {
-  return { name, role: "matrix", rows, columns };
-}
-
-export function vector(name: string, columns: number): WeightSpec {
-  return { name, role: "vector", rows: 1, columns };
-}
-
-export function optional(spec: WeightSpec): OptionalSpec {
-  return { ...spec, optional: true };
-}
-
-/** All weights of a decoder: the embedding, which without an `output.weight` is the output matrix too, the layers, and the last norm. */
-export function decoderWeights(
-  h: Hyperparameters,
-  has: (name: string) => boolean,
-  layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs,
-): readonly WeightSpec[] {
-  const tied = !has("output.weight");
-  const specs: WeightSpec[] = [(tied ? matrix : embedding)("token_embd.weight", h.vocab, h.dim)];
-  for (let layer = 0; layer < h.layers; layer++) specs.push(...Object.values(layerSpecs(h, layer)));
-  specs.push(vector("output_norm.weight", h.dim));
-  if (!tied) specs.push(matrix("output.weight", h.vocab, h.dim));
-  return specs;
 }

@@ -1,9 +1,10 @@
 // BERT (Devlin et al. 2019) as an encoder of texts: MiniLM, bge, e5, gte. Every token sees all tokens of its text; positions are learned;
 // norms, of the full kind, follow what they normalise.
 
-import { type Architecture, embedding, type LayerSpecs, matrix, optional, vector } from "./architecture.js";
+import type { Architecture } from "./architecture.js";
 import { type Hyperparameters, readHyperparameters } from "./hyperparameters.js";
 import type { Run } from "./run.js";
+import { embedding, type LayerSpecs, matrix, optional, vector } from "./weight-specs.js";
 
 function forward(run: Run): void {
   const { buffers } = run.layout;

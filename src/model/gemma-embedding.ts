@@ -1,10 +1,11 @@
 // EmbeddingGemma (Vera et al. 2025): Gemma 3's layers, in which a token sees as far ahead as back, and no output matrix.
 
-import { type Architecture, embedding, vector } from "./architecture.js";
+import type { Architecture } from "./architecture.js";
 import { gemmaLayerSpecs, gemmaLayers, readGemma } from "./gemma3.js";
 import { ALL_AHEAD, type Hyperparameters } from "./hyperparameters.js";
 import type { KeyReader } from "./key-reader.js";
 import type { Run } from "./run.js";
+import { embedding, vector } from "./weight-specs.js";
 
 function forward(run: Run): void {
   gemmaLayers(run);

@@ -1,10 +1,11 @@
 // Gemma 3 (Gemma Team 2025): four norms a layer, a gate of GELU, and five layers that see a window for one that sees everything, each
 // kind with a RoPE of its own.
 
-import { type Architecture, decoderWeights, matrix, vector } from "./architecture.js";
+import type { Architecture } from "./architecture.js";
 import { type Hyperparameters, LARGEST, readHyperparameters } from "./hyperparameters.js";
 import type { KeyReader } from "./key-reader.js";
 import type { Run } from "./run.js";
+import { decoderWeights, matrix, vector } from "./weight-specs.js";
 
 function forward(run: Run): void {
   gemmaLayers(run);

@@ -1,10 +1,11 @@
 // The forward pass of Llama (Touvron et al. 2023) and of all models whose GGUF files say `llama`: Llama 1 to 3.2, Mistral, TinyLlama,
 // SmolLM2. Every worker of the team executes these lines at the same time, each on its share; `run` splits the work.
 
-import { type Architecture, decoderWeights, matrix, optional, vector } from "./architecture.js";
+import type { Architecture } from "./architecture.js";
 import { type Hyperparameters, LARGEST, readHyperparameters } from "./hyperparameters.js";
 import type { KeyReader } from "./key-reader.js";
 import type { Run } from "./run.js";
+import { decoderWeights, matrix, optional, vector } from "./weight-specs.js";
 
 function forward(run: Run): void {
   const { buffers } = run.layout;

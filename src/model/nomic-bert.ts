@@ -3,12 +3,13 @@
 
 import { GROUP_ROWS } from "#abi";
 import { UnsupportedError } from "../errors.js";
-import { type Architecture, matrix, vector } from "./architecture.js";
+import type { Architecture } from "./architecture.js";
 import { bertWeights } from "./bert.js";
 import { type Hyperparameters, readHyperparameters } from "./hyperparameters.js";
 import type { KeyReader } from "./key-reader.js";
 import type { PlacedWeight } from "./memory-plan.js";
 import type { Run } from "./run.js";
+import { matrix, vector } from "./weight-specs.js";
 
 function forward(run: Run): void {
   const { h } = run;

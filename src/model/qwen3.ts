@@ -1,8 +1,9 @@
 // Qwen3 (Yang et al. 2025) and Qwen3-Embedding: as Llama, but every head of q and k has a norm before it is turned, in place of biases.
 
-import { type Architecture, decoderWeights, matrix, vector } from "./architecture.js";
+import type { Architecture } from "./architecture.js";
 import { type Hyperparameters, readHyperparameters } from "./hyperparameters.js";
 import type { Run } from "./run.js";
+import { decoderWeights, matrix, vector } from "./weight-specs.js";
 
 function forward(run: Run): void {
   const { buffers } = run.layout;

@@ -6,13 +6,18 @@
 import { TILE_TOKENS } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
-import type { LayerSpecs, LayerWeights } from "./architecture.js";
 import { Attention, type HeadNorms } from "./attention.js";
 import type { Blueprint } from "./blueprint.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { type Encoded, Matmul, type Product } from "./matmul.js";
 import type { Layout, PlacedWeight } from "./memory-plan.js";
 import { Step } from "./step.js";
+import type { LayerSpecs, OptionalSpec } from "./weight-specs.js";
+
+/** The weights of a layer in memory. */
+type LayerWeights<Specs extends LayerSpecs> = {
+  readonly [Name in keyof Specs]: Specs[Name] extends OptionalSpec ? PlacedWeight | undefined : PlacedWeight;
+};
 
 /** What is done to the rows of an embedding. */
 interface EmbedSteps {

@@ -5,7 +5,7 @@ import { ACTIVATION_NONE, GROUP_ROWS } from "#abi";
 import { GgufError, UnsupportedError } from "../errors.js";
 import { type Gguf, type GgufTensor, tensorTypeByName, tensorTypes } from "../gguf/index.js";
 import type { Kernels } from "../machine/kernels.js";
-import type { WeightSpec } from "./architecture.js";
+import type { WeightSpec } from "./weight-specs.js";
 
 /** A weight before it has an address. */
 export interface Weight extends WeightSpec {

@@ -1,12 +1,7 @@
-// The arguments of a call in a template, and how they find their parameters.
+// How the arguments of a call find their parameters.
 
 import { MarkedString } from "./marked-string.js";
-import { fail, typeName, Undefined, type Value } from "./values.js";
-
-export interface Arguments {
-  readonly positional: readonly Value[];
-  readonly named: ReadonlyMap<string, Value>;
-}
+import { type Arguments, fail, typeName, Undefined, type Value } from "./values.js";
 
 export const NO_ARGUMENTS: Arguments = { positional: [], named: new Map() };
 

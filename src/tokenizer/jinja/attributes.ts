@@ -1,11 +1,12 @@
 // What `.name` and `[key]` find, in the order in which Jinja2's sandbox looks: a method or an item. What is not there is Undefined,
 // and so is what would change a list or dict.
 
-import { type Arguments, bind } from "./arguments.js";
+import { bind } from "./arguments.js";
 import { equal } from "./comparisons.js";
 import { MarkedString } from "./marked-string.js";
 import { stringMethod } from "./string-methods.js";
 import {
+  type Arguments,
   Callable,
   Dict,
   DictView,

@@ -1,6 +1,6 @@
 // The filters: what comes after `|`.
 
-import { type Arguments, bind, integerArgument, stringArgument } from "./arguments.js";
+import { bind, integerArgument, stringArgument } from "./arguments.js";
 import { getPath } from "./attributes.js";
 import { compare } from "./comparisons.js";
 import { MarkedString } from "./marked-string.js";
@@ -10,6 +10,7 @@ import { capitalize, eachMatch, replace, splitLines, strip } from "./string-meth
 import { toJson, toText } from "./strings.js";
 import { testNamed } from "./tests.js";
 import {
+  type Arguments,
   Dict,
   Float,
   fail,

@@ -1,10 +1,21 @@
 // The functions that every template has.
 
 import { TemplateError } from "../../errors.js";
-import { type Arguments, bind, integerArgument, stringArgument } from "./arguments.js";
+import { bind, integerArgument, stringArgument } from "./arguments.js";
 import { type LocalTime, strftime } from "./strftime.js";
 import { toText } from "./strings.js";
-import { Callable, Dict, fail, iterate, Namespace, NONE, Sequence, string, type Value } from "./values.js";
+import {
+  type Arguments,
+  Callable,
+  Dict,
+  fail,
+  iterate,
+  Namespace,
+  NONE,
+  Sequence,
+  string,
+  type Value,
+} from "./values.js";
 
 /** As in Jinja2's sandbox. */
 const LONGEST_RANGE = 100_000;

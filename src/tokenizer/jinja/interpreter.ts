@@ -1,7 +1,7 @@
 // Runs a template as Jinja2 does. The values are Python's (values.ts), and the output knows which of its characters came from outside
 // (marked-string.ts), for which no interpreter in JavaScript has a place.
 
-import { type Arguments, NO_ARGUMENTS } from "./arguments.js";
+import { NO_ARGUMENTS } from "./arguments.js";
 import { getAttribute, getItem, getSlice } from "./attributes.js";
 import { equal } from "./comparisons.js";
 import { filterNamed } from "./filters.js";
@@ -12,6 +12,7 @@ import { toText } from "./strings.js";
 import type { Argument, Block, CallNode, Expression, IdentifierNode, MacroNode, Statement } from "./syntax.js";
 import { testNamed } from "./tests.js";
 import {
+  type Arguments,
   Callable,
   Dict,
   Float,

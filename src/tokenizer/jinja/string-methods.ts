@@ -1,8 +1,20 @@
 // The methods of str that templates may call. They work on the text, and slice or join, so that marks go along.
 
-import { type Arguments, bind, integerArgument, stringArgument } from "./arguments.js";
+import { bind, integerArgument, stringArgument } from "./arguments.js";
 import { MarkedString } from "./marked-string.js";
-import { fail, iterate, list, NONE, None, Sequence, string, tuple, typeName, type Value } from "./values.js";
+import {
+  type Arguments,
+  fail,
+  iterate,
+  list,
+  NONE,
+  None,
+  Sequence,
+  string,
+  tuple,
+  typeName,
+  type Value,
+} from "./values.js";
 
 // What str.isspace() says, which is not what JavaScript's \s is.
 const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";

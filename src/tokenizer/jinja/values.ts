@@ -6,7 +6,6 @@
 //                                                  a generator          Lazy
 
 import { TemplateError } from "../../errors.js";
-import type { Arguments } from "./arguments.js";
 import { MarkedString } from "./marked-string.js";
 
 /** Elements of the longest list that a template may make. */
@@ -91,6 +90,12 @@ export class Namespace {
 /** The variable `loop`. */
 export class Loop {
   constructor(readonly attributes: ReadonlyMap<string, Value>) {}
+}
+
+/** The arguments of a call. */
+export interface Arguments {
+  readonly positional: readonly Value[];
+  readonly named: ReadonlyMap<string, Value>;
 }
 
 export class Callable {

@@ -1,0 +1,27 @@
+// What `cria cpu` tells, as `--json` prints it.
+
+import type { WorkerPlan } from "../engine/worker-plan.js";
+import type { CpuFrequency } from "../machine/cpu/frequency.js";
+import type { HugePages } from "../machine/cpu/huge-pages.js";
+import type { CpuNoise } from "../machine/cpu/noise.js";
+import type { CpuTopology } from "../machine/cpu/topology.js";
+import type { KernelBuild } from "../machine/kernels.js";
+
+/** All that `cria cpu` prints. */
+export interface CpuReport {
+  readonly topology: CpuTopology;
+  readonly frequency: CpuFrequency;
+  readonly hugePages: HugePages;
+  readonly noise: CpuNoise;
+  readonly plan: WorkerPlan;
+  /** What each word of `--pin` would do. */
+  readonly pins: readonly WorkerPlan[];
+  readonly kernels: KernelReport;
+}
+
+/** Which build of the kernels runs in this Node, and why. */
+export interface KernelReport {
+  readonly build: KernelBuild;
+  readonly reason: string;
+  readonly node: string;
+}
