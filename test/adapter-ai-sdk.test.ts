@@ -1,10 +1,11 @@
 // cria/ai-sdk under the real AI SDK: what its users call, on the demo model.
 
 import { fileURLToPath } from "node:url";
-import { embed, embedMany, generateObject, generateText, jsonSchema, Output, streamText, tool } from "ai";
+import { embed, embedMany, generateObject, generateText, jsonSchema, Output, stepCountIs, streamText, tool } from "ai";
 import { ContextError, CriaError, loadModel, type Model, UnsupportedError } from "cria";
 import { criaEmbeddingModel, criaLanguageModel } from "cria/ai-sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { modelWithTemplate, toolTemplates } from "./tool-models.js";
 
 const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 const question = "What is 3 + 4?";
@@ -199,6 +200,94 @@ describe("structured output", () => {
     const odd = jsonSchema({ type: "object", propertyNames: { pattern: "^a" } });
     const refused = generateObject({ model: language, schema: odd, ...settings });
     await expect(refused).rejects.toMatchObject({ code: "UNSUPPORTED_SCHEMA" });
+  });
+});
+
+describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (notation) => {
+  let calling: Model;
+  beforeAll(async () => {
+    calling = await modelWithTemplate(toolTemplates[notation]);
+  });
+  afterAll(() => calling.dispose());
+
+  const parameters = {
+    type: "object" as const,
+    properties: { city: { enum: ["Lima", "Quito"] } },
+    required: ["city"],
+    additionalProperties: false,
+  };
+  const description = "The weather in a city";
+  const weather = tool({
+    description,
+    inputSchema: jsonSchema<{ city: string }>(parameters),
+    execute: async ({ city }) => ({ city, rain: true }),
+  });
+  const settings = () => ({
+    ...{ model: criaLanguageModel(calling), prompt: "Rain?", tools: { weather }, seed: 4, temperature: 1.2 },
+    ...{ maxOutputTokens: 60, providerOptions: { cria: { parallelToolCalls: false } } },
+    // A call first, then an answer: the demo model would not know when to do what.
+    prepareStep: ({ stepNumber }: { stepNumber: number }) =>
+      stepNumber === 0 ? { toolChoice: "required" as const } : { toolChoice: "none" as const },
+    stopWhen: stepCountIs(2),
+  });
+
+  it("are called, and the model goes on with what they gave", async () => {
+    const { steps, text, finishReason } = await generateText(settings());
+    expect(steps).toHaveLength(2);
+    expect(steps[0]).toMatchObject({ finishReason: "tool-calls", text: "" });
+    const { input, toolCallId } = steps[0]!.toolCalls[0]!;
+    expect(["Lima", "Quito"]).toContain((input as { city: string }).city);
+    expect(steps[0]!.toolResults).toMatchObject([{ toolCallId, output: { ...(input as object), rain: true } }]);
+    expect(text).not.toBe("");
+    expect(finishReason).not.toBe("tool-calls");
+    const output = JSON.stringify({ ...(input as object), rain: true });
+    const called = { type: "function", function: { name: "weather", arguments: input } };
+    const own = await calling.completeChat(
+      [
+        { role: "user", content: "Rain?" },
+        { role: "assistant", content: "", tool_calls: [called] },
+        { role: "tool", name: "weather", content: output },
+      ],
+      {
+        ...{ tools: [{ name: "weather", description, parameters }], toolChoice: "none" },
+        ...{ seed: 4, temperature: 1.2, maxTokens: 60 },
+      },
+    );
+    expect(text).toBe(own.text);
+  });
+
+  it("are streamed as they are called", async () => {
+    const whole = await generateText(settings());
+    const streamed = streamText(settings());
+    const order: string[] = [];
+    let json = "";
+    for await (const part of streamed.fullStream) {
+      if (order.at(-1) !== part.type) order.push(part.type);
+      if (part.type === "tool-input-delta") json += part.delta;
+    }
+    const inputs = ["tool-input-start", "tool-input-delta", "tool-input-end", "tool-call", "tool-result"];
+    expect(order.filter((type) => type.startsWith("tool-"))).toEqual(inputs);
+    const [first] = await streamed.steps;
+    expect(first!.toolCalls[0]!.input).toEqual(whole.steps[0]!.toolCalls[0]!.input);
+    expect(JSON.parse(json)).toEqual(first!.toolCalls[0]!.input);
+    expect(await streamed.text).toBe(whole.text);
+  });
+
+  it("are chosen by name, and refused where they are no functions, or beside JSON", async () => {
+    const { tools: one, ...rest } = settings();
+    const tools = { ...one, time: tool({ inputSchema: jsonSchema({ type: "object", additionalProperties: false }) }) };
+    const options = { ...rest, tools, prepareStep: undefined, stopWhen: stepCountIs(1) };
+    const { toolCalls } = await generateText({ ...options, toolChoice: { type: "tool", toolName: "time" } });
+    expect(toolCalls).toMatchObject([{ toolName: "time", input: {} }]);
+    const output = Output.object({ schema: jsonSchema({ type: "object" }) });
+    await expect(generateText({ ...options, output })).rejects.toMatchObject({ code: "UNSUPPORTED_RESPONSE_FORMAT" });
+    const search = { type: "provider", id: "other.search", name: "search", args: {} } as const;
+    const prompt = [{ role: "user" as const, content: [{ type: "text" as const, text: "Rain?" }] }];
+    const refused = criaLanguageModel(calling).doGenerate({ prompt, tools: [search] });
+    await expect(refused).rejects.toMatchObject({
+      code: "UNSUPPORTED_TOOLS",
+      message: expect.stringContaining("other.search"),
+    });
   });
 });
 

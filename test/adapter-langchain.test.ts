@@ -5,6 +5,7 @@ import { InMemoryCache } from "@langchain/core/caches";
 import {
   AIMessage,
   type AIMessageChunk,
+  type BaseMessage,
   ChatMessage,
   HumanMessage,
   SystemMessage,
@@ -12,10 +13,12 @@ import {
 } from "@langchain/core/messages";
 import { StringOutputParser } from "@langchain/core/output_parsers";
 import { ChatPromptTemplate } from "@langchain/core/prompts";
+import { tool } from "@langchain/core/tools";
 import { loadModel, type Model } from "cria";
 import { ChatCria, CriaEmbeddings } from "cria/langchain";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { modelWithTemplate, toolTemplates } from "./tool-models.js";
 
 const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 const question = "What is 3 + 4?";
@@ -130,9 +133,15 @@ describe("ChatCria", () => {
     expect(await codeOf(chat.invoke([new ToolMessage({ content: "7", tool_call_id: "1" })]))).toBe(
       "UNSUPPORTED_CONTENT",
     );
-    const call = new AIMessage({ content: "", tool_calls: [{ name: "weather", args: {} }] });
-    expect(await codeOf(chat.invoke([call]))).toBe("UNSUPPORTED_TOOLS");
-    expect(await codeOf(chat.invoke(question, { tools: [] } as object))).toBe("UNSUPPORTED_TOOLS");
+    const invalid = new AIMessage({ content: "", invalid_tool_calls: [{ name: "weather", args: "{" }] });
+    expect(await codeOf(chat.invoke([invalid]))).toBe("UNSUPPORTED_TOOLS");
+    const search = { type: "web_search" };
+    expect(await codeOf(chat.invoke(question, { tools: [search] }))).toBe("UNSUPPORTED_TOOLS");
+    expect(await codeOf(chat.invoke(question, { tools: [], tool_choice: { name: 1 } }))).toBe("UNSUPPORTED_TOOLS");
+    const time = { type: "function", function: { name: "time" } };
+    expect(await codeOf(chat.invoke(question, { tools: [time] }))).toBe("UNSUPPORTED_TOOLS"); // by the template
+    const both = { tools: [time], jsonSchema: true };
+    expect(await codeOf(chat.invoke(question, both))).toBe("UNSUPPORTED_RESPONSE_FORMAT");
     expect(await codeOf(chat.invoke(question, { options: { heat: 1 } as object }))).toBe("INVALID_OPTION");
     expect(await codeOf(chat.invoke("x ".repeat(600)))).toBe("CONTEXT_FULL");
   });
@@ -149,6 +158,74 @@ describe("ChatCria", () => {
     await expect(reading).rejects.toThrow("enough");
     for (let i = 0; i < 3; i++) for await (const { text } of await long.stream(question)) if (text !== "") break;
     expect((await chat.invoke(question)).text).not.toBe("");
+  });
+});
+
+describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (notation) => {
+  let calling: Model;
+  beforeAll(async () => {
+    calling = await modelWithTemplate(toolTemplates[notation]);
+  });
+  afterAll(() => calling.dispose());
+
+  const weather = tool(async ({ city }) => `It rains in ${city}.`, {
+    name: "weather",
+    description: "The weather in a city",
+    schema: z.object({ city: z.enum(["Lima", "Quito"]) }),
+  });
+  const time = {
+    type: "function",
+    function: { name: "time", parameters: { type: "object", additionalProperties: false } },
+  };
+  const own = () => {
+    const options = { temperature: 1.2, maxTokens: 60, seed: 2, parallelToolCalls: false };
+    return new ChatCria({ model: calling, options });
+  };
+
+  it("are called, and the model goes on with what they gave", async () => {
+    const messages: BaseMessage[] = [new HumanMessage("Rain?")];
+    const calls = own().bindTools([weather, time], { tool_choice: "weather" });
+    const answer = await calls.invoke(messages);
+    expect(answer.text).toBe("");
+    expect(answer.response_metadata["finish_reason"]).toBe("tool_calls");
+    expect(answer.tool_calls).toMatchObject([{ type: "tool_call", name: "weather", id: expect.any(String) }]);
+    const [call] = answer.tool_calls!;
+    expect(["Lima", "Quito"]).toContain(call!.args["city"]);
+    const result: ToolMessage = await weather.invoke(call!);
+    expect(result.content).toBe(`It rains in ${call!.args["city"]}.`);
+    messages.push(answer, result);
+    const last = await own().bindTools([weather, time], { tool_choice: "none" }).invoke(messages);
+    expect(last.text).not.toBe("");
+    expect(last.tool_calls).toEqual([]);
+
+    const [, , shown] = messages;
+    const called = { type: "function", function: { name: "weather", arguments: call!.args } };
+    const { usage } = await calling.completeChat(
+      [
+        { role: "user", content: "Rain?" },
+        { role: "assistant", content: "", tool_calls: [called] },
+        { role: "tool", name: "weather", content: shown!.text },
+      ],
+      { maxTokens: 1 },
+    );
+    const without = await own().invoke(messages, { options: { maxTokens: 1, parallelToolCalls: undefined } });
+    expect(without.usage_metadata!.input_tokens).toBe(usage.promptTokens);
+  });
+
+  it("are streamed in chunks that come to the same", async () => {
+    const calls = own().bindTools([weather, time], { tool_choice: "any" });
+    const whole = await calls.invoke("Rain?");
+    let all: AIMessageChunk | undefined;
+    let chunks = 0;
+    for await (const chunk of await calls.stream("Rain?")) {
+      all = all?.concat(chunk) ?? chunk;
+      chunks += chunk.tool_call_chunks?.length ?? 0;
+    }
+    const bare = ({ tool_calls = [] }: AIMessage) => tool_calls.map(({ name, args }) => ({ name, args }));
+    expect(bare(all!)).toEqual(bare(whole));
+    expect(bare(all!)).toHaveLength(1);
+    expect(all!.invalid_tool_calls).toEqual([]);
+    expect(chunks).toBeGreaterThan(1);
   });
 });
 

@@ -5,6 +5,7 @@ import { CriaError, loadModel, type Model } from "cria";
 import { createFetch } from "cria/openai";
 import OpenAI, { type APIError, APIUserAbortError, BadRequestError, NotFoundError } from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { modelWithTemplate, toolTemplates } from "./tool-models.js";
 
 const demo = fileURLToPath(new URL("../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 const user = { role: "user", content: "What is 3 + 4?" } as const;
@@ -159,6 +160,102 @@ describe("chat.completions", () => {
   });
 });
 
+describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (notation) => {
+  let calling: Model;
+  let its: OpenAI;
+  beforeAll(async () => {
+    calling = await modelWithTemplate(toolTemplates[notation]);
+    its = clientOf(calling);
+  });
+  afterAll(() => calling.dispose());
+
+  const parameters = {
+    type: "object",
+    properties: { city: { enum: ["Lima", "Quito"] } },
+    required: ["city"],
+    additionalProperties: false,
+  };
+  const weather = { type: "function", function: { name: "weather", description: "The weather", parameters } } as const;
+  const time = { type: "function", function: { name: "time" } } as const;
+  const ask = {
+    ...{ model: "demo", temperature: 1.2, seed: 6, max_completion_tokens: 60 },
+    ...{ tools: [weather, time], parallel_tool_calls: false },
+  };
+  const messages = [{ role: "user", content: "Rain?" } as const];
+
+  it("are called, and the model goes on with what they gave", async () => {
+    const choice = { type: "function", function: { name: "weather" } } as const;
+    const { choices } = await its.chat.completions.create({ ...ask, messages, tool_choice: choice });
+    const { message, finish_reason } = choices[0]!;
+    expect([message.content, finish_reason]).toEqual([null, "tool_calls"]);
+    const [call] = message.tool_calls as OpenAI.Chat.ChatCompletionMessageFunctionToolCall[];
+    expect(call!.function.name).toBe("weather");
+    expect(["Lima", "Quito"]).toContain(JSON.parse(call!.function.arguments).city);
+    const more = [...messages, message, { role: "tool", tool_call_id: call!.id, content: "It rains." } as const];
+    const last = await its.chat.completions.create({ ...ask, messages: more, tool_choice: "none" });
+    const called = { name: "weather", arguments: JSON.parse(call!.function.arguments) };
+    const expected = await calling.completeChat(
+      [
+        ...messages,
+        { role: "assistant", content: "", tool_calls: [{ type: "function", function: called }] },
+        { role: "tool", name: "weather", content: "It rains." },
+      ],
+      {
+        ...{ tools: [weather.function, time.function], toolChoice: "none", temperature: 1.2, seed: 6, maxTokens: 60 },
+      },
+    );
+    expect(last.choices[0]!.message.content).toBe(expected.text);
+    expect(last.choices[0]!.message.tool_calls).toBeUndefined();
+  });
+
+  it("are streamed, and run by the client's own runner", async () => {
+    const required = { ...ask, messages, tool_choice: "required" } as const;
+    const whole = await its.chat.completions.create(required);
+    const stream = its.chat.completions.stream(required);
+    let pieces = 0;
+    stream.on("tool_calls.function.arguments.delta", () => void pieces++);
+    const collected = await stream.finalChatCompletion();
+    const bare = ({ choices }: OpenAI.ChatCompletion) =>
+      choices[0]!.message.tool_calls!.map(
+        (call) => call.type === "function" && [call.function.name, JSON.parse(call.function.arguments)],
+      );
+    expect(bare(collected)).toEqual(bare(whole));
+    expect(collected.choices[0]!.finish_reason).toBe("tool_calls");
+    expect(pieces).toBeGreaterThan(0);
+
+    const asked: unknown[] = [];
+    const run = { ...weather.function, parse: JSON.parse, function: async (given: unknown) => void asked.push(given) };
+    const tools = [{ type: "function", function: run }] as never;
+    const runner = its.chat.completions.runTools({ ...required, tools }, { maxChatCompletions: 2 });
+    await runner.done();
+    expect(asked).toEqual([{ city: expect.any(String) }, { city: expect.any(String) }]);
+  });
+
+  it.each([
+    ["tools[0].type", { tools: [{ type: "web_search" }] }],
+    ["tools[0].function.name", { tools: [{ type: "function", function: {} }] }],
+    ["tool_choice", { tool_choice: "some" }],
+    ["tool_choice.type", { tool_choice: { type: "allowed_tools", allowed_tools: {} } }],
+    ["response_format", { response_format: { type: "json_object" } }],
+    ["messages[1].tool_call_id", { messages: [...messages, { role: "tool", tool_call_id: "1", content: "x" }] }],
+    [
+      "messages[1].tool_calls[0].function.arguments",
+      {
+        messages: [
+          ...messages,
+          {
+            role: "assistant",
+            tool_calls: [{ id: "1", type: "function", function: { name: "time", arguments: "{" } }],
+          },
+        ],
+      },
+    ],
+  ])("are refused by name: %s", async (param, body) => {
+    const error = await failureOf(its.chat.completions.create({ ...ask, messages, ...body } as never));
+    expect(error).toMatchObject({ status: 400, param });
+  });
+});
+
 describe("completions", () => {
   it("continue a text, ids, or several texts at once", async () => {
     const prompts = ["Once upon a time", "One day"];
@@ -181,6 +278,47 @@ describe("completions", () => {
       finish = choices[0]!.finish_reason;
     }
     expect([text, finish]).toEqual([expected[0]!.text, "length"]);
+  });
+
+  it("stream several at once, each with its index, and end together", async () => {
+    const prompts = ["Once upon a time", "One day", "The fox"];
+    const body = { model: "demo", temperature: 0, max_tokens: 20 };
+    const whole = await client.completions.create({ ...body, prompt: prompts });
+    const wanted = { ...body, prompt: prompts, stream: true, stream_options: { include_usage: true } } as const;
+    const texts = ["", "", ""];
+    const finished: number[] = [];
+    const usages = [];
+    for await (const { choices, usage } of await client.completions.create(wanted)) {
+      for (const { index, text, finish_reason } of choices) {
+        expect(finished).not.toContain(index);
+        texts[index] += text;
+        if (finish_reason !== null) finished.push(index);
+      }
+      if (usage) usages.push(usage);
+    }
+    expect(texts).toEqual(whole.choices.map(({ text }) => text));
+    expect(finished.sort()).toEqual([0, 1, 2]);
+    expect(usages).toEqual([expect.objectContaining({ total_tokens: whole.usage!.total_tokens })]);
+
+    const long = { ...wanted, max_tokens: 400, logit_bias: endless() };
+    for (let i = 0; i < 3; i++) {
+      for await (const { choices } of await client.completions.create(long)) if (choices[0]!.text !== "") break;
+    }
+    const controller = new AbortController();
+    const stream = await client.completions.create(long, { signal: controller.signal });
+    const seen = new Set<number>();
+    for await (const { choices } of stream) {
+      seen.add(choices[0]!.index);
+      if (seen.size > 1) controller.abort();
+    }
+    expect((await client.completions.create({ ...body, prompt: "One day" })).choices[0]!.text).toBe(texts[1]);
+    const tooLong = client.completions.create({ ...wanted, prompt: ["One day", "x ".repeat(600)] });
+    const failure = await failureOf(
+      tooLong.then(async (parts) => {
+        for await (const _ of parts);
+      }),
+    );
+    expect(failure).toMatchObject({ code: "context_length_exceeded" });
   });
 
   it("tell log probabilities", async () => {
@@ -229,7 +367,6 @@ describe("what is refused", () => {
     failureOf(client.chat.completions.create({ ...request, ...body } as typeof request));
 
   it.each([
-    ["tools", { tools: [{ type: "function", function: { name: "weather" } }] }],
     ["response_format.type", { response_format: { type: "xml" } }],
     ["response_format.json_schema.schema", { response_format: { type: "json_schema", json_schema: { name: "x" } } }],
     ["n", { n: 2 }],
@@ -254,8 +391,8 @@ describe("what is refused", () => {
     const long = [{ role: "user", content: "x ".repeat(600) }];
     expect(await refused({ messages: long })).toMatchObject({ status: 400, code: "context_length_exceeded" });
     expect(await refused({ messages: long, stream: true })).toMatchObject({ code: "context_length_exceeded" });
-    const several = client.completions.create({ model: "demo", prompt: ["a", "b"], stream: true });
-    expect(await failureOf(several)).toMatchObject({ param: "prompt" });
+    const tools = [{ type: "function", function: { name: "weather" } }];
+    expect(await refused({ tools })).toMatchObject({ status: 400, code: "UNSUPPORTED_TOOLS" }); // by the template
     for (const input of [[], [[1], "a", {}]]) {
       expect(await failureOf(client.embeddings.create({ model: "demo", input: input as string[] }))).toMatchObject({
         param: "input",

@@ -1,29 +1,17 @@
 // The language model: generateText, streamText and what is built on them.
 
-import type {
-  LanguageModelV3,
-  LanguageModelV3CallOptions,
-  LanguageModelV3FinishReason,
-  LanguageModelV3StreamPart,
-  LanguageModelV3Usage,
-  SharedV3ProviderMetadata,
-  SharedV3Warning,
-} from "@ai-sdk/provider";
-import {
-  type GeneratedPart,
-  type GenerateOptions,
-  type GenerationSummary,
-  type JsonSchema,
-  type Model,
-  UnsupportedError,
-} from "../../index.js";
+import type { LanguageModelV3, LanguageModelV3CallOptions, SharedV3Warning } from "@ai-sdk/provider";
+import type { ChatCompletionOptions, GenerateOptions, JsonSchema, Model } from "../../index.js";
 import { chatMessages } from "./prompt.js";
+import { endOf, streamOf } from "./stream.js";
+import { newCallId, toolCallOf, toolOptions } from "./tools.js";
 
 /**
- * A model as a language model of the AI SDK. Prompts go through the file's chat template. cria's other sampling options go into
+ * A model as a language model of the AI SDK. Prompts go through the file's chat template, tools too. cria's other sampling options go into
  * `providerOptions: { cria: { minP: 0.1 } }`; seed and timings come back in `providerMetadata.cria`.
  *
- * Calls reject with UnsupportedError for files and tools, and with what `model.generateChat` throws.
+ * Calls reject with UnsupportedError for files, for tools of providers, and for tools together with JSON; and with what
+ * `model.generateChat` throws.
  */
 export function criaLanguageModel(model: Model): LanguageModelV3 {
   return {
@@ -33,17 +21,20 @@ export function criaLanguageModel(model: Model): LanguageModelV3 {
     supportedUrls: {},
 
     async doGenerate(options) {
-      const completion = await model.completeChat(chatMessages(options.prompt), generateOptions(options));
-      const { text } = completion;
+      const completion = await model.completeChat(chatMessages(options.prompt), chatOptions(options));
+      const { text, toolCalls } = completion;
       return {
-        content: text === "" ? [] : [{ type: "text", text }],
-        ...endOf(completion),
+        content: [
+          ...(text === "" ? [] : [{ type: "text" as const, text }]),
+          ...(toolCalls ?? []).map((call) => toolCallOf(call, newCallId())),
+        ],
+        ...endOf(completion, toolCalls),
         warnings: warningsFor(options),
       };
     },
 
     async doStream(options) {
-      const parts = model.generateChat(chatMessages(options.prompt), generateOptions(options));
+      const parts = model.generateChat(chatMessages(options.prompt), chatOptions(options));
       // A prompt or an option that is refused rejects the call; only what goes wrong later is an error of the stream.
       const { value: first } = await parts.next();
       return { stream: streamOf(first!, parts, { warnings: warningsFor(options), signal: options.abortSignal }) };
@@ -51,11 +42,8 @@ export function criaLanguageModel(model: Model): LanguageModelV3 {
   };
 }
 
-function generateOptions(options: LanguageModelV3CallOptions): GenerateOptions {
+function chatOptions(options: LanguageModelV3CallOptions): ChatCompletionOptions {
   const { responseFormat: format } = options;
-  if (options.tools !== undefined && options.tools.length > 0) {
-    throw new UnsupportedError("UNSUPPORTED_TOOLS", `tools are not supported; there are ${options.tools.length}`);
-  }
   const named: GenerateOptions = {
     maxTokens: options.maxOutputTokens,
     temperature: options.temperature,
@@ -70,73 +58,17 @@ function generateOptions(options: LanguageModelV3CallOptions): GenerateOptions {
     jsonSchema: format?.type === "json" ? ((format.schema as JsonSchema | undefined) ?? true) : undefined,
   };
   const given = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
-  return { ...options.providerOptions?.["cria"], ...given };
+  return { ...options.providerOptions?.["cria"], ...given, ...toolOptions(options) };
 }
 
-function warningsFor(options: LanguageModelV3CallOptions): SharedV3Warning[] {
-  if (options.includeRawChunks !== true) return [];
-  return [{ type: "unsupported", feature: "includeRawChunks", details: "there are no chunks but the text" }];
-}
-
-/** How a generation ended, in the SDK's words. */
-function endOf({ finishReason, usage, timings }: GenerationSummary): {
-  finishReason: LanguageModelV3FinishReason;
-  usage: LanguageModelV3Usage;
-  providerMetadata: SharedV3ProviderMetadata;
-} {
-  const { promptTokens, cachedTokens, completionTokens, seed } = usage;
-  return {
-    finishReason: { unified: finishReason, raw: finishReason },
-    usage: {
-      inputTokens: {
-        total: promptTokens,
-        noCache: promptTokens - cachedTokens,
-        cacheRead: cachedTokens,
-        cacheWrite: undefined,
-      },
-      outputTokens: { total: completionTokens, text: completionTokens, reasoning: 0 },
-    },
-    providerMetadata: { cria: { seed, timings: { ...timings } } },
-  };
-}
-
-/** A generation whose `first` part has been read already, as the SDK streams it. A stream that is cancelled ends it. */
-function streamOf(
-  first: GeneratedPart,
-  rest: AsyncGenerator<GeneratedPart, void, undefined>,
-  { warnings, signal }: { warnings: SharedV3Warning[]; signal: AbortSignal | undefined },
-): ReadableStream<LanguageModelV3StreamPart> {
-  const id = "text";
-  type Controller = ReadableStreamDefaultController<LanguageModelV3StreamPart>;
-  const push = (controller: Controller, { text, done }: GeneratedPart) => {
-    if (text !== "") controller.enqueue({ type: "text-delta", id, delta: text });
-    if (done === undefined) return;
-    controller.enqueue({ type: "text-end", id });
-    controller.enqueue({ type: "finish", ...endOf(done) });
-  };
-  return new ReadableStream<LanguageModelV3StreamPart>({
-    start(controller) {
-      controller.enqueue({ type: "stream-start", warnings });
-      controller.enqueue({ type: "text-start", id });
-      push(controller, first);
-    },
-    async pull(controller) {
-      try {
-        for (;;) {
-          const { done, value } = await rest.next();
-          if (done) return controller.close();
-          // Tokens can come before their text; a pull that brings nothing is not repeated.
-          if (value.text !== "" || value.done !== undefined) return push(controller, value);
-        }
-      } catch (error) {
-        // The SDK knows an abort by the stream's failing, and other errors as parts.
-        if (signal?.aborted) throw error;
-        controller.enqueue({ type: "error", error });
-        controller.close();
-      }
-    },
-    async cancel() {
-      await rest.return();
-    },
-  });
+function warningsFor({ includeRawChunks, tools = [] }: LanguageModelV3CallOptions): SharedV3Warning[] {
+  const warnings: SharedV3Warning[] = [];
+  if (includeRawChunks === true) {
+    warnings.push({ type: "unsupported", feature: "includeRawChunks", details: "there are no chunks but the text" });
+  }
+  if (tools.some((tool) => tool.type === "function" && tool.inputExamples !== undefined)) {
+    const details = "chat templates show a tool's description and schema only";
+    warnings.push({ type: "unsupported", feature: "inputExamples", details });
+  }
+  return warnings;
 }

@@ -6,6 +6,7 @@ import {
   BaseChatModel,
   type BaseChatModelCallOptions,
   type BaseChatModelParams,
+  type BindToolsInput,
 } from "@langchain/core/language_models/chat_models";
 import {
   assembleStructuredOutputPipeline,
@@ -18,28 +19,33 @@ import { toJsonSchema } from "@langchain/core/utils/json_schema";
 import type { SerializableSchema } from "@langchain/core/utils/standard_schema";
 import type { InteropZodType } from "@langchain/core/utils/types";
 import {
-  type GenerateOptions,
+  type AnswerOptions,
+  type ChatCompletionOptions,
   type GenerationSummary,
   type JsonSchema,
   type Model,
+  type ToolCall,
   UnsupportedError,
 } from "../../index.js";
 import { chatMessages, textOf } from "./messages.js";
+import { callChunksOf, messageCallsOf, toolChoiceOf, toolOf } from "./tools.js";
 
 /** What `ChatCria` is made of. */
 export interface ChatCriaFields extends BaseChatModelParams {
   /** From `loadModel`. */
   readonly model: Model;
   /** How to generate. */
-  readonly options?: GenerateOptions;
+  readonly options?: AnswerOptions;
 }
 
-/** What a call may say for itself. LangChain's own `stop` and `signal` count too. */
+/** What a call may say for itself. LangChain's own `stop`, `signal` and `tool_choice` count too. */
 export interface ChatCriaCallOptions extends BaseChatModelCallOptions {
   /** How to generate: these go before those of the model. */
-  readonly options?: GenerateOptions;
+  readonly options?: AnswerOptions;
   /** The answer is JSON that this schema finds valid. */
   readonly jsonSchema?: JsonSchema;
+  /** What the answer may call: what `bindTools` sets. */
+  readonly tools?: readonly BindToolsInput[];
 }
 
 /** A schema as LangChain takes it: of zod, of another library that can write it as JSON Schema, or JSON Schema. */
@@ -49,13 +55,14 @@ export type OutputSchema<Output extends object> =
   | Record<string, unknown>;
 
 /**
- * A model as LangChain's chat model. Messages go through the file's chat template.
+ * A model as LangChain's chat model. Messages go through the file's chat template, tools too.
  *
- * Calls reject with UnsupportedError for images, tools and messages of other types, and with what `model.generateChat` throws.
+ * Calls reject with UnsupportedError for images, messages of other types, tools that are no functions, and tools together with JSON; and
+ * with what `model.generateChat` throws.
  */
 export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
   readonly #model: Model;
-  readonly #options: GenerateOptions;
+  readonly #options: AnswerOptions;
 
   static override lc_name(): string {
     return "ChatCria";
@@ -80,6 +87,14 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
   /** Tokens of a text, by the model's own tokenizer. */
   override async getNumTokens(content: MessageContent): Promise<number> {
     return this.#model.tokenizer.encode(textOf(content), { bos: false }).length;
+  }
+
+  /** A chat model that may call tools. `tool_choice` in `config` says whether it must. */
+  override bindTools(
+    tools: BindToolsInput[],
+    config: Partial<ChatCriaCallOptions> = {},
+  ): Runnable<BaseLanguageModelInput, AIMessageChunk, ChatCriaCallOptions> {
+    return this.withConfig({ ...config, tools });
   }
 
   /**
@@ -110,9 +125,11 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
 
   /** What LangChain's `invoke` and `generate` call. */
   override async _generate(messages: BaseMessage[], options: this["ParsedCallOptions"]): Promise<ChatResult> {
-    const completion = await this.#model.completeChat(chatMessages(messages), this.#generateOptions(options));
-    const { text } = completion;
-    return { generations: [{ text, message: new AIMessage({ content: text, ...this.#endOf(completion) }) }] };
+    const completion = await this.#model.completeChat(chatMessages(messages), this.#chatOptions(options));
+    const { text, toolCalls } = completion;
+    const calls = toolCalls && { tool_calls: messageCallsOf(toolCalls) };
+    const message = new AIMessage({ content: text, ...calls, ...this.#endOf(completion, toolCalls) });
+    return { generations: [{ text, message }] };
   }
 
   /** What LangChain's `stream` calls. */
@@ -121,26 +138,33 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
     options: this["ParsedCallOptions"],
     runManager?: CallbackManagerForLLMRun,
   ): AsyncGenerator<ChatGenerationChunk> {
-    const parts = this.#model.generateChat(chatMessages(messages), this.#generateOptions(options));
-    for await (const { text, done } of parts) {
-      const message = new AIMessageChunk({ content: text, ...(done !== undefined && this.#endOf(done)) });
+    const parts = this.#model.generateChat(chatMessages(messages), this.#chatOptions(options));
+    for await (const { text, toolCallDeltas, toolCalls, done } of parts) {
+      const calls = toolCallDeltas && { tool_call_chunks: callChunksOf(toolCallDeltas) };
+      const end = done && this.#endOf(done, toolCalls);
+      const message = new AIMessageChunk({ content: text, ...calls, ...end });
       const chunk = new ChatGenerationChunk({ text, message });
       yield chunk;
       await runManager?.handleLLMNewToken(text, undefined, undefined, undefined, undefined, { chunk });
     }
   }
 
-  #generateOptions({ options, stop, signal, jsonSchema, ...others }: this["ParsedCallOptions"]): GenerateOptions {
-    if ("tools" in others && others.tools !== undefined) {
-      throw new UnsupportedError("UNSUPPORTED_TOOLS", "tools are not supported");
-    }
-    return {
+  #chatOptions(call: this["ParsedCallOptions"]): ChatCompletionOptions {
+    const { options, stop, signal, jsonSchema, tools, tool_choice: choice } = call;
+    const chat: ChatCompletionOptions = {
       ...this.#options,
       ...options,
       ...(stop && { stop }),
       ...(signal && { signal }),
       ...(jsonSchema !== undefined && { jsonSchema }),
+      ...(tools && { tools: tools.map(toolOf) }),
+      ...(choice !== undefined && { toolChoice: toolChoiceOf(choice) }),
     };
+    if (chat.tools === undefined || chat.jsonSchema === undefined || chat.toolChoice === "none") return chat;
+    throw new UnsupportedError(
+      "UNSUPPORTED_RESPONSE_FORMAT",
+      "the call has tools and asks for JSON; supported: one of them, or tools that may not be called",
+    );
   }
 
   #metadata() {
@@ -149,7 +173,7 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
   }
 
   /** How a generation ended, in LangChain's words. */
-  #endOf({ finishReason, usage, timings }: GenerationSummary) {
+  #endOf({ finishReason, usage, timings }: GenerationSummary, toolCalls: readonly ToolCall[] | undefined) {
     const { promptTokens, completionTokens, cachedTokens, seed } = usage;
     return {
       usage_metadata: {
@@ -158,7 +182,12 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
         total_tokens: promptTokens + completionTokens,
         input_token_details: { cache_read: cachedTokens },
       },
-      response_metadata: { ...this.#metadata(), finish_reason: finishReason, seed, timings },
+      response_metadata: {
+        ...this.#metadata(),
+        finish_reason: toolCalls ? "tool_calls" : finishReason,
+        seed,
+        timings,
+      },
     };
   }
 }

@@ -1,13 +1,27 @@
 // LangChain's messages as the messages that chat templates take.
 
-import { AIMessage, type BaseMessage, type MessageContent } from "@langchain/core/messages";
+import { AIMessage, type BaseMessage, type MessageContent, ToolMessage } from "@langchain/core/messages";
 import { type ChatMessage, UnsupportedError } from "../../index.js";
 
 const roles: Readonly<Record<string, string>> = { human: "user", ai: "assistant", system: "system" };
 
-/** @throws UnsupportedError for messages of other types, and for content that is not text */
+/**
+ * @throws UnsupportedError for messages of other types, for content that is not text, and for calls that are not valid, or results of
+ * calls that there were not
+ */
 export function chatMessages(messages: readonly BaseMessage[]): ChatMessage[] {
-  return messages.map((message) => ({ role: roleOf(message), content: textOf(message.content) }));
+  /** The tools that were called, by the calls' ids. */
+  const called = new Map<string, string>();
+  return messages.map((message) => {
+    const content = textOf(message.content);
+    if (ToolMessage.isInstance(message)) {
+      const id = message.tool_call_id;
+      return { role: "tool", name: message.name ?? toolCalled(id, called), content, tool_call_id: id };
+    }
+    const calls = AIMessage.isInstance(message) ? templateCallsOf(message) : [];
+    for (const call of calls) if (call.id !== undefined) called.set(call.id, call.function.name);
+    return { role: roleOf(message), content, ...(calls.length > 0 && { tool_calls: calls }) };
+  });
 }
 
 /** @throws UnsupportedError for content that is not text */
@@ -24,18 +38,32 @@ export function textOf(content: MessageContent): string {
     .join("");
 }
 
-function roleOf(message: BaseMessage): string {
-  if (AIMessage.isInstance(message) && (message.tool_calls?.length ?? 0) > 0) {
+function templateCallsOf({ tool_calls = [], invalid_tool_calls = [] }: AIMessage) {
+  if (invalid_tool_calls.length > 0) {
+    const names = invalid_tool_calls.map(({ name }) => name).join(", ");
     throw new UnsupportedError(
       "UNSUPPORTED_TOOLS",
-      "a message of the assistant has tool calls, which are not supported",
+      `a message of the assistant has calls that are not valid, of ${names}`,
     );
   }
+  return tool_calls.map(({ id, name, args }) => ({ id, type: "function", function: { name, arguments: args } }));
+}
+
+function toolCalled(id: string, called: ReadonlyMap<string, string>): string {
+  const name = called.get(id);
+  if (name !== undefined) return name;
+  throw new UnsupportedError(
+    "UNSUPPORTED_CONTENT",
+    `a message has what the call "${id}" gave; no message before has a call with this id`,
+  );
+}
+
+function roleOf(message: BaseMessage): string {
   // A ChatMessage names its role itself.
   const role = "role" in message ? String(message.role) : roles[message.type];
   if (role !== undefined) return role;
   throw new UnsupportedError(
     "UNSUPPORTED_CONTENT",
-    `a message is of type "${message.type}"; supported: ${Object.keys(roles).join(", ")}`,
+    `a message is of type "${message.type}"; supported: ${Object.keys(roles).join(", ")}, tool`,
   );
 }

@@ -5,10 +5,11 @@ import type {
   ChatCompletionChunk,
   ChatCompletionTokenLogprob,
 } from "openai/resources/chat/completions";
-import type { GeneratedLogprob, GenerateOptions, JsonSchema, Tokenizer } from "../../index.js";
+import type { ChatCompletionOptions, GeneratedLogprob, JsonSchema, Tokenizer } from "../../index.js";
 import { jsonAnswer, type Service, streamAnswer } from "./answers.js";
 import { Fields, takeGenerateOptions, takeStreaming } from "./fields.js";
 import { chatMessages } from "./messages.js";
+import { callDeltasOf, callsOf, takeTools } from "./tools.js";
 import { usageOf } from "./usage.js";
 
 /** @throws RequestError, and what `model.generateChat` throws */
@@ -18,12 +19,16 @@ export async function chatCompletions(
   signal: AbortSignal | undefined,
 ): Promise<Response> {
   const messages = chatMessages(fields.need("messages", "array"));
-  const options: GenerateOptions = {
+  const options: ChatCompletionOptions = {
     ...takeGenerateOptions(fields, ["max_completion_tokens", "max_tokens"]),
     ...takeLogprobs(fields),
+    ...takeTools(fields),
     jsonSchema: takeJsonSchema(fields),
     signal,
   };
+  if (options.jsonSchema !== undefined && options.tools !== undefined && options.toolChoice !== "none") {
+    throw fields.invalid("response_format", 'asks for JSON; with tools supported: text, or tool_choice "none"');
+  }
   const { stream, includeUsage } = takeStreaming(fields);
   fields.end();
 
@@ -34,15 +39,20 @@ export async function chatCompletions(
   const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: name };
 
   if (!stream) {
-    const { text, finishReason, usage, logprobs } = await model.completeChat(messages, options);
+    const { text, toolCalls, finishReason, usage, logprobs } = await model.completeChat(messages, options);
     return jsonAnswer<ChatCompletion>({
       ...head,
       object: "chat.completion",
       choices: [
         {
           index: 0,
-          message: { role: "assistant", content: text, refusal: null },
-          finish_reason: finishReason,
+          message: {
+            role: "assistant",
+            content: toolCalls && text === "" ? null : text,
+            refusal: null,
+            ...(toolCalls && { tool_calls: callsOf(toolCalls) }),
+          },
+          finish_reason: toolCalls ? "tool_calls" : finishReason,
           logprobs: logprobsOf(logprobs),
         },
       ],
@@ -54,19 +64,21 @@ export async function chatCompletions(
     return { ...head, object: "chat.completion.chunk", choices };
   };
   let first = true;
-  return streamAnswer(model.generateChat(messages, options), function* ({ text, logprobs, done }) {
+  return streamAnswer(model.generateChat(messages, options), function* (part) {
+    const { text, toolCallDeltas, logprobs, done, toolCalls } = part;
     if (first) yield chunk([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }]);
     first = false;
-    if (text !== "" || logprobs !== undefined) {
-      yield chunk([{ index: 0, delta: { content: text }, finish_reason: null, logprobs: logprobsOf(logprobs) }]);
+    if (text !== "" || toolCallDeltas !== undefined || logprobs !== undefined) {
+      const delta = { content: text, ...(toolCallDeltas && { tool_calls: callDeltasOf(toolCallDeltas) }) };
+      yield chunk([{ index: 0, delta, finish_reason: null, logprobs: logprobsOf(logprobs) }]);
     }
     if (done === undefined) return;
-    yield chunk([{ index: 0, delta: {}, finish_reason: done.finishReason }]);
+    yield chunk([{ index: 0, delta: {}, finish_reason: toolCalls ? "tool_calls" : done.finishReason }]);
     if (includeUsage) yield { ...chunk([]), usage: usageOf(done.usage) };
   });
 }
 
-function takeLogprobs(fields: Fields): GenerateOptions {
+function takeLogprobs(fields: Fields): Pick<ChatCompletionOptions, "logprobs" | "topLogprobs"> {
   const wanted = fields.take("logprobs", "boolean") ?? false;
   const top = fields.take("top_logprobs", "number");
   if (!wanted && top !== undefined) throw fields.invalid("top_logprobs", "goes with logprobs");

@@ -2,22 +2,40 @@
 
 import type { ChatMessage } from "../../index.js";
 import { Fields } from "./fields.js";
+import { templateCallsOf } from "./tools.js";
 
 /** What newer models of OpenAI call the system. */
 const DEVELOPER = "developer";
+const roles = ["system", DEVELOPER, "user", "assistant", "tool"];
 
-/** @throws RequestError for messages of other roles, and for content that is not text */
+/** @throws RequestError for messages of other roles, for content that is not text, and for results of calls that there were not */
 export function chatMessages(messages: readonly unknown[]): ChatMessage[] {
+  /** The tools that were called, by the calls' ids. */
+  const called = new Map<string, string>();
   return messages.map((message, i) => {
     const fields = new Fields(message, `messages[${i}].`);
     const role = fields.need("role", "string");
-    if (!["system", DEVELOPER, "user", "assistant"].includes(role)) {
-      throw fields.invalid("role", `is "${role}"; supported: system, ${DEVELOPER}, user, assistant`);
+    if (!roles.includes(role)) throw fields.invalid("role", `is "${role}"; supported: ${roles.join(", ")}`);
+    const calls = role === "assistant" ? fields.take("tool_calls", "array") : undefined;
+    // Of what is called nothing needs to be said.
+    const given =
+      calls === undefined ? fields.need("content", "string", "array") : fields.take("content", "string", "array");
+    const content = contentOf(given ?? "", `messages[${i}].content`);
+    if (role === "tool") {
+      const id = fields.need("tool_call_id", "string");
+      const name = called.get(id);
+      if (name === undefined)
+        throw fields.invalid("tool_call_id", `is "${id}"; no message before has a call with this id`);
+      fields.end();
+      return { role, name, content, tool_call_id: id };
     }
-    const content = contentOf(fields.need("content", "string", "array"), `messages[${i}].content`);
     const name = fields.take("name", "string");
     fields.end();
-    return { role: role === DEVELOPER ? "system" : role, content, ...(name !== undefined && { name }) };
+    const own = { role: role === DEVELOPER ? "system" : role, content, ...(name !== undefined && { name }) };
+    if (calls === undefined) return own;
+    const toolCalls = templateCallsOf(calls, `messages[${i}].tool_calls`);
+    for (const call of toolCalls) called.set(call.id, call.function.name);
+    return { ...own, tool_calls: toolCalls };
   });
 }
 
