@@ -1,6 +1,6 @@
 // Answers as `Response` objects: JSON, and streams of server-sent events.
 
-import type { GeneratedPart, Model } from "../../index.js";
+import type { Model } from "../../index.js";
 import { errorAnswer } from "./errors.js";
 
 /** What is served, and under which name. */
@@ -25,13 +25,13 @@ export function refusal(error: unknown): Response {
  * A stream of events: each part becomes the bodies that `bodiesOf` makes of it. What fails before the first part rejects; what fails later
  * is an event of the stream, but for an abort, which breaks it. A stream that is cancelled ends the generation.
  */
-export async function streamAnswer(
-  parts: AsyncGenerator<GeneratedPart, void, undefined>,
-  bodiesOf: (part: GeneratedPart) => Iterable<object>,
+export async function streamAnswer<Part>(
+  parts: AsyncGenerator<Part, void, undefined>,
+  bodiesOf: (part: Part) => Iterable<object>,
 ): Promise<Response> {
   const encoder = new TextEncoder();
   const event = (data: string) => encoder.encode(`data: ${data}\n\n`);
-  const eventsOf = (part: GeneratedPart) => Array.from(bodiesOf(part), (body) => event(JSON.stringify(body)));
+  const eventsOf = (part: Part) => Array.from(bodiesOf(part), (body) => event(JSON.stringify(body)));
   const first = await parts.next();
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {

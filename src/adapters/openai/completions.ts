@@ -1,7 +1,15 @@
 // POST /v1/completions
 
 import type { CompletionChoice, Completion as TextCompletion } from "openai/resources/completions";
-import type { Completion, GeneratedLogprob, GenerateOptions, Prompt, Tokenizer } from "../../index.js";
+import type {
+  Completion,
+  GeneratedLogprob,
+  GeneratedPart,
+  GenerateOptions,
+  Prompt,
+  Tokenizer,
+  Usage,
+} from "../../index.js";
 import { jsonAnswer, type Service, streamAnswer } from "./answers.js";
 import { type Fields, takeGenerateOptions, takeStreaming } from "./fields.js";
 import { promptsOf } from "./prompts.js";
@@ -40,18 +48,20 @@ export async function completions(
           return { index, text, finish_reason: finishReason, logprobs: logprobsOf(logprobs) };
         }),
       ),
-      usage: usageOf(totalUsage(all)),
+      usage: usageOf(totalUsage(all.map(({ usage }) => usage))),
     });
   }
 
-  if (prompts.length > 1) throw fields.invalid("prompt", `has ${prompts.length} elements; with stream supported: 1`);
-  return streamAnswer(model.generate(prompts[0], { ...options, signal }), function* ({ text, logprobs, done }) {
+  const parts = generateAll(prompts, (prompt, own) => model.generate(prompt, { ...options, signal: own }), signal);
+  const usages: Usage[] = [];
+  return streamAnswer(parts, function* ({ index, text, logprobs, done }) {
     // The type has no null there, the interface has: a choice that goes on has not finished.
     const finish = (done?.finishReason ?? null) as CompletionChoice["finish_reason"];
     if (text !== "" || logprobs !== undefined || done !== undefined) {
-      yield body([{ index: 0, text, finish_reason: finish, logprobs: logprobsOf(logprobs) }]);
+      yield body([{ index, text, finish_reason: finish, logprobs: logprobsOf(logprobs) }]);
     }
-    if (done !== undefined && includeUsage) yield { ...body([]), usage: usageOf(done.usage) };
+    if (done !== undefined) usages.push(done.usage);
+    if (includeUsage && usages.length === prompts.length) yield { ...body([]), usage: usageOf(totalUsage(usages)) };
   });
 }
 
@@ -61,23 +71,54 @@ async function completeAll(
   complete: (prompt: Prompt, signal: AbortSignal) => Promise<Completion>,
   signal: AbortSignal | undefined,
 ): Promise<Completion[]> {
-  const ended = new AbortController();
-  const abort = () => ended.abort(signal?.reason);
-  if (signal?.aborted) abort();
-  signal?.addEventListener("abort", abort);
+  const { ended, letGo } = endedBy(signal);
   try {
     return await Promise.all(prompts.map((prompt) => complete(prompt, ended.signal)));
   } catch (error) {
     ended.abort(error);
     throw error;
   } finally {
-    signal?.removeEventListener("abort", abort);
+    letGo();
   }
 }
 
-function totalUsage(all: readonly Completion[]) {
-  const sum = (count: (usage: Completion["usage"]) => number) =>
-    all.reduce((total, { usage }) => total + count(usage), 0);
+/** All prompts at once, their parts as they come; `index` tells which prompt's. When one fails, or nobody reads on, all end. */
+async function* generateAll(
+  prompts: readonly Prompt[],
+  generate: (prompt: Prompt, signal: AbortSignal) => AsyncGenerator<GeneratedPart, void, undefined>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<GeneratedPart & { readonly index: number }, void, undefined> {
+  const { ended, letGo } = endedBy(signal);
+  const nextOf = async (index: number, parts: ReturnType<typeof generate>) => {
+    return { index, parts, next: await parts.next() };
+  };
+  const coming = new Map(prompts.map((prompt, index) => [index, nextOf(index, generate(prompt, ended.signal))]));
+  try {
+    while (coming.size > 0) {
+      const { index, parts, next } = await Promise.race(coming.values());
+      coming.delete(index);
+      if (next.done) continue;
+      coming.set(index, nextOf(index, parts)); // behind the others
+      yield { ...next.value, index };
+    }
+  } finally {
+    ended.abort();
+    await Promise.allSettled(coming.values());
+    letGo();
+  }
+}
+
+/** A controller that aborts as the signal does. */
+function endedBy(signal: AbortSignal | undefined) {
+  const ended = new AbortController();
+  const abort = () => ended.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  return { ended, letGo: () => signal?.removeEventListener("abort", abort) };
+}
+
+function totalUsage(usages: readonly Usage[]) {
+  const sum = (count: (usage: Usage) => number) => usages.reduce((total, usage) => total + count(usage), 0);
   return {
     promptTokens: sum((usage) => usage.promptTokens),
     completionTokens: sum((usage) => usage.completionTokens),
