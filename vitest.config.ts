@@ -32,6 +32,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
+    setupFiles: ["test/typed-array-equality.ts"],
     projects: [
       { extends: true, test: { name: "plain", include: plain, ...sideBySide } },
       { extends: true, test: { name: "single-threaded", include: singleThreaded, ...sideBySide } },
