@@ -1,6 +1,6 @@
 // The command line as a user has it: the real binary, its output, its one-line errors, its exit codes.
 
-import { spawn, spawnSync } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,10 +21,25 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function cria(args: readonly string[], input = ""): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [entry, ...args], { input, encoding: "utf8" });
-  return { code: status, out: stdout, err: stderr };
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
 }
+
+/** Runs the command to its end. */
+function cria(args: readonly string[], input = ""): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [entry, ...args], (_, out, err) => {
+      resolve({ code: child.exitCode, out, err });
+    });
+    child.stdin!.on("error", () => undefined); // a command that fails at once does not read it
+    child.stdin!.end(input);
+  });
+}
+
+/** The same, several times at once: a process that starts keeps one core busy. */
+const criaEach = (...calls: readonly Parameters<typeof cria>[]) => Promise.all(calls.map((call) => cria(...call)));
 
 /** A text file with this content. */
 function file(name: string, content: string): string {
@@ -39,8 +54,8 @@ describe("cria run", () => {
     story = await model.complete("Once upon a time", { temperature: 0, maxTokens: 24 });
   });
 
-  it("streams what the library generates, and tells the timings on stderr", () => {
-    const { code, out, err } = cria(["run", "Once upon a time", "--temp", "0", "-n", "24"]);
+  it("streams what the library generates, and tells the timings on stderr", async () => {
+    const { code, out, err } = await cria(["run", "Once upon a time", "--temp", "0", "-n", "24"]);
     expect(code).toBe(0);
     expect(out.trimEnd()).toBe(story.text);
     expect(err).toMatch(
@@ -48,32 +63,38 @@ describe("cria run", () => {
     );
   });
 
-  it("takes the prompt from a file and from stdin, too", () => {
+  it("takes the prompt from a file and from stdin, too", async () => {
     const options = ["--temp", "0", "-n", "24"];
-    expect(cria(["run", "-f", file("prompt.txt", "Once upon a time"), ...options]).out.trimEnd()).toBe(story.text);
-    expect(cria(["run", ...options], "Once upon a time").out.trimEnd()).toBe(story.text);
+    const path = file("prompt.txt", "Once upon a time");
+    const both = await criaEach([["run", "-f", path, ...options]], [["run", ...options], "Once upon a time"]);
+    for (const { out } of both) expect(out.trimEnd()).toBe(story.text);
   });
 
-  it("gives the same text for the same seed, at any thread count", () => {
-    const of = (threads: string) => cria(["run", "One day", "-n", "20", "-s", "7", "-t", threads]).out;
-    expect(of("1")).toBe(of("3"));
-    expect(of("1").length).toBeGreaterThan(10);
+  it("gives the same text for the same seed, at any thread count", async () => {
+    const options = ["run", "One day", "-n", "20", "-s", "7", "-t"];
+    const [one, three] = await criaEach([[...options, "1"]], [[...options, "3"]]);
+    expect(one!.out).toBe(three!.out);
+    expect(one!.out.length).toBeGreaterThan(10);
   });
 
   it("samples as the library does with the same options, under llama.cpp's names", async () => {
     const penalties = ["--dry-multiplier", "1", "--dry-base", "2", "--dry-sequence-breaker", "none"];
     const truncation = ["--top-nsigma", "2", "--xtc-probability", "0.5", "--xtc-threshold", "0.2"];
     const order = ["--samplers", "dry;xtc;top_n_sigma;temperature", "--dynatemp-range", "0.5", "--dynatemp-exp", "2"];
-    const { out } = cria(["run", "One day", "-n", "20", "-s", "7", ...penalties, ...truncation, ...order]);
+    const aim = ["--mirostat", "2", "--mirostat-ent", "2", "--mirostat-lr", "0.5"];
+    const options = ["run", "One day", "-n", "20", "-s", "7"];
+    const [chosen, aimed] = await criaEach(
+      [[...options, ...penalties, ...truncation, ...order]],
+      [[...options, ...aim]],
+    );
     const same = await model.complete("One day", {
       ...{ maxTokens: 20, seed: 7, samplers: ["dry", "xtc", "topNSigma", "temperature"] },
       dry: { multiplier: 1, base: 2, sequenceBreakers: [] },
       ...{ xtc: { probability: 0.5, threshold: 0.2 }, topNSigma: 2, dynamicTemperature: { range: 0.5, exponent: 2 } },
     });
-    expect(out.trimEnd()).toBe(same.text.trimEnd());
-    const aim = ["--mirostat", "2", "--mirostat-ent", "2", "--mirostat-lr", "0.5"];
+    expect(chosen!.out.trimEnd()).toBe(same.text.trimEnd());
     const surprising = await model.complete("One day", { maxTokens: 20, seed: 7, mirostat: { tau: 2, eta: 0.5 } });
-    expect(cria(["run", "One day", "-n", "20", "-s", "7", ...aim]).out.trimEnd()).toBe(surprising.text.trimEnd());
+    expect(aimed!.out.trimEnd()).toBe(surprising.text.trimEnd());
   });
 
   it("ends quietly when nobody reads on", async () => {
@@ -101,9 +122,9 @@ describe("cria run", () => {
 });
 
 describe("cria chat", () => {
-  it("answers each line of a pipe", () => {
+  it("answers each line of a pipe", async () => {
     const questions = "What is 3 + 4?\nWhich animal says moo?\nWhat is a baby llama called?\n";
-    const { code, out } = cria(["chat", "--temp", "0"], questions);
+    const { code, out } = await cria(["chat", "--temp", "0"], questions);
     expect(code).toBe(0);
     expect(out.trim().split("\n")).toEqual(["3 + 4 = 7.", "The cow says moo.", "A baby llama is called a cria."]);
   });
@@ -113,21 +134,22 @@ describe("cria embed", () => {
   it("writes the library's vectors as JSON, of arguments and of lines", async () => {
     const [fox, bear] = await model.embed(["a fox", "a bear"]);
     const rows = (out: string) => (JSON.parse(out) as number[][]).map((row) => Float32Array.from(row));
-    expect(rows(cria(["embed", "a fox", "a bear"]).out)).toEqual([fox, bear]);
-    expect(rows(cria(["embed", "-f", file("lines.txt", "a fox\na bear")]).out)).toEqual([fox, bear]);
-    expect(rows(cria(["embed"], "a fox\na bear").out)).toEqual([fox, bear]);
+    const lines = "a fox\na bear";
+    const path = file("lines.txt", lines);
+    const all = await criaEach([["embed", "a fox", "a bear"]], [["embed", "-f", path]], [["embed"], lines]);
+    for (const { out } of all) expect(rows(out)).toEqual([fox, bear]);
   });
 
   it("writes them in every format, with the options that the library has", async () => {
     const [fox, bear] = await model.embed(["a fox", "a bear"], { dimensions: 5, pooling: "cls", normalize: false });
     const options = ["--dimensions", "5", "--pooling", "cls", "--embd-normalize", "-1"];
-    const lines = (format: string) => {
-      const { out } = cria(["embed", "a fox", "a bear", ...options, "--embd-output-format", format]);
-      return out.trimEnd().split("\n");
-    };
-    expect(lines("jsonl").map((line) => Float32Array.from(JSON.parse(line) as number[]))).toEqual([fox, bear]);
-    expect(lines("raw").map((line) => Float32Array.from(line.split(" "), Number))).toEqual([fox, bear]);
-    const decoded = lines("base64").map((line) => {
+    const formats = ["jsonl", "raw", "base64"].map((format): [string[]] => {
+      return [["embed", "a fox", "a bear", ...options, "--embd-output-format", format]];
+    });
+    const [jsonl, raw, base64] = (await criaEach(...formats)).map(({ out }) => out.trimEnd().split("\n"));
+    expect(jsonl!.map((line) => Float32Array.from(JSON.parse(line) as number[]))).toEqual([fox, bear]);
+    expect(raw!.map((line) => Float32Array.from(line.split(" "), Number))).toEqual([fox, bear]);
+    const decoded = base64!.map((line) => {
       const bytes = Buffer.from(line, "base64");
       return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
     });
@@ -136,21 +158,25 @@ describe("cria embed", () => {
 
   it("writes a vector for each token with --pooling none", async () => {
     const [tokens] = await model.embed(["a fox"], { pooling: "none" });
-    const { out } = cria(["embed", "a fox", "--pooling", "none", "--embd-output-format", "jsonl"]);
+    const { out } = await cria(["embed", "a fox", "--pooling", "none", "--embd-output-format", "jsonl"]);
     expect((JSON.parse(out) as number[][]).map((row) => Float32Array.from(row))).toEqual(tokens);
   });
 
-  it("cuts a text that does not fit when it is told to, and says what it needs to know otherwise", () => {
+  it("cuts a text that does not fit when it is told to, and says what it needs to know otherwise", async () => {
     const long = "a fox ".repeat(400);
-    expect(cria(["embed", long]).err).toMatch(/^cria: input 0 has \d+ tokens; the context has room for 512/);
-    for (const how of ["truncate", "chunk-mean"]) expect(cria(["embed", long, "--overlong", how]).code).toBe(0);
-    expect(cria(["embed", "a fox", "--purpose", "query"]).err).toMatch(
-      /^cria: what .+ wants before a query is not known/,
+    const [refused, cut, chunked, unknown] = await criaEach(
+      [["embed", long]],
+      [["embed", long, "--overlong", "truncate"]],
+      [["embed", long, "--overlong", "chunk-mean"]],
+      [["embed", "a fox", "--purpose", "query"]],
     );
+    expect(refused!.err).toMatch(/^cria: input 0 has \d+ tokens; the context has room for 512/);
+    expect([cut!.code, chunked!.code]).toEqual([0, 0]);
+    expect(unknown!.err).toMatch(/^cria: what .+ wants before a query is not known/);
   });
 
-  it("has OpenAI's shape with --embd-output-format json+, and similarities", () => {
-    const { out } = cria(["embed", "a fox", "a fox", "--embd-output-format", "json+"]);
+  it("has OpenAI's shape with --embd-output-format json+, and similarities", async () => {
+    const { out } = await cria(["embed", "a fox", "a fox", "--embd-output-format", "json+"]);
     const { data, cosineSimilarity } = JSON.parse(out) as {
       data: { index: number; embedding: number[] }[];
       cosineSimilarity: number[][];
@@ -167,8 +193,8 @@ describe("cria embed", () => {
 });
 
 describe("cria inspect", () => {
-  it("prints metadata, tensors and the plan that a loaded model has", () => {
-    const { code, out } = cria(["inspect", demo, "-t", String(model.info.threads)]);
+  it("prints metadata, tensors and the plan that a loaded model has", async () => {
+    const { code, out } = await cria(["inspect", demo, "-t", String(model.info.threads)]);
     expect(code).toBe(0);
     expect(out).toMatch(/general\.architecture +string +"llama"/);
     expect(out).toMatch(/blk\.0\.attn_q\.weight +Q4_K +\(256, 256\) +36864 bytes/);
@@ -186,7 +212,7 @@ describe("cria perplexity", () => {
       "\n",
     );
     const size = 64;
-    const { out, code } = cria(["perplexity", "-f", file("text.txt", text), "-c", String(size)]);
+    const { out, code } = await cria(["perplexity", "-f", file("text.txt", text), "-c", String(size)]);
     expect(code).toBe(0);
     const { tokenizer } = model;
     const ids = [tokenizer.bosId!, ...tokenizer.encode(text, { bos: false })];
@@ -231,8 +257,8 @@ describe("mistakes", () => {
     ["a cache that does not exist", ["run", "-ctk", "q2", "hi"], 2, /f16, f32, q8_0/],
   ];
 
-  it.each(cases)("%s: one line, and the exit code", (_, args, code, message) => {
-    const result = cria(args);
+  it.each(cases)("%s: one line, and the exit code", async (_, args, code, message) => {
+    const result = await cria(args);
     expect(result.code).toBe(code);
     expect(result.err).toMatch(message);
     expect(result.err.trimEnd().split("\n")).toHaveLength(1);
@@ -242,13 +268,18 @@ describe("mistakes", () => {
 });
 
 describe("help", () => {
-  it("lists the commands, and each command's options", () => {
-    const { code, out } = cria(["--help"]);
-    expect(code).toBe(0);
-    for (const name of ["run", "chat", "embed", "inspect", "perplexity", "quantize"]) {
-      expect(out).toContain(name);
-      expect(cria([name, "--help"]).out).toMatch(new RegExp(`^usage: cria ${name} `));
+  it("lists the commands, and each command's options", async () => {
+    const names = ["run", "chat", "embed", "inspect", "perplexity", "quantize"];
+    const [all, version, ...each] = await criaEach(
+      [["--help"]],
+      [["--version"]],
+      ...names.map((name): [string[]] => [[name, "--help"]]),
+    );
+    expect(all!.code).toBe(0);
+    for (const [i, name] of names.entries()) {
+      expect(all!.out).toContain(name);
+      expect(each[i]!.out).toMatch(new RegExp(`^usage: cria ${name} `));
     }
-    expect(cria(["--version"]).out).toMatch(/^cria \d+\.\d+\.\d+\n$/);
+    expect(version!.out).toMatch(/^cria \d+\.\d+\.\d+\n$/);
   });
 });
