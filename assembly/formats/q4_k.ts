@@ -276,7 +276,7 @@ export class Q4_K {
     const low = kept(panel, i8x16.splat(15));
     for (; blocks > 0; blocks--, group += 1152) {
       decodeScales(group, panel, 1);
-      memory.fill(products, 0, 128);
+      for (let y = products, none = i32x4.splat(0); y < products + 128; y += 16) v128.store(y, none);
       let scales = panel + PANEL_Q8_256_SCALES;
       let a0 = i32x4.splat(0);
       let a1 = a0;

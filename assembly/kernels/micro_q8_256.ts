@@ -55,7 +55,7 @@ export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, 
     const tail = x + 4 * 256 * X_BYTES;
     let pairs = tail;
     let scales = panel + PANEL_Q8_256_SCALES;
-    memory.fill(scratch, 0, 128);
+    for (let y = scratch, none = i32x4.splat(0); y < scratch + 128; y += 16) v128.store(y, none);
     for (let q = panel, end = panel + 2048; q < end; pairs += 16) {
       let a0 = startSums(v128.load32_splat(pairs), changetype<F>(0).zero);
       let b0 = startSums(v128.load32_splat(pairs, 4), changetype<F>(0).zero);

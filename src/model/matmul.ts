@@ -25,6 +25,9 @@ export interface Product {
 
 // Each worker's share of a matmul comes in about this many pieces, so that a worker that is held up leaves the rest to others.
 const PIECES = 6;
+// But a piece is no smaller than this many bytes of weights for one row, and less for more rows, while each worker still has one: to begin
+// another stream of weights takes a microsecond, in which some 20 KB are read.
+const PIECE_BYTES = 128 * 1024;
 
 export class Matmul {
   /** Encodings of the step's rows, which all workers read. */
@@ -74,12 +77,12 @@ export class Matmul {
   /** y = w . x, or y += w . x, for several weights that read the same activations. */
   multiply(x: Encoded, products: readonly Product[], accumulate = false, rows = this.#step.rows): void {
     let pieces = 0;
-    for (const { weight } of products) pieces += Math.ceil(groupsOf(weight) / this.#pieceGroups(weight));
+    for (const { weight } of products) pieces += Math.ceil(groupsOf(weight) / this.#pieceGroups(weight, rows));
     const cell = this.#member.openTickets();
     for (let piece = this.#member.ticket(cell); piece < pieces; piece = this.#member.ticket(cell)) {
       let within = piece;
       for (const product of products) {
-        const groups = this.#pieceGroups(product.weight);
+        const groups = this.#pieceGroups(product.weight, rows);
         const count = Math.ceil(groupsOf(product.weight) / groups);
         if (within < count) {
           const last = Math.min(groupsOf(product.weight), (within + 1) * groups);
@@ -96,7 +99,7 @@ export class Matmul {
    */
   multiplyGated(x: Encoded, gate: Product, up: Product, activation: "silu" | "gelu" = "silu"): void {
     const gated = activation === "silu" ? this.#kernels.swiGlu : this.#kernels.geGlu;
-    const groups = this.#pieceGroups(gate.weight);
+    const groups = this.#pieceGroups(gate.weight, this.#step.rows);
     const all = groupsOf(gate.weight);
     const cell = this.#member.openTickets();
     for (let first = this.#member.ticket(cell) * groups; first < all; first = this.#member.ticket(cell) * groups) {
@@ -139,8 +142,11 @@ export class Matmul {
     }
   }
 
-  #pieceGroups(weight: PlacedWeight): number {
-    return Math.ceil(groupsOf(weight) / (this.#member.workers * PIECES));
+  #pieceGroups(weight: PlacedWeight, rows: number): number {
+    const groups = groupsOf(weight);
+    const { workers } = this.#member;
+    const least = Math.ceil(PIECE_BYTES / (weight.rowBytes * GROUP_ROWS * rows));
+    return Math.max(Math.ceil(groups / (workers * PIECES)), Math.min(least, Math.ceil(groups / workers)));
   }
 }
 
