@@ -175,6 +175,17 @@ describe("cria embed", () => {
     expect(unknown!.err).toMatch(/^cria: what .+ wants before a query is not known/);
   });
 
+  it("puts before a text what it is told to", async () => {
+    const [query] = await model.embed(["query: a fox"]);
+    const options = ["--purpose", "query", "--query-prompt", "query: ", "--embd-output-format", "jsonl"];
+    const [given, refused] = await criaEach(
+      [["embed", "a fox", ...options]],
+      [["embed", "a fox", "--document-prompt", "x"]],
+    );
+    expect(Float32Array.from(JSON.parse(given!.out))).toEqual(query);
+    expect(refused!.err).toMatch(/^cria: prompts say .+: give a purpose, too/);
+  });
+
   it("has OpenAI's shape with --embd-output-format json+, and similarities", async () => {
     const { out } = await cria(["embed", "a fox", "a fox", "--embd-output-format", "json+"]);
     const { data, cosineSimilarity } = JSON.parse(out) as {
@@ -254,6 +265,8 @@ describe("mistakes", () => {
       2,
       /one for each token/,
     ],
+    ["a model that does not rank", ["rerank", "a query", "a document"], 1, /no head that ranks/],
+    ["a missing query", ["rerank"], 2, /a query is missing/],
     ["a cache that does not exist", ["run", "-ctk", "q2", "hi"], 2, /f16, f32, q8_0/],
   ];
 
@@ -269,7 +282,7 @@ describe("mistakes", () => {
 
 describe("help", () => {
   it("lists the commands, and each command's options", async () => {
-    const names = ["run", "chat", "embed", "inspect", "perplexity", "quantize"];
+    const names = ["run", "chat", "embed", "rerank", "inspect", "perplexity", "quantize"];
     const [all, version, ...each] = await criaEach(
       [["--help"]],
       [["--version"]],

@@ -1,12 +1,19 @@
 // Reranking: what a reranker's head computes, what it is given to read, and who has no head. The models are random and small; in their
 // vocabulary a text has one token for each byte.
 
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { loadModel, type Model } from "cria";
 import { GgufWriter, openGguf } from "cria/gguf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Random } from "../bench/synthetic/random.js";
 import { architectureModel } from "./architecture-model.js";
 import { type FixtureShape, fixtureModel } from "./fixture-model.js";
+import { temporaryFolder } from "./temporary-folder.js";
+
+const entry = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const folder = temporaryFolder();
 
 const CONTEXT = 128;
 const random = new Random(3);
@@ -54,7 +61,9 @@ const load = async (more: Partial<FixtureShape>) => loadModel(await fixtureModel
 let crossEncoder: Model;
 let decoder: Model;
 beforeAll(async () => {
-  crossEncoder = await loadModel(await crossEncoderFile(), options);
+  const file = await crossEncoderFile();
+  writeFileSync(folder.path("model.gguf"), file);
+  crossEncoder = await loadModel(file, options);
   decoder = await load({
     architecture: "qwen3",
     keys: { pooling_type: 4 },
@@ -180,6 +189,34 @@ describe("a decoder that answers yes or no", () => {
     const cut = [...ids.slice(0, CONTEXT - end.length), ...end];
     const [[score] = []] = await decoder.embed([cut], { pooling: "rank" });
     expect(await decoder.rerank("who?", [long], { overlong: "truncate" })).toEqual([{ index: 0, score }]);
+  });
+});
+
+describe("cria rerank", () => {
+  const run = (args: readonly string[], input = "") => {
+    const options = ["-m", folder.path("model.gguf"), "-c", String(CONTEXT), "-t", "2"];
+    const { status, stdout, stderr } = spawnSync(process.execPath, [entry, "rerank", ...options, ...args], {
+      ...{ input, encoding: "utf8" },
+    });
+    return { code: status, out: stdout, err: stderr };
+  };
+
+  it("prints what the library says, the best first, of arguments, lines of a file, or of stdin", async () => {
+    const ranked = await crossEncoder.rerank("who?", documents);
+    const lines = ranked.map(({ index, score }) => `${score.toFixed(6)}\t${index}\t${documents[index]}\n`);
+    expect(run(["who?", ...documents]).out).toBe(lines.join(""));
+    writeFileSync(folder.path("lines.txt"), `${documents.join("\n")}\n`);
+    expect(run(["who?", "-f", folder.path("lines.txt"), "--top-n", "2"]).out).toBe(lines.slice(0, 2).join(""));
+    const rows = JSON.parse(run(["--json", "who?"], documents.join("\n")).out);
+    expect(rows).toEqual(ranked.map((row) => ({ ...row, document: documents[row.index] })));
+  });
+
+  it("refuses what the library refuses, in one line", () => {
+    const long = "word ".repeat(100);
+    expect(run(["who?", long])).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/^cria: .*128.*\n$/) });
+    expect(run(["who?", long, "--overlong", "truncate"]).code).toBe(0);
+    expect(run(["who?", "a", "-f", "lines.txt"])).toMatchObject({ code: 2, err: expect.stringContaining("not both") });
+    expect(run(["who?"], "").err).toMatch(/a document is missing/);
   });
 });
 

@@ -12,6 +12,10 @@ export const commands: Readonly<Record<string, Row>> = {
   run: { summary: "continue a text", load: async () => (await import("./run.js")).run },
   chat: { summary: "talk", load: async () => (await import("./chat.js")).chat },
   embed: { summary: "vectors of texts, as JSON", load: async () => (await import("./embed.js")).embed },
+  rerank: {
+    summary: "documents in the order in which they answer a query",
+    load: async () => (await import("./rerank.js")).rerank,
+  },
   inspect: {
     summary: "metadata, tensors and memory plan of a file",
     load: async () => (await import("./inspect.js")).inspect,

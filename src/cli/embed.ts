@@ -4,7 +4,7 @@ import type { EmbedOptions, Overlong, Pooling, Purpose } from "../index.js";
 import { command } from "./command.js";
 import { embeddingWriter, formatNames } from "./embed-output.js";
 import { UsageError } from "./failure.js";
-import { readPipe, readTextFile } from "./input.js";
+import { readLines } from "./input.js";
 import { modelOptions, withModel } from "./model-options.js";
 
 /** Texts whose vectors are kept in memory until they are written. */
@@ -46,6 +46,18 @@ What the formats look like:
       value: "WHAT",
       help: "query, document: put before each text what the model's family wants there (default: nothing)",
     },
+    queryPrompt: {
+      flags: ["--query-prompt"],
+      type: "string",
+      value: "TEXT",
+      help: "what --purpose query puts before each text, instead of that",
+    },
+    documentPrompt: {
+      flags: ["--document-prompt"],
+      type: "string",
+      value: "TEXT",
+      help: "what --purpose document puts before each text, instead of that",
+    },
     overlong: {
       flags: ["--overlong"],
       type: "string",
@@ -66,13 +78,15 @@ What the formats look like:
       throw new UsageError(`--embd-normalize is ${normalize}; supported: 2 (Euclidean), -1 (none)`);
     }
     const writer = embeddingWriter(format, values.pooling === "none");
-    const texts = await textsOf(positionals, values.file);
+    const texts = await readLines("a text", positionals, values.file);
+    const { queryPrompt: query, documentPrompt: document } = values;
     await withModel(values, async (model, signal) => {
       const options: EmbedOptions<Pooling> = {
         pooling: values.pooling as Pooling | undefined,
         ...(normalize !== undefined && { normalize: normalize === 2 }),
         dimensions: values.dimensions,
         purpose: values.purpose as Purpose | undefined,
+        ...((query !== undefined || document !== undefined) && { prompts: { query, document } }),
         overlong: values.overlong as Overlong | undefined,
         signal,
       };
@@ -84,13 +98,3 @@ What the formats look like:
     });
   },
 });
-
-async function textsOf(positionals: readonly string[], file: string | undefined): Promise<readonly string[]> {
-  if (positionals.length > 0) {
-    if (file !== undefined) throw new UsageError("texts are arguments or lines of a file (-f), not both");
-    return positionals;
-  }
-  const text = file === undefined ? await readPipe("a text") : await readTextFile(file);
-  if (text === "") throw new UsageError("no texts: the input is empty");
-  return text.split(/\r?\n/);
-}

@@ -17,6 +17,21 @@ export async function readTextFile(path: string): Promise<string> {
   }
 }
 
+/** Texts that are arguments; without any, each line of a file, or of stdin, is one. `what` one of them is called. */
+export async function readLines(
+  what: string,
+  given: readonly string[],
+  file: string | undefined,
+): Promise<readonly string[]> {
+  if (given.length > 0) {
+    if (file !== undefined) throw new UsageError(`${what} is an argument, or a line of a file (-f): not both`);
+    return given;
+  }
+  const text = file === undefined ? await readPipe(what) : await readTextFile(file);
+  if (text === "") throw new UsageError(`${what} is missing: the input is empty`);
+  return text.split(/\r?\n/);
+}
+
 /** All of stdin, without its last newline. @throws UsageError at a terminal, where nobody would know what is waited for */
 export async function readPipe(what: string): Promise<string> {
   if (process.stdin.isTTY)
