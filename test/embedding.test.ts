@@ -169,10 +169,12 @@ describe("a purpose", () => {
     ["Embeddinggemma 300m", "EmbeddingGemma", "task: search result | query: ", "title: none | text: "],
     ["Qwen3 Embedding 0.6B", "Qwen3-Embedding", instruct, ""],
     ["Gte Small", "GTE", "", ""],
-    ["gte-Qwen2-1.5B-instruct", "GTE-Qwen2 (instruct)", `${instruct} `, ""],
+    ["gte-Qwen2-1.5B-instruct", "GTE-Qwen (instruct)", `${instruct} `, ""],
+    ["gte-Qwen1.5-7B-instruct", "GTE-Qwen (instruct)", `${instruct} `, ""],
+    ["e5-mistral-7b-instruct", "E5 (instruct)", `${instruct} `, ""],
     ["Snowflake Arctic Embed M v1.5", "Snowflake Arctic Embed", represent, ""],
     ["snowflake-arctic-embed-l-v2.0", "Snowflake Arctic Embed 2", "query: ", ""],
-    ["mxbai-embed-large-v1", "mxbai-embed", represent, ""],
+    ["mxbai-embed-large-v1", "mxbai-embed-large", represent, ""],
     ["All MiniLM L6 v2", "MiniLM", "", ""],
   ])("of %s is what the card of %s says", async (name, family, query, document) => {
     const other = await another({ metadata: { "general.name": name } });
@@ -180,6 +182,14 @@ describe("a purpose", () => {
     expect(await other.embed(["a fox"], { purpose: "query" })).toEqual(await other.embed([`${query}a fox`]));
     expect(await other.embed(["a fox"], { purpose: "document" })).toEqual(await other.embed([`${document}a fox`]));
   });
+
+  it.each(["deepset-mxbai-embed-de-large-v1", "CodeRankEmbed", "e5-R-mistral-7b", "bge-reranker-base", "Bge En Icl"])(
+    "of %s is not that of its relatives",
+    async (name) => {
+      const other = await another({ metadata: { "general.name": name } });
+      expect(other.info.embedding.family).toBeUndefined();
+    },
+  );
 
   it("of an unknown model is an error that names the known ones, unless prompts say it", async () => {
     const purpose = "query";

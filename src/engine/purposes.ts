@@ -1,6 +1,7 @@
 // What retrieval models want to read before a query and before a document. They were trained with these words; without them they find
-// less, and nothing tells. Sources: the models' cards at huggingface.co/<source>, and the `prompts` of their
-// config_sentence_transformers.json.
+// less, and nothing tells. Sources: the models' cards at huggingface.co/<source>, the `prompts` of their config_sentence_transformers.json,
+// and what the MTEB benchmark runs them with (github.com/embeddings-benchmark/mteb, in mteb/models/model_implementations the file that is
+// named beside the source). Names match the models that these speak of, and no more: relatives may want other words.
 
 import { CriaError, UnsupportedError } from "../errors.js";
 import { checkChoice, checkNames } from "./options.js";
@@ -37,99 +38,98 @@ const families: readonly Family[] = [
     architecture: "gemma-embedding",
     query: "task: search result | query: ",
     document: "title: none | text: ",
-    source: "google/embeddinggemma-300m",
+    source: "google/embeddinggemma-300m", // google_embeddinggemma.py
   },
   {
     name: "Qwen3-Embedding",
     names: /qwen3-embedding/,
     query: WEB_SEARCH,
     document: "",
-    source: "Qwen/Qwen3-Embedding-0.6B",
+    source: "Qwen/Qwen3-Embedding-0.6B", // qwen3_models.py
   },
   {
-    name: "GTE-Qwen2 (instruct)",
-    names: /gte-qwen2/,
+    name: "GTE-Qwen (instruct)",
+    names: /gte-qwen(1\.5|2)-.*instruct/,
     query: `${WEB_SEARCH} `,
     document: "",
-    source: "Alibaba-NLP/gte-Qwen2-1.5B-instruct",
+    source: "Alibaba-NLP/gte-Qwen2-1.5B-instruct", // gte_models.py
   },
   {
     name: "GTE",
-    names: /(^|-)gte-/,
+    names: /(^|-)gte-(small|base|large|multilingual|modernbert)/,
     query: "",
     document: "",
-    source: "thenlper/gte-small",
+    source: "thenlper/gte-small", // gte_models.py
   },
   {
     name: "E5 (instruct)",
-    names: /(^|-)e5-.*instruct/,
+    names: /(^|-)e5-(large|mistral-7b)-instruct/,
     query: `${WEB_SEARCH} `,
     document: "",
-    source: "intfloat/multilingual-e5-large-instruct",
+    source: "intfloat/multilingual-e5-large-instruct", // e5_instruct.py
   },
   {
     name: "E5",
-    names: /(^|-)e5-/,
+    names: /(^|-)e5-(small|base|large)/,
     query: "query: ",
     document: "passage: ",
-    source: "intfloat/e5-small-v2",
+    source: "intfloat/e5-small-v2", // e5_models.py
   },
   {
     name: "Snowflake Arctic Embed 2",
-    names: /arctic-embed-.*v2/,
+    names: /arctic-embed(2|-.*v2)/,
     query: "query: ",
     document: "",
-    source: "Snowflake/snowflake-arctic-embed-l-v2.0",
+    source: "Snowflake/snowflake-arctic-embed-l-v2.0", // arctic_models.py
   },
   {
     name: "Snowflake Arctic Embed",
     names: /arctic-embed/,
     query: REPRESENT,
     document: "",
-    source: "Snowflake/snowflake-arctic-embed-m-v1.5",
+    source: "Snowflake/snowflake-arctic-embed-m-v1.5", // arctic_models.py
   },
   {
-    name: "mxbai-embed",
-    names: /mxbai-embed/,
+    name: "mxbai-embed-large",
+    names: /mxbai-embed-large/,
     query: REPRESENT,
     document: "",
-    source: "mixedbread-ai/mxbai-embed-large-v1",
+    source: "mixedbread-ai/mxbai-embed-large-v1", // mxbai_models.py
   },
   {
     name: "BGE-M3",
     names: /bge-m3/,
     query: "",
     document: "",
-    source: "BAAI/bge-m3",
+    source: "BAAI/bge-m3", // bge_models.py
   },
   {
     name: "BGE (Chinese)",
     names: /bge-(small|base|large)-zh/,
     query: "为这个句子生成表示以用于检索相关文章：",
     document: "",
-    source: "BAAI/bge-small-zh-v1.5",
+    source: "BAAI/bge-small-zh-v1.5", // bge_models.py
   },
   {
     name: "BGE",
-    names: /bge-(small|base|large)/,
+    names: /bge-(small|base|large)-en/,
     query: REPRESENT,
     document: "",
-    source: "BAAI/bge-small-en-v1.5",
+    source: "BAAI/bge-small-en-v1.5", // bge_models.py
   },
   {
     name: "MiniLM",
-    names: /minilm/,
+    names: /(all|paraphrase(-multilingual)?|multi-qa)-minilm/,
     query: "",
     document: "",
-    source: "sentence-transformers/all-MiniLM-L6-v2",
+    source: "sentence-transformers/all-MiniLM-L6-v2", // sentence_transformers_models.py
   },
   {
     name: "Nomic Embed Text",
     names: /nomic-embed-text/,
-    architecture: "nomic-bert",
     query: "search_query: ",
     document: "search_document: ",
-    source: "nomic-ai/nomic-embed-text-v1.5",
+    source: "nomic-ai/nomic-embed-text-v1.5", // nomic_models.py
   },
 ];
 
