@@ -30,18 +30,25 @@ const shape: FixtureShape = {
   format: () => "Q8_0",
 };
 
-/** A BERT with pooler and classifier; texts end with a token of their own. */
-async function crossEncoderFile(): Promise<Uint8Array<ArrayBuffer>> {
+/** Writes into the tensors of a file. */
+type Change = (tensor: (name: string) => Float32Array) => void;
+
+/** A BERT with types of tokens, pooler and classifier; texts end with a token of their own. */
+async function crossEncoderFile(types: 1 | 2, change: Change = () => undefined): Promise<Uint8Array<ArrayBuffer>> {
   const keys = { "attention.causal": false, pooling_type: 4 };
-  const gguf = await openGguf(await architectureModel({ architecture: "bert", keys }));
+  const has = (name: string) => name === "token_types.weight";
+  const gguf = await openGguf(await architectureModel({ architecture: "bert", keys, has }));
   const writer = new GgufWriter();
   for (const [key, value] of gguf.metadata) writer.set(key, gguf.metadata.typeOf(key)!, value);
-  writer.set("tokenizer.ggml.add_eos_token", "bool", true);
+  writer.set("tokenizer.ggml.add_eos_token", "bool", true).set("tokenizer.ggml.token_type_count", "uint32", types);
   const data = new Map<string, Uint8Array>();
   for (const tensor of gguf.tensors) {
-    writer.addTensor(tensor.name, "F32", tensor.shape);
-    data.set(tensor.name, await gguf.readTensor(tensor));
+    const shape = tensor.name === "token_types.weight" ? [ENCODER_DIM, types] : tensor.shape;
+    const size = 4 * shape.reduce((product, size) => product * size, 1);
+    writer.addTensor(tensor.name, "F32", shape);
+    data.set(tensor.name, await gguf.readTensor(tensor, 0, size));
   }
+  change((name) => new Float32Array(data.get(name)!.buffer));
   const head = {
     "cls.weight": { shape: [ENCODER_DIM, ENCODER_DIM], values: pooler.weight },
     "cls.bias": { shape: [ENCODER_DIM], values: pooler.bias },
@@ -61,7 +68,7 @@ const load = async (more: Partial<FixtureShape>) => loadModel(await fixtureModel
 let crossEncoder: Model;
 let decoder: Model;
 beforeAll(async () => {
-  const file = await crossEncoderFile();
+  const file = await crossEncoderFile(2);
   writeFileSync(folder.path("model.gguf"), file);
   crossEncoder = await loadModel(file, options);
   decoder = await load({
@@ -92,8 +99,19 @@ describe("a cross-encoder", () => {
   it("scores by pooler, tanh and classifier of the first token of the pair", async () => {
     const { tokenizer } = crossEncoder;
     const encode = (text: string) => [...tokenizer.encode(text, { bos: false }), tokenizer.eosId!];
-    const pairs = documents.map((document) => [tokenizer.bosId!, ...encode("who?"), ...encode(document)]);
-    const states = await crossEncoder.embed(pairs, { pooling: "cls", normalize: false });
+    const query = [tokenizer.bosId!, ...encode("who?")];
+    const pairs = documents.map((document) => [...query, ...encode(document)]);
+    // What embed reads has type 0. With the difference of the types in the positions behind the query, that comes to the same.
+    const typed = await crossEncoderFile(2, (tensor) => {
+      const types = tensor("token_types.weight");
+      const positions = tensor("position_embd.weight");
+      for (let i = query.length * ENCODER_DIM; i < positions.length; i++) {
+        positions[i]! += types[ENCODER_DIM + (i % ENCODER_DIM)]! - types[i % ENCODER_DIM]!;
+      }
+    });
+    const model = await loadModel(typed, options);
+    const states = await model.embed(pairs, { pooling: "cls", normalize: false });
+    await model.dispose();
     const expected = states.map((state) => {
       const pooled = Array.from(pooler.bias, (bias, row) => {
         return Math.tanh(dot(state, pooler.weight.subarray(row * ENCODER_DIM, (row + 1) * ENCODER_DIM)) + bias);
@@ -104,8 +122,20 @@ describe("a cross-encoder", () => {
     expect(ranked.length).toBe(documents.length);
     for (const { index, score } of ranked) expect(score).toBeCloseTo(expected[index]!, 4);
     expect(new Set(expected.map((score) => score.toFixed(4))).size).toBe(documents.length - 1); // two are the same text
-    const scores = await crossEncoder.embed(pairs, { pooling: "rank" });
-    for (const { index, score } of ranked) expect(scores[index]).toEqual(Float32Array.of(score));
+    const scores = await crossEncoder.embed(pairs, { pooling: "rank" }); // of type 0
+    for (const { index, score } of ranked) expect(Math.abs(scores[index]![0]! - score)).toBeGreaterThan(0.01);
+  });
+
+  it("of one type of tokens has that type for both texts", async () => {
+    const { tokenizer } = crossEncoder;
+    const encode = (text: string) => [...tokenizer.encode(text, { bos: false }), tokenizer.eosId!];
+    const model = await loadModel(await crossEncoderFile(1), options);
+    const pairs = documents.map((document) => [tokenizer.bosId!, ...encode("who?"), ...encode(document)]);
+    const scores = await model.embed(pairs, { pooling: "rank" });
+    for (const { index, score } of await model.rerank("who?", documents)) {
+      expect(scores[index]).toEqual(Float32Array.of(score));
+    }
+    await model.dispose();
   });
 
   it("refuses a pair that is too long, or leaves out the document's end", async () => {

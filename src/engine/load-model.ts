@@ -176,6 +176,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         pairFormat: {
           template: gguf.metadata.getString("tokenizer.chat_template.rerank"),
           separates: gguf.metadata.get("tokenizer.ggml.add_sep_token") === true,
+          hasTypes: (gguf.metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0) > 1,
         },
         sessions: new Sessions({
           client,

@@ -1,7 +1,9 @@
 // Reranking: a query and documents to scores, by models that read both together and have a head that ranks. What they read is put
-// together as llama.cpp's server does it for /rerank.
+// together as llama.cpp's server does it for /rerank. Types of tokens are those of transformers' tokenizers, 0 for the query and 1 for the
+// document: cross-encoders of BERT were trained with them, and with type 0 for all, as llama.cpp's graph has it, they rank otherwise.
 
 import { ContextError, CriaError } from "../errors.js";
+import { SECOND_TYPE } from "../model/step.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import type { PromptPart } from "../tokenizer/index.js";
 import { embedAll } from "./embed-windows.js";
@@ -37,6 +39,8 @@ export interface PairFormat {
   readonly template: string | undefined;
   /** `tokenizer.ggml.add_sep_token`: whether one more separator stands between them. */
   readonly separates: boolean;
+  /** `tokenizer.ggml.token_type_count` above 1: whether the second text's tokens have a type of their own. */
+  readonly hasTypes: boolean;
 }
 
 const optionNames = ["topN", "overlong", "onProgress", "onUsage", "signal"];
@@ -61,7 +65,11 @@ export async function rerank(
   signal?.throwIfAborted();
 
   const pair = await pairReader(text, pairFormat, query);
-  const read = async (i: number) => [fitted(await pair(documents[i]!), info.contextSize, overlong, i)];
+  const read = async (i: number) => {
+    const { ids, before } = fitted(await pair(documents[i]!), info.contextSize, overlong, i);
+    const typed = pairFormat.hasTypes ? ids.map((id, k) => (k < before ? id : id + SECOND_TYPE)) : ids;
+    return [typed];
+  };
   const vectors = new Vectors(documents.length, { dimensions: undefined, normalize: false, perToken: false });
   const target = { pooling: "rank", vectors, onProgress, signal } as const;
   const promptTokens = await embedAll(client, documents.length, read, target);
@@ -79,8 +87,9 @@ interface Pair {
 }
 
 /** The pair, without the document's end where it is too long. */
-function fitted({ ids, before, after }: Pair, contextSize: number, overlong: "error" | "truncate", index: number) {
-  if (ids.length <= contextSize) return ids;
+function fitted(pair: Pair, contextSize: number, overlong: "error" | "truncate", index: number): Pair {
+  const { ids, before, after } = pair;
+  if (ids.length <= contextSize) return pair;
   const room = contextSize - before - after.length;
   if (overlong === "error" || room < 0) {
     throw new ContextError(
@@ -91,7 +100,7 @@ function fitted({ ids, before, after }: Pair, contextSize: number, overlong: "er
           : '. overlong: "truncate" cuts the document'),
     );
   }
-  return joinIds([ids.subarray(0, contextSize - after.length), after]);
+  return { ...pair, ids: joinIds([ids.subarray(0, contextSize - after.length), after]) };
 }
 
 type PairReader = (document: string) => Promise<Pair>;

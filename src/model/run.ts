@@ -23,7 +23,7 @@ type LayerWeights<Specs extends LayerSpecs> = {
 interface EmbedSteps {
   /** They are multiplied by it. */
   readonly scale?: number;
-  /** Row 0 of these is added: the type of all tokens. */
+  /** The row of the token's type is added. */
   readonly types?: PlacedWeight | undefined;
   /** The row of the token's position is added. */
   readonly positions?: PlacedWeight;
@@ -101,7 +101,7 @@ export class Run {
       }
       kernels.dequantizeRow(embedding.type, source, h.dim, x + row * xStride, job);
       if (scale !== 1) kernels.scale(x + row * xStride, scale, xStride / 4);
-      if (types !== undefined) this.#addRow(row, types, 0);
+      if (types !== undefined) this.#addRow(row, types, step.tokenType(row));
       if (positions !== undefined) this.#addRow(row, positions, step.position(row));
       this.#attention.makeTables(row);
     }

@@ -5,7 +5,7 @@
 //   1             items        of attention
 //   2             logit rows   m
 //   3             hidden rows  h
-//   4 ..          n times      token, position
+//   4 ..          n times      token + 2^24 x its type, position
 //   then          items times  first row, rows, position of the first, address of the sequence's page table, the sequence's length
 //   then          m times      row that wants logits
 //   then          h times      row that wants its hidden state
@@ -18,6 +18,9 @@ const HEADER = 4;
 /** Words of an item. */
 const ITEM = 5;
 
+/** A token id plus this is the token as part of the second text of a pair, where a model adds a row of `token_types` to each token. */
+export const SECOND_TYPE = 2 ** 24;
+
 /** Bytes of a step with up to `rows` rows. */
 export function stepBytes(rows: number): number {
   return (HEADER + 2 * rows + ITEM * rows + rows + rows) * 4;
@@ -25,6 +28,7 @@ export function stepBytes(rows: number): number {
 
 /** A run of rows of one sequence at consecutive positions. */
 export interface StepRun {
+  /** Ids; of a second text, with SECOND_TYPE. */
   readonly tokens: ArrayLike<number>;
   /** Position of the first token. */
   readonly position: number;
@@ -96,7 +100,12 @@ export class Step {
   }
 
   token(row: number): number {
-    return this.words[HEADER + 2 * row]!;
+    return this.words[HEADER + 2 * row]! % SECOND_TYPE;
+  }
+
+  /** Which row of `token_types` the token has. */
+  tokenType(row: number): number {
+    return this.words[HEADER + 2 * row]! >= SECOND_TYPE ? 1 : 0;
   }
 
   position(row: number): number {
