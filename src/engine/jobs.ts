@@ -118,15 +118,14 @@ export abstract class Job {
 
 export class EvaluateJob extends Job {
   readonly #all: boolean;
-  readonly #logits: Float32Array;
   readonly #vocab: number;
+  #logits: Float32Array | undefined;
   #rows = 0;
 
   constructor(request: EvaluateRequest, order: number, sequence: CachedSequence, vocab: number) {
     super(request, order, sequence);
     this.#all = request.logits === "all";
     this.#vocab = vocab;
-    this.#logits = new Float32Array((this.#all ? request.ids.length : 1) * vocab);
   }
 
   get reusable(): number {
@@ -146,9 +145,12 @@ export class EvaluateJob extends Job {
   }
 
   protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
-    for (let i = 0; i < run.logits.length; i++) this.#logits.set(results.logits(i), this.#vocab * this.#rows++);
+    // Not before: many jobs may wait, and of a large vocabulary it is so much memory that to touch it takes longer than an abort may.
+    this.#logits ??= new Float32Array((this.#all ? this.ids.length : 1) * this.#vocab);
+    const logits = this.#logits;
+    for (let i = 0; i < run.logits.length; i++) logits.set(results.logits(i), this.#vocab * this.#rows++);
     if (!end) return false;
-    results.answer({ type: "evaluated", job: this.id, logits: this.#logits }, [this.#logits.buffer as ArrayBuffer]);
+    results.answer({ type: "evaluated", job: this.id, logits }, [logits.buffer as ArrayBuffer]);
     return true;
   }
 }

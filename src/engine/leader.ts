@@ -30,8 +30,8 @@ export class Leader {
   /** What the next message has to say. */
   #answers: LeaderAnswer[] = [];
   #transfer: ArrayBuffer[] = [];
-  /** The abort flags of the jobs that may end the step under way early. */
-  #abortable: readonly number[] = [];
+  /** The abort flags of the jobs of the step under way; `short`: one of them is not enough to end it. */
+  #underWay: { readonly flags: readonly number[]; readonly short: boolean } = { flags: [], short: false };
   #running = false;
   #jobs = 0;
 
@@ -57,7 +57,11 @@ export class Leader {
     this.#stepWords = new Int32Array(buffer, layout.step);
     this.#abortFlags = new Int32Array(buffer, layout.aborts, ABORT_FLAGS);
     this.#head = new Head(member, program);
-    member.wantsAbort = () => this.#abortable.some((flag) => Atomics.load(this.#abortFlags, flag) !== 0);
+    const isAborted = (flag: number) => Atomics.load(this.#abortFlags, flag) !== 0;
+    member.wantsAbort = () => {
+      const { flags, short } = this.#underWay;
+      return short ? flags.every(isAborted) : flags.some(isAborted);
+    };
   }
 
   start(): void {
@@ -166,7 +170,8 @@ export class Leader {
           this.#running = false;
           return;
         }
-        // A step that was left for one job's sake is followed by a short one that is not, so that the others get on.
+        // A step that was left for one job's sake is followed by a short one that is only left for the sake of all, so that the others
+        // get on.
         aborted = this.#step(aborted) === "aborted";
       } catch (error) {
         this.#onDeath(error);
@@ -181,7 +186,7 @@ export class Leader {
 
   #step(short: boolean): "done" | "aborted" {
     const parts = this.#scheduler.formStep(short);
-    this.#abortable = short ? [] : [...new Set(parts.map(({ job }) => job.abort))];
+    this.#underWay = { flags: [...new Set(parts.map(({ job }) => job.abort))], short };
     writeStep(
       this.#stepWords,
       parts.map((part) => part.run),

@@ -20,7 +20,7 @@ import type { KvCache } from "./kv-cache.js";
 /** Rows that prompts may have in a step that also holds the next token of other sequences: they must not stall. */
 const PREFILL_ROWS_BESIDE_DECODE = 32;
 /** Rows that prompts have in a short step. */
-const SHORT_PREFILL_ROWS = 16;
+const SHORT_PREFILL_ROWS = 8;
 /** Rows of logits that are kept for prompts where there are any, when many sequences generate. */
 const PROMPT_LOGIT_ROWS = 4;
 /** So many later jobs may begin before one that does not fit yet. */
