@@ -17,7 +17,7 @@ import { compiled } from "./kernel-module.js";
 const VOCAB = 512;
 /** Rows that all want logits. */
 const ROWS = 32;
-const shape = { dim: 64, layers: 2, heads: 2, kvHeads: 1, ffn: 96, vocab: VOCAB };
+const shape = { dim: 64, layers: 2, heads: 2, kvHeads: 1, ffn: 768, vocab: VOCAB };
 
 /** What a worker needs that is a team by itself; the memory is zero. */
 async function teamOfOne() {
