@@ -47,6 +47,18 @@ it("a chat settles at once while its template renders, and the next call has a w
   } satisfies Partial<CriaError>);
 });
 
+it("chats that were aborted while they waited for the text worker do not keep it from the next one", async () => {
+  const controller = new AbortController();
+  // Each would take the template's whole second.
+  const calls = Array.from({ length: 20 }, () => model.completeChat(question, { signal: controller.signal }));
+  const failures = Promise.all(calls.map((call) => call.catch((error: Error) => error.message)));
+  setTimeout(() => controller.abort(new Error("enough")), 50);
+  expect(new Set(await failures)).toEqual(new Set(["enough"]));
+  const begin = performance.now();
+  await expect(model.completeChat(question)).rejects.toMatchObject({ code: "TEMPLATE_TIME" });
+  expect(performance.now() - begin).toBeLessThan(10_000);
+});
+
 it("a long prompt settles at once while it is encoded, and so does an embedding", async () => {
   // The worker has others of its kind to do first.
   const text = Array.from({ length: 60_000 }, (_, i) => `w${(i * 7919).toString(36)}`).join(" ");

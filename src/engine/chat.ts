@@ -44,22 +44,19 @@ export interface ChatCompletionOptions extends AnswerOptions {
 /**
  * The ids of a conversation that the assistant is about to answer. Only what the template itself wrote can become control tokens.
  *
- * @throws TemplateError
+ * @throws TemplateError; the signal's reason
  */
 export async function chatPrompt(
   template: ChatTemplate,
   text: BackgroundTokenizer,
   messages: readonly ChatMessage[],
-  tools?: readonly unknown[],
+  { tools, signal }: { readonly tools?: readonly unknown[]; readonly signal?: AbortSignal },
 ): Promise<Int32Array> {
   const { tokenizer } = text;
   const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
-  const parts = await template.renderParts(messages, {
-    bosToken: spelling(tokenizer.bosId),
-    eosToken: spelling(tokenizer.eosId),
-    tools,
-  });
-  return text.encodeParts(parts);
+  const [bosToken, eosToken] = [spelling(tokenizer.bosId), spelling(tokenizer.eosId)];
+  const parts = await template.renderParts(messages, { bosToken, eosToken, tools }, signal);
+  return text.encodeParts(parts, signal);
 }
 
 /** What a conversation needs of its model. */
@@ -68,7 +65,11 @@ export interface ChatModel {
   readonly template: string;
   readonly contextSize: number;
   /** The ids of a conversation that the assistant is about to answer, with these tools. */
-  readonly promptOf: (messages: readonly ChatMessage[], tools: ToolSet | undefined) => Promise<Int32Array>;
+  readonly promptOf: (
+    messages: readonly ChatMessage[],
+    tools: ToolSet | undefined,
+    signal: AbortSignal | undefined,
+  ) => Promise<Int32Array>;
   readonly generate: (
     prompt: () => Promise<Int32Array>,
     options: GenerateOptions,
@@ -183,15 +184,15 @@ export class Chat {
   }
 
   /** The conversation as it is sent: shortened, if it must be and may be. */
-  async #prompt(messages: readonly ChatMessage[], { maxTokens }: GenerateOptions) {
+  async #prompt(messages: readonly ChatMessage[], { maxTokens, signal }: GenerateOptions) {
     const { contextSize, promptOf } = this.#model;
-    let ids = await promptOf(messages, this.#tools);
+    let ids = await promptOf(messages, this.#tools, signal);
     const answer = Math.min(maxTokens ?? contextSize / 4, contextSize / 2);
     if (!this.#contextShift || ids.length + answer <= contextSize) return { messages, ids };
     let shortened = messages;
     for (let less = withoutOldestTurn(messages); less !== undefined; less = withoutOldestTurn(shortened)) {
       shortened = less;
-      ids = await promptOf(shortened, this.#tools);
+      ids = await promptOf(shortened, this.#tools, signal);
       if (ids.length <= contextSize / 2) break;
     }
     return { messages: shortened, ids };

@@ -148,7 +148,8 @@ export class Model {
     const chatTemplate = this.#chatTemplate();
     const toolSet = tools && toolSetOf(tools, this.#parts.chatTemplate!);
     const chosen = chosenTools(toolSet, { toolChoice, parallelToolCalls });
-    const ids = () => chatPrompt(chatTemplate, this.#parts.text, messages, toolSet?.described);
+    const ids = () =>
+      chatPrompt(chatTemplate, this.#parts.text, messages, { tools: toolSet?.described, signal: options.signal });
     yield* this.#generate("generateChat", ids, undefined, options, chosen);
   }
 
@@ -253,7 +254,8 @@ export class Model {
       {
         template: chatTemplate,
         contextSize,
-        promptOf: (messages, tools) => chatPrompt(template, text, messages, tools?.described),
+        promptOf: (messages, tools, signal) =>
+          chatPrompt(template, text, messages, { tools: tools?.described, signal }),
         generate: (prompt, options, tools) => this.#generate("send", prompt, sequence, options, tools),
         save: (state) => sessions.save(sequence, state),
         close: () => client.close(sequence),

@@ -80,10 +80,10 @@ export class ChatTemplate {
    *
    * @throws TemplateError, by `code`: TEMPLATE_SYNTAX it does not parse, TEMPLATE_RAISED it refuses the conversation, TEMPLATE_RENDER it
    * fails, TEMPLATE_INPUT it was given what is not JSON, TEMPLATE_TIME, TEMPLATE_OUTPUT, TEMPLATE_DEPTH, TEMPLATE_MEMORY it exceeds a
-   * limit, TEMPLATE_WORKER its worker died
+   * limit, TEMPLATE_WORKER its worker died; the signal's reason
    */
-  async render(messages: readonly ChatMessage[], options: RenderOptions = {}): Promise<string> {
-    return (await this.#render(messages, options)).text;
+  async render(messages: readonly ChatMessage[], options: RenderOptions = {}, signal?: AbortSignal): Promise<string> {
+    return (await this.#render(messages, options, signal)).text;
   }
 
   /**
@@ -92,12 +92,20 @@ export class ChatTemplate {
    *
    * @throws TemplateError as `render` does
    */
-  async renderParts(messages: readonly ChatMessage[], options: RenderOptions = {}): Promise<readonly PromptPart[]> {
-    const { text, marks } = await this.#render(messages, options);
+  async renderParts(
+    messages: readonly ChatMessage[],
+    options: RenderOptions = {},
+    signal?: AbortSignal,
+  ): Promise<readonly PromptPart[]> {
+    const { text, marks } = await this.#render(messages, options, signal);
     return new MarkedString(text, marks).runs().map((run) => ({ text: run.text, special: !run.outside }));
   }
 
-  #render(messages: readonly ChatMessage[], options: RenderOptions): Promise<Rendered> {
+  #render(
+    messages: readonly ChatMessage[],
+    options: RenderOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<Rendered> {
     const {
       bosToken = "",
       eosToken = "",
@@ -111,13 +119,14 @@ export class ChatTemplate {
     if (!(now instanceof Date) || Number.isNaN(now.getTime())) {
       throw new CriaError("INVALID_OPTION", "now is not a valid Date");
     }
-    return this.#thread.run("render", {
+    const given = {
       source: this.#source,
       messages,
       bosToken,
       eosToken,
       variables: { add_generation_prompt: addGenerationPrompt, tools, documents, ...variables },
       now: localTime(now),
-    });
+    };
+    return this.#thread.run("render", given, { signal });
   }
 }
