@@ -125,34 +125,77 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     }
   });
 
-  it("normalises, rotates and gates", () => {
+  it("normalises", () => {
     const lab = labs[build];
-    const x = noise(2 * 100, 5);
-    const weight = noise(100, 6);
-    const norm = lab.rmsNorm({ rows: 2, columns: 100, epsilon: 1e-3 }).setInput(x, weight);
-    norm.run();
-    const normed = Array.from(x, (value, i) => {
-      const row = x.subarray(100 * Math.floor(i / 100), 100 * Math.floor(i / 100) + 100);
-      return (value / Math.sqrt(row.reduce((sum, one) => sum + one * one, 0) / 100 + 1e-3)) * weight[i % 100]!;
-    });
-    expect(distance(norm.result, normed)).toBeLessThan(1e-6);
+    const x = noise(2 * 102, 5).map((value) => value + 2);
+    const [weight, bias] = [noise(102, 6), noise(102, 7)];
+    const rows = [x.subarray(0, 102), x.subarray(102)];
+    const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / 102;
 
-    const heads = noise(3 * 2 * 8, 7);
-    const rope = lab.rope({ heads: 2, headDim: 8, rows: 3, position: 11, base: 500 }).setInput(heads);
-    rope.run();
-    const rotated = Array.from(heads, (value, i) => {
-      const angle = (11 + Math.floor(i / 16)) * 500 ** -(Math.floor((i % 8) / 2) / 4);
-      const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
-      return i % 2 === 0 ? value * cosine - heads[i + 1]! * sine : heads[i - 1]! * sine + value * cosine;
+    const rms = lab.rmsNorm({ rows: 2, columns: 102, epsilon: 1e-3 }).setInput(x, weight);
+    rms.run();
+    const scaled = rows.flatMap((row) => {
+      const size = Math.sqrt(row.reduce((sum, value) => sum + value ** 2, 0) / 102 + 1e-3);
+      return Array.from(row, (value, i) => (value / size) * weight[i]!);
     });
-    expect(distance(rope.result, rotated)).toBeLessThan(1e-6);
+    expect(distance(rms.result, scaled)).toBeLessThan(1e-6);
+    expect(rms.bytes).toBe(12 * 2 * 102);
 
-    const gate = noise(64, 8).map((value) => value * 10);
+    const layer = lab.layerNorm({ rows: 2, columns: 102, epsilon: 1e-3 }).setInput(x, weight, bias);
+    layer.run();
+    const centred = rows.flatMap((row) => {
+      const deviation = Math.sqrt(row.reduce((sum, value) => sum + (value - mean(row)) ** 2, 0) / 102 + 1e-3);
+      return Array.from(row, (value, i) => ((value - mean(row)) / deviation) * weight[i]! + bias[i]!);
+    });
+    expect(distance(layer.result, centred)).toBeLessThan(1e-6);
+    expect(layer.bytes).toBe(16 * 2 * 102);
+  });
+
+  it("rotates neighbours, and halves", () => {
+    const x = noise(3 * 2 * 12, 7);
+    const shape = { heads: 2, headDim: 12, rows: 3, position: 11, base: 500 };
+    for (const pairs of [undefined, "neighbours", "halves"] as const) {
+      const rope = labs[build].rope({ ...shape, pairs }).setInput(x);
+      rope.run();
+      const rotated = Array.from(x, (value, i) => {
+        const d = i % 12;
+        const [pair, isFirst, apart] = pairs === "halves" ? [d % 6, d < 6, 6] : [d >> 1, d % 2 === 0, 1];
+        const angle = (11 + Math.floor(i / 24)) * 500 ** (-pair / 6);
+        const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+        return isFirst ? value * cosine - x[i + apart]! * sine : x[i - apart]! * sine + value * cosine;
+      });
+      expect(distance(rope.result, rotated)).toBeLessThan(1e-6);
+    }
+  });
+
+  it("activates and gates", () => {
+    const lab = labs[build];
+    const x = noise(64, 8).map((value) => value * 10);
     const up = noise(64, 9);
-    const swiGlu = lab.swiGlu({ columns: 32, rows: 2 }).setInput(gate, up);
-    swiGlu.run();
-    const gated = Array.from(gate, (value, i) => (value / (1 + Math.exp(-value))) * up[i]!);
-    expect(distance(swiGlu.result, gated)).toBeLessThan(1e-6);
+    const silu = Array.from(x, (value) => value / (1 + Math.exp(-value)));
+    const gelu = Array.from(
+      x,
+      (value) => value / (1 + Math.exp(-1.5957691216057308 * value - 0.07135481627260025 * value ** 3)),
+    );
+    for (const [gate, activated] of [
+      ["swiGlu", silu],
+      ["geGlu", gelu],
+    ] as const) {
+      const gated = lab[gate]({ columns: 32, rows: 2 }).setInput(x, up);
+      gated.run();
+      expect(gated.kernel).toBe(gate);
+      expect(gated.bytes).toBe(12 * 64);
+      expect(
+        distance(
+          gated.result,
+          activated.map((value, i) => value * up[i]!),
+        ),
+      ).toBeLessThan(1e-6);
+    }
+    const alone = lab.gelu({ columns: 32, rows: 2 }).setInput(x);
+    alone.run();
+    expect(alone.bytes).toBe(8 * 64);
+    expect(distance(alone.result, gelu)).toBeLessThan(1e-6);
   });
 
   it("encodes activations", () => {
@@ -218,7 +261,13 @@ describe("cria/kernels refuses", () => {
     expect(() => lab.attention({ ...attention, headDim: 64, kvHeads: 3 })).toThrow(/4 heads are no multiple of 3/);
     expect(() => lab.attention({ ...attention, headDim: 64, rows: 65 })).toThrow(/rows is 65/);
     expect(() => lab.rope({ heads: 1, headDim: 6 })).toThrow(/no multiple of 4/);
-    expect(() => lab.swiGlu({ columns: 6 })).toThrow(/no multiple of 4/);
+    expect(() => lab.rope({ heads: 1, headDim: 8, pairs: "thirds" as "halves" })).toThrow(/neighbours, halves/);
+    for (const gate of ["swiGlu", "geGlu", "gelu"] as const) {
+      expect(() => lab[gate]({ columns: 6 })).toThrow(/no multiple of 4/);
+    }
+    const norm = lab.layerNorm({ columns: 8 });
+    const eight = new Float32Array(8);
+    expect(() => norm.setInput(eight, eight, new Float32Array(7))).toThrow(/bias: 7 f32, the shape wants 8/);
     expect(() => lab.encode({ activation: "q8_256", columns: 128 })).toThrow(/no multiple of 256/);
     const matmul = lab.matmul({ format: "Q4_0", rows: 8, columns: 32 });
     expect(() => matmul.setWeights(new Uint8Array(143))).toThrow(/143 bytes, the shape wants 144/);

@@ -15,7 +15,10 @@ export interface PreparedCase {
   /** Of one run: see PreparedKernel. */
   readonly bytes: number;
   readonly operations: number;
-  /** Of what the first run has written, relative to the exact result; rows are sampled where there are many. */
+  /**
+   * Of what a run writes, relative to the exact result; rows are sampled where there are many. It is asked for after the first run and
+   * before any other, which a kernel that works in place would do over its own result; it may run the kernel itself.
+   */
   readonly error?: () => number;
 }
 

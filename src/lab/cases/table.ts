@@ -2,9 +2,12 @@
 
 import { attention } from "./attention.js";
 import type { KernelRow } from "./case.js";
+import { dequantize, encode } from "./conversions.js";
+import { geGlu, gelu, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
-import { dequantize, encode, rmsNorm, rope, swiGlu } from "./rows.js";
+import { layerNorm, rmsNorm } from "./norm.js";
+import { rope, ropeHalves } from "./rope.js";
 
 /** How each kernel is measured. */
 export const kernelRows = {
@@ -15,8 +18,12 @@ export const kernelRows = {
   encode,
   dequantize,
   rmsNorm,
+  layerNorm,
   rope,
+  ropeHalves,
   swiGlu,
+  geGlu,
+  gelu,
 } as const satisfies Readonly<Record<string, KernelRow>>;
 
 /** The name of a kernel that the lab measures. */

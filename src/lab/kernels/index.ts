@@ -19,18 +19,13 @@ import {
 } from "../../machine/kernels.js";
 import { AttentionKernel, type AttentionShape } from "./attention.js";
 import { DequantizeKernel, type DequantizeShape } from "./dequantize.js";
-import {
-  RmsNormKernel,
-  type RmsNormShape,
-  RopeKernel,
-  type RopeShape,
-  SwiGluKernel,
-  type SwiGluShape,
-} from "./elementwise.js";
 import { EncodeKernel, type EncodeShape } from "./encode.js";
 import { findFormat, listFormats, type WeightFormat } from "./formats.js";
+import { GatedKernel, type GateShape, GeluKernel } from "./gates.js";
 import { MatmulKernel, type MatmulShape } from "./matmul.js";
+import { LayerNormKernel, type NormShape, RmsNormKernel } from "./norm.js";
 import { randomWeights } from "./random-weights.js";
+import { RopeKernel, type RopeShape } from "./rope.js";
 import { openWorkspace, type Workspace } from "./workspace.js";
 
 export { CriaError, MemoryError, UnsupportedError } from "../../errors.js";
@@ -44,14 +39,16 @@ export type {
   DequantizeShape,
   EncodeKernel,
   EncodeShape,
+  GatedKernel,
+  GateShape,
+  GeluKernel,
+  LayerNormKernel,
   MatmulKernel,
   MatmulShape,
+  NormShape,
   RmsNormKernel,
-  RmsNormShape,
   RopeKernel,
   RopeShape,
-  SwiGluKernel,
-  SwiGluShape,
   WeightFormat,
   Workspace,
 };
@@ -119,18 +116,33 @@ export class KernelLab {
   }
 
   /** RMSNorm, row by row, times a weight. */
-  rmsNorm(shape: RmsNormShape): RmsNormKernel {
+  rmsNorm(shape: NormShape): RmsNormKernel {
     return new RmsNormKernel(this.module, shape);
   }
 
-  /** Rotary position embedding of consecutive positions. */
+  /** LayerNorm, row by row, times a weight, plus a bias. */
+  layerNorm(shape: NormShape): LayerNormKernel {
+    return new LayerNormKernel(this.module, shape);
+  }
+
+  /** Rotary position embedding of consecutive positions, on pairs of neighbours or on halves. */
   rope(shape: RopeShape): RopeKernel {
     return new RopeKernel(this.module, shape);
   }
 
   /** silu(gate) * up. */
-  swiGlu(shape: SwiGluShape): SwiGluKernel {
-    return new SwiGluKernel(this.module, shape);
+  swiGlu(shape: GateShape): GatedKernel {
+    return new GatedKernel(this.module, "swiGlu", shape);
+  }
+
+  /** gelu(gate) * up. */
+  geGlu(shape: GateShape): GatedKernel {
+    return new GatedKernel(this.module, "geGlu", shape);
+  }
+
+  /** GELU, the form with tanh. */
+  gelu(shape: GateShape): GeluKernel {
+    return new GeluKernel(this.module, shape);
   }
 
   /**

@@ -1,0 +1,41 @@
+// The rotary embedding as it is measured: the queries of a prefill chunk of Llama-3.2-1B, rotated in either of the two ways.
+
+import type { RopeShape } from "../kernels/index.js";
+import { type KernelRow, noise, shareOf } from "./case.js";
+import { relativeError } from "./exact.js";
+
+const BASE = 10000;
+
+export const rope = rotation("neighbours");
+export const ropeHalves = rotation("halves");
+
+function rotation(pairs: Required<RopeShape>["pairs"]): KernelRow {
+  return {
+    dimensions: ["rows", "heads", "headDim"],
+    formats: () => ["f32"],
+    shapes: () => [[128, 32, 64]],
+    check: (lab, _, [rows, heads = 0, headDim = 0]) => void lab.rope({ rows, heads, headDim, pairs }),
+    share: shareOf(0),
+    peak: () => undefined,
+    prepare: (lab, _, [rows = 1, heads = 1, headDim = 64]) => {
+      const x = noise(rows * heads * headDim, 1);
+      const kernel = lab.rope({ rows, heads, headDim, pairs, base: BASE }).setInput(x);
+      const half = headDim / 2;
+      const error = () => {
+        const exact = new Float64Array(x.length);
+        for (let head = 0; head < rows * heads; head++) {
+          const position = Math.floor(head / heads);
+          for (let i = 0; i < half; i++) {
+            const first = head * headDim + (pairs === "halves" ? i : 2 * i);
+            const second = first + (pairs === "halves" ? half : 1);
+            const angle = position * BASE ** ((-2 * i) / headDim);
+            exact[first] = x[first]! * Math.cos(angle) - x[second]! * Math.sin(angle);
+            exact[second] = x[first]! * Math.sin(angle) + x[second]! * Math.cos(angle);
+          }
+        }
+        return relativeError(kernel.result, exact);
+      };
+      return { run: () => kernel.run(), bytes: kernel.bytes, operations: 0, error };
+    },
+  };
+}
