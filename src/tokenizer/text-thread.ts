@@ -71,8 +71,9 @@ export class TextThread {
   }
 
   #next(): void {
-    do this.#current = this.#queue.shift();
-    while (this.#current?.signal?.aborted); // nobody waits for it any more
+    for (this.#current = this.#queue.shift(); this.#current?.signal?.aborted; this.#current = this.#queue.shift()) {
+      this.#current.reject(this.#current.signal.reason); // nobody waits for it any more
+    }
     this.#worker?.keepAlive(this.#current !== undefined);
     if (this.#current === undefined) return;
     if (this.#starting) return; // it begins when it is ready
