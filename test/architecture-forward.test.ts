@@ -106,6 +106,12 @@ describe.each(kernelBuilds)("kernels %s", (build) => {
   });
 });
 
+it.each(["rope.freq_base", "rope.freq_base_swa"])("gemma3 with a %s that is no base is refused", async (key) => {
+  // The fixture's shapes are read from its keys, as when a model is loaded.
+  const file = architectureModel({ architecture: "gemma3", keys: { [key]: -2.5 } });
+  await expect(file).rejects.toThrow(`-2.5 is not between 0 and 1000000000000 ("gemma3.${key}")`);
+});
+
 describe("an encoder", () => {
   const shape = { architecture: "bert", keys: { "attention.causal": false, "attention.head_count_kv": 4 } };
 

@@ -262,6 +262,8 @@ describe("cria/kernels refuses", () => {
     expect(() => lab.attention({ ...attention, headDim: 64, rows: 65 })).toThrow(/rows is 65/);
     expect(() => lab.rope({ heads: 1, headDim: 6 })).toThrow(/no multiple of 4/);
     expect(() => lab.rope({ heads: 1, headDim: 8, pairs: "thirds" as "halves" })).toThrow(/neighbours, halves/);
+    expect(() => lab.rope({ heads: 1, headDim: 8, base: -2 })).toThrow(/base is -2/);
+    expect(() => lab.rmsNorm({ columns: 8, epsilon: Number.NaN })).toThrow(/epsilon is NaN/);
     for (const gate of ["swiGlu", "geGlu", "gelu"] as const) {
       expect(() => lab[gate]({ columns: 6 })).toThrow(/no multiple of 4/);
     }

@@ -17,6 +17,12 @@ export function checkInteger(name: string, value: number, from: number, to: numb
   throw new CriaError("INVALID_OPTION", `${name} is ${String(value)}; it can be an integer in ${from} .. ${to}`);
 }
 
+/** A number within bounds. */
+export function checkNumber(name: string, value: number, from: number, to: number): number {
+  if (typeof value === "number" && value >= from && value <= to) return value;
+  throw new CriaError("INVALID_OPTION", `${name} is ${String(value)}; it can be a number in ${from} .. ${to}`);
+}
+
 /** One of several words. */
 export function checkChoice<Choice extends string>(name: string, value: string, choices: readonly Choice[]): Choice {
   const choice = choices.find((one) => one === value);

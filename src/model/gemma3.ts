@@ -2,7 +2,7 @@
 // kind with a RoPE of its own.
 
 import type { Architecture } from "./architecture.js";
-import { type Hyperparameters, LARGEST, readHyperparameters } from "./hyperparameters.js";
+import { type Hyperparameters, LARGEST, readHyperparameters, readRopeBase } from "./hyperparameters.js";
 import type { KeyReader } from "./key-reader.js";
 import type { Run } from "./run.js";
 import { decoderWeights, matrix, vector } from "./weight-specs.js";
@@ -87,7 +87,7 @@ export function readGemma(reader: KeyReader): Hyperparameters {
   const [everywhere] = h.ropes;
   const local = {
     ...everywhere!,
-    base: reader.number("rope.freq_base_swa", 10000),
+    base: readRopeBase(reader, "rope.freq_base_swa"),
     scaling: { type: "none" },
   } as const;
   return {

@@ -80,7 +80,10 @@ export type RopeScaling =
 export const ALL_AHEAD = 2 ** 30;
 
 // Bounds far beyond any real model, so that no product of two of them leaves the safe integers.
-export const LARGEST = { layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 30, vocab: 2 ** 24 };
+export const LARGEST = {
+  ...{ layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 30, vocab: 2 ** 24 },
+  ropeBase: 1e12,
+};
 
 /**
  * Reads the keys that all architectures have; every layer attends alike, and sees all positions, or all before its own.
@@ -151,9 +154,16 @@ export function readHyperparameters(reader: KeyReader, { ropePairs, norm }: Trai
 function readRope(reader: KeyReader, headDim: number, context: number): RopeParameters {
   const dimensions = reader.integer("rope.dimension_count", headDim, 2, headDim);
   if (dimensions % 2 !== 0) throw reader.error("rope.dimension_count", `${dimensions} is odd`);
-  const base = reader.number("rope.freq_base", 10000);
-  if (!(base > 0 && base < 1e12)) throw reader.error("rope.freq_base", `${base} is not between 0 and 1e12`);
-  return { dimensions, base, scaling: readScaling(reader, context) };
+  return { dimensions, base: readRopeBase(reader, "rope.freq_base"), scaling: readScaling(reader, context) };
+}
+
+/** The base of a RoPE: 10000 in files that do not have the key. */
+export function readRopeBase(reader: KeyReader, key: string): number {
+  const base = reader.number(key, 10000);
+  if (!(base > 0 && base < LARGEST.ropeBase)) {
+    throw reader.error(key, `${base} is not between 0 and ${LARGEST.ropeBase}`);
+  }
+  return base;
 }
 
 function readScaling(reader: KeyReader, context: number): RopeScaling {

@@ -1,6 +1,6 @@
 // The norms of rows of activations (assembly/kernels/norm.ts).
 
-import { checkInteger } from "../../engine/options.js";
+import { checkInteger, checkNumber } from "../../engine/options.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
 
@@ -17,7 +17,7 @@ function checkNorm(shape: NormShape): Required<NormShape> {
   return {
     columns: checkInteger("columns", shape.columns, 1, 2 ** 20),
     rows: checkInteger("rows", shape.rows ?? 1, 1, 2 ** 16),
-    epsilon: shape.epsilon ?? 1e-5,
+    epsilon: checkNumber("epsilon", shape.epsilon ?? 1e-5, 0, 1),
   };
 }
 

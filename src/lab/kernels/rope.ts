@@ -1,7 +1,8 @@
 // Rotary position embedding of rows of heads (assembly/kernels/rope.ts).
 
-import { checkChoice, checkInteger } from "../../engine/options.js";
+import { checkChoice, checkInteger, checkNumber } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
+import { LARGEST } from "../../model/hyperparameters.js";
 import { ropeFrequencies } from "../../model/rope.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
@@ -43,7 +44,7 @@ export class RopeKernel implements PreparedKernel {
     const headDim = checkInteger("headDim", shape.headDim, 4, 1024);
     const rows = checkInteger("rows", shape.rows ?? 1, 1, 2 ** 16);
     const position = checkInteger("position", shape.position ?? 0, 0, 2 ** 22);
-    const base = shape.base ?? 10000;
+    const base = checkNumber("base", shape.base ?? 10000, 1, LARGEST.ropeBase);
     const pairs = checkChoice("pairs", shape.pairs ?? "neighbours", pairings);
     if (headDim % 4 !== 0) throw new CriaError("INVALID_SHAPE", `headDim ${headDim} is no multiple of 4`);
     this.shape = { heads, headDim, pairs, rows, position, base };
