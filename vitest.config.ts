@@ -16,10 +16,12 @@ const singleThreaded = pathsOf(
   ...["pretokenizers", "samplers", "sampling", "stop-strings", "tokenizer", "tokenizer-reference"],
 );
 
-// What works on all cores or against the clock, but is in other tests as far as Node has a part in it: quantising is kernels and files,
-// commands and examples are the library in a process, node-versions.test.ts runs both Nodes by itself.
+// What works on all cores or against the clock, but is in other tests as far as Node has a part in it: quantising and the lab are kernels
+// and files, commands and examples are the library in a process, node-versions.test.ts runs both Nodes by itself, the reference is no part
+// of the library.
 const once = pathsOf(
-  ...["bench", "browser", "chat-template-reference", "cpu-command", "examples", "node-versions", "quantize"],
+  ...["bench", "browser", "chat-template-reference", "cli", "cpu-command", "examples", "gguf-reader", "hub-cli"],
+  ...["kernel-lab", "node-versions", "quantize", "reference"],
 );
 
 const sideBySide = { maxWorkers: 2 };
