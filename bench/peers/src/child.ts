@@ -2,12 +2,12 @@
 
 import type { Peer, Prepared, Subject, Test } from "./peer.js";
 
-export type Request = { readonly prepare: Subject } | { readonly run: Test };
+export type Request = { readonly prepare: Subject } | { readonly run: Test } | { readonly embed: readonly string[] };
 
-/** `value`: seconds of loading, or the rate of a test. */
+/** `value`: seconds of loading, the rate of a test, or the vectors of texts. */
 export type Answer =
   | {
-      readonly value: number;
+      readonly value: number | number[][];
       readonly name: string;
       readonly version: string;
       readonly details: string;
@@ -18,8 +18,9 @@ export type Answer =
 const { peer } = (await import(`./peers/${process.argv[2]}.js`)) as { peer: Peer<Subject> };
 let prepared: Prepared | undefined;
 
-async function answer(request: Request): Promise<number> {
+async function answer(request: Request): Promise<number | number[][]> {
   if ("run" in request) return prepared!.run(request.run);
+  if ("embed" in request) return prepared!.embed!(request.embed);
   const begin = performance.now();
   prepared = await peer.prepare(request.prepare);
   return (performance.now() - begin) / 1000;

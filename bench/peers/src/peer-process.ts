@@ -25,7 +25,7 @@ export class PeerProcess {
     });
     const peer = new PeerProcess(child);
     try {
-      peer.loadSeconds = await peer.#ask({ prepare: subject });
+      peer.loadSeconds = (await peer.#ask({ prepare: subject })) as number;
     } catch (error) {
       await peer.stop();
       throw error;
@@ -35,7 +35,12 @@ export class PeerProcess {
 
   /** Runs a test once; its rate. */
   run(test: Test): Promise<number> {
-    return this.#ask({ run: test });
+    return this.#ask({ run: test }) as Promise<number>;
+  }
+
+  /** The vectors of texts. */
+  embed(texts: readonly string[]): Promise<number[][]> {
+    return this.#ask({ embed: texts }) as Promise<number[][]>;
   }
 
   async stop(): Promise<void> {
@@ -45,7 +50,7 @@ export class PeerProcess {
     await exited;
   }
 
-  #ask(request: Request): Promise<number> {
+  #ask(request: Request): Promise<Measured["value"]> {
     return new Promise((resolve, reject) => {
       let messages = "";
       const onText = (text: Buffer) => {

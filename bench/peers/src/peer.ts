@@ -23,11 +23,23 @@ export interface MatmulSubject {
   readonly threads: number;
 }
 
-export type Subject = ModelSubject | MatmulSubject;
+/** A model that makes vectors of texts. */
+export interface EmbeddingSubject {
+  readonly kind: "embedding";
+  readonly file: string;
+  readonly threads: number;
+  /** Tokens that a text may have. */
+  readonly contextSize: number;
+}
 
-/** prefill: tokens of a prompt; decode: tokens of each sequence, one after another; matmul: passes over all matrices. */
+export type Subject = ModelSubject | MatmulSubject | EmbeddingSubject;
+
+/**
+ * prefill: tokens of a prompt; decode: tokens of each sequence, one after another; matmul: passes over all matrices; embed-each: texts,
+ * each after the one before; embed-all: texts that are all asked for at once.
+ */
 export interface Test {
-  readonly kind: "prefill" | "decode" | "matmul";
+  readonly kind: "prefill" | "decode" | "matmul" | "embed-each" | "embed-all";
   readonly count: number;
 }
 
@@ -35,8 +47,10 @@ export interface Test {
 export interface Prepared {
   /** What the engine says of itself: its instruction sets, its build. */
   readonly details: string;
-  /** Runs the test once, and answers with its rate: tokens/s in all sequences together, or GFLOP/s. */
+  /** Runs the test once, and answers with its rate: tokens/s in all sequences together, GFLOP/s, or texts/s. */
   run(test: Test): Promise<number>;
+  /** The vectors of texts; only of an EmbeddingSubject. */
+  embed?(texts: readonly string[]): Promise<number[][]>;
 }
 
 export interface Peer<S extends Subject> {
@@ -56,6 +70,17 @@ export async function ratePerSecond(count: number, run: () => Promise<unknown>):
 /** The same prompt for every engine: ids of ordinary tokens, no two neighbours alike. */
 export function promptIds(count: number): number[] {
   return Array.from({ length: count }, (_, i) => 300 + ((i * 7919) % 20000));
+}
+
+const words = ["fox", "bear", "forest", "search", "vector", "model", "river", "story", "engine", "a", "of", "quickly"];
+
+/** The same texts for every engine: 1 to 32 words each, no two alike; a word is one to four tokens of the synthetic vocabulary. */
+export function embeddingTexts(count: number): string[] {
+  return Array.from({ length: count }, (_, text) => {
+    const length = 1 + ((text * 7) % 32);
+    const chosen = Array.from({ length }, (_, i) => words[(text + i * (1 + (text % 5)) + (i >> 2)) % words.length]!);
+    return [...chosen, String(text)].join(" ");
+  });
 }
 
 /** The operations of one pass, in GFLOP. */

@@ -66,12 +66,24 @@ function table(section: string, results: readonly Result[]): string {
   return `
 ## ${section}
 
-${[...engines].map((engine) => `- ${engine}`).join("\n")}
+${[...engines, ...agreements(inOrder)].map((line) => `- ${line}`).join("\n")}
 
 | subject | test | Node | cria | peer | unit | ratio | range | bar | | \`--only\` |
 |---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
 `;
+}
+
+/** How alike the vectors are that both made: once for a comparison and Node, whose lines all have it. */
+function agreements(lines: readonly { comparison: Comparison; result: Result }[]): Set<string> {
+  const all = new Set<string>();
+  for (const { comparison, result } of lines) {
+    if (comparison.kind !== "embedding" || result.cosines === undefined) continue;
+    const { texts, least, mean } = result.cosines;
+    const alike = `cosine similarity of both vectors ${least.toFixed(7)} at least and ${mean.toFixed(7)} in the mean`;
+    all.add(`${comparison.format.toUpperCase()}, Node ${result.node.split(".")[0]}: ${alike} of ${texts} texts`);
+  }
+  return all;
 }
 
 function described({ name, version, details }: Side): string {

@@ -1,9 +1,16 @@
 // Runs a comparison: ours, theirs, ours, theirs, ... so that what disturbs the machine disturbs both.
 
-import { type Bar, type Comparison, type LoadComparison, modelThreads } from "./comparisons.js";
-import type { Subject, Test } from "./peer.js";
+import {
+  type Bar,
+  type Comparison,
+  type EmbeddingComparison,
+  type LoadComparison,
+  modelThreads,
+} from "./comparisons.js";
+import { embeddingTexts, type Subject, type Test } from "./peer.js";
 import { PeerProcess } from "./peer-process.js";
 import { quietRounds } from "./quiet.js";
+import { cosine } from "./statistics.js";
 
 /** One line of the results. */
 export interface Measurement {
@@ -14,6 +21,15 @@ export interface Measurement {
   readonly bar?: number;
   readonly ours: Side;
   readonly theirs: Side;
+  /** Of an embedding: how alike the two vectors of each text are. */
+  readonly cosines?: Agreement;
+}
+
+/** Cosine similarities. */
+export interface Agreement {
+  readonly texts: number;
+  readonly least: number;
+  readonly mean: number;
 }
 
 export interface Side {
@@ -62,14 +78,34 @@ export async function runComparison(comparison: Comparison, options: RunOptions)
       const test: Test = { kind: "matmul", count: comparison.passes };
       return [line(comparison.label, "GFLOP/s", "more", comparison.bar, await testRounds(pair, test, options.rounds))];
     }
+    const isEmbedding = comparison.kind === "embedding";
+    const cosines = isEmbedding ? await agreement(pair, comparison) : undefined;
+    const unit = isEmbedding ? "texts/s" : "tokens/s";
     const measurements: Measurement[] = [];
     for (const { label, test, bar } of comparison.tests) {
-      measurements.push(line(label, "tokens/s", "more", bar, await testRounds(pair, test, options.rounds)));
+      const measured = line(label, unit, "more", bar, await testRounds(pair, test, options.rounds));
+      measurements.push(cosines === undefined ? measured : { ...measured, cosines });
     }
     return measurements;
   } finally {
     for (const peer of pair) await peer.stop();
   }
+}
+
+/** @throws when the two vectors of a text are less alike than the comparison demands: figures of other work are worth nothing */
+async function agreement(
+  [ours, theirs]: readonly PeerProcess[],
+  { name, compared, leastCosine }: EmbeddingComparison,
+): Promise<Agreement> {
+  const texts = embeddingTexts(compared);
+  const [a, b] = [await ours!.embed(texts), await theirs!.embed(texts)];
+  const cosines = texts.map((_, i) => cosine(a[i]!, b[i]!));
+  const least = cosines.reduce((x, y) => (y >= x ? x : y)); // NaN, of a vector that is missing or zero, is the least
+  if (!(least >= leastCosine)) {
+    const text = texts[cosines.indexOf(least)] ?? "one of them";
+    throw new Error(`${name}: the vectors of "${text}" have a cosine similarity of ${least}, less than ${leastCosine}`);
+  }
+  return { texts: compared, least, mean: cosines.reduce((x, y) => x + y) / compared };
 }
 
 async function testRounds(pair: readonly PeerProcess[], test: Test, rounds: number): Promise<Sides> {
@@ -132,6 +168,9 @@ function side({ last }: PeerProcess, values: number[]): Side {
 function subjectOf(comparison: Comparison, { browser, modelFile }: RunOptions): Subject {
   if (comparison.kind === "matmul") return comparison.subject;
   const { shape, format, contextSize } = comparison;
+  if (comparison.kind === "embedding") {
+    return { kind: "embedding", file: modelFile(shape, format), threads: modelThreads, contextSize };
+  }
   return {
     kind: "model",
     file: modelFile(shape, format),

@@ -50,6 +50,11 @@ for (const comparison of chosen) {
       const medians = `${median(ours.values).toPrecision(4)} and ${median(theirs.values).toPrecision(4)} ${unit}`;
       console.log(`${comparison.name}, ${label}, Node ${version}: ${medians}, ratio ${ratio.toFixed(2)}`);
     }
+    const cosines = measured[0]!.cosines;
+    if (cosines !== undefined) {
+      const { texts, least, mean } = cosines;
+      console.log(`${comparison.name}: cosine similarity of ${texts} vectors: least ${least}, mean ${mean}`);
+    }
     // One round says that it runs, not how fast.
     if (values.quick) continue;
     const conditions = {
