@@ -55,21 +55,50 @@ export function sumLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
 }
 
-/** The largest lanes of a, b, c and d. */
+// Of WebAssembly's maxima of floats `pmax`, which may pass over NaN, is one instruction; `max` is seven, for the sake of NaN and -0.
+
+/** The largest lanes of a, b, c and d, which are no NaN. */
 // @ts-ignore: decorator
 @inline
 export function maxLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = f32x4.max(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = f32x4.max(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return f32x4.max(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
+  const ab = f32x4.pmax(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
+  const cd = f32x4.pmax(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
+  return f32x4.pmax(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
 }
 
-/** The largest of four f32 lanes. */
+/** The largest of four f32 lanes, none of which is NaN, in all lanes. */
 // @ts-ignore: decorator
 @inline
-export function maxLanes(a: v128): f32 {
-  const b = f32x4.max(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
-  return max(f32x4.extract_lane(b, 0), f32x4.extract_lane(b, 1));
+export function maxLanes(a: v128): v128 {
+  const b = f32x4.pmax(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
+  return f32x4.pmax(b, v128.shuffle<i32>(b, b, 1, 0, 3, 2));
+}
+
+/** The largest magnitude of 32 f32; NaN if one is NaN: without their sign bits floats are ordered as integers are, NaN above all. */
+// @ts-ignore: decorator
+@inline
+export function largestMagnitude32(from: usize): f32 {
+  return magnitudeOf(doubledLargest32(from));
+}
+
+/** Of 32 f32, their bits shifted left by 1, so that the signs are gone: the largest of each lane. */
+// @ts-ignore: decorator
+@inline
+export function doubledLargest32(from: usize): v128 {
+  const a = i32x4.max_u(i32x4.shl(v128.load(from), 1), i32x4.shl(v128.load(from, 16), 1));
+  const b = i32x4.max_u(i32x4.shl(v128.load(from, 32), 1), i32x4.shl(v128.load(from, 48), 1));
+  const c = i32x4.max_u(i32x4.shl(v128.load(from, 64), 1), i32x4.shl(v128.load(from, 80), 1));
+  const d = i32x4.max_u(i32x4.shl(v128.load(from, 96), 1), i32x4.shl(v128.load(from, 112), 1));
+  return i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d));
+}
+
+/** The largest magnitude, from what `doubledLargest32` gives. */
+// @ts-ignore: decorator
+@inline
+export function magnitudeOf(doubled: v128): f32 {
+  const b = i32x4.max_u(doubled, v128.shuffle<i32>(doubled, doubled, 2, 3, 0, 1));
+  const c = i32x4.max_u(b, v128.shuffle<i32>(b, b, 1, 0, 3, 2));
+  return f32x4.extract_lane(i32x4.shr_u(c, 1), 0);
 }
 
 // Where f16 and f32 differ: sign, exponent and mantissa of an f16 shifted left by 13, and 2^112, the distance of the biases.
@@ -175,7 +204,7 @@ export function writeExpTable(at: usize): void {
 }
 
 /**
- * e^x for x <= 0, relative error below 3e-7; e^0 is 1, and below -87 it is 0. x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial,
+ * e^x for x <= 0, relative error below 3e-7; e^0 is 1, below -87 it is 0, and of NaN it is NaN. x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial,
  * and 2^n through the exponent field. `table`: from `writeExpTable`.
  */
 // @ts-ignore: decorator
@@ -192,5 +221,5 @@ export function expNegative(x: v128, table: usize): v128 {
   p = madd(v128.load(table, 144), p, r);
   // The bits of 2^n are those of 1 plus n << 23.
   const power = i32x4.add(i32x4.shl(shifted, 23), v128.load(table, 144));
-  return v128.and(f32x4.mul(p, power), f32x4.ge(x, v128.load(table)));
+  return v128.andnot(f32x4.mul(p, power), f32x4.lt(x, v128.load(table)));
 }

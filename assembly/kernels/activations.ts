@@ -43,7 +43,7 @@ import {
   TILE_TOKENS,
 } from "../abi";
 import { putSums, X_BYTES } from "../dot";
-import { maxLanes } from "../lanes";
+import { doubledLargest32, largestMagnitude32, magnitudeOf } from "../lanes";
 
 // @ts-ignore: decorator
 @inline export const Q8_32_TOKEN_BYTES: usize = 32 * X_BYTES + 12;
@@ -84,23 +84,18 @@ export function encodeActivations(
   }
 }
 
+// 1.5 * 2^23: a sum with it is rounded to an integer, which stands in its low bits.
 // @ts-ignore: decorator
-@inline
-function largest32(from: usize): v128 {
-  const a = f32x4.max(f32x4.abs(v128.load(from)), f32x4.abs(v128.load(from, 16)));
-  const b = f32x4.max(f32x4.abs(v128.load(from, 32)), f32x4.abs(v128.load(from, 48)));
-  const c = f32x4.max(f32x4.abs(v128.load(from, 64)), f32x4.abs(v128.load(from, 80)));
-  const d = f32x4.max(f32x4.abs(v128.load(from, 96)), f32x4.abs(v128.load(from, 112)));
-  return f32x4.max(f32x4.max(a, b), f32x4.max(c, d));
-}
+@inline const ROUNDER: f32 = 12582912;
 
-/** 8 columns, times `inverse`, rounded, as int16. */
+/** 8 columns, times `inverse`, rounded, as int16. The products are no larger than 32767, but for those of what is not finite. */
 // @ts-ignore: decorator
 @inline
 function round8(x0: v128, x1: v128, inverse: v128): v128 {
+  const rounder = f32x4.splat(ROUNDER);
   return i16x8.narrow_i32x4_s(
-    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x0, inverse))),
-    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x1, inverse))),
+    i32x4.sub(f32x4.add(f32x4.mul(x0, inverse), rounder), rounder),
+    i32x4.sub(f32x4.add(f32x4.mul(x1, inverse), rounder), rounder),
   );
 }
 
@@ -124,7 +119,7 @@ function encodeQ8_32(row: usize, columns: i32, tile: usize, t: usize, width: usi
   const ones = i16x8.splat(1);
   let block = tile;
   for (let k = 0; k < columns; k += 32, row += 128, block += width * Q8_32_TOKEN_BYTES) {
-    const top = maxLanes(largest32(row));
+    const top = largestMagnitude32(row);
     const inverse = f32x4.splat(top == 0 ? 0 : <f32>127 / top);
     let sums = i32x4.splat(0);
     let to = block + t * 4 * X_BYTES;
@@ -148,16 +143,24 @@ function encodeCentredQ8_32(row: usize, columns: i32, tile: usize, t: usize, wid
   const ones = i16x8.splat(1);
   let block = tile;
   for (let k = 0; k < columns; k += 32, row += 128, block += width * Q8_32_TOKEN_BYTES) {
+    // Of WebAssembly's minima and maxima those that pass over NaN are one instruction, the others seven: NaN is looked for beside them.
     let least = v128.load(row);
     let most = least;
+    let strange = f32x4.ne(least, least);
     for (let from = row + 16; from < row + 128; from += 16) {
-      least = f32x4.min(least, v128.load(from));
-      most = f32x4.max(most, v128.load(from));
+      const x = v128.load(from);
+      least = f32x4.pmin(least, x);
+      most = f32x4.pmax(most, x);
+      strange = v128.or(strange, f32x4.ne(x, x));
     }
+    least = f32x4.pmin(least, v128.shuffle<i32>(least, least, 2, 3, 0, 1));
+    least = f32x4.pmin(least, v128.shuffle<i32>(least, least, 1, 0, 3, 2));
+    most = f32x4.pmax(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1));
+    most = f32x4.pmax(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2));
     // Halves first: their sum and their difference are finite.
-    const low = <f32>0.5 * -maxLanes(f32x4.neg(least));
-    const high = <f32>0.5 * maxLanes(most);
-    const middle = high + low;
+    const low = <f32>0.5 * f32x4.extract_lane(least, 0);
+    const high = <f32>0.5 * f32x4.extract_lane(most, 0);
+    const middle = v128.any_true(strange) ? f32.NaN : high + low;
     const half = high - low;
     const inverse = f32x4.splat(half == 0 ? 0 : <f32>127 / half);
     const centre = f32x4.splat(middle);
@@ -182,9 +185,9 @@ function encodeQ8_256(row: usize, columns: i32, tile: usize, t: usize, width: us
   const ones = i16x8.splat(1);
   let block = tile;
   for (let k = 0; k < columns; k += 256, block += width * Q8_256_TOKEN_BYTES) {
-    let most = f32x4.splat(0);
-    for (let i: usize = 0; i < 1024; i += 128) most = f32x4.max(most, largest32(row + i));
-    const top = maxLanes(most);
+    let most = i32x4.splat(0);
+    for (let i: usize = 0; i < 1024; i += 128) most = i32x4.max_u(most, doubledLargest32(row + i));
+    const top = magnitudeOf(most);
     const inverse = f32x4.splat(top == 0 ? 0 : <f32>127 / top);
     let to = block + t * 4 * X_BYTES;
     let pairSums = block + width * 256 * X_BYTES + (t << 2);
@@ -220,7 +223,7 @@ function encodeQ16_32(row: usize, columns: i32, tile: usize, t: usize, width: us
   const step = width << 2;
   let block = tile;
   for (let k = 0; k < columns; k += 32, row += 128, block += width * Q16_32_TOKEN_BYTES) {
-    const top = maxLanes(largest32(row));
+    const top = largestMagnitude32(row);
     const inverse = f32x4.splat(top == 0 ? 0 : <f32>32767 / top);
     let to = block + (t << 2);
     for (let from = row; from < row + 128; from += 32, to += 4 * step) {

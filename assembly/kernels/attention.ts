@@ -1,5 +1,5 @@
 // Attention over a paged KV cache: softmax(q . k / sqrt(headDim)) . v, online (Milakov and Gimelshein 2018; Dao et al. 2022), one page
-// of 64 positions at a time, so that no row of scores longer than a page ever exists.
+// of 64 positions at a time, so that no row of scores longer than a page ever exists, and of that as much as anybody sees.
 //
 //   item    up to 16 query rows of one sequence, and all heads that share one KV head (GQA)
 //   page    64 positions     k and v of the page are decoded to f32 once (L1/L2) and serve all rows and heads of the item
@@ -27,11 +27,14 @@ export function attentionScratchBytes(headDim: i32, queries: i32): usize {
   return <usize>(EXP_TABLE_BYTES + 16) + tiles + <usize>queries * (16 + (<usize>headDim << 3));
 }
 
-/** Scores of four queries, `queries` (headDim, 4), to (4, 64) f32 at `to`. Each is one chain of additions in the order of the dimensions. */
-function scoreBlock(queries: usize, k: usize, headDim: usize, scale: f32, to: usize): void {
+/**
+ * Scores of four queries, `queries` (headDim, 4), to (4, 64) f32 at `to`, as far as `extent` bytes of each row. Each is one chain of
+ * additions in the order of the dimensions.
+ */
+function scoreBlock(queries: usize, k: usize, headDim: usize, scale: f32, extent: usize, to: usize): void {
   const scales = f32x4.splat(scale);
   const stop = queries + (headDim << 4);
-  for (let p: usize = 0; p < PAGE_BYTES_F32; p += 32) {
+  for (let p: usize = 0; p < extent; p += 32) {
     let a0 = f32x4.splat(0);
     let a1 = a0;
     let b0 = a0;
@@ -68,10 +71,10 @@ function scoreBlock(queries: usize, k: usize, headDim: usize, scale: f32, to: us
   }
 }
 
-/** Scores of one query, (headDim), to (64) f32 at `to`, with the additions of `scoreBlock`. */
-function scoreQuery(query: usize, k: usize, headDim: usize, scale: f32, to: usize): void {
+/** Scores of one query, (headDim), to (64) f32 at `to`, with the additions of `scoreBlock`; up to 8 more than `extent` has. */
+function scoreQuery(query: usize, k: usize, headDim: usize, scale: f32, extent: usize, to: usize): void {
   const scales = f32x4.splat(scale);
-  for (let p: usize = 0; p < PAGE_BYTES_F32; p += 64) {
+  for (let p: usize = 0; p < extent; p += 64) {
     let a = f32x4.splat(0);
     let b = a;
     let c = a;
@@ -91,13 +94,13 @@ function scoreQuery(query: usize, k: usize, headDim: usize, scale: f32, to: usiz
   }
 }
 
-/** Scores outside of [first, end) become -infinity. */
-function hideScores(scores: usize, first: i32, end: i32): void {
-  if (first == 0 && end == PAGE) return;
+/** Scores outside of positions [first, end) become -infinity. */
+function hideScores(scores: usize, first: i32, end: i32, extent: usize): void {
+  if (first == 0 && <usize>end << 2 == extent) return;
   let lane = i32x4(0, 1, 2, 3);
   const begins = i32x4.splat(first);
   const ends = i32x4.splat(end);
-  for (let p: usize = 0; p < PAGE_BYTES_F32; p += 16) {
+  for (let p: usize = 0; p < extent; p += 16) {
     const visible = v128.and(i32x4.ge_s(lane, begins), i32x4.lt_s(lane, ends));
     v128.store(scores + p, v128.bitselect(v128.load(scores + p), f32x4.splat(-Infinity), visible));
     lane = i32x4.add(lane, i32x4.splat(4));
@@ -108,22 +111,28 @@ function hideScores(scores: usize, first: i32, end: i32): void {
  * Turns the scores of a block, (4, 64), into weights, in place. `tops`, `sums`: the largest score and the sum of weights of each query so
  * far, (4). `corrections`: what the results so far must be multiplied by, (4).
  *
- * A query that has seen nothing yet, and sees nothing here, has -infinity for its largest score; what expNegative makes of the difference
- * of two infinities is 0.
+ * A query that has seen nothing yet has the least finite number for its largest score: what is hidden, at -infinity, weighs 0 against it.
  */
-function softmaxBlock(scores: usize, tops: usize, sums: usize, corrections: usize, table: usize): void {
+function softmaxBlock(
+  scores: usize,
+  extent: usize,
+  tops: usize,
+  sums: usize,
+  corrections: usize,
+  table: usize,
+): void {
   let a = v128.load(scores);
   let b = v128.load(scores, PAGE * 4);
   let c = v128.load(scores, PAGE * 8);
   let d = v128.load(scores, PAGE * 12);
-  for (let s = scores + 16, stop = scores + PAGE_BYTES_F32; s < stop; s += 16) {
-    a = f32x4.max(a, v128.load(s));
-    b = f32x4.max(b, v128.load(s, PAGE * 4));
-    c = f32x4.max(c, v128.load(s, PAGE * 8));
-    d = f32x4.max(d, v128.load(s, PAGE * 12));
+  for (let s = scores + 16, stop = scores + extent; s < stop; s += 16) {
+    a = f32x4.pmax(a, v128.load(s));
+    b = f32x4.pmax(b, v128.load(s, PAGE * 4));
+    c = f32x4.pmax(c, v128.load(s, PAGE * 8));
+    d = f32x4.pmax(d, v128.load(s, PAGE * 12));
   }
   const before = v128.load(tops);
-  const top = f32x4.max(before, maxLanesOfFour(a, b, c, d));
+  const top = f32x4.pmax(before, maxLanesOfFour(a, b, c, d));
   const correction = expNegative(f32x4.sub(before, top), table);
   v128.store(tops, top);
   v128.store(corrections, correction);
@@ -136,7 +145,7 @@ function softmaxBlock(scores: usize, tops: usize, sums: usize, corrections: usiz
   b = a;
   c = a;
   d = a;
-  for (let s = scores, stop = scores + PAGE_BYTES_F32; s < stop; s += 16) {
+  for (let s = scores, stop = scores + extent; s < stop; s += 16) {
     const weightA = expNegative(f32x4.sub(v128.load(s), topA), table);
     a = f32x4.add(a, weightA);
     v128.store(s, weightA);
@@ -154,20 +163,19 @@ function softmaxBlock(scores: usize, tops: usize, sums: usize, corrections: usiz
 }
 
 /** `softmaxBlock` for one query. Returns its correction. */
-function softmaxQuery(scores: usize, tops: usize, sums: usize, table: usize): f32 {
+function softmaxQuery(scores: usize, extent: usize, tops: usize, sums: usize, table: usize): f32 {
   let most = v128.load(scores);
-  for (let p: usize = 16; p < PAGE_BYTES_F32; p += 16) most = f32x4.max(most, v128.load(scores + p));
-  const before = load<f32>(tops);
-  const top = max<f32>(before, maxLanes(most));
-  const topLanes = f32x4.splat(top);
+  for (let p: usize = 16; p < extent; p += 16) most = f32x4.pmax(most, v128.load(scores + p));
+  const before = v128.load32_splat(tops);
+  const top = f32x4.pmax(before, maxLanes(most));
   let sum = f32x4.splat(0);
-  for (let p: usize = 0; p < PAGE_BYTES_F32; p += 16) {
-    const weight = expNegative(f32x4.sub(v128.load(scores + p), topLanes), table);
+  for (let p: usize = 0; p < extent; p += 16) {
+    const weight = expNegative(f32x4.sub(v128.load(scores + p), top), table);
     v128.store(scores + p, weight);
     sum = f32x4.add(sum, weight);
   }
-  const correction = f32x4.extract_lane(expNegative(f32x4.splat(before - top), table), 0);
-  store<f32>(tops, top);
+  const correction = f32x4.extract_lane(expNegative(f32x4.sub(before, top), table), 0);
+  v128.store32_lane(tops, top, 0);
   store<f32>(sums, load<f32>(sums) * correction + sumLanes(sum));
   return correction;
 }
@@ -312,6 +320,7 @@ function attendBlock(
   v: usize,
   dims: usize,
   scale: f32,
+  extent: usize,
   tops: usize,
   sums: usize,
   firsts: usize,
@@ -327,11 +336,11 @@ function attendBlock(
   const sameFirst = i32x4.eq(first, v128.load32_splat(firsts));
   const sameEnd = i32x4.eq(end, v128.load32_splat(ends));
   const alike = i32x4.all_true(v128.and(sameFirst, sameEnd));
-  scoreBlock(queries, k, dims, scale, scores);
+  scoreBlock(queries, k, dims, scale, extent, scores);
   for (let i: usize = 0; i < 4; i++) {
-    hideScores(scores + i * PAGE_BYTES_F32, load<i32>(firsts + (i << 2)), load<i32>(ends + (i << 2)));
+    hideScores(scores + i * PAGE_BYTES_F32, load<i32>(firsts + (i << 2)), load<i32>(ends + (i << 2)), extent);
   }
-  softmaxBlock(scores, tops, sums, corrections, table);
+  softmaxBlock(scores, extent, tops, sums, corrections, table);
   if (alike) {
     accumulateBlock(scores, v, dims, load<u32>(firsts), load<u32>(ends), corrections, results);
     return;
@@ -420,7 +429,7 @@ export function attention(
   sortQueries(q, qStride, rows, heads, dims, sorted, blocked);
   memory.fill(results, 0, queries * vector);
   for (let query: usize = 0; query < queries; query++) {
-    store<f32>(tops + (query << 2), -Infinity);
+    store<f32>(tops + (query << 2), -f32.MAX_VALUE);
     store<f32>(sums + (query << 2), 0);
   }
 
@@ -429,8 +438,10 @@ export function attention(
   for (let page = oldest / PAGE; page <= last / PAGE; page++) {
     const base = page * PAGE;
     const tile = kv + <usize>load<i32>(pages + (<usize>page << 2)) * pageBytes;
-    decodeK(kind, tile, dims, k);
-    decodeV(kind, tile + kvTileBytes(kind, headDim), dims, <usize>min(PAGE, last + 1 - base), v);
+    const positions = <usize>min(PAGE, last + 1 - base);
+    const extent = ((positions + 7) & ~7) << 2;
+    decodeK(kind, tile, dims, extent >> 2, k);
+    decodeV(kind, tile + kvTileBytes(kind, headDim), dims, positions, v);
     setRanges(rows, heads, position, base, window, ahead, end, firsts, ends);
     for (let query: usize = 0; query < blocked; query += 4) {
       const at = query << 2;
@@ -440,6 +451,7 @@ export function attention(
         v,
         dims,
         scale,
+        extent,
         tops + at,
         sums + at,
         firsts + at,
@@ -455,9 +467,9 @@ export function attention(
       const first = load<u32>(firsts + at);
       const seen = load<u32>(ends + at);
       if (first == seen) continue;
-      scoreQuery(sorted + query * vector, k, dims, scale, scores);
-      hideScores(scores, first, seen);
-      const correction = softmaxQuery(scores, tops + at, sums + at, table);
+      scoreQuery(sorted + query * vector, k, dims, scale, extent, scores);
+      hideScores(scores, first, seen, extent);
+      const correction = softmaxQuery(scores, extent, tops + at, sums + at, table);
       accumulateQuery(scores, v, dims, first, seen, correction, results + query * vector);
     }
   }

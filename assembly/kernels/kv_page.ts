@@ -11,7 +11,7 @@
 // Plain version: test/kernels/attention-twin.ts.
 
 import { KV_F16, KV_F32, PAGE } from "../abi";
-import { floatsToHalves, halvesToFloats, maxLanes } from "../lanes";
+import { floatsToHalves, halvesToFloats, largestMagnitude32 } from "../lanes";
 
 /** 64 f32. */
 // @ts-ignore: decorator
@@ -51,9 +51,7 @@ export function storeKv(kind: i32, k: usize, v: usize, headDim: i32, kTile: usiz
 /** Quantises `dims` f32 in blocks of 32; elements lie `step` bytes apart, scales `scaleStep`. */
 function storeQ8_0(from: usize, dims: usize, to: usize, step: usize, scales: usize, scaleStep: usize): void {
   for (let block: usize = 0; block < dims; block += 32, from += 128, scales += scaleStep) {
-    let most = f32x4.splat(0);
-    for (let i: usize = 0; i < 128; i += 16) most = f32x4.max(most, f32x4.abs(v128.load(from + i)));
-    const top = maxLanes(most);
+    const top = largestMagnitude32(from);
     const inverse: f32 = top == 0 ? 0 : <f32>127 / top;
     store<f32>(scales, top / <f32>127);
     for (let i: usize = 0; i < 32; i++, to += step) {
@@ -77,18 +75,22 @@ function bytesToFloats(from: usize): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(from))));
 }
 
-/** k of a page to (headDim, 64) f32. */
-export function decodeK(kind: i32, tile: usize, headDim: usize, to: usize): void {
+/** k of the first `count` positions of a page (a multiple of 8) to (headDim, 64) f32, of which the rest stays as it is. */
+export function decodeK(kind: i32, tile: usize, headDim: usize, count: usize, to: usize): void {
   if (kind == KV_F16) {
-    decodeHalves(tile, to, headDim * PAGE);
+    if (count == PAGE) {
+      decodeHalves(tile, to, headDim * PAGE);
+      return;
+    }
+    for (let d: usize = 0; d < headDim; d++, tile += PAGE << 1, to += PAGE_BYTES_F32) decodeHalves(tile, to, count);
   } else if (kind == KV_F32) {
     memory.copy(to, tile, (headDim * PAGE) << 2);
   } else {
     const scales = tile + headDim * PAGE;
-    for (let d: usize = 0; d < headDim; d++) {
+    for (let d: usize = 0; d < headDim; d++, tile += PAGE, to += PAGE_BYTES_F32) {
       const scale = scales + (d >> 5) * PAGE_BYTES_F32;
-      for (let p: usize = 0; p < PAGE_BYTES_F32; p += 16, to += 16, tile += 4) {
-        v128.store(to, f32x4.mul(bytesToFloats(tile), v128.load(scale + p)));
+      for (let p: usize = 0; p < count; p += 4) {
+        v128.store(to + (p << 2), f32x4.mul(bytesToFloats(tile + p), v128.load(scale + (p << 2))));
       }
     }
   }
