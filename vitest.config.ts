@@ -10,7 +10,18 @@ const plain = pathsOf(
 );
 
 // What V8 compiles and ICU knows, on one thread: kernels by themselves, regular expressions, samplers. Two files at once, too.
-const kernels = ["attention", "elementwise", "matmul", "matmul-limits", "module", "norm", "pack", "quantize", "rope"];
+const kernels = [
+  "attention",
+  "elementwise",
+  "matmul",
+  "matmul-limits",
+  "mean",
+  "module",
+  "norm",
+  "pack",
+  "quantize",
+  "rope",
+];
 const singleThreaded = pathsOf(
   ...kernels.map((name) => `kernels/${name}`),
   ...["pretokenizers", "samplers", "sampling", "stop-strings", "tokenizer", "tokenizer-reference"],

@@ -9,6 +9,7 @@ export { attention, attentionScratchBytes } from "./kernels/attention";
 export { addBias, geGlu, gelu, scale, swiGlu } from "./kernels/elementwise";
 export { kvTileBytes, storeKv } from "./kernels/kv_page";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
+export { meanRows } from "./kernels/mean";
 export { layerNorm, rmsNorm } from "./kernels/norm";
 export { peakF32, peakInt16, peakInt8, readBandwidth } from "./kernels/probe";
 export { formatLargest, quantizeRow, quantizeScratchBytes } from "./kernels/quantize";

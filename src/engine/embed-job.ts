@@ -1,6 +1,6 @@
 // Embedding, as the leader does it: a request has many texts, each is a job of its own, and the last one that is done answers for all.
 
-import type { StepRun } from "../model/step.js";
+import type { HiddenRows, StepRun } from "../model/step.js";
 import type { Head } from "./head.js";
 import { Job, range, type StepResults } from "./jobs.js";
 import type { CachedSequence } from "./kv-cache.js";
@@ -71,30 +71,30 @@ export class EmbedJob extends Job {
   }
 
   /** Which of the next `count` rows the vector is made of. */
-  #pooled(count: number, end: boolean): readonly number[] {
+  #pooled(count: number, end: boolean): readonly HiddenRows[] {
     const { pooling, vectors } = this.#request;
-    if (pooling === "mean" || pooling === "none") return range(0, count);
+    const row = (first: number) => ({ first, rows: 1 });
+    if (pooling === "mean" && end && this.#evaluated === 0) return [{ first: 0, rows: count }];
+    if (pooling === "mean" || pooling === "none") return range(0, count).map(row);
     const last = pooling === "last" || (pooling === "rank" && vectors.head.ranksLastToken);
-    if (last) return end ? [count - 1] : [];
-    return this.#evaluated === 0 ? [0] : [];
+    if (last) return end ? [row(count - 1)] : [];
+    return this.#evaluated === 0 ? [row(0)] : [];
   }
 
   protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
     const { vectors, first, pooling } = this.#request;
-    // Not before: thousands of texts may wait.
-    this.#sums ??= new Float64Array(pooling === "mean" ? this.#dim : 0);
-    const sums = this.#sums;
+    const whole = end && this.#evaluated === 0;
     for (let i = 0; i < run.hidden.length; i++) {
       const hidden = results.hidden(i);
-      if (pooling !== "mean") vectors.set(first + (pooling === "none" ? this.#evaluated + i : 0), hidden);
-      else for (let d = 0; d < hidden.length; d++) sums[d]! += hidden[d]!;
+      if (pooling === "mean" && !whole) this.#add(hidden);
+      else vectors.set(first + (pooling === "none" ? this.#evaluated + i : 0), hidden);
     }
     this.#evaluated += run.tokens.length;
     if (!end) return false;
-    if (pooling === "mean") {
+    if (pooling === "mean" && !whole) {
       vectors.set(
         first,
-        Float32Array.from(sums, (sum) => sum / this.#evaluated),
+        Float32Array.from(this.#sums!, (sum) => sum / this.#evaluated),
       );
     }
     vectors.missing--;
@@ -102,5 +102,13 @@ export class EmbedJob extends Job {
       results.answer({ type: "embedded", job: this.id, vectors: vectors.values }, [vectors.values.buffer]);
     }
     return true;
+  }
+
+  /** The mean of a text that comes in several steps, with the additions that the kernel has for one that comes in one. */
+  #add(hidden: Float32Array): void {
+    // Not before: thousands of texts may wait.
+    this.#sums ??= new Float64Array(this.#dim);
+    const sums = this.#sums;
+    for (let d = 0; d < hidden.length; d++) sums[d]! += hidden[d]!;
   }
 }

@@ -2,7 +2,7 @@
 // evaluate (tokens to logits) and generate (tokens to more tokens).
 
 import { CriaError, GrammarError } from "../errors.js";
-import type { StepRun } from "../model/step.js";
+import type { HiddenRows, StepRun } from "../model/step.js";
 import type { ConstrainedText } from "./constrained-text.js";
 import type { CachedSequence, KvCache } from "./kv-cache.js";
 import type { EvaluateRequest, GenerateRequest, GenerateSummary, JobRequest, LeaderAnswer } from "./messages.js";
@@ -12,7 +12,7 @@ import { type SampledToken, Sampler } from "./sampling.js";
 export interface StepResults {
   /** Row i of the logits that the job asked for, (vocab). */
   logits(i: number): Float32Array;
-  /** Row i of the hidden states that it asked for, (dim). */
+  /** Hidden state i of those that it asked for, (dim). */
   hidden(i: number): Float32Array;
   answer(answer: LeaderAnswer, transfer?: readonly ArrayBuffer[]): void;
   /** Forgets the tokens of the job's sequence from `length` on. */
@@ -111,7 +111,7 @@ export abstract class Job {
     count: number,
     end: boolean,
     logits: number,
-  ): { count: number; logits: readonly number[]; hidden: readonly number[] } | undefined;
+  ): { count: number; logits: readonly number[]; hidden: readonly HiddenRows[] } | undefined;
 
   protected abstract receive(run: StepRun, end: boolean, results: StepResults): boolean;
 }

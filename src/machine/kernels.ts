@@ -81,6 +81,7 @@ export interface Kernels {
 
   rmsNorm(x: number, weight: number, y: number, columns: number, epsilon: number): void;
   layerNorm(x: number, weight: number, bias: number, y: number, columns: number, epsilon: number): void;
+  meanRows(x: number, stride: number, rows: number, columns: number, y: number): void;
   swiGlu(gate: number, up: number, count: number, scratch: number): void;
   geGlu(gate: number, up: number, count: number, scratch: number): void;
   gelu(x: number, count: number, scratch: number): void;

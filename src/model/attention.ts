@@ -114,11 +114,7 @@ export class Attention {
     const items = step.items * h.kvHeads;
     const scale = 1 / Math.sqrt(h.headDim);
     const { window, ahead } = h.attention[layer]!;
-    const cell = this.#member.openTickets();
-    for (let item = this.#member.ticket(cell); item < items; item = this.#member.ticket(cell)) {
-      // The last items look back farthest: they go first, so that no worker begins a long one at the end.
-      const run = step.items - 1 - Math.floor(item / h.kvHeads);
-      const head = item % h.kvHeads;
+    const attendItem = (run: number, head: number) => {
       const first = step.item(run, 0);
       const offset = first * qStride + head * group * h.headDim * 4;
       kernels.attention(
@@ -140,6 +136,18 @@ export class Attention {
         qStride,
         this.#scratch,
       );
+    };
+    if (!h.causal) {
+      // The same as in rotateAndStore: what this worker has stored is in its own cache, and short texts need no other sharing.
+      for (let item = this.#member.index; item < items; item += this.#member.workers) {
+        attendItem(Math.floor(item / h.kvHeads), item % h.kvHeads);
+      }
+      return;
+    }
+    const cell = this.#member.openTickets();
+    for (let item = this.#member.ticket(cell); item < items; item = this.#member.ticket(cell)) {
+      // The last items look back farthest: they go first, so that no worker begins a long one at the end.
+      attendItem(step.items - 1 - Math.floor(item / h.kvHeads), item % h.kvHeads);
     }
   }
 }

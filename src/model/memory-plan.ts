@@ -39,6 +39,7 @@ export const STAGING_BYTES = 2 * 2 ** 20;
 const LARGEST_MEMORY = 65536 * 65536;
 
 const WASM_PAGE = 65536;
+const CACHE_LINE = 64;
 
 /** Where things lie: byte offsets in the shared memory. */
 export interface Layout {
@@ -63,7 +64,7 @@ export interface PlacedWeight extends Weight {
   readonly address: number;
 }
 
-/** The wave of activations. Rows of f32 are `...Stride` bytes apart, padded to groups of 8. */
+/** The wave of activations. Rows of f32 are `...Stride` bytes apart: whole cache lines, an odd number of them. */
 export interface Buffers {
   readonly x: number; // (rows, dim) the residual stream
   readonly xStride: number;
@@ -77,7 +78,7 @@ export interface Buffers {
   readonly gate: number; // (rows, ffn)
   readonly up: number;
   readonly ffnStride: number;
-  readonly hidden: number; // (rows, dim) after the last norm, of rows that want it
+  readonly hidden: number; // (rows, dim) after the last norm: of rows that want it, or the mean of some
   readonly logits: number; // (LOGIT_ROWS, vocab)
   readonly logitStride: number;
   readonly rope: number; // (ropes, rows, 2 * headDim) cosines and sines
@@ -220,7 +221,9 @@ function takeBuffers(
   arena: Arena,
   kernels: Kernels,
 ): Buffers {
-  const rowBytes = (columns: number) => Math.ceil(columns / GROUP_ROWS) * GROUP_ROWS * 4;
+  // Matmuls write columns of these arrays. An odd number of cache lines from row to row spreads a column over all sets of a cache; a power
+  // of two would put it into one set, where its rows drive each other out.
+  const rowBytes = (columns: number) => (Math.ceil((columns * 4) / CACHE_LINE) | 1) * CACHE_LINE;
   const rows = (stride: number) => arena.take(stepRows * stride);
   const xStride = rowBytes(h.dim);
   const qStride = rowBytes(h.heads * h.headDim);
@@ -320,7 +323,7 @@ class Arena {
 }
 
 function aligned(bytes: number): number {
-  return Math.ceil(bytes / 64) * 64;
+  return Math.ceil(bytes / CACHE_LINE) * CACHE_LINE;
 }
 
 function megabytes(bytes: number): string {

@@ -38,7 +38,8 @@ export class Run {
 
   readonly #weights: ReadonlyMap<string, PlacedWeight>;
   readonly #layers: unknown[] = [];
-  readonly #bytes: Uint8Array;
+  /** Elements of a row of x, with the padding that kernels of whole vectors ask for. */
+  readonly #width: number;
   readonly #scratch: number;
   readonly #matmul: Matmul;
   readonly #attention: Attention;
@@ -51,7 +52,7 @@ export class Run {
     this.kernels = member.kernels;
     this.step = new Step(new Int32Array(member.memory.buffer, layout.step));
     this.#weights = new Map(layout.weights.map((weight) => [weight.name, weight]));
-    this.#bytes = new Uint8Array(member.memory.buffer);
+    this.#width = Math.ceil(this.h.dim / 4) * 4;
     this.#scratch = layout.scratch + member.index * layout.scratchBytes;
     this.#matmul = new Matmul(member, blueprint, this.step);
     this.#attention = new Attention(member, blueprint, this.step);
@@ -100,7 +101,7 @@ export class Run {
         source = raw;
       }
       kernels.dequantizeRow(embedding.type, source, h.dim, x + row * xStride, job);
-      if (scale !== 1) kernels.scale(x + row * xStride, scale, xStride / 4);
+      if (scale !== 1) kernels.scale(x + row * xStride, scale, this.#width);
       if (types !== undefined) this.#addRow(row, types, step.tokenType(row));
       if (positions !== undefined) this.#addRow(row, positions, step.position(row));
       this.#attention.makeTables(row);
@@ -114,7 +115,7 @@ export class Run {
     const job = this.#scratch;
     const values = job + 64;
     this.kernels.dequantizeRow(table.type, table.address + index * table.rowBytes, this.h.dim, values, job);
-    this.kernels.addBias(x + row * xStride, values, xStride / 4);
+    this.kernels.addBias(x + row * xStride, values, this.#width);
   }
 
   /** Normalises and encodes rows of x for the matmuls that read them. Ends with a barrier, or needs none. */
@@ -144,7 +145,7 @@ export class Run {
     for (let row = this.member.index; row < step.rows; row += this.member.workers) {
       const from = branch + row * xStride;
       kernels.rmsNorm(from, norm.address, from, h.dim, h.normEpsilon);
-      kernels.addBias(x + row * xStride, from, xStride / 4);
+      kernels.addBias(x + row * xStride, from, this.#width);
     }
     this.barrier();
   }
@@ -209,11 +210,16 @@ export class Run {
     const { h, kernels, step, member } = this;
     const { x, xStride, normed, hidden, logits, logitStride } = this.layout.buffers;
     const { index, workers } = member;
-    for (let i = index; i < step.hiddenRows; i += workers) {
-      const from = x + step.hiddenRow(i) * xStride;
-      const to = hidden + i * xStride;
-      if (norm === undefined) this.#bytes.copyWithin(to, from, from + xStride);
-      else kernels.rmsNorm(from, norm.address, to, h.dim, h.normEpsilon);
+    for (let i = index; i < step.hiddenStates; i += workers) {
+      const { first, rows } = step.hiddenRows(i);
+      const from = x + first * xStride;
+      if (norm !== undefined) {
+        // In place: a row that wants its hidden state wants no logits.
+        for (let at = from; at < from + rows * xStride; at += xStride) {
+          kernels.rmsNorm(at, norm.address, at, h.dim, h.normEpsilon);
+        }
+      }
+      kernels.meanRows(from, xStride, rows, h.dim, hidden + i * xStride);
     }
     if (norm !== undefined && output !== undefined && step.logitRows > 0) {
       for (let first = index * TILE_TOKENS; first < step.logitRows; first += workers * TILE_TOKENS) {

@@ -4,11 +4,11 @@
 //   0             rows         n
 //   1             items        of attention
 //   2             logit rows   m
-//   3             hidden rows  h
+//   3             hidden states  h
 //   4 ..          n times      token + 2^24 x its type, position
 //   then          items times  first row, rows, position of the first, address of the sequence's page table, the sequence's length
 //   then          m times      row that wants logits
-//   then          h times      row that wants its hidden state
+//   then          h times      row that wants its hidden state, rows from there on of which it shall be the mean
 //
 // An item is a run of up to 16 rows of one sequence at consecutive positions. Rows of one sequence are consecutive.
 
@@ -23,7 +23,7 @@ export const SECOND_TYPE = 2 ** 24;
 
 /** Bytes of a step with up to `rows` rows. */
 export function stepBytes(rows: number): number {
-  return (HEADER + 2 * rows + ITEM * rows + rows + rows) * 4;
+  return (HEADER + 2 * rows + ITEM * rows + rows + 2 * rows) * 4;
 }
 
 /** A run of rows of one sequence at consecutive positions. */
@@ -34,9 +34,16 @@ export interface StepRun {
   readonly position: number;
   /** Byte offset of the sequence's page table. */
   readonly pageTable: number;
-  /** Which of the tokens want logits, and hidden states: indices into `tokens`. */
+  /** Which of the tokens want logits: indices into `tokens`. */
   readonly logits: readonly number[];
-  readonly hidden: readonly number[];
+  /** Hidden states, each of a token or the mean of several. */
+  readonly hidden: readonly HiddenRows[];
+}
+
+/** Tokens whose hidden states are wanted as one, their mean: an index into the run's `tokens`, and how many from there on. */
+export interface HiddenRows {
+  readonly first: number;
+  readonly rows: number;
 }
 
 /** Writes a step at `words`. */
@@ -61,22 +68,25 @@ export function writeStep(words: Int32Array, runs: readonly StepRun[]): void {
     }
     row += run.tokens.length;
   }
-  const count = (of: (run: StepRun) => readonly number[]): number => {
-    let first = 0;
-    let total = 0;
-    for (const run of runs) {
-      for (const i of of(run)) {
-        words[at++] = first + i;
-        total++;
-      }
-      first += run.tokens.length;
-    }
-    return total;
-  };
   words[0] = n;
   words[1] = items;
-  words[2] = count((run) => run.logits);
-  words[3] = count((run) => run.hidden);
+  words[2] = 0;
+  words[3] = 0;
+  row = 0;
+  for (const run of runs) {
+    for (const i of run.logits) words[at++] = row + i;
+    words[2] += run.logits.length;
+    row += run.tokens.length;
+  }
+  row = 0;
+  for (const run of runs) {
+    for (const { first, rows } of run.hidden) {
+      words[at++] = row + first;
+      words[at++] = rows;
+    }
+    words[3] += run.hidden.length;
+    row += run.tokens.length;
+  }
 }
 
 /** Reads a step, by any worker. */
@@ -95,7 +105,7 @@ export class Step {
     return this.words[2]!;
   }
 
-  get hiddenRows(): number {
+  get hiddenStates(): number {
     return this.words[3]!;
   }
 
@@ -121,7 +131,9 @@ export class Step {
     return this.words[HEADER + 2 * this.rows + ITEM * this.items + i]!;
   }
 
-  hiddenRow(i: number): number {
-    return this.words[HEADER + 2 * this.rows + ITEM * this.items + this.logitRows + i]!;
+  /** Of hidden state `i` the first row, and the number of rows of which it is the mean. */
+  hiddenRows(i: number): HiddenRows {
+    const at = HEADER + 2 * this.rows + ITEM * this.items + this.logitRows + 2 * i;
+    return { first: this.words[at]!, rows: this.words[at + 1]! };
   }
 }
