@@ -198,6 +198,23 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     expect(distance(alone.result, gelu)).toBeLessThan(1e-6);
   });
 
+  it("adds a bias, and multiplies by a factor, once for each run", () => {
+    const x = noise(3 * 20, 10);
+    const bias = noise(20, 11);
+    const added = labs[build].addBias({ rows: 3, columns: 20 }).setInput(x, bias);
+    added.run();
+    added.run();
+    expect(added.result).toEqual(x.map((value, i) => Math.fround(value + bias[i % 20]!) + bias[i % 20]!));
+    expect(added.bytes).toBe(12 * 60);
+
+    const scaled = labs[build].scale({ rows: 3, columns: 20 }).setInput(x, 1.7);
+    scaled.run();
+    scaled.run();
+    const factor = Math.fround(1.7);
+    expect(scaled.result).toEqual(x.map((value) => Math.fround(value * factor) * factor));
+    expect(scaled.bytes).toBe(8 * 60);
+  });
+
   it("encodes activations", () => {
     const lab = labs[build];
     const x = noise(5 * 32, 4);
@@ -264,9 +281,14 @@ describe("cria/kernels refuses", () => {
     expect(() => lab.rope({ heads: 1, headDim: 8, pairs: "thirds" as "halves" })).toThrow(/neighbours, halves/);
     expect(() => lab.rope({ heads: 1, headDim: 8, base: -2 })).toThrow(/base is -2/);
     expect(() => lab.rmsNorm({ columns: 8, epsilon: Number.NaN })).toThrow(/epsilon is NaN/);
-    for (const gate of ["swiGlu", "geGlu", "gelu"] as const) {
-      expect(() => lab[gate]({ columns: 6 })).toThrow(/no multiple of 4/);
+    for (const kernel of ["swiGlu", "geGlu", "gelu", "addBias", "scale"] as const) {
+      expect(() => lab[kernel]({ columns: 6 })).toThrow(/no multiple of 4/);
     }
+    const scale = lab.scale({ columns: 4 });
+    expect(() => scale.setInput(new Float32Array(4), Number.NaN)).toThrow(/factor is NaN/);
+    expect(() => scale.setInput(new Float32Array(4), 1e39)).toThrow(/factor is 1e\+39/);
+    const addBias = lab.addBias({ columns: 4, rows: 2 });
+    expect(() => addBias.setInput(new Float32Array(8), new Float32Array(8))).toThrow(/bias: 8 f32, the shape wants 4/);
     const norm = lab.layerNorm({ columns: 8 });
     const eight = new Float32Array(8);
     expect(() => norm.setInput(eight, eight, new Float32Array(7))).toThrow(/bias: 7 f32, the shape wants 8/);

@@ -1,6 +1,6 @@
 // bench/kernels.ts's suites: every kernel has shapes in the caches and in memory, and rows that make sense.
 
-import { type GateShape, type KernelLab, openKernels, type PreparedKernel } from "cria/kernels";
+import { type ElementwiseShape, type KernelLab, openKernels, type PreparedKernel } from "cria/kernels";
 import { type KernelName, kernelNames, kernelRows } from "cria/lab";
 import { describe, expect, it } from "vitest";
 import { runSuite, suiteShapes } from "../bench/kernel-suites.js";
@@ -20,9 +20,9 @@ describe("suites", () => {
     expect(Math.max(...touched)).toBeGreaterThanOrEqual(sizes.streamedBytes);
   });
 
-  it.each(["swiGlu", "geGlu", "gelu"] as const)("%s works in place, on input that lasts", (kernel) => {
+  it.each(["swiGlu", "geGlu", "gelu", "scale"] as const)("%s works in place, on input that lasts", (kernel) => {
     let prepared: PreparedKernel | undefined;
-    const make = (shape: GateShape) => {
+    const make = (shape: ElementwiseShape) => {
       const made = lab[kernel](shape);
       prepared = made;
       return made;

@@ -50,6 +50,8 @@ describe("measured kernels", () => {
     swiGlu: [4, 64],
     geGlu: [4, 64],
     gelu: [4, 64],
+    addBias: [4, 64],
+    scale: [4, 64],
     read: [4096],
     peak: [10],
   } as const;
@@ -101,6 +103,8 @@ describe("measured kernels", () => {
     ["swiGlu", "f32", [1, 6]],
     ["geGlu", "f32", [1, 6]],
     ["gelu", "f32", [1, 6]],
+    ["addBias", "f32", [1, 6]],
+    ["scale", "f32", [1, 6]],
   ])("%s of %s refuses a shape that makes no sense", async (kernel, format, shape) => {
     await expect(measure({ kernels: [kernel], formats: [format], shapes: [shape] })).rejects.toMatchObject({
       code: "INVALID_SHAPE",

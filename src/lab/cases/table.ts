@@ -3,6 +3,7 @@
 import { attention } from "./attention.js";
 import type { KernelRow } from "./case.js";
 import { dequantize, encode } from "./conversions.js";
+import { addBias, scale } from "./elementwise.js";
 import { geGlu, gelu, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
@@ -24,6 +25,8 @@ export const kernelRows = {
   swiGlu,
   geGlu,
   gelu,
+  addBias,
+  scale,
 } as const satisfies Readonly<Record<string, KernelRow>>;
 
 /** The name of a kernel that the lab measures. */

@@ -1,25 +1,9 @@
 // The activations of feed-forward networks (assembly/kernels/elementwise.ts): SwiGLU and GeGLU (Shazeer 2020), and GELU by itself.
 
 import { EXP_TABLE_BYTES } from "#abi";
-import { checkInteger } from "../../engine/options.js";
-import { CriaError } from "../../errors.js";
+import { checkElementwise, type ElementwiseShape } from "./elementwise.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
-
-/** The shape of a gate. */
-export interface GateShape {
-  /** A multiple of 4. */
-  readonly columns: number;
-  /** Default 1. */
-  readonly rows?: number;
-}
-
-function checkGate(shape: GateShape): Required<GateShape> {
-  const columns = checkInteger("columns", shape.columns, 4, 2 ** 20);
-  const rows = checkInteger("rows", shape.rows ?? 1, 1, 2 ** 16);
-  if (columns % 4 !== 0) throw new CriaError("INVALID_SHAPE", `${columns} columns are no multiple of 4`);
-  return { columns, rows };
-}
 
 /**
  * gate = activation(gate) * up, in place: a second run takes the first one's result for its gate. The activation is silu in swiGlu, and
@@ -27,16 +11,16 @@ function checkGate(shape: GateShape): Required<GateShape> {
  */
 export class GatedKernel implements PreparedKernel {
   readonly kernel: "swiGlu" | "geGlu";
-  readonly shape: Required<GateShape>;
+  readonly shape: Required<ElementwiseShape>;
   /** gate read and written, up read. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"gate" | "up" | "scratch">;
 
   /** Use `KernelLab.swiGlu` or `KernelLab.geGlu`. */
-  constructor(module: WebAssembly.Module, kernel: "swiGlu" | "geGlu", shape: GateShape) {
+  constructor(module: WebAssembly.Module, kernel: "swiGlu" | "geGlu", shape: ElementwiseShape) {
     this.kernel = kernel;
-    this.shape = checkGate(shape);
+    this.shape = checkElementwise(shape);
     const bytes = this.shape.rows * this.shape.columns * 4;
     this.bytes = 3 * bytes;
     this.#space = openWorkspace(module, { gate: bytes, up: bytes, scratch: EXP_TABLE_BYTES });
@@ -69,15 +53,15 @@ export class GatedKernel implements PreparedKernel {
  * takes the first one's result for its x. From `KernelLab.gelu`.
  */
 export class GeluKernel implements PreparedKernel {
-  readonly shape: Required<GateShape>;
+  readonly shape: Required<ElementwiseShape>;
   /** x read and written. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"x" | "scratch">;
 
   /** Use `KernelLab.gelu`. */
-  constructor(module: WebAssembly.Module, shape: GateShape) {
-    this.shape = checkGate(shape);
+  constructor(module: WebAssembly.Module, shape: ElementwiseShape) {
+    this.shape = checkElementwise(shape);
     const bytes = this.shape.rows * this.shape.columns * 4;
     this.bytes = 2 * bytes;
     this.#space = openWorkspace(module, { x: bytes, scratch: EXP_TABLE_BYTES });

@@ -19,9 +19,10 @@ import {
 } from "../../machine/kernels.js";
 import { AttentionKernel, type AttentionShape } from "./attention.js";
 import { DequantizeKernel, type DequantizeShape } from "./dequantize.js";
+import { AddBiasKernel, type ElementwiseShape, ScaleKernel } from "./elementwise.js";
 import { EncodeKernel, type EncodeShape } from "./encode.js";
 import { findFormat, listFormats, type WeightFormat } from "./formats.js";
-import { GatedKernel, type GateShape, GeluKernel } from "./gates.js";
+import { GatedKernel, GeluKernel } from "./gates.js";
 import { MatmulKernel, type MatmulShape } from "./matmul.js";
 import { LayerNormKernel, type NormShape, RmsNormKernel } from "./norm.js";
 import { randomWeights } from "./random-weights.js";
@@ -33,14 +34,15 @@ export type { KernelBuild, Kernels } from "../../machine/kernels.js";
 export type { ActivationName } from "./formats.js";
 export type { PreparedKernel } from "./prepared.js";
 export type {
+  AddBiasKernel,
   AttentionKernel,
   AttentionShape,
   DequantizeKernel,
   DequantizeShape,
+  ElementwiseShape,
   EncodeKernel,
   EncodeShape,
   GatedKernel,
-  GateShape,
   GeluKernel,
   LayerNormKernel,
   MatmulKernel,
@@ -49,6 +51,7 @@ export type {
   RmsNormKernel,
   RopeKernel,
   RopeShape,
+  ScaleKernel,
   WeightFormat,
   Workspace,
 };
@@ -131,18 +134,28 @@ export class KernelLab {
   }
 
   /** silu(gate) * up. */
-  swiGlu(shape: GateShape): GatedKernel {
+  swiGlu(shape: ElementwiseShape): GatedKernel {
     return new GatedKernel(this.module, "swiGlu", shape);
   }
 
   /** gelu(gate) * up. */
-  geGlu(shape: GateShape): GatedKernel {
+  geGlu(shape: ElementwiseShape): GatedKernel {
     return new GatedKernel(this.module, "geGlu", shape);
   }
 
   /** GELU, the form with tanh. */
-  gelu(shape: GateShape): GeluKernel {
+  gelu(shape: ElementwiseShape): GeluKernel {
     return new GeluKernel(this.module, shape);
+  }
+
+  /** y + bias, row by row. */
+  addBias(shape: ElementwiseShape): AddBiasKernel {
+    return new AddBiasKernel(this.module, shape);
+  }
+
+  /** x * factor. */
+  scale(shape: ElementwiseShape): ScaleKernel {
+    return new ScaleKernel(this.module, shape);
   }
 
   /**
