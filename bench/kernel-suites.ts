@@ -30,10 +30,11 @@ export function suiteShapes(lab: KernelLab, kernel: KernelName, format: string, 
   const shapes = row.shapes(lab, format, sizes).map((shape) => [...shape]);
   const touched = shapes.map((shape) => row.prepare(lab, format, shape).bytes);
   if (kernel === "peak" || touched.some((bytes) => bytes >= sizes.streamedBytes)) return shapes;
-  // Of attention the positions are doubled, of the others rows and columns (or heads) in turn: what they touch doubles with each.
+  // Where there are positions they are doubled, of the others rows and columns (or heads) in turn: what they touch doubles with each.
+  const byPosition = kernel === "attention" || kernel === "ropeTable";
   const large = [...shapes[0]!];
   for (let i = 0, bytes = touched[0]!; bytes < sizes.streamedBytes; bytes *= 2, i = 1 - i)
-    large[kernel === "attention" ? 0 : i]! *= 2;
+    large[byPosition ? 0 : i]! *= 2;
   return [...shapes, large];
 }
 

@@ -168,6 +168,21 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     }
   });
 
+  it("makes the tables of a rotation", () => {
+    const frequencies = Float64Array.of(1, 0.1, 0.001);
+    const shape = { headDim: 10, pairs: 3, rows: 4, position: 1000 };
+    const kernel = labs[build].ropeTable(shape).setFrequencies(frequencies, 1.25);
+    kernel.run();
+    const tables = Array.from({ length: 4 }, (_, row) => {
+      const angles = [...frequencies].map((frequency) => (1000 + row) * frequency);
+      const cosines = angles.flatMap((angle) => [1.25 * Math.cos(angle), 1.25 * Math.cos(angle)]);
+      const sines = angles.flatMap((angle) => [-1.25 * Math.sin(angle), 1.25 * Math.sin(angle)]);
+      return [...cosines, 1, 1, 1, 1, ...sines, 0, 0, 0, 0];
+    });
+    expect(distance(kernel.result, tables.flat())).toBeLessThan(1e-7);
+    expect(kernel.bytes).toBe(3 * 8 * 4 + 4 * 20 * 4);
+  });
+
   it("activates and gates", () => {
     const lab = labs[build];
     const x = noise(64, 8).map((value) => value * 10);
@@ -284,6 +299,12 @@ describe("cria/kernels refuses", () => {
     for (const kernel of ["swiGlu", "geGlu", "gelu", "addBias", "scale"] as const) {
       expect(() => lab[kernel]({ columns: 6 })).toThrow(/no multiple of 4/);
     }
+    expect(() => lab.ropeTable({ headDim: 7 })).toThrow(/headDim 7 is odd/);
+    expect(() => lab.ropeTable({ headDim: 8, pairs: 5 })).toThrow(/pairs is 5/);
+    const table = lab.ropeTable({ headDim: 4 });
+    expect(() => table.setFrequencies(Float64Array.of(1))).toThrow(/frequencies: 1 f64, the shape wants 2/);
+    expect(() => table.setFrequencies(Float64Array.of(1, Number.NaN))).toThrow(/frequencies\[1\] is NaN/);
+    expect(() => table.setFrequencies(Float64Array.of(1, 1), Number.POSITIVE_INFINITY)).toThrow(/magnitude is Inf/);
     const scale = lab.scale({ columns: 4 });
     expect(() => scale.setInput(new Float32Array(4), Number.NaN)).toThrow(/factor is NaN/);
     expect(() => scale.setInput(new Float32Array(4), 1e39)).toThrow(/factor is 1e\+39/);

@@ -1,4 +1,5 @@
-// The rotary embedding as it is measured: the queries of a prefill chunk of Llama-3.2-1B, rotated in either of the two ways.
+// The rotary embedding as it is measured: the tables of a prefill chunk of Llama-3.2-1B, and its queries, rotated in either of the two
+// ways.
 
 import type { RopeShape } from "../kernels/index.js";
 import { type KernelRow, noise, shareOf } from "./case.js";
@@ -8,6 +9,32 @@ const BASE = 10000;
 
 export const rope = rotation("neighbours");
 export const ropeHalves = rotation("halves");
+
+export const ropeTable: KernelRow = {
+  dimensions: ["rows", "headDim"],
+  formats: () => ["f32"],
+  shapes: () => [[128, 64]],
+  check: (lab, _, [rows, headDim = 0]) => void lab.ropeTable({ rows, headDim }),
+  share: shareOf(0),
+  peak: () => undefined,
+  prepare: (lab, _, [rows = 1, headDim = 64]) => {
+    const frequencies = Float64Array.from({ length: headDim / 2 }, (_, i) => BASE ** ((-2 * i) / headDim));
+    const kernel = lab.ropeTable({ rows, headDim }).setFrequencies(frequencies);
+    const error = () => {
+      const exact = new Float64Array(rows * 2 * headDim);
+      for (let position = 0; position < rows; position++) {
+        for (const [i, frequency] of frequencies.entries()) {
+          const at = position * 2 * headDim + 2 * i;
+          const sine = Math.sin(position * frequency);
+          exact.fill(Math.cos(position * frequency), at, at + 2);
+          exact.set([-sine, sine], at + headDim);
+        }
+      }
+      return relativeError(kernel.result, exact);
+    };
+    return { run: () => kernel.run(), bytes: kernel.bytes, operations: 0, error };
+  },
+};
 
 function rotation(pairs: Required<RopeShape>["pairs"]): KernelRow {
   return {

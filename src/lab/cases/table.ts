@@ -8,7 +8,7 @@ import { geGlu, gelu, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { layerNorm, rmsNorm } from "./norm.js";
-import { rope, ropeHalves } from "./rope.js";
+import { rope, ropeHalves, ropeTable } from "./rope.js";
 
 /** How each kernel is measured. */
 export const kernelRows = {
@@ -20,6 +20,7 @@ export const kernelRows = {
   dequantize,
   rmsNorm,
   layerNorm,
+  ropeTable,
   rope,
   ropeHalves,
   swiGlu,

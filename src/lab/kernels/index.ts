@@ -27,6 +27,7 @@ import { MatmulKernel, type MatmulShape } from "./matmul.js";
 import { LayerNormKernel, type NormShape, RmsNormKernel } from "./norm.js";
 import { randomWeights } from "./random-weights.js";
 import { RopeKernel, type RopeShape } from "./rope.js";
+import { RopeTableKernel, type RopeTableShape } from "./rope-table.js";
 import { openWorkspace, type Workspace } from "./workspace.js";
 
 export { CriaError, MemoryError, UnsupportedError } from "../../errors.js";
@@ -51,6 +52,8 @@ export type {
   RmsNormKernel,
   RopeKernel,
   RopeShape,
+  RopeTableKernel,
+  RopeTableShape,
   ScaleKernel,
   WeightFormat,
   Workspace,
@@ -131,6 +134,11 @@ export class KernelLab {
   /** Rotary position embedding of consecutive positions, on pairs of neighbours or on halves. */
   rope(shape: RopeShape): RopeKernel {
     return new RopeKernel(this.module, shape);
+  }
+
+  /** The cosines and sines of consecutive positions, for `rope`'s kernels. */
+  ropeTable(shape: RopeTableShape): RopeTableKernel {
+    return new RopeTableKernel(this.module, shape);
   }
 
   /** silu(gate) * up. */

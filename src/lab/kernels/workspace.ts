@@ -62,8 +62,8 @@ export function takeRows(
 }
 
 /** @throws CriaError INVALID_SHAPE when the caller's data are not of the shape's length */
-export function checkLength(name: string, data: Uint8Array | Float32Array, length: number): void {
+export function checkLength(name: string, data: Uint8Array | Float32Array | Float64Array, length: number): void {
   if (data.length === length) return;
-  const unit = data instanceof Float32Array ? "f32" : "bytes";
+  const unit = data instanceof Float64Array ? "f64" : data instanceof Float32Array ? "f32" : "bytes";
   throw new CriaError("INVALID_SHAPE", `${name}: ${data.length} ${unit}, the shape wants ${length}`);
 }
