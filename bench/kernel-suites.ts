@@ -15,7 +15,7 @@ export interface SuiteRow extends KernelCase {
   readonly bytesPerSecond: number;
   /** 0 for kernels that are not about arithmetic. */
   readonly operationsPerSecond: number;
-  /** |ours - exact| / |exact|, the exact result in float64; undefined for kernels that are exact, or compute nothing. */
+  /** |ours - exact| / |exact|, the exact result in float64; undefined where the kernel's row has none. */
   readonly error: number | undefined;
 }
 

@@ -2,8 +2,10 @@
 
 import { type KernelBuild, type KernelLab, openKernels } from "cria/kernels";
 import { beforeAll, describe, expect, it } from "vitest";
+import { KV_F16, KV_F32, KV_Q8_0 } from "../dist/abi.js";
 import { dequantize, formatNames } from "./dequantize.js";
 import { runnableBuilds } from "./kernel-module.js";
+import { stored } from "./kernels/attention-twin.js";
 
 const builds = runnableBuilds;
 const labs = {} as Record<KernelBuild, KernelLab>;
@@ -32,6 +34,8 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 // What rounding activations to 8 or 16 bits, or nothing but f32, may cost.
 const matmulBounds = { q8_32: 0.01, centred_q8_32: 0.01, q8_256: 0.015, q16_32: 1e-4, f32: 1e-6 } as const;
+
+const kinds = { f32: KV_F32, f16: KV_F16, q8_0: KV_Q8_0 } as const;
 
 describe.each(builds)("cria/kernels, %s", (build) => {
   it("lists the formats that it multiplies", () => {
@@ -123,6 +127,34 @@ describe.each(builds)("cria/kernels, %s", (build) => {
       expect(distance(kernel.result, exact)).toBeLessThan(bound);
       expect(kernel.operations).toBe(2 * products);
     }
+  });
+
+  it.each(["f32", "f16", "q8_0"] as const)("stores keys and values as %s", (kvCache) => {
+    // From slot 61 on, five rows end in the second page.
+    const shape = { kvCache, kvHeads: 2, headDim: 32, rows: 5, slot: 61 };
+    const [k, v] = [noise(5 * 64, 1), noise(5 * 64, 2)];
+    const kernel = labs[build].storeKv(shape).setInput(k, v);
+    kernel.run();
+    const { result, tileBytes } = kernel;
+    expect(result).toHaveLength(2 * 2 * 2 * tileBytes);
+    const view = new DataView(result.buffer);
+    const read = { f32: at32, f16: at16, q8_0: at8 }[kvCache];
+    for (let row = 0; row < 5; row++) {
+      for (let head = 0; head < 2; head++) {
+        const tile = (Math.floor((61 + row) / 64) * 2 + head) * 2 * tileBytes;
+        const slot = (61 + row) % 64;
+        const from = row * 64 + head * 32;
+        const dims = Array.from({ length: 32 }, (_, d) => d);
+        const keys = dims.map((d) => read(view, tile, d * 64 + slot, slot));
+        const values = dims.map((d) => read(view, tile + tileBytes, slot * 32 + d, slot));
+        // int8 has no -0.
+        const expected = (x: Float32Array) =>
+          [...stored(kinds[kvCache], x.subarray(from, from + 32))].map((y) => y + 0);
+        expect(keys).toEqual(expected(k));
+        expect(values).toEqual(expected(v));
+      }
+    }
+    expect(kernel.bytes).toBe(5 * 2 * 2 * (32 * 4 + { f32: 128, f16: 64, q8_0: 36 }[kvCache]));
   });
 
   it("normalises", () => {
@@ -267,6 +299,13 @@ describe.each(builds)("cria/kernels, %s", (build) => {
   });
 });
 
+/** Number `i` of a tile of 64 positions by 32 dimensions: with q8_0, a position's numbers have one scale. */
+const at32 = (view: DataView, tile: number, i: number) => view.getFloat32(tile + 4 * i, true);
+const at16 = (view: DataView, tile: number, i: number) =>
+  dequantize("F16", new Uint8Array(view.buffer, tile + 2 * i, 2), 1)[0]!;
+const at8 = (view: DataView, tile: number, i: number, slot: number) =>
+  Math.fround(view.getInt8(tile + i) * view.getFloat32(tile + 64 * 32 + 4 * slot, true));
+
 describe("cria/kernels refuses", () => {
   it("what it does not know, by name", async () => {
     const lab = labs.simd;
@@ -305,6 +344,14 @@ describe("cria/kernels refuses", () => {
     expect(() => table.setFrequencies(Float64Array.of(1))).toThrow(/frequencies: 1 f64, the shape wants 2/);
     expect(() => table.setFrequencies(Float64Array.of(1, Number.NaN))).toThrow(/frequencies\[1\] is NaN/);
     expect(() => table.setFrequencies(Float64Array.of(1, 1), Number.POSITIVE_INFINITY)).toThrow(/magnitude is Inf/);
+    const storeKv = { kvCache: "f16", kvHeads: 2, headDim: 8 } as const;
+    expect(() => lab.storeKv({ ...storeKv, kvCache: "q8_0" })).toThrow(
+      /headDim 8 is no multiple of 32, which q8_0 needs/,
+    );
+    expect(() => lab.storeKv({ ...storeKv, kvCache: "f64" as "f32" })).toThrow(/kvCache is "f64"/);
+    expect(() => lab.storeKv({ ...storeKv, slot: 64 })).toThrow(/slot is 64/);
+    const cache = lab.storeKv(storeKv);
+    expect(() => cache.setInput(new Float32Array(16), new Float32Array(8))).toThrow(/v: 8 f32, the shape wants 16/);
     const scale = lab.scale({ columns: 4 });
     expect(() => scale.setInput(new Float32Array(4), Number.NaN)).toThrow(/factor is NaN/);
     expect(() => scale.setInput(new Float32Array(4), 1e39)).toThrow(/factor is 1e\+39/);

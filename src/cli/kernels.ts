@@ -100,7 +100,7 @@ function row(one: KernelMeasurement): string {
     one.operationsPerSecond === 0 ? "" : (one.operationsPerSecond / 1e9).toFixed(1),
     one.share === undefined ? "" : `${(100 * one.share).toFixed(0)} %`,
     one.boundBy ?? "",
-    one.error === undefined ? "" : one.error.toExponential(1),
+    one.error === undefined ? "" : one.error === 0 ? "0" : one.error.toExponential(1),
   ]);
 }
 

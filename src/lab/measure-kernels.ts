@@ -32,7 +32,7 @@ export interface KernelMeasurement extends KernelCase {
   /** The share of the machine's limit that it reaches, and what binds it; undefined: work in the caches without a peak of its own. */
   readonly share: number | undefined;
   readonly boundBy: Limit["boundBy"] | undefined;
-  /** Relative to the exact result, |a - b| / |b|; undefined for kernels that compute exactly, or nothing. */
+  /** Relative to the exact result, |a - b| / |b|, 0 where nothing is lost; undefined where the kernel's row has none. */
   readonly error: number | undefined;
 }
 

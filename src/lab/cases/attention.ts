@@ -1,26 +1,25 @@
 // Attention as it is measured: one row, and the last chunk of a prompt, over 1024 positions, with Llama-3.2-1B's heads.
 
 import { checkChoice } from "../../engine/options.js";
+import { kvCaches } from "../kernels/kv-cache.js";
 import { type KernelRow, noise, sampled, shareOf } from "./case.js";
 import { exactAttention, relativeError } from "./exact.js";
 
-const caches = ["f16", "f32", "q8_0"] as const;
-
 export const attention: KernelRow = {
   dimensions: ["positions", "rows", "heads", "kvHeads", "headDim"],
-  formats: () => caches,
+  formats: () => kvCaches,
   shapes: () => [
     [1024, 1, 32, 8, 64],
     [1024, 128, 32, 8, 64],
   ],
   check: (lab, format, [positions = 0, rows, heads = 0, kvHeads, headDim = 0]) => {
-    const kvCache = checkChoice("format", format, caches);
+    const kvCache = checkChoice("format", format, kvCaches);
     lab.attention({ kvCache, positions, rows, heads, kvHeads, headDim });
   },
   share: shareOf(3, 1, [2]),
   peak: () => "f32",
   prepare: (lab, format, [positions = 0, rows = 1, heads = 1, kvHeads = 1, headDim = 64]) => {
-    const kvCache = checkChoice("format", format, caches);
+    const kvCache = checkChoice("format", format, kvCaches);
     const kernel = lab.attention({ kvCache, positions, rows, heads, kvHeads, headDim });
     const k = noise(positions * kvHeads * headDim, 1);
     const v = noise(positions * kvHeads * headDim, 2);

@@ -9,6 +9,7 @@ import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { layerNorm, rmsNorm } from "./norm.js";
 import { rope, ropeHalves, ropeTable } from "./rope.js";
+import { storeKv } from "./store-kv.js";
 
 /** How each kernel is measured. */
 export const kernelRows = {
@@ -16,6 +17,7 @@ export const kernelRows = {
   peak,
   matmul,
   attention,
+  storeKv,
   encode,
   dequantize,
   rmsNorm,

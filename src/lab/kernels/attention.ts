@@ -1,18 +1,17 @@
 // softmax(q . k / sqrt(headDim)) . v over a paged KV cache: assembly/kernels/attention.ts.
 
-import { KV_F16, KV_F32, KV_Q8_0, PAGE, QUERY_ROWS } from "#abi";
-import { checkChoice, checkInteger } from "../../engine/options.js";
+import { PAGE, QUERY_ROWS } from "#abi";
+import { checkInteger } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
 import type { Kernels } from "../../machine/kernels.js";
+import { checkKvCache, type KvCacheName, kvKinds } from "./kv-cache.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
-
-const kvKinds = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 } as const;
 
 /** The shape of an attention: `rows` queries at the last positions of a sequence. */
 export interface AttentionShape {
   /** Element type of the KV cache. */
-  readonly kvCache: "f16" | "f32" | "q8_0";
+  readonly kvCache: KvCacheName;
   /** Query heads. */
   readonly heads: number;
   /** Heads of keys and values; each serves heads / kvHeads query heads. Default: heads. */
@@ -42,17 +41,13 @@ export class AttentionKernel implements PreparedKernel {
 
   /** Use `KernelLab.attention`. */
   constructor(module: WebAssembly.Module, sizes: Kernels, shape: AttentionShape) {
-    const kvCache = checkChoice("kvCache", shape.kvCache, ["f16", "f32", "q8_0"]);
     const heads = checkInteger("heads", shape.heads, 1, 1024);
     const kvHeads = checkInteger("kvHeads", shape.kvHeads ?? heads, 1, heads);
     const headDim = checkInteger("headDim", shape.headDim, 4, 1024);
     const positions = checkInteger("positions", shape.positions, 1, 2 ** 20);
     const rows = checkInteger("rows", shape.rows ?? 1, 1, positions);
     const window = checkInteger("window", shape.window ?? 0, 0, 2 ** 20);
-    const unit = kvCache === "q8_0" ? 32 : 4;
-    if (headDim % unit !== 0) {
-      throw new CriaError("INVALID_SHAPE", `headDim ${headDim} is no multiple of ${unit}, which ${kvCache} needs`);
-    }
+    const kvCache = checkKvCache(shape.kvCache, headDim);
     if (heads % kvHeads !== 0) {
       throw new CriaError("INVALID_SHAPE", `${heads} heads are no multiple of ${kvHeads} kvHeads`);
     }

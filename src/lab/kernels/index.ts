@@ -28,11 +28,13 @@ import { LayerNormKernel, type NormShape, RmsNormKernel } from "./norm.js";
 import { randomWeights } from "./random-weights.js";
 import { RopeKernel, type RopeShape } from "./rope.js";
 import { RopeTableKernel, type RopeTableShape } from "./rope-table.js";
+import { StoreKvKernel, type StoreKvShape } from "./store-kv.js";
 import { openWorkspace, type Workspace } from "./workspace.js";
 
 export { CriaError, MemoryError, UnsupportedError } from "../../errors.js";
 export type { KernelBuild, Kernels } from "../../machine/kernels.js";
 export type { ActivationName } from "./formats.js";
+export type { KvCacheName } from "./kv-cache.js";
 export type { PreparedKernel } from "./prepared.js";
 export type {
   AddBiasKernel,
@@ -55,6 +57,8 @@ export type {
   RopeTableKernel,
   RopeTableShape,
   ScaleKernel,
+  StoreKvKernel,
+  StoreKvShape,
   WeightFormat,
   Workspace,
 };
@@ -109,6 +113,11 @@ export class KernelLab {
   /** softmax(q . k / sqrt(headDim)) . v, causal. */
   attention(shape: AttentionShape): AttentionKernel {
     return new AttentionKernel(this.module, this.#sizes, shape);
+  }
+
+  /** Keys and values into the pages of a cache, for `attention`'s kernel. */
+  storeKv(shape: StoreKvShape): StoreKvKernel {
+    return new StoreKvKernel(this.module, this.#sizes, shape);
   }
 
   /** Activations to what a weight format multiplies. */
