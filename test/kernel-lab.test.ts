@@ -6,6 +6,7 @@ import { KV_F16, KV_F32, KV_Q8_0 } from "../dist/abi.js";
 import { dequantize, formatNames } from "./dequantize.js";
 import { runnableBuilds } from "./kernel-module.js";
 import { stored } from "./kernels/attention-twin.js";
+import { plainEncoders } from "./kernels/plain-encoders.js";
 
 const builds = runnableBuilds;
 const labs = {} as Record<KernelBuild, KernelLab>;
@@ -35,6 +36,7 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 // What rounding activations to 8 or 16 bits, or nothing but f32, may cost.
 const matmulBounds = { q8_32: 0.01, centred_q8_32: 0.01, q8_256: 0.015, q16_32: 1e-4, f32: 1e-6 } as const;
 
+const encodable = ["BF16", "F16", "F32", ...Object.keys(plainEncoders)].sort();
 const kinds = { f32: KV_F32, f16: KV_F16, q8_0: KV_Q8_0 } as const;
 
 describe.each(builds)("cria/kernels, %s", (build) => {
@@ -48,7 +50,14 @@ describe.each(builds)("cria/kernels, %s", (build) => {
       blockWeights: 256,
       blockBytes: 144,
       activation: "q8_256",
+      largest: labs[build].open({}).kernels.formatLargest(12),
     });
+    expect(
+      lab.formats
+        .filter(({ largest }) => largest > 0)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(encodable);
   });
 
   it.each(formatNames)("dequantizes %s, bit for bit", (format) => {
@@ -58,6 +67,34 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     kernel.run();
     expect(kernel.result).toEqual(dequantize(format, weights, 3 * 512));
     expect(kernel.bytes).toBe(weights.length + 3 * 512 * 4);
+  });
+
+  it.each(encodable)("quantizes to %s", (format) => {
+    const x = noise(3 * 512, 5);
+    const kernel = labs[build].quantize({ format, rows: 3, columns: 512 }).setInput(x);
+    kernel.run();
+    const weights = kernel.result;
+    expect(kernel.bytes).toBe(3 * 512 * 4 + weights.length);
+    const plain = plainEncoders[format]?.(x);
+    const bound = plain === undefined ? 2 ** -8 : distance(plain, x);
+    expect(distance(dequantize(format, weights, 3 * 512), x)).toBeLessThan(bound);
+    // Row by row: each is what it is by itself.
+    const last = labs[build].quantize({ format, columns: 512 }).setInput(x.subarray(1024));
+    last.run();
+    expect(weights.subarray((weights.length / 3) * 2)).toEqual(last.result);
+  });
+
+  it.each(formatNames)("packs %s, and unpacks it", (format) => {
+    const shape = { format, rows: 11, columns: 512 };
+    const weights = labs[build].randomWeights(format, 11, 512, 3);
+    const pack = labs[build].pack(shape).setWeights(weights);
+    pack.run();
+    expect(pack.result).toHaveLength((16 / 11) * weights.length);
+    expect(pack.result.subarray(0, weights.length)).not.toEqual(weights);
+    const unpack = labs[build].unpack(shape).setPacked(pack.result);
+    unpack.run();
+    expect(unpack.result).toEqual(weights);
+    expect([pack.bytes, unpack.bytes]).toEqual([2 * weights.length, 2 * weights.length]);
   });
 
   it.each(formatNames.flatMap((format) => [[format, 1] as const, [format, 3] as const, [format, 9] as const]))(
@@ -325,6 +362,22 @@ describe("cria/kernels refuses", () => {
     expect(() => labs.simd.matmul(shape)).toThrow(expect.objectContaining({ code }));
   });
 
+  it("weights that no encoder takes", () => {
+    const lab = labs.simd;
+    expect(() => lab.quantize({ format: "IQ4_NL", columns: 32 })).toThrow(
+      expect.objectContaining({ code: "UNSUPPORTED_FORMAT", message: expect.stringMatching(/"IQ4_NL"/) }),
+    );
+    const kernel = lab.quantize({ format: "F16", columns: 4 });
+    for (const bad of [Number.NaN, Number.NEGATIVE_INFINITY, 65536]) {
+      expect(() => kernel.setInput(Float32Array.of(0, 0, bad, 0))).toThrow(
+        expect.objectContaining({
+          code: "INVALID_OPTION",
+          message: `x[2] is ${bad}; it can be a number in -65504 .. 65504`,
+        }),
+      );
+    }
+  });
+
   it("shapes that do not go together, and data of another length", () => {
     const lab = labs.simd;
     const attention = { kvCache: "q8_0", heads: 4, headDim: 48, positions: 64 } as const;
@@ -352,6 +405,10 @@ describe("cria/kernels refuses", () => {
     expect(() => lab.storeKv({ ...storeKv, slot: 64 })).toThrow(/slot is 64/);
     const cache = lab.storeKv(storeKv);
     expect(() => cache.setInput(new Float32Array(16), new Float32Array(8))).toThrow(/v: 8 f32, the shape wants 16/);
+    const pack = { format: "Q8_0", rows: 3, columns: 32 };
+    expect(() => lab.pack(pack).setWeights(new Uint8Array(101))).toThrow(/weights: 101 bytes, the shape wants 102/);
+    expect(() => lab.unpack(pack).setPacked(new Uint8Array(102))).toThrow(/packed: 102 bytes, the shape wants 272/);
+    expect(() => lab.unpack({ ...pack, columns: 33 })).toThrow(/33 columns are not whole blocks of Q8_0/);
     const scale = lab.scale({ columns: 4 });
     expect(() => scale.setInput(new Float32Array(4), Number.NaN)).toThrow(/factor is NaN/);
     expect(() => scale.setInput(new Float32Array(4), 1e39)).toThrow(/factor is 1e\+39/);

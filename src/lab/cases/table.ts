@@ -2,14 +2,15 @@
 
 import { attention } from "./attention.js";
 import type { KernelRow } from "./case.js";
-import { dequantize, encode } from "./conversions.js";
 import { addBias, scale } from "./elementwise.js";
+import { encode } from "./encode.js";
 import { geGlu, gelu, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { layerNorm, rmsNorm } from "./norm.js";
 import { rope, ropeHalves, ropeTable } from "./rope.js";
 import { storeKv } from "./store-kv.js";
+import { dequantize, pack, quantize, unpack } from "./weights.js";
 
 /** How each kernel is measured. */
 export const kernelRows = {
@@ -20,6 +21,9 @@ export const kernelRows = {
   storeKv,
   encode,
   dequantize,
+  quantize,
+  pack,
+  unpack,
   rmsNorm,
   layerNorm,
   ropeTable,

@@ -34,6 +34,8 @@ export interface WeightFormat {
   /** Bytes of one block. */
   readonly blockBytes: number;
   readonly activation: ActivationName;
+  /** The largest magnitude that its encoder takes; 0: it has no encoder. */
+  readonly largest: number;
 }
 
 /** The formats that have kernels. */
@@ -43,7 +45,8 @@ export function listFormats(kernels: Kernels): readonly WeightFormat[] {
     const kind = kernels.formatActivation(id);
     if (kind === ACTIVATION_NONE) return [];
     const activation = names.find((one) => activationKinds[one] === kind)!;
-    return [{ name, type: id, blockWeights: blockSize, blockBytes, activation }];
+    const largest = kernels.formatLargest(id);
+    return [{ name, type: id, blockWeights: blockSize, blockBytes, activation, largest }];
   });
 }
 

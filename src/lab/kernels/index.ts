@@ -25,6 +25,8 @@ import { findFormat, listFormats, type WeightFormat } from "./formats.js";
 import { GatedKernel, GeluKernel } from "./gates.js";
 import { MatmulKernel, type MatmulShape } from "./matmul.js";
 import { LayerNormKernel, type NormShape, RmsNormKernel } from "./norm.js";
+import { PackKernel, type PackShape, UnpackKernel } from "./pack.js";
+import { QuantizeKernel, type QuantizeShape } from "./quantize.js";
 import { randomWeights } from "./random-weights.js";
 import { RopeKernel, type RopeShape } from "./rope.js";
 import { RopeTableKernel, type RopeTableShape } from "./rope-table.js";
@@ -51,6 +53,10 @@ export type {
   MatmulKernel,
   MatmulShape,
   NormShape,
+  PackKernel,
+  PackShape,
+  QuantizeKernel,
+  QuantizeShape,
   RmsNormKernel,
   RopeKernel,
   RopeShape,
@@ -59,6 +65,7 @@ export type {
   ScaleKernel,
   StoreKvKernel,
   StoreKvShape,
+  UnpackKernel,
   WeightFormat,
   Workspace,
 };
@@ -128,6 +135,21 @@ export class KernelLab {
   /** Weights to f32. */
   dequantize(shape: DequantizeShape): DequantizeKernel {
     return new DequantizeKernel(this.module, this.format(shape.format), shape);
+  }
+
+  /** f32 to weights. */
+  quantize(shape: QuantizeShape): QuantizeKernel {
+    return new QuantizeKernel(this.module, this.#sizes, this.format(shape.format), shape);
+  }
+
+  /** Weights to what `matmul`'s kernel streams: 8 rows side by side. */
+  pack(shape: PackShape): PackKernel {
+    return new PackKernel(this.module, this.format(shape.format), shape);
+  }
+
+  /** Packed weights to GGUF's layout. */
+  unpack(shape: PackShape): UnpackKernel {
+    return new UnpackKernel(this.module, this.format(shape.format), shape);
   }
 
   /** RMSNorm, row by row, times a weight. */

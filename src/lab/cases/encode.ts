@@ -1,5 +1,4 @@
-// The kernels that bring rows from one format to another, as they are measured: a prefill chunk, and some rows of weights, of
-// Llama-3.2-1B's width.
+// The encoding of activations as it is measured: a prefill chunk of Llama-3.2-1B's width.
 
 import { checkChoice } from "../../engine/options.js";
 import { type KernelRow, noise, shareOf } from "./case.js";
@@ -19,20 +18,6 @@ export const encode: KernelRow = {
   prepare: (lab, format, [tokens = 1, columns = 0]) => {
     const activation = checkChoice("format", format, activations);
     const kernel = lab.encode({ activation, tokens, columns }).setInput(noise(tokens * columns, 1));
-    return { run: () => kernel.run(), bytes: kernel.bytes, operations: 0 };
-  },
-};
-
-// Bit for bit what the format means: the tests hold it to that, so no error is shown.
-export const dequantize: KernelRow = {
-  dimensions: ["rows", "columns"],
-  formats: (lab) => lab.formats.map(({ name }) => name),
-  shapes: () => [[64, 2048]],
-  check: (lab, format, [, columns = 0]) => void lab.dequantize({ format, columns }),
-  share: shareOf(0),
-  peak: () => undefined,
-  prepare: (lab, format, [rows = 1, columns = 0]) => {
-    const kernel = lab.dequantize({ format, rows, columns }).setWeights(lab.randomWeights(format, rows, columns));
     return { run: () => kernel.run(), bytes: kernel.bytes, operations: 0 };
   },
 };
