@@ -32,7 +32,7 @@ const singleThreaded = pathsOf(
 // of the library.
 const once = pathsOf(
   ...["bench", "browser", "chat-template-reference", "cli", "cpu-command", "examples", "gguf-reader", "hub-cli"],
-  ...["kernel-lab", "node-versions", "quantize", "reference"],
+  ...["kernel-lab", "kernel-lab-exports", "node-versions", "quantize", "reference"],
 );
 
 const sideBySide = { maxWorkers: 2 };

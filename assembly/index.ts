@@ -1,7 +1,7 @@
 // The kernel module: everything that a worker calls. One source, three builds (simd, relaxed, vnni).
 //
-// test/kernels holds each kernel, in each build, to a plain version of it; `cria kernels` measures those of a step against the machine's
-// limits, but for addBias, scale, ropeTable and storeKv, and none of those that pack or quantize weights.
+// test/kernels holds each kernel, in each build, to a plain version of it; `cria kernels` measures each against the machine's limits. What
+// is no kernel stands in test/kernel-lab-exports.test.ts: sizes of buffers, facts of formats, and what joins a team.
 
 export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/activations";
