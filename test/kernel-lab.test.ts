@@ -220,6 +220,14 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     expect(layer.bytes).toBe(16 * 2 * 102);
   });
 
+  it("takes the mean of rows", () => {
+    const x = noise(3 * 102, 5);
+    const mean = labs[build].meanRows({ rows: 3, columns: 102 }).setInput(x);
+    mean.run();
+    expect(mean.result).toEqual(Float32Array.from({ length: 102 }, (_, i) => (x[i]! + x[102 + i]! + x[204 + i]!) / 3));
+    expect(mean.bytes).toBe(4 * 4 * 102);
+  });
+
   it("rotates neighbours, and halves", () => {
     const x = noise(3 * 2 * 12, 7);
     const shape = { heads: 2, headDim: 12, rows: 3, position: 11, base: 500 };
@@ -417,6 +425,7 @@ describe("cria/kernels refuses", () => {
     const norm = lab.layerNorm({ columns: 8 });
     const eight = new Float32Array(8);
     expect(() => norm.setInput(eight, eight, new Float32Array(7))).toThrow(/bias: 7 f32, the shape wants 8/);
+    expect(() => lab.meanRows({ rows: 2, columns: 8 }).setInput(eight)).toThrow(/x: 8 f32, the shape wants 16/);
     expect(() => lab.encode({ activation: "q8_256", columns: 128 })).toThrow(/no multiple of 256/);
     const matmul = lab.matmul({ format: "Q4_0", rows: 8, columns: 32 });
     expect(() => matmul.setWeights(new Uint8Array(143))).toThrow(/143 bytes, the shape wants 144/);

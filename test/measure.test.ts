@@ -49,6 +49,7 @@ describe("measured kernels", () => {
     unpack: [12, 512],
     rmsNorm: [4, 300],
     layerNorm: [4, 300],
+    meanRows: [4, 300],
     ropeTable: [4, 32],
     rope: [4, 2, 32],
     ropeHalves: [4, 2, 32],

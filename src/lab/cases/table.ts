@@ -7,6 +7,7 @@ import { encode } from "./encode.js";
 import { geGlu, gelu, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
+import { meanRows } from "./mean.js";
 import { layerNorm, rmsNorm } from "./norm.js";
 import { rope, ropeHalves, ropeTable } from "./rope.js";
 import { storeKv } from "./store-kv.js";
@@ -26,6 +27,7 @@ export const kernelRows = {
   unpack,
   rmsNorm,
   layerNorm,
+  meanRows,
   ropeTable,
   rope,
   ropeHalves,

@@ -24,6 +24,7 @@ import { EncodeKernel, type EncodeShape } from "./encode.js";
 import { findFormat, listFormats, type WeightFormat } from "./formats.js";
 import { GatedKernel, GeluKernel } from "./gates.js";
 import { MatmulKernel, type MatmulShape } from "./matmul.js";
+import { MeanRowsKernel, type MeanRowsShape } from "./mean.js";
 import { LayerNormKernel, type NormShape, RmsNormKernel } from "./norm.js";
 import { PackKernel, type PackShape, UnpackKernel } from "./pack.js";
 import { QuantizeKernel, type QuantizeShape } from "./quantize.js";
@@ -52,6 +53,8 @@ export type {
   LayerNormKernel,
   MatmulKernel,
   MatmulShape,
+  MeanRowsKernel,
+  MeanRowsShape,
   NormShape,
   PackKernel,
   PackShape,
@@ -160,6 +163,11 @@ export class KernelLab {
   /** LayerNorm, row by row, times a weight, plus a bias. */
   layerNorm(shape: NormShape): LayerNormKernel {
     return new LayerNormKernel(this.module, shape);
+  }
+
+  /** The mean of rows, with sums in f64. */
+  meanRows(shape: MeanRowsShape): MeanRowsKernel {
+    return new MeanRowsKernel(this.module, shape);
   }
 
   /** Rotary position embedding of consecutive positions, on pairs of neighbours or on halves. */
