@@ -1,11 +1,11 @@
-// Attention as a team does it: each worker takes some runs of rows and heads.
+// Attention as a team does it: each worker takes some texts, or items of them, and heads.
 
 import { PAGE } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
 import type { Hyperparameters } from "./hyperparameters.js";
-import { type KvPool, type Layout, type PlacedWeight, ropeBytes } from "./memory-plan.js";
+import { type KvPool, type Layout, type PlacedWeight, ropeBytes, tallestItem } from "./memory-plan.js";
 import type { Step } from "./step.js";
 
 /** Norms of the heads of q and of k, the same for all heads. */
@@ -58,8 +58,71 @@ export class Attention {
     return this.#layout.buffers.rope + (rope * this.#layout.rows + row) * this.#h.headDim * 8;
   }
 
-  /** Normalises every head of q and k, if there are norms for that, rotates them, and puts k and v into the cache. */
-  rotateAndStore(layer: number, norms?: HeadNorms): void {
+  /**
+   * attended = softmax(q . k) . v, over all positions that each row may see. Before that every head of q and k is normalised, if there are
+   * norms for that, and rotated, and k and v go into the cache.
+   */
+  attend(layer: number, norms?: HeadNorms): void {
+    const { kvHeads } = this.#h;
+    const { items } = this.#step;
+    const texts = this.#texts();
+    if (this.#isShared(texts.length - 1)) {
+      const { index, workers } = this.#member;
+      for (let item = index; item < items * kvHeads; item += workers) {
+        this.#store(Math.floor(item / kvHeads), item % kvHeads, layer, norms);
+      }
+      this.#member.barrier();
+      this.#takeTurns(items * kvHeads, (item) => {
+        // The last items look back farthest: they go first, so that no worker begins a long one at the end.
+        const run = items - 1 - Math.floor(item / kvHeads);
+        this.#attendRows(run, this.#step.item(run, 1), item % kvHeads, layer);
+      });
+      return;
+    }
+    const mostRows = tallestItem(this.#h);
+    this.#takeTurns((texts.length - 1) * kvHeads, (turn) => {
+      const text = Math.floor(turn / kvHeads);
+      const head = turn % kvHeads;
+      const [first, end] = [texts[text]!, texts[text + 1]!];
+      for (let run = first; run < end; run++) this.#store(run, head, layer, norms);
+      for (let run = first; run < end; ) {
+        let rows = 0;
+        let next = run;
+        while (next < end && rows + this.#step.item(next, 1) <= mostRows) rows += this.#step.item(next++, 1);
+        this.#attendRows(run, rows, head, layer);
+        run = next;
+      }
+    });
+  }
+
+  /** Where the texts of the step begin, as indices of items, and where the last one ends. */
+  #texts(): readonly number[] {
+    const { items } = this.#step;
+    const begins: number[] = [];
+    for (let item = 0; item < items; item++) {
+      if (item === 0 || this.#step.item(item, 3) !== this.#step.item(item - 1, 3)) begins.push(item);
+    }
+    return [...begins, items];
+  }
+
+  /**
+   * Whether several workers attend to one head of one text, and so must wait until it is in the cache. Else who attends to it puts it there
+   * just before: nobody waits, and it is in the worker's own cache. For that a text must be a single item, or texts so many that they keep
+   * all workers busy.
+   */
+  #isShared(texts: number): boolean {
+    if (texts === this.#step.items) return false;
+    return this.#h.causal || texts * this.#h.kvHeads < 4 * this.#member.workers;
+  }
+
+  /** Does 0 .. count - 1, each by the worker that is free. */
+  #takeTurns(count: number, turn: (item: number) => void): void {
+    const cell = this.#member.openTickets();
+    for (let item = this.#member.ticket(cell); item < count; item = this.#member.ticket(cell)) turn(item);
+  }
+
+  /** Normalises, rotates and stores what an item has of a KV head, and of the heads of q that share it. */
+  #store(item: number, head: number, layer: number, norms: HeadNorms | undefined): void {
     const [h, kernels, step, pool] = [this.#h, this.#kernels, this.#step, this.#pool];
     const { q, qStride, k, v, kvStride } = this.#layout.buffers;
     const { rope } = h.attention[layer]!;
@@ -67,8 +130,8 @@ export class Attention {
     const headBytes = h.headDim * 4;
     const rotate = (at: number, heads: number, table: number, norm: PlacedWeight | undefined) => {
       if (norm !== undefined) {
-        for (let head = at; head < at + heads * headBytes; head += headBytes) {
-          kernels.rmsNorm(head, norm.address, head, h.headDim, h.normEpsilon);
+        for (let one = at; one < at + heads * headBytes; one += headBytes) {
+          kernels.rmsNorm(one, norm.address, one, h.headDim, h.normEpsilon);
         }
       }
       if (h.ropePairs === "neighbours") kernels.rope(at, heads, h.headDim, table);
@@ -76,78 +139,53 @@ export class Attention {
         kernels.ropeHalves(at, heads, h.headDim, h.ropes[rope]!.dimensions / 2, table);
       }
     };
-    const items = step.items * h.kvHeads;
-    for (let item = this.#member.index; item < items; item += this.#member.workers) {
-      const run = Math.floor(item / h.kvHeads);
-      const head = item % h.kvHeads;
-      const first = step.item(run, 0);
-      const rows = step.item(run, 1);
-      const position = step.item(run, 2);
-      const pageTable = step.item(run, 3);
-      for (let i = 0; i < rows; i++) {
-        const row = first + i;
-        const table = this.#table(rope, row);
-        const key = k + row * kvStride + head * headBytes;
-        rotate(q + row * qStride + head * group * headBytes, group, table, norms?.q);
-        rotate(key, 1, table, norms?.k);
-        const tile = this.#kvTile(pageTable, Math.floor((position + i) / PAGE), layer, head);
-        const value = v + row * kvStride + head * headBytes;
-        kernels.storeKv(pool.kind, key, value, h.headDim, tile, tile + pool.tileBytes, (position + i) % PAGE);
-      }
+    const first = step.item(item, 0);
+    const rows = step.item(item, 1);
+    const position = step.item(item, 2);
+    const pageTable = step.item(item, 3);
+    for (let i = 0; i < rows; i++) {
+      const row = first + i;
+      const table = this.#table(rope, row);
+      const key = k + row * kvStride + head * headBytes;
+      rotate(q + row * qStride + head * group * headBytes, group, table, norms?.q);
+      rotate(key, 1, table, norms?.k);
+      const page = this.#words[(pageTable >> 2) + Math.floor((position + i) / PAGE)]!;
+      const tile = this.#kvHead(layer, head) + page * pool.pageBytes;
+      const value = v + row * kvStride + head * headBytes;
+      kernels.storeKv(pool.kind, key, value, h.headDim, tile, tile + pool.tileBytes, (position + i) % PAGE);
     }
   }
 
-  #kvTile(pageTable: number, page: number, layer: number, head: number): number {
-    const number = this.#words[(pageTable >> 2) + page]!;
-    return this.#kvHead(layer, head) + number * this.#pool.pageBytes;
+  /** `rows` rows from those of item `item` on, of one sequence, attend to a KV head. */
+  #attendRows(item: number, rows: number, head: number, layer: number): void {
+    const [h, step, pool] = [this.#h, this.#step, this.#pool];
+    const { q, qStride, attended } = this.#layout.buffers;
+    const { window, ahead } = h.attention[layer]!;
+    const group = h.heads / h.kvHeads;
+    const offset = step.item(item, 0) * qStride + head * group * h.headDim * 4;
+    this.#kernels.attention(
+      pool.kind,
+      q + offset,
+      qStride,
+      rows,
+      step.item(item, 2),
+      group,
+      h.headDim,
+      1 / Math.sqrt(h.headDim),
+      step.item(item, 3),
+      this.#kvHead(layer, head),
+      pool.pageBytes,
+      window,
+      ahead,
+      step.item(item, 4),
+      attended + offset,
+      qStride,
+      this.#scratch,
+    );
   }
 
+  /** Where a KV head's part of page 0 lies. */
   #kvHead(layer: number, head: number): number {
     return this.#layout.kv + ((layer % this.#pool.layers) * this.#h.kvHeads + head) * 2 * this.#pool.tileBytes;
-  }
-
-  /** attended = softmax(q . k) . v, over all positions that each row may see. */
-  attend(layer: number): void {
-    const [h, kernels, step, pool] = [this.#h, this.#kernels, this.#step, this.#pool];
-    const { q, qStride, attended } = this.#layout.buffers;
-    const group = h.heads / h.kvHeads;
-    const items = step.items * h.kvHeads;
-    const scale = 1 / Math.sqrt(h.headDim);
-    const { window, ahead } = h.attention[layer]!;
-    const attendItem = (run: number, head: number) => {
-      const first = step.item(run, 0);
-      const offset = first * qStride + head * group * h.headDim * 4;
-      kernels.attention(
-        pool.kind,
-        q + offset,
-        qStride,
-        step.item(run, 1),
-        step.item(run, 2),
-        group,
-        h.headDim,
-        scale,
-        step.item(run, 3),
-        this.#kvHead(layer, head),
-        pool.pageBytes,
-        window,
-        ahead,
-        step.item(run, 4),
-        attended + offset,
-        qStride,
-        this.#scratch,
-      );
-    };
-    if (!h.causal) {
-      // The same as in rotateAndStore: what this worker has stored is in its own cache, and short texts need no other sharing.
-      for (let item = this.#member.index; item < items; item += this.#member.workers) {
-        attendItem(Math.floor(item / h.kvHeads), item % h.kvHeads);
-      }
-      return;
-    }
-    const cell = this.#member.openTickets();
-    for (let item = this.#member.ticket(cell); item < items; item = this.#member.ticket(cell)) {
-      // The last items look back farthest: they go first, so that no worker begins a long one at the end.
-      attendItem(step.items - 1 - Math.floor(item / h.kvHeads), item % h.kvHeads);
-    }
   }
 }

@@ -30,9 +30,7 @@ export function gemmaLayers(run: Run): void {
       { weight: w.attn_v, y: buffers.v, stride: buffers.kvStride }, // (rows, kvHeads * headDim)
     ]);
     run.barrier();
-    run.rotateAndStore(layer, { q: w.attn_q_norm, k: w.attn_k_norm });
-    run.barrier();
-    run.attend(layer); // attended (rows, heads * headDim)
+    run.attend(layer, { q: w.attn_q_norm, k: w.attn_k_norm }); // attended (rows, heads * headDim)
     run.barrier();
     const b = run.encode(buffers.attended, buffers.qStride, w.attn_output);
     run.matmul(b, [{ weight: w.attn_output, y: buffers.normed, stride: buffers.xStride }]);

@@ -24,8 +24,6 @@ function forward(run: Run): void {
       { weight: w.attn_v, bias: w.attn_v_bias, y: buffers.v, stride: buffers.kvStride }, // (rows, kvHeads * headDim)
     ]);
     run.barrier();
-    run.rotateAndStore(layer);
-    run.barrier();
     run.attend(layer); // attended (rows, heads * headDim)
     run.barrier();
     const b = run.encode(buffers.attended, buffers.qStride, w.attn_output);

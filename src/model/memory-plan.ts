@@ -257,6 +257,11 @@ function takeBuffers(
   };
 }
 
+/** Rows that attend at once at most: what is decoded of a page serves all of them, and the heads that share it, 64 queries or more. */
+export function tallestItem(h: Hyperparameters): number {
+  return QUERY_ROWS * Math.max(1, Math.floor(64 / QUERY_ROWS / (h.heads / h.kvHeads)));
+}
+
 /** Bytes of the frequencies of one RoPE: (headDim / 2) f64, of which it has as many as it rotates pairs. */
 export function ropeBytes(h: Hyperparameters): number {
   return (h.headDim / 2) * 8;
@@ -295,7 +300,7 @@ function workerScratch(
     aligned(Math.max(STAGING_BYTES, longestRow * GROUP_ROWS)) + 64,
     aligned(kernels.matmulScratchBytes(rows)) + encodedRowBytes + aligned(h.dim * 4),
     headScratch(headWidth, kernels).bytes,
-    aligned(kernels.attentionScratchBytes(h.headDim, QUERY_ROWS * (h.heads / h.kvHeads))),
+    aligned(kernels.attentionScratchBytes(h.headDim, tallestItem(h) * (h.heads / h.kvHeads))),
     longestRow + 64 + h.dim * 4,
   );
 }

@@ -32,8 +32,6 @@ function forward(run: Run): void {
       { weight: rowsOf(w.attn_qkv, q + kv, kv), y: buffers.v, stride: buffers.kvStride }, // (rows, kvHeads * headDim)
     ]);
     run.barrier();
-    run.rotateAndStore(layer);
-    run.barrier();
     run.attend(layer); // attended (rows, heads * headDim)
     run.barrier();
     const b = run.encode(buffers.attended, buffers.qStride, w.attn_output);

@@ -192,14 +192,12 @@ export class Run {
     this.#matmul.multiplyGated(x, gate, up, activation);
   }
 
-  /** Normalises every head of q and k, if there are norms for that, rotates them, and puts k and v into the cache. */
-  rotateAndStore(layer: number, norms?: HeadNorms): void {
-    this.#attention.rotateAndStore(layer, norms);
-  }
-
-  /** attended = softmax(q . k) . v, over all positions that each row may see. */
-  attend(layer: number): void {
-    this.#attention.attend(layer);
+  /**
+   * attended = softmax(q . k) . v, over all positions that each row may see. Before that every head of q and k is normalised, if there are
+   * norms for that, and rotated, and k and v go into the cache.
+   */
+  attend(layer: number, norms?: HeadNorms): void {
+    this.#attention.attend(layer, norms);
   }
 
   /**
