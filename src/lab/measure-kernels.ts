@@ -27,7 +27,7 @@ export interface KernelMeasurement extends KernelCase {
   readonly bytesPerSecond: number;
   /** 0 for kernels that are not about arithmetic. */
   readonly operationsPerSecond: number;
-  /** Whether what it reads is larger than the caches. */
+  /** Whether what it touches is larger than the caches. */
   readonly fromMemory: boolean;
   /** The share of the machine's limit that it reaches, and what binds it; undefined: work in the caches without a peak of its own. */
   readonly share: number | undefined;

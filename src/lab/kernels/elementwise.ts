@@ -26,7 +26,7 @@ export function checkElementwise(shape: ElementwiseShape): Required<ElementwiseS
 /** y = y + bias, the same bias for every row, in place: n runs add it n times. From `KernelLab.addBias`. */
 export class AddBiasKernel implements PreparedKernel {
   readonly shape: Required<ElementwiseShape>;
-  /** y read and written, bias read. */
+  /** y and the bias. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"y" | "bias">;
@@ -35,7 +35,7 @@ export class AddBiasKernel implements PreparedKernel {
   constructor(module: WebAssembly.Module, shape: ElementwiseShape) {
     this.shape = checkElementwise(shape);
     const { rows, columns } = this.shape;
-    this.bytes = 12 * rows * columns;
+    this.bytes = 4 * rows * columns + 4 * columns;
     this.#space = openWorkspace(module, { y: rows * columns * 4, bias: columns * 4 });
   }
 
@@ -65,7 +65,7 @@ export class AddBiasKernel implements PreparedKernel {
 /** x = x * factor, in place: n runs multiply n times. From `KernelLab.scale`. */
 export class ScaleKernel implements PreparedKernel {
   readonly shape: Required<ElementwiseShape>;
-  /** x read and written. */
+  /** x. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"x">;
@@ -74,9 +74,8 @@ export class ScaleKernel implements PreparedKernel {
   /** Use `KernelLab.scale`. */
   constructor(module: WebAssembly.Module, shape: ElementwiseShape) {
     this.shape = checkElementwise(shape);
-    const bytes = this.shape.rows * this.shape.columns * 4;
-    this.bytes = 2 * bytes;
-    this.#space = openWorkspace(module, { x: bytes });
+    this.bytes = 4 * this.shape.rows * this.shape.columns;
+    this.#space = openWorkspace(module, { x: this.bytes });
   }
 
   /**

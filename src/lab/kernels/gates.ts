@@ -12,7 +12,7 @@ import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./
 export class GatedKernel implements PreparedKernel {
   readonly kernel: "swiGlu" | "geGlu";
   readonly shape: Required<ElementwiseShape>;
-  /** gate read and written, up read. */
+  /** gate and up. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"gate" | "up" | "scratch">;
@@ -22,7 +22,7 @@ export class GatedKernel implements PreparedKernel {
     this.kernel = kernel;
     this.shape = checkElementwise(shape);
     const bytes = this.shape.rows * this.shape.columns * 4;
-    this.bytes = 3 * bytes;
+    this.bytes = 2 * bytes;
     this.#space = openWorkspace(module, { gate: bytes, up: bytes, scratch: EXP_TABLE_BYTES });
   }
 
@@ -54,7 +54,7 @@ export class GatedKernel implements PreparedKernel {
  */
 export class GeluKernel implements PreparedKernel {
   readonly shape: Required<ElementwiseShape>;
-  /** x read and written. */
+  /** x. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"x" | "scratch">;
@@ -62,9 +62,8 @@ export class GeluKernel implements PreparedKernel {
   /** Use `KernelLab.gelu`. */
   constructor(module: WebAssembly.Module, shape: ElementwiseShape) {
     this.shape = checkElementwise(shape);
-    const bytes = this.shape.rows * this.shape.columns * 4;
-    this.bytes = 2 * bytes;
-    this.#space = openWorkspace(module, { x: bytes, scratch: EXP_TABLE_BYTES });
+    this.bytes = 4 * this.shape.rows * this.shape.columns;
+    this.#space = openWorkspace(module, { x: this.bytes, scratch: EXP_TABLE_BYTES });
   }
 
   /** @param x (rows, columns) f32 @throws CriaError INVALID_SHAPE */

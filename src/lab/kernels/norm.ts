@@ -24,7 +24,7 @@ function checkNorm(shape: NormShape): Required<NormShape> {
 /** y = x / sqrt(mean(x^2) + epsilon) * weight, row by row (Zhang and Sennrich 2019). From `KernelLab.rmsNorm`. */
 export class RmsNormKernel implements PreparedKernel {
   readonly shape: Required<NormShape>;
-  /** x read, weight read, y written. */
+  /** x, y and the weight. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"x" | "weight" | "y">;
@@ -33,7 +33,7 @@ export class RmsNormKernel implements PreparedKernel {
   constructor(module: WebAssembly.Module, shape: NormShape) {
     this.shape = checkNorm(shape);
     const { rows, columns } = this.shape;
-    this.bytes = 12 * rows * columns;
+    this.bytes = 8 * rows * columns + 4 * columns;
     const bytes = rows * columns * 4;
     this.#space = openWorkspace(module, { x: bytes, weight: columns * 4, y: bytes });
   }
@@ -68,7 +68,7 @@ export class RmsNormKernel implements PreparedKernel {
  */
 export class LayerNormKernel implements PreparedKernel {
   readonly shape: Required<NormShape>;
-  /** x read, weight and bias read, y written. */
+  /** x, y, weight and bias. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"x" | "weight" | "bias" | "y">;
@@ -77,7 +77,7 @@ export class LayerNormKernel implements PreparedKernel {
   constructor(module: WebAssembly.Module, shape: NormShape) {
     this.shape = checkNorm(shape);
     const { rows, columns } = this.shape;
-    this.bytes = 16 * rows * columns;
+    this.bytes = 8 * rows * columns + 8 * columns;
     const bytes = rows * columns * 4;
     this.#space = openWorkspace(module, { x: bytes, weight: columns * 4, bias: columns * 4, y: bytes });
   }

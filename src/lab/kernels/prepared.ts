@@ -6,7 +6,10 @@ export interface PreparedKernel {
   run(): void;
   /** A copy of what the last run wrote. */
   readonly result: Float32Array | Uint8Array;
-  /** Bytes that one run must read and write at least: what counts against the memory bandwidth. */
+  /**
+   * Bytes of memory that one run must touch at least, each counted once, whether it is read, written or both: what is written is fetched
+   * into the caches before, so that it counts against the read bandwidth as what is read does.
+   */
   readonly bytes: number;
   /** Multiplications and additions of one run, two for each product; 0 for kernels that are not about arithmetic. */
   readonly operations: number;

@@ -27,7 +27,7 @@ export interface RopeTableShape {
  */
 export class RopeTableKernel implements PreparedKernel {
   readonly shape: Required<RopeTableShape>;
-  /** Frequencies read, tables written. */
+  /** Frequencies and tables. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"frequencies" | "tables" | "scratch">;
@@ -41,7 +41,7 @@ export class RopeTableKernel implements PreparedKernel {
     const rows = checkInteger("rows", shape.rows ?? 1, 1, 2 ** 22);
     const position = checkInteger("position", shape.position ?? 0, 0, 2 ** 22);
     this.shape = { headDim, pairs, rows, position };
-    this.bytes = 8 * rows * (pairs + headDim);
+    this.bytes = 8 * pairs + 8 * rows * headDim;
     this.#space = openWorkspace(module, { frequencies: pairs * 8, tables: rows * headDim * 8, scratch: 16 });
   }
 

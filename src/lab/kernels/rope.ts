@@ -33,7 +33,7 @@ export interface RopeShape {
  */
 export class RopeKernel implements PreparedKernel {
   readonly shape: Required<RopeShape>;
-  /** x read and written, the row's table of cosines and sines read. */
+  /** x, and of every row a table of cosines and sines. */
   readonly bytes: number;
   readonly operations = 0;
   readonly #space: Workspace<"x" | "tables" | "frequencies" | "scratch">;
@@ -48,7 +48,7 @@ export class RopeKernel implements PreparedKernel {
     const pairs = checkChoice("pairs", shape.pairs ?? "neighbours", pairings);
     if (headDim % 4 !== 0) throw new CriaError("INVALID_SHAPE", `headDim ${headDim} is no multiple of 4`);
     this.shape = { heads, headDim, pairs, rows, position, base };
-    this.bytes = rows * headDim * (8 * heads + 8);
+    this.bytes = rows * headDim * (4 * heads + 8);
     const count = headDim / 2;
     this.#space = openWorkspace(module, {
       x: rows * heads * headDim * 4,
