@@ -7,21 +7,24 @@ import { kernelBuilds } from "../machine/kernels.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 
-const shapes = Object.entries(kernelRows).map(([name, { dimensions }]) => `${name} ${dimensions.join("x")}`);
+const shapes = Object.entries(kernelRows).map(
+  ([name, { dimensions }]) => `  ${name.padEnd(12)}${dimensions.join("x")}`,
+);
 
 export const kernels = command({
   usage: "[options]",
-  about: `Times every kernel by itself, on random input, and tells GB/s of what it must read and write, GOP/s, the share of
-the limit that this machine has for it (measured in turns with it), and the error against float64. Shapes that are larger
-than the caches come from memory. A shape is numbers:
-  ${shapes.slice(0, 5).join(", ")},
-  ${shapes.slice(5).join(", ")}`,
+  about: `Times every kernel by itself, on random input, and tells GB/s of the memory that it must touch,
+GOP/s, the share of the limit that this machine has for it (measured in turns with it), and the
+error against float64. Shapes that are larger than the caches come from memory.
+
+The kernels, and what the numbers of a shape are:
+${shapes.join("\n")}`,
   options: {
     kernel: {
       flags: ["--kernel"],
       type: "list",
       value: "NAME",
-      help: `${Object.keys(kernelRows).join(", ")}; may be given several times (default: all)`,
+      help: "one of those above; may be given several times (default: all)",
     },
     format: {
       flags: ["--format"],
@@ -82,7 +85,7 @@ function header({ lab, threads }: LabTeam): string {
   return `${title}\n\n${line(columns)}${line(columns.map((_, i) => "-".repeat(widths[i]!)))}`;
 }
 
-const widths = [10, 7, 20, 6, 10, 7, 7, 8, 8, 8] as const;
+const widths = [10, 13, 20, 6, 10, 7, 7, 8, 8, 8] as const;
 
 function line(cells: readonly string[]): string {
   const padded = cells.map((cell, i) => (i < 4 || i === 8 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)));
