@@ -80,6 +80,9 @@ describe("pooling", () => {
     expect(tokens![0]).toEqual(cls);
     expect(tokens!.at(-1)).toEqual(last);
     expect(average).toEqual(mean(tokens!));
+    // A text of one step: the team takes the mean, not the leader.
+    const [short] = await model.embed([ids.slice(0, 40)], { pooling: "mean", ...raw });
+    expect(short).toEqual(mean(tokens!.slice(0, 40)));
     expect(cls).not.toEqual(last);
   });
 
