@@ -101,6 +101,21 @@ export function magnitudeOf(doubled: v128): f32 {
   return f32x4.extract_lane(i32x4.shr_u(c, 1), 0);
 }
 
+// 1.5 * 2^23: a sum with it is rounded to an integer, which stands in its low bits.
+// @ts-ignore: decorator
+@inline const ROUNDER: f32 = 12582912;
+
+/** 8 f32, times `inverse`, rounded, as int16. The products are no larger than 32767, but for those of what is not finite. */
+// @ts-ignore: decorator
+@inline
+export function round8(x0: v128, x1: v128, inverse: v128): v128 {
+  const rounder = f32x4.splat(ROUNDER);
+  return i16x8.narrow_i32x4_s(
+    i32x4.sub(f32x4.add(f32x4.mul(x0, inverse), rounder), rounder),
+    i32x4.sub(f32x4.add(f32x4.mul(x1, inverse), rounder), rounder),
+  );
+}
+
 // Where f16 and f32 differ: sign, exponent and mantissa of an f16 shifted left by 13, and 2^112, the distance of the biases.
 // @ts-ignore: decorator
 @inline export const HALF_MASK: i32 = 0x8fffe000;

@@ -43,7 +43,7 @@ import {
   TILE_TOKENS,
 } from "../abi";
 import { putSums, X_BYTES } from "../dot";
-import { doubledLargest32, largestMagnitude32, magnitudeOf } from "../lanes";
+import { doubledLargest32, largestMagnitude32, magnitudeOf, round8 } from "../lanes";
 
 // @ts-ignore: decorator
 @inline export const Q8_32_TOKEN_BYTES: usize = 32 * X_BYTES + 12;
@@ -82,21 +82,6 @@ export function encodeActivations(
     else if (kind == ACTIVATION_Q16_32) encodeQ16_32(row, columns, destination, t, width);
     else if (kind == ACTIVATION_F32) interleave(row, columns, destination, t, width);
   }
-}
-
-// 1.5 * 2^23: a sum with it is rounded to an integer, which stands in its low bits.
-// @ts-ignore: decorator
-@inline const ROUNDER: f32 = 12582912;
-
-/** 8 columns, times `inverse`, rounded, as int16. The products are no larger than 32767, but for those of what is not finite. */
-// @ts-ignore: decorator
-@inline
-function round8(x0: v128, x1: v128, inverse: v128): v128 {
-  const rounder = f32x4.splat(ROUNDER);
-  return i16x8.narrow_i32x4_s(
-    i32x4.sub(f32x4.add(f32x4.mul(x0, inverse), rounder), rounder),
-    i32x4.sub(f32x4.add(f32x4.mul(x1, inverse), rounder), rounder),
-  );
 }
 
 /** Puts two groups of 4 columns at `to` and `to + step`. */

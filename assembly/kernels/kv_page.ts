@@ -11,7 +11,7 @@
 // Plain version: test/kernels/attention-twin.ts.
 
 import { KV_F16, KV_F32, PAGE } from "../abi";
-import { floatsToHalves, halvesToFloats, largestMagnitude32 } from "../lanes";
+import { floatsToHalves, halvesToFloats, largestMagnitude32, round8 } from "../lanes";
 
 /** 64 f32. */
 // @ts-ignore: decorator
@@ -43,20 +43,36 @@ export function storeKv(kind: i32, k: usize, v: usize, headDim: i32, kTile: usiz
       v128.store64_lane(vTile + ((at * dims + d) << 1), v128.shuffle<i16>(g, g, 0, 2, 4, 6, 0, 2, 4, 6), 0);
     }
   } else {
-    storeQ8_0(k, dims, kTile + at, PAGE, kTile + dims * PAGE + (at << 2), PAGE << 2);
-    storeQ8_0(v, dims, vTile + at * dims, 1, vTile + dims * PAGE + ((at * (dims >> 5)) << 2), 4);
+    storeQ8_0(k, dims, kTile + at, true, kTile + dims * PAGE + (at << 2), PAGE << 2);
+    storeQ8_0(v, dims, vTile + at * dims, false, vTile + dims * PAGE + ((at * (dims >> 5)) << 2), 4);
   }
 }
 
-/** Quantises `dims` f32 in blocks of 32; elements lie `step` bytes apart, scales `scaleStep`. */
-function storeQ8_0(from: usize, dims: usize, to: usize, step: usize, scales: usize, scaleStep: usize): void {
-  for (let block: usize = 0; block < dims; block += 32, from += 128, scales += scaleStep) {
+/** Quantises `dims` f32 in blocks of 32, to int8 side by side or (`down`) a row of the page apart; scales lie `scaleStep` bytes apart. */
+// @ts-ignore: decorator
+@inline
+function storeQ8_0(from: usize, dims: usize, to: usize, down: bool, scales: usize, scaleStep: usize): void {
+  for (let block: usize = 0; block < dims; block += 32, scales += scaleStep) {
     const top = largestMagnitude32(from);
-    const inverse: f32 = top == 0 ? 0 : <f32>127 / top;
+    const inverse = f32x4.splat(top == 0 ? 0 : <f32>127 / top);
     store<f32>(scales, top / <f32>127);
-    for (let i: usize = 0; i < 32; i++, to += step) {
-      const q = f32x4.nearest(f32x4.splat(load<f32>(from + (i << 2)) * inverse));
-      store<i8>(to, <i8>i32x4.extract_lane(i32x4.trunc_sat_f32x4_s(q), 0));
+    for (const stop = from + 128; from < stop; from += 32) {
+      const words = round8(v128.load(from), v128.load(from, 16), inverse);
+      const q = i8x16.narrow_i16x8_s(words, words);
+      if (down) {
+        v128.store8_lane(to, q, 0);
+        v128.store8_lane(to, q, 1, PAGE);
+        v128.store8_lane(to, q, 2, PAGE * 2);
+        v128.store8_lane(to, q, 3, PAGE * 3);
+        v128.store8_lane(to, q, 4, PAGE * 4);
+        v128.store8_lane(to, q, 5, PAGE * 5);
+        v128.store8_lane(to, q, 6, PAGE * 6);
+        v128.store8_lane(to, q, 7, PAGE * 7);
+        to += PAGE * 8;
+      } else {
+        v128.store64_lane(to, q, 0);
+        to += 8;
+      }
     }
   }
 }
