@@ -273,6 +273,9 @@ describe("hostile grammars", () => {
   });
 });
 
+/** Rules a0 to a(n - 1), each of which is the next one twice. */
+const doubling = (n: number) => Array.from({ length: n }, (_, i) => `a${i} ::= a${i + 1} a${i + 1}\n`).join("");
+
 describe("generation", () => {
   let model: Model;
   beforeAll(async () => {
@@ -314,6 +317,19 @@ describe("generation", () => {
       code: "INVALID_OPTION",
     });
     await expect(model.complete("Hi", { grammar: "root ::= x" })).rejects.toMatchObject({ name: "GrammarError" });
+  });
+
+  it.each([
+    ["before it begins", `root ::= a0\n${doubling(30)}a30 ::= "x"?`],
+    ["at its first token", `root ::= a0\n${doubling(12)}a12 ::= "x"?`],
+    ["while it goes on", `root ::= ([a-wyz] | y)*\ny ::= "x" y b | "x" y c | "x"\nb ::= "b"+\nc ::= "b"+`],
+  ])("a text that has too many meanings %s ends in an error, soon, and the model goes on", async (_, grammar) => {
+    const logitBias = { [model.tokenizer.encode("x", { bos: false }).at(-1)!]: 100 };
+    const begin = performance.now();
+    const answer = model.complete("One day", { grammar, logitBias, maxTokens: 60 });
+    await expect(answer).rejects.toMatchObject({ code: "GRAMMAR_TOO_AMBIGUOUS" });
+    expect(performance.now() - begin).toBeLessThan(8000);
+    expect((await model.complete("One day", { maxTokens: 3 })).tokens).toHaveLength(3);
   });
 
   it("tells log probabilities of the logits before the grammar", async () => {

@@ -12,12 +12,16 @@ export class GrammarCache {
   readonly #kept = new Map<number, VocabularyGrammar>();
   #vocabulary: Vocabulary | undefined;
 
-  /** Why a request cannot be met: its tokens are too few for any text of its grammar, or no text can be written at all. */
+  /** Why a request cannot be met: its tokens are too few for any text of its grammar, or no text can be written, or even begun. */
   failureOf({ grammar, maxTokens, job }: GenerateRequest): LeaderAnswer | undefined {
     if (grammar === undefined) return undefined;
     try {
-      const { shortest } = this.#grammarOf(grammar);
-      if (shortest <= maxTokens) return undefined;
+      const vocabularyGrammar = this.#grammarOf(grammar);
+      const { shortest } = vocabularyGrammar;
+      if (shortest <= maxTokens) {
+        vocabularyGrammar.begin();
+        return undefined;
+      }
       const message = `the shortest text of the grammar has ${shortest} tokens; there is room for ${maxTokens}`;
       return { type: "failed", job, kind: "context", code: "BUDGET_TOO_SMALL", message };
     } catch (error) {
@@ -83,7 +87,7 @@ export class ConstrainedText {
     return masked;
   }
 
-  /** Follows a token that `mask` has allowed. */
+  /** Follows a token that `mask` has allowed. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
   accept(id: number): void {
     this.#constraint.accept(id);
   }

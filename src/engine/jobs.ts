@@ -222,8 +222,11 @@ export class GenerateJob extends Job {
     if (this.#prefilled === 0) this.#prefilled = performance.now();
     if (this.#request.maxTokens === 0) return this.#finish("length", results);
     let token: SampledToken;
+    let isEnd: boolean;
     try {
       token = this.#sample(results.logits(0));
+      isEnd = this.#endIds.has(token.id);
+      if (!isEnd) this.#constraint?.accept(token.id);
     } catch (error) {
       if (!(error instanceof CriaError)) throw error;
       const { code, message } = error;
@@ -231,10 +234,9 @@ export class GenerateJob extends Job {
       results.answer({ type: "failed", job: this.id, kind, code, message });
       return true;
     }
-    if (this.#endIds.has(token.id)) return this.#finish("stop", results);
+    if (isEnd) return this.#finish("stop", results);
     this.#generated++;
     results.answer({ type: "token", job: this.id, ...token });
-    this.#constraint?.accept(token.id);
     if (this.#constraint?.isOver) return this.#finish("stop", results);
     const { tokens } = this.sequence;
     if (this.#generated >= this.#request.maxTokens) return this.#finish("length", results);

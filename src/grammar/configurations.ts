@@ -22,6 +22,8 @@ export const UNKNOWN = -1;
 const MOST_THREADS = 2 ** 12;
 /** Looks into the table and edges followed for one token: about a second. */
 const MOST_WORK = 2 ** 26;
+/** What a state with its stack costs where bytes lead to it, in such looks: they are made, found again, and sorted. */
+const REACH_WORK = 128;
 /** Entries of the tables, 4 bytes each, after which they are begun anew. */
 const LARGE = 2 ** 22;
 
@@ -199,6 +201,7 @@ export class Configurations {
       const key = state + stack * final.length;
       if (seen.has(key)) continue;
       seen.add(key);
+      this.spend(REACH_WORK);
       if (final[state] === 1) {
         if (stack === BOTTOM) accepts = true;
         else reach(this.#stacks.first(stack), this.#stacks.second(stack));

@@ -41,7 +41,7 @@ export class VocabularyGrammar {
     this.#tables = this.#newTables();
   }
 
-  /** Begins a text. */
+  /** Begins a text. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
   begin(): Constraint {
     return new Constraint(this.#vocabulary, () => this.#currentTables());
   }
@@ -69,6 +69,7 @@ export class Constraint {
     this.#vocabulary = vocabulary;
     this.#currentTables = currentTables;
     this.#tables = currentTables();
+    this.#tables.configurations.allowWork();
     this.#configuration = this.#tables.configurations.start();
   }
 
@@ -103,7 +104,7 @@ export class Constraint {
     return this.#tables.masks.allowed(this.#configuration, tokens - 1);
   }
 
-  /** Follows a token. False: it is not allowed, and the text is where it was. */
+  /** Follows a token. False: it is not allowed, and the text is where it was. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
   accept(token: number): boolean {
     const bytes = this.#vocabulary.bytesOf(token);
     const { configurations } = this.#tables;
