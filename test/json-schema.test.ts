@@ -108,6 +108,32 @@ describe("texts", () => {
     );
   });
 
+  it("are of up to 15 digits where bounds lie beyond, as those of safe integers do", () => {
+    const safe = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
+    for (const type of ["integer", "number"]) {
+      const grammar = grammarOf({ type, ...safe });
+      for (const text of ["-999999999999999", "0", "999999999999999"]) expect(matches(grammar, text)).toBe(true);
+      expect(matches(grammar, "1000000000000000")).toBe(false);
+      const positive = grammarOf({ type, exclusiveMinimum: 0, maximum: 1e308 });
+      expect(["0", "1", "-1"].map((text) => matches(positive, text))).toEqual([false, true, false]);
+      for (const schema of [{ minimum: 1e15 }, { maximum: -1e15 }]) {
+        expect(errorOf(() => grammarOf({ type, ...schema })).code).toBe("UNSUPPORTED_SCHEMA");
+      }
+    }
+    expect(errorOf(() => grammarOf({ type: "number", exclusiveMaximum: 1e15 })).code).toBe("UNSUPPORTED_SCHEMA");
+  });
+
+  it("are one of many thousand values", () => {
+    const words = Array.from({ length: 20_000 }, (_, i) => `word ${i}`);
+    const schemas = [{ enum: words }, { anyOf: words.slice(0, 5000).map((word) => ({ const: word })) }];
+    for (const schema of schemas) {
+      const grammar = grammarOf(schema);
+      for (const text of ['"word 0"', '"word 4999"']) expect(matches(grammar, text)).toBe(true);
+      for (const text of ['"word "', '"word 49990"']) expect(matches(grammar, text)).toBe(false);
+      expect(randomText(grammar, grammar.shortest + 5, new Random(1))).toMatch(/^"word \d+"$/);
+    }
+  });
+
   it("are numbers between bounds, and no others", () => {
     const number = fc
       .integer({ min: -20_000, max: 20_000 })
@@ -287,6 +313,8 @@ describe("refusals", () => {
       { type: "string", maxLength: 10_000_000 },
       { type: "string", pattern: "^(a{1,999}){1,999}$" },
       { type: "array", items: { type: "array", minItems: 9999, maxItems: 9999 }, maxItems: 1e9 },
+      { allOf: Array.from({ length: 5000 }, (_, i) => ({ properties: { [`p${i}`]: true } })) },
+      { oneOf: Array.from({ length: 5000 }, (_, i) => ({ const: i })) },
     ]) {
       const begin = performance.now();
       expect(errorOf(() => grammarOf(schema)).code).toMatch(/^(SCHEMA_|UNSUPPORTED_SCHEMA|GRAMMAR_)/);
@@ -344,6 +372,13 @@ describe("generation", () => {
       expect(tokens.length).toBeLessThanOrEqual(shortest + more);
       expect(finishReason).toBe("stop");
     }
+  });
+
+  it("refuses what is larger than any stack, and no schema at all", async () => {
+    const schema = { type: "string", pattern: `^${"a".repeat(200_000)}$` };
+    await expect(model.completeJson("Hi", schema)).rejects.toMatchObject({ code: "GRAMMAR_TOO_LARGE" });
+    const missing = undefined as unknown as JsonSchema;
+    await expect(model.completeJson("Hi", missing)).rejects.toMatchObject({ code: "INVALID_OPTION" });
   });
 
   it("works in chats, and says what is wrong with its options", async () => {

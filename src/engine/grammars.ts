@@ -1,6 +1,6 @@
 // Grammars on the main thread: from what a caller wrote to what the leader follows. Grammars that were used lately are kept compiled.
 
-import { CriaError } from "../errors.js";
+import { CriaError, GrammarError } from "../errors.js";
 import {
   type Automaton,
   compileGrammar,
@@ -84,11 +84,21 @@ export class Grammars {
   }
 
   #compiled(source: string, compile: () => Automaton) {
-    const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, automaton: compile() };
+    const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, automaton: withinStack(compile) };
     this.#kept.delete(source);
     this.#kept.set(source, compiled); // the last one used is the last one to go
     for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
     return compiled;
+  }
+}
+
+/** Parts within parts, and lists, that the stack has no room for are more than the automaton would have. */
+function withinStack(compile: () => Automaton): Automaton {
+  try {
+    return compile();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new GrammarError("GRAMMAR_TOO_LARGE", `the grammar is too large: ${cause.message}`, { cause });
   }
 }
 

@@ -98,6 +98,7 @@ export class Model {
     for (const name of ["grammar", "jsonSchema", "stop"]) {
       if (name in options) throw new CriaError("INVALID_OPTION", `completeJson has no option "${name}"`);
     }
+    if (jsonSchema === undefined) throw new CriaError("INVALID_OPTION", "completeJson needs a JSON schema");
     const ids = () => this.#promptIds(prompt, options.signal);
     const completion = await collect(this.#generate("completeJson", ids, undefined, { ...options, jsonSchema }));
     return { object: JSON.parse(completion.text), ...completion };

@@ -102,7 +102,7 @@ class Builder {
 
   /** Adds an expression after `from`, to which it adds no way back, and returns the state after it. */
   #add(expression: Expression, from: number): number {
-    if (++this.#parts > MOST_PARTS) throw tooLarge(`${MOST_PARTS} parts when its repetitions are written out`);
+    if (++this.#parts > MOST_PARTS) throw tooManyParts();
     switch (expression.kind) {
       case "literal":
         return this.#addLiteral(expression.text, from);
@@ -115,7 +115,11 @@ class Builder {
         return expression.items.reduce((at, item) => this.#add(item, at), from);
       case "alternatives": {
         const end = this.#state();
-        for (const item of expression.items) this.#edge(this.#add(item, from), EDGE_EMPTY, 0, end);
+        const texts = expression.items.map((item) => this.#textOf(item)).filter((text) => text !== undefined);
+        this.#addTexts(texts, from, end);
+        for (const item of expression.items) {
+          if (this.#textOf(item) === undefined) this.#edge(this.#add(item, from), EDGE_EMPTY, 0, end);
+        }
         return end;
       }
       case "repeat":
@@ -141,6 +145,34 @@ class Builder {
       at = next;
     }
     return at;
+  }
+
+  /** What an expression says if it is one text only. */
+  #textOf(expression: Expression): string | undefined {
+    const said = expression.kind === "rule" ? this.#grammar.rules.get(expression.name)! : expression;
+    return said.kind === "literal" ? said.text : undefined;
+  }
+
+  /** Texts from one state to another; what is the same at their beginnings is shared, so that long lists of words are one thread. */
+  #addTexts(texts: readonly string[], from: number, end: number): void {
+    const after = new Map<string, number>();
+    const ends = new Set<number>();
+    for (const text of texts) {
+      if (++this.#parts > MOST_PARTS) throw tooManyParts();
+      let at = from;
+      for (const byte of this.#encoder.encode(text)) {
+        const key = `${at} ${byte}`;
+        let next = after.get(key);
+        if (next === undefined) {
+          next = this.#state();
+          after.set(key, next);
+          this.#edge(at, EDGE_BYTES, (byte << 8) | byte, next);
+        }
+        at = next;
+      }
+      ends.add(at);
+    }
+    for (const state of ends) this.#edge(state, EDGE_EMPTY, 0, end);
   }
 
   /** Byte sequences from one state to another; what is the same at their ends is shared. */
@@ -321,6 +353,10 @@ class Builder {
       byteOfClass: Uint8Array.from(byteOfClass),
     };
   }
+}
+
+function tooManyParts(): GrammarError {
+  return tooLarge(`${MOST_PARTS} parts when its repetitions are written out`);
 }
 
 function tooLarge(what: string): GrammarError {

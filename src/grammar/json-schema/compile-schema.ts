@@ -29,6 +29,8 @@ import { commonRules, stringOfLength } from "./text.js";
 
 /** Levels of schemas in schemas, merged ones included. */
 const DEEPEST = 200;
+/** Schemas in one allOf or oneOf. */
+const MOST_PARTS = 512;
 
 /**
  * The grammar of a JSON schema.
@@ -46,7 +48,8 @@ class SchemaCompiler {
   readonly #rules = new Map<string, Expression>(commonRules);
   /** The rule of each schema that has one. */
   readonly #names = new Map<SchemaObject, string>();
-  readonly #usedNames = new Set(commonRules.keys());
+  /** How often each name was asked for. */
+  readonly #usedNames = new Map<string, number>(Array.from(commonRules.keys(), (name) => [name, 1]));
   readonly #resolved = new Map<SchemaObject, JsonSchema | "under way">();
   readonly #context = {
     resolved: (schema: JsonSchema) => this.#resolve(schema),
@@ -84,10 +87,9 @@ class SchemaCompiler {
   };
 
   #newName(pointer: string): string {
-    let name = pointer;
-    for (let i = 2; this.#usedNames.has(name); i++) name = `${pointer} (${i})`;
-    this.#usedNames.add(name);
-    return name;
+    const count = (this.#usedNames.get(pointer) ?? 0) + 1;
+    this.#usedNames.set(pointer, count);
+    return count === 1 ? pointer : this.#newName(`${pointer} (${count})`);
   }
 
   #write(schema: SchemaObject): Expression {
@@ -108,6 +110,7 @@ class SchemaCompiler {
 
   #writeOneOf(schema: SchemaObject, pointer: string): Expression {
     const parts = this.#alternativesOf(schema, "oneOf", pointer);
+    refuseMany(parts, "oneOf", pointer);
     for (const [i, part] of parts.entries()) {
       for (let j = 0; j < i; j++) {
         if (areExclusive(parts[j]!, part, this.#context.resolved)) continue;
@@ -234,12 +237,19 @@ class SchemaCompiler {
     const { $ref: reference, allOf, ...own } = withPrefixItems(assertionsOf(schema, pointer), pointer);
     let resolved: JsonSchema = this.#places.copy(schema, own);
     if (reference !== undefined) resolved = merge(resolved, this.#lookUp(reference, pointer), this.#context);
-    for (const part of asSchemas(allOf ?? [], `${pointer}/allOf`)) resolved = merge(resolved, part, this.#context);
+    const parts = asSchemas(allOf ?? [], `${pointer}/allOf`);
+    refuseMany(parts, "allOf", pointer);
+    for (const part of parts) resolved = merge(resolved, part, this.#context);
     // What was merged may have brought an allOf along.
     if (typeof resolved === "object" && "allOf" in resolved) resolved = this.#resolve(resolved);
     this.#resolved.set(schema, resolved);
     return resolved;
   }
+}
+
+/** Each is compared, or merged, with all others: the time goes with the square of their number. */
+function refuseMany(parts: readonly JsonSchema[], keyword: string, pointer: string): void {
+  if (parts.length > MOST_PARTS) throw unsupported(pointer, keyword, `only of up to ${MOST_PARTS} schemas is`);
 }
 
 /** Earlier drafts write an array of `items`, and `additionalItems` for the rest. */

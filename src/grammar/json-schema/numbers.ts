@@ -51,10 +51,13 @@ function boundOf(
 }
 
 function integers(low: Bound | undefined, high: Bound | undefined, pointer: string): Expression {
-  const from =
+  const least =
     low === undefined ? -LARGEST : Math.ceil(low.value) + (low.exclusive && Number.isInteger(low.value) ? 1 : 0);
-  const to =
+  const most =
     high === undefined ? LARGEST : Math.floor(high.value) - (high.exclusive && Number.isInteger(high.value) ? 1 : 0);
+  // Bounds such as those of safe integers are beyond every text.
+  const from = Math.max(least, -LARGEST);
+  const to = Math.min(most, LARGEST);
   for (const bound of [from, to]) checkSize(bound, pointer);
   return alternatives(
     // A bound of zero leaves no "-0" here: what is negative ends at -1.
@@ -101,7 +104,11 @@ function digits(from: number, to: number): Expression {
   return from > to ? nothing : set([[0x30 + from, 0x30 + to]]);
 }
 
-function numbers(low: Bound | undefined, high: Bound | undefined, pointer: string): Expression {
+function numbers(lowest: Bound | undefined, highest: Bound | undefined, pointer: string): Expression {
+  // No text is rounded to more than 10 ** 15.
+  const isBeyond = ({ value, exclusive }: Bound) => (exclusive ? value > LARGEST + 1 : value >= LARGEST + 1);
+  const low = lowest !== undefined && isBeyond({ ...lowest, value: -lowest.value }) ? undefined : lowest;
+  const high = highest !== undefined && isBeyond(highest) ? undefined : highest;
   const negated = (bound: Bound | undefined) => bound && { value: -bound.value, exclusive: bound.exclusive };
   const zero = { value: 0, exclusive: false };
   // What is below zero is what is above it, with a sign; -0 is zero.
