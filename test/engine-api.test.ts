@@ -93,6 +93,11 @@ describe("generate and complete", () => {
     expect(await codeOf(model.complete("x", { maxTokens: 1.5 }))).toBe("INVALID_OPTION");
     expect(await codeOf(model.complete("x", { heat: 1 } as object))).toBe("INVALID_OPTION");
     expect(await codeOf(model.complete("x", { stop: "" }))).toBe("INVALID_OPTION");
+    for (const bad of [{ stop: 5 }, { stop: null }, { signal: {} }, { signal: null }]) {
+      expect(await codeOf(model.complete("x", bad as object))).toBe("INVALID_OPTION");
+    }
+    expect(await codeOf(model.complete("x", null as unknown as object))).toBe("INVALID_OPTION");
+    expect(await codeOf(model.complete(null as unknown as string))).toBe("INVALID_TOKEN");
     const outside = async () => model.complete([model.info.vocabularySize]);
     await expect(outside()).rejects.toBeInstanceOf(CriaError);
   });
@@ -122,6 +127,11 @@ describe("generateChat and completeChat", () => {
   it("refuse unknown options, conversations that are none, and models without a template", async () => {
     expect(await codeOf(model.completeChat([question], { heat: 1 } as object))).toBe("INVALID_OPTION");
     expect(await codeOf(model.completeChat("hello" as unknown as []))).toBe("INVALID_OPTION");
+    using chat = model.chat();
+    expect(await codeOf(chat.ask(undefined as unknown as string))).toBe("INVALID_OPTION");
+    expect(() => model.chat({ messages: "hello" as unknown as [] })).toThrow(/messages/);
+    using sequence = model.createSequence();
+    expect(await codeOf(sequence.evaluate([1], { logit: "all" } as object))).toBe("INVALID_OPTION");
     const shape = { dim: 64, layers: 1, heads: 2, kvHeads: 1, ffn: 64, vocab: 512 };
     const plain = await loadModel(await fixtureModel({ ...shape, format: () => "Q8_0" }), { threads: 1 });
     expect(await codeOf(plain.completeChat([question]))).toBe("NO_CHAT_TEMPLATE");
@@ -208,6 +218,13 @@ describe("embed", () => {
     expect(await codeOf(model.embed([[]]))).toMatch(/EMPTY_INPUT|INVALID_TOKEN/);
     expect(await codeOf(model.embed(["x ".repeat(2000)]))).toBe("CONTEXT_FULL");
     expect(await codeOf(model.embed("a fox" as unknown as string[]))).toBe("INVALID_OPTION");
+    for (const bad of [{ normalize: "false" }, { signal: {} }, null]) {
+      expect(await codeOf(model.embed(["a fox"], bad as object))).toBe("INVALID_OPTION");
+    }
+    const given = ["a fox", "an owl"];
+    const vectors = model.embed(given);
+    given.length = 0;
+    expect(await vectors).toEqual(await model.embed(["a fox", "an owl"]));
     expect(await codeOf(model.embed(["a"], { pooling: "sum" as "mean" }))).toBe("INVALID_OPTION");
   });
 });

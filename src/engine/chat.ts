@@ -94,6 +94,9 @@ export class Chat {
     this.#model = model;
     this.#givenTools = options.tools;
     this.#tools = options.tools && toolSetOf(options.tools, model.template);
+    if (options.messages !== undefined && !Array.isArray(options.messages)) {
+      throw new CriaError("INVALID_OPTION", "messages is no array");
+    }
     const system: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
     this.#messages = [...system, ...(options.messages ?? [])];
     this.#contextShift = options.contextShift ?? false;
@@ -129,6 +132,10 @@ export class Chat {
     more: readonly ChatMessage[],
     { toolChoice, parallelToolCalls, ...options }: AnswerOptions,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
+    for (const { content } of more) {
+      if (typeof content === "string") continue;
+      throw new CriaError("INVALID_OPTION", `a message is a text, not ${typeof content}`);
+    }
     this.#checkIdle();
     this.#answering = true;
     try {

@@ -6,7 +6,7 @@ import type { LeaderClient } from "./client.js";
 import { type EmbedInput, InputReader, type Overlong } from "./embed-inputs.js";
 import { embedAll } from "./embed-windows.js";
 import type { EmbeddingInfo, ModelInfo } from "./model-info.js";
-import { checkChoice, checkInteger, checkNames } from "./options.js";
+import { checkChoice, checkInteger, checkNames, checkSignal } from "./options.js";
 import type { Pooling } from "./pooling.js";
 import { type Purpose, type PurposePrompts, promptFor } from "./purposes.js";
 import { Vectors } from "./vectors.js";
@@ -76,6 +76,7 @@ export async function embed(
   if (!Array.isArray(inputs)) throw new CriaError("INVALID_OPTION", "embed takes an array of texts or ids");
   const { info, text, client } = model;
   const { overlong = "error", onProgress, onUsage, signal } = options;
+  checkSignal(signal);
   const pooling = checkPooling(options.pooling, info.embedding);
   checkChoice("overlong", overlong, ["error", "truncate", "chunk-mean"]);
   if (overlong === "chunk-mean" && (pooling === "none" || pooling === "rank")) {
@@ -87,12 +88,13 @@ export async function embed(
   const shape = vectorShape(pooling, options, info.embedding.dimensions);
   const prompt = promptFor(options.purpose, options.prompts, info);
   const reader = new InputReader(text, info.contextSize, overlong, prompt);
-  reader.check(inputs, info.vocabularySize);
+  const list: readonly EmbedInput[] = [...inputs]; // what the caller does to the array from now on is no matter
+  reader.check(list, info.vocabularySize);
   signal?.throwIfAborted();
 
-  const vectors = new Vectors(inputs.length, shape);
-  const read = (i: number) => reader.read(inputs[i]!, i, signal);
-  const promptTokens = await embedAll(client, inputs.length, read, { pooling, vectors, onProgress, signal });
+  const vectors = new Vectors(list.length, shape);
+  const read = (i: number) => reader.read(list[i]!, i, signal);
+  const promptTokens = await embedAll(client, list.length, read, { pooling, vectors, onProgress, signal });
   onUsage?.({ promptTokens });
   return vectors.values;
 }
@@ -112,6 +114,9 @@ function checkPooling(wanted: Pooling | undefined, embedding: EmbeddingInfo): Po
 function vectorShape(pooling: Pooling, options: EmbedOptions<Pooling>, size: number) {
   if (pooling !== "rank") {
     const { normalize = true } = options;
+    if (typeof normalize !== "boolean") {
+      throw new CriaError("INVALID_OPTION", `normalize is ${String(normalize)}; it can be true or false`);
+    }
     const dimensions = checkInteger("dimensions", options.dimensions ?? size, 1, size);
     return { dimensions, normalize, perToken: pooling === "none" };
   }

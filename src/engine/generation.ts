@@ -94,13 +94,20 @@ export interface JsonCompletion<Value = unknown> extends Completion {
   readonly object: Value;
 }
 
-const optionNames = ["maxTokens", "contextShift", "stop", "signal", ...samplingOptionNames, ...grammarOptionNames];
+/** The names of `GenerateOptions`. */
+export const generateOptionNames = [
+  "maxTokens",
+  "contextShift",
+  "stop",
+  "signal",
+  ...samplingOptionNames,
+  ...grammarOptionNames,
+];
 
 const UNLIMITED = 2 ** 31 - 1;
 
 /** What to generate from, and with. */
 export interface GenerationRequest {
-  readonly call: string;
   readonly client: LeaderClient;
   readonly text: BackgroundTokenizer;
   readonly grammars: Grammars;
@@ -121,15 +128,14 @@ export async function* streamGeneration(
 ): AsyncGenerator<GeneratedPart, void, undefined> {
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
-  checkNames(request.call, options, optionNames);
-  const { maxTokens, contextShift, stop, signal, grammar, jsonSchema, ...sampling } = options;
+  const { maxTokens, contextShift, stop = [], signal, grammar, jsonSchema, ...sampling } = options;
   const { seed, dry } = resolveSampling(sampling, request.vocabularySize);
   const keep = contextShift && checkKeep(contextShift, contextSize);
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
   const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, UNLIMITED));
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
   const grammarRequest = await request.grammars.request({ grammar, jsonSchema }, request.tools);
-  const stops = new StopStrings(stop === undefined ? [] : typeof stop === "string" ? [stop] : stop);
+  const stops = new StopStrings(typeof stop === "string" ? [stop] : stop);
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
   const isFree = grammar === undefined && jsonSchema === undefined;

@@ -22,7 +22,7 @@ import { LeaderClient } from "./client.js";
 import type { LeaderAnswer, Program } from "./messages.js";
 import { Model } from "./model.js";
 import type { ModelInfo } from "./model-info.js";
-import { checkChoice, checkInteger, checkNames } from "./options.js";
+import { checkChoice, checkInteger, checkNames, checkSignal } from "./options.js";
 import { defaultPooling } from "./pooling.js";
 import { familyOf } from "./purposes.js";
 import { Sessions } from "./sessions.js";
@@ -109,6 +109,7 @@ export interface PlannedModel {
 export async function loadModel(source: LoadSource, options: LoadOptions = {}): Promise<Model> {
   checkNames("loadModel", options, optionNames);
   const { signal, onProgress } = options;
+  checkSignal(signal);
   signal?.throwIfAborted();
   checkIsolation();
   const { offline, onDownload } = options;

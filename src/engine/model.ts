@@ -14,11 +14,13 @@ import {
   collect,
   type GeneratedPart,
   type GenerateOptions,
+  generateOptionNames,
   type JsonCompletion,
   streamGeneration,
 } from "./generation.js";
 import { Grammars } from "./grammars.js";
 import type { ModelInfo } from "./model-info.js";
+import { checkNames, checkSignal } from "./options.js";
 import type { Pooling } from "./pooling.js";
 import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./reranking.js";
 import { checkIds, Sequence, type SequenceModel } from "./sequence.js";
@@ -274,6 +276,8 @@ export class Model {
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
     this.#checkGenerates(call);
+    checkNames(call, options, generateOptionNames);
+    checkSignal(options.signal);
     options.signal?.throwIfAborted();
     const { client, text, contextSize } = this.#parts;
     const ids = await abortable(prompt(), options.signal);
@@ -286,7 +290,7 @@ export class Model {
     }
     const vocabularySize = this.info.vocabularySize;
     yield* streamGeneration(
-      { call, client, text, grammars: this.#grammars, tools, vocabularySize, contextSize, ids, sequence },
+      { client, text, grammars: this.#grammars, tools, vocabularySize, contextSize, ids, sequence },
       options,
     );
   }

@@ -4,11 +4,20 @@ import { CriaError } from "../errors.js";
 
 /** Refuses options that nobody knows: a misspelt name must not be ignored in silence. */
 export function checkNames(call: string, options: object, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null) {
+    throw new CriaError("INVALID_OPTION", `${call} takes its options as an object, not ${String(options)}`);
+  }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       throw new CriaError("INVALID_OPTION", `${call} has no option "${name}"; it has ${known.join(", ")}`);
     }
   }
+}
+
+/** Refuses what cannot tell of an abort. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
+  throw new CriaError("INVALID_OPTION", "signal is no AbortSignal");
 }
 
 /** An integer within bounds. */

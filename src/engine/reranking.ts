@@ -9,7 +9,7 @@ import type { PromptPart } from "../tokenizer/index.js";
 import { embedAll } from "./embed-windows.js";
 import { type EmbedModel, type EmbedUsage, noRankHead } from "./embedding.js";
 import { joinIds } from "./ids.js";
-import { checkChoice, checkInteger, checkNames } from "./options.js";
+import { checkChoice, checkInteger, checkNames, checkSignal } from "./options.js";
 import { Vectors } from "./vectors.js";
 
 /** How to rerank. */
@@ -61,18 +61,20 @@ export async function rerank(
   if (!Array.isArray(documents) || documents.some((document) => typeof document !== "string")) {
     throw new CriaError("INVALID_OPTION", "rerank takes an array of texts");
   }
-  const topN = checkInteger("topN", options.topN ?? documents.length, 0, Number.MAX_SAFE_INTEGER);
+  checkSignal(signal);
+  const list: readonly string[] = [...documents]; // what the caller does to the array from now on is no matter
+  const topN = checkInteger("topN", options.topN ?? list.length, 0, Number.MAX_SAFE_INTEGER);
   signal?.throwIfAborted();
 
   const pair = await pairReader(text, pairFormat, query);
   const read = async (i: number) => {
-    const { ids, before } = fitted(await pair(documents[i]!), info.contextSize, overlong, i);
+    const { ids, before } = fitted(await pair(list[i]!), info.contextSize, overlong, i);
     const typed = pairFormat.hasTypes ? ids.map((id, k) => (k < before ? id : id + SECOND_TYPE)) : ids;
     return [typed];
   };
-  const vectors = new Vectors(documents.length, { dimensions: undefined, normalize: false, perToken: false });
+  const vectors = new Vectors(list.length, { dimensions: undefined, normalize: false, perToken: false });
   const target = { pooling: "rank", vectors, onProgress, signal } as const;
-  const promptTokens = await embedAll(client, documents.length, read, target);
+  const promptTokens = await embedAll(client, list.length, read, target);
   onUsage?.({ promptTokens });
   const scores = (vectors.values as Float32Array[]).map(([score], index) => ({ index, score: score! }));
   return scores.sort((a, b) => b.score - a.score || a.index - b.index).slice(0, topN);

@@ -2,6 +2,7 @@
 
 import { ContextError, CriaError } from "../errors.js";
 import type { LeaderClient } from "./client.js";
+import { checkNames, checkSignal } from "./options.js";
 import { type Sessions, writeSessionFile } from "./sessions.js";
 
 /** What sequences need of their model. */
@@ -48,7 +49,9 @@ export class Sequence {
     options: { readonly logits?: "last" | "all"; readonly signal?: AbortSignal } = {},
   ): Promise<Float32Array> {
     this.#check();
+    checkNames("evaluate", options, ["logits", "signal"]);
     const { logits = "last", signal } = options;
+    checkSignal(signal);
     if (logits !== "last" && logits !== "all") {
       throw new CriaError("INVALID_OPTION", `logits is "${String(logits)}"; it can be last, all`);
     }
@@ -131,6 +134,9 @@ export class Sequence {
 
 /** Token ids as the leader takes them. @throws CriaError */
 export function checkIds(ids: ArrayLike<number>, vocabularySize: number): Int32Array {
+  if (typeof ids !== "object" || ids === null) {
+    throw new CriaError("INVALID_TOKEN", `expected an array of token ids, not ${String(ids)}`);
+  }
   if (!(ids.length > 0)) throw new CriaError("INVALID_TOKEN", "no tokens; at least one is needed");
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];

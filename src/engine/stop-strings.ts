@@ -39,6 +39,8 @@ export class StopStrings {
   constructor(stops: readonly string[]) {
     this.#root = newState(0, "");
     this.#state = this.#root;
+    if (!Array.isArray(stops))
+      throw new CriaError("INVALID_OPTION", "stop is neither a string nor an array of strings");
     for (const [index, stop] of stops.entries()) {
       if (typeof stop !== "string" || stop === "" || /\p{Surrogate}/u.test(stop)) {
         const problem =

@@ -72,6 +72,7 @@ const NO_ARGUMENTS: JsonSchema = { type: "object", additionalProperties: false }
 /** @throws CriaError INVALID_OPTION; UnsupportedError UNSUPPORTED_TOOLS when the template has no notation for calls that is known */
 export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
   const names = new Set<string>();
+  if (!Array.isArray(tools)) throw new CriaError("INVALID_OPTION", "tools is no array");
   for (const tool of tools) {
     checkNames("a tool", tool, ["name", "description", "parameters"]);
     if (typeof tool.name !== "string" || tool.name === "" || names.has(tool.name)) {
