@@ -1,7 +1,7 @@
 // The command line as a user has it: the real binary, its output, its one-line errors, its exit codes.
 
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -294,5 +294,29 @@ describe("help", () => {
       expect(each[i]!.out).toMatch(new RegExp(`^usage: cria ${name} `));
     }
     expect(version!.out).toMatch(/^cria \d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("an output that cannot be written", () => {
+  /** Runs the command with these for stdout and stderr. */
+  async function criaInto(out: number | "pipe", err: number | "pipe"): Promise<{ code: number | null; err: string }> {
+    const child = spawn(process.execPath, [entry, "run", "Once", "-n", "3"], { stdio: ["ignore", out, err] });
+    let said = "";
+    child.stderr?.on("data", (bytes) => {
+      said += bytes;
+    });
+    child.stdout?.resume();
+    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    return { code, err: said };
+  }
+
+  // A device of Linux on which every write fails.
+  it.skipIf(!existsSync("/dev/full"))("is one line, and an exit code; timings may be lost", async () => {
+    const full = openSync("/dev/full", "w");
+    const [out, err] = await Promise.all([criaInto(full, "pipe"), criaInto("pipe", full)]);
+    closeSync(full);
+    expect(out.code).toBe(1);
+    expect(out.err).toMatch(/^cria: the output cannot be written: ENOSPC.*\n$/);
+    expect(err.code).toBe(0);
   });
 });

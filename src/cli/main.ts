@@ -8,9 +8,12 @@ import { nearest } from "./nearest.js";
 
 // Whoever read our output (`| head`) has seen enough.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`cria: the output cannot be written: ${error.message}\n`);
+  process.exit(1);
 });
+// Timings and progress that nobody can read are no reason to end.
+process.stderr.on("error", () => undefined);
 
 process.exitCode = await main(process.argv.slice(2));
 
