@@ -218,6 +218,28 @@ describe("texts", () => {
     }
   });
 
+  it("have the names that propertyNames leaves, as zod writes records", () => {
+    const any = grammarOf({
+      type: "object",
+      propertyNames: { type: "string" },
+      additionalProperties: { type: "null" },
+    });
+    for (const text of ["{}", '{"x":null,"y":null}']) expect(matches(any, text)).toBe(true);
+    const some = grammarOf({
+      type: "object",
+      propertyNames: { type: "string", enum: ["a", "b"] },
+      properties: { b: { const: 2 }, c: true },
+      additionalProperties: { type: "null" },
+      required: ["a"],
+    });
+    for (const text of ['{"a":null}', '{"a":null,"b":2}']) expect(matches(some, text)).toBe(true);
+    for (const text of ["{}", '{"a":null,"b":null}', '{"a":null,"c":1}']) expect(matches(some, text)).toBe(false);
+    expect(errorOf(() => grammarOf({ type: "object", propertyNames: false, required: ["a"] })).code).toBe(
+      "GRAMMAR_EMPTY",
+    );
+    expect(matches(grammarOf({ type: "object", propertyNames: false }), "{}")).toBe(true);
+  });
+
   it("are what the schema can say at all", () => {
     const value = grammarOf(true);
     for (const text of ["{}", "[1, {}]", '"x"', "-1.5e+3", "null"]) expect(matches(value, text)).toBe(true);

@@ -61,6 +61,24 @@ describe("answers", () => {
     expect(matches("llama3", text)).toBe(isOne);
   });
 
+  it("call with an object, whatever parameters leave unsaid; parameters of another type are refused", () => {
+    for (const parameters of [{}, true, { type: ["object", "null"] }, { properties: { city: { type: "string" } } }]) {
+      const set = toolSetOf([{ name: "a", parameters }], toolTemplates.hermes);
+      const grammar = new VocabularyGrammar(
+        compileGrammar(toolGrammar(set.signatures, "hermes", { least: 1, most: 1 })),
+        byteVocabulary(),
+      );
+      const accepts = (given: string) => {
+        const constraint = grammar.begin();
+        const text = `<tool_call>{"name": "a", "arguments": ${given}}</tool_call>`;
+        return new TextEncoder().encode(text).every((byte) => constraint.accept(byte)) && constraint.accepts;
+      };
+      expect(["{}", '"a"', "null"].map(accepts)).toEqual([true, false, false]);
+    }
+    const textual = [{ name: "a", parameters: { type: "string" } }];
+    expect(() => toolSetOf(textual, toolTemplates.hermes)).toThrow(/"a" are of type string/);
+  });
+
   const one = `<tool_call>${call}</tool_call>`;
   const time = '{"name":"time","arguments":{}}';
   it.each<[ToolChoiceOptions, string, boolean]>([

@@ -81,12 +81,21 @@ export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
     names.add(tool.name);
   }
   if (names.size === 0) throw new CriaError("INVALID_OPTION", "tools is empty: leave it out");
-  const signatures = tools.map(({ name, parameters = NO_ARGUMENTS }) => ({ name, parameters }));
+  const signatures = tools.map(({ name, parameters }) => ({ name, parameters: argumentsSchema(name, parameters) }));
   const described = tools.map(({ name, description = "", parameters = NO_ARGUMENTS }) => ({
     type: "function",
     function: { name, description, parameters },
   }));
   return { notation: notationOf(template), signatures, count: { least: 0, most: "any" }, described };
+}
+
+/** Arguments are an object, also where the parameters leave that unsaid: `{}` says nothing of them. */
+function argumentsSchema(name: string, parameters: JsonSchema = NO_ARGUMENTS): JsonSchema {
+  if (typeof parameters !== "object" || parameters === null)
+    return parameters === true ? { type: "object" } : parameters;
+  const { type = "object" } = parameters;
+  if ([type].flat().includes("object")) return { ...parameters, type: "object" };
+  throw new CriaError("INVALID_OPTION", `the parameters of the tool "${name}" are of type ${type}, not of type object`);
 }
 
 /**

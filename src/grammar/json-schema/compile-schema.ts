@@ -234,7 +234,11 @@ class SchemaCompiler {
     if (known !== undefined) return known;
     this.#resolved.set(schema, "under way");
     const pointer = this.#places.of(schema);
-    const { $ref: reference, allOf, ...own } = withPrefixItems(assertionsOf(schema, pointer), pointer);
+    const {
+      $ref: reference,
+      allOf,
+      ...own
+    } = withoutPropertyNames(withPrefixItems(assertionsOf(schema, pointer), pointer), pointer);
     let resolved: JsonSchema = this.#places.copy(schema, own);
     if (reference !== undefined) resolved = merge(resolved, this.#lookUp(reference, pointer), this.#context);
     const parts = asSchemas(allOf ?? [], `${pointer}/allOf`);
@@ -261,6 +265,25 @@ function withPrefixItems(schema: SchemaObject, pointer: string): SchemaObject {
   }
   if ("prefixItems" in schema) throw invalid(pointer, "items is an array beside prefixItems");
   return { ...others, prefixItems: items, ...(additionalItems !== undefined && { items: additionalItems }) };
+}
+
+/** Names that may be any need no keyword; names of a list are properties, beside which there are no others. */
+function withoutPropertyNames(schema: SchemaObject, pointer: string): SchemaObject {
+  const { propertyNames, ...others } = schema;
+  if (propertyNames === undefined) return schema;
+  const names = asSchema(propertyNames, `${pointer}/propertyNames`);
+  const said = typeof names === "boolean" ? { enum: names ? undefined : [] } : assertionsOf(names, pointer);
+  const { type = "string", enum: list, ...more } = said as SchemaObject;
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined || type !== "string" || !(list === undefined || Array.isArray(list))) {
+    throw unsupported(pointer, "propertyNames", 'only type "string" and enum are');
+  }
+  if (list === undefined) return others;
+  const { properties = {}, additionalProperties = true } = others;
+  const given = new Map<string, unknown>(Object.entries(properties as object));
+  const allowed = list.filter((name): name is string => typeof name === "string");
+  const entries = allowed.map((name) => [name, given.get(name) ?? additionalProperties] as const);
+  return { ...others, properties: Object.fromEntries(entries), additionalProperties: false };
 }
 
 /** Where no type is named: those that the keywords speak of, or all. */
