@@ -185,6 +185,31 @@ describe("texts", () => {
     }
   });
 
+  it("match a pattern and a length, or a pattern and a format", () => {
+    const texts = fc
+      .array(fc.constantFrom("a", "b", "é", "🦙", "\n", '"'), { maxLength: 6 })
+      .map((list) => list.join(""));
+    const lengths = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 3, max: 5 }));
+    for (const pattern of ["^[a-é]*$", "a.b", "^(a|ab|b🦙)+$", "a$|^\\n"]) {
+      fc.assert(
+        fc.property(texts, lengths, (text, [minLength, maxLength]) => {
+          const schema = { type: "string", pattern, minLength, maxLength };
+          const expected = ajv.validate(schema, text);
+          expect([schema, text, matches(grammarOf(schema), JSON.stringify(text))]).toEqual([schema, text, expected]);
+        }),
+        { seed: 5, numRuns: 60 },
+      );
+    }
+    const both = { type: "string", pattern: "^[0-4-]+$", format: "uuid" };
+    const text = randomText(grammarOf(both), 50, new Random(1));
+    expect([text, ajv.validate(both, JSON.parse(text))]).toEqual([text, true]);
+    // A word of zod's for a pattern, which says all.
+    const starts = grammarOf({ type: "string", pattern: "^ab.*", format: "starts_with", maxLength: 3 });
+    expect(['"abc"', '"abcd"', '"b"'].map((one) => matches(starts, one))).toEqual([true, false, false]);
+    const impossible = { type: "string", pattern: "^abc$", maxLength: 2 };
+    expect(errorOf(() => grammarOf(impossible)).code).toBe("GRAMMAR_EMPTY");
+  });
+
   it("leave room: white space, escapes, missing and additional properties", () => {
     const schema = {
       type: "object",
@@ -277,7 +302,7 @@ describe("refusals", () => {
     ["pattern", { type: "string", pattern: "^(?=a)b" }, "(?="],
     ["pattern", { type: "string", pattern: "(a)\\1" }, "\\1"],
     ["pattern", { type: "string", pattern: "a$b" }, "$ anywhere"],
-    ["pattern", { type: "string", pattern: "a", maxLength: 3 }, "#"],
+    ["format", { type: "string", pattern: "a", format: "regex" }, "#"],
     ["oneOf", { oneOf: [{ type: "integer" }, { type: "number" }] }, "0 and 1"],
     ["$ref", { $ref: "https://example.com/schema" }, "example.com"],
     ["maxLength", { enum: ["a", "b"], maxLength: 3 }, "#"],
@@ -337,6 +362,7 @@ describe("refusals", () => {
       { type: "array", items: { type: "array", minItems: 9999, maxItems: 9999 }, maxItems: 1e9 },
       { allOf: Array.from({ length: 5000 }, (_, i) => ({ properties: { [`p${i}`]: true } })) },
       { oneOf: Array.from({ length: 5000 }, (_, i) => ({ const: i })) },
+      { type: "string", pattern: "^(a|b)*a(a|b){40}$", minLength: 3 },
     ]) {
       const begin = performance.now();
       expect(errorOf(() => grammarOf(schema)).code).toMatch(/^(SCHEMA_|UNSUPPORTED_SCHEMA|GRAMMAR_)/);

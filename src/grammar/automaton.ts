@@ -4,6 +4,7 @@
 //   root ::= "[" item "]"      0 -[-> 1 -call item, then-> 2 -]-> 3 final
 
 import { GrammarError } from "../errors.js";
+import { intersection, type Network } from "./intersection.js";
 import type { Expression, Grammar } from "./syntax.js";
 import { type ByteSequence, utf8Sequences } from "./utf8-ranges.js";
 
@@ -41,6 +42,8 @@ export interface Automaton {
 /** States of the largest automaton, and how many parts of expressions are unrolled at most on the way there. */
 const MOST_STATES = 2 ** 17;
 const MOST_PARTS = 2 ** 20;
+/** States of what two expressions have in common. */
+const MOST_JOINT_STATES = 2 ** 14;
 /** A rule without loops of up to so many parts is written out where it is called: tokens then seldom cross its border. */
 const INLINE_PARTS = 48;
 const INLINE_DEPTH = 16;
@@ -61,11 +64,26 @@ class Builder {
   readonly #edges: { readonly kind: number; readonly data: number; target: number }[][] = [];
   readonly #final: boolean[] = [];
   readonly #twins: { readonly state: number; readonly twin: number; readonly left: number }[] = [];
+  readonly #inlinesAll: boolean;
   #parts = 0;
   #inlineDepth = 0;
 
-  constructor(grammar: Grammar) {
+  /** @param inlinesAll writes all rules out where they are called; only for expressions whose rules are no part of themselves */
+  constructor(grammar: Grammar, inlinesAll = false) {
     this.#grammar = grammar;
+    this.#inlinesAll = inlinesAll;
+  }
+
+  /** An expression alone. */
+  network(expression: Expression): Network {
+    const start = this.#state();
+    const end = this.#add(expression, start);
+    const edges = this.#edges.map((list) =>
+      list.map(({ kind, data, target }) => {
+        return { bytes: kind === EDGE_BYTES ? ([data >> 8, data & 0xff] as const) : undefined, target };
+      }),
+    );
+    return { edges, start, end };
   }
 
   build(): { automaton: Automaton; ruleNames: readonly string[] } {
@@ -125,13 +143,15 @@ class Builder {
       case "repeat":
         return this.#addRepeat(expression, from);
       case "rule": {
-        if (this.#inlineCost(expression.name) <= INLINE_PARTS) {
+        if (this.#inlinesAll || this.#inlineCost(expression.name) <= INLINE_PARTS) {
           return this.#add(this.#grammar.rules.get(expression.name)!, from);
         }
         const end = this.#state();
         this.#edge(from, EDGE_CALL, this.#numberOf(expression.name), end);
         return end;
       }
+      case "both":
+        return this.#addBoth(expression, from);
       case "members":
         return this.#addMembers(expression, from);
     }
@@ -239,9 +259,26 @@ class Builder {
           this.#inlineCost(expression.name) <= INLINE_PARTS &&
           this.#readsBytes(this.#grammar.rules.get(expression.name)!)
         );
+      case "both":
       case "members":
         return false;
     }
+  }
+
+  #addBoth({ left, right }: Extract<Expression, { kind: "both" }>, from: number): number {
+    const [one, other] = [left, right].map((part) => new Builder(this.#grammar, true).network(part));
+    const joints = intersection(one!, other!, MOST_JOINT_STATES);
+    if (joints === undefined) throw tooLarge(`${MOST_JOINT_STATES} states for what two patterns have in common`);
+    const states = joints.map(() => this.#state());
+    const end = this.#state();
+    this.#edge(from, EDGE_EMPTY, 0, states[0]!);
+    for (const [i, { edges, accepts }] of joints.entries()) {
+      for (const { low, high, target } of edges) {
+        this.#edge(states[i]!, EDGE_BYTES, (low << 8) | high, states[target]!);
+      }
+      if (accepts) this.#edge(states[i]!, EDGE_EMPTY, 0, end);
+    }
+    return end;
   }
 
   /** Two states between members: nothing has come yet, and something has, so that a separator goes first. */
@@ -303,6 +340,7 @@ class Builder {
         return expression.most * this.#partsOf(expression.item);
       case "rule":
         return this.#inlineCost(expression.name);
+      case "both":
       case "members":
         return Number.POSITIVE_INFINITY;
     }

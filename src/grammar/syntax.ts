@@ -15,6 +15,8 @@ export type Expression =
   /** `most` may be Infinity. */
   | { readonly kind: "repeat"; readonly item: Expression; readonly least: number; readonly most: number }
   | { readonly kind: "rule"; readonly name: string }
+  /** What both match; neither may call a rule that is part of itself. */
+  | { readonly kind: "both"; readonly left: Expression; readonly right: Expression }
   /** Members in order with a separator between those that are there: the members of a JSON object. The last one may come again and again. */
   | {
       readonly kind: "members";

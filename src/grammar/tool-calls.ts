@@ -74,6 +74,8 @@ function addArguments(rules: Map<string, Expression>, tool: string, parameters: 
         return { ...expression, items: expression.items.map(renamed) };
       case "repeat":
         return { ...expression, item: renamed(expression.item) };
+      case "both":
+        return { ...expression, left: renamed(expression.left), right: renamed(expression.right) };
       case "members":
         return {
           ...expression,

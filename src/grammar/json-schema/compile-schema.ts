@@ -5,7 +5,7 @@
 import { alternatives, type Expression, type Grammar, literal, nothing, rule } from "../syntax.js";
 import { arrayText, named, objectText } from "./collections.js";
 import { areExclusive } from "./exclusive.js";
-import { formats } from "./formats.js";
+import { formats, isFormat, unknownFormats } from "./formats.js";
 import { merge } from "./merge.js";
 import { boundedNumber } from "./numbers.js";
 import { patternText } from "./pattern.js";
@@ -163,33 +163,35 @@ class SchemaCompiler {
     ] as const) {
       if (value !== undefined && typeof value !== "string") throw invalid(pointer, `${keyword} is not a string`);
     }
-    if (pattern !== undefined && format !== undefined) throw unsupported(pointer, "pattern", "not beside format");
-    if (typeof format === "string") {
-      const known = Object.hasOwn(formats, format) ? formats[format] : undefined;
-      if (known === undefined) {
-        throw unsupported(
-          pointer,
-          "format",
-          `${JSON.stringify(format)}; supported are ${Object.keys(formats).join(", ")}`,
-        );
-      }
-      if (least > known.least || most < known.most) {
-        throw unsupported(
-          pointer,
-          "format",
-          `a ${format} has ${known.least} to ${known.most} characters, not ${least} to ${most}`,
-        );
-      }
-      return quoted(patternText(`^${known.pattern}$`, pointer));
-    }
-    if (typeof pattern === "string") {
-      if (least > 0 || most < Number.POSITIVE_INFINITY) {
-        throw unsupported(pointer, "pattern", "not beside minLength or maxLength: write the length into the pattern");
-      }
-      return quoted(patternText(pattern, pointer));
-    }
     if (least > most) return nothing;
-    return least === 0 && most === Number.POSITIVE_INFINITY ? rule("string") : stringOfLength(least, most);
+    const counts = least > 0 || most < Number.POSITIVE_INFINITY;
+    const texts: Expression[] = [];
+    if (typeof pattern === "string") texts.push(quoted(patternText(pattern, pointer)));
+    if (typeof format === "string" && (pattern === undefined || unknownFormats.has(format) || isFormat(format))) {
+      texts.push(this.#formatText(format, least, most, pointer)); // of a length between the two
+    } else if (counts) {
+      texts.push(stringOfLength(least, most));
+    }
+    return texts.length === 0 ? rule("string") : texts.reduce((left, right) => ({ kind: "both", left, right }));
+  }
+
+  #formatText(format: string, least: number, most: number, pointer: string): Expression {
+    const known = isFormat(format) ? formats[format] : undefined;
+    if (known === undefined) {
+      throw unsupported(
+        pointer,
+        "format",
+        `${JSON.stringify(format)}; supported are ${Object.keys(formats).join(", ")}`,
+      );
+    }
+    if (least > known.least || most < known.most) {
+      throw unsupported(
+        pointer,
+        "format",
+        `a ${format} has ${known.least} to ${known.most} characters, not ${least} to ${most}`,
+      );
+    }
+    return quoted(patternText(`^${known.pattern}$`, pointer));
   }
 
   /** What a schema that only says `$ref` refers to, in the end. */

@@ -34,3 +34,13 @@ export const formats: Readonly<Record<string, Format>> = {
   ipv6: { pattern: "(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}", least: 15, most: 39 },
   uri: { pattern: `https?://${host}(?:/[A-Za-z0-9._~-]{1,32}){0,8}/?`, least: 8, most: 400 },
 };
+
+/** Formats that validators know, and cria does not. What other words say is a note, and a pattern beside it is what counts. */
+export const unknownFormats: ReadonlySet<string> = new Set([
+  ...["idn-email", "idn-hostname", "uri-reference", "iri", "iri-reference", "uri-template", "url"],
+  ...["json-pointer", "relative-json-pointer", "regex", "iso-time", "iso-date-time", "byte"],
+]);
+
+export function isFormat(name: string): boolean {
+  return Object.hasOwn(formats, name);
+}
