@@ -1,4 +1,4 @@
-// What one call for many texts is worth: 1,000 short texts in one `embed` call, and one by one, in turns.
+// What one call for many texts is worth: 1,000 short texts in one `embed` call, and one by one, in turns; and the memory of the process.
 //
 //   npx tsc -p bench/tsconfig.json
 //   node build/bench/embedding.js MODEL [--words n] [--rounds n] [-t threads]
@@ -39,8 +39,10 @@ const onUsage = (usage: { readonly promptTokens: number }) => {
 await model.embed(texts, { onUsage }); // warms up
 const together: number[] = [];
 const alone: number[] = [];
+const resident: number[] = [];
 for (let round = 0; round < Number(values.rounds); round++) {
   together.push(await milliseconds(() => model.embed(texts)));
+  resident.push(process.memoryUsage.rss() / 1e6);
   alone.push(
     await milliseconds(async () => {
       for (const text of texts) await model.embed([text]);
@@ -52,4 +54,5 @@ console.log(`in one call  ${median(together).toFixed(0)} ms`);
 console.log(
   `one by one   ${median(alone).toFixed(0)} ms, ${(median(alone) / median(together)).toFixed(2)} times as long`,
 );
+console.log(`resident after each round  ${resident.map((megabytes) => megabytes.toFixed(0)).join(" ")} MB`);
 await model.dispose();
