@@ -52,6 +52,15 @@ export function shareOf(which: number, unit = 1, along: readonly number[] = []):
   };
 }
 
+/** What the kernels have in common that do f32 row by row: a prefill chunk of Llama-3.2-1B's width, shared out by rows. */
+export const rowsOfChunk = {
+  dimensions: ["rows", "columns"],
+  formats: () => ["f32"],
+  shapes: () => [[128, 2048]],
+  share: shareOf(0),
+  peak: () => undefined,
+} as const satisfies Partial<KernelRow>;
+
 /** Numbers of [-1, 1), the same for the same seed. */
 export function noise(count: number, seed: number): Float32Array {
   const random = Random.seeded(seed);

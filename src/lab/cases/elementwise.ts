@@ -4,21 +4,13 @@
 // runs, and stays normal. A factor leads to infinity or, by way of subnormal numbers, which are slow, to 0: so it is timed with 1, and its
 // error is that of a run with Gemma's factor for embeddings, the root of the width.
 
-import { type KernelRow, noise, shareOf } from "./case.js";
+import { type KernelRow, noise, rowsOfChunk } from "./case.js";
 import { relativeError } from "./exact.js";
 
 const FACTOR = Math.sqrt(2048);
 
-const chunk = {
-  dimensions: ["rows", "columns"],
-  formats: () => ["f32"],
-  shapes: () => [[128, 2048]],
-  share: shareOf(0),
-  peak: () => undefined,
-} as const satisfies Partial<KernelRow>;
-
 export const addBias: KernelRow = {
-  ...chunk,
+  ...rowsOfChunk,
   check: (lab, _, [rows, columns = 0]) => void lab.addBias({ rows, columns }),
   prepare: (lab, _, [rows = 1, columns = 0]) => {
     const y = noise(rows * columns, 1);
@@ -34,7 +26,7 @@ export const addBias: KernelRow = {
 };
 
 export const scale: KernelRow = {
-  ...chunk,
+  ...rowsOfChunk,
   check: (lab, _, [rows, columns = 0]) => void lab.scale({ rows, columns }),
   prepare: (lab, _, [rows = 1, columns = 0]) => {
     const x = noise(rows * columns, 1);

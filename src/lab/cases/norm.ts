@@ -1,20 +1,12 @@
 // The norms as they are measured: a prefill chunk of Llama-3.2-1B's width.
 
-import { type KernelRow, noise, shareOf } from "./case.js";
+import { type KernelRow, noise, rowsOfChunk } from "./case.js";
 import { relativeError } from "./exact.js";
 
 const EPSILON = 1e-5;
 
-const chunk = {
-  dimensions: ["rows", "columns"],
-  formats: () => ["f32"],
-  shapes: () => [[128, 2048]],
-  share: shareOf(0),
-  peak: () => undefined,
-} as const satisfies Partial<KernelRow>;
-
 export const rmsNorm: KernelRow = {
-  ...chunk,
+  ...rowsOfChunk,
   check: (lab, _, [rows, columns = 0]) => void lab.rmsNorm({ rows, columns }),
   prepare: (lab, _, [rows = 1, columns = 0]) => {
     const x = noise(rows * columns, 1);
@@ -33,7 +25,7 @@ export const rmsNorm: KernelRow = {
 };
 
 export const layerNorm: KernelRow = {
-  ...chunk,
+  ...rowsOfChunk,
   check: (lab, _, [rows, columns = 0]) => void lab.layerNorm({ rows, columns }),
   prepare: (lab, _, [rows = 1, columns = 0]) => {
     // Its mean is far from 0, as that of hidden states can be: a kernel that forgot to subtract it would show.
