@@ -63,3 +63,14 @@ export class DownloadError extends CriaError {
 
 /** A grammar that does not parse, matches no text, or exceeds a limit. */
 export class GrammarError extends CriaError {}
+
+/**
+ * A name from a file, fit for one line of an error message, because whoever wrote the file chose it: `text` with control, format
+ * and unpaired surrogate characters escaped as \u{hex}, cut to `longest` characters.
+ */
+export function printable(text: string, longest = 96): string {
+  const cut = text.length > longest ? `${text.slice(0, longest)}...` : text;
+  return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) => {
+    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  });
+}

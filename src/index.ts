@@ -1,9 +1,18 @@
 // cria: the public API.
 
-export { demoModel } from "./demo-model.js";
-export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions } from "./engine/chat.js";
-export type { Overlong } from "./engine/embed-inputs.js";
-export type { EmbedOptions, EmbedUsage } from "./engine/embedding.js";
+export { demoModel } from "./api/load/demo-model.js";
+export {
+  type KvCacheType,
+  type LoadOptions,
+  type LoadSource,
+  loadModel,
+} from "./api/load/load-model.js";
+export type { Pinning } from "./api/load/worker-plan.js";
+export type { Model, Prompt } from "./api/model.js";
+export type { EmbeddingInfo, ModelInfo } from "./api/model-info.js";
+export type { Sequence } from "./api/sequences/sequence.js";
+export type { SessionSource } from "./api/sequences/sessions.js";
+export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions } from "./api/text/chat.js";
 export type {
   Completion,
   FinishReason,
@@ -14,31 +23,12 @@ export type {
   JsonCompletion,
   Timings,
   Usage,
-} from "./engine/generation.js";
-export {
-  type KvCacheType,
-  type LoadOptions,
-  type LoadSource,
-  loadModel,
-} from "./engine/load-model.js";
-export type { TokenLogprob } from "./engine/logprobs.js";
-export type { Model, Prompt } from "./engine/model.js";
-export type { EmbeddingInfo, ModelInfo } from "./engine/model-info.js";
-export type { Pooling } from "./engine/pooling.js";
-export type { Purpose, PurposePrompts } from "./engine/purposes.js";
-export type { RankedDocument, RerankOptions } from "./engine/reranking.js";
-export type {
-  DryOptions,
-  DynamicTemperatureOptions,
-  MirostatOptions,
-  SamplerName,
-  SamplingOptions,
-  XtcOptions,
-} from "./engine/sampling-options.js";
-export type { Sequence } from "./engine/sequence.js";
-export type { SessionSource } from "./engine/sessions.js";
-export type { Tool, ToolCall, ToolCallDelta, ToolChoice, ToolChoiceOptions, ToolResult } from "./engine/tools.js";
-export type { Pinning } from "./engine/worker-plan.js";
+} from "./api/text/generation.js";
+export type { Tool, ToolCall, ToolCallDelta, ToolChoice, ToolChoiceOptions, ToolResult } from "./api/text/tools.js";
+export type { EmbedOptions, EmbedUsage } from "./api/vectors/embedding.js";
+export type { Overlong } from "./api/vectors/inputs.js";
+export type { Purpose, PurposePrompts } from "./api/vectors/purposes.js";
+export type { RankedDocument, RerankOptions } from "./api/vectors/reranking.js";
 export {
   ContextError,
   CriaError,
@@ -59,5 +49,15 @@ export type { Core, CoreKind } from "./machine/cpu/cores.js";
 export type { PinRequest } from "./machine/cpu/pin-plan.js";
 export { type CpuGroup, type CpuTopology, cpuTopology, type NumaNode } from "./machine/cpu/topology.js";
 export type { KernelBuild } from "./machine/kernels.js";
-export type { MemoryPlan } from "./model/memory-plan.js";
+export type { MemoryPlan } from "./model/plan/memory-plan.js";
+export type { Pooling } from "./protocol/pooling.js";
+export type { TokenLogprob } from "./sampling/logprobs.js";
+export type {
+  DryOptions,
+  DynamicTemperatureOptions,
+  MirostatOptions,
+  SamplerName,
+  SamplingOptions,
+  XtcOptions,
+} from "./sampling/sampling-options.js";
 export type { ChatMessage, PromptPart, Tokenizer } from "./tokenizer/index.js";

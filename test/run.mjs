@@ -31,7 +31,7 @@ function currentNode() {
 // The second Node leaves out what is the same on every Node (vitest.config.ts tells what and why). Models it runs on the fastest build of
 // the kernels: on this Node they have run on all that it has, and node-versions.test.ts holds the builds to the same bits on both.
 const onTheSecond = {
-  args: ["--project", "engine", "--project", "single-threaded", "--passWithNoTests"],
+  args: ["--project", "kernels", "--project", "text", "--project", "teams", "--passWithNoTests"],
   env: { CRIA_TEST_BUILDS: "fastest" },
 };
 

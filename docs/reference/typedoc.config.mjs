@@ -31,7 +31,7 @@ export default {
   intentionallyNotExported: [
     "src/gguf/values.ts:scalarTypes",
     "src/gguf/tensor-types.ts:rows",
-    "src/engine/sampling-options.ts:samplerNames",
+    "src/sampling/sampling-options.ts:samplerNames",
     "src/lab/kernels/formats.ts:activationKinds",
     "src/quantize/file-types.ts:rows",
   ],

@@ -4,7 +4,7 @@
 import { cpus } from "node:os";
 import type { BenchResult } from "../lab/bench.js";
 import { mean, median, standardDeviation } from "../lab/statistics.js";
-import { STEP_ROWS } from "../model/memory-plan.js";
+import { STEP_ROWS } from "../model/plan/memory-plan.js";
 import { version } from "./version.js";
 
 /** How results are written: something before the first, each by itself as it comes, something after the last. */

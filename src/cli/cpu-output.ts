@@ -1,6 +1,6 @@
 // What `cria cpu` prints for people: a name and what is known, line by line. Processors go by the kernel's numbers.
 
-import type { WorkerPlan } from "../engine/worker-plan.js";
+import type { WorkerPlan } from "../api/load/worker-plan.js";
 import { printable } from "../gguf/index.js";
 import type { CpuCache } from "../machine/cpu/caches.js";
 import { formatCpuList } from "../machine/cpu/cpu-list.js";

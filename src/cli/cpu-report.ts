@@ -1,6 +1,6 @@
 // What `cria cpu` tells, as `--json` prints it.
 
-import type { WorkerPlan } from "../engine/worker-plan.js";
+import type { WorkerPlan } from "../api/load/worker-plan.js";
 import type { CpuFrequency } from "../machine/cpu/frequency.js";
 import type { HugePages } from "../machine/cpu/huge-pages.js";
 import type { CpuNoise } from "../machine/cpu/noise.js";

@@ -1,6 +1,6 @@
 // cria cpu: the machine as cria sees it, and what it makes of it: how many threads, which kernels, where pins would go.
 
-import { planWorkers, type WorkerOptions, type WorkerPlan } from "../engine/worker-plan.js";
+import { planWorkers, type WorkerOptions, type WorkerPlan } from "../api/load/worker-plan.js";
 import { cpuFrequency } from "../machine/cpu/frequency.js";
 import { hugePages } from "../machine/cpu/huge-pages.js";
 import { cpuNoise } from "../machine/cpu/noise.js";

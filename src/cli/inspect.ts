@@ -1,7 +1,7 @@
 // cria inspect: what is in a GGUF file, and what memory it would take to run it. Works on any GGUF file, also on those that cria does
 // not run; then it says why.
 
-import { planModel } from "../engine/load-model.js";
+import { planModel } from "../api/load/load-model.js";
 import { CriaError } from "../errors.js";
 import { type Gguf, type GgufArray, type GgufValue, openGguf, printable, StringTable } from "../gguf/index.js";
 import type { LoadOptions } from "../index.js";

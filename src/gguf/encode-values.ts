@@ -1,7 +1,6 @@
 // Metadata values to bytes: the inverse of read-values.ts. A value that its type cannot hold is refused, never rounded to fit.
 
-import { GgufError } from "../errors.js";
-import { printable } from "../printable.js";
+import { GgufError, printable } from "../errors.js";
 import { StringTable } from "./string-table.js";
 import {
   ARRAY,

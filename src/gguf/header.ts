@@ -9,7 +9,7 @@
 // As in ggml, each tensor begins where the one before it, padded, ends: there are no gaps and no overlaps.
 // Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
-import { printable } from "../printable.js";
+import { printable } from "../errors.js";
 import { likelyMistake } from "./magic.js";
 import { type GgufEntry, GgufMetadata } from "./metadata.js";
 import { MOST_INNER_ARRAYS, readEntry } from "./read-values.js";

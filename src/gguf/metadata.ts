@@ -1,7 +1,6 @@
 // The key-value pairs of a GGUF file: a read-only map that also knows each value's type in the file.
 
-import { GgufError } from "../errors.js";
-import { printable } from "../printable.js";
+import { GgufError, printable } from "../errors.js";
 import { StringTable } from "./string-table.js";
 import type { GgufNumericArray, GgufType, GgufValue } from "./values.js";
 

@@ -1,7 +1,6 @@
 // Opens a GGUF model: one source, or the parts of a split one, as one set of metadata and tensors.
 
-import { GgufError } from "../errors.js";
-import { printable } from "../printable.js";
+import { GgufError, printable } from "../errors.js";
 import { type Header, readHeader } from "./header.js";
 import type { GgufMetadata } from "./metadata.js";
 import { type GgufSource, openSource, type Source } from "./source.js";

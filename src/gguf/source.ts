@@ -2,9 +2,8 @@
 // loads its modules when one is opened.
 
 import type { FileHandle } from "node:fs/promises";
-import { GgufError } from "../errors.js";
-import { giveWay } from "../next-turn.js";
-import { printable } from "../printable.js";
+import { GgufError, printable } from "../errors.js";
+import { giveWay } from "../event-loop.js";
 
 /** Bytes that can be read at any place. */
 export interface Source {

@@ -3,8 +3,7 @@
 //   part 1   all metadata, split.no = 0, split.count = N, split.tensors.count = tensors of all parts
 //   part i   split.no = i - 1, and the same two counts
 
-import { GgufError } from "../errors.js";
-import { printable } from "../printable.js";
+import { GgufError, printable } from "../errors.js";
 import type { Header } from "./header.js";
 import type { Source } from "./source.js";
 

@@ -6,8 +6,7 @@
 //   writer.addTensor("token_embd.weight", "F32", [64, 512]);
 //   await writer.writeFile("model.gguf", (tensor) => bytesOf(tensor.name));
 
-import { GgufError } from "../errors.js";
-import { printable } from "../printable.js";
+import { GgufError, printable } from "../errors.js";
 import { ByteBuilder, encodeEntry, type GgufInput, utf8 } from "./encode-values.js";
 import {
   DEFAULT_ALIGNMENT,

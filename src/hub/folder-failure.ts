@@ -1,7 +1,6 @@
 // The cache's folder as what fails: full, read-only, somebody else's.
 
-import { DownloadError } from "../errors.js";
-import { printable } from "../printable.js";
+import { DownloadError, printable } from "../errors.js";
 
 /** The error of a failed call of the file system on a path in the cache. */
 export function folderFailure(path: string, cause: unknown): DownloadError {

@@ -2,8 +2,7 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { DownloadError } from "../errors.js";
-import { printable } from "../printable.js";
+import { DownloadError, printable } from "../errors.js";
 import { chooseFile, modelFiles, partsOf } from "./choose-file.js";
 import { downloadFile } from "./download-file.js";
 import { folderFailure } from "./folder-failure.js";

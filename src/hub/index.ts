@@ -1,7 +1,7 @@
 // Models from the network: brings them into a cache and tells their paths. This file is only the door, so that hosts without files can
 // have it in their programs; the work is done by modules that need Node.
 
-import { abortable } from "../abortable.js";
+import { abortable } from "../abort.js";
 import { CriaError, UnsupportedError } from "../errors.js";
 import type { DownloadOptions } from "./options.js";
 

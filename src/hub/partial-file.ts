@@ -9,8 +9,7 @@
 
 import { access, type FileHandle, mkdir, open, readFile, rename, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { DownloadError } from "../errors.js";
-import { printable } from "../printable.js";
+import { DownloadError, printable } from "../errors.js";
 import { folderFailure } from "./folder-failure.js";
 
 /** The least and the most bytes of a part. Small files have 16 parts; the larger a part, the fewer requests. */

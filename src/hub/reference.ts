@@ -7,8 +7,7 @@
 //   https://huggingface.co/user/repo/resolve/revision/file.gguf   the same file (also with /blob/, which is the page about it)
 //   https://anywhere/else.gguf        a file on some server
 
-import { DownloadError } from "../errors.js";
-import { printable } from "../printable.js";
+import { DownloadError, printable } from "../errors.js";
 
 /** A model in a repository of the hub: by a file's path, by a quantisation, or neither. */
 export interface HubReference {

@@ -1,7 +1,6 @@
 // Statuses that are refusals, as errors that say what to do.
 
-import { DownloadError } from "../errors.js";
-import { printable } from "../printable.js";
+import { DownloadError, printable } from "../errors.js";
 import type { HubReference } from "./reference.js";
 import { type Answer, shown } from "./request.js";
 

@@ -1,8 +1,7 @@
 // One GET, as a downloader needs it: redirects followed by hand, so that a token stays with the host it is meant for and https stays
 // https; an answer that does not come, or stops coming, ends; what may pass by itself is told from what will not.
 
-import { DownloadError } from "../errors.js";
-import { printable } from "../printable.js";
+import { DownloadError, printable } from "../errors.js";
 
 export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;

@@ -1,10 +1,10 @@
 // A model that is measured: loaded as its tests need it, with a lab team beside it that has as many workers.
 
-import { planModel } from "../engine/load-model.js";
-import { Random } from "../engine/random.js";
+import { planModel } from "../api/load/load-model.js";
 import { openGguf } from "../gguf/index.js";
 import { type LoadOptions, loadModel, type Model, type Sequence } from "../index.js";
 import { compileKernels } from "../machine/kernels.js";
+import { Random } from "../sampling/random.js";
 import type { BenchTest } from "./bench-tests.js";
 import { LabTeam } from "./lab-team.js";
 import { ModelWork } from "./model-work.js";

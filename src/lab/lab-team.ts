@@ -1,6 +1,6 @@
 // The main thread's side of the lab: a team of workers, as many as a model has, that times kernels and the limits of the machine.
 
-import { planWorkers } from "../engine/worker-plan.js";
+import { planWorkers } from "../api/load/worker-plan.js";
 import { CriaError, WorkerError } from "../errors.js";
 import { compileKernels, type KernelBuild } from "../machine/kernels.js";
 import { Team } from "../machine/team.js";

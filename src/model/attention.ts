@@ -5,7 +5,7 @@ import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
 import type { Hyperparameters } from "./hyperparameters.js";
-import { type KvPool, type Layout, type PlacedWeight, ropeBytes, tallestItem } from "./memory-plan.js";
+import { type KvPool, type Layout, type PlacedWeight, ropeBytes, tallestItem } from "./plan/memory-plan.js";
 import type { Step } from "./step.js";
 
 /** Norms of the heads of q and of k, the same for all heads. */

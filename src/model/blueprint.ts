@@ -1,7 +1,7 @@
 // What every worker knows of a model; posted by the thread that loads it.
 
 import type { Hyperparameters } from "./hyperparameters.js";
-import type { KvPool, Layout } from "./memory-plan.js";
+import type { KvPool, Layout } from "./plan/memory-plan.js";
 
 export interface Blueprint {
   readonly hyperparameters: Hyperparameters;

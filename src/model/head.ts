@@ -2,7 +2,7 @@
 // the classifier of rerankers (cls). Any architecture may have them; which ones, the file's tensors say.
 
 import type { Gguf } from "../gguf/index.js";
-import { matrix, optional, vector, type WeightSpec } from "./weight-specs.js";
+import { matrix, optional, vector, type WeightSpec } from "./plan/weight-specs.js";
 
 /** The layers in the order in which they are applied. */
 const embeddingLayers = ["dense_2", "dense_3"];

@@ -4,7 +4,7 @@ import { GROUP_ROWS } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
-import type { PlacedWeight } from "./memory-plan.js";
+import type { PlacedWeight } from "./plan/memory-plan.js";
 import type { Step } from "./step.js";
 
 /** Activations encoded in up to five ways: the way `kind` (1 .. 5) lies at base + slots[kind]. */

@@ -2,12 +2,12 @@
 // memory as a whole. While this thread reads and writes, workers encode the next pieces.
 
 import { rename, rm, stat } from "node:fs/promises";
-import { checkChoice, checkInteger, checkNames } from "../engine/options.js";
 import { CriaError, GgufError, UnsupportedError } from "../errors.js";
 import { type Gguf, GgufWriter, openGguf, printable, type TensorTypeName } from "../gguf/index.js";
 import { MOST_THREADS, usableCpus } from "../machine/cpu/threads.js";
 import { cpuTopology } from "../machine/cpu/topology.js";
 import { compileKernels } from "../machine/kernels.js";
+import { checkChoice, checkInteger, checkNames } from "../options.js";
 import { EncoderPool } from "./encoder-pool.js";
 import { type FileType, type FileTypeName, fileTypes, quantizedType } from "./file-types.js";
 import { encodedPieces, floatTypes, weightsOf } from "./pieces.js";

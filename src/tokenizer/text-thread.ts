@@ -2,7 +2,7 @@
 // second: a worker that takes longer is ended, and the next job starts another. It never keeps the process alive while it has nothing to
 // do.
 
-import { abortable } from "../abortable.js";
+import { abortable } from "../abort.js";
 import { CriaError, TemplateError } from "../errors.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import { fromFailure } from "./text-failures.js";

@@ -1,7 +1,6 @@
 // The text worker's entry: what must not stall the calling thread is done here.
 
-import { TemplateError } from "../errors.js";
-import { printable } from "../printable.js";
+import { printable, TemplateError } from "../errors.js";
 import { workerStart } from "../worker-handle.js";
 import { renderTemplate, type TemplateInput } from "./jinja/render.js";
 import { tokenBreakers } from "./sequence-breakers.js";

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { Random } from "../../bench/synthetic/random.js";
 import { KV_F16, KV_F32, KV_Q8_0, PAGE, QUERY_ROWS } from "../../dist/abi.js";
-import { Arena, builds } from "./arena.js";
-import { attend, stored } from "./attention-twin.js";
+import { Arena, builds } from "../support/kernels/arena.js";
+import { attend, stored } from "../support/kernels/attention-twin.js";
 
 const kinds = { F32: KV_F32, F16: KV_F16, Q8_0: KV_Q8_0 } as const;
 type Kind = keyof typeof kinds;

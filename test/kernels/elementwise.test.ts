@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { EXP_TABLE_BYTES } from "../../dist/abi.js";
-import { Arena, builds } from "./arena.js";
+import { Arena, builds } from "../support/kernels/arena.js";
 
 const f = Math.fround;
 

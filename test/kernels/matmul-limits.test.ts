@@ -6,8 +6,8 @@ import { randomBlocks } from "../../bench/synthetic/blocks.js";
 import { Random } from "../../bench/synthetic/random.js";
 import { ACTIVATION_F32 } from "../../dist/abi.js";
 import type { TensorTypeName } from "../../dist/gguf/index.js";
-import { blockOf, dequantize, formatNames } from "../dequantize.js";
-import { Arena, builds } from "./arena.js";
+import { blockOf, dequantize, formatNames } from "../support/dequantize.js";
+import { Arena, builds } from "../support/kernels/arena.js";
 import {
   kindOf,
   type Matrix,
@@ -18,8 +18,8 @@ import {
   randomTokens,
   rowOf,
   widths,
-} from "./matmul-case.js";
-import { encode } from "./matmul-twin.js";
+} from "../support/kernels/matmul-case.js";
+import { encode } from "../support/kernels/matmul-twin.js";
 
 describe.each(builds)("matmul at its limits (%s)", (build) => {
   const arena = new Arena(build, 2 ** 24);

@@ -10,9 +10,9 @@ import {
   ACTIVATION_Q16_32,
   TILE_TOKENS,
 } from "../../dist/abi.js";
-import { formatNames } from "../dequantize.js";
-import { Arena, builds } from "./arena.js";
-import { multiply, pack, plain, randomMatrix, randomTokens, widths } from "./matmul-case.js";
+import { formatNames } from "../support/dequantize.js";
+import { Arena, builds } from "../support/kernels/arena.js";
+import { multiply, pack, plain, randomMatrix, randomTokens, widths } from "../support/kernels/matmul-case.js";
 
 const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 33, 128];
 

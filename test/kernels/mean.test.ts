@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { Random } from "../../bench/synthetic/random.js";
-import { Arena, builds } from "./arena.js";
+import { Arena, builds } from "../support/kernels/arena.js";
 
 /** Sums in f64 in the order of the rows, one division, one rounding to f32. */
 function meanTwin(x: readonly Float32Array[]): Float32Array {

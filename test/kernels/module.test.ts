@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { kernelBuilds } from "../../dist/machine/kernels.js";
-import { instantiate, kernelBytes } from "../kernel-module.js";
+import { instantiate, kernelBytes } from "../support/kernel-module.js";
 
 const DATA_SECTION = 11;
 

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { Random } from "../../bench/synthetic/random.js";
-import { Arena, builds } from "./arena.js";
+import { Arena, builds } from "../support/kernels/arena.js";
 
 const f = Math.fround;
 

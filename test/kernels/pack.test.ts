@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { GROUP_ROWS } from "../../dist/abi.js";
 import { tensorTypeByName } from "../../dist/gguf/index.js";
-import { blockOf, dequantize, formatNames } from "../dequantize.js";
-import { Arena, builds } from "./arena.js";
+import { blockOf, dequantize, formatNames } from "../support/dequantize.js";
+import { Arena, builds } from "../support/kernels/arena.js";
 
 describe.each(builds)("packing (%s)", (build) => {
   const arena = new Arena(build, 2 ** 20);

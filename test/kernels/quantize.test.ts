@@ -6,10 +6,10 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { Random } from "../../bench/synthetic/random.js";
 import { tensorTypeByName } from "../../dist/gguf/index.js";
-import { dequantize } from "../dequantize.js";
-import { hasReferenceData, referenceData } from "../reference-data.js";
-import { Arena, builds } from "./arena.js";
-import { nearestHalf, plainEncoders } from "./plain-encoders.js";
+import { dequantize } from "../support/dequantize.js";
+import { Arena, builds } from "../support/kernels/arena.js";
+import { nearestHalf, plainEncoders } from "../support/kernels/plain-encoders.js";
+import { hasReferenceData, referenceData } from "../support/reference-data.js";
 
 const blockFormats = Object.keys(plainEncoders);
 const encodable = ["F32", "F16", "BF16", ...blockFormats];

@@ -1,6 +1,6 @@
 // Attention as it is measured: one row, and the last chunk of a prompt, over 1024 positions, with Llama-3.2-1B's heads.
 
-import { checkChoice } from "../../engine/options.js";
+import { checkChoice } from "../../options.js";
 import { kvCaches } from "../kernels/kv-cache.js";
 import { type KernelRow, noise, sampled, shareOf } from "./case.js";
 import { exactAttention, relativeError } from "./exact.js";

@@ -1,7 +1,7 @@
 // What a measured kernel is to the rest of the lab: the shapes that are worth measuring, random input, and its distance from the exact
 // result.
 
-import { Random } from "../../engine/random.js";
+import { Random } from "../../sampling/random.js";
 import type { KernelLab } from "../kernels/index.js";
 import type { Residence } from "../residence.js";
 

@@ -1,6 +1,6 @@
 // The encoding of activations as it is measured: a prefill chunk of Llama-3.2-1B's width.
 
-import { checkChoice } from "../../engine/options.js";
+import { checkChoice } from "../../options.js";
 import { type KernelRow, noise, shareOf } from "./case.js";
 
 const activations = ["q8_32", "centred_q8_32", "q8_256", "q16_32", "f32"] as const;

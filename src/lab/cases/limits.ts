@@ -1,6 +1,6 @@
 // The limits that kernels are held to, in the form of kernels: reading memory, and multiplying (assembly/kernels/probe.ts).
 
-import { checkChoice } from "../../engine/options.js";
+import { checkChoice } from "../../options.js";
 import { type KernelRow, type PeakName, shareOf } from "./case.js";
 
 const READ_UNIT = 128;

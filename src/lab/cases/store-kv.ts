@@ -2,7 +2,7 @@
 // loses: nothing as f32, the rounding to 11 bits as f16, that to a 127th of the largest of 32 as q8_0.
 
 import { PAGE } from "#abi";
-import { checkChoice } from "../../engine/options.js";
+import { checkChoice } from "../../options.js";
 import type { KernelLab, StoreKvKernel } from "../kernels/index.js";
 import { kvCaches } from "../kernels/kv-cache.js";
 import { type KernelRow, noise, sampled, shareOf } from "./case.js";

@@ -1,9 +1,9 @@
 // softmax(q . k / sqrt(headDim)) . v over a paged KV cache: assembly/kernels/attention.ts.
 
 import { PAGE, QUERY_ROWS } from "#abi";
-import { checkInteger } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
 import type { Kernels } from "../../machine/kernels.js";
+import { checkInteger } from "../../options.js";
 import { checkKvCache, type KvCacheName, kvKinds } from "./kv-cache.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";

@@ -1,6 +1,6 @@
 // Weights to f32, bit for bit what their format means: assembly/formats has a page for each.
 
-import { checkInteger } from "../../engine/options.js";
+import { checkInteger } from "../../options.js";
 import { rowBytes, type WeightFormat } from "./formats.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, openWorkspace, takeRows, type Workspace } from "./workspace.js";

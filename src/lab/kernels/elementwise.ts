@@ -1,7 +1,7 @@
 // A bias and a factor for rows of activations (assembly/kernels/elementwise.ts).
 
-import { checkInteger, checkNumber } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
+import { checkInteger, checkNumber } from "../../options.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
 

@@ -1,9 +1,9 @@
 // Activations to what a weight format's inner product multiplies: assembly/kernels/activations.ts.
 
 import { TILE_TOKENS } from "#abi";
-import { checkChoice, checkInteger } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
 import type { Kernels } from "../../machine/kernels.js";
+import { checkChoice, checkInteger } from "../../options.js";
 import { type ActivationName, activationKinds } from "./formats.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, type Workspace } from "./workspace.js";

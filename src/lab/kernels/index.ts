@@ -9,7 +9,6 @@
 //
 // Every prepared kernel has a memory of its own, which goes when the kernel is garbage.
 
-import { checkChoice, checkNames } from "../../engine/options.js";
 import {
   compileKernels,
   instantiateKernels,
@@ -17,6 +16,7 @@ import {
   type Kernels,
   kernelBuilds,
 } from "../../machine/kernels.js";
+import { checkChoice, checkNames } from "../../options.js";
 import { AttentionKernel, type AttentionShape } from "./attention.js";
 import { DequantizeKernel, type DequantizeShape } from "./dequantize.js";
 import { AddBiasKernel, type ElementwiseShape, ScaleKernel } from "./elementwise.js";

@@ -1,8 +1,8 @@
 // What the KV cache comes in: assembly/kernels/kv_page.ts draws its pages.
 
 import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
-import { checkChoice } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
+import { checkChoice } from "../../options.js";
 
 /** An element type of the KV cache. */
 export type KvCacheName = keyof typeof kvKinds;

@@ -1,8 +1,8 @@
 // y[token, row] = sum over columns of w[row, column] * x[token, column], for weights of any format: assembly/kernels/matmul.ts.
 
 import { GROUP_ROWS, TILE_TOKENS } from "#abi";
-import { checkInteger } from "../../engine/options.js";
 import type { Kernels } from "../../machine/kernels.js";
+import { checkInteger } from "../../options.js";
 import { activationKinds, rowBytes, type WeightFormat } from "./formats.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";

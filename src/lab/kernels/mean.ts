@@ -1,6 +1,6 @@
 // The mean of rows, of which embeddings are made (assembly/kernels/mean.ts).
 
-import { checkInteger } from "../../engine/options.js";
+import { checkInteger } from "../../options.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
 

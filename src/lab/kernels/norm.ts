@@ -1,6 +1,6 @@
 // The norms of rows of activations (assembly/kernels/norm.ts).
 
-import { checkInteger, checkNumber } from "../../engine/options.js";
+import { checkInteger, checkNumber } from "../../options.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
 

@@ -1,7 +1,7 @@
 // Weights from GGUF's layout to the one that matmul streams, and back: assembly/kernels/weights.ts draws both.
 
 import { GROUP_ROWS } from "#abi";
-import { checkInteger } from "../../engine/options.js";
+import { checkInteger } from "../../options.js";
 import { rowBytes, type WeightFormat } from "./formats.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, openWorkspace, type Workspace } from "./workspace.js";

@@ -1,8 +1,8 @@
 // f32 to weights: assembly/kernels/quantize.ts. A whole file is encoded by `cria/quantize`.
 
-import { checkInteger, checkNumber } from "../../engine/options.js";
 import { UnsupportedError } from "../../errors.js";
 import type { Kernels } from "../../machine/kernels.js";
+import { checkInteger, checkNumber } from "../../options.js";
 import { rowBytes, type WeightFormat } from "./formats.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, type Workspace } from "./workspace.js";

@@ -1,7 +1,7 @@
 // Random weights of any format, to measure with: random bytes, of which only those blocks are kept whose weights are of the size that
 // trained ones have. What a format's bytes mean is asked of its own kernel, so a new format needs nothing here.
 
-import { Random } from "../../engine/random.js";
+import { Random } from "../../sampling/random.js";
 import { DequantizeKernel } from "./dequantize.js";
 import { rowBytes, type WeightFormat } from "./formats.js";
 

@@ -1,7 +1,7 @@
 // The cosines and sines that the rotary embedding multiplies by (assembly/kernels/rope.ts): made once for a row, read by all its heads.
 
-import { checkInteger, checkNumber } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
+import { checkInteger, checkNumber } from "../../options.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, openWorkspace, takeRows, type Workspace } from "./workspace.js";
 

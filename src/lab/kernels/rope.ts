@@ -1,9 +1,9 @@
 // Rotary position embedding of rows of heads (assembly/kernels/rope.ts).
 
-import { checkChoice, checkInteger, checkNumber } from "../../engine/options.js";
 import { CriaError } from "../../errors.js";
 import { LARGEST } from "../../model/hyperparameters.js";
-import { ropeFrequencies } from "../../model/rope.js";
+import { ropeFrequencies } from "../../model/plan/rope.js";
+import { checkChoice, checkInteger, checkNumber } from "../../options.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
 

@@ -1,8 +1,8 @@
 // Keys and values into the pages of a KV cache: assembly/kernels/kv_page.ts.
 
 import { PAGE } from "#abi";
-import { checkInteger } from "../../engine/options.js";
 import type { Kernels } from "../../machine/kernels.js";
+import { checkInteger } from "../../options.js";
 import { checkKvCache, type KvCacheName, kvKinds } from "./kv-cache.js";
 import type { PreparedKernel } from "./prepared.js";
 import { checkLength, floats, openWorkspace, type Workspace } from "./workspace.js";

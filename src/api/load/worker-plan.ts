@@ -1,0 +1,77 @@
+// How many workers a model gets, and on which processors: what the caller asks for, or what the machine gives.
+
+import { CriaError } from "../../errors.js";
+import type { PinResult } from "../../machine/cpu/pin.js";
+import { type PinRequest, pinnedCpus, pinsOf } from "../../machine/cpu/pin-plan.js";
+import { chooseThreads, MOST_THREADS, type ThreadChoice } from "../../machine/cpu/threads.js";
+import { type CpuTopology, cpuTopology } from "../../machine/cpu/topology.js";
+import { checkInteger } from "../../options.js";
+
+export interface WorkerPlan extends ThreadChoice {
+  /** The team: as many as its widest steps have. What takes part in the narrower ones is their first part. */
+  readonly workers: number;
+  /** Processors that the workers have. */
+  readonly cpus: number;
+  /** The caller's wish, and the processors for each worker; `pins` is undefined where this platform cannot pin. */
+  readonly pin:
+    | { readonly request: true | string; readonly pins: readonly (readonly number[])[] | undefined }
+    | undefined;
+}
+
+/** Where the workers are, as the kernel says. */
+export interface Pinning {
+  /** The option `pin`. */
+  readonly request: true | string;
+  /** For each worker the processors that it may run on; empty where this platform cannot pin. */
+  readonly workers: readonly (readonly number[] | undefined)[];
+  /** Why it is not what was asked for; undefined: it is. */
+  readonly problem: string | undefined;
+}
+
+export interface WorkerOptions {
+  readonly threads?: number;
+  readonly threadsBatch?: number;
+  readonly pin?: PinRequest;
+}
+
+/** Resolves the options, on this machine unless another is given. @throws CriaError INVALID_OPTION */
+export async function planWorkers(options: WorkerOptions, on?: CpuTopology): Promise<WorkerPlan> {
+  const { threads, threadsBatch } = options;
+  if (threads !== undefined) checkInteger("threads", threads, 1, MOST_THREADS);
+  if (threadsBatch !== undefined) checkInteger("threadsBatch", threadsBatch, 1, MOST_THREADS);
+  const request = checkPin(options.pin);
+  const machine = on ?? (await cpuTopology());
+  const pinned = request === undefined || machine.source !== "sysfs" ? undefined : pinnedCpus(machine, request);
+  // Pinned workers have those processors and no others.
+  const topology: CpuTopology = pinned === undefined ? machine : { ...machine, allowed: pinned };
+  const environment = typeof process === "undefined" ? undefined : process.env?.["CRIA_THREADS"];
+  const choice = chooseThreads(topology, { threads, threadsBatch, environment });
+  const workers = Math.max(choice.decodeWorkers, choice.threadsBatch);
+  const pins = pinned === undefined ? undefined : pinsOf(pinned, workers);
+  return {
+    ...choice,
+    workers,
+    cpus: topology.allowed.length,
+    pin: request === undefined ? undefined : { request, pins },
+  };
+}
+
+function checkPin(pin: unknown): true | string | undefined {
+  if (pin === undefined || pin === false) return undefined;
+  if (pin === true || typeof pin === "string") return pin;
+  throw new CriaError("INVALID_OPTION", `pin is ${String(pin)}; it can be true, false or a string`);
+}
+
+/** What came of the pins. What did not work is a warning of the process: the model runs all the same, only elsewhere. */
+export function reportPinning(plan: WorkerPlan, results: readonly PinResult[]): Pinning | undefined {
+  if (plan.pin === undefined) return undefined;
+  const { request, pins } = plan.pin;
+  const problem =
+    pins === undefined
+      ? "only Linux tells and pins processors"
+      : results.find((result) => result.problem !== undefined)?.problem;
+  if (problem !== undefined && typeof process !== "undefined") {
+    process.emitWarning?.(`pin ${JSON.stringify(request)} did not work: ${problem}`, { code: "CRIA_PIN" });
+  }
+  return { request, workers: results.map(({ cpus }) => cpus), problem };
+}

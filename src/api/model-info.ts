@@ -1,0 +1,56 @@
+// What a model tells of itself.
+
+import type { KernelBuild } from "../machine/kernels.js";
+import type { MemoryPlan } from "../model/plan/memory-plan.js";
+import type { Pooling } from "../protocol/pooling.js";
+import type { Pinning } from "./load/worker-plan.js";
+
+/** What a model makes of texts: `model.info.embedding`. */
+export interface EmbeddingInfo {
+  /** Elements of a vector. */
+  readonly dimensions: number;
+  /** Whether the model has what `rerank` needs. */
+  readonly reranks: boolean;
+  /** How `embed` pools unless told otherwise; rank: it is a reranker, and `embed` has to be told. */
+  readonly pooling: Exclude<Pooling, "none">;
+  /** The family whose words `purpose` puts before a text; undefined: none that is known, `prompts` says them. */
+  readonly family: string | undefined;
+}
+
+/** What a model is: `model.info`. */
+export interface ModelInfo {
+  /** `general.architecture` */
+  readonly architecture: string;
+  /** `general.name`, if the file has one. */
+  readonly name: string | undefined;
+  /** Weights, all tensors together. */
+  readonly parameters: number;
+  /** The format of most weights, such as "Q4_K". */
+  readonly format: string;
+  /** Positions of one sequence. */
+  readonly contextSize: number;
+  /** Positions that the model was trained for. */
+  readonly trainedContextSize: number;
+  readonly vocabularySize: number;
+  /** Elements of a hidden state. */
+  readonly dim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Whether it generates text. If not, it is an encoder, whose tokens see what comes after them: it embeds. */
+  readonly generates: boolean;
+  readonly embedding: EmbeddingInfo;
+  /** Workers that compute steps of one row (decode), and of several (prefill, batches). */
+  readonly threads: number;
+  readonly threadsBatch: number;
+  /** Why so many, in one line: "2 threads: 2 physical cores; quota none; affinity 2". */
+  readonly threadsReason: string;
+  /** Where the workers are pinned; undefined: nowhere. */
+  readonly pinning: Pinning | undefined;
+  /** Which build of the kernels runs. */
+  readonly kernels: KernelBuild;
+  /** Bytes of shared memory by purpose. */
+  readonly memory: MemoryPlan;
+  /** Bytes of it that lay in huge pages when the weights had been read (docs/machine.md); undefined where the system does not tell. */
+  readonly hugePageBytes: number | undefined;
+}

@@ -1,0 +1,311 @@
+// A loaded model: the public object. It checks what it is given, makes ids of text, and hands the work to the leader.
+
+import { abortable } from "../abort.js";
+import { ContextError, CriaError, UnsupportedError } from "../errors.js";
+import type { JsonSchema } from "../grammar/index.js";
+import type { Team } from "../machine/team.js";
+import { checkNames, checkSignal } from "../options.js";
+import type { LeaderClient } from "../protocol/client.js";
+import type { Pooling } from "../protocol/pooling.js";
+import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
+import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
+import type { ModelInfo } from "./model-info.js";
+import { checkIds, Sequence, type SequenceModel } from "./sequences/sequence.js";
+import type { SessionSource, Sessions } from "./sequences/sessions.js";
+import { Chat, type ChatCompletionOptions, type ChatOptions, chatPrompt } from "./text/chat.js";
+import {
+  type Completion,
+  collect,
+  type GeneratedPart,
+  type GenerateOptions,
+  generateOptionNames,
+  type JsonCompletion,
+  streamGeneration,
+} from "./text/generation.js";
+import { Grammars } from "./text/grammars.js";
+import { chosenTools, type ToolSet, toolSetOf } from "./text/tools.js";
+import { type EmbedOptions, embed } from "./vectors/embedding.js";
+import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./vectors/reranking.js";
+
+/** A text, or token ids that are taken as they are. */
+export type Prompt = string | ArrayLike<number>;
+
+/** What `loadModel` has put together. */
+export interface ModelParts {
+  readonly client: LeaderClient;
+  readonly team: Team;
+  readonly sessions: Sessions;
+  readonly text: BackgroundTokenizer;
+  /** `tokenizer.chat_template` */
+  readonly chatTemplate: string | undefined;
+  /** The folder of this package's workers, where a bundler has moved them. */
+  readonly assets: URL | undefined;
+  readonly pairFormat: PairFormat;
+  readonly contextSize: number;
+  readonly loadMilliseconds: number;
+  readonly info: ModelInfo;
+}
+
+/** A loaded model. From `loadModel`. */
+export class Model {
+  /** What the model is, and what it takes. */
+  readonly info: ModelInfo;
+  /** Text to ids and back. */
+  readonly tokenizer: Tokenizer;
+  /** From the call of `loadModel` to its end, ms. */
+  readonly loadMilliseconds: number;
+
+  readonly #parts: ModelParts;
+  readonly #grammars: Grammars;
+  #nextSequence = 1;
+  #disposed: Promise<void> | undefined;
+
+  /** Use `loadModel`. */
+  constructor(parts: ModelParts) {
+    this.#parts = parts;
+    this.info = parts.info;
+    this.tokenizer = parts.text.tokenizer;
+    this.#grammars = new Grammars(parts.text.tokenizer);
+    this.loadMilliseconds = parts.loadMilliseconds;
+  }
+
+  /**
+   * Continues a prompt, part by part. A text gets BOS as the file's flags say; control tokens in it stay text. Leaving the loop early
+   * ends the generation.
+   *
+   * @throws ContextError when the prompt leaves no room for a token, UnsupportedError NO_GENERATION for an encoder, CriaError
+   * INVALID_OPTION, WorkerError; rejects with signal.reason
+   */
+  generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
+    return this.#generate("generate", () => this.#promptIds(prompt, options.signal), undefined, options);
+  }
+
+  /** Continues a prompt, and answers when it is done: `generate`, collected. */
+  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
+    return collect(this.#generate("complete", () => this.#promptIds(prompt, options.signal), undefined, options));
+  }
+
+  /**
+   * Continues a prompt with JSON that a schema finds valid, and parses it. It is closed within `maxTokens`.
+   *
+   * @param jsonSchema JSON Schema, draft 2020-12; docs/structured-output.md lists what is supported. `true`: any JSON
+   * @throws UnsupportedError UNSUPPORTED_SCHEMA for a keyword that is not supported, by its name and place; ContextError
+   *   BUDGET_TOO_SMALL when `maxTokens` is less than the shortest JSON; GrammarError, and what `complete` throws
+   */
+  async completeJson<Value = unknown>(
+    prompt: Prompt,
+    jsonSchema: JsonSchema,
+    options: Omit<GenerateOptions, "grammar" | "jsonSchema" | "stop"> = {},
+  ): Promise<JsonCompletion<Value>> {
+    for (const name of ["grammar", "jsonSchema", "stop"]) {
+      if (name in options) throw new CriaError("INVALID_OPTION", `completeJson has no option "${name}"`);
+    }
+    if (jsonSchema === undefined) throw new CriaError("INVALID_OPTION", "completeJson needs a JSON schema");
+    const ids = () => this.#promptIds(prompt, options.signal);
+    const completion = await collect(this.#generate("completeJson", ids, undefined, { ...options, jsonSchema }));
+    return { object: JSON.parse(completion.text), ...completion };
+  }
+
+  /**
+   * A conversation, by the file's chat template. Its part of the KV cache may be given to others while it waits, and is made again then.
+   *
+   * @throws UnsupportedError when the file has no chat template, or the model is an encoder (NO_GENERATION)
+   */
+  chat(options: ChatOptions = {}): Chat {
+    this.#check();
+    this.#checkGenerates("chat");
+    const chatTemplate = this.#chatTemplate();
+    const sequence = this.#nextSequence++;
+    const chat = this.#chatOf(chatTemplate, sequence, options);
+    this.#parts.client.tell({ type: "open", sequence });
+    return chat;
+  }
+
+  /**
+   * The conversation that `chat.save()` has saved: it goes on as if it had never ended.
+   *
+   * @throws SessionError when the session is damaged, or belongs to another model, other kernels or another type of cache; ContextError
+   * when it is longer than the context
+   */
+  async restoreChat(session: SessionSource): Promise<Chat> {
+    this.#check();
+    this.#checkGenerates("restoreChat");
+    const chatTemplate = this.#chatTemplate();
+    const sequence = this.#nextSequence++;
+    const { chat } = await this.#parts.sessions.restore(session, "chat", sequence);
+    return this.#chatOf(chatTemplate, sequence, chat!);
+  }
+
+  /**
+   * Answers a conversation whose messages the caller keeps, part by part. What users say is never read as control tokens.
+   *
+   * @param messages oldest first, as the file's chat template takes them; the answer is the assistant's
+   * @throws UnsupportedError when the file has no chat template, or one that teaches no tools (UNSUPPORTED_TOOLS); TemplateError, and
+   * what `generate` throws
+   */
+  async *generateChat(
+    messages: readonly ChatMessage[],
+    { tools, toolChoice, parallelToolCalls, ...options }: ChatCompletionOptions = {},
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
+    this.#check();
+    const chatTemplate = this.#chatTemplate();
+    const toolSet = tools && toolSetOf(tools, this.#parts.chatTemplate!);
+    const chosen = chosenTools(toolSet, { toolChoice, parallelToolCalls });
+    const ids = () =>
+      chatPrompt(chatTemplate, this.#parts.text, messages, { tools: toolSet?.described, signal: options.signal });
+    yield* this.#generate("generateChat", ids, undefined, options, chosen);
+  }
+
+  /** Answers a conversation whose messages the caller keeps: `generateChat`, collected. */
+  async completeChat(messages: readonly ChatMessage[], options: ChatCompletionOptions = {}): Promise<Completion> {
+    return collect(this.generateChat(messages, options));
+  }
+
+  /**
+   * An empty sequence, for people who write their own sampling.
+   *
+   * @throws UnsupportedError NO_GENERATION for an encoder
+   */
+  createSequence(): Sequence {
+    this.#check();
+    this.#checkGenerates("createSequence");
+    const sequence = this.#nextSequence++;
+    this.#parts.client.tell({ type: "open", sequence });
+    return new Sequence(this.#sequenceModel(), sequence, 0);
+  }
+
+  /** The sequence that `sequence.save()` has saved. @throws as `restoreChat` does */
+  async restoreSequence(session: SessionSource): Promise<Sequence> {
+    this.#check();
+    this.#checkGenerates("restoreSequence");
+    const sequence = this.#nextSequence++;
+    const { tokens } = await this.#parts.sessions.restore(session, "sequence", sequence);
+    return new Sequence(this.#sequenceModel(), sequence, tokens.length);
+  }
+
+  /**
+   * Texts to vectors. Texts share steps of the model, so many are faster in one call than one by one. A text gets BOS and EOS, or [CLS]
+   * and [SEP], as the file's flags say; control tokens in it stay text.
+   *
+   * @param inputs texts, or token ids that are taken as they are
+   * @returns for each input (dimensions) f32, of length 1 unless `normalize` is false; with pooling "none" one for each of its tokens
+   * @throws ContextError for an input that is empty, or too long unless `overlong` says what then; UnsupportedError for a `purpose` that
+   * means nothing known to this model; CriaError INVALID_OPTION, INVALID_TOKEN; WorkerError; rejects with signal.reason
+   */
+  embed(inputs: readonly Prompt[], options?: EmbedOptions): Promise<Float32Array[]>;
+  embed(inputs: readonly Prompt[], options: EmbedOptions<"none">): Promise<Float32Array[][]>;
+  embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling>): Promise<Float32Array[] | Float32Array[][]>;
+  async embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling> = {}) {
+    this.#check();
+    return embed({ client: this.#parts.client, text: this.#parts.text, info: this.info }, inputs, options);
+  }
+
+  /**
+   * Scores documents as answers to a query, by a reranker: a model that reads both together, and has a head that ranks.
+   *
+   * @returns the best documents first; of equal ones the earlier
+   * @throws UnsupportedError when the model is no reranker; ContextError when a pair is too long, unless `overlong` says what then;
+   * CriaError INVALID_OPTION; WorkerError; rejects with signal.reason
+   */
+  async rerank(query: string, documents: readonly string[], options: RerankOptions = {}): Promise<RankedDocument[]> {
+    this.#check();
+    const { client, text, pairFormat } = this.#parts;
+    return rerank({ client, text, info: this.info, pairFormat }, query, documents, options);
+  }
+
+  /** Ends the workers and gives the memory back. What is under way rejects. */
+  dispose(): Promise<void> {
+    this.#disposed ??= (async () => {
+      this.#parts.client.end(new CriaError("DISPOSED", "the model is disposed of"));
+      await this.#parts.team.close();
+    })();
+    return this.#disposed;
+  }
+
+  /** `dispose`, at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #check(): void {
+    if (this.#disposed !== undefined) throw new CriaError("DISPOSED", "the model is disposed of");
+  }
+
+  #checkGenerates(call: string): void {
+    const { generates, architecture } = this.info;
+    if (generates) return;
+    throw new UnsupportedError(
+      "NO_GENERATION",
+      `${call}: the model (${architecture}) is an encoder, which generates no text; embed makes vectors of texts`,
+    );
+  }
+
+  #sequenceModel(): SequenceModel {
+    const { client, sessions, contextSize } = this.#parts;
+    return {
+      client,
+      sessions,
+      contextSize,
+      vocabularySize: this.info.vocabularySize,
+      newId: () => this.#nextSequence++,
+    };
+  }
+
+  #chatOf(template: ChatTemplate, sequence: number, options: ChatOptions): Chat {
+    const { client, sessions, text, contextSize, chatTemplate = "" } = this.#parts;
+    return new Chat(
+      {
+        template: chatTemplate,
+        contextSize,
+        promptOf: (messages, tools, signal) =>
+          chatPrompt(template, text, messages, { tools: tools?.described, signal }),
+        generate: (prompt, options, tools) => this.#generate("send", prompt, sequence, options, tools),
+        save: (state) => sessions.save(sequence, state),
+        close: () => client.close(sequence),
+      },
+      options,
+    );
+  }
+
+  async *#generate(
+    call: string,
+    prompt: () => Promise<Int32Array>,
+    sequence: number | undefined,
+    options: GenerateOptions,
+    tools?: ToolSet,
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
+    this.#check();
+    this.#checkGenerates(call);
+    checkNames(call, options, generateOptionNames);
+    checkSignal(options.signal);
+    options.signal?.throwIfAborted();
+    const { client, text, contextSize } = this.#parts;
+    const ids = await abortable(prompt(), options.signal);
+    this.#check();
+    if (ids.length >= contextSize) {
+      throw new ContextError(
+        "CONTEXT_FULL",
+        `the prompt has ${ids.length} tokens; a context of ${contextSize} has room for ${contextSize - 1} and an answer`,
+      );
+    }
+    const vocabularySize = this.info.vocabularySize;
+    yield* streamGeneration(
+      { client, text, grammars: this.#grammars, tools, vocabularySize, contextSize, ids, sequence },
+      options,
+    );
+  }
+
+  #chatTemplate(): ChatTemplate {
+    const { chatTemplate, assets } = this.#parts;
+    if (chatTemplate !== undefined) return chatTemplateFrom(chatTemplate, { assets });
+    throw new UnsupportedError("NO_CHAT_TEMPLATE", "the model file has no chat template (tokenizer.chat_template)");
+  }
+
+  async #promptIds(prompt: Prompt, signal: AbortSignal | undefined): Promise<Int32Array> {
+    if (typeof prompt !== "string") return checkIds(prompt, this.info.vocabularySize);
+    const ids = await this.#parts.text.encodeParts([{ text: prompt, special: false }], signal);
+    if (ids.length === 0)
+      throw new ContextError("EMPTY_INPUT", "an empty prompt, and the model has no BOS to begin with");
+    return ids;
+  }
+}

@@ -1,0 +1,151 @@
+// A sequence: the low level, for people who write their own sampling.
+
+import { ContextError, CriaError } from "../../errors.js";
+import { checkNames, checkSignal } from "../../options.js";
+import type { LeaderClient } from "../../protocol/client.js";
+import { type Sessions, writeSessionFile } from "./sessions.js";
+
+/** What sequences need of their model. */
+export interface SequenceModel {
+  readonly client: LeaderClient;
+  readonly sessions: Sessions;
+  readonly contextSize: number;
+  readonly vocabularySize: number;
+  /** A number for one more sequence. */
+  readonly newId: () => number;
+}
+
+/** A text in the KV cache that grows by `evaluate`. From `model.createSequence()`. */
+export class Sequence {
+  readonly #model: SequenceModel;
+  readonly #id: number;
+  #position: number;
+  #underWay = 0;
+  #disposed = false;
+
+  /** Use `model.createSequence()`. @param id of a sequence that the leader knows, with `position` tokens */
+  constructor(model: SequenceModel, id: number, position: number) {
+    this.#model = model;
+    this.#id = id;
+    this.#position = position;
+  }
+
+  /** Tokens that the sequence holds, those of calls under way included. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Appends tokens and computes what follows them. Calls queue in order.
+   *
+   * @param ids token ids, at least one
+   * @param options logits: "last" (default): of the last token only; "all": of every token
+   * @returns (n, vocab) logits, n = 1 or ids.length; the array is the caller's
+   * @throws ContextError when the tokens do not fit, CriaError INVALID_TOKEN; rejects with signal.reason when aborted: the sequence is
+   * then as it was before
+   */
+  async evaluate(
+    ids: ArrayLike<number>,
+    options: { readonly logits?: "last" | "all"; readonly signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
+    this.#check();
+    checkNames("evaluate", options, ["logits", "signal"]);
+    const { logits = "last", signal } = options;
+    checkSignal(signal);
+    if (logits !== "last" && logits !== "all") {
+      throw new CriaError("INVALID_OPTION", `logits is "${String(logits)}"; it can be last, all`);
+    }
+    const tokens = checkIds(ids, this.#model.vocabularySize);
+    if (this.#position + tokens.length > this.#model.contextSize) {
+      throw new ContextError(
+        "CONTEXT_FULL",
+        `${tokens.length} tokens at position ${this.#position} do not fit into a context of ${this.#model.contextSize}`,
+      );
+    }
+    this.#position += tokens.length;
+    this.#underWay++;
+    try {
+      return await this.#model.client.evaluate({ type: "evaluate", sequence: this.#id, ids: tokens, logits }, [signal]);
+    } catch (error) {
+      this.#position -= tokens.length;
+      throw error;
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** Forgets all tokens from position `length` on. @throws ContextError while an `evaluate` is under way */
+  truncate(length: number): void {
+    this.#checkIdle("truncate");
+    if (!Number.isInteger(length) || length < 0 || length > this.#position) {
+      throw new ContextError("INVALID_POSITION", `truncate to ${length}; the sequence has ${this.#position} tokens`);
+    }
+    this.#model.client.tell({ type: "truncate", sequence: this.#id, length });
+    this.#position = length;
+  }
+
+  /** A new sequence that holds the same tokens and goes its own way. Pages of the cache are shared until one is written to. */
+  fork(): Sequence {
+    this.#checkIdle("fork");
+    const { client, newId } = this.#model;
+    const sequence = newId();
+    client.tell({ type: "fork", sequence, from: this.#id });
+    return new Sequence(this.#model, sequence, this.#position);
+  }
+
+  /**
+   * Saves the sequence for `model.restoreSequence`: its tokens, and the keys and values of all full pages of 64.
+   *
+   * @param path a file to write the session to as well
+   * @returns the session's bytes
+   * @throws ContextError while an `evaluate` is under way
+   */
+  async save(path?: string | URL): Promise<Uint8Array> {
+    this.#checkIdle("save");
+    const session = await this.#model.sessions.save(this.#id, undefined);
+    if (path !== undefined) await writeSessionFile(path, session);
+    return session;
+  }
+
+  /** Gives the sequence's part of the cache back. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#checkIdle("dispose");
+    this.#disposed = true;
+    this.#model.client.close(this.#id);
+  }
+
+  /** `dispose`, at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new ContextError("SEQUENCE_DISPOSED", "the sequence is disposed of");
+  }
+
+  #checkIdle(call: string): void {
+    this.#check();
+    if (this.#underWay > 0) {
+      throw new ContextError("SEQUENCE_BUSY", `${call}: ${this.#underWay} evaluate calls are under way`);
+    }
+  }
+}
+
+/** Token ids as the leader takes them. @throws CriaError */
+export function checkIds(ids: ArrayLike<number>, vocabularySize: number): Int32Array {
+  if (typeof ids !== "object" || ids === null) {
+    throw new CriaError("INVALID_TOKEN", `expected an array of token ids, not ${String(ids)}`);
+  }
+  if (!(ids.length > 0)) throw new CriaError("INVALID_TOKEN", "no tokens; at least one is needed");
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    if (!Number.isInteger(id) || id! < 0 || id! >= vocabularySize) {
+      throw new CriaError(
+        "INVALID_TOKEN",
+        `token ${i} is ${String(id)}; it can be an integer in 0 .. ${vocabularySize - 1}`,
+      );
+    }
+  }
+  return Int32Array.from(ids);
+}

@@ -1,0 +1,224 @@
+// A conversation: the messages so far, rendered by the model's chat template, and the answers to them.
+
+import { CriaError } from "../../errors.js";
+import { checkNames } from "../../options.js";
+import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
+import type { ChatMessage, ChatTemplate } from "../../tokenizer/index.js";
+import type { ChatState } from "../sequences/session-format.js";
+import { writeSessionFile } from "../sequences/sessions.js";
+import { type Completion, collect, type GeneratedPart, type GenerateOptions } from "./generation.js";
+import {
+  chosenTools,
+  type Tool,
+  type ToolCall,
+  type ToolChoiceOptions,
+  type ToolResult,
+  type ToolSet,
+  toolSetOf,
+} from "./tools.js";
+
+/** How a conversation begins. */
+export interface ChatOptions {
+  /** What the system message says; none by default. */
+  readonly system?: string;
+  /** Messages to begin with, after the system message. */
+  readonly messages?: readonly ChatMessage[];
+  /**
+   * Goes on when the conversation has outgrown the context: the oldest turns, all but a system message, are forgotten until it fills at
+   * most half of it. Default false: `send` then throws ContextError CONTEXT_FULL.
+   */
+  readonly contextShift?: boolean;
+  /** What the model may ask you to call. */
+  readonly tools?: readonly Tool[];
+}
+
+/** How to answer: how to generate, and whether to call tools. */
+export interface AnswerOptions extends GenerateOptions, ToolChoiceOptions {}
+
+/** How to answer a conversation whose messages the caller keeps. */
+export interface ChatCompletionOptions extends AnswerOptions {
+  /** What the model may ask you to call. */
+  readonly tools?: readonly Tool[];
+}
+
+/**
+ * The ids of a conversation that the assistant is about to answer. Only what the template itself wrote can become control tokens.
+ *
+ * @throws TemplateError; the signal's reason
+ */
+export async function chatPrompt(
+  template: ChatTemplate,
+  text: BackgroundTokenizer,
+  messages: readonly ChatMessage[],
+  { tools, signal }: { readonly tools?: readonly unknown[]; readonly signal?: AbortSignal },
+): Promise<Int32Array> {
+  const { tokenizer } = text;
+  const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
+  const [bosToken, eosToken] = [spelling(tokenizer.bosId), spelling(tokenizer.eosId)];
+  const parts = await template.renderParts(messages, { bosToken, eosToken, tools }, signal);
+  return text.encodeParts(parts, signal);
+}
+
+/** What a conversation needs of its model. */
+export interface ChatModel {
+  /** `tokenizer.chat_template` */
+  readonly template: string;
+  readonly contextSize: number;
+  /** The ids of a conversation that the assistant is about to answer, with these tools. */
+  readonly promptOf: (
+    messages: readonly ChatMessage[],
+    tools: ToolSet | undefined,
+    signal: AbortSignal | undefined,
+  ) => Promise<Int32Array>;
+  readonly generate: (
+    prompt: () => Promise<Int32Array>,
+    options: GenerateOptions,
+    tools: ToolSet | undefined,
+  ) => AsyncGenerator<GeneratedPart, void, undefined>;
+  readonly save: (state: ChatState) => Promise<Uint8Array>;
+  readonly close: () => void;
+}
+
+/** A conversation. From `model.chat()`. */
+export class Chat {
+  readonly #model: ChatModel;
+  readonly #contextShift: boolean;
+  #messages: readonly ChatMessage[];
+  readonly #givenTools: readonly Tool[] | undefined;
+  readonly #tools: ToolSet | undefined;
+  #answering = false;
+
+  /** Use `model.chat()`. */
+  constructor(model: ChatModel, options: ChatOptions) {
+    checkNames("chat", options, ["system", "messages", "contextShift", "tools"]);
+    this.#model = model;
+    this.#givenTools = options.tools;
+    this.#tools = options.tools && toolSetOf(options.tools, model.template);
+    if (options.messages !== undefined && !Array.isArray(options.messages)) {
+      throw new CriaError("INVALID_OPTION", "messages is no array");
+    }
+    const system: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
+    this.#messages = [...system, ...(options.messages ?? [])];
+    this.#contextShift = options.contextShift ?? false;
+  }
+
+  /** The messages so far, without those that a context shift has forgotten. */
+  get messages(): readonly ChatMessage[] {
+    return this.#messages;
+  }
+
+  /**
+   * Sends a message and streams the answer. What the user says is never read as control tokens. Both join the conversation when the
+   * answer is complete; a call that fails, is aborted or is left early leaves it as it was.
+   *
+   * @throws TemplateError, and what `model.generate` throws; CriaError CHAT_BUSY while an answer is under way
+   */
+  send(text: string, options: AnswerOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
+    return this.#answer([{ role: "user", content: text }], options);
+  }
+
+  /** Gives what the calls of the last answer gave, in their order, and streams the answer to that. @throws as `send` does */
+  sendToolResults(
+    results: readonly ToolResult[],
+    options: AnswerOptions = {},
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
+    const messages = results.map(({ name, content }) => {
+      return { role: "tool", name, content: typeof content === "string" ? content : JSON.stringify(content) };
+    });
+    return this.#answer(messages, options);
+  }
+
+  async *#answer(
+    more: readonly ChatMessage[],
+    { toolChoice, parallelToolCalls, ...options }: AnswerOptions,
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
+    for (const { content } of more) {
+      if (typeof content === "string") continue;
+      throw new CriaError("INVALID_OPTION", `a message is a text, not ${typeof content}`);
+    }
+    this.#checkIdle();
+    this.#answering = true;
+    try {
+      let messages: readonly ChatMessage[] = [...this.#messages, ...more];
+      const prompt = async () => {
+        const sent = await this.#prompt(messages, options);
+        messages = sent.messages;
+        return sent.ids;
+      };
+      const tools = chosenTools(this.#tools, { toolChoice, parallelToolCalls });
+      let answer = "";
+      for await (const part of this.#model.generate(prompt, options, tools)) {
+        answer += part.text;
+        if (part.done !== undefined) this.#messages = [...messages, assistantMessage(answer, part.toolCalls)];
+        yield part;
+      }
+    } finally {
+      this.#answering = false;
+    }
+  }
+
+  /** Sends a message and answers when the answer is complete: `send`, collected. */
+  async ask(text: string, options: AnswerOptions = {}): Promise<Completion> {
+    return collect(this.send(text, options));
+  }
+
+  /**
+   * Saves the conversation for `model.restoreChat`: its messages, its tokens, and the keys and values of all full pages of 64.
+   *
+   * @param path a file to write the session to as well
+   * @returns the session's bytes
+   * @throws CriaError CHAT_BUSY while an answer is under way
+   */
+  async save(path?: string | URL): Promise<Uint8Array> {
+    this.#checkIdle();
+    const session = await this.#model.save({
+      messages: this.messages,
+      contextShift: this.#contextShift,
+      tools: this.#givenTools,
+    });
+    if (path !== undefined) await writeSessionFile(path, session);
+    return session;
+  }
+
+  /** Gives the conversation's part of the KV cache back. */
+  dispose(): void {
+    this.#model.close();
+  }
+
+  /** `dispose`, at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** The conversation as it is sent: shortened, if it must be and may be. */
+  async #prompt(messages: readonly ChatMessage[], { maxTokens, signal }: GenerateOptions) {
+    const { contextSize, promptOf } = this.#model;
+    let ids = await promptOf(messages, this.#tools, signal);
+    const answer = Math.min(maxTokens ?? contextSize / 4, contextSize / 2);
+    if (!this.#contextShift || ids.length + answer <= contextSize) return { messages, ids };
+    let shortened = messages;
+    for (let less = withoutOldestTurn(messages); less !== undefined; less = withoutOldestTurn(shortened)) {
+      shortened = less;
+      ids = await promptOf(shortened, this.#tools, signal);
+      if (ids.length <= contextSize / 2) break;
+    }
+    return { messages: shortened, ids };
+  }
+
+  #checkIdle(): void {
+    if (this.#answering) throw new CriaError("CHAT_BUSY", "the answer to the last message is still under way");
+  }
+}
+
+/** A turn is a user's message and what answers it. Undefined when there is only one left. */
+function withoutOldestTurn(messages: readonly ChatMessage[]): readonly ChatMessage[] | undefined {
+  const first = messages[0]?.role === "system" ? 1 : 0;
+  const next = messages.findIndex(({ role }, i) => i > first && role === "user");
+  return next === -1 ? undefined : [...messages.slice(0, first), ...messages.slice(next)];
+}
+
+/** An answer as templates take it. */
+function assistantMessage(content: string, toolCalls: readonly ToolCall[] = []): ChatMessage {
+  if (toolCalls.length === 0) return { role: "assistant", content };
+  return { role: "assistant", content, tool_calls: toolCalls.map((call) => ({ type: "function", function: call })) };
+}

@@ -1,0 +1,119 @@
+// Grammars on the main thread: from what a caller wrote to what the leader follows. Grammars that were used lately are kept compiled.
+
+import { CriaError, GrammarError } from "../../errors.js";
+import {
+  type Automaton,
+  compileGrammar,
+  grammarOfSchema,
+  type JsonSchema,
+  parseGbnf,
+  type TokenBytes,
+  toolGrammar,
+} from "../../grammar/index.js";
+import type { GrammarRequest } from "../../protocol/messages.js";
+import type { Tokenizer } from "../../tokenizer/index.js";
+import type { ToolSet } from "./tools.js";
+
+/** What the text of a generation must match. */
+export interface GrammarOptions {
+  /** A grammar in GBNF, llama.cpp's notation: the text is one that its rule `root` matches. */
+  readonly grammar?: string;
+  /** A JSON Schema: the text is JSON that it finds valid. `true`: any JSON. */
+  readonly jsonSchema?: JsonSchema;
+}
+
+export const grammarOptionNames = ["grammar", "jsonSchema"] as const;
+
+/** Compiled grammars that are kept. */
+const KEPT = 16;
+/** Tokens whose bytes are collected in one go: some milliseconds. */
+const TOKENS_AT_A_TIME = 8192;
+
+/** Grammars for one tokenizer. */
+export class Grammars {
+  readonly #tokenizer: Tokenizer;
+  readonly #kept = new Map<string, { readonly key: number; readonly automaton: Automaton }>();
+  #vocabulary: Promise<TokenBytes> | undefined;
+  #nextKey = 0;
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /**
+   * What the leader needs to know; undefined: any text will do.
+   *
+   * @param tools what may be called, unless the options say what the text must be
+   * @throws GrammarError, UnsupportedError, CriaError INVALID_OPTION
+   */
+  async request({ grammar, jsonSchema }: GrammarOptions, tools?: ToolSet): Promise<GrammarRequest | undefined> {
+    if (grammar === undefined && jsonSchema === undefined && tools === undefined) return undefined;
+    if ((grammar !== undefined || jsonSchema !== undefined) && tools?.count.least === 1) {
+      throw new CriaError("INVALID_OPTION", "an answer that must call a tool follows no grammar and no jsonSchema");
+    }
+    if (grammar !== undefined && jsonSchema !== undefined) {
+      throw new CriaError("INVALID_OPTION", "grammar and jsonSchema: a text can only follow one of them");
+    }
+    let compiled: { readonly key: number; readonly automaton: Automaton };
+    if (grammar !== undefined) compiled = this.#ofGbnf(grammar);
+    else if (jsonSchema !== undefined) compiled = this.#ofSchema(jsonSchema);
+    else compiled = this.#ofTools(tools!);
+    this.#vocabulary ??= tokenBytesOf(this.#tokenizer);
+    return { ...compiled, vocabulary: await this.#vocabulary };
+  }
+
+  #ofGbnf(grammar: unknown) {
+    if (typeof grammar !== "string") throw new CriaError("INVALID_OPTION", "grammar is not a string of GBNF");
+    return this.#compiled(`GBNF ${grammar}`, () => compileGrammar(parseGbnf(grammar)));
+  }
+
+  #ofSchema(jsonSchema: unknown) {
+    let text: string | undefined;
+    try {
+      text = JSON.stringify(jsonSchema);
+    } catch (cause) {
+      throw new CriaError("INVALID_OPTION", `jsonSchema is not JSON: ${(cause as Error).message}`, { cause });
+    }
+    const schema = text === undefined ? undefined : JSON.parse(text);
+    return this.#compiled(`schema ${text}`, () => compileGrammar(grammarOfSchema(schema)));
+  }
+
+  #ofTools({ signatures, notation, count }: ToolSet) {
+    const source = `tools ${notation} ${count.least} ${count.most} ${JSON.stringify(signatures)}`;
+    return this.#compiled(source, () => compileGrammar(toolGrammar(signatures, notation, count)));
+  }
+
+  #compiled(source: string, compile: () => Automaton) {
+    const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, automaton: withinStack(compile) };
+    this.#kept.delete(source);
+    this.#kept.set(source, compiled); // the last one used is the last one to go
+    for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
+    return compiled;
+  }
+}
+
+/** Parts within parts, and lists, that the stack has no room for are more than the automaton would have. */
+function withinStack(compile: () => Automaton): Automaton {
+  try {
+    return compile();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new GrammarError("GRAMMAR_TOO_LARGE", `the grammar is too large: ${cause.message}`, { cause });
+  }
+}
+
+/** The bytes of all tokens that are text, in memory that the leader shares. Lets other work of this thread go on meanwhile. */
+async function tokenBytesOf(tokenizer: Tokenizer): Promise<TokenBytes> {
+  const size = tokenizer.vocabularySize;
+  const offsets = new Uint32Array(new SharedArrayBuffer(4 * (size + 1)));
+  const pieces: Uint8Array[] = [];
+  for (let id = 0; id < size; id++) {
+    if (id % TOKENS_AT_A_TIME === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    const piece = tokenizer.isSpecial(id) ? new Uint8Array(0) : tokenizer.tokenBytes(id);
+    pieces.push(piece);
+    offsets[id + 1] = offsets[id] + piece.length;
+  }
+  const bytes = new Uint8Array(new SharedArrayBuffer(offsets[size]));
+  for (const [id, piece] of pieces.entries()) bytes.set(piece, offsets[id]);
+  return { bytes, offsets };
+}

@@ -1,0 +1,137 @@
+// Tools in conversations: what the model may call, whether it must, and how its template writes calls.
+
+import { CriaError, UnsupportedError } from "../../errors.js";
+import {
+  CALL_BEGIN,
+  type CallCount,
+  type JsonSchema,
+  type ToolNotation,
+  type ToolSignature,
+} from "../../grammar/index.js";
+import { checkChoice, checkNames } from "../../options.js";
+
+/** A function that the model may ask you to call. */
+export interface Tool {
+  readonly name: string;
+  /** What it does, for the model. */
+  readonly description?: string;
+  /** JSON Schema of its arguments, an object. Default: it takes none. */
+  readonly parameters?: JsonSchema;
+}
+
+/** A call that an answer asks for. */
+export interface ToolCall {
+  readonly name: string;
+  /** Valid by the tool's `parameters`. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+/** A piece of a call, while the answer is written. */
+export interface ToolCallDelta {
+  /** Which call of the answer it is of, from 0. */
+  readonly index: number;
+  /** In the first piece of a call: the tool. */
+  readonly name?: string;
+  /** More of the arguments, as JSON. Those of a call's pieces, put together, are its arguments. */
+  readonly arguments: string;
+  /** In the last piece of a call: the whole of it. */
+  readonly call?: ToolCall;
+}
+
+/** Whether an answer calls tools: "auto" where the model wants to; "none"; "required", at least one; or this one. */
+export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
+
+/** Which calls an answer may have. */
+export interface ToolChoiceOptions {
+  /** Default "auto". An answer that must call has no text. */
+  readonly toolChoice?: ToolChoice;
+  /** Whether an answer may have several calls. Default true; Llama 3's notation has one at most in any case. */
+  readonly parallelToolCalls?: boolean;
+}
+
+/** What a call gave. */
+export interface ToolResult {
+  /** The tool's name. */
+  readonly name: string;
+  /** A text, or what becomes one as JSON. */
+  readonly content: unknown;
+}
+
+/** The tools of a conversation or of one answer, in the template's notation. */
+export interface ToolSet {
+  readonly notation: ToolNotation;
+  /** What may be called. */
+  readonly signatures: readonly ToolSignature[];
+  readonly count: CallCount;
+  /** As templates take them; all of the conversation, so that every answer's prompt begins alike. */
+  readonly described: readonly unknown[];
+}
+
+const NO_ARGUMENTS: JsonSchema = { type: "object", additionalProperties: false };
+
+/** @throws CriaError INVALID_OPTION; UnsupportedError UNSUPPORTED_TOOLS when the template has no notation for calls that is known */
+export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
+  const names = new Set<string>();
+  if (!Array.isArray(tools)) throw new CriaError("INVALID_OPTION", "tools is no array");
+  for (const tool of tools) {
+    checkNames("a tool", tool, ["name", "description", "parameters"]);
+    if (typeof tool.name !== "string" || tool.name === "" || names.has(tool.name)) {
+      throw new CriaError("INVALID_OPTION", `tools need names of their own; ${JSON.stringify(tool.name)} is none`);
+    }
+    names.add(tool.name);
+  }
+  if (names.size === 0) throw new CriaError("INVALID_OPTION", "tools is empty: leave it out");
+  const signatures = tools.map(({ name, parameters }) => ({ name, parameters: argumentsSchema(name, parameters) }));
+  const described = tools.map(({ name, description = "", parameters = NO_ARGUMENTS }) => ({
+    type: "function",
+    function: { name, description, parameters },
+  }));
+  return { notation: notationOf(template), signatures, count: { least: 0, most: "any" }, described };
+}
+
+/** Arguments are an object, also where the parameters leave that unsaid: `{}` says nothing of them. */
+function argumentsSchema(name: string, parameters: JsonSchema = NO_ARGUMENTS): JsonSchema {
+  if (typeof parameters !== "object" || parameters === null)
+    return parameters === true ? { type: "object" } : parameters;
+  const { type = "object" } = parameters;
+  if ([type].flat().includes("object")) return { ...parameters, type: "object" };
+  throw new CriaError("INVALID_OPTION", `the parameters of the tool "${name}" are of type ${type}, not of type object`);
+}
+
+/**
+ * What of a conversation's tools an answer may call.
+ *
+ * @throws CriaError INVALID_OPTION when there are none to choose from, or not the one that is named
+ */
+export function chosenTools(tools: ToolSet | undefined, options: ToolChoiceOptions): ToolSet | undefined {
+  const { toolChoice = "auto", parallelToolCalls = true } = options;
+  if (tools === undefined) {
+    const given = (["toolChoice", "parallelToolCalls"] as const).find((name) => options[name] !== undefined);
+    if (given === undefined) return undefined;
+    throw new CriaError("INVALID_OPTION", `${given} goes with tools, and there are none`);
+  }
+  if (typeof parallelToolCalls !== "boolean") {
+    throw new CriaError("INVALID_OPTION", `parallelToolCalls is ${String(parallelToolCalls)}; it can be true or false`);
+  }
+  const most = parallelToolCalls ? "any" : 1;
+  if (typeof toolChoice !== "object" || toolChoice === null) {
+    const choice = checkChoice("toolChoice", toolChoice, ["auto", "none", "required"]);
+    if (choice === "none") return { ...tools, count: { least: 0, most: 0 } };
+    return { ...tools, count: { least: choice === "required" ? 1 : 0, most } };
+  }
+  checkNames("toolChoice", toolChoice, ["name"]);
+  const signatures = tools.signatures.filter(({ name }) => name === toolChoice.name);
+  if (signatures.length > 0) return { ...tools, signatures, count: { least: 1, most } };
+  const names = tools.signatures.map(({ name }) => name).join(", ");
+  throw new CriaError("INVALID_OPTION", `toolChoice.name is "${toolChoice.name}"; the tools are ${names}`);
+}
+
+/** What the template teaches the model, by the words in which it does. */
+function notationOf(template: string): ToolNotation {
+  if (template.includes(CALL_BEGIN) && !template.includes("<function=")) return "hermes";
+  if (template.includes('"parameters": ') && template.includes("ipython")) return "llama3";
+  throw new UnsupportedError(
+    "UNSUPPORTED_TOOLS",
+    "the model's chat template has no notation for tools that is known; supported are Hermes' and Qwen's <tool_call>, and Llama 3's JSON",
+  );
+}

@@ -1,0 +1,139 @@
+// Texts to vectors: the options of `Model.embed`, and what they mean.
+
+import { CriaError, UnsupportedError } from "../../errors.js";
+import { checkChoice, checkInteger, checkNames, checkSignal } from "../../options.js";
+import type { LeaderClient } from "../../protocol/client.js";
+import type { Pooling } from "../../protocol/pooling.js";
+import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
+import type { EmbeddingInfo, ModelInfo } from "../model-info.js";
+import { type EmbedInput, InputReader, type Overlong } from "./inputs.js";
+import { type Purpose, type PurposePrompts, promptFor } from "./purposes.js";
+import { Vectors } from "./vectors.js";
+import { embedAll } from "./windows.js";
+
+/** How to embed. */
+export interface EmbedOptions<Pools extends Pooling = Exclude<Pooling, "none">> {
+  /**
+   * What of a text its vector is. mean: the mean of all tokens; cls: the first token; last: the last token; none: a vector for each
+   * token; rank: the scores of a reranker, as they are. Default: what the file says, else mean.
+   */
+  readonly pooling?: Pools;
+  /** Scale to length 1, so that the dot product of two vectors is their cosine. Default true. */
+  readonly normalize?: boolean;
+  /**
+   * Keep so many elements of each vector, the first ones, and scale to length 1 again: for models that were trained for it (Matryoshka
+   * Representation Learning, Kusupati et al. 2022). Default: all.
+   */
+  readonly dimensions?: number;
+  /** What the texts are for: puts before each what the model's family wants there. Default: texts as they are. */
+  readonly purpose?: Purpose;
+  /** What `purpose` puts before a text, where the model's family is not known or another is wanted. */
+  readonly prompts?: PurposePrompts;
+  /**
+   * An input with more tokens than the context: error (default); truncate: its end is left out, but for the token that ends every text;
+   * chunk-mean: it is cut into parts of equal length, and its vector is the mean of theirs, weighted by their tokens.
+   */
+  readonly overlong?: Overlong;
+  /** Called each time some more inputs are done. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Called once, before the vectors are returned. */
+  readonly onUsage?: (usage: EmbedUsage) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What embedding took. */
+export interface EmbedUsage {
+  /** Tokens that the model read: those that begin and end a text and those of a purpose included, those that were cut off not. */
+  readonly promptTokens: number;
+}
+
+const optionNames = [
+  "pooling",
+  "normalize",
+  "dimensions",
+  "purpose",
+  "prompts",
+  "overlong",
+  "onProgress",
+  "onUsage",
+  "signal",
+];
+
+/** What embedding needs of its model. */
+export interface EmbedModel {
+  readonly client: LeaderClient;
+  readonly text: BackgroundTokenizer;
+  readonly info: ModelInfo;
+}
+
+/** `Model.embed`. */
+export async function embed(
+  model: EmbedModel,
+  inputs: readonly EmbedInput[],
+  options: EmbedOptions<Pooling>,
+): Promise<Float32Array[] | Float32Array[][]> {
+  checkNames("embed", options, optionNames);
+  if (!Array.isArray(inputs)) throw new CriaError("INVALID_OPTION", "embed takes an array of texts or ids");
+  const { info, text, client } = model;
+  const { overlong = "error", onProgress, onUsage, signal } = options;
+  checkSignal(signal);
+  const pooling = checkPooling(options.pooling, info.embedding);
+  checkChoice("overlong", overlong, ["error", "truncate", "chunk-mean"]);
+  if (overlong === "chunk-mean" && (pooling === "none" || pooling === "rank")) {
+    throw new CriaError(
+      "INVALID_OPTION",
+      `overlong "chunk-mean" makes one vector of several; pooling "${pooling}" has none`,
+    );
+  }
+  const shape = vectorShape(pooling, options, info.embedding.dimensions);
+  const prompt = promptFor(options.purpose, options.prompts, info);
+  const reader = new InputReader(text, info.contextSize, overlong, prompt);
+  const list: readonly EmbedInput[] = [...inputs]; // what the caller does to the array from now on is no matter
+  reader.check(list, info.vocabularySize);
+  signal?.throwIfAborted();
+
+  const vectors = new Vectors(list.length, shape);
+  const read = (i: number) => reader.read(list[i]!, i, signal);
+  const promptTokens = await embedAll(client, list.length, read, { pooling, vectors, onProgress, signal });
+  onUsage?.({ promptTokens });
+  return vectors.values;
+}
+
+function checkPooling(wanted: Pooling | undefined, embedding: EmbeddingInfo): Pooling {
+  if (wanted === undefined && embedding.pooling === "rank") {
+    throw new UnsupportedError(
+      "RERANKER",
+      'the model is a reranker: use rerank, or say which pooling ("rank": its scores)',
+    );
+  }
+  const pooling = checkChoice("pooling", wanted ?? embedding.pooling, ["mean", "cls", "last", "none", "rank"]);
+  if (pooling === "rank" && !embedding.reranks) throw noRankHead();
+  return pooling;
+}
+
+function vectorShape(pooling: Pooling, options: EmbedOptions<Pooling>, size: number) {
+  if (pooling !== "rank") {
+    const { normalize = true } = options;
+    if (typeof normalize !== "boolean") {
+      throw new CriaError("INVALID_OPTION", `normalize is ${String(normalize)}; it can be true or false`);
+    }
+    const dimensions = checkInteger("dimensions", options.dimensions ?? size, 1, size);
+    return { dimensions, normalize, perToken: pooling === "none" };
+  }
+  if (options.normalize === true || options.dimensions !== undefined) {
+    throw new CriaError(
+      "INVALID_OPTION",
+      'pooling "rank" gives scores, which have no length to normalize and no dimensions',
+    );
+  }
+  return { dimensions: undefined, normalize: false, perToken: false };
+}
+
+/** What a model without classifier answers to who wants scores. */
+export function noRankHead(): UnsupportedError {
+  return new UnsupportedError(
+    "NOT_A_RERANKER",
+    "the model has no head that ranks (the tensors cls or cls.output); supported: rerankers, " +
+      "such as cross-encoders of BERT and Qwen3-Reranker. With another model, embed and compare the vectors",
+  );
+}

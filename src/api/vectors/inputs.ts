@@ -1,0 +1,102 @@
+// Inputs to pieces: a text or ids becomes the ids that the model reads; what is too long is refused, cut, or becomes several.
+
+import { ContextError, CriaError } from "../../errors.js";
+import { joinIds } from "../../protocol/ids.js";
+import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
+import type { Tokenizer } from "../../tokenizer/index.js";
+import { checkIds } from "../sequences/sequence.js";
+
+/** What happens to an input that has more tokens than the context. */
+export type Overlong = "error" | "truncate" | "chunk-mean";
+
+/** A text, or token ids that are taken as they are. */
+export type EmbedInput = string | ArrayLike<number>;
+
+export class InputReader {
+  readonly #text: BackgroundTokenizer;
+  readonly #tokenizer: Tokenizer;
+  readonly #contextSize: number;
+  readonly #overlong: Overlong;
+  readonly #prompt: string;
+  /** The prompt's own ids; as many of them as a text begins with are its prompt. */
+  readonly #promptIds: Int32Array;
+  readonly #endId: number | undefined;
+
+  /** `prompt`: what goes before every text. */
+  constructor(text: BackgroundTokenizer, contextSize: number, overlong: Overlong, prompt: string) {
+    const { tokenizer } = text;
+    this.#text = text;
+    this.#tokenizer = tokenizer;
+    this.#contextSize = contextSize;
+    this.#overlong = overlong;
+    this.#prompt = prompt;
+    this.#promptIds = tokenizer.encode(prompt, { bos: false });
+    if (tokenizer.addsEos) this.#endId = tokenizer.model === "bert" ? tokenizer.separatorId : tokenizer.eosId;
+  }
+
+  /** Checks what can be seen before anything is computed. @throws CriaError */
+  check(inputs: readonly EmbedInput[], vocabularySize: number): void {
+    for (const [i, input] of inputs.entries()) {
+      if (typeof input === "string") continue;
+      if (typeof input !== "object" || input === null || typeof input.length !== "number") {
+        throw new CriaError("INVALID_OPTION", `input ${i} is neither a text nor an array of token ids`);
+      }
+      if (this.#prompt !== "") {
+        throw new CriaError("INVALID_OPTION", `input ${i} is ids, which are taken as they are: a purpose needs texts`);
+      }
+      if (input.length > 0) checkIds(input, vocabularySize);
+    }
+  }
+
+  /** The pieces of an input: one, or of a long one several. @throws ContextError; rejects with the signal's reason */
+  async read(input: EmbedInput, index: number, signal: AbortSignal | undefined): Promise<readonly Int32Array[]> {
+    const isText = typeof input === "string";
+    const ids = isText ? await this.#text.encode(this.#prompt + input, signal) : Int32Array.from(input);
+    if (ids.length === 0) throw new ContextError("EMPTY_INPUT", `input ${index} has no tokens`);
+    if (ids.length <= this.#contextSize) return [ids];
+    switch (this.#overlong) {
+      case "error":
+        throw new ContextError(
+          "CONTEXT_FULL",
+          `input ${index} has ${ids.length} tokens; the context has room for ${this.#contextSize}. ` +
+            `overlong: "truncate" cuts it, "chunk-mean" takes the mean of its parts`,
+        );
+      case "truncate":
+        return [this.#truncated(ids)];
+      case "chunk-mean":
+        return this.#chunks(ids, index);
+    }
+  }
+
+  /** As many tokens as fit; the token that ends a text stays the last one. */
+  #truncated(ids: Int32Array): Int32Array {
+    const cut = ids.slice(0, this.#contextSize);
+    if (this.#hasEnd(ids)) cut[cut.length - 1] = ids.at(-1)!;
+    return cut;
+  }
+
+  /** Parts of equal length, as few as possible, each with the begin, the prompt and the end of the whole. */
+  #chunks(ids: Int32Array, index: number): readonly Int32Array[] {
+    const begin = this.#tokenizer.addsBos && ids[0] === this.#tokenizer.bosId ? 1 : 0;
+    let head = begin;
+    while (head - begin < this.#promptIds.length && ids[head] === this.#promptIds[head - begin]) head++;
+    const tail = this.#hasEnd(ids) ? 1 : 0;
+    const room = this.#contextSize - head - tail;
+    if (room < 1) {
+      throw new ContextError(
+        "CONTEXT_FULL",
+        `a context of ${this.#contextSize} has no room for input ${index} beside the ${head + tail} tokens around it`,
+      );
+    }
+    const body = ids.subarray(head, ids.length - tail);
+    const count = Math.ceil(body.length / room);
+    return Array.from({ length: count }, (_, i) => {
+      const part = body.subarray(Math.floor((i * body.length) / count), Math.floor(((i + 1) * body.length) / count));
+      return joinIds([ids.subarray(0, head), part, ids.subarray(ids.length - tail)]);
+    });
+  }
+
+  #hasEnd(ids: Int32Array): boolean {
+    return this.#endId !== undefined && ids.at(-1) === this.#endId;
+  }
+}

@@ -1,0 +1,185 @@
+// What retrieval models want to read before a query and before a document. They were trained with these words; without them they find
+// less, and nothing tells. Sources: the models' cards at huggingface.co/<source>, the `prompts` of their config_sentence_transformers.json,
+// and what the MTEB benchmark runs them with (github.com/embeddings-benchmark/mteb, in mteb/models/model_implementations the file that is
+// named beside the source). Names match the models that these speak of, and no more: relatives may want other words.
+
+import { CriaError, UnsupportedError } from "../../errors.js";
+import { checkChoice, checkNames } from "../../options.js";
+
+/** What a text is for. */
+export type Purpose = "query" | "document";
+
+/** What goes before a text, by purpose. */
+export interface PurposePrompts {
+  readonly query?: string;
+  readonly document?: string;
+}
+
+interface Family {
+  readonly name: string;
+  /** Matches `general.name` in lower case with "-" between its words. */
+  readonly names: RegExp;
+  /** The architecture that only this family has. */
+  readonly architecture?: string;
+  readonly query: string;
+  readonly document: string;
+  /** Where the card is. */
+  readonly source: string;
+}
+
+const WEB_SEARCH = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:";
+const REPRESENT = "Represent this sentence for searching relevant passages: ";
+
+// The first that matches counts: special cases stand before their family, and architectures count when no name does.
+const families: readonly Family[] = [
+  {
+    name: "EmbeddingGemma",
+    names: /embedding-?gemma/,
+    architecture: "gemma-embedding",
+    query: "task: search result | query: ",
+    document: "title: none | text: ",
+    source: "google/embeddinggemma-300m", // google_embeddinggemma.py
+  },
+  {
+    name: "Qwen3-Embedding",
+    names: /qwen3-embedding/,
+    query: WEB_SEARCH,
+    document: "",
+    source: "Qwen/Qwen3-Embedding-0.6B", // qwen3_models.py
+  },
+  {
+    name: "GTE-Qwen (instruct)",
+    names: /gte-qwen(1\.5|2)-.*instruct/,
+    query: `${WEB_SEARCH} `,
+    document: "",
+    source: "Alibaba-NLP/gte-Qwen2-1.5B-instruct", // gte_models.py
+  },
+  {
+    name: "GTE",
+    names: /(^|-)gte-(small|base|large|multilingual|modernbert)/,
+    query: "",
+    document: "",
+    source: "thenlper/gte-small", // gte_models.py
+  },
+  {
+    name: "E5 (instruct)",
+    names: /(^|-)e5-(large|mistral-7b)-instruct/,
+    query: `${WEB_SEARCH} `,
+    document: "",
+    source: "intfloat/multilingual-e5-large-instruct", // e5_instruct.py
+  },
+  {
+    name: "E5",
+    names: /(^|-)e5-(small|base|large)/,
+    query: "query: ",
+    document: "passage: ",
+    source: "intfloat/e5-small-v2", // e5_models.py
+  },
+  {
+    name: "Snowflake Arctic Embed 2",
+    names: /arctic-embed(2|-.*v2)/,
+    query: "query: ",
+    document: "",
+    source: "Snowflake/snowflake-arctic-embed-l-v2.0", // arctic_models.py
+  },
+  {
+    name: "Snowflake Arctic Embed",
+    names: /arctic-embed/,
+    query: REPRESENT,
+    document: "",
+    source: "Snowflake/snowflake-arctic-embed-m-v1.5", // arctic_models.py
+  },
+  {
+    name: "mxbai-embed-large",
+    names: /mxbai-embed-large/,
+    query: REPRESENT,
+    document: "",
+    source: "mixedbread-ai/mxbai-embed-large-v1", // mxbai_models.py
+  },
+  {
+    name: "BGE-M3",
+    names: /bge-m3/,
+    query: "",
+    document: "",
+    source: "BAAI/bge-m3", // bge_models.py
+  },
+  {
+    name: "BGE (Chinese)",
+    names: /bge-(small|base|large)-zh/,
+    query: "为这个句子生成表示以用于检索相关文章：",
+    document: "",
+    source: "BAAI/bge-small-zh-v1.5", // bge_models.py
+  },
+  {
+    name: "BGE",
+    names: /bge-(small|base|large)-en/,
+    query: REPRESENT,
+    document: "",
+    source: "BAAI/bge-small-en-v1.5", // bge_models.py
+  },
+  {
+    name: "MiniLM",
+    names: /(all|paraphrase(-multilingual)?|multi-qa)-minilm/,
+    query: "",
+    document: "",
+    source: "sentence-transformers/all-MiniLM-L6-v2", // sentence_transformers_models.py
+  },
+  {
+    name: "Nomic Embed Text",
+    names: /nomic-embed-text/,
+    query: "search_query: ",
+    document: "search_document: ",
+    source: "nomic-ai/nomic-embed-text-v1.5", // nomic_models.py
+  },
+];
+
+/** The family of a model, by `general.name`, else by its architecture; undefined: none that is known. */
+export function familyOf(name: string | undefined, architecture: string): string | undefined {
+  return findFamily(name, architecture)?.name;
+}
+
+function findFamily(name: string | undefined, architecture: string): Family | undefined {
+  const words = (name ?? "").toLowerCase().replaceAll(/[\s_-]+/g, "-");
+  return (
+    families.find(({ names }) => names.test(words)) ?? families.find((family) => family.architecture === architecture)
+  );
+}
+
+/**
+ * What goes before each text.
+ *
+ * @throws UnsupportedError for a purpose where the model's family is not known and `prompts` does not say what it means, CriaError
+ * INVALID_OPTION
+ */
+export function promptFor(
+  purpose: Purpose | undefined,
+  prompts: PurposePrompts | undefined,
+  model: { readonly name: string | undefined; readonly architecture: string },
+): string {
+  if (prompts !== undefined) checkPrompts(prompts);
+  if (purpose === undefined) {
+    if (prompts === undefined) return "";
+    throw new CriaError("INVALID_OPTION", "prompts say what goes before queries and documents: give a purpose, too");
+  }
+  checkChoice("purpose", purpose, ["query", "document"]);
+  const prompt = prompts?.[purpose] ?? findFamily(model.name, model.architecture)?.[purpose];
+  if (prompt !== undefined) return prompt;
+  throw new UnsupportedError(
+    "UNKNOWN_PURPOSE",
+    `what "${model.name ?? "(a model without a name)"}" (${model.architecture}) wants before a ${purpose} is not known; ` +
+      `known: ${families.map((family) => family.name).join(", ")}; ` +
+      `for others say it: prompts: { ${purpose}: "..." }, or "" for nothing`,
+  );
+}
+
+function checkPrompts(prompts: PurposePrompts): void {
+  if (typeof prompts !== "object" || prompts === null) {
+    throw new CriaError("INVALID_OPTION", "prompts is an object: { query, document }");
+  }
+  checkNames("prompts", prompts, ["query", "document"]);
+  for (const [name, prompt] of Object.entries(prompts)) {
+    if (prompt !== undefined && typeof prompt !== "string") {
+      throw new CriaError("INVALID_OPTION", `prompts.${name} is ${typeof prompt}; it can be a string`);
+    }
+  }
+}

@@ -1,0 +1,156 @@
+// Reranking: a query and documents to scores, by models that read both together and have a head that ranks. What they read is put
+// together as llama.cpp's server does it for /rerank. Types of tokens are those of transformers' tokenizers, 0 for the query and 1 for the
+// document: cross-encoders of BERT were trained with them, and with type 0 for all, as llama.cpp's graph has it, they rank otherwise.
+
+import { ContextError, CriaError } from "../../errors.js";
+import { SECOND_TYPE } from "../../model/step.js";
+import { checkChoice, checkInteger, checkNames, checkSignal } from "../../options.js";
+import { joinIds } from "../../protocol/ids.js";
+import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
+import type { PromptPart } from "../../tokenizer/index.js";
+import { type EmbedModel, type EmbedUsage, noRankHead } from "./embedding.js";
+import { Vectors } from "./vectors.js";
+import { embedAll } from "./windows.js";
+
+/** How to rerank. */
+export interface RerankOptions {
+  /** How many documents come back, the best ones. Default: all. */
+  readonly topN?: number;
+  /** A pair with more tokens than the context: error (default); truncate: the document's end is left out. */
+  readonly overlong?: "error" | "truncate";
+  /** Called each time some more documents are done. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Called once, before the scores are returned. */
+  readonly onUsage?: (usage: EmbedUsage) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A document and what it is worth as an answer. */
+export interface RankedDocument {
+  /** Its place in the documents that were given. */
+  readonly index: number;
+  /** What the model's head says: of Qwen3-Reranker a probability, of cross-encoders any number; higher is better. */
+  readonly score: number;
+}
+
+/** How a file wants a query and a document to be one text. */
+export interface PairFormat {
+  /** `tokenizer.chat_template.rerank`: a text with {query} and {document} in it. */
+  readonly template: string | undefined;
+  /** `tokenizer.ggml.add_sep_token`: whether one more separator stands between them. */
+  readonly separates: boolean;
+  /** `tokenizer.ggml.token_type_count` above 1: whether the second text's tokens have a type of their own. */
+  readonly hasTypes: boolean;
+}
+
+const optionNames = ["topN", "overlong", "onProgress", "onUsage", "signal"];
+
+/** `Model.rerank`. */
+export async function rerank(
+  { info, text, client, pairFormat }: EmbedModel & { readonly pairFormat: PairFormat },
+  query: string,
+  documents: readonly string[],
+  options: RerankOptions,
+): Promise<RankedDocument[]> {
+  checkNames("rerank", options, optionNames);
+  if (!info.embedding.reranks) throw noRankHead();
+  const { overlong = "error", onProgress, onUsage, signal } = options;
+  checkChoice("overlong", overlong, ["error", "truncate"]);
+  if (typeof query !== "string")
+    throw new CriaError("INVALID_OPTION", `the query is ${typeof query}; it can be a string`);
+  if (!Array.isArray(documents) || documents.some((document) => typeof document !== "string")) {
+    throw new CriaError("INVALID_OPTION", "rerank takes an array of texts");
+  }
+  checkSignal(signal);
+  const list: readonly string[] = [...documents]; // what the caller does to the array from now on is no matter
+  const topN = checkInteger("topN", options.topN ?? list.length, 0, Number.MAX_SAFE_INTEGER);
+  signal?.throwIfAborted();
+
+  const pair = await pairReader(text, pairFormat, query);
+  const read = async (i: number) => {
+    const { ids, before } = fitted(await pair(list[i]!), info.contextSize, overlong, i);
+    const typed = pairFormat.hasTypes ? ids.map((id, k) => (k < before ? id : id + SECOND_TYPE)) : ids;
+    return [typed];
+  };
+  const vectors = new Vectors(list.length, { dimensions: undefined, normalize: false, perToken: false });
+  const target = { pooling: "rank", vectors, onProgress, signal } as const;
+  const promptTokens = await embedAll(client, list.length, read, target);
+  onUsage?.({ promptTokens });
+  const scores = (vectors.values as Float32Array[]).map(([score], index) => ({ index, score: score! }));
+  return scores.sort((a, b) => b.score - a.score || a.index - b.index).slice(0, topN);
+}
+
+/** A query and a document as the model reads them. */
+interface Pair {
+  readonly ids: Int32Array;
+  /** So many ids stand before the document, and these after it. */
+  readonly before: number;
+  readonly after: Int32Array;
+}
+
+/** The pair, without the document's end where it is too long. */
+function fitted(pair: Pair, contextSize: number, overlong: "error" | "truncate", index: number): Pair {
+  const { ids, before, after } = pair;
+  if (ids.length <= contextSize) return pair;
+  const room = contextSize - before - after.length;
+  if (overlong === "error" || room < 0) {
+    throw new ContextError(
+      "CONTEXT_FULL",
+      `the query and document ${index} have ${ids.length} tokens; the context has room for ${contextSize}` +
+        (room < 0
+          ? `, and without the document they are ${before + after.length}`
+          : '. overlong: "truncate" cuts the document'),
+    );
+  }
+  return { ...pair, ids: joinIds([ids.subarray(0, contextSize - after.length), after]) };
+}
+
+type PairReader = (document: string) => Promise<Pair>;
+
+function pairReader(
+  text: BackgroundTokenizer,
+  { template, separates }: PairFormat,
+  query: string,
+): Promise<PairReader> {
+  return template === undefined ? plainReader(text, separates, query) : templateReader(text, template, query);
+}
+
+/** [BOS] query [EOS] ([SEP]) document [EOS]; of a WordPiece vocabulary [CLS] query [SEP] document [SEP]. */
+async function plainReader(text: BackgroundTokenizer, separates: boolean, query: string): Promise<PairReader> {
+  const { bosId, eosId, separatorId, addsBos, addsEos, model } = text.tokenizer;
+  const encode = async (content: string) =>
+    withoutBos(text, await text.encodeParts([{ text: content, special: false }]));
+  const wordPiece = model === "bert";
+  const endId = wordPiece ? separatorId : (eosId ?? separatorId);
+  const end = addsEos && endId !== undefined ? [endId] : [];
+  const begin = addsBos && bosId !== undefined ? [bosId] : [];
+  const separator = separates && !wordPiece && separatorId !== undefined ? [separatorId] : [];
+  const before = joinIds([begin, await encode(query), end, separator]);
+  const after = Int32Array.from(end);
+  return async (document) => ({
+    ids: joinIds([before, await encode(document), after]),
+    before: before.length,
+    after,
+  });
+}
+
+/** The file's own text, with {query} and {document} in it. Control tokens are recognised in that text only. */
+async function templateReader(text: BackgroundTokenizer, template: string, query: string): Promise<PairReader> {
+  const parts = (form: string, document: string): readonly PromptPart[] =>
+    form.split(/(\{query\}|\{document\})/).map((part) => {
+      if (part === "{query}") return { text: query, special: false };
+      return part === "{document}" ? { text: document, special: false } : { text: part, special: true };
+    });
+  const [ahead = "", ...rest] = template.split("{document}");
+  const before = await text.encodeParts(parts(ahead, ""));
+  const after = withoutBos(text, await text.encodeParts(parts(rest.join("{document}"), "")));
+  return async (document) => ({
+    ids: await text.encodeParts(parts(template, document)),
+    before: before.length,
+    after,
+  });
+}
+
+function withoutBos({ tokenizer }: BackgroundTokenizer, ids: Int32Array): Int32Array {
+  return tokenizer.addsBos && ids[0] === tokenizer.bosId ? ids.subarray(1) : ids;
+}

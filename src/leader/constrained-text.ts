@@ -1,0 +1,94 @@
+// Grammars in the leader: which logits a text under a grammar may choose from.
+
+import { GrammarError } from "../errors.js";
+import { type Constraint, Vocabulary, VocabularyGrammar } from "../grammar/index.js";
+import type { GenerateRequest, GrammarRequest, LeaderAnswer } from "../protocol/messages.js";
+
+/** Grammars that are kept, with what was found out about them. */
+const KEPT = 16;
+
+/** The grammars of a model's generations. */
+export class GrammarCache {
+  readonly #kept = new Map<number, VocabularyGrammar>();
+  #vocabulary: Vocabulary | undefined;
+
+  /** Why a request cannot be met: its tokens are too few for any text of its grammar, or no text can be written, or even begun. */
+  failureOf({ grammar, maxTokens, job }: GenerateRequest): LeaderAnswer | undefined {
+    if (grammar === undefined) return undefined;
+    try {
+      const vocabularyGrammar = this.#grammarOf(grammar);
+      const { shortest } = vocabularyGrammar;
+      if (shortest <= maxTokens) {
+        vocabularyGrammar.begin();
+        return undefined;
+      }
+      const message = `the shortest text of the grammar has ${shortest} tokens; there is room for ${maxTokens}`;
+      return { type: "failed", job, kind: "context", code: "BUDGET_TOO_SMALL", message };
+    } catch (error) {
+      if (!(error instanceof GrammarError)) throw error;
+      return { type: "failed", job, kind: "grammar", code: error.code, message: error.message };
+    }
+  }
+
+  /** Begins the text of a request that can be met. */
+  begin({ grammar, endIds }: GenerateRequest, vocab: number): ConstrainedText | undefined {
+    return grammar && new ConstrainedText(this.#grammarOf(grammar).begin(), endIds, vocab);
+  }
+
+  #grammarOf({ key, automaton, vocabulary }: GrammarRequest): VocabularyGrammar {
+    this.#vocabulary ??= new Vocabulary(vocabulary);
+    const grammar = this.#kept.get(key) ?? new VocabularyGrammar(automaton, this.#vocabulary);
+    this.#kept.delete(key);
+    this.#kept.set(key, grammar); // the last one used is the last one to go
+    for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
+    return grammar;
+  }
+}
+
+/** One text under a grammar. */
+export class ConstrainedText {
+  readonly #constraint: Constraint;
+  readonly #endIds: readonly number[];
+  readonly #masked: Float32Array;
+
+  constructor(constraint: Constraint, endIds: readonly number[], vocab: number) {
+    this.#constraint = constraint;
+    this.#endIds = endIds;
+    this.#masked = new Float32Array(vocab);
+  }
+
+  /** Whether the text is complete: nothing can follow. */
+  get isOver(): boolean {
+    return this.#constraint.isOver;
+  }
+
+  /**
+   * The logits with all tokens banned that may not come next. A copy, valid until the next call.
+   *
+   * @param tokens so many may come at most: tokens after which the text could not be ended in time are banned too
+   * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS
+   */
+  mask(logits: Float32Array, tokens: number): Float32Array {
+    const allowed = this.#constraint.allowed(tokens);
+    const masked = this.#masked;
+    masked.fill(Number.NEGATIVE_INFINITY);
+    for (let word = 0; word < allowed.length; word++) {
+      const first = 32 * word;
+      if (allowed[word] === 0xffffffff) {
+        for (let id = first; id < first + 32; id++) masked[id] = logits[id];
+      } else {
+        for (let bits = allowed[word]; bits !== 0; bits &= bits - 1) {
+          const id = first + 31 - Math.clz32(bits & -bits);
+          masked[id] = logits[id];
+        }
+      }
+    }
+    if (this.#constraint.accepts) for (const id of this.#endIds) masked[id] = logits[id];
+    return masked;
+  }
+
+  /** Follows a token that `mask` has allowed. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
+  accept(id: number): void {
+    this.#constraint.accept(id);
+  }
+}

@@ -1,0 +1,92 @@
+// The head of a model at work, by the leader alone, between two steps: pooled hidden states to embeddings, or to scores.
+
+import { GROUP_ROWS } from "#abi";
+import type { Member } from "../machine/member.js";
+import { headScratch, type PlacedWeight } from "../model/plan/memory-plan.js";
+import type { Program } from "../protocol/messages.js";
+import type { Pooling } from "../protocol/pooling.js";
+import { exp } from "../sampling/exponential.js";
+
+interface Layer {
+  readonly weight: PlacedWeight;
+  readonly bias: PlacedWeight | undefined;
+}
+
+export class Head {
+  /** Whether scores are read off the last token; else the first. */
+  readonly ranksLastToken: boolean;
+  readonly #member: Member;
+  readonly #dimensions: number;
+  readonly #scores: number;
+  readonly #embedding: readonly Layer[];
+  readonly #ranking: readonly Layer[];
+  readonly #scratch: number;
+  readonly #at: ReturnType<typeof headScratch>;
+
+  constructor(member: Member, { blueprint, head }: Program) {
+    const { layout } = blueprint;
+    const weights = new Map(layout.weights.map((weight) => [weight.name, weight]));
+    const layer = (name: string): Layer => ({
+      weight: weights.get(`${name}.weight`)!,
+      bias: weights.get(`${name}.bias`),
+    });
+    this.ranksLastToken = head.answers;
+    this.#member = member;
+    this.#dimensions = head.dimensions;
+    this.#scores = head.scores;
+    this.#embedding = head.embedding.map(layer);
+    this.#ranking = head.ranking.map(layer);
+    this.#scratch = layout.scratch + member.index * layout.scratchBytes;
+    this.#at = headScratch(head.widest, member.kernels);
+  }
+
+  /** Elements of what comes out. */
+  elements(pooling: Pooling): number {
+    return pooling === "rank" ? this.#scores : this.#dimensions;
+  }
+
+  /**
+   * Writes what becomes of a pooled hidden state. Scores as llama.cpp has them, after transformers' BertForSequenceClassification: the
+   * pooler (cls) and its tanh, then the classifier (cls.output); a decoder's answers by their softmax.
+   */
+  apply(pooling: Pooling, hidden: Float32Array, to: Float32Array): void {
+    if (pooling !== "rank") {
+      to.set(this.#embedding.reduce((x, layer) => this.#multiply(layer, x), hidden));
+      return;
+    }
+    let x = hidden;
+    for (const layer of this.#ranking) {
+      x = this.#multiply(layer, x);
+      if (layer.weight.name === "cls.weight") x = x.map(tanh);
+    }
+    to.set(this.ranksLastToken ? softmax(x) : x);
+  }
+
+  /** weight . x + bias, in memory that the next call overwrites. */
+  #multiply({ weight, bias }: Layer, x: Float32Array): Float32Array {
+    const { kernels, memory } = this.#member;
+    const at = (offset: number) => this.#scratch + offset;
+    const { buffer } = memory;
+    new Float32Array(buffer, at(this.#at.x), weight.columns).set(x);
+    const kind = kernels.formatActivation(weight.type);
+    kernels.encodeActivations(kind, at(this.#at.x), weight.columns * 4, 1, weight.columns, at(this.#at.encoded));
+    const groups = Math.ceil(weight.rows / GROUP_ROWS);
+    const stride = groups * GROUP_ROWS * 4;
+    const y = at(this.#at.y);
+    const { type, address, columns } = weight;
+    kernels.matmul(type, address, 0, groups, columns, at(this.#at.encoded), 1, y, stride, 0, this.#scratch);
+    if (bias !== undefined) kernels.addBias(y, bias.address, weight.rows);
+    return new Float32Array(buffer, y, weight.rows);
+  }
+}
+
+function tanh(x: number): number {
+  return x < 0 ? -tanh(-x) : 1 - 2 / (exp(2 * x) + 1);
+}
+
+function softmax(logits: Float32Array): Float32Array {
+  const most = logits.reduce((a, b) => Math.max(a, b));
+  const powers = Float64Array.from(logits, (logit) => exp(logit - most));
+  const sum = powers.reduce((a, b) => a + b);
+  return Float32Array.from(powers, (power) => power / sum);
+}

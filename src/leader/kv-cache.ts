@@ -1,0 +1,287 @@
+// The paged KV cache as the leader keeps it: which pages are free, which sequence has which, and how many share one.
+//
+//   sequence -> page table (int32 words in shared memory, read by the attention kernel) -> pages of 64 positions, all layers and heads
+//
+// It is a cache: a sequence is its text, and what it holds of keys and values can be taken from it while it is idle, the last page first,
+// and is evaluated again when it is needed. Sequences share pages by reference count: forks do, and texts that begin alike, by the index.
+// A page that is shared or in the index is not written to any more. One that nobody holds stays in the index until it is needed.
+//
+//   free -> held by sequences -> (in the index: kept, the longest unused first ->) free
+
+import { PAGE } from "#abi";
+import type { KvPool, Layout } from "../model/plan/memory-plan.js";
+import type { SavedSequence } from "../protocol/messages.js";
+import { PrefixIndex } from "./prefix-index.js";
+
+/** One sequence: a text, and where the keys and values of its beginning are. */
+export interface CachedSequence {
+  readonly tokens: number[];
+  /** So many tokens, the first ones, have their keys and values in the pages. */
+  computed: number;
+  readonly pages: number[];
+  /** Byte offset of its page table while steps may work on it, else 0: then it is idle. */
+  pageTable: number;
+  /** It ends with the job that works on it. */
+  temporary: boolean;
+  /** When it was last used: idle ones lose their pages in this order. */
+  used: number;
+}
+
+export class KvCache {
+  readonly #pool: KvPool;
+  readonly #kv: number;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #index = new PrefixIndex();
+  /** How many sequences hold a page. */
+  readonly #sharers: Int32Array;
+  readonly #freePages: number[] = [];
+  /** Pages in the index that nobody holds, and since when; the oldest first. */
+  readonly #kept = new Map<number, number>();
+  readonly #freeTables: number[] = [];
+  /** The caller's, by their numbers. */
+  readonly #sequences = new Map<number, CachedSequence>();
+  /** Those that hold pages. */
+  readonly #holders = new Set<CachedSequence>();
+  #clock = 0;
+
+  constructor(buffer: SharedArrayBuffer, layout: Layout, pool: KvPool) {
+    this.#pool = pool;
+    this.#kv = layout.kv;
+    this.#words = new Int32Array(buffer);
+    this.#bytes = new Uint8Array(buffer);
+    this.#sharers = new Int32Array(pool.pages);
+    for (let page = pool.pages - 1; page >= 0; page--) this.#freePages.push(page);
+    for (let table = pool.tables - 1; table >= 0; table--) {
+      this.#freeTables.push(layout.pageTables + table * pool.pagesPerSequence * 4);
+    }
+  }
+
+  get(id: number): CachedSequence | undefined {
+    return this.#sequences.get(id);
+  }
+
+  /** A new, empty sequence with a number. */
+  open(id: number): CachedSequence {
+    const sequence = emptySequence(false);
+    this.#sequences.set(id, sequence);
+    return sequence;
+  }
+
+  /** The number means nothing any more. What the sequence holds is to be released, as soon as no job works on it. */
+  close(id: number): void {
+    this.#sequences.delete(id);
+  }
+
+  /** The sequence comes to its end. */
+  release(sequence: CachedSequence): void {
+    this.#releaseFrom(sequence, 0);
+  }
+
+  /** Makes `copy`, which is empty, hold what `sequence` holds. Who writes to a shared page first gets a copy of it. */
+  fork(sequence: CachedSequence, copy: CachedSequence): void {
+    for (const token of sequence.tokens) copy.tokens.push(token);
+    for (const page of sequence.pages) this.#append(copy, page);
+    copy.computed = sequence.computed;
+  }
+
+  /** Forgets all tokens from `length` on. */
+  truncate(sequence: CachedSequence, length: number): void {
+    sequence.tokens.length = length;
+    this.#lose(sequence, length);
+  }
+
+  /** Steps are going to work on the sequence: its pages stay its own. There is a page table for each row of a step. */
+  begin(sequence: CachedSequence): void {
+    sequence.pageTable = this.#freeTables.pop()!;
+    for (const at of sequence.pages.keys()) this.#writeTable(sequence, at);
+  }
+
+  /** The sequence is idle: it keeps what nobody else needs. */
+  pause(sequence: CachedSequence): void {
+    this.#freeTables.push(sequence.pageTable);
+    sequence.pageTable = 0;
+    sequence.used = this.#clock++;
+    this.#lose(sequence, sequence.computed);
+  }
+
+  /** Takes over full pages that hold what comes next in the text, of the first `most` tokens. */
+  share(sequence: CachedSequence, most: number): void {
+    for (let at = Math.floor(sequence.computed / PAGE); (at + 1) * PAGE <= most; at++) {
+      const page = this.#index.find(sequence.pages[at - 1], sequence.tokens, at * PAGE);
+      if (page === undefined) return;
+      this.#releaseFrom(sequence, at);
+      this.#append(sequence, page);
+      sequence.computed = (at + 1) * PAGE;
+    }
+  }
+
+  /** The next `count` tokens have been computed. `publish`: others may share the pages that are full now. */
+  advance(sequence: CachedSequence, count: number, publish: boolean): void {
+    const before = Math.floor(sequence.computed / PAGE);
+    sequence.computed += count;
+    if (!publish) return;
+    for (let at = before; at < Math.floor(sequence.computed / PAGE); at++) this.#publish(sequence, at);
+  }
+
+  /** A copy of what an idle sequence holds. Of the last page, where it is not full, only the tokens. */
+  save({ tokens, pages, computed }: CachedSequence, head: Uint8Array, tail: number): SavedSequence {
+    const { pageBytes } = this.#pool;
+    const full = Math.floor(computed / PAGE);
+    const session = new Uint8Array(head.length + 4 * tokens.length + full * pageBytes + tail);
+    session.set(head);
+    session.set(new Uint8Array(Int32Array.from(tokens).buffer), head.length);
+    for (let at = 0; at < full; at++) {
+      const from = this.#kv + pages[at]! * pageBytes;
+      session.set(this.#bytes.subarray(from, from + pageBytes), head.length + 4 * tokens.length + at * pageBytes);
+    }
+    return { session, tokens: tokens.length, pages: full };
+  }
+
+  /** Fills an empty sequence, with as many pages as can be had. They never enter the index: others must not depend on a file's word. */
+  restore(sequence: CachedSequence, tokens: Int32Array, pages: Uint8Array): void {
+    const { pageBytes } = this.#pool;
+    for (const token of tokens) sequence.tokens.push(token);
+    const count = Math.min(pages.length / pageBytes, this.obtainable());
+    for (let at = 0; at < count; at++) {
+      const page = this.#take();
+      this.#bytes.set(pages.subarray(at * pageBytes, (at + 1) * pageBytes), this.#kv + page * pageBytes);
+      this.#append(sequence, page);
+      sequence.computed += PAGE;
+    }
+  }
+
+  /** How many pages can be had: those that idle sequences hold, or nobody. */
+  obtainable(): number {
+    const held = new Uint8Array(this.#pool.pages);
+    for (const { pageTable, pages } of this.#holders) {
+      if (pageTable !== 0) for (const page of pages) held[page] = 1;
+    }
+    return held.reduce((count, one) => count - one, this.#pool.pages);
+  }
+
+  /** How many pages the sequence must be given to grow to `length` tokens. */
+  needed(sequence: CachedSequence, length: number): number {
+    const more = Math.max(0, Math.ceil(length / PAGE) - sequence.pages.length);
+    const next = this.#nextPage(sequence, length);
+    if (next === undefined || this.#sharers[next]! === 1) return more;
+    return this.#holdersOf(next).some((one) => one !== sequence && one.pageTable !== 0) ? more + 1 : more;
+  }
+
+  /** Gives the sequence the pages for `length` tokens; the caller has seen that they can be had. */
+  reserve(sequence: CachedSequence, length: number): void {
+    const next = this.#nextPage(sequence, length);
+    if (next !== undefined && (this.#sharers[next]! > 1 || this.#index.has(next))) {
+      const at = Math.floor(sequence.computed / PAGE);
+      const more = Math.ceil(length / PAGE) - sequence.pages.length;
+      if (this.obtainable() > more) this.#replace(sequence, at, this.#copy(next));
+      else this.#claim(sequence, next);
+    }
+    while (sequence.pages.length < Math.ceil(length / PAGE)) this.#append(sequence, this.#take());
+  }
+
+  /** The page that the next token is written to, where it holds tokens already. */
+  #nextPage(sequence: CachedSequence, length: number): number | undefined {
+    const { computed, pages } = sequence;
+    return length > computed && computed % PAGE !== 0 ? pages[Math.floor(computed / PAGE)] : undefined;
+  }
+
+  #holdersOf(page: number): CachedSequence[] {
+    return [...this.#holders].filter(({ pages }) => pages.includes(page));
+  }
+
+  /** Makes a page the sequence's own where there is no other to copy it to: those that share it are idle, and lose it. */
+  #claim(sequence: CachedSequence, page: number): void {
+    this.#index.forget(page);
+    for (const other of this.#holdersOf(page)) {
+      if (other !== sequence) this.#lose(other, other.pages.indexOf(page) * PAGE);
+    }
+  }
+
+  /** Enters a full page into the index; if another page holds the same, that one takes its place. */
+  #publish(sequence: CachedSequence, at: number): void {
+    const { pages, tokens } = sequence;
+    const same = this.#index.find(pages[at - 1], tokens, at * PAGE);
+    if (same === undefined) this.#index.add(pages[at]!, pages[at - 1], tokens, at * PAGE);
+    else if (same !== pages[at]) this.#replace(sequence, at, same);
+  }
+
+  /** A page to write to: a free one, else what was not used for the longest time, of those that nobody needs now. */
+  #take(): number {
+    for (;;) {
+      const free = this.#freePages.pop();
+      if (free !== undefined) return free;
+      const [kept] = this.#kept;
+      const idle = this.#longestIdle();
+      if (kept !== undefined && (idle === undefined || kept[1] < idle.used)) {
+        this.#kept.delete(kept[0]);
+        this.#index.forget(kept[0]);
+        return kept[0];
+      }
+      const last = idle!.pages.at(-1)!;
+      if (this.#sharers[last] === 1) this.#index.forget(last);
+      this.#lose(idle!, (idle!.pages.length - 1) * PAGE);
+    }
+  }
+
+  #longestIdle(): CachedSequence | undefined {
+    let longest: CachedSequence | undefined;
+    for (const one of this.#holders) {
+      if (one.pageTable === 0 && (longest === undefined || one.used < longest.used)) longest = one;
+    }
+    return longest;
+  }
+
+  /** The sequence holds the first `length` tokens at most from now on. */
+  #lose(sequence: CachedSequence, length: number): void {
+    sequence.computed = Math.min(sequence.computed, length);
+    this.#releaseFrom(sequence, Math.ceil(sequence.computed / PAGE));
+  }
+
+  /** The last pages go first: without what comes before them they cannot be found. */
+  #releaseFrom(sequence: CachedSequence, first: number): void {
+    while (sequence.pages.length > first) this.#release(sequence.pages.pop()!);
+    sequence.computed = Math.min(sequence.computed, first * PAGE);
+    if (sequence.pages.length === 0) this.#holders.delete(sequence);
+  }
+
+  #release(page: number): void {
+    this.#sharers[page]!--;
+    if (this.#sharers[page]! > 0) return;
+    if (this.#index.has(page)) this.#kept.set(page, this.#clock++);
+    else this.#freePages.push(page);
+  }
+
+  #append(sequence: CachedSequence, page: number): void {
+    this.#kept.delete(page);
+    this.#sharers[page]!++;
+    sequence.pages.push(page);
+    this.#holders.add(sequence);
+    this.#writeTable(sequence, sequence.pages.length - 1);
+  }
+
+  #replace(sequence: CachedSequence, at: number, page: number): void {
+    const old = sequence.pages[at]!;
+    this.#kept.delete(page);
+    this.#sharers[page]!++;
+    sequence.pages[at] = page;
+    this.#writeTable(sequence, at);
+    this.#release(old);
+  }
+
+  #writeTable(sequence: CachedSequence, at: number): void {
+    if (sequence.pageTable !== 0) this.#words[(sequence.pageTable >> 2) + at] = sequence.pages[at]!;
+  }
+
+  #copy(page: number): number {
+    const copy = this.#take();
+    const { pageBytes } = this.#pool;
+    this.#bytes.copyWithin(this.#kv + copy * pageBytes, this.#kv + page * pageBytes, this.#kv + (page + 1) * pageBytes);
+    return copy;
+  }
+}
+
+/** `temporary`: it ends with its job. */
+export function emptySequence(temporary: boolean): CachedSequence {
+  return { tokens: [], computed: 0, pages: [], pageTable: 0, temporary, used: 0 };
+}

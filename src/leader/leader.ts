@@ -1,0 +1,234 @@
+// The leader: takes requests, runs the steps that the scheduler forms with the team, and streams the answers out. Between two steps it
+// returns to its event loop, so that messages arrive.
+
+import { nextTurn } from "../event-loop.js";
+import { type Member, StepAborted } from "../machine/member.js";
+import { ABORT_FLAGS } from "../model/plan/memory-plan.js";
+import { writeStep } from "../model/step.js";
+import type { LeaderAnswer, LeaderRequest, Program } from "../protocol/messages.js";
+import type { ParentPort } from "../worker-handle.js";
+import { GrammarCache } from "./constrained-text.js";
+import { Head } from "./head.js";
+import { createJob, type SingleRequest } from "./jobs/create-job.js";
+import { textsOf } from "./jobs/embed-job.js";
+import { emptySequence, KvCache } from "./kv-cache.js";
+import { type Part, Scheduler } from "./scheduler.js";
+
+export class Leader {
+  readonly #member: Member;
+  readonly #forward: () => void;
+  readonly #program: Program;
+  readonly #port: ParentPort;
+  readonly #onDeath: (error: unknown) => void;
+  readonly #cache: KvCache;
+  readonly #scheduler: Scheduler;
+  readonly #grammars = new GrammarCache();
+  readonly #stepWords: Int32Array;
+  readonly #abortFlags: Int32Array;
+  readonly #head: Head;
+
+  /** What the next message has to say. */
+  #answers: LeaderAnswer[] = [];
+  #transfer: ArrayBuffer[] = [];
+  /** The abort flags of the jobs of the step under way; `short`: one of them is not enough to end it. */
+  #underWay: { readonly flags: readonly number[]; readonly short: boolean } = { flags: [], short: false };
+  #running = false;
+  #jobs = 0;
+
+  constructor(
+    member: Member,
+    forward: () => void,
+    program: Program,
+    port: ParentPort,
+    onDeath: (error: unknown) => void,
+  ) {
+    this.#member = member;
+    this.#forward = forward;
+    this.#program = program;
+    this.#port = port;
+    this.#onDeath = onDeath;
+    const { layout, pool } = program.blueprint;
+    const buffer = member.memory.buffer as unknown as SharedArrayBuffer;
+    this.#cache = new KvCache(buffer, layout, pool);
+    this.#scheduler = new Scheduler(this.#cache, {
+      rows: layout.rows,
+      causal: program.blueprint.hyperparameters.causal,
+    });
+    this.#stepWords = new Int32Array(buffer, layout.step);
+    this.#abortFlags = new Int32Array(buffer, layout.aborts, ABORT_FLAGS);
+    this.#head = new Head(member, program);
+    const isAborted = (flag: number) => Atomics.load(this.#abortFlags, flag) !== 0;
+    member.wantsAbort = () => {
+      const { flags, short } = this.#underWay;
+      return short ? flags.every(isAborted) : flags.some(isAborted);
+    };
+  }
+
+  start(): void {
+    this.#port.onMessage((message) => {
+      try {
+        for (const request of message as readonly LeaderRequest[]) this.#take(request);
+        this.#sendAnswers();
+        this.#go();
+      } catch (error) {
+        this.#onDeath(error);
+      }
+    });
+    this.#answer({ type: "ready" });
+    this.#sendAnswers();
+  }
+
+  #answer(answer: LeaderAnswer, transfer: readonly ArrayBuffer[] = []): void {
+    this.#answers.push(answer);
+    this.#transfer.push(...transfer);
+  }
+
+  /** All that a step has brought goes in one message: every message wakes the thread that takes it. */
+  #sendAnswers(): void {
+    if (this.#answers.length === 0) return;
+    this.#port.postMessage(this.#answers, this.#transfer);
+    this.#answers = [];
+    this.#transfer = [];
+  }
+
+  #take(request: LeaderRequest): void {
+    switch (request.type) {
+      case "open":
+        this.#cache.open(request.sequence);
+        return;
+      case "fork": {
+        const from = this.#cache.get(request.from);
+        if (from !== undefined) this.#cache.fork(from, this.#cache.open(request.sequence));
+        return;
+      }
+      case "truncate": {
+        const sequence = this.#cache.get(request.sequence);
+        if (sequence !== undefined) this.#cache.truncate(sequence, Math.min(request.length, sequence.tokens.length));
+        return;
+      }
+      case "close": {
+        const sequence = this.#cache.get(request.sequence);
+        if (sequence === undefined) return;
+        this.#cache.close(request.sequence);
+        if (this.#scheduler.jobs.some((job) => job.sequence === sequence)) sequence.temporary = true;
+        else this.#cache.release(sequence);
+        return;
+      }
+      case "save": {
+        const sequence = this.#cache.get(request.sequence);
+        if (sequence === undefined) {
+          this.#refuse(request.job);
+          return;
+        }
+        const saved = this.#cache.save(sequence, request.head, request.tail);
+        this.#answer({ type: "saved", job: request.job, ...saved }, [saved.session.buffer]);
+        return;
+      }
+      case "restore":
+        this.#cache.restore(this.#cache.open(request.sequence), request.tokens, request.pages);
+        return;
+      case "abort":
+        this.#dropAborted();
+        return;
+      case "embed":
+        for (const text of textsOf(request, this.#head)) this.#addJob(text);
+        return;
+      case "generate": {
+        const failure = this.#grammars.failureOf(request);
+        if (failure !== undefined) this.#answer(failure);
+        else this.#addJob(request);
+        return;
+      }
+      default:
+        this.#addJob(request);
+    }
+  }
+
+  #addJob(request: SingleRequest): void {
+    const named = "sequence" in request ? request.sequence : undefined;
+    const sequence = named === undefined ? emptySequence(true) : this.#cache.get(named);
+    if (sequence === undefined) this.#refuse(request.job);
+    else this.#scheduler.add(createJob(request, this.#jobs++, sequence, this.#program, this.#grammars));
+  }
+
+  #refuse(job: number): void {
+    const [code, message] = ["SEQUENCE_DISPOSED", "the sequence is disposed of"];
+    this.#answer({ type: "failed", job, kind: "context", code, message });
+  }
+
+  /** Runs steps until no job is left, each in a turn of the event loop of its own. */
+  #go(): void {
+    if (this.#running) return;
+    this.#running = true;
+    let aborted = false;
+    const turn = () => {
+      try {
+        if (aborted) this.#dropAborted();
+        this.#scheduler.makeRoom();
+        this.#scheduler.admit();
+        if (this.#scheduler.idle) {
+          this.#running = false;
+          return;
+        }
+        // A step that was left for one job's sake is followed by a short one that is only left for the sake of all, so that the others
+        // get on.
+        aborted = this.#step(aborted) === "aborted";
+      } catch (error) {
+        this.#onDeath(error);
+        return;
+      } finally {
+        this.#sendAnswers();
+      }
+      nextTurn(turn);
+    };
+    turn();
+  }
+
+  #step(short: boolean): "done" | "aborted" {
+    const parts = this.#scheduler.formStep(short);
+    this.#underWay = { flags: [...new Set(parts.map(({ job }) => job.abort))], short };
+    writeStep(
+      this.#stepWords,
+      parts.map((part) => part.run),
+    );
+    this.#member.announceStep(this.#workersFor(parts));
+    try {
+      this.#forward();
+    } catch (error) {
+      if (!(error instanceof StepAborted)) throw error;
+      return "aborted"; // no sequence has grown; the aborted jobs go before the next step
+    }
+    for (const part of parts) this.#finishPart(part);
+    return "done";
+  }
+
+  #workersFor(parts: readonly Part[]): number {
+    const { decodeWorkers, batchWorkers } = this.#program;
+    return parts.length === 1 && parts[0]!.run.tokens.length === 1 ? decodeWorkers : batchWorkers;
+  }
+
+  #finishPart({ job, run, firstLogits, firstHidden }: Part): void {
+    const { buffers } = this.#program.blueprint.layout;
+    const { vocab, dim } = this.#program.blueprint.hyperparameters;
+    const buffer = this.#member.memory.buffer;
+    this.#cache.advance(job.sequence, run.tokens.length, job.publishes);
+    const done = job.take(run, {
+      logits: (i) => new Float32Array(buffer, buffers.logits + (firstLogits + i) * buffers.logitStride, vocab),
+      hidden: (i) => new Float32Array(buffer, buffers.hidden + (firstHidden + i) * buffers.xStride, dim),
+      answer: (answer, transfer) => this.#answer(answer, transfer),
+      truncate: (length) => this.#cache.truncate(job.sequence, length),
+    });
+    if (done) this.#scheduler.remove([job]);
+  }
+
+  #dropAborted(): void {
+    // Looked at once: all texts of a request must go together, because its flag may be another request's soon after the answer.
+    const flags = this.#abortFlags.slice();
+    const aborted = this.#scheduler.jobs.filter(({ abort }) => flags[abort] !== 0);
+    for (const job of aborted) {
+      if (job.begun && job.rewind) this.#cache.truncate(job.sequence, job.startLength);
+    }
+    this.#scheduler.remove(aborted);
+    for (const id of new Set(aborted.map(({ id }) => id))) this.#answer({ type: "aborted", job: id });
+  }
+}

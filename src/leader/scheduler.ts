@@ -1,0 +1,192 @@
+// The scheduler: which jobs run, and which rows each has in the next step.
+//
+//   waiting --admitted: pages for the whole text that is known--> active --done--
+//      ^                                                            |
+//      +------ no page for the next token: the youngest waits ------+
+//
+// Jobs begin in the order of their arrival. One that does not fit yet is overtaken by a few that do, and then by no more. A generation
+// is given pages as it grows. When there are none, the one that came last gives up its own, and evaluates its text again later: results
+// do not depend on it, and the oldest always goes on, so all come to an end.
+//
+// A step has the next token of every sequence that generates, those first that have waited longest, and beside them some rows of prompts:
+// one half for the oldest prompt, so that it cannot starve, the other for the shortest, so that short ones need not wait for long ones.
+
+import { PAGE } from "#abi";
+import { LOGIT_ROWS } from "../model/plan/memory-plan.js";
+import type { StepRun } from "../model/step.js";
+import type { Job } from "./jobs/job.js";
+import type { KvCache } from "./kv-cache.js";
+
+/** Rows that prompts may have in a step that also holds the next token of other sequences: they must not stall. */
+const PREFILL_ROWS_BESIDE_DECODE = 32;
+/** Rows that prompts have in a short step. */
+const SHORT_PREFILL_ROWS = 8;
+/** Rows of logits that are kept for prompts where there are any, when many sequences generate. */
+const PROMPT_LOGIT_ROWS = 4;
+/** So many later jobs may begin before one that does not fit yet. */
+const MOST_OVERTAKING = 16;
+
+/** A job's part of a step. */
+export interface Part {
+  readonly job: Job;
+  readonly run: StepRun;
+  /** Index of its first row of logits, and of hidden states. */
+  readonly firstLogits: number;
+  readonly firstHidden: number;
+}
+
+export class Scheduler {
+  readonly #cache: KvCache;
+  readonly #rows: number;
+  readonly #causal: boolean;
+  /** In the order of their arrival. */
+  #waiting: Job[] = [];
+  #active: Job[] = [];
+  /** Since a waiting job was last refused: it may fit now. */
+  #changed = false;
+  #served = 0;
+
+  /** @param steps `rows`: of a step at most, and jobs that run at once; not `causal`: the tokens of a text see each other */
+  constructor(cache: KvCache, steps: { readonly rows: number; readonly causal: boolean }) {
+    this.#cache = cache;
+    this.#rows = steps.rows;
+    this.#causal = steps.causal;
+  }
+
+  get idle(): boolean {
+    return this.#active.length === 0;
+  }
+
+  /** All jobs under way. */
+  get jobs(): readonly Job[] {
+    return [...this.#active, ...this.#waiting];
+  }
+
+  add(job: Job): void {
+    this.#waiting.push(job);
+    this.#changed = true;
+  }
+
+  /** These jobs are over, however they ended, and those of their sequences that were only for them. */
+  remove(jobs: readonly Job[]): void {
+    const gone = new Set(jobs);
+    const active = this.#active.length;
+    this.#active = this.#active.filter((job) => !gone.has(job));
+    if (active - this.#active.length < jobs.length) this.#waiting = this.#waiting.filter((job) => !gone.has(job));
+    for (const { sequence } of jobs) {
+      if (sequence.pageTable !== 0) this.#cache.pause(sequence);
+      if (sequence.temporary) this.#cache.release(sequence);
+    }
+    this.#changed = true;
+  }
+
+  /** Lets waiting jobs begin, or go on. */
+  admit(): void {
+    if (!this.#changed) return;
+    this.#changed = false;
+    const taken = new Set(this.#active.map(({ sequence }) => sequence));
+    const passed: Job[] = [];
+    const overtaken: Job[] = [];
+    let seen = 0;
+    for (const job of this.#waiting) {
+      if (this.#active.length === this.#rows || overtaken.length === MOST_OVERTAKING) break;
+      seen++;
+      const free = !taken.has(job.sequence); // else it comes after an earlier job on the same sequence
+      taken.add(job.sequence);
+      if (free && this.#start(job)) {
+        for (const one of overtaken) one.overtaken++;
+        continue;
+      }
+      passed.push(job);
+      if (free) overtaken.push(job);
+      if (job.overtaken >= MOST_OVERTAKING) break;
+    }
+    this.#waiting.splice(0, seen, ...passed);
+  }
+
+  /** False: there are not enough pages. One job alone always fits: the pool has the pages of a whole context. */
+  #start(job: Job): boolean {
+    const { sequence } = job;
+    if (!job.begun) job.begin(this.#cache);
+    this.#cache.begin(sequence);
+    this.#cache.share(sequence, job.reusable);
+    const length = Math.min(job.longest, sequence.tokens.length + 1);
+    // Each text that grows may need a page soon; what is begun and at once put off is work for nothing.
+    const spare = this.#active.filter((one) => one.longest > one.sequence.pages.length * PAGE).length;
+    if (this.#cache.needed(sequence, length) + spare > this.#cache.obtainable()) {
+      this.#cache.pause(sequence);
+      return false;
+    }
+    this.#cache.reserve(sequence, length);
+    this.#active.push(job);
+    job.admitted();
+    return true;
+  }
+
+  /** Gives every text that has grown the page that it needs, the oldest first. */
+  makeRoom(): void {
+    const growing = this.#active.filter(({ grows }) => grows).sort(byOrder);
+    while (growing.length > 0) {
+      const { sequence } = growing[0]!;
+      const { length } = sequence.tokens;
+      const needed = this.#cache.needed(sequence, length);
+      if (needed > 0 && needed > this.#cache.obtainable()) {
+        this.#putOff(growing.pop()!);
+      } else {
+        this.#cache.reserve(sequence, length);
+        growing.shift();
+      }
+    }
+  }
+
+  /** The job waits again, before those that came later. */
+  #putOff(job: Job): void {
+    this.#active = this.#active.filter((other) => other !== job);
+    this.#waiting = [...this.#waiting, job].sort(byOrder);
+    this.#cache.pause(job.sequence);
+  }
+
+  /** The next step. `short`: with few rows of prompts, or one text of an encoder. */
+  formStep(short: boolean): Part[] {
+    const parts: Part[] = [];
+    let rows = 0;
+    let logits = 0;
+    let hidden = 0;
+    const add = (job: Job, mostRows: number, mostLogits: number) => {
+      if (mostRows < 1) return;
+      const run = job.next(mostRows, mostLogits);
+      if (run === undefined) return;
+      job.served = ++this.#served;
+      parts.push({ job, run, firstLogits: logits, firstHidden: hidden });
+      rows += run.tokens.length;
+      logits += run.logits.length;
+      hidden += run.hidden.length;
+    };
+    if (!this.#causal) {
+      // Whole texts, in order.
+      for (const job of this.#active.slice(0, short ? 1 : undefined)) {
+        if (job.remaining <= this.#rows - rows) add(job, job.remaining, 0);
+      }
+      return parts;
+    }
+    const decoding = this.#active.filter(({ remaining }) => remaining === 1).sort((a, b) => a.served - b.served);
+    const prompts = this.#active.filter(({ remaining }) => remaining > 1).sort(byOrder);
+    const decodeLogits = LOGIT_ROWS - (prompts.length > 0 ? PROMPT_LOGIT_ROWS : 0);
+    for (const job of decoding) add(job, this.#rows - rows, decodeLogits - logits);
+
+    const [oldest, ...others] = prompts;
+    if (oldest === undefined) return parts;
+    const beside = rows > 0 ? PREFILL_ROWS_BESIDE_DECODE : this.#rows;
+    const share = Math.min(this.#rows - rows, short ? SHORT_PREFILL_ROWS : beside);
+    const end = rows + share;
+    const wanted = others.reduce((sum, { remaining }) => sum + remaining, 0);
+    add(oldest, share - Math.min(Math.floor(share / 2), wanted), LOGIT_ROWS - logits);
+    others.sort((a, b) => a.remaining - b.remaining || byOrder(a, b));
+    for (const job of others) add(job, end - rows, LOGIT_ROWS - logits);
+    return parts;
+  }
+}
+
+function byOrder(a: Job, b: Job): number {
+  return a.order - b.order;
+}

@@ -1,0 +1,60 @@
+// A worker's entry. All workers load the model together; then the leader serves requests, and the followers wait for steps.
+
+import { pinThread } from "../machine/cpu/pin.js";
+import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
+import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
+import { architectureOf } from "../model/architectures/table.js";
+import { Run } from "../model/pass.js";
+import { loadShare } from "../model/plan/loading.js";
+import { ropeBytes } from "../model/plan/memory-plan.js";
+import type { Program } from "../protocol/messages.js";
+import { type ParentPort, workerStart } from "../worker-handle.js";
+import { Leader } from "./leader.js";
+
+const { data, port } = await workerStart();
+const { membership, pin, program } = data as WorkerData;
+// First of all: memory that this worker is the first to touch then lies near its processor.
+if (pin !== undefined) port.postMessage({ type: "pin", ...(await pinThread(pin)) } satisfies PinNotice);
+const member = new Member(membership);
+
+try {
+  await work(member, program as Program, port);
+} catch (error) {
+  leave(error);
+}
+
+async function work(member: Member, program: Program, port: ParentPort): Promise<void> {
+  const { blueprint, source } = program;
+  const { layout } = blueprint;
+  await loadShare(member, layout, source);
+  if (member.index === 0) {
+    for (const [rope, frequencies] of program.frequencies.entries()) {
+      const address = layout.frequencies + rope * ropeBytes(blueprint.hyperparameters);
+      new Float64Array(member.memory.buffer, address, frequencies.length).set(frequencies);
+    }
+  }
+  member.barrier();
+
+  const run = new Run(member, blueprint);
+  const { forward } = architectureOf(blueprint.hyperparameters.architecture);
+  if (member.index === 0) {
+    new Leader(member, () => forward(run), program, port, leave).start();
+    return;
+  }
+  for (;;) {
+    member.awaitStep();
+    try {
+      forward(run);
+    } catch (error) {
+      if (!(error instanceof StepAborted)) throw error;
+    }
+  }
+}
+
+/** A worker that cannot go on takes the team with it, and says why. */
+function leave(error: unknown): void {
+  if (error instanceof TeamPoisoned) return; // another worker was first, and has said why
+  member.poison();
+  const notice: DeathNotice = { type: "death", message: error instanceof Error ? error.message : String(error) };
+  port.postMessage(notice);
+}

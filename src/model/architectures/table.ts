@@ -1,0 +1,47 @@
+// The architectures that the engine runs: one row each, one file each.
+
+import { UnsupportedError } from "../../errors.js";
+import type { Gguf } from "../../gguf/index.js";
+import { printable } from "../../gguf/index.js";
+import type { Hyperparameters } from "../hyperparameters.js";
+import { KeyReader } from "../key-reader.js";
+import type { Architecture } from "./architecture.js";
+import { bert } from "./bert.js";
+import { gemmaEmbedding } from "./gemma-embedding.js";
+import { gemma3 } from "./gemma3.js";
+import { llama } from "./llama.js";
+import { nomicBert } from "./nomic-bert.js";
+import { qwen2 } from "./qwen2.js";
+import { qwen3 } from "./qwen3.js";
+
+const architectures: Readonly<Record<string, Architecture>> = {
+  llama,
+  qwen2,
+  qwen3,
+  gemma3,
+  bert,
+  "nomic-bert": nomicBert,
+  "gemma-embedding": gemmaEmbedding,
+};
+
+/** The architecture of this name, from `general.architecture`. */
+export function architectureOf(name: string): Architecture {
+  return architectures[name]!;
+}
+
+/**
+ * Reads what kind of model a file holds.
+ * @throws UnsupportedError for an architecture without a row here
+ */
+export function readModel(gguf: Gguf): Hyperparameters {
+  const name = gguf.metadata.getString("general.architecture");
+  if (name === undefined || !Object.hasOwn(architectures, name)) {
+    const type = gguf.metadata.getString("general.type");
+    const kind = type !== undefined && type !== "model" ? ` (a file of type "${printable(type)}")` : "";
+    throw new UnsupportedError(
+      "UNSUPPORTED_ARCHITECTURE",
+      `architecture "${printable(name ?? "(none)")}"${kind}; supported: ${Object.keys(architectures).join(", ")}`,
+    );
+  }
+  return architectureOf(name).hyperparameters(new KeyReader(gguf, name));
+}

@@ -1,0 +1,71 @@
+// Which tensors of a file become which weights in shared memory: found, checked against the shape that the architecture expects, and
+// given their bytes.
+
+import { ACTIVATION_NONE, GROUP_ROWS } from "#abi";
+import { GgufError, UnsupportedError } from "../../errors.js";
+import { type Gguf, type GgufTensor, tensorTypeByName, tensorTypes } from "../../gguf/index.js";
+import type { Kernels } from "../../machine/kernels.js";
+import type { WeightSpec } from "./weight-specs.js";
+
+/** A weight before it has an address. */
+export interface Weight extends WeightSpec {
+  /** ggml's type number. */
+  readonly type: number;
+  readonly format: string;
+  /** Bytes of one row in the file's layout. */
+  readonly rowBytes: number;
+  /** Bytes in memory: a packed matrix is padded to groups of 8 rows. */
+  readonly bytes: number;
+  /** Where the data lie: the part of a split file, and the byte offset in it. */
+  readonly part: number;
+  readonly offset: number;
+}
+
+/**
+ * Finds the weights of an architecture in a file.
+ * @throws GgufError for a missing tensor or a wrong shape, UnsupportedError for a format without kernels
+ */
+export function findWeights(gguf: Gguf, specs: readonly WeightSpec[], kernels: Kernels): readonly Weight[] {
+  const weights: Weight[] = [];
+  for (const spec of specs) {
+    const tensor = gguf.tensor(spec.name);
+    if (tensor === undefined) {
+      if (spec.optional) continue;
+      throw new GgufError("GGUF_TENSOR_MISSING", "the model lacks this tensor", { subject: spec.name });
+    }
+    weights.push(weightOf(tensor, spec, kernels));
+  }
+  return weights;
+}
+
+function weightOf(tensor: GgufTensor, spec: WeightSpec, kernels: Kernels): Weight {
+  const [columns = 1, rows = 1, ...rest] = tensor.shape;
+  if (columns !== spec.columns || rows !== spec.rows || rest.some((n) => n !== 1)) {
+    const expected = spec.role === "vector" ? `(${spec.columns})` : `(${spec.columns}, ${spec.rows})`;
+    throw new GgufError("GGUF_TENSOR_SHAPE", `shape (${tensor.shape.join(", ")}), expected ${expected}`, {
+      subject: spec.name,
+    });
+  }
+  const type = tensorTypeByName(tensor.type);
+  if (type === undefined || kernels.formatActivation(type.id) === ACTIVATION_NONE) {
+    const supported = tensorTypes.filter(({ id }) => kernels.formatActivation(id) !== ACTIVATION_NONE);
+    throw new UnsupportedError(
+      "UNSUPPORTED_FORMAT",
+      `tensor "${spec.name}" is ${tensor.type}; supported: ${supported.map(({ name }) => name).join(", ")}`,
+    );
+  }
+  if (spec.role === "vector" && tensor.type !== "F32") {
+    throw new UnsupportedError("UNSUPPORTED_FORMAT", `tensor "${spec.name}" is ${tensor.type}; supported: F32`);
+  }
+  const rowBytes = (columns / type.blockSize) * type.blockBytes;
+  const memoryRows = spec.role === "matrix" ? Math.ceil(rows / GROUP_ROWS) * GROUP_ROWS : rows;
+  return {
+    ...spec,
+    type: type.id,
+    format: tensor.type,
+    rowBytes,
+    bytes: memoryRows * rowBytes,
+    part: tensor.part,
+    offset: tensor.offset,
+  };
+}

@@ -1,0 +1,132 @@
+// What the main thread and the leader say to each other. All of it survives structured cloning.
+
+import type { Automaton, TokenBytes } from "../grammar/index.js";
+import type { Blueprint } from "../model/blueprint.js";
+import type { HeadShape } from "../model/head.js";
+import type { ModelSource } from "../model/plan/loading.js";
+import type { SamplingOptions, TokenLogprob } from "../sampling/sampler.js";
+import type { TokenBreakers } from "../tokenizer/sequence-breakers.js";
+import type { Pooling } from "./pooling.js";
+
+/** What every worker is given when it starts. */
+export interface Program {
+  readonly blueprint: Blueprint;
+  readonly head: HeadShape;
+  /** Of each RoPE, radians per position. */
+  readonly frequencies: readonly Float64Array[];
+  readonly source: ModelSource;
+  readonly contextSize: number;
+  /** Workers that take part in steps of one row, and of several. */
+  readonly decodeWorkers: number;
+  readonly batchWorkers: number;
+}
+
+/** What every request for a job has. */
+export interface JobRequest {
+  /** The caller's number for this job; answers carry it. */
+  readonly job: number;
+  /** The abort flag that the leader watches. */
+  readonly abort: number;
+}
+
+/** Continue a sequence by tokens and answer with logits. */
+export interface EvaluateRequest extends JobRequest {
+  readonly type: "evaluate";
+  readonly sequence: number;
+  readonly ids: Int32Array;
+  readonly logits: "last" | "all";
+}
+
+/** Generate. `ids` is the whole text so far; a sequence that is named keeps it for the next time. */
+export interface GenerateRequest extends JobRequest {
+  readonly type: "generate";
+  readonly sequence: number | undefined;
+  readonly ids: Int32Array;
+  readonly sampling: SamplingOptions;
+  /** What the sequence breakers of DRY are in tokens, where it is on. */
+  readonly breakers: TokenBreakers | undefined;
+  readonly maxTokens: number;
+  /** When the context is full, so many tokens stay, and the older half of the others goes; undefined: the generation ends. */
+  readonly keep: number | undefined;
+  readonly endIds: readonly number[];
+  readonly grammar: GrammarRequest | undefined;
+}
+
+/** What the text must match. */
+export interface GrammarRequest {
+  /** Equal grammars have equal numbers. */
+  readonly key: number;
+  readonly automaton: Automaton;
+  /** The same for all requests of a model, in shared memory. */
+  readonly vocabulary: TokenBytes;
+}
+
+/** Texts to vectors, not normalised. */
+export interface EmbedRequest extends JobRequest {
+  readonly type: "embed";
+  /** The texts, one after another; and where each ends, and the next begins. */
+  readonly ids: Int32Array;
+  readonly ends: Int32Array;
+  readonly pooling: Pooling;
+}
+
+/** Answer with what a sequence holds, between `head` and `tail` more bytes. */
+export interface SaveRequest extends JobRequest {
+  readonly type: "save";
+  readonly sequence: number;
+  readonly head: Uint8Array;
+  readonly tail: number;
+}
+
+export type JobRequestMessage = EvaluateRequest | GenerateRequest | EmbedRequest;
+
+export type LeaderRequest =
+  | JobRequestMessage
+  | { readonly type: "open"; readonly sequence: number }
+  | { readonly type: "fork"; readonly sequence: number; readonly from: number }
+  | { readonly type: "truncate"; readonly sequence: number; readonly length: number }
+  | { readonly type: "close"; readonly sequence: number }
+  | SaveRequest
+  /** A new sequence that holds these tokens, and these pages. */
+  | { readonly type: "restore"; readonly sequence: number; readonly tokens: Int32Array; readonly pages: Uint8Array }
+  /** Some abort flag was set. */
+  | { readonly type: "abort" };
+
+export interface GenerateSummary {
+  readonly finishReason: "stop" | "length";
+  /** Tokens whose keys and values were in the cache already. */
+  readonly cachedTokens: number;
+  readonly prefillMilliseconds: number;
+  readonly decodeMilliseconds: number;
+}
+
+/** What a sequence holds: its tokens, and its full pages as far as they are computed. */
+export interface SavedSequence {
+  /** head, tokens as int32, pages, room for a tail */
+  readonly session: Uint8Array<ArrayBuffer>;
+  readonly tokens: number;
+  readonly pages: number;
+}
+
+export type LeaderAnswer =
+  | { readonly type: "ready" }
+  | {
+      readonly type: "token";
+      readonly job: number;
+      readonly id: number;
+      readonly logprob?: number;
+      readonly top?: readonly TokenLogprob[];
+    }
+  | { readonly type: "generated"; readonly job: number; readonly summary: GenerateSummary }
+  | { readonly type: "evaluated"; readonly job: number; readonly logits: Float32Array }
+  /** (texts, elements); where the pooling is none, (tokens, elements). */
+  | { readonly type: "embedded"; readonly job: number; readonly vectors: Float32Array }
+  | ({ readonly type: "saved"; readonly job: number } & SavedSequence)
+  | { readonly type: "aborted"; readonly job: number }
+  | {
+      readonly type: "failed";
+      readonly job: number;
+      readonly kind: "context" | "option" | "grammar";
+      readonly code: string;
+      readonly message: string;
+    };

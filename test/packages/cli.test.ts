@@ -1,0 +1,322 @@
+// The command line as a user has it: the real binary, its output, its one-line errors, its exit codes.
+
+import { execFile, spawn } from "node:child_process";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Completion, loadModel, type Model } from "cria";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const entry = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const demo = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "cria-cli-"));
+
+let model: Model;
+beforeAll(async () => {
+  model = await loadModel(demo);
+});
+afterAll(async () => {
+  await model.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs the command to its end. */
+function cria(args: readonly string[], input = ""): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [entry, ...args], (_, out, err) => {
+      resolve({ code: child.exitCode, out, err });
+    });
+    child.stdin!.on("error", () => undefined); // a command that fails at once does not read it
+    child.stdin!.end(input);
+  });
+}
+
+/** The same, several times at once: a process that starts keeps one core busy. */
+const criaEach = (...calls: readonly Parameters<typeof cria>[]) => Promise.all(calls.map((call) => cria(...call)));
+
+/** A text file with this content. */
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe("cria run", () => {
+  let story: Completion;
+  beforeAll(async () => {
+    story = await model.complete("Once upon a time", { temperature: 0, maxTokens: 24 });
+  });
+
+  it("streams what the library generates, and tells the timings on stderr", async () => {
+    const { code, out, err } = await cria(["run", "Once upon a time", "--temp", "0", "-n", "24"]);
+    expect(code).toBe(0);
+    expect(out.trimEnd()).toBe(story.text);
+    expect(err).toMatch(
+      /^load +[\d.]+ ms .*\nprefill +[\d.]+ ms \/ +5 tokens +[\d.]+ tokens\/s\ndecode .*\nseed +\d+$/m,
+    );
+  });
+
+  it("takes the prompt from a file and from stdin, too", async () => {
+    const options = ["--temp", "0", "-n", "24"];
+    const path = file("prompt.txt", "Once upon a time");
+    const both = await criaEach([["run", "-f", path, ...options]], [["run", ...options], "Once upon a time"]);
+    for (const { out } of both) expect(out.trimEnd()).toBe(story.text);
+  });
+
+  it("gives the same text for the same seed, at any thread count", async () => {
+    const options = ["run", "One day", "-n", "20", "-s", "7", "-t"];
+    const [one, three] = await criaEach([[...options, "1"]], [[...options, "3"]]);
+    expect(one!.out).toBe(three!.out);
+    expect(one!.out.length).toBeGreaterThan(10);
+  });
+
+  it("samples as the library does with the same options, under llama.cpp's names", async () => {
+    const penalties = ["--dry-multiplier", "1", "--dry-base", "2", "--dry-sequence-breaker", "none"];
+    const truncation = ["--top-nsigma", "2", "--xtc-probability", "0.5", "--xtc-threshold", "0.2"];
+    const order = ["--samplers", "dry;xtc;top_n_sigma;temperature", "--dynatemp-range", "0.5", "--dynatemp-exp", "2"];
+    const aim = ["--mirostat", "2", "--mirostat-ent", "2", "--mirostat-lr", "0.5"];
+    const options = ["run", "One day", "-n", "20", "-s", "7"];
+    const [chosen, aimed] = await criaEach(
+      [[...options, ...penalties, ...truncation, ...order]],
+      [[...options, ...aim]],
+    );
+    const same = await model.complete("One day", {
+      ...{ maxTokens: 20, seed: 7, samplers: ["dry", "xtc", "topNSigma", "temperature"] },
+      dry: { multiplier: 1, base: 2, sequenceBreakers: [] },
+      ...{ xtc: { probability: 0.5, threshold: 0.2 }, topNSigma: 2, dynamicTemperature: { range: 0.5, exponent: 2 } },
+    });
+    expect(chosen!.out.trimEnd()).toBe(same.text.trimEnd());
+    const surprising = await model.complete("One day", { maxTokens: 20, seed: 7, mirostat: { tau: 2, eta: 0.5 } });
+    expect(aimed!.out.trimEnd()).toBe(surprising.text.trimEnd());
+  });
+
+  it("ends quietly when nobody reads on", async () => {
+    const child = spawn(process.execPath, [entry, "run", "Once upon a time", "--temp", "0"]);
+    child.stdout.once("data", () => child.stdout.destroy());
+    let err = "";
+    child.stderr.on("data", (data) => {
+      err += data;
+    });
+    const code = await new Promise((resolve) => child.on("exit", resolve));
+    expect([code, err.includes("Error")]).toEqual([0, false]);
+  });
+
+  it.skipIf(process.platform === "win32")("Ctrl-C ends it with code 130 and no error", async () => {
+    const child = spawn(process.execPath, [entry, "run", "Once upon a time", "-n", "400", "--temp", "2"]);
+    child.stdout.once("data", () => child.kill("SIGINT"));
+    let err = "";
+    child.stderr.on("data", (data) => {
+      err += data;
+    });
+    const code = await new Promise((resolve) => child.on("exit", resolve));
+    expect(code).toBe(130);
+    expect(err).not.toMatch(/error/i);
+  });
+});
+
+describe("cria chat", () => {
+  it("answers each line of a pipe", async () => {
+    const questions = "What is 3 + 4?\nWhich animal says moo?\nWhat is a baby llama called?\n";
+    const { code, out } = await cria(["chat", "--temp", "0"], questions);
+    expect(code).toBe(0);
+    expect(out.trim().split("\n")).toEqual(["3 + 4 = 7.", "The cow says moo.", "A baby llama is called a cria."]);
+  });
+});
+
+describe("cria embed", () => {
+  it("writes the library's vectors as JSON, of arguments and of lines", async () => {
+    const [fox, bear] = await model.embed(["a fox", "a bear"]);
+    const rows = (out: string) => (JSON.parse(out) as number[][]).map((row) => Float32Array.from(row));
+    const lines = "a fox\na bear";
+    const path = file("lines.txt", lines);
+    const all = await criaEach([["embed", "a fox", "a bear"]], [["embed", "-f", path]], [["embed"], lines]);
+    for (const { out } of all) expect(rows(out)).toEqual([fox, bear]);
+  });
+
+  it("writes them in every format, with the options that the library has", async () => {
+    const [fox, bear] = await model.embed(["a fox", "a bear"], { dimensions: 5, pooling: "cls", normalize: false });
+    const options = ["--dimensions", "5", "--pooling", "cls", "--embd-normalize", "-1"];
+    const formats = ["jsonl", "raw", "base64"].map((format): [string[]] => {
+      return [["embed", "a fox", "a bear", ...options, "--embd-output-format", format]];
+    });
+    const [jsonl, raw, base64] = (await criaEach(...formats)).map(({ out }) => out.trimEnd().split("\n"));
+    expect(jsonl!.map((line) => Float32Array.from(JSON.parse(line) as number[]))).toEqual([fox, bear]);
+    expect(raw!.map((line) => Float32Array.from(line.split(" "), Number))).toEqual([fox, bear]);
+    const decoded = base64!.map((line) => {
+      const bytes = Buffer.from(line, "base64");
+      return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
+    });
+    expect(decoded).toEqual([fox, bear]);
+  });
+
+  it("writes a vector for each token with --pooling none", async () => {
+    const [tokens] = await model.embed(["a fox"], { pooling: "none" });
+    const { out } = await cria(["embed", "a fox", "--pooling", "none", "--embd-output-format", "jsonl"]);
+    expect((JSON.parse(out) as number[][]).map((row) => Float32Array.from(row))).toEqual(tokens);
+  });
+
+  it("cuts a text that does not fit when it is told to, and says what it needs to know otherwise", async () => {
+    const long = "a fox ".repeat(400);
+    const [refused, cut, chunked, unknown] = await criaEach(
+      [["embed", long]],
+      [["embed", long, "--overlong", "truncate"]],
+      [["embed", long, "--overlong", "chunk-mean"]],
+      [["embed", "a fox", "--purpose", "query"]],
+    );
+    expect(refused!.err).toMatch(/^cria: input 0 has \d+ tokens; the context has room for 512/);
+    expect([cut!.code, chunked!.code]).toEqual([0, 0]);
+    expect(unknown!.err).toMatch(/^cria: what .+ wants before a query is not known/);
+  });
+
+  it("puts before a text what it is told to", async () => {
+    const [query] = await model.embed(["query: a fox"]);
+    const options = ["--purpose", "query", "--query-prompt", "query: ", "--embd-output-format", "jsonl"];
+    const [given, refused] = await criaEach(
+      [["embed", "a fox", ...options]],
+      [["embed", "a fox", "--document-prompt", "x"]],
+    );
+    expect(Float32Array.from(JSON.parse(given!.out))).toEqual(query);
+    expect(refused!.err).toMatch(/^cria: prompts say .+: give a purpose, too/);
+  });
+
+  it("has OpenAI's shape with --embd-output-format json+, and similarities", async () => {
+    const { out } = await cria(["embed", "a fox", "a fox", "--embd-output-format", "json+"]);
+    const { data, cosineSimilarity } = JSON.parse(out) as {
+      data: { index: number; embedding: number[] }[];
+      cosineSimilarity: number[][];
+    };
+    expect(data.map(({ index, embedding }) => [index, embedding.length])).toEqual([
+      [0, model.info.dim],
+      [1, model.info.dim],
+    ]);
+    expect(cosineSimilarity).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
+  });
+});
+
+describe("cria inspect", () => {
+  it("prints metadata, tensors and the plan that a loaded model has", async () => {
+    const { code, out } = await cria(["inspect", demo, "-t", String(model.info.threads)]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/general\.architecture +string +"llama"/);
+    expect(out).toMatch(/blk\.0\.attn_q\.weight +Q4_K +\(256, 256\) +36864 bytes/);
+    const { memory } = model.info;
+    const parts = { weights: memory.weights, "KV cache": memory.kvCache, scratch: memory.scratch, total: memory.total };
+    for (const [name, bytes] of Object.entries(parts))
+      expect(out).toMatch(new RegExp(`^ +${name} +${bytes} bytes`, "m"));
+    expect(out).toContain(`memory plan: context 512, KV cache f16, ${model.info.threads} threads`);
+  });
+});
+
+describe("cria perplexity", () => {
+  it("scores the second half of each window, as a direct computation does", async () => {
+    const text = Array.from({ length: 12 }, (_, i) => `A fox named Mia lives in a forest. It is day ${i % 10}.`).join(
+      "\n",
+    );
+    const size = 64;
+    const { out, code } = await cria(["perplexity", "-f", file("text.txt", text), "-c", String(size)]);
+    expect(code).toBe(0);
+    const { tokenizer } = model;
+    const ids = [tokenizer.bosId!, ...tokenizer.encode(text, { bos: false })];
+    let sum = 0;
+    let count = 0;
+    for (let at = 0; at + size <= ids.length; at += size) {
+      const window = [tokenizer.bosId!, ...ids.slice(at + 1, at + size)];
+      const sequence = model.createSequence();
+      const logits = await sequence.evaluate(window, { logits: "all" });
+      sequence.dispose();
+      for (let i = size / 2; i < size - 1; i++) {
+        const row = logits.subarray(i * model.info.vocabularySize, (i + 1) * model.info.vocabularySize);
+        const most = row.reduce((a, b) => Math.max(a, b));
+        sum += Math.log(row.reduce((total, logit) => total + Math.exp(logit - most), 0)) - row[window[i + 1]!]! + most;
+        count++;
+      }
+    }
+    expect(out).toContain(`Final estimate: PPL = ${Math.exp(sum / count).toFixed(4)} +/- `);
+  });
+});
+
+describe("mistakes", () => {
+  const cases: readonly (readonly [string, readonly string[], number, RegExp])[] = [
+    ["no such command", ["sing"], 2, /unknown command sing/],
+    ["no such option", ["run", "--heat", "1", "hi"], 2, /unknown option --heat/],
+    ["not a number", ["run", "-t", "two", "hi"], 2, /-t takes a number, not "two"/],
+    ["out of range", ["run", "--temp", "-1", "hi"], 2, /temperature is -1/],
+    ["no such sampler", ["run", "--samplers", "top_k;luck", "hi"], 2, /--samplers has "luck"/],
+    ["mirostat 1", ["run", "--mirostat", "1", "hi"], 2, /--mirostat is 1; supported: 0 \(off\), 2/],
+    ["half an option", ["run", "--dry-base", "2", "hi"], 2, /--dry-base does nothing without --dry-multiplier/],
+    ["no such file", ["run", "-m", "nothing.gguf", "hi"], 1, /nothing\.gguf does not exist/],
+    ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
+    ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],
+    ["a missing text", ["perplexity"], 2, /-f FILE/],
+    ["no such format", ["embed", "--embd-output-format", "xml", "hi"], 2, /array, json, json\+, jsonl, raw, base64/],
+    [
+      "one vector of many",
+      ["embed", "--embd-output-format", "json+", "--pooling", "none", "hi"],
+      2,
+      /one for each token/,
+    ],
+    ["a model that does not rank", ["rerank", "a query", "a document"], 1, /no head that ranks/],
+    ["a missing query", ["rerank"], 2, /a query is missing/],
+    ["a cache that does not exist", ["run", "-ctk", "q2", "hi"], 2, /f16, f32, q8_0/],
+  ];
+
+  it.each(cases)("%s: one line, and the exit code", async (_, args, code, message) => {
+    const result = await cria(args);
+    expect(result.code).toBe(code);
+    expect(result.err).toMatch(message);
+    expect(result.err.trimEnd().split("\n")).toHaveLength(1);
+    expect(result.err).toMatch(/^cria: /);
+    expect(result.out).toBe("");
+  });
+});
+
+describe("help", () => {
+  it("lists the commands, and each command's options", async () => {
+    const names = ["run", "chat", "embed", "rerank", "inspect", "perplexity", "quantize"];
+    const [all, version, ...each] = await criaEach(
+      [["--help"]],
+      [["--version"]],
+      ...names.map((name): [string[]] => [[name, "--help"]]),
+    );
+    expect(all!.code).toBe(0);
+    for (const [i, name] of names.entries()) {
+      expect(all!.out).toContain(name);
+      expect(each[i]!.out).toMatch(new RegExp(`^usage: cria ${name} `));
+    }
+    expect(version!.out).toMatch(/^cria \d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("an output that cannot be written", () => {
+  /** Runs the command with these for stdout and stderr. */
+  async function criaInto(out: number | "pipe", err: number | "pipe"): Promise<{ code: number | null; err: string }> {
+    const child = spawn(process.execPath, [entry, "run", "Once", "-n", "3"], { stdio: ["ignore", out, err] });
+    let said = "";
+    child.stderr?.on("data", (bytes) => {
+      said += bytes;
+    });
+    child.stdout?.resume();
+    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    return { code, err: said };
+  }
+
+  // A device of Linux on which every write fails.
+  it.skipIf(!existsSync("/dev/full"))("is one line, and an exit code; timings may be lost", async () => {
+    const full = openSync("/dev/full", "w");
+    const [out, err] = await Promise.all([criaInto(full, "pipe"), criaInto("pipe", full)]);
+    closeSync(full);
+    expect(out.code).toBe(1);
+    expect(out.err).toMatch(/^cria: the output cannot be written: ENOSPC.*\n$/);
+    expect(err.code).toBe(0);
+  });
+});

@@ -1,0 +1,60 @@
+// The examples, each as its reader runs it: a process of its own, on the demo model.
+
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+import { runProgram } from "../support/run-program.js";
+
+const folder = new URL("../../examples/", import.meta.url);
+const vectorLine = /^a vector of 256 elements\n/m;
+
+/** What each prints, beside other things. The server has a test of its own. */
+const outputs: Readonly<Record<string, RegExp[]>> = {
+  "abort.mjs": [/^AbortError after: .{50}/],
+  "ai-sdk.mjs": [/^3 \+ 4 = 7\.\n\d+ tokens\n/, vectorLine],
+  "batch.mjs": [/^Once there was a fox who .+\n\nOnce there was a bear who .+\n\nOnce there was a llama who /s],
+  "chat.mjs": [/^cria: 3 \+ 4 = 7\.\n/m, /^cria: A baby llama is called a cria\.\n/m],
+  "generate.mjs": [/^Once upon a time.{100}/, /^80 tokens, \d+ per second\n/m],
+  "json.mjs": [/^\{ name: '.*', age: \d+, likes: \[.*\] \}\n\d+ tokens\n$/s],
+  "langchain.mjs": [/^3 \+ 4 = 7\.\n/, vectorLine],
+  "openai.mjs": [/^3 \+ 4 = 7\.\n/, vectorLine],
+  "sampling.mjs": [/^Once upon a time, there was a .+\nOnce upon a time.+\n$/],
+  "search.mjs": [/^0\.\d{3} .+\n/, /^(?:0\.\d{3} .+\n){4}$/],
+  "stream.mjs": [/^One day.+\n\((?:stop|length) after \d+ tokens\)\n$/],
+};
+
+it.each(Object.entries(outputs))("%s", (name, patterns) => {
+  const { stdout, stderr } = runProgram(new URL(name, folder));
+  for (const pattern of patterns) expect(stdout).toMatch(pattern);
+  expect(stderr).toBe("");
+});
+
+it("http.mjs answers, refuses what is no question, and ends by itself", async () => {
+  const server = spawn(process.execPath, [fileURLToPath(new URL("http.mjs", folder))], {
+    env: { ...process.env, NODE_OPTIONS: "", PORT: "0" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const address = await new Promise<string>((resolve, reject) => {
+      createInterface(server.stdout).once("line", resolve);
+      server.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+    });
+    const ask = (body: string) => fetch(address, { method: "POST", body });
+    const answers = await Promise.all([1, 2, 3].map((n) => ask(JSON.stringify({ question: `What is ${n} + 4?` }))));
+    for (const answer of answers) expect(await answer.text()).toMatch(/^.*\d/);
+    expect((await ask("{")).status).toBe(400);
+    const ended = new Promise((resolve) => server.once("exit", resolve));
+    server.kill("SIGTERM");
+    expect(await ended).toBe(0);
+  } finally {
+    server.kill("SIGKILL");
+  }
+});
+
+it("all of them are run here, and tell how", () => {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".mjs"));
+  expect(names).toEqual([...Object.keys(outputs), "http.mjs"].sort());
+  for (const name of names) expect(readFileSync(new URL(name, folder), "utf8")).toContain(`node examples/${name}`);
+});

@@ -1,0 +1,136 @@
+// The package as it is published: what is in it, how large it is, and that programs of every kind find code and types.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { beforeAll, describe, expect, it } from "vitest";
+import { installPacked, type PackedPackage } from "../support/packed-package.js";
+import { runProgram } from "../support/run-program.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+const root = new URL("../../", import.meta.url);
+const description = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>;
+};
+const folder = temporaryFolder();
+let packed: PackedPackage;
+beforeAll(() => {
+  packed = installPacked(folder.path("program"));
+});
+
+/** Writes a file of the program that uses the package. */
+function write(name: string, content: string): string {
+  const path = join(folder.path("program"), name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe("the tarball", () => {
+  it("is smaller than 1.5 MB, the demo model left out", () => {
+    const demo = packed.files.find(({ path }) => path === "models/cria-demo-Q4_K_S.gguf");
+    expect(demo!.size).toBeGreaterThan(1_000_000);
+    // Weights do not compress: the model takes at least nine tenths of its size in the tarball.
+    expect(packed.size - 0.9 * demo!.size).toBeLessThan(1_500_000);
+  });
+
+  it("has code, types, kernels, the demo model, and nothing of the workshop", () => {
+    const folders = new Set(packed.files.map(({ path }) => path.split("/")[0]));
+    expect([...folders].toSorted()).toEqual(["LICENSE", "README.md", "dist", "models", "package.json"]);
+    expect(packed.files.filter(({ path }) => /\.(test|map|tsbuildinfo|log)/.test(path))).toEqual([]);
+  });
+
+  it("has every file that its exports name", () => {
+    const targets = Object.values(description.exports).flatMap((one) =>
+      typeof one === "string" ? [one] : Object.values(one),
+    );
+    const missing = targets.filter(
+      (target) => !target.includes("*") && !existsSync(join(folder.path("program/node_modules/cria"), target)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it("runs nothing when it is installed, and has one dependency", () => {
+    const installing = Object.keys(description.scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name));
+    expect(installing).toEqual([]);
+    expect(Object.keys(description.dependencies)).toEqual(["@huggingface/jinja"]);
+  });
+
+  it("has nothing that publint would say", async () => {
+    const tarball = readFileSync(packed.tarball);
+    const { messages, pkg } = await publint({
+      pack: { tarball: tarball.buffer.slice(tarball.byteOffset, tarball.byteOffset + tarball.length) },
+      strict: true,
+    });
+    expect(messages.map((message) => formatMessage(message, pkg!))).toEqual([]);
+  });
+
+  it("has types that are right for every kind of import, says attw", () => {
+    const attw = fileURLToPath(new URL("node_modules/@arethetypeswrong/cli/dist/index.js", root));
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [attw, packed.tarball, "--profile", "esm-only", "--no-color"],
+      { encoding: "utf8" },
+    );
+    expect([status, status === 0 ? "" : stdout]).toEqual([0, ""]);
+  });
+});
+
+describe("a program", () => {
+  const demo = fileURLToPath(new URL("models/cria-demo-Q4_K_S.gguf", root));
+
+  it("of ECMAScript modules imports every entry", () => {
+    const entries = Object.keys(description.exports).filter((name) => !/\*|json$/.test(name));
+    const optional = ["./ai-sdk", "./langchain"]; // their clients are the program's to install
+    const names = entries
+      .filter((name) => !optional.includes(name))
+      .map((name) => join("cria", name).replaceAll("\\", "/"));
+    const imports = names.map((name) => `console.log("${name}", Object.keys(await import("${name}")).length > 0);`);
+    const { stdout } = runProgram(pathToFileURL(write("entries.mjs", imports.join("\n"))));
+    expect(stdout).toBe(names.map((name) => `${name} true\n`).join(""));
+  });
+
+  it("of CommonJS imports it, and requires it where Node can (20.19, 22.12 and later)", () => {
+    const answer = `loadModel(process.argv[2], { threads: 1 }).then(async (model) => {
+      console.log((await model.complete("Once", { maxTokens: 3 })).tokens.length);
+      await model.dispose();
+    });`;
+    const imported = write("imported.cjs", `import("cria").then(({ loadModel }) => ${answer})`.replace(/;\)$/, ")"));
+    expect(runProgram(pathToFileURL(imported), { args: [demo] }).stdout).toBe("3\n");
+    const required = write("required.cjs", `const { loadModel } = require("cria"); ${answer}`);
+    if ((process.features as { require_module?: boolean }).require_module === true) {
+      expect(runProgram(pathToFileURL(required), { args: [demo] }).stdout).toBe("3\n");
+    } else {
+      expect(() => runProgram(pathToFileURL(required), { args: [demo] })).toThrow(/ERR_REQUIRE_ESM/);
+    }
+  });
+
+  it("in TypeScript finds the types, in strict mode and without skipLibCheck", () => {
+    write(
+      "typed.mts",
+      `import { DownloadError, downloadModel, loadModel, type Model } from "cria";
+       import { openGguf } from "cria/gguf";
+       import { tokenizerFrom } from "cria/tokenizer";
+       export async function first(path: string): Promise<Int32Array> {
+         const model: Model = await loadModel(path, { threads: 1 });
+         const ids: Int32Array = tokenizerFrom((await openGguf(await downloadModel("hf:a/b"))).metadata).encode("a");
+         // @ts-expect-error: there is no such option
+         await model.complete("a", { heat: 1 });
+         return ids;
+       }
+       export const isOurs = (error: unknown): boolean => error instanceof DownloadError && error.status === 404;`,
+    );
+    const compiler = {
+      ...{ strict: true, noEmit: true, target: "ES2022", lib: ["ES2023", "ESNext.Disposable", "DOM"] },
+      ...{ module: "node16", moduleResolution: "node16", types: ["node"] },
+    };
+    write("tsconfig.json", JSON.stringify({ compilerOptions: compiler, files: ["typed.mts"] }));
+    const tsc = fileURLToPath(new URL("node_modules/typescript/lib/tsc.js", root));
+    const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", folder.path("program")], { encoding: "utf8" });
+    expect([status, stdout]).toEqual([0, ""]);
+  });
+});

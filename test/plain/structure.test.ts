@@ -1,0 +1,105 @@
+// The house: imports point one way. Reads the import lines of src and assembly, and names every arrow that points up.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+// What the files of a room may import beside each other. A room is a folder of src, or of a folder that stands below with a slash; files
+// that stand in src itself are rooms of their own. `api` is the caller's thread and `leader` the leader's: they never import each other.
+const leaves = ["abort", "errors", "event-loop", "options", "worker-handle"];
+const src: Readonly<Record<string, readonly string[]>> = {
+  abort: [],
+  errors: [],
+  "event-loop": [],
+  options: ["errors"],
+  "worker-handle": ["errors"],
+  gguf: leaves,
+  hub: ["gguf", ...leaves],
+  tokenizer: leaves,
+  grammar: ["errors"],
+  machine: leaves,
+  model: ["machine", "gguf", ...leaves],
+  sampling: ["tokenizer", ...leaves],
+  protocol: ["sampling", "model", "machine", "grammar", "tokenizer", ...leaves],
+  leader: ["protocol", "sampling", "model", "machine", "grammar", "tokenizer", ...leaves],
+  api: ["protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
+  quantize: ["machine", "gguf", ...leaves],
+  index: ["api", "protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
+  adapters: ["index"],
+  lab: ["index", "api", "sampling", "model", "machine", "gguf", "tokenizer", ...leaves],
+  cli: ["index", "lab", "quantize", "api", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
+};
+const assembly: Readonly<Record<string, readonly string[]>> = {
+  abi: [],
+  lanes: [],
+  dot: [],
+  team: ["abi"],
+  formats: ["abi", "dot", "lanes"],
+  kernels: ["formats", "abi", "dot", "lanes"],
+  index: ["kernels", "dot", "team"],
+};
+
+const files = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join(folder, name));
+
+/** The room of a path: the folder, or the file, that stands in `top` itself. */
+const roomOf = (top: string, path: string) =>
+  relative(top, path)
+    .split(sep)[0]!
+    .replace(/\.[jt]s$/, "");
+
+const importsOf = (file: string) =>
+  [...readFileSync(join(root, file), "utf8").matchAll(/(?:from|import|import\()\s*"(\.[^"]*)"/g)].map(
+    ([, target]) => target!,
+  );
+
+/** Files that import each other, each circle as the files on the way round. */
+function circles(top: string): string[][] {
+  const found: string[][] = [];
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    const at = way.indexOf(file);
+    if (at >= 0) found.push(way.slice(at));
+    if (at >= 0 || done.has(file)) return;
+    for (const target of importsOf(file)) {
+      visit(join(dirname(file), target.replace(/\.js$/, "")).replace(/(?:\.ts)?$/, ".ts"), [...way, file]);
+    }
+    done.add(file);
+  };
+  for (const file of files(top)) visit(file, []);
+  return found;
+}
+
+function arrowsUp(top: string, rooms: Readonly<Record<string, readonly string[]>>): string[] {
+  const wrong: string[] = [];
+  for (const file of files(top)) {
+    const room = roomOf(top, file);
+    for (const target of importsOf(file)) {
+      const to = roomOf(top, join(dirname(file), target));
+      if (to !== room && !rooms[room]?.includes(to)) wrong.push(`${file} -> ${target}`);
+    }
+  }
+  return wrong;
+}
+
+it("src imports point one way", () => {
+  expect(arrowsUp("src", src)).toEqual([]);
+});
+
+it("assembly imports point one way", () => {
+  expect(arrowsUp("assembly", assembly)).toEqual([]);
+});
+
+it.each(["src", "assembly"])("no files of %s import each other, not even types", (top) => {
+  expect(circles(top)).toEqual([]);
+});
+
+it("of assembly, src knows only abi", () => {
+  const others = files("src").filter((file) => /from "[^"]*assembly/.test(readFileSync(join(root, file), "utf8")));
+  expect(others).toEqual([]);
+});

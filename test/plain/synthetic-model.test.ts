@@ -1,0 +1,105 @@
+// The synthetic models of bench/: well-formed, of the right sizes and types, repeatable, with weights of a sane size.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadModel } from "cria";
+import { openGguf } from "cria/gguf";
+import { afterAll, describe, expect, it } from "vitest";
+import { float16 } from "../../bench/synthetic/blocks.js";
+import { writeSyntheticModel } from "../../bench/synthetic/model.js";
+import { formats } from "../../bench/synthetic/shapes.js";
+
+const folder = mkdtempSync(join(tmpdir(), "cria-synthetic-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("a synthetic model", () => {
+  it.each(formats)("of %s reads back", async (format) => {
+    const path = join(folder, `${format}.gguf`);
+    const size = await writeSyntheticModel({ shape: "micro", format, seed: 1 }, path);
+    const gguf = await openGguf(path);
+    expect(gguf.parts[0].size).toBe(size);
+    const { metadata } = gguf;
+    expect(metadata.getNumber("llama.block_count")).toBe(2);
+    expect(metadata.getStrings("tokenizer.ggml.tokens")!.length).toBe(2048);
+    expect(metadata.getStrings("tokenizer.ggml.tokens")!.at(metadata.getNumber("tokenizer.ggml.eos_token_id")!)).toBe(
+      "<|eot_id|>",
+    );
+    expect(new Set(metadata.getStrings("tokenizer.ggml.tokens")).size).toBe(2048);
+    expect(gguf.tensors.length).toBe(1 + 2 * 9 + 1);
+    expect(gguf.tensor("token_embd.weight")).toMatchObject({
+      shape: [256, 2048],
+      type: format.startsWith("F") || format === "BF16" || format === "Q8_0" ? format : "Q6_K",
+    });
+    expect(gguf.tensor("blk.1.attn_k.weight")!.shape).toEqual([256, 128]);
+    expect(gguf.tensor("blk.1.ffn_down.weight")!.shape).toEqual([512, 256]);
+    await gguf.close();
+  });
+
+  it("of a seed is always the same file, of another seed another", async () => {
+    const [a, b, c] = ["a", "b", "c"].map((name) => join(folder, name));
+    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 5 }, a);
+    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 5 }, b);
+    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 6 }, c);
+    expect(Buffer.compare(readFileSync(a), readFileSync(b))).toBe(0);
+    expect(Buffer.compare(readFileSync(a), readFileSync(c))).not.toBe(0);
+  });
+
+  it("in the shape of MiniLM embeds texts, whose words take a few tokens", async () => {
+    const path = join(folder, "minilm.gguf");
+    await writeSyntheticModel({ shape: "all-minilm-l6-v2", format: "Q8_0", seed: 1 }, path);
+    const model = await loadModel(path, { threads: 1 });
+    try {
+      expect(model.info).toMatchObject({ architecture: "bert", layers: 6, dim: 384, vocabularySize: 30522 });
+      const ids = model.tokenizer.encode("The quick brown fox jumps over the lazy dog.");
+      expect([ids[0], ids.at(-1)]).toEqual([101, 102]);
+      expect(ids).not.toContain(100); // [UNK]
+      expect(ids.length).toBeLessThan(25);
+      const [a, b] = await model.embed(["The quick brown fox", "A lazy dog"]);
+      expect(a.every(Number.isFinite)).toBe(true);
+      expect(a.reduce((sum, value, i) => sum + value * b[i], 0)).toBeLessThan(0.999);
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  it("has weights of mean 0 and deviation 0.02", async () => {
+    const path = join(folder, "weights.gguf");
+    await writeSyntheticModel({ shape: "micro", format: "F32", seed: 2 }, path);
+    const gguf = await openGguf(path);
+    const bytes = await gguf.readTensor(gguf.tensor("token_embd.weight")!);
+    const weights = new Float32Array(bytes.buffer);
+    const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
+    const deviation = Math.sqrt(weights.reduce((sum, w) => sum + (w - mean) ** 2, 0) / weights.length);
+    expect(Math.abs(mean)).toBeLessThan(1e-4);
+    expect(deviation).toBeCloseTo(0.02, 3);
+    await gguf.close();
+  });
+});
+
+it("every block of a matrix that is written in several slices has its scale", async () => {
+  const path = join(folder, "slices.gguf");
+  await writeSyntheticModel({ shape: "micro", format: "Q8_0", seed: 3 }, path);
+  const gguf = await openGguf(path);
+  const bytes = await gguf.readTensor(gguf.tensor("token_embd.weight")!);
+  const rows = new Set<string>();
+  for (let row = 0; row < 2048; row++) rows.add(Buffer.from(bytes.buffer, row * 8 * 34, 8 * 34).toString("latin1"));
+  expect(rows.size).toBe(2048);
+  const view = new DataView(bytes.buffer);
+  const largest = 0.02 / 73; // at 128 levels to each side
+  for (let at = 0; at < bytes.length; at += 34) {
+    const scale = view.getUint16(at, true) & 0x7fff;
+    expect(scale).toBeGreaterThan(float16(largest * 0.7));
+    expect(scale).toBeLessThan(float16(largest * 1.3));
+  }
+  await gguf.close();
+});
+
+it("float16 rounds to the nearest", () => {
+  expect(float16(1)).toBe(0x3c00);
+  expect(float16(-2)).toBe(0xc000);
+  expect(float16(2 ** -24)).toBe(1);
+  expect(float16(2 ** -14)).toBe(0x0400);
+  expect(float16(0.1)).toBe(0x2e66);
+  expect(float16(0)).toBe(0);
+});

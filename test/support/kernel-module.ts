@@ -1,0 +1,43 @@
+// A kernel module by itself, over a memory of the test's own.
+
+import { readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { instantiateKernels, type KernelBuild, type Kernels } from "../../dist/machine/kernels.js";
+
+export interface TestKernels {
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  readonly bytes: Uint8Array;
+  readonly floats: Float32Array;
+}
+
+/** Instantiates a build of the kernels with `size` bytes of memory, which is zero. */
+export function instantiate(build: KernelBuild, size: number): TestKernels {
+  const pages = Math.ceil(size / 65536);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const kernels = instantiateKernels(compiled(build), memory);
+  return { kernels, memory, bytes: new Uint8Array(memory.buffer), floats: new Float32Array(memory.buffer) };
+}
+
+const modules = new Map<KernelBuild, WebAssembly.Module>();
+
+/** The module of a build. */
+export function compiled(build: KernelBuild): WebAssembly.Module {
+  let module = modules.get(build);
+  if (module === undefined) {
+    const bytes = kernelBytes(build);
+    if (!WebAssembly.validate(bytes)) setFlagsFromString("--experimental-wasm-relaxed-simd");
+    module = new WebAssembly.Module(bytes);
+    modules.set(build, module);
+  }
+  return module;
+}
+
+/** The bytes of a build, as the package ships them. */
+export function kernelBytes(build: KernelBuild): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(readFileSync(new URL(`../dist/kernels.${build}.wasm`, import.meta.url)));
+}
+
+/** The builds that this host runs: simd and relaxed everywhere, vnni where the processor and V8 have it. */
+export const runnableBuilds: readonly KernelBuild[] =
+  instantiate("vnni", 65536).kernels.dotIsUnsigned() === 1 ? ["simd", "relaxed", "vnni"] : ["simd", "relaxed"];

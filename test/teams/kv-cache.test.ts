@@ -1,0 +1,189 @@
+// The KV cache, by itself: whatever sequences do, what each holds is what was computed for its text, and no page is lost.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type CachedSequence, emptySequence, KvCache } from "../../dist/leader/kv-cache.js";
+
+const PAGE = 64;
+const PAGES = 6;
+/** Pages of one sequence at most. */
+const LONGEST = 4;
+const TABLES_AT = 64;
+const KV_AT = 4096;
+
+/** A cache whose positions hold one word each: what stands there follows from the text up to it. */
+class Machine {
+  readonly #buffer = new SharedArrayBuffer(KV_AT + PAGES * PAGE * 4);
+  readonly words = new Int32Array(this.#buffer);
+  readonly cache = new KvCache(
+    this.#buffer,
+    { pageTables: TABLES_AT, kv: KV_AT } as ConstructorParameters<typeof KvCache>[1],
+    { pages: PAGES, pagesPerSequence: LONGEST, tables: 3, pageBytes: PAGE * 4 } as ConstructorParameters<
+      typeof KvCache
+    >[2],
+  );
+  readonly sequences: CachedSequence[] = [];
+  get active(): readonly CachedSequence[] {
+    return this.sequences.filter(({ pageTable }) => pageTable !== 0);
+  }
+
+  open(): CachedSequence {
+    const sequence = emptySequence(false);
+    this.sequences.push(sequence);
+    return sequence;
+  }
+
+  close(sequence: CachedSequence): void {
+    this.cache.release(sequence);
+    this.sequences.splice(this.sequences.indexOf(sequence), 1);
+  }
+
+  /** Appends tokens; then computes all that is missing, if there are pages. Returns how many tokens were in the cache; -1: no room. */
+  grow(sequence: CachedSequence, tokens: readonly number[]): number {
+    sequence.tokens.push(...tokens);
+    const resting = sequence.pageTable === 0;
+    if (resting) {
+      this.cache.begin(sequence);
+      this.cache.share(sequence, sequence.tokens.length);
+    }
+    const { length } = sequence.tokens;
+    const cached = sequence.computed;
+    if (this.cache.needed(sequence, length) > this.cache.obtainable()) {
+      if (resting) this.cache.pause(sequence);
+      return -1;
+    }
+    this.cache.reserve(sequence, length);
+    while (sequence.computed < length) {
+      const { computed } = sequence;
+      const count = Math.min(length - computed, 50);
+      for (let at = computed; at < computed + count; at++)
+        this.words[this.#address(sequence, at)] = wordOf(sequence, at);
+      this.cache.advance(sequence, count, true);
+    }
+    return cached;
+  }
+
+  /** By way of the page table, as the kernels do. */
+  #address(sequence: CachedSequence, at: number): number {
+    const page = this.words[(sequence.pageTable >> 2) + Math.floor(at / PAGE)]!;
+    return (KV_AT >> 2) + page * PAGE + (at % PAGE);
+  }
+
+  check(): void {
+    for (const sequence of this.sequences) {
+      const { pages, pageTable, computed, tokens } = sequence;
+      expect(computed).toBeLessThanOrEqual(tokens.length);
+      expect(pages.length).toBeGreaterThanOrEqual(Math.ceil(computed / PAGE));
+      for (let at = 0; at < computed; at++) {
+        const page = pages[Math.floor(at / PAGE)]!;
+        if (this.words[(KV_AT >> 2) + page * PAGE + (at % PAGE)] !== wordOf(sequence, at)) {
+          throw new Error(`position ${at} is not what was computed`);
+        }
+      }
+      if (pageTable !== 0) {
+        const table = this.words.subarray(pageTable >> 2, (pageTable >> 2) + pages.length);
+        expect([...table]).toEqual([...pages]);
+      }
+    }
+    const held = new Set(this.active.flatMap(({ pages }) => pages));
+    expect(this.cache.obtainable()).toBe(PAGES - held.size);
+  }
+}
+
+/** A number for the text up to a position. */
+function wordOf({ tokens }: CachedSequence, at: number): number {
+  let hash = 17;
+  for (let i = 0; i <= at; i++) hash = (Math.imul(hash, 31) + tokens[i]! + 1) | 0;
+  return hash;
+}
+
+const text = (token: number, length: number) => new Array<number>(length).fill(token);
+
+describe("a sequence of the cache", () => {
+  it("takes over the full pages of a text that begins alike, of one that works, rests, or is gone", () => {
+    const machine = new Machine();
+    const first = machine.open();
+    machine.grow(first, text(1, 150));
+    const [second, third] = [machine.open(), machine.open()];
+    expect(machine.grow(second, [...text(1, 100), 2, 2])).toBe(64);
+    expect(second.pages[0]).toBe(first.pages[0]);
+    for (const one of [first, second]) machine.cache.pause(one);
+    for (const one of [first, second]) machine.close(one);
+    expect(machine.grow(third, text(1, 140))).toBe(128);
+    machine.check();
+  });
+
+  it("loses its last pages first, when others need them, and those that rest longest before others", () => {
+    const machine = new Machine();
+    const [old, young, big] = [machine.open(), machine.open(), machine.open()];
+    machine.grow(old, text(1, 190));
+    machine.cache.pause(old);
+    machine.grow(young, text(2, 190));
+    machine.cache.pause(young);
+    machine.grow(big, text(3, 65));
+    expect([old.computed, young.computed]).toEqual([64, 190]);
+    machine.check();
+  });
+
+  it("is a copy of its own when it writes to a page that it shares", () => {
+    const machine = new Machine();
+    const first = machine.open();
+    machine.grow(first, text(1, 70));
+    machine.cache.pause(first);
+    const fork = machine.open();
+    machine.cache.fork(first, fork);
+    expect(fork.pages).toEqual(first.pages);
+    machine.grow(fork, [2]);
+    expect([fork.pages[0] === first.pages[0], fork.pages[1] === first.pages[1]]).toEqual([true, false]);
+    machine.check();
+  });
+});
+
+it("holds what was computed, and loses no page, whatever sequences do", () => {
+  const which = fc.nat(20);
+  const command = fc.oneof(
+    fc.record({ kind: fc.constant("open" as const) }),
+    fc.record({ kind: fc.constant("grow" as const), which, token: fc.nat(2), length: fc.integer({ min: 1, max: 90 }) }),
+    fc.record({ kind: fc.constant("pause" as const), which }),
+    fc.record({ kind: fc.constant("truncate" as const), which, length: fc.nat(LONGEST * PAGE) }),
+    fc.record({ kind: fc.constant("fork" as const), which }),
+    fc.record({ kind: fc.constant("close" as const), which }),
+  );
+  fc.assert(
+    fc.property(fc.array(command, { minLength: 20, maxLength: 80 }), (commands) => {
+      const machine = new Machine();
+      for (const command of commands) {
+        if (command.kind === "open") {
+          machine.open();
+          continue;
+        }
+        const sequence = machine.sequences[command.which % machine.sequences.length];
+        if (sequence === undefined) continue;
+        const active = sequence.pageTable !== 0;
+        if (command.kind === "grow") {
+          const room = Math.min(command.length, LONGEST * PAGE - sequence.tokens.length);
+          if (room > 0 && (active || machine.active.length < 3)) machine.grow(sequence, text(command.token, room));
+        } else if (command.kind === "pause") {
+          if (active) machine.cache.pause(sequence);
+        } else if (command.kind === "truncate") {
+          machine.cache.truncate(sequence, Math.min(command.length, sequence.tokens.length));
+        } else if (active) {
+          continue; // what works is neither copied nor closed
+        } else if (command.kind === "fork") {
+          machine.cache.fork(sequence, machine.open());
+        } else {
+          machine.close(sequence);
+        }
+        machine.check();
+      }
+      for (const sequence of machine.active) machine.cache.pause(sequence);
+      for (const sequence of [...machine.sequences]) machine.close(sequence);
+      for (const token of [8, 9]) {
+        const whole = machine.open();
+        expect(machine.grow(whole, text(token, (PAGES * PAGE) / 2))).toBe(0);
+      }
+      machine.check();
+    }),
+    { numRuns: 300, seed: 4 },
+  );
+});
