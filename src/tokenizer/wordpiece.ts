@@ -1,7 +1,7 @@
 // WordPiece ("bert"): text is normalised and cut at white space, punctuation and CJK characters; a word becomes the longest
 // tokens that follow each other, or unknown if anything is left over. The first piece of a word begins with U+2581.
 
-import { CONTROL, classOf, MARK, PUNCTUATION, SPACE, SYMBOL } from "./character-classes.js";
+import { CONTROL, classOf, PUNCTUATION, SPACE, SYMBOL } from "./character-classes.js";
 import { PrefixHashes } from "./piece-table.js";
 import type { FragmentEncoder } from "./special-tokens.js";
 import { SPACE_MARK } from "./spm.js";
@@ -15,6 +15,10 @@ export interface WordPieceOptions {
   readonly unknownId: number | undefined;
 }
 
+const MARK_BYTES = new TextEncoder().encode(SPACE_MARK);
+
+/** Nonspacing marks: the accents of BERT's normaliser. */
+const ACCENTS = /\p{Mn}/gu;
 const REPLACEMENT_CHARACTER = 0xfffd;
 
 // The fifth range begins at U+2B820 in the Unicode standard; the reference tokenizers have U+2B920.
@@ -39,7 +43,9 @@ export function wordPieceEncoder(vocabulary: Vocabulary, options: WordPieceOptio
     const hashes = new PrefixHashes(bytes);
     const before = output.length;
     for (let at = 0; at < bytes.length; ) {
-      const id = pieces.findLongest(bytes, hashes, at);
+      // Within a word, a piece that begins with the mark belongs to the beginnings of words: of a mark in the text only itself is left.
+      const isMark = at > 0 && MARK_BYTES.every((byte, i) => bytes[at + i] === byte);
+      const id = isMark ? pieces.find(MARK_BYTES, 0, MARK_BYTES.length) : pieces.findLongest(bytes, hashes, at);
       if (id < 0) {
         output.length = before;
         break;
@@ -92,20 +98,19 @@ class Normaliser {
 
   #compute(character: string): NormalisedCharacter {
     const { lowercase, stripAccents } = this.#options;
-    const base = stripAccents ? firstOf(character.normalize("NFD")) : character;
-    const codePoint = base.codePointAt(0)!;
+    const parts = stripAccents ? character.normalize("NFD") : character;
+    const codePoint = parts.codePointAt(0)!;
     const classes = classOf(codePoint);
-    if ((classes & SPACE) !== 0) return { role: "space", written: "" };
-    const dropped = codePoint === 0 || codePoint === REPLACEMENT_CHARACTER || (classes & CONTROL) !== 0;
-    if (dropped || (stripAccents && (classes & MARK) !== 0)) return { role: "part", written: "" };
+    // Of the control characters only tab, line feed and carriage return are white space; all others go.
+    const isControl = (classes & CONTROL) !== 0 && !"\t\n\r".includes(character);
+    if ((classes & SPACE) !== 0 && !isControl) return { role: "space", written: "" };
+    const dropped = codePoint === 0 || codePoint === REPLACEMENT_CHARACTER || isControl;
+    // Of the parts of a character only what is an accent goes: a Hangul syllable is written as its two or three letters.
+    const base = dropped ? "" : stripAccents ? parts.replace(ACCENTS, "") : parts;
+    if (base === "") return { role: "part", written: "" };
     const alone = (classes & PUNCTUATION) !== 0 || (codePoint < 0x7f && (classes & SYMBOL) !== 0) || isCjk(codePoint);
-    return { role: alone ? "word" : "part", written: lowercase ? firstOf(base.toLowerCase()) : base };
+    return { role: alone ? "word" : "part", written: lowercase ? base.toLowerCase() : base };
   }
-}
-
-/** The reference tokenizer maps a character to one character: of a longer mapping it takes the first. */
-function firstOf(text: string): string {
-  return text.length <= 1 ? text : String.fromCodePoint(text.codePointAt(0)!);
 }
 
 function isCjk(codePoint: number): boolean {

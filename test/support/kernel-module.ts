@@ -35,7 +35,7 @@ export function compiled(build: KernelBuild): WebAssembly.Module {
 
 /** The bytes of a build, as the package ships them. */
 export function kernelBytes(build: KernelBuild): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(readFileSync(new URL(`../dist/kernels.${build}.wasm`, import.meta.url)));
+  return new Uint8Array(readFileSync(new URL(`../../dist/kernels.${build}.wasm`, import.meta.url)));
 }
 
 /** The builds that this host runs: simd and relaxed everywhere, vnni where the processor and V8 have it. */
