@@ -2,7 +2,9 @@
 
 import { GROUP_ROWS } from "#abi";
 import type { Member } from "../machine/member.js";
-import { headScratch, type PlacedWeight } from "../model/plan/memory-plan.js";
+import type { PlacedWeight } from "../model/plan/memory-plan.js";
+import type { Scratch } from "../model/plan/scratch.js";
+import type { Shard } from "../model/plan/shard.js";
 import type { Program } from "../protocol/messages.js";
 import type { Pooling } from "../protocol/pooling.js";
 import { exp } from "../sampling/exponential.js";
@@ -20,12 +22,11 @@ export class Head {
   readonly #scores: number;
   readonly #embedding: readonly Layer[];
   readonly #ranking: readonly Layer[];
-  readonly #scratch: number;
-  readonly #at: ReturnType<typeof headScratch>;
+  readonly #shard: Shard;
+  readonly #scratch: Scratch;
 
-  constructor(member: Member, { blueprint, head }: Program) {
-    const { layout } = blueprint;
-    const weights = new Map(layout.weights.map((weight) => [weight.name, weight]));
+  constructor(member: Member, shard: Shard, { head }: Program) {
+    const weights = new Map(shard.layout.weights.map((weight) => [weight.name, weight]));
     const layer = (name: string): Layer => ({
       weight: weights.get(`${name}.weight`)!,
       bias: weights.get(`${name}.bias`),
@@ -36,8 +37,8 @@ export class Head {
     this.#scores = head.scores;
     this.#embedding = head.embedding.map(layer);
     this.#ranking = head.ranking.map(layer);
-    this.#scratch = layout.scratch + member.index * layout.scratchBytes;
-    this.#at = headScratch(head.widest, member.kernels);
+    this.#shard = shard;
+    this.#scratch = shard.scratch(member.index);
   }
 
   /** Elements of what comes out. */
@@ -64,19 +65,16 @@ export class Head {
 
   /** weight . x + bias, in memory that the next call overwrites. */
   #multiply({ weight, bias }: Layer, x: Float32Array): Float32Array {
-    const { kernels, memory } = this.#member;
-    const at = (offset: number) => this.#scratch + offset;
-    const { buffer } = memory;
-    new Float32Array(buffer, at(this.#at.x), weight.columns).set(x);
-    const kind = kernels.formatActivation(weight.type);
-    kernels.encodeActivations(kind, at(this.#at.x), weight.columns * 4, 1, weight.columns, at(this.#at.encoded));
-    const groups = Math.ceil(weight.rows / GROUP_ROWS);
+    const { kernels } = this.#member;
+    const { kernel, headInput, headOutput, headEncoded } = this.#scratch;
+    const { type, address, columns, rows } = weight;
+    this.#shard.floats(headInput, columns).set(x);
+    kernels.encodeActivations(kernels.formatActivation(type), headInput, columns * 4, 1, columns, headEncoded);
+    const groups = Math.ceil(rows / GROUP_ROWS);
     const stride = groups * GROUP_ROWS * 4;
-    const y = at(this.#at.y);
-    const { type, address, columns } = weight;
-    kernels.matmul(type, address, 0, groups, columns, at(this.#at.encoded), 1, y, stride, 0, this.#scratch);
-    if (bias !== undefined) kernels.addBias(y, bias.address, weight.rows);
-    return new Float32Array(buffer, y, weight.rows);
+    kernels.matmul(type, address, 0, groups, columns, headEncoded, 1, headOutput, stride, 0, kernel);
+    if (bias !== undefined) kernels.addBias(headOutput, bias.address, rows);
+    return this.#shard.floats(headOutput, rows);
   }
 }
 

@@ -9,7 +9,8 @@
 //   free -> held by sequences -> (in the index: kept, the longest unused first ->) free
 
 import { PAGE } from "#abi";
-import type { KvPool, Layout } from "../model/plan/memory-plan.js";
+import type { KvPool } from "../model/plan/memory-plan.js";
+import type { Shard } from "../model/plan/shard.js";
 import type { SavedSequence } from "../protocol/messages.js";
 import { PrefixIndex } from "./prefix-index.js";
 
@@ -45,11 +46,11 @@ export class KvCache {
   readonly #holders = new Set<CachedSequence>();
   #clock = 0;
 
-  constructor(buffer: SharedArrayBuffer, layout: Layout, pool: KvPool) {
+  constructor({ words, bytes, layout }: Pick<Shard, "words" | "bytes" | "layout">, pool: KvPool) {
     this.#pool = pool;
     this.#kv = layout.kv;
-    this.#words = new Int32Array(buffer);
-    this.#bytes = new Uint8Array(buffer);
+    this.#words = words;
+    this.#bytes = bytes;
     this.#sharers = new Int32Array(pool.pages);
     for (let page = pool.pages - 1; page >= 0; page--) this.#freePages.push(page);
     for (let table = pool.tables - 1; table >= 0; table--) {

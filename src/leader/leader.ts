@@ -3,7 +3,7 @@
 
 import { nextTurn } from "../event-loop.js";
 import { type Member, StepAborted } from "../machine/member.js";
-import { ABORT_FLAGS } from "../model/plan/memory-plan.js";
+import type { Shard } from "../model/plan/shard.js";
 import { writeStep } from "../model/step.js";
 import type { LeaderAnswer, LeaderRequest, Program } from "../protocol/messages.js";
 import type { ParentPort } from "../worker-handle.js";
@@ -16,6 +16,7 @@ import { type Part, Scheduler } from "./scheduler.js";
 
 export class Leader {
   readonly #member: Member;
+  readonly #shard: Shard;
   readonly #forward: () => void;
   readonly #program: Program;
   readonly #port: ParentPort;
@@ -37,26 +38,24 @@ export class Leader {
 
   constructor(
     member: Member,
+    shard: Shard,
     forward: () => void,
     program: Program,
     port: ParentPort,
     onDeath: (error: unknown) => void,
   ) {
     this.#member = member;
+    this.#shard = shard;
     this.#forward = forward;
     this.#program = program;
     this.#port = port;
     this.#onDeath = onDeath;
-    const { layout, pool } = program.blueprint;
-    const buffer = member.memory.buffer as unknown as SharedArrayBuffer;
-    this.#cache = new KvCache(buffer, layout, pool);
-    this.#scheduler = new Scheduler(this.#cache, {
-      rows: layout.rows,
-      causal: program.blueprint.hyperparameters.causal,
-    });
-    this.#stepWords = new Int32Array(buffer, layout.step);
-    this.#abortFlags = new Int32Array(buffer, layout.aborts, ABORT_FLAGS);
-    this.#head = new Head(member, program);
+    const { hyperparameters, pool } = program.blueprint;
+    this.#cache = new KvCache(shard, pool);
+    this.#scheduler = new Scheduler(this.#cache, { rows: shard.layout.rows, causal: hyperparameters.causal });
+    this.#stepWords = shard.step;
+    this.#abortFlags = shard.aborts;
+    this.#head = new Head(member, shard, program);
     const isAborted = (flag: number) => Atomics.load(this.#abortFlags, flag) !== 0;
     member.wantsAbort = () => {
       const { flags, short } = this.#underWay;
@@ -208,13 +207,11 @@ export class Leader {
   }
 
   #finishPart({ job, run, firstLogits, firstHidden }: Part): void {
-    const { buffers } = this.#program.blueprint.layout;
     const { vocab, dim } = this.#program.blueprint.hyperparameters;
-    const buffer = this.#member.memory.buffer;
     this.#cache.advance(job.sequence, run.tokens.length, job.publishes);
     const done = job.take(run, {
-      logits: (i) => new Float32Array(buffer, buffers.logits + (firstLogits + i) * buffers.logitStride, vocab),
-      hidden: (i) => new Float32Array(buffer, buffers.hidden + (firstHidden + i) * buffers.xStride, dim),
+      logits: (i) => this.#shard.logits(firstLogits + i, vocab),
+      hidden: (i) => this.#shard.hidden(firstHidden + i, dim),
       answer: (answer, transfer) => this.#answer(answer, transfer),
       truncate: (length) => this.#cache.truncate(job.sequence, length),
     });

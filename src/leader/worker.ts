@@ -4,9 +4,10 @@ import { pinThread } from "../machine/cpu/pin.js";
 import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
 import { architectureOf } from "../model/architectures/table.js";
-import { Run } from "../model/pass.js";
+import { Pass } from "../model/pass.js";
 import { loadShare } from "../model/plan/loading.js";
 import { ropeBytes } from "../model/plan/memory-plan.js";
+import { Shard } from "../model/plan/shard.js";
 import type { Program } from "../protocol/messages.js";
 import { type ParentPort, workerStart } from "../worker-handle.js";
 import { Leader } from "./leader.js";
@@ -25,26 +26,26 @@ try {
 
 async function work(member: Member, program: Program, port: ParentPort): Promise<void> {
   const { blueprint, source } = program;
-  const { layout } = blueprint;
-  await loadShare(member, layout, source);
+  const shard = new Shard(member.memory, blueprint.layout);
+  await loadShare(member, shard, source);
   if (member.index === 0) {
     for (const [rope, frequencies] of program.frequencies.entries()) {
-      const address = layout.frequencies + rope * ropeBytes(blueprint.hyperparameters);
-      new Float64Array(member.memory.buffer, address, frequencies.length).set(frequencies);
+      const address = shard.layout.frequencies + rope * ropeBytes(blueprint.hyperparameters);
+      shard.doubles(address, frequencies.length).set(frequencies);
     }
   }
   member.barrier();
 
-  const run = new Run(member, blueprint);
+  const pass = new Pass(member, shard, blueprint);
   const { forward } = architectureOf(blueprint.hyperparameters.architecture);
   if (member.index === 0) {
-    new Leader(member, () => forward(run), program, port, leave).start();
+    new Leader(member, shard, () => forward(pass), program, port, leave).start();
     return;
   }
   for (;;) {
     member.awaitStep();
     try {
-      forward(run);
+      forward(pass);
     } catch (error) {
       if (!(error instanceof StepAborted)) throw error;
     }

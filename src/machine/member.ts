@@ -13,6 +13,7 @@ import {
   TICKETS,
 } from "#abi";
 import { instantiateKernels, type Kernels } from "./kernels.js";
+import { SharedMemory } from "./shared-memory.js";
 
 /** What a worker needs to join; posted by the main thread. */
 export interface Membership {
@@ -57,7 +58,7 @@ export class Member {
     this.index = membership.index;
     this.#workers = membership.workers;
     this.#control = membership.control;
-    this.#words = new Int32Array(membership.memory.buffer);
+    this.#words = new SharedMemory(membership.memory).words;
     this.kernels = instantiateKernels(membership.module, membership.memory);
     this.kernels.teamJoin(membership.control, membership.index, membership.workers, membership.regulars);
   }

@@ -6,6 +6,7 @@ import { WorkerError } from "../errors.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import type { PinResult } from "./cpu/pin.js";
 import { type Membership, poisonTeam } from "./member.js";
+import { SharedMemory } from "./shared-memory.js";
 
 export interface TeamOptions {
   /** Starts one worker of the program; a function, so that the caller's bundler sees the literal `new URL`. */
@@ -65,7 +66,7 @@ export class Team {
 
   private constructor(options: TeamOptions) {
     this.#options = options;
-    this.#words = new Int32Array(options.memory.buffer);
+    this.#words = new SharedMemory(options.memory).words;
     this.pinned =
       options.pins === undefined ? Promise.resolve([]) : new Promise((resolve) => (this.#allPinned = resolve));
   }

@@ -5,7 +5,9 @@ import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
 import type { Hyperparameters } from "./hyperparameters.js";
-import { type KvPool, type Layout, type PlacedWeight, ropeBytes, tallestItem } from "./plan/memory-plan.js";
+import { type KvPool, type Layout, type PlacedWeight, ropeBytes } from "./plan/memory-plan.js";
+import { tallestItem } from "./plan/scratch.js";
+import type { Shard } from "./plan/shard.js";
 import type { Step } from "./step.js";
 
 /** Norms of the heads of q and of k, the same for all heads. */
@@ -25,16 +27,16 @@ export class Attention {
   readonly #words: Int32Array;
   readonly #scratch: number;
 
-  constructor(member: Member, blueprint: Blueprint, step: Step) {
+  constructor(member: Member, shard: Shard, blueprint: Blueprint, step: Step) {
     this.#member = member;
     this.#kernels = member.kernels;
     this.#h = blueprint.hyperparameters;
-    this.#layout = blueprint.layout;
+    this.#layout = shard.layout;
     this.#pool = blueprint.pool;
     this.#magnitudes = blueprint.ropeMagnitudes;
     this.#step = step;
-    this.#words = new Int32Array(member.memory.buffer);
-    this.#scratch = this.#layout.scratch + member.index * this.#layout.scratchBytes;
+    this.#words = shard.words;
+    this.#scratch = shard.scratch(member.index).kernel;
   }
 
   /** Makes RoPE's tables of a row. */
@@ -60,37 +62,46 @@ export class Attention {
 
   /**
    * attended = softmax(q . k) . v, over all positions that each row may see. Before that every head of q and k is normalised, if there are
-   * norms for that, and rotated, and k and v go into the cache.
+   * norms for that, and rotated, and k and v go into the cache. Ends with a barrier.
    */
   attend(layer: number, norms?: HeadNorms): void {
+    const texts = this.#texts();
+    if (this.#isShared(texts.length - 1)) this.#attendTogether(layer, norms);
+    else this.#attendText(texts, layer, norms);
+    this.#member.barrier();
+  }
+
+  /** Several workers attend to one head of one text, and so wait until it is in the cache. */
+  #attendTogether(layer: number, norms: HeadNorms | undefined): void {
     const { kvHeads } = this.#h;
     const { items } = this.#step;
-    const texts = this.#texts();
-    if (this.#isShared(texts.length - 1)) {
-      const { index, workers } = this.#member;
-      for (let item = index; item < items * kvHeads; item += workers) {
-        this.#store(Math.floor(item / kvHeads), item % kvHeads, layer, norms);
-      }
-      this.#member.barrier();
-      this.#takeTurns(items * kvHeads, (item) => {
-        // The last items look back farthest: they go first, so that no worker begins a long one at the end.
-        const run = items - 1 - Math.floor(item / kvHeads);
-        this.#attendRows(run, this.#step.item(run, 1), item % kvHeads, layer);
-      });
-      return;
+    const { index, workers } = this.#member;
+    for (let turn = index; turn < items * kvHeads; turn += workers) {
+      this.#store(Math.floor(turn / kvHeads), turn % kvHeads, layer, norms);
     }
+    this.#member.barrier();
+    this.#takeTurns(items * kvHeads, (turn) => {
+      // The last items look back farthest: they go first, so that no worker begins a long one at the end.
+      const item = items - 1 - Math.floor(turn / kvHeads);
+      this.#attendRows(item, this.#step.itemRows(item), turn % kvHeads, layer);
+    });
+  }
+
+  /** One worker stores and attends to a head of a text. */
+  #attendText(texts: readonly number[], layer: number, norms: HeadNorms | undefined): void {
+    const { kvHeads } = this.#h;
     const mostRows = tallestItem(this.#h);
     this.#takeTurns((texts.length - 1) * kvHeads, (turn) => {
       const text = Math.floor(turn / kvHeads);
       const head = turn % kvHeads;
       const [first, end] = [texts[text]!, texts[text + 1]!];
-      for (let run = first; run < end; run++) this.#store(run, head, layer, norms);
-      for (let run = first; run < end; ) {
+      for (let item = first; item < end; item++) this.#store(item, head, layer, norms);
+      for (let item = first; item < end; ) {
         let rows = 0;
-        let next = run;
-        while (next < end && rows + this.#step.item(next, 1) <= mostRows) rows += this.#step.item(next++, 1);
-        this.#attendRows(run, rows, head, layer);
-        run = next;
+        let next = item;
+        while (next < end && rows + this.#step.itemRows(next) <= mostRows) rows += this.#step.itemRows(next++);
+        this.#attendRows(item, rows, head, layer);
+        item = next;
       }
     });
   }
@@ -100,7 +111,7 @@ export class Attention {
     const { items } = this.#step;
     const begins: number[] = [];
     for (let item = 0; item < items; item++) {
-      if (item === 0 || this.#step.item(item, 3) !== this.#step.item(item - 1, 3)) begins.push(item);
+      if (item === 0 || this.#step.itemPageTable(item) !== this.#step.itemPageTable(item - 1)) begins.push(item);
     }
     return [...begins, items];
   }
@@ -124,7 +135,7 @@ export class Attention {
   /** Normalises, rotates and stores what an item has of a KV head, and of the heads of q that share it. */
   #store(item: number, head: number, layer: number, norms: HeadNorms | undefined): void {
     const [h, kernels, step, pool] = [this.#h, this.#kernels, this.#step, this.#pool];
-    const { q, qStride, k, v, kvStride } = this.#layout.buffers;
+    const { q, k, v } = this.#layout.buffers;
     const { rope } = h.attention[layer]!;
     const group = h.heads / h.kvHeads;
     const headBytes = h.headDim * 4;
@@ -139,19 +150,19 @@ export class Attention {
         kernels.ropeHalves(at, heads, h.headDim, h.ropes[rope]!.dimensions / 2, table);
       }
     };
-    const first = step.item(item, 0);
-    const rows = step.item(item, 1);
-    const position = step.item(item, 2);
-    const pageTable = step.item(item, 3);
+    const first = step.itemFirstRow(item);
+    const rows = step.itemRows(item);
+    const position = step.itemPosition(item);
+    const pageTable = step.itemPageTable(item);
     for (let i = 0; i < rows; i++) {
       const row = first + i;
       const table = this.#table(rope, row);
-      const key = k + row * kvStride + head * headBytes;
-      rotate(q + row * qStride + head * group * headBytes, group, table, norms?.q);
+      const key = k.address + row * k.stride + head * headBytes;
+      rotate(q.address + row * q.stride + head * group * headBytes, group, table, norms?.q);
       rotate(key, 1, table, norms?.k);
       const page = this.#words[(pageTable >> 2) + Math.floor((position + i) / PAGE)]!;
       const tile = this.#kvHead(layer, head) + page * pool.pageBytes;
-      const value = v + row * kvStride + head * headBytes;
+      const value = v.address + row * v.stride + head * headBytes;
       kernels.storeKv(pool.kind, key, value, h.headDim, tile, tile + pool.tileBytes, (position + i) % PAGE);
     }
   }
@@ -159,27 +170,27 @@ export class Attention {
   /** `rows` rows from those of item `item` on, of one sequence, attend to a KV head. */
   #attendRows(item: number, rows: number, head: number, layer: number): void {
     const [h, step, pool] = [this.#h, this.#step, this.#pool];
-    const { q, qStride, attended } = this.#layout.buffers;
+    const { q, attended } = this.#layout.buffers;
     const { window, ahead } = h.attention[layer]!;
     const group = h.heads / h.kvHeads;
-    const offset = step.item(item, 0) * qStride + head * group * h.headDim * 4;
+    const offset = step.itemFirstRow(item) * q.stride + head * group * h.headDim * 4;
     this.#kernels.attention(
       pool.kind,
-      q + offset,
-      qStride,
+      q.address + offset,
+      q.stride,
       rows,
-      step.item(item, 2),
+      step.itemPosition(item),
       group,
       h.headDim,
       1 / Math.sqrt(h.headDim),
-      step.item(item, 3),
+      step.itemPageTable(item),
       this.#kvHead(layer, head),
       pool.pageBytes,
       window,
       ahead,
-      step.item(item, 4),
-      attended + offset,
-      qStride,
+      step.itemSequenceLength(item),
+      attended.address + offset,
+      attended.stride,
       this.#scratch,
     );
   }

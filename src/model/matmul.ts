@@ -1,10 +1,11 @@
-// Matmuls as a team does them: each worker encodes some rows of the activations, and multiplies by some rows of the weights.
+// Matmuls as a team does them: each worker encodes some rows of the activations, and multiplies by some rows of the weights. Every
+// operation ends with its own barrier, or needs none: whoever calls the next one may read what any worker wrote.
 
-import { GROUP_ROWS } from "#abi";
+import { GROUP_ROWS, TILE_TOKENS } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
-import type { Blueprint } from "./blueprint.js";
-import type { PlacedWeight } from "./plan/memory-plan.js";
+import type { PlacedWeight, Rows } from "./plan/memory-plan.js";
+import type { Shard } from "./plan/shard.js";
 import type { Step } from "./step.js";
 
 /** Activations encoded in up to five ways: the way `kind` (1 .. 5) lies at base + slots[kind]. */
@@ -13,15 +14,18 @@ export interface Encoded {
   readonly slots: readonly number[];
 }
 
-/** Where a matmul writes: f32 rows, `stride` bytes apart. */
+/** One matrix of a matmul, and where its product goes. */
 export interface Product {
   readonly weight: PlacedWeight;
   readonly bias?: PlacedWeight | undefined;
-  /** What becomes of y behind the bias. */
+  /** Applied to the product after the bias. */
   readonly activation?: "gelu";
-  readonly y: number;
-  readonly stride: number;
+  /** (rows, the weight's rows) */
+  readonly to: Rows;
 }
+
+/** The activation of a gate. */
+export type Gate = "silu" | "gelu";
 
 // Each worker's share of a matmul comes in about this many pieces, so that a worker that is held up leaves the rest to others.
 const PIECES = 6;
@@ -31,31 +35,78 @@ const PIECE_BYTES = 128 * 1024;
 
 export class Matmul {
   /** Encodings of the step's rows, which all workers read. */
-  readonly shared: Encoded;
+  readonly #shared: Encoded;
   /** Encodings of a single row, for this worker alone. */
-  readonly own: Encoded;
-  /** (dim) f32 behind them, for what is encoded there. */
-  readonly ownRow: number;
-
+  readonly #own: Encoded;
+  /** (dim) f32: a single row that this worker alone has normalised. */
+  readonly #ownRow: number;
   readonly #member: Member;
   readonly #kernels: Kernels;
   readonly #step: Step;
   readonly #scratch: number;
 
-  constructor(member: Member, { layout }: Blueprint, step: Step) {
-    const { buffers } = layout;
+  constructor(member: Member, shard: Shard, step: Step) {
+    const { buffers } = shard.layout;
+    const { kernel, encodedRow, row } = shard.scratch(member.index);
     this.#member = member;
     this.#kernels = member.kernels;
     this.#step = step;
-    this.#scratch = layout.scratch + member.index * layout.scratchBytes;
-    this.shared = { base: buffers.encoded, slots: buffers.encodedSlots };
-    const own = this.#scratch + Math.ceil(member.kernels.matmulScratchBytes(layout.rows) / 64) * 64;
-    this.own = { base: own, slots: buffers.encodedRowSlots };
-    this.ownRow = own + buffers.encodedRowBytes;
+    this.#scratch = kernel;
+    this.#shared = { base: buffers.encoded, slots: buffers.encodedSlots };
+    this.#own = { base: encodedRow, slots: buffers.encodedRowSlots };
+    this.#ownRow = row;
+  }
+
+  /**
+   * Encodes rows for the matrices that read them. A step of one row is so little work that every worker does it for itself, which saves
+   * the wait.
+   */
+  encode(source: Rows, readers: readonly PlacedWeight[]): Encoded {
+    const { rows } = this.#step;
+    if (rows === 1) {
+      this.#encodeTile(this.#own, readers, source.address, source.stride, 0, 1);
+      return this.#own;
+    }
+    this.#forTiles(rows, (first, count) => {
+      this.#encodeTile(this.#shared, readers, source.address, source.stride, first, count);
+    });
+    this.#member.barrier();
+    return this.#shared;
+  }
+
+  /**
+   * Normalises rows and encodes them for the matrices that read them. `normalise` writes the norm of a row to an address; several rows
+   * are normalised into `normed`.
+   */
+  normaliseAndEncode(
+    normed: Rows,
+    rows: number,
+    normalise: (row: number, to: number) => void,
+    readers: readonly PlacedWeight[],
+  ): Encoded {
+    if (this.#step.rows === 1) {
+      normalise(0, this.#ownRow);
+      this.#encodeTile(this.#own, readers, this.#ownRow, normed.stride, 0, 1);
+      return this.#own;
+    }
+    this.#forTiles(rows, (first, count) => {
+      for (let row = first; row < first + count; row++) normalise(row, normed.address + row * normed.stride);
+      this.#encodeTile(this.#shared, readers, normed.address, normed.stride, first, count);
+    });
+    this.#member.barrier();
+    return this.#shared;
+  }
+
+  /** This worker's tiles of `rows` rows. */
+  #forTiles(rows: number, tile: (first: number, count: number) => void): void {
+    const { index, workers } = this.#member;
+    for (let first = index * TILE_TOKENS; first < rows; first += workers * TILE_TOKENS) {
+      tile(first, Math.min(TILE_TOKENS, rows - first));
+    }
   }
 
   /** Encodes a tile of rows, from row `first` on, in the ways of its readers. */
-  encodeTile(
+  #encodeTile(
     to: Encoded,
     readers: readonly PlacedWeight[],
     source: number,
@@ -92,12 +143,13 @@ export class Matmul {
         within -= count;
       }
     }
+    this.#member.barrier();
   }
 
   /**
    * gate = activation(wGate . x) * (wUp . x): the pieces of both matrices go together, so that nobody waits in between.
    */
-  multiplyGated(x: Encoded, gate: Product, up: Product, activation: "silu" | "gelu" = "silu"): void {
+  multiplyGated(x: Encoded, gate: Product, up: Product, activation: Gate): void {
     const gated = activation === "silu" ? this.#kernels.swiGlu : this.#kernels.geGlu;
     const groups = this.#pieceGroups(gate.weight, this.#step.rows);
     const all = groupsOf(gate.weight);
@@ -108,15 +160,16 @@ export class Matmul {
       this.#multiplyPiece(x, up, first, last, this.#step.rows, false);
       const offset = first * GROUP_ROWS * 4;
       for (let row = 0; row < this.#step.rows; row++) {
-        const skip = row * gate.stride + offset;
-        gated(gate.y + skip, up.y + skip, (last - first) * GROUP_ROWS, this.#scratch);
+        const skip = row * gate.to.stride + offset;
+        gated(gate.to.address + skip, up.to.address + skip, (last - first) * GROUP_ROWS, this.#scratch);
       }
     }
+    this.#member.barrier();
   }
 
   #multiplyPiece(x: Encoded, product: Product, first: number, last: number, rows: number, accumulate: boolean): void {
     const kernels = this.#kernels;
-    const { weight, bias, activation, y, stride } = product;
+    const { weight, bias, activation, to } = product;
     const kind = kernels.formatActivation(weight.type);
     const encoded = x.base + x.slots[kind]!;
     kernels.matmul(
@@ -127,8 +180,8 @@ export class Matmul {
       weight.columns,
       encoded,
       rows,
-      y,
-      stride,
+      to.address,
+      to.stride,
       accumulate ? 1 : 0,
       this.#scratch,
     );
@@ -136,7 +189,7 @@ export class Matmul {
     const offset = first * GROUP_ROWS * 4;
     const count = Math.min(last * GROUP_ROWS, weight.rows) - first * GROUP_ROWS;
     for (let row = 0; row < rows; row++) {
-      const at = y + row * stride + offset;
+      const at = to.address + row * to.stride + offset;
       if (bias !== undefined) kernels.addBias(at, bias.address + offset, count);
       if (activation === "gelu") kernels.gelu(at, count, this.#scratch);
     }

@@ -8,7 +8,7 @@
 //   4 ..          n times      token + 2^24 x its type, position
 //   then          items times  first row, rows, position of the first, address of the sequence's page table, the sequence's length
 //   then          m times      row that wants logits
-//   then          h times      row that wants its hidden state, rows from there on of which it shall be the mean
+//   then          h times      row that wants its hidden state, and of how many rows from there on it is the mean
 //
 // An item is a run of up to 16 rows of one sequence at consecutive positions. Rows of one sequence are consecutive.
 
@@ -122,9 +122,32 @@ export class Step {
     return this.words[HEADER + 2 * row + 1]!;
   }
 
-  /** Word `field` of attention item `item`: 0 first row, 1 rows, 2 position, 3 page table, 4 the sequence's length. */
-  item(item: number, field: 0 | 1 | 2 | 3 | 4): number {
-    return this.words[HEADER + 2 * this.rows + ITEM * item + field]!;
+  /** Of attention item `item`, its first row. */
+  itemFirstRow(item: number): number {
+    return this.words[this.#itemAt(item)]!;
+  }
+
+  itemRows(item: number): number {
+    return this.words[this.#itemAt(item) + 1]!;
+  }
+
+  /** The position of its first row. */
+  itemPosition(item: number): number {
+    return this.words[this.#itemAt(item) + 2]!;
+  }
+
+  /** The address of its sequence's page table. */
+  itemPageTable(item: number): number {
+    return this.words[this.#itemAt(item) + 3]!;
+  }
+
+  /** The length of its sequence, this step's rows included. */
+  itemSequenceLength(item: number): number {
+    return this.words[this.#itemAt(item) + 4]!;
+  }
+
+  #itemAt(item: number): number {
+    return HEADER + 2 * this.rows + ITEM * item;
   }
 
   logitRow(i: number): number {

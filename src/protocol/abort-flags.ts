@@ -9,8 +9,9 @@ export class AbortFlags {
   /** Jobs that wait, in order. */
   readonly #waiting = new Map<number, (flag: number | undefined) => void>();
 
-  constructor(memory: WebAssembly.Memory, address: number) {
-    this.#words = new Int32Array(memory.buffer, address, ABORT_FLAGS);
+  /** @param words ABORT_FLAGS of them */
+  constructor(words: Int32Array) {
+    this.#words = words;
     for (let flag = ABORT_FLAGS - 1; flag >= 0; flag--) this.#free.push(flag);
   }
 

@@ -43,8 +43,8 @@ export class LeaderClient {
   #nextJob = 0;
   #ended: Error | undefined;
 
-  constructor(memory: WebAssembly.Memory, abortFlags: number) {
-    this.#flags = new AbortFlags(memory, abortFlags);
+  constructor(abortFlags: Int32Array) {
+    this.#flags = new AbortFlags(abortFlags);
   }
 
   /** Waits until all workers have loaded the model. */

@@ -6,8 +6,9 @@ import { planModel } from "../../dist/api/load/load-model.js";
 import { Leader } from "../../dist/leader/leader.js";
 import { Member, StepAborted } from "../../dist/machine/member.js";
 import { llama } from "../../dist/model/architectures/llama.js";
-import { Run } from "../../dist/model/pass.js";
+import { Pass } from "../../dist/model/pass.js";
 import { loadShare } from "../../dist/model/plan/loading.js";
+import { Shard } from "../../dist/model/plan/shard.js";
 import { writeStep } from "../../dist/model/step.js";
 import type { LeaderAnswer, LeaderRequest, Program } from "../../dist/protocol/messages.js";
 import type { ParentPort } from "../../dist/worker-handle.js";
@@ -33,14 +34,20 @@ async function teamOfOne() {
   const { control } = planned.layout;
   const member = new Member({ module, memory, control, index: 0, workers: 1, regulars: 1 });
   const { hyperparameters, layout, pool } = planned;
-  return { ...planned, file, memory, member, blueprint: { hyperparameters, layout, pool, ropeMagnitudes: [1] } };
+  return {
+    ...planned,
+    file,
+    shard: new Shard(memory, layout),
+    member,
+    blueprint: { hyperparameters, layout, pool, ropeMagnitudes: [1] },
+  };
 }
 
 it("an abort leaves the rest of a matmul or of attention, and the next step is whole", async () => {
-  const { file, memory, member, layout, blueprint } = await teamOfOne();
+  const { file, shard, member, blueprint } = await teamOfOne();
   const bytes = new SharedArrayBuffer(file.length);
   new Uint8Array(bytes).set(file);
-  await loadShare(member, layout, { kind: "bytes", parts: [bytes] });
+  await loadShare(member, shard, { kind: "bytes", parts: [bytes] });
 
   let calls: string[] = [];
   let abortAt = Number.POSITIVE_INFINITY;
@@ -59,17 +66,15 @@ it("an abort leaves the rest of a matmul or of attention, and the next step is w
     },
   });
   member.wantsAbort = () => calls.length >= abortAt;
-  const run = new Run(member, blueprint);
+  const pass = new Pass(member, shard, blueprint);
   const rows = Array.from({ length: ROWS }, (_, row) => row);
   const step = () => {
     calls = [];
-    const words = new Int32Array(memory.buffer, layout.step);
     const tokens = randomIds(ROWS, VOCAB);
-    writeStep(words, [{ tokens, position: 0, pageTable: layout.pageTables, logits: rows, hidden: [] }]);
+    writeStep(shard.step, [{ tokens, position: 0, pageTable: shard.layout.pageTables, logits: rows, hidden: [] }]);
     member.announceStep(1);
-    llama.forward(run);
-    const { logits, logitStride } = layout.buffers;
-    return rows.map((row) => new Float32Array(memory.buffer, logits + row * logitStride, VOCAB).slice());
+    llama.forward(pass);
+    return rows.map((row) => shard.logits(row, VOCAB).slice());
   };
 
   const whole = step();
@@ -87,8 +92,8 @@ it("an abort leaves the rest of a matmul or of attention, and the next step is w
 });
 
 it("the step after one that was left is short: the abort of one job does not end it, the abort of all does", async () => {
-  const { memory, member, layout, blueprint, head, contextSize } = await teamOfOne();
-  const flags = new Int32Array(memory.buffer, layout.aborts, 8);
+  const { shard, member, blueprint, head, contextSize } = await teamOfOne();
+  const flags = shard.aborts;
   let deliver: (message: unknown) => void = () => undefined;
   const answers: LeaderAnswer[] = [];
   const port: ParentPort = {
@@ -121,7 +126,7 @@ it("the step after one that was left is short: the abort of one job does not end
   const die = (error: unknown) => {
     throw error;
   };
-  new Leader(member, forward, program, port, die).start();
+  new Leader(member, shard, forward, program, port, die).start();
   const settled = () => answers.flatMap((answer) => ("job" in answer ? `${answer.type} ${answer.job}` : []));
   deliver(evaluate(0));
   deliver(evaluate(1)); // alone in the short step

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type CachedSequence, emptySequence, KvCache } from "../../dist/leader/kv-cache.js";
+import type { KvPool, Layout } from "../../dist/model/plan/memory-plan.js";
 
 const PAGE = 64;
 const PAGES = 6;
@@ -16,11 +17,12 @@ class Machine {
   readonly #buffer = new SharedArrayBuffer(KV_AT + PAGES * PAGE * 4);
   readonly words = new Int32Array(this.#buffer);
   readonly cache = new KvCache(
-    this.#buffer,
-    { pageTables: TABLES_AT, kv: KV_AT } as ConstructorParameters<typeof KvCache>[1],
-    { pages: PAGES, pagesPerSequence: LONGEST, tables: 3, pageBytes: PAGE * 4 } as ConstructorParameters<
-      typeof KvCache
-    >[2],
+    {
+      words: this.words,
+      bytes: new Uint8Array(this.#buffer),
+      layout: { pageTables: TABLES_AT, kv: KV_AT } as Layout,
+    },
+    { pages: PAGES, pagesPerSequence: LONGEST, tables: 3, pageBytes: PAGE * 4 } as KvPool,
   );
   readonly sequences: CachedSequence[] = [];
   get active(): readonly CachedSequence[] {

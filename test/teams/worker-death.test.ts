@@ -54,7 +54,7 @@ async function loadSabotaged(victim: number, sabotage: string): Promise<Model> {
 const trapAfter = (reads: number) => `
   const right = blueprint.layout.buffers.x;
   let reads = 0;
-  Object.defineProperty(blueprint.layout.buffers, "x", { get: () => (reads++ < ${reads} ? right : 2 ** 31) });`;
+  Object.defineProperty(blueprint.layout.buffers, "x", { get: () => (reads++ < ${reads} ? right : { ...right, address: 2 ** 31 }) });`;
 
 /** Calls that are done in a few steps, all of them in the first. */
 function shortCalls(model: Model): Promise<unknown>[] {

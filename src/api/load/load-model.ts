@@ -16,6 +16,7 @@ import type { Hyperparameters } from "../../model/hyperparameters.js";
 import type { ModelSource } from "../../model/plan/loading.js";
 import { type KvPool, type Layout, type MemoryPlan, PROGRESS_UNIT, planMemory } from "../../model/plan/memory-plan.js";
 import { type RopeFrequencies, ropeFrequencies } from "../../model/plan/rope.js";
+import { Shard } from "../../model/plan/shard.js";
 import { findWeights } from "../../model/plan/weights.js";
 import { checkChoice, checkInteger, checkNames, checkSignal } from "../../options.js";
 import { LeaderClient } from "../../protocol/client.js";
@@ -126,8 +127,8 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     reading.catch(() => undefined); // something else may fail before it is waited for
     const ropes = await readRopes(gguf, planned.hyperparameters);
     await giveWay(); // the header is behind, and the starts of many workers are before this thread
-    const memory = allocate(planned.plan);
-    const client = new LeaderClient(memory, planned.layout.aborts);
+    const shard = new Shard(allocate(planned.plan), planned.layout);
+    const client = new LeaderClient(shard.aborts);
     const program: Program = {
       blueprint: {
         hyperparameters: planned.hyperparameters,
@@ -150,7 +151,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
           ? new URL("../../assets/worker.js", import.meta.url)
           : new URL("worker.js", options.assets),
       module: kernels.module,
-      memory,
+      memory: shard.memory,
       control: planned.layout.control,
       workers: planned.workers.workers,
       regulars: Math.min(planned.workers.decodeWorkers, planned.workers.threadsBatch),
@@ -160,7 +161,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
       onMessage: (_, message) => client.receive(message as readonly LeaderAnswer[]),
       onDeath: (error) => client.end(error),
     });
-    const watch = watchProgress(memory, planned, onProgress);
+    const watch = watchProgress(shard, onProgress);
     try {
       // One of the two that fails ends both.
       const [text, [pinned]] = await Promise.all([
@@ -181,7 +182,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
         },
         sessions: new Sessions({
           client,
-          memory,
+          shard,
           blueprint: program.blueprint,
           frequencies: program.frequencies,
           contextSize: planned.contextSize,
@@ -380,11 +381,10 @@ async function modelSource(gguf: Gguf, source: LoadSource): Promise<ModelSource>
   return { kind: "bytes", parts: [part] };
 }
 
-function watchProgress(memory: WebAssembly.Memory, planned: PlannedModel, report?: (fraction: number) => void) {
+function watchProgress({ progress, layout }: Shard, report?: (fraction: number) => void) {
   if (report === undefined) return { stop: () => undefined };
-  const words = new Int32Array(memory.buffer, planned.layout.progress, 1);
-  const total = planned.layout.weights.reduce((sum, weight) => sum + weight.rows * weight.rowBytes, 0) / PROGRESS_UNIT;
+  const total = layout.weights.reduce((sum, weight) => sum + weight.rows * weight.rowBytes, 0) / PROGRESS_UNIT;
   report(0);
-  const timer = setInterval(() => report(Math.min(1, Atomics.load(words, 0) / total)), 50);
+  const timer = setInterval(() => report(Math.min(1, Atomics.load(progress, 0) / total)), 50);
   return { stop: () => clearInterval(timer) };
 }

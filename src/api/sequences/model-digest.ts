@@ -3,6 +3,7 @@
 // other bytes in all of them. The packed layout belongs to it: keys and values of other kernels have other roundings.
 
 import type { Blueprint } from "../../model/blueprint.js";
+import type { Shard } from "../../model/plan/shard.js";
 
 /** Bytes of a weight that are taken, in slices at even distances. */
 const SLICES = 16;
@@ -13,8 +14,8 @@ const SLICE_BYTES = 1024;
  * @returns hexadecimal
  */
 export async function modelDigest(
-  memory: WebAssembly.Memory,
-  { hyperparameters, layout, ropeMagnitudes }: Blueprint,
+  { bytes: memory, layout }: Shard,
+  { hyperparameters, ropeMagnitudes }: Blueprint,
   frequencies: readonly Float64Array[],
 ): Promise<string> {
   const weights = layout.weights.map(({ name, format, rows, columns, bytes }) => ({
@@ -25,13 +26,15 @@ export async function modelDigest(
     bytes,
   }));
   const ropes = frequencies.map((one) => [...one]);
-  const parts = [new TextEncoder().encode(JSON.stringify({ hyperparameters, ropeMagnitudes, ropes, weights }))];
+  const parts: Uint8Array[] = [
+    new TextEncoder().encode(JSON.stringify({ hyperparameters, ropeMagnitudes, ropes, weights })),
+  ];
   for (const { address, bytes } of layout.weights) {
     const slices = bytes <= SLICES * SLICE_BYTES ? 1 : SLICES;
     const length = slices === 1 ? bytes : SLICE_BYTES;
     for (let i = 0; i < slices; i++) {
       const at = address + (slices === 1 ? 0 : Math.floor((i * (bytes - length)) / (slices - 1)));
-      parts.push(new Uint8Array(memory.buffer, at, length));
+      parts.push(memory.subarray(at, at + length));
     }
   }
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

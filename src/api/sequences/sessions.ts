@@ -3,6 +3,7 @@
 import { PAGE } from "#abi";
 import { CriaError, SessionError } from "../../errors.js";
 import type { Blueprint } from "../../model/blueprint.js";
+import type { Shard } from "../../model/plan/shard.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { modelDigest } from "./model-digest.js";
 import {
@@ -21,7 +22,7 @@ export type SessionSource = Uint8Array | string | URL;
 /** What a session is compared with. */
 export interface SessionModel {
   readonly client: LeaderClient;
-  readonly memory: WebAssembly.Memory;
+  readonly shard: Shard;
   readonly blueprint: Blueprint;
   readonly frequencies: readonly Float64Array[];
   readonly contextSize: number;
@@ -59,8 +60,8 @@ export class Sessions {
   }
 
   #ownStamp(): Promise<SessionStamp> {
-    const { memory, blueprint, frequencies, kernels, kvCache } = this.#model;
-    this.#stamp ??= modelDigest(memory, blueprint, frequencies).then((model) => ({
+    const { shard, blueprint, frequencies, kernels, kvCache } = this.#model;
+    this.#stamp ??= modelDigest(shard, blueprint, frequencies).then((model) => ({
       model,
       kernels,
       kvCache,

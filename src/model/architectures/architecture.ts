@@ -2,7 +2,7 @@
 
 import type { Hyperparameters } from "../hyperparameters.js";
 import type { KeyReader } from "../key-reader.js";
-import type { Run } from "../pass.js";
+import type { Pass } from "../pass.js";
 import type { WeightSpec } from "../plan/weight-specs.js";
 
 export interface Architecture {
@@ -14,5 +14,5 @@ export interface Architecture {
   /** Weights in the order in which a forward pass reads them. */
   weights(hyperparameters: Hyperparameters, has: (name: string) => boolean): readonly WeightSpec[];
   /** One step, executed by every worker of the team. */
-  forward(run: Run): void;
+  forward(pass: Pass): void;
 }

@@ -2,14 +2,14 @@
 
 import { ALL_AHEAD, type Hyperparameters } from "../hyperparameters.js";
 import type { KeyReader } from "../key-reader.js";
-import type { Run } from "../pass.js";
-import { embedding, vector } from "../plan/weight-specs.js";
+import type { Pass } from "../pass.js";
+import { embedding, layerWeights, vector } from "../plan/weight-specs.js";
 import type { Architecture } from "./architecture.js";
 import { gemmaLayerSpecs, gemmaLayers, readGemma } from "./gemma3.js";
 
-function forward(run: Run): void {
-  gemmaLayers(run);
-  run.output(run.weight("output_norm.weight")); // hidden states (rows, dim)
+function forward(pass: Pass): void {
+  gemmaLayers(pass);
+  pass.output(pass.weight("output_norm.weight")); // hidden states (rows, dim)
 }
 
 /** Half of a window lies before a token, and half after it. */
@@ -25,10 +25,10 @@ function hyperparameters(reader: KeyReader): Hyperparameters {
 
 export const gemmaEmbedding: Architecture = {
   hyperparameters,
-  weights(h) {
-    const specs = [embedding("token_embd.weight", h.vocab, h.dim)];
-    for (let layer = 0; layer < h.layers; layer++) specs.push(...Object.values(gemmaLayerSpecs(h, layer)));
-    return [...specs, vector("output_norm.weight", h.dim)];
-  },
+  weights: (h) => [
+    embedding("token_embd.weight", h.vocab, h.dim),
+    ...layerWeights(h, gemmaLayerSpecs),
+    vector("output_norm.weight", h.dim),
+  ],
   forward,
 };

@@ -4,7 +4,9 @@
 import { GROUP_ROWS } from "#abi";
 import { GgufError } from "../../errors.js";
 import type { Member } from "../../machine/member.js";
-import { type Layout, type PlacedWeight, PROGRESS_UNIT, STAGING_BYTES } from "./memory-plan.js";
+import { type PlacedWeight, PROGRESS_UNIT } from "./memory-plan.js";
+import { STAGING_BYTES } from "./scratch.js";
+import type { Shard } from "./shard.js";
 
 /** Where a model's bytes come from: the parts of a split file in their order; a file that is not split has one. */
 export type ModelSource =
@@ -15,21 +17,20 @@ export type ModelSource =
 type Read = (part: number, offset: number, address: number, bytes: number) => void;
 
 /** This worker's share of the loading. The caller waits for the others. */
-export async function loadShare(member: Member, layout: Layout, source: ModelSource): Promise<void> {
-  const memory = new Uint8Array(member.memory.buffer);
-  const progress = new Int32Array(member.memory.buffer, layout.progress, 1);
-  const reader = source.kind === "files" ? await fileReader(source.paths, memory) : bytesReader(source.parts, memory);
+export async function loadShare(member: Member, shard: Shard, source: ModelSource): Promise<void> {
+  const { bytes, progress } = shard;
+  const reader = source.kind === "files" ? await fileReader(source.paths, bytes) : bytesReader(source.parts, bytes);
   try {
     const cell = member.openTickets();
     let ticket = member.ticket(cell);
     let firstPiece = 0;
-    for (const weight of layout.weights) {
+    for (const weight of shard.layout.weights) {
       const rows = pieceRows(weight);
       const pieces = Math.ceil(weight.rows / rows);
       for (; ticket < firstPiece + pieces; ticket = member.ticket(cell)) {
         const first = (ticket - firstPiece) * rows;
         const count = Math.min(rows, weight.rows - first);
-        loadPiece(member, layout, weight, first, count, reader.read);
+        loadPiece(member, shard, weight, first, count, reader.read);
         Atomics.add(progress, 0, Math.ceil((count * weight.rowBytes) / PROGRESS_UNIT));
       }
       firstPiece += pieces;
@@ -44,24 +45,16 @@ function pieceRows(weight: PlacedWeight): number {
   return Math.max(1, Math.floor(STAGING_BYTES / weight.rowBytes / GROUP_ROWS)) * GROUP_ROWS;
 }
 
-function loadPiece(
-  member: Member,
-  layout: Layout,
-  weight: PlacedWeight,
-  first: number,
-  count: number,
-  read: Read,
-): void {
+function loadPiece(member: Member, shard: Shard, weight: PlacedWeight, first: number, count: number, read: Read): void {
   const bytes = count * weight.rowBytes;
   const offset = weight.offset + first * weight.rowBytes;
   if (weight.role !== "matrix") {
     read(weight.part, offset, weight.address + first * weight.rowBytes, bytes);
     return;
   }
-  const job = layout.scratch + member.index * layout.scratchBytes;
-  const staging = job + 64;
-  read(weight.part, offset, staging, bytes);
-  member.kernels.packRows(weight.type, staging, first, count, weight.columns, weight.address, job);
+  const { job, values } = shard.scratch(member.index);
+  read(weight.part, offset, values, bytes);
+  member.kernels.packRows(weight.type, values, first, count, weight.columns, weight.address, job);
 }
 
 async function fileReader(paths: readonly string[], memory: Uint8Array): Promise<{ read: Read; close(): void }> {

@@ -3,21 +3,12 @@
 //
 //   0 | control, step | weights | KV cache | activations | one scratch for each worker |
 
-import {
-  ACTIVATION_CENTRED_Q8_32,
-  ACTIVATION_F32,
-  ACTIVATION_Q8_32,
-  ACTIVATION_Q8_256,
-  ACTIVATION_Q16_32,
-  GROUP_ROWS,
-  PAGE,
-  QUERY_ROWS,
-  TEAM_BYTES,
-} from "#abi";
+import { PAGE, QUERY_ROWS, TEAM_BYTES } from "#abi";
 import { MemoryError } from "../../errors.js";
 import type { Kernels } from "../../machine/kernels.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import { stepBytes } from "../step.js";
+import { aligned, planScratch, type Scratch } from "./scratch.js";
 import type { Weight } from "./weights.js";
 
 /**
@@ -33,8 +24,6 @@ export const LOGIT_ROWS = 32;
 export const ABORT_FLAGS = 256;
 /** `progress` counts what is loaded in units of so many bytes, so that 4 GiB fit an int32. */
 export const PROGRESS_UNIT = 256;
-/** What a worker reads from a file at once, at most, and at least one row. */
-export const STAGING_BYTES = 2 * 2 ** 20;
 /** What a wasm32 memory can have, in pages of 64 KiB. */
 const LARGEST_MEMORY = 65536 * 65536;
 
@@ -55,32 +44,34 @@ export interface Layout {
   readonly weights: readonly PlacedWeight[];
   readonly kv: number;
   readonly buffers: Buffers;
-  /** Scratch of worker 0; the next worker's lies `scratchBytes` later. */
+  /** Scratch of worker 0; the next worker's lies `scratchBytes` later. `scratchParts` lie in it at these offsets. */
   readonly scratch: number;
   readonly scratchBytes: number;
+  readonly scratchParts: Scratch;
 }
 
 export interface PlacedWeight extends Weight {
   readonly address: number;
 }
 
-/** The wave of activations. Rows of f32 are `...Stride` bytes apart: whole cache lines, an odd number of them. */
+/** f32 rows in shared memory, `stride` bytes apart: whole cache lines, an odd number of them. */
+export interface Rows {
+  readonly address: number;
+  readonly stride: number;
+}
+
+/** The wave of activations. */
 export interface Buffers {
-  readonly x: number; // (rows, dim) the residual stream
-  readonly xStride: number;
-  readonly normed: number; // (rows, dim)
-  readonly q: number; // (rows, heads * headDim)
-  readonly qStride: number;
-  readonly k: number; // (rows, kvHeads * headDim)
-  readonly v: number;
-  readonly kvStride: number;
-  readonly attended: number; // (rows, heads * headDim)
-  readonly gate: number; // (rows, ffn)
-  readonly up: number;
-  readonly ffnStride: number;
-  readonly hidden: number; // (rows, dim) after the last norm: of rows that want it, or the mean of some
-  readonly logits: number; // (LOGIT_ROWS, vocab)
-  readonly logitStride: number;
+  readonly x: Rows; // (rows, dim) the residual stream
+  readonly normed: Rows; // (rows, dim)
+  readonly q: Rows; // (rows, heads * headDim)
+  readonly k: Rows; // (rows, kvHeads * headDim)
+  readonly v: Rows; // (rows, kvHeads * headDim), of k's stride
+  readonly attended: Rows; // (rows, heads * headDim), of q's stride
+  readonly gate: Rows; // (rows, ffn)
+  readonly up: Rows; // (rows, ffn), of gate's stride
+  readonly hidden: Rows; // (rows, dim) after the last norm: of rows that want it, or the mean of some
+  readonly logits: Rows; // (LOGIT_ROWS, vocab)
   readonly rope: number; // (ropes, rows, 2 * headDim) cosines and sines
   readonly encoded: number; // activations, encoded in the ways that the matrices' formats ask for
   readonly encodedSlots: readonly number[]; // where way 1 .. 5 lies in `encoded`
@@ -154,7 +145,14 @@ export function planMemory(
   const buffers = takeBuffers(h, weights, rows, arena, kernels);
   const activationBytes = arena.end - controlBytes - weightBytes - kvBytes;
 
-  const scratchBytes = aligned(workerScratch(h, weights, rows, buffers.encodedRowBytes, options.headWidth, kernels));
+  const { encodedRowBytes } = buffers;
+  const { headWidth } = options;
+  const { parts: scratchParts, bytes: scratchBytes } = planScratch(
+    h,
+    weights,
+    { rows, encodedRowBytes, headWidth },
+    kernels,
+  );
   const scratch = arena.take(scratchBytes * options.workers);
   const total = Math.ceil(arena.end / WASM_PAGE) * WASM_PAGE;
 
@@ -188,6 +186,7 @@ export function planMemory(
       buffers,
       scratch,
       scratchBytes,
+      scratchParts,
     },
     pool,
     plan,
@@ -224,42 +223,32 @@ function takeBuffers(
   // Matmuls write columns of these arrays. An odd number of cache lines from row to row spreads a column over all sets of a cache; a power
   // of two would put it into one set, where its rows drive each other out.
   const rowBytes = (columns: number) => (Math.ceil((columns * 4) / CACHE_LINE) | 1) * CACHE_LINE;
-  const rows = (stride: number) => arena.take(stepRows * stride);
-  const xStride = rowBytes(h.dim);
-  const qStride = rowBytes(h.heads * h.headDim);
-  const kvStride = rowBytes(h.kvHeads * h.headDim);
-  const ffnStride = rowBytes(h.ffn);
-  const logitStride = rowBytes(h.vocab);
-  const widest = Math.max(h.dim, h.heads * h.headDim, h.ffn);
+  const rows = (columns: number, count = stepRows): Rows => {
+    const stride = rowBytes(columns);
+    return { address: arena.take(count * stride), stride };
+  };
+  const qColumns = h.heads * h.headDim;
+  const kvColumns = h.kvHeads * h.headDim;
+  const widest = Math.max(h.dim, qColumns, h.ffn);
   const encoded = encodedSlots(weights, widest, stepRows, kernels);
   const encodedRow = encodedSlots(weights, widest, 1, kernels);
   return {
-    x: rows(xStride),
-    xStride,
-    normed: rows(xStride),
-    q: rows(qStride),
-    qStride,
-    k: rows(kvStride),
-    v: rows(kvStride),
-    kvStride,
-    attended: rows(qStride),
-    gate: rows(ffnStride),
-    up: rows(ffnStride),
-    ffnStride,
-    hidden: rows(xStride),
-    logits: arena.take(h.causal ? LOGIT_ROWS * logitStride : 0),
-    logitStride,
-    rope: rows(h.ropes.length * 2 * h.headDim * 4),
+    x: rows(h.dim),
+    normed: rows(h.dim),
+    q: rows(qColumns),
+    k: rows(kvColumns),
+    v: rows(kvColumns),
+    attended: rows(qColumns),
+    gate: rows(h.ffn),
+    up: rows(h.ffn),
+    hidden: rows(h.dim),
+    logits: rows(h.vocab, h.causal ? LOGIT_ROWS : 0),
+    rope: arena.take(stepRows * h.ropes.length * 2 * h.headDim * 4),
     encoded: arena.take(encoded.bytes),
     encodedSlots: encoded.slots,
     encodedRowSlots: encodedRow.slots,
     encodedRowBytes: encodedRow.bytes,
   };
-}
-
-/** Rows that attend at once at most: what is decoded of a page serves all of them, and the heads that share it, 64 queries or more. */
-export function tallestItem(h: Hyperparameters): number {
-  return QUERY_ROWS * Math.max(1, Math.floor(64 / QUERY_ROWS / (h.heads / h.kvHeads)));
 }
 
 /** Bytes of the frequencies of one RoPE: (headDim / 2) f64, of which it has as many as it rotates pairs. */
@@ -286,36 +275,6 @@ function encodedSlots(
   return { slots, bytes };
 }
 
-/** One worker's scratch: it loads, multiplies or attends, one at a time. */
-function workerScratch(
-  h: Hyperparameters,
-  weights: readonly Weight[],
-  rows: number,
-  encodedRowBytes: number,
-  headWidth: number,
-  kernels: Kernels,
-): number {
-  const longestRow = Math.max(...weights.map((weight) => weight.rowBytes));
-  return Math.max(
-    aligned(Math.max(STAGING_BYTES, longestRow * GROUP_ROWS)) + 64,
-    aligned(kernels.matmulScratchBytes(rows)) + encodedRowBytes + aligned(h.dim * 4),
-    headScratch(headWidth, kernels).bytes,
-    aligned(kernels.attentionScratchBytes(h.headDim, tallestItem(h) * (h.heads / h.kvHeads))),
-    longestRow + 64 + h.dim * 4,
-  );
-}
-
-/** Where the head of a model works, in a worker's scratch: byte offsets. One vector goes in, another comes out. */
-export function headScratch(width: number, kernels: Kernels) {
-  const whole = Math.ceil(width / 256) * 256; // blocks may be cut off at the end of a row
-  const x = aligned(kernels.matmulScratchBytes(1));
-  const y = x + aligned(whole * 4);
-  const encoded = y + aligned(whole * 4);
-  const kinds = [ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
-  const most = Math.max(...kinds.map((kind) => kernels.activationBytes(kind, whole)));
-  return { x, y, encoded, bytes: encoded + aligned(most) };
-}
-
 class Arena {
   constructor(public end: number) {}
 
@@ -325,10 +284,6 @@ class Arena {
     this.end = aligned(address + bytes);
     return address;
   }
-}
-
-function aligned(bytes: number): number {
-  return Math.ceil(bytes / CACHE_LINE) * CACHE_LINE;
 }
 
 function megabytes(bytes: number): string {

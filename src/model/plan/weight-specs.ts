@@ -12,6 +12,8 @@ export interface WeightSpec {
   readonly rows: number;
   readonly columns: number;
   readonly optional?: boolean;
+  /** These rows of the matrix only: the forward pass takes them for a matrix of their own. */
+  readonly slice?: { readonly first: number; readonly rows: number };
 }
 
 /** A weight that files may lack. */
@@ -19,8 +21,8 @@ export interface OptionalSpec extends WeightSpec {
   readonly optional: true;
 }
 
-/** The weights of one layer, by what the forward pass calls them. */
-export type LayerSpecs = Readonly<Record<string, WeightSpec>>;
+/** The weights of one layer, by what the forward pass calls them; undefined: this architecture has none. */
+export type LayerSpecs = Readonly<Record<string, WeightSpec | undefined>>;
 
 export function embedding(name: string, rows: number, columns: number): WeightSpec {
   return { name, role: "embedding", rows, columns };
@@ -38,6 +40,27 @@ export function optional(spec: WeightSpec): OptionalSpec {
   return { ...spec, optional: true };
 }
 
+/**
+ * Rows `first` .. `first + rows` - 1 of a matrix, as files have several matrices in one (q, k and v). Both are multiples of GROUP_ROWS,
+ * because rows are packed in groups.
+ */
+export function rowsOf(spec: WeightSpec, first: number, rows: number): WeightSpec {
+  return { ...spec, slice: { first, rows } };
+}
+
+/** The weights of all layers, in the order in which a forward pass reads them; a matrix that is read in slices, once. */
+export function layerWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs) {
+  const specs = new Map<string, WeightSpec>();
+  for (let layer = 0; layer < h.layers; layer++) {
+    for (const spec of Object.values(layerSpecs(h, layer))) {
+      if (spec === undefined) continue;
+      const { slice: _, ...whole } = spec;
+      specs.set(spec.name, whole);
+    }
+  }
+  return [...specs.values()];
+}
+
 /** All weights of a decoder: the embedding, which without an `output.weight` is the output matrix too, the layers, and the last norm. */
 export function decoderWeights(
   h: Hyperparameters,
@@ -45,9 +68,10 @@ export function decoderWeights(
   layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs,
 ): readonly WeightSpec[] {
   const tied = !has("output.weight");
-  const specs: WeightSpec[] = [(tied ? matrix : embedding)("token_embd.weight", h.vocab, h.dim)];
-  for (let layer = 0; layer < h.layers; layer++) specs.push(...Object.values(layerSpecs(h, layer)));
-  specs.push(vector("output_norm.weight", h.dim));
-  if (!tied) specs.push(matrix("output.weight", h.vocab, h.dim));
-  return specs;
+  return [
+    (tied ? matrix : embedding)("token_embd.weight", h.vocab, h.dim),
+    ...layerWeights(h, layerSpecs),
+    vector("output_norm.weight", h.dim),
+    ...(tied ? [] : [matrix("output.weight", h.vocab, h.dim)]),
+  ];
 }

@@ -1,0 +1,102 @@
+// The blocks that layers of many architectures are made of: attention and the gated feed-forward. Each names its weights and says what it
+// computes; an architecture says which of the parts in brackets it has.
+
+import type { Hyperparameters } from "./hyperparameters.js";
+import type { Gate } from "./matmul.js";
+import type { LayerWeights, Pass } from "./pass.js";
+import type { PlacedWeight, Rows } from "./plan/memory-plan.js";
+import { matrix, optional, vector } from "./plan/weight-specs.js";
+
+/** What an architecture's attention has beside its four matrices. */
+export interface AttentionParts {
+  /** A norm of x before it. */
+  readonly norm?: boolean;
+  /** Norms of every head of q and of k, the same for all heads. */
+  readonly headNorms?: boolean;
+  /** A norm of what comes out. */
+  readonly postNorm?: boolean;
+  /** Files may have biases. */
+  readonly biases?: boolean;
+}
+
+/** The weights of `attention`. */
+export function attentionSpecs(h: Hyperparameters, layer: number, parts: AttentionParts) {
+  const q = h.heads * h.headDim;
+  const kv = h.kvHeads * h.headDim;
+  const blk = `blk.${layer}.`;
+  const norm = (name: string, columns: number, has = false) =>
+    has ? vector(`${blk}${name}.weight`, columns) : undefined;
+  const bias = (name: string, columns: number) =>
+    parts.biases ? optional(vector(`${blk}${name}.bias`, columns)) : undefined;
+  return {
+    attn_norm: norm("attn_norm", h.dim, parts.norm),
+    attn_q: matrix(`${blk}attn_q.weight`, q, h.dim),
+    attn_q_bias: bias("attn_q", q),
+    attn_k: matrix(`${blk}attn_k.weight`, kv, h.dim),
+    attn_k_bias: bias("attn_k", kv),
+    attn_v: matrix(`${blk}attn_v.weight`, kv, h.dim),
+    attn_v_bias: bias("attn_v", kv),
+    attn_q_norm: norm("attn_q_norm", h.headDim, parts.headNorms),
+    attn_k_norm: norm("attn_k_norm", h.headDim, parts.headNorms),
+    attn_output: matrix(`${blk}attn_output.weight`, h.dim, q),
+    attn_output_bias: bias("attn_output", h.dim),
+    post_attention_norm: norm("post_attention_norm", h.dim, parts.postNorm),
+  };
+}
+
+/** x += [norm] (wo . attention(rope([norm] (wq . [norm] x)), rope([norm] (wk . [norm] x)), wv . [norm] x)) */
+export function attention(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof attentionSpecs>>): void {
+  const { q, k, v, attended } = pass.buffers;
+  const x = pass.read(w.attn_norm, [w.attn_q, w.attn_k, w.attn_v]); // (rows, dim)
+  pass.matmul.multiply(x, [
+    { weight: w.attn_q, bias: w.attn_q_bias, to: q }, // (rows, heads * headDim)
+    { weight: w.attn_k, bias: w.attn_k_bias, to: k }, // (rows, kvHeads * headDim)
+    { weight: w.attn_v, bias: w.attn_v_bias, to: v }, // (rows, kvHeads * headDim)
+  ]);
+  pass.attention.attend(layer, w.attn_q_norm && w.attn_k_norm && { q: w.attn_q_norm, k: w.attn_k_norm });
+  addProduct(pass, attended, w.attn_output, w.attn_output_bias, w.post_attention_norm); // (rows, heads * headDim)
+}
+
+/** What an architecture's feed-forward has beside its three matrices. */
+export interface FeedForwardParts {
+  /** A norm of x before it. */
+  readonly norm?: boolean;
+  /** A norm of what comes out. */
+  readonly postNorm?: boolean;
+}
+
+/** The weights of `gatedFeedForward`. */
+export function gatedFeedForwardSpecs(h: Hyperparameters, layer: number, parts: FeedForwardParts) {
+  const blk = `blk.${layer}.`;
+  return {
+    ffn_norm: parts.norm ? vector(`${blk}ffn_norm.weight`, h.dim) : undefined,
+    ffn_gate: matrix(`${blk}ffn_gate.weight`, h.ffn, h.dim),
+    ffn_up: matrix(`${blk}ffn_up.weight`, h.ffn, h.dim),
+    ffn_down: matrix(`${blk}ffn_down.weight`, h.dim, h.ffn),
+    post_ffw_norm: parts.postNorm ? vector(`${blk}post_ffw_norm.weight`, h.dim) : undefined,
+  };
+}
+
+/** x += [norm] (w_down . (activation(w_gate . [norm] x) * (w_up . [norm] x))) */
+export function gatedFeedForward(
+  pass: Pass,
+  w: LayerWeights<ReturnType<typeof gatedFeedForwardSpecs>>,
+  activation: Gate,
+): void {
+  const { gate, up } = pass.buffers;
+  const x = pass.read(w.ffn_norm, [w.ffn_gate, w.ffn_up]); // (rows, dim)
+  pass.matmul.multiplyGated(x, { weight: w.ffn_gate, to: gate }, { weight: w.ffn_up, to: up }, activation); // (rows, ffn)
+  addProduct(pass, gate, w.ffn_down, undefined, w.post_ffw_norm);
+}
+
+/** x += [norm] (weight . y [+ bias]) */
+export function addProduct(pass: Pass, y: Rows, weight: PlacedWeight, bias?: PlacedWeight, norm?: PlacedWeight): void {
+  const { x, normed } = pass.buffers;
+  const encoded = pass.matmul.encode(y, [weight]);
+  if (norm === undefined) {
+    pass.matmul.multiply(encoded, [{ weight, bias, to: x }], true);
+    return;
+  }
+  pass.matmul.multiply(encoded, [{ weight, bias, to: normed }]);
+  pass.addNormalised(norm, normed);
+}

@@ -1,0 +1,90 @@
+// One worker's scratch: it loads, looks up rows, multiplies, attends or applies the head, one at a time.
+//
+//   USE         FROM ITS BEGINNING ON
+//   rows        job 64 | values: rows as in the file, on their way to be packed, or a row of a table
+//   matmul      kernel | encodedRow: a row of its own, in all ways | row (dim) f32
+//   attention   kernel
+//   head        kernel | headInput f32 | headOutput f32 | headEncoded
+
+import {
+  ACTIVATION_CENTRED_Q8_32,
+  ACTIVATION_F32,
+  ACTIVATION_Q8_32,
+  ACTIVATION_Q8_256,
+  ACTIVATION_Q16_32,
+  GROUP_ROWS,
+  QUERY_ROWS,
+} from "#abi";
+import type { Kernels } from "../../machine/kernels.js";
+import type { Hyperparameters } from "../hyperparameters.js";
+import type { Weight } from "./weights.js";
+
+const CACHE_LINE = 64;
+/** Of a job's descriptor, which kernels write for themselves. */
+const JOB_BYTES = 64;
+/** What a worker reads from a file at once, at most, and at least one group of rows. */
+export const STAGING_BYTES = 2 * 2 ** 20;
+
+/** Byte offsets in a worker's scratch; as `Shard.scratch` gives them, addresses. */
+export interface Scratch {
+  readonly kernel: number;
+  readonly job: number;
+  readonly values: number;
+  readonly encodedRow: number;
+  readonly row: number;
+  readonly headInput: number;
+  readonly headOutput: number;
+  readonly headEncoded: number;
+}
+
+/** What the sizes follow from, beside the model's shape. */
+export interface ScratchNeeds {
+  /** Rows of a step at most. */
+  readonly rows: number;
+  /** Bytes of a single row's encodings. */
+  readonly encodedRowBytes: number;
+  /** Elements of the widest vector in the model's head. */
+  readonly headWidth: number;
+}
+
+/** Lays out a worker's scratch: the offsets of its parts, and how many bytes they take. */
+export function planScratch(
+  h: Hyperparameters,
+  weights: readonly Weight[],
+  { rows, encodedRowBytes, headWidth }: ScratchNeeds,
+  kernels: Kernels,
+): { parts: Scratch; bytes: number } {
+  const longestRow = Math.max(...weights.map((weight) => weight.rowBytes));
+  const values = JOB_BYTES;
+  const valueBytes = Math.max(STAGING_BYTES, longestRow * GROUP_ROWS, h.dim * 4);
+
+  const encodedRow = aligned(kernels.matmulScratchBytes(rows));
+  const row = encodedRow + encodedRowBytes;
+
+  const attentionBytes = kernels.attentionScratchBytes(h.headDim, tallestItem(h) * (h.heads / h.kvHeads));
+
+  const width = Math.ceil(headWidth / 256) * 256; // blocks may be cut off at the end of a row
+  const headInput = aligned(kernels.matmulScratchBytes(1));
+  const headOutput = headInput + aligned(width * 4);
+  const headEncoded = headOutput + aligned(width * 4);
+  const headBytes = Math.max(...activations.map((kind) => kernels.activationBytes(kind, width)));
+
+  return {
+    parts: { kernel: 0, job: 0, values, encodedRow, row, headInput, headOutput, headEncoded },
+    bytes: aligned(
+      Math.max(values + aligned(valueBytes), row + aligned(h.dim * 4), attentionBytes, headEncoded + headBytes),
+    ),
+  };
+}
+
+const activations = [ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
+
+/** Rows that attend at once at most: what is decoded of a page serves all of them, and the heads that share it, 64 queries or more. */
+export function tallestItem(h: Hyperparameters): number {
+  return QUERY_ROWS * Math.max(1, Math.floor(64 / QUERY_ROWS / (h.heads / h.kvHeads)));
+}
+
+/** Rounded up to whole cache lines. */
+export function aligned(bytes: number): number {
+  return Math.ceil(bytes / CACHE_LINE) * CACHE_LINE;
+}
