@@ -12,6 +12,7 @@ import {
   TEAM_WORKERS,
   TICKETS,
 } from "#abi";
+import { type Jitter, jitterOf } from "./jitter.js";
 import { instantiateKernels, type Kernels } from "./kernels.js";
 import { SharedMemory } from "./shared-memory.js";
 
@@ -50,6 +51,7 @@ export class Member {
   #step = 0;
   #cell = 0;
   #op = 0;
+  readonly #jitter: Jitter | undefined;
   /** The leader has taken the tickets away: the step ends at the next barrier. */
   #leaving = false;
 
@@ -58,6 +60,7 @@ export class Member {
     this.index = membership.index;
     this.#workers = membership.workers;
     this.#control = membership.control;
+    this.#jitter = jitterOf(membership.index);
     this.#words = new SharedMemory(membership.memory).words;
     this.kernels = instantiateKernels(membership.module, membership.memory);
     this.kernels.teamJoin(membership.control, membership.index, membership.workers, membership.regulars);
@@ -73,7 +76,10 @@ export class Member {
     this.#op++;
     const vote = this.index === 0 && (this.#leaving || this.wantsAbort()) ? BARRIER_ABORT : BARRIER_GO;
     const answer = this.kernels.barrier(vote);
-    if (answer === BARRIER_GO) return;
+    if (answer === BARRIER_GO) {
+      this.#jitter?.begin();
+      return;
+    }
     throw answer === BARRIER_ABORT ? new StepAborted() : new TeamPoisoned();
   }
 
@@ -98,7 +104,9 @@ export class Member {
       this.#leaving = true;
       Atomics.store(this.#words, (this.#control + TEAM_TICKETS + 64 * cell) >> 2, NO_MORE_TICKETS);
     }
-    return this.kernels.ticket(cell);
+    const ticket = this.kernels.ticket(cell);
+    this.#jitter?.hold();
+    return ticket;
   }
 
   /** The leader begins a step of `workers` workers, the regulars or all: these return from `awaitStep`. */
@@ -120,6 +128,7 @@ export class Member {
     this.#op = 0;
     this.#cell = 0;
     this.#leaving = false;
+    this.#jitter?.begin();
   }
 
   /** Poisons the team: every wait ends, every later barrier throws. */
