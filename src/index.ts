@@ -1,6 +1,6 @@
 // cria: the public API.
 
-export { demoModel } from "./api/load/demo-model.js";
+export { demoModel } from "./api/demo-model.js";
 export {
   type KvCacheType,
   type LoadOptions,

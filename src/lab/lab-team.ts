@@ -42,7 +42,7 @@ export class LabTeam {
     const { module, build } = await compileKernels(undefined, options.build);
     const lab = new LabTeam(threads, new KernelLab(module, build));
     lab.#team = await Team.start({
-      entry: new URL("./worker.js", import.meta.url),
+      entry: new URL("../lab/worker.js", import.meta.url),
       module,
       memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
       control: CONTROL,

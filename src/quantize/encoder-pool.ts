@@ -23,7 +23,7 @@ export class EncoderPool {
     const pool = new EncoderPool();
     for (let index = 0; index < workers; index++) {
       pool.#handles.push(
-        await startWorker(new URL("./worker.js", import.meta.url), `cria-quantize-${index}`, module, {
+        await startWorker(new URL("../quantize/worker.js", import.meta.url), `cria-quantize-${index}`, module, {
           onMessage: (message) => pool.#answer(index, message as EncodedPiece),
           onError: (error) => pool.#die(`worker ${index} of ${workers} failed: ${error.message}`),
           onExit: (code) => pool.#die(`worker ${index} of ${workers} ended unexpectedly with code ${code}`),

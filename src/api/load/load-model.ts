@@ -22,6 +22,7 @@ import { checkChoice, checkInteger, checkNames, checkSignal } from "../../option
 import { LeaderClient } from "../../protocol/client.js";
 import type { LeaderAnswer, Program } from "../../protocol/messages.js";
 import { defaultPooling } from "../../protocol/pooling.js";
+import { workerEntry } from "../../protocol/worker-entry.js";
 import { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import { Model } from "../model.js";
 import type { ModelInfo } from "../model-info.js";
@@ -145,11 +146,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     };
     signal?.throwIfAborted();
     const team = await Team.start({
-      // The worker in one file starts in half the time that the modules take of which it is made.
-      entry:
-        options.assets === undefined
-          ? new URL("../../assets/worker.js", import.meta.url)
-          : new URL("worker.js", options.assets),
+      entry: workerEntry(options.assets),
       module: kernels.module,
       memory: shard.memory,
       control: planned.layout.control,
