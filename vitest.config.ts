@@ -1,22 +1,29 @@
 import { defineConfig } from "vitest/config";
 
-const sideBySide = { maxWorkers: 2 };
-// Models run on every core by themselves; test files side by side would only fight for them.
+/** How files of a lane run. All lanes that run two at a time run together, and before those that run one by one. */
+const twoAtATime = { maxWorkers: 2, sequence: { groupOrder: 0 } };
 const oneByOne = { fileParallelism: false, sequence: { groupOrder: 1 } };
 
-const lane = (name: string, options: object) => ({
+const lane = (folder: string, options: object) => ({
   extends: true as const,
-  test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
+  test: { name: folder, include: [`test/${folder}/**/*.test.ts`], ...options },
 });
 
 /**
- * A lane is a folder of test/: how its files run. test/run.mjs says which lanes the second Node runs.
+ * A lane is a folder of test/: it says how its files run, and on which Node.
  *
- * - plain: text, numbers and files, on one thread: the same JavaScript on every Node
- * - kernels: what V8 compiles, on one thread
- * - text: what ICU and the engine of regular expressions know, on one thread
- * - teams: models, on all cores
- * - packages: commands, packages, documents and the lab, as an outsider runs them
+ * | folder        | what                                                              | files at once | Node |
+ * | ------------- | ----------------------------------------------------------------- | ------------- | ---- |
+ * | plain         | text, numbers and files: the same JavaScript on every Node        | 2             | one  |
+ * | kernels       | what V8 compiles                                                  | 2             | both |
+ * | text          | what ICU and the engine of regular expressions know               | 2             | both |
+ * | teams/calls   | what a program calls, on small teams                              | 2             | one  |
+ * | teams/node    | what Node gives: workers, atomics, files, requests, processes     | 2             | both |
+ * | packages      | commands, packages, documents and the lab, as an outsider runs them | 2           | one  |
+ * | teams/numbers | the numbers of models, on all cores, which two would fight for    | 1             | one  |
+ * | teams/clock   | what is held to a time, or to the event loop's turns              | 1             | both |
+ *
+ * test/run.mjs has the lanes of the second Node.
  */
 export default defineConfig({
   test: {
@@ -25,11 +32,14 @@ export default defineConfig({
     pool: "forks",
     setupFiles: ["test/support/typed-array-equality.ts"],
     projects: [
-      lane("plain", sideBySide),
-      lane("kernels", sideBySide),
-      lane("text", sideBySide),
-      lane("teams", oneByOne),
-      lane("packages", oneByOne),
+      lane("plain", twoAtATime),
+      lane("kernels", twoAtATime),
+      lane("text", twoAtATime),
+      lane("teams/calls", twoAtATime),
+      lane("teams/node", twoAtATime),
+      lane("packages", twoAtATime),
+      lane("teams/numbers", oneByOne),
+      lane("teams/clock", oneByOne),
     ],
   },
 });

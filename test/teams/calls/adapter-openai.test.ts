@@ -1,0 +1,418 @@
+// cria/openai under OpenAI's real client, in one process, on the demo model.
+
+import { fileURLToPath } from "node:url";
+import { CriaError, loadModel, type Model } from "cria";
+import { createFetch } from "cria/openai";
+import OpenAI, { type APIError, APIUserAbortError, BadRequestError, NotFoundError } from "openai";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { modelWithTemplate, toolTemplates } from "../../support/tool-models.js";
+
+const demo = fileURLToPath(new URL("../../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
+const user = { role: "user", content: "What is 3 + 4?" } as const;
+const request = { model: "demo", messages: [user], temperature: 0, max_completion_tokens: 20 };
+const own = { temperature: 0, maxTokens: 20 };
+
+const clientOf = (model: Model) => {
+  return new OpenAI({ apiKey: "none", baseURL: "http://cria/v1", fetch: createFetch(model, { name: "demo" }) });
+};
+
+let model: Model;
+let client: OpenAI;
+beforeAll(async () => {
+  model = await loadModel(demo, { threads: 2, sequences: 2 });
+  client = clientOf(model);
+});
+afterAll(() => model.dispose());
+
+/** What makes a generation go on until its limit. */
+const endless = () => {
+  return Object.fromEntries([...model.tokenizer.endOfGenerationIds].map((id) => [id, -1e9]));
+};
+
+const failureOf = (call: PromiseLike<unknown>) =>
+  call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+describe("chat.completions", () => {
+  it("answers as the model's own chat does, with usage", async () => {
+    const messages = [
+      { role: "developer", content: "You are brief." },
+      { role: "user", content: [{ type: "text", text: "What is 3 + 4?" }] },
+      { role: "assistant", content: "7." },
+      { role: "user", content: "And 2 + 2?" },
+    ] as const;
+    const expected = await model.completeChat(
+      [{ role: "system", content: "You are brief." }, user, messages[2], messages[3]],
+      own,
+    );
+    const answer = await client.chat.completions.create({ ...request, messages: [...messages] as never });
+    expect(answer).toMatchObject({
+      object: "chat.completion",
+      model: "demo",
+      choices: [{ index: 0, message: { role: "assistant", content: expected.text } }],
+      usage: {
+        prompt_tokens: expected.usage.promptTokens,
+        completion_tokens: expected.usage.completionTokens,
+        total_tokens: expected.usage.promptTokens + expected.usage.completionTokens,
+      },
+    });
+    expect(answer.choices[0]!.finish_reason).toBe(expected.finishReason);
+    expect(answer.id).toMatch(/^chatcmpl-/);
+  });
+
+  it("streams what it gives as a whole, with usage if asked", async () => {
+    const whole = await client.chat.completions.create(request);
+    const stream = await client.chat.completions.create({
+      ...request,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    const chunks = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    expect(chunks[0]!.choices[0]!.delta.role).toBe("assistant");
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe(
+      whole.choices[0]!.message.content,
+    );
+    expect(chunks.at(-2)!.choices[0]!.finish_reason).toBe(whole.choices[0]!.finish_reason);
+    expect(chunks.at(-1)!.choices).toEqual([]);
+    expect(chunks.at(-1)!.usage!.total_tokens).toBe(whole.usage!.total_tokens);
+    expect(chunks.length).toBeGreaterThan(5);
+
+    const collected = await client.chat.completions.stream({ ...request }).finalChatCompletion();
+    expect(collected.choices[0]!.message.content).toBe(whole.choices[0]!.message.content);
+  });
+
+  it("passes every field on", async () => {
+    const answer = await client.chat.completions.create({
+      ...{ model: "demo", messages: [user], max_tokens: 30, temperature: 1.3, top_p: 0.9, seed: 7, stop: ["ing"] },
+      ...{ presence_penalty: 0.5, frequency_penalty: 0.25, logit_bias: { 5: -3 }, user: "someone", n: 1 },
+      ...({ top_k: 20, min_p: 0.02, typical_p: 0.9, repeat_penalty: 1.1, repeat_last_n: 32 } as object),
+    });
+    const expected = await model.completeChat([user], {
+      ...{ maxTokens: 30, temperature: 1.3, topP: 0.9, seed: 7, stop: ["ing"], presencePenalty: 0.5 },
+      ...{ frequencyPenalty: 0.25, logitBias: { 5: -3 }, topK: 20, minP: 0.02, typicalP: 0.9 },
+      ...{ repeatPenalty: 1.1, penaltyLastN: 32 },
+    });
+    expect(answer.choices[0]!.message.content).toBe(expected.text);
+  });
+
+  it("tells log probabilities, whole and streamed", async () => {
+    const wanted = { ...request, max_completion_tokens: 4, logprobs: true, top_logprobs: 2 };
+    const { choices } = await client.chat.completions.create(wanted);
+    const content = choices[0]!.logprobs!.content!;
+    expect(content.map(({ token }) => token).join("")).toBe(choices[0]!.message.content);
+    for (const { token, logprob, bytes, top_logprobs } of content) {
+      expect(top_logprobs).toHaveLength(2);
+      expect(top_logprobs[0]).toEqual({ token, logprob, bytes }); // greedy
+      expect(new TextDecoder().decode(Uint8Array.from(bytes!))).toBe(token);
+      expect(logprob).toBeLessThanOrEqual(0);
+    }
+    const streamed = [];
+    for await (const chunk of await client.chat.completions.create({ ...wanted, stream: true })) {
+      streamed.push(...(chunk.choices[0]!.logprobs?.content ?? []));
+    }
+    expect(streamed).toEqual(content);
+  });
+
+  it("gives JSON, any object or one of a schema", async () => {
+    const warm = { ...request, temperature: 1.2, seed: 3, max_completion_tokens: 80 };
+    const schema = {
+      type: "object",
+      properties: { name: { type: "string", maxLength: 12 }, age: { type: "integer", minimum: 0, maximum: 99 } },
+      required: ["name", "age"],
+      additionalProperties: false,
+    };
+    const { choices } = await client.chat.completions.parse({
+      ...warm,
+      response_format: { type: "json_schema", json_schema: { name: "person", schema, strict: true } },
+    });
+    expect(choices[0]!.message.parsed).toEqual({ name: expect.any(String), age: expect.any(Number) });
+    const any = await client.chat.completions.create({ ...warm, response_format: { type: "json_object" } });
+    expect(JSON.parse(any.choices[0]!.message.content!)).toBeTypeOf("object");
+    const text = await client.chat.completions.create({ ...request, response_format: { type: "text" } });
+    expect(text.choices[0]!.message.content).toBe((await model.completeChat([user], own)).text);
+  });
+
+  it("ends when it is aborted, or left early, and the model is free again", async () => {
+    const controller = new AbortController();
+    const long = { model: "demo", messages: [user], logit_bias: endless() };
+    const aborted = client.chat.completions.create(long, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 20);
+    expect(await failureOf(aborted)).toBeInstanceOf(APIUserAbortError);
+    for (let i = 0; i < 3; i++) {
+      const stream = await client.chat.completions.create({ ...long, stream: true });
+      for await (const chunk of stream) if (chunk.choices[0]!.delta.content !== "") break;
+    }
+    expect((await client.chat.completions.create(request)).choices[0]!.message.content).not.toBe("");
+  });
+
+  it("tells of a model that goes away while it answers", async () => {
+    const other = await loadModel(demo, { threads: 1 });
+    const long = { model: "demo", messages: [user], logit_bias: endless() };
+    const stream = await clientOf(other).chat.completions.create({ ...long, stream: true });
+    const reading = (async () => {
+      for await (const { choices } of stream) if (choices[0]!.delta.content !== "") await other.dispose();
+    })();
+    expect(await failureOf(reading)).toMatchObject({ code: "DISPOSED", type: "server_error" });
+    expect(await failureOf(clientOf(other).chat.completions.create(request))).toMatchObject({ status: 500 });
+  });
+});
+
+describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (notation) => {
+  let calling: Model;
+  let its: OpenAI;
+  beforeAll(async () => {
+    calling = await modelWithTemplate(toolTemplates[notation]);
+    its = clientOf(calling);
+  });
+  afterAll(() => calling.dispose());
+
+  const parameters = {
+    type: "object",
+    properties: { city: { enum: ["Lima", "Quito"] } },
+    required: ["city"],
+    additionalProperties: false,
+  };
+  const weather = { type: "function", function: { name: "weather", description: "The weather", parameters } } as const;
+  const time = { type: "function", function: { name: "time" } } as const;
+  const ask = {
+    ...{ model: "demo", temperature: 1.2, seed: 6, max_completion_tokens: 60 },
+    ...{ tools: [weather, time], parallel_tool_calls: false },
+  };
+  const messages = [{ role: "user", content: "Rain?" } as const];
+
+  it("are called, and the model goes on with what they gave", async () => {
+    const choice = { type: "function", function: { name: "weather" } } as const;
+    const { choices } = await its.chat.completions.create({ ...ask, messages, tool_choice: choice });
+    const { message, finish_reason } = choices[0]!;
+    expect([message.content, finish_reason]).toEqual([null, "tool_calls"]);
+    const [call] = message.tool_calls as OpenAI.Chat.ChatCompletionMessageFunctionToolCall[];
+    expect(call!.function.name).toBe("weather");
+    expect(["Lima", "Quito"]).toContain(JSON.parse(call!.function.arguments).city);
+    const more = [...messages, message, { role: "tool", tool_call_id: call!.id, content: "It rains." } as const];
+    const last = await its.chat.completions.create({ ...ask, messages: more, tool_choice: "none" });
+    const called = { name: "weather", arguments: JSON.parse(call!.function.arguments) };
+    const expected = await calling.completeChat(
+      [
+        ...messages,
+        { role: "assistant", content: "", tool_calls: [{ type: "function", function: called }] },
+        { role: "tool", name: "weather", content: "It rains." },
+      ],
+      {
+        ...{ tools: [weather.function, time.function], toolChoice: "none", temperature: 1.2, seed: 6, maxTokens: 60 },
+      },
+    );
+    expect(last.choices[0]!.message.content).toBe(expected.text);
+    expect(last.choices[0]!.message.tool_calls).toBeUndefined();
+  });
+
+  it("are streamed, and run by the client's own runner", async () => {
+    const required = { ...ask, messages, tool_choice: "required" } as const;
+    const whole = await its.chat.completions.create(required);
+    const stream = its.chat.completions.stream(required);
+    let pieces = 0;
+    stream.on("tool_calls.function.arguments.delta", () => void pieces++);
+    const collected = await stream.finalChatCompletion();
+    const bare = ({ choices }: OpenAI.ChatCompletion) =>
+      choices[0]!.message.tool_calls!.map(
+        (call) => call.type === "function" && [call.function.name, JSON.parse(call.function.arguments)],
+      );
+    expect(bare(collected)).toEqual(bare(whole));
+    expect(collected.choices[0]!.finish_reason).toBe("tool_calls");
+    expect(pieces).toBeGreaterThan(0);
+
+    const asked: unknown[] = [];
+    const run = { ...weather.function, parse: JSON.parse, function: async (given: unknown) => void asked.push(given) };
+    const tools = [{ type: "function", function: run }] as never;
+    const runner = its.chat.completions.runTools({ ...required, tools }, { maxChatCompletions: 2 });
+    await runner.done();
+    expect(asked).toEqual([{ city: expect.any(String) }, { city: expect.any(String) }]);
+  });
+
+  it.each([
+    ["tools[0].type", { tools: [{ type: "web_search" }] }],
+    ["tools[0].function.name", { tools: [{ type: "function", function: {} }] }],
+    ["tool_choice", { tool_choice: "some" }],
+    ["tool_choice.type", { tool_choice: { type: "allowed_tools", allowed_tools: {} } }],
+    ["response_format", { response_format: { type: "json_object" } }],
+    ["messages[1].tool_call_id", { messages: [...messages, { role: "tool", tool_call_id: "1", content: "x" }] }],
+    [
+      "messages[1].tool_calls[0].function.arguments",
+      {
+        messages: [
+          ...messages,
+          {
+            role: "assistant",
+            tool_calls: [{ id: "1", type: "function", function: { name: "time", arguments: "{" } }],
+          },
+        ],
+      },
+    ],
+  ])("are refused by name: %s", async (param, body) => {
+    const error = await failureOf(its.chat.completions.create({ ...ask, messages, ...body } as never));
+    expect(error).toMatchObject({ status: 400, param });
+  });
+});
+
+describe("completions", () => {
+  it("continue a text, ids, or several texts at once", async () => {
+    const prompts = ["Once upon a time", "One day"];
+    const expected = [];
+    for (const prompt of prompts) expected.push(await model.complete(prompt, own));
+    const body = { model: "demo", temperature: 0, max_tokens: 20 };
+    const both = await client.completions.create({ ...body, prompt: prompts });
+    expect(both.choices.map(({ text }) => text)).toEqual(expected.map(({ text }) => text));
+    expect(both.choices.map(({ index }) => index)).toEqual([0, 1]);
+    expect(both.usage!.completion_tokens).toBe(40);
+    const ids = [...model.tokenizer.encode(prompts[0]!)];
+    expect((await client.completions.create({ ...body, prompt: ids })).choices[0]!.text).toBe(expected[0]!.text);
+    expect((await client.completions.create({ ...body, prompt: [ids] })).choices[0]!.text).toBe(expected[0]!.text);
+
+    const stream = await client.completions.create({ ...body, prompt: prompts[0]!, stream: true });
+    let text = "";
+    let finish: string | null = null;
+    for await (const { choices } of stream) {
+      text += choices[0]!.text;
+      finish = choices[0]!.finish_reason;
+    }
+    expect([text, finish]).toEqual([expected[0]!.text, "length"]);
+  });
+
+  it("stream several at once, each with its index, and end together", async () => {
+    const prompts = ["Once upon a time", "One day", "The fox"];
+    const body = { model: "demo", temperature: 0, max_tokens: 20 };
+    const whole = await client.completions.create({ ...body, prompt: prompts });
+    const wanted = { ...body, prompt: prompts, stream: true, stream_options: { include_usage: true } } as const;
+    const texts = ["", "", ""];
+    const finished: number[] = [];
+    const usages = [];
+    for await (const { choices, usage } of await client.completions.create(wanted)) {
+      for (const { index, text, finish_reason } of choices) {
+        expect(finished).not.toContain(index);
+        texts[index] += text;
+        if (finish_reason !== null) finished.push(index);
+      }
+      if (usage) usages.push(usage);
+    }
+    expect(texts).toEqual(whole.choices.map(({ text }) => text));
+    expect(finished.sort()).toEqual([0, 1, 2]);
+    expect(usages).toEqual([expect.objectContaining({ total_tokens: whole.usage!.total_tokens })]);
+
+    const long = { ...wanted, max_tokens: 400, logit_bias: endless() };
+    for (let i = 0; i < 3; i++) {
+      for await (const { choices } of await client.completions.create(long)) if (choices[0]!.text !== "") break;
+    }
+    const controller = new AbortController();
+    const stream = await client.completions.create(long, { signal: controller.signal });
+    const seen = new Set<number>();
+    for await (const { choices } of stream) {
+      seen.add(choices[0]!.index);
+      if (seen.size > 1) controller.abort();
+    }
+    expect((await client.completions.create({ ...body, prompt: "One day" })).choices[0]!.text).toBe(texts[1]);
+    const tooLong = client.completions.create({ ...wanted, prompt: ["One day", "x ".repeat(600)] });
+    const failure = await failureOf(
+      tooLong.then(async (parts) => {
+        for await (const _ of parts);
+      }),
+    );
+    expect(failure).toMatchObject({ code: "context_length_exceeded" });
+  });
+
+  it("tell log probabilities", async () => {
+    const wanted = { model: "demo", prompt: "One day", temperature: 0, max_tokens: 3, logprobs: 2 };
+    const { text, logprobs } = (await client.completions.create(wanted)).choices[0]!;
+    expect(logprobs!.tokens!.join("")).toBe(text);
+    for (const [i, top] of logprobs!.top_logprobs!.entries()) {
+      expect(Object.keys(top)).toHaveLength(2);
+      expect(top[logprobs!.tokens![i]!]).toBe(logprobs!.token_logprobs![i]);
+    }
+  });
+});
+
+describe("embeddings", () => {
+  it("are the model's vectors, as numbers and as the client's own base64", async () => {
+    const input = ["a fox", "Once upon a time there was a bear."];
+    const expected = (await model.embed(input)).map((vector) => [...vector]);
+    const packed = await client.embeddings.create({ model: "demo", input }); // the client asks for base64 by itself
+    const plain = await client.embeddings.create({ model: "demo", input, encoding_format: "float" });
+    for (const { data, usage } of [packed, plain]) {
+      expect(data.map(({ embedding }) => embedding)).toEqual(expected);
+      expect(usage.prompt_tokens).toBe(input.reduce((sum, text) => sum + model.tokenizer.encode(text).length, 0));
+    }
+    const [short] = await model.embed(["a fox"], { dimensions: 64 });
+    const { data } = await client.embeddings.create({ model: "demo", input: "a fox", dimensions: 64 });
+    expect(data[0]!.embedding).toEqual([...short!]);
+    const ids = [...model.tokenizer.encode(input[0]!)];
+    expect((await client.embeddings.create({ model: "demo", input: ids })).data[0]!.embedding).toEqual(expected[0]);
+  });
+});
+
+describe("models", () => {
+  it("are the one there is", async () => {
+    const models = [];
+    for await (const each of client.models.list()) models.push(each.id);
+    expect(models).toEqual(["demo"]);
+    expect(await client.models.retrieve("demo")).toMatchObject({ id: "demo", object: "model", owned_by: "cria" });
+    const named = createFetch(model);
+    expect(await (await named("http://cria/v1/models")).json()).toMatchObject({ data: [{ id: "cria demo" }] });
+    expect((await named("http://cria/v1/models/cria%20demo")).status).toBe(200);
+  });
+});
+
+describe("what is refused", () => {
+  const refused = (body: object) =>
+    failureOf(client.chat.completions.create({ ...request, ...body } as typeof request));
+
+  it.each([
+    ["response_format.type", { response_format: { type: "xml" } }],
+    ["response_format.json_schema.schema", { response_format: { type: "json_schema", json_schema: { name: "x" } } }],
+    ["n", { n: 2 }],
+    ["heat", { heat: 1 }],
+    ["stream_options", { stream_options: { include_usage: true } }],
+    ["top_logprobs", { top_logprobs: 2 }],
+    ["temperature", { temperature: "hot" }],
+    ["stop", { stop: [1] }],
+    ["messages", { messages: undefined }],
+    ["messages[0].role", { messages: [{ role: "judge", content: "x" }] }],
+    ["messages[0].content[0].type", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }],
+    ["messages[0].audio", { messages: [{ ...user, audio: {} }] }],
+  ])("%s, by its name", async (param, body) => {
+    const error = await refused(body);
+    expect(error).toBeInstanceOf(BadRequestError);
+    expect(error).toMatchObject({ param, type: "invalid_request_error" });
+    expect((error as APIError).message).toContain(param);
+  });
+
+  it("values that the engine does not take, and prompts that do not fit", async () => {
+    expect(await refused({ temperature: -1 })).toMatchObject({ status: 400, code: "INVALID_OPTION" });
+    const long = [{ role: "user", content: "x ".repeat(600) }];
+    expect(await refused({ messages: long })).toMatchObject({ status: 400, code: "context_length_exceeded" });
+    expect(await refused({ messages: long, stream: true })).toMatchObject({ code: "context_length_exceeded" });
+    const tools = [{ type: "function", function: { name: "weather" } }];
+    expect(await refused({ tools })).toMatchObject({ status: 400, code: "UNSUPPORTED_TOOLS" }); // by the template
+    for (const input of [[], [[1], "a", {}]]) {
+      expect(await failureOf(client.embeddings.create({ model: "demo", input: input as string[] }))).toMatchObject({
+        param: "input",
+      });
+    }
+    const half = client.embeddings.create({ model: "demo", input: "a", encoding_format: "half" as "float" });
+    expect(await failureOf(half)).toMatchObject({ param: "encoding_format" });
+  });
+
+  it("other models, addresses, methods and bodies", async () => {
+    const unknown = await refused({ model: "another" });
+    expect(unknown).toBeInstanceOf(NotFoundError);
+    expect(unknown).toMatchObject({ code: "model_not_found", param: "model" });
+    expect(await failureOf(client.models.retrieve("another"))).toBeInstanceOf(NotFoundError);
+    expect(await failureOf(client.responses.create({ model: "demo", input: "x" }))).toBeInstanceOf(NotFoundError);
+    const own = createFetch(model);
+    expect((await own("http://cria/v1/embeddings")).status).toBe(404);
+    for (const body of ["{", "[]", "null"]) {
+      expect((await own("http://cria/v1/embeddings", { method: "POST", body })).status).toBe(400);
+    }
+    expect(() => createFetch(model, { title: "x" } as object)).toThrow(CriaError);
+  });
+});

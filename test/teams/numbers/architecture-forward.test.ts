@@ -1,0 +1,153 @@
+// Every architecture's forward pass against the scalar reference, on small models of the tests' own: the variants that a file can ask for.
+
+import { loadModel, UnsupportedError } from "cria";
+import { describe, expect, it } from "vitest";
+import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
+import { randomIds, referenceOf } from "../../support/fixture-model.js";
+import { kernelBuilds, loadWith } from "../../support/kernel-builds.js";
+import { forward, type ReferenceModel } from "../../support/reference/forward.js";
+import { relativeError } from "../../support/reference/relative-error.js";
+
+// More rows than one step takes, and more positions than two pages of the cache.
+const TOKENS = 140;
+
+const decoders: Readonly<Record<string, ArchitectureShape>> = {
+  qwen2: { architecture: "qwen2" },
+  "qwen2 with biases on q, k and v": { architecture: "qwen2", has: (name) => /attn_[qkv]\.bias/.test(name) },
+  "qwen2 with a third of a head rotated": { architecture: "qwen2", keys: { "rope.dimension_count": 4 } },
+  qwen3: { architecture: "qwen3" },
+  "qwen3 with an output matrix of its own": { architecture: "qwen3", has: (name) => name === "output.weight" },
+  gemma3: { architecture: "gemma3", keys: { "attention.sliding_window": 70 } },
+  "gemma3 with a pattern of 2, two bases and linear scaling": {
+    architecture: "gemma3",
+    keys: {
+      "attention.sliding_window": 9,
+      "attention.sliding_window_pattern": 2,
+      "rope.freq_base": 1e6,
+      "rope.freq_base_swa": 500,
+      "rope.scaling.factor": 8,
+    },
+  },
+};
+
+const encoders: Readonly<Record<string, ArchitectureShape>> = {
+  bert: { architecture: "bert", keys: { "attention.causal": false, "attention.head_count_kv": 4 } },
+  "bert with types and biases": {
+    architecture: "bert",
+    keys: { "attention.causal": false, "attention.head_count_kv": 4 },
+    has: () => true,
+  },
+  "nomic-bert": {
+    architecture: "nomic-bert",
+    keys: { "attention.causal": false, "attention.head_count_kv": 4, "rope.freq_base": 1000 },
+    has: () => true,
+  },
+  "gemma-embedding": { architecture: "gemma-embedding" },
+  "gemma-embedding with windows": {
+    architecture: "gemma-embedding",
+    keys: { "attention.sliding_window": 31, "attention.sliding_window_pattern": 2 },
+  },
+};
+
+const references = new Map<ArchitectureShape, Promise<{ file: Uint8Array<ArrayBuffer>; reference: ReferenceModel }>>();
+
+/** A model, and the same as the reference takes it: made once for all builds. */
+function modelOf(shape: ArchitectureShape) {
+  let known = references.get(shape);
+  if (known === undefined) {
+    known = architectureModel(shape).then(async (file) => ({ file, reference: await referenceOf(file) }));
+    references.set(shape, known);
+  }
+  return known;
+}
+
+describe.each(kernelBuilds)("kernels %s", (build) => {
+  it.each(Object.keys(decoders))("%s", async (name) => {
+    const { file, reference } = await modelOf(decoders[name]);
+    const ids = randomIds(TOKENS, 512);
+    const { logits } = forward(reference, ids);
+    const model = await loadWith(build, file, { kvCache: "f32", threads: 2 });
+    try {
+      const ours = await model.createSequence().evaluate(ids, { logits: "all" });
+      expect(relativeError(logits, ours)).toBeLessThan(1e-5);
+      // One row at a time takes other paths, and gives the same.
+      const sequence = model.createSequence();
+      for (const [i, id] of ids.slice(0, 20).entries()) {
+        expect(await sequence.evaluate([id])).toEqual(ours.slice(i * 512, (i + 1) * 512));
+      }
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  it.each(Object.keys(encoders))("%s", async (name) => {
+    const { file, reference } = await modelOf(encoders[name]);
+    const texts = [TOKENS, 1, 17, 64].map((length, i) => randomIds(length, 512, i));
+    const model = await loadWith(build, file, { threads: 2 });
+    let together: Float32Array[][];
+    try {
+      together = await model.embed(texts, { pooling: "none", normalize: false });
+      for (const [i, text] of texts.entries()) {
+        const ours = Float32Array.from(together[i].flatMap((vector) => [...vector]));
+        expect(relativeError(forward(reference, text).hidden, ours)).toBeLessThan(1e-5);
+        // Neither its neighbours in a step nor the number of threads change a text's vectors.
+        expect(await model.embed([text], { pooling: "none", normalize: false })).toEqual([together[i]]);
+      }
+    } finally {
+      await model.dispose();
+    }
+    if (build !== kernelBuilds[0]) return;
+    const alone = await loadWith(build, file, { threads: 1 });
+    try {
+      expect(await alone.embed(texts, { pooling: "none", normalize: false })).toEqual(together);
+    } finally {
+      await alone.dispose();
+    }
+  });
+});
+
+it.each(["rope.freq_base", "rope.freq_base_swa"])("gemma3 with a %s that is no base is refused", async (key) => {
+  // The fixture's shapes are read from its keys, as when a model is loaded.
+  const file = architectureModel({ architecture: "gemma3", keys: { [key]: -2.5 } });
+  await expect(file).rejects.toThrow(`-2.5 is not between 0 and 1000000000000 ("gemma3.${key}")`);
+});
+
+describe("an encoder", () => {
+  const shape = { architecture: "bert", keys: { "attention.causal": false, "attention.head_count_kv": 4 } };
+
+  it("generates no text, and says what it does instead", async () => {
+    const model = await loadModel(await architectureModel(shape), { threads: 1 });
+    try {
+      expect(model.info.generates).toBe(false);
+      const refusal = { constructor: UnsupportedError, code: "NO_GENERATION" };
+      await expect(model.complete([1, 2])).rejects.toMatchObject(refusal);
+      await expect(model.generate("a").next()).rejects.toMatchObject(refusal);
+      for (const call of [() => model.chat(), () => model.createSequence()]) {
+        expect(call).toThrow(/bert.* is an encoder.* embed/);
+        expect(call).toThrow(UnsupportedError);
+      }
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  it("has as many positions as it has learned", async () => {
+    const loading = loadModel(await architectureModel(shape), { contextSize: 257 });
+    await expect(loading).rejects.toThrow(/contextSize is 257; the model has learned 256 positions/);
+  });
+
+  it("reads hundreds of texts in one call as it reads each alone, and a text as long as its context", async () => {
+    const model = await loadModel(await architectureModel(shape), { threads: 2 });
+    try {
+      const texts = Array.from({ length: 300 }, (_, i) => randomIds(1 + ((i * 37) % 90), 512, i));
+      texts.splice(100, 0, randomIds(256, 512));
+      // What two texts begin with is not the same to them: its tokens see what follows.
+      for (const end of [1, 2]) texts.push([...randomIds(128, 512, 7), ...randomIds(20, 512, end)]);
+      const together = await model.embed(texts);
+      for (const i of [0, 99, 100, 101, 301, 302]) expect(await model.embed([texts[i]])).toEqual([together[i]]);
+      expect(new Set(together.map((vector) => vector.join())).size).toBe(texts.length);
+    } finally {
+      await model.dispose();
+    }
+  });
+});

@@ -1,0 +1,114 @@
+// Operations own their barriers. Under CRIA_TEST_JITTER, where workers are late at random, all models give the bits that they give without
+// it; and when any one barrier of an operation is taken out of the workers' code, a model does not.
+
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { isDeepStrictEqual } from "node:util";
+import { loadModel, type Model } from "cria";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { architectureModel } from "../../support/architecture-model.js";
+import { randomIds } from "../../support/fixture-model.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+
+const assets = fileURLToPath(new URL("../../../dist/assets/", import.meta.url));
+const folder = temporaryFolder();
+const worker = readFileSync(`${assets}worker.js`, "utf8");
+
+const BARRIER = "this.#member.barrier();";
+/** Where the operations of src/model wait, as offsets in the workers' code, and the methods they stand in. */
+const barriers = [...worker.matchAll(/^\/\/ dist\/model\/(\S+)\.js\n([\s\S]*?)(?=^\/\/ dist\/)/gm)].flatMap((section) =>
+  [...section[0].matchAll(/^ {2}(#?\w+)\(.*\) \{\n([\s\S]*?)\n {2}\}$/gm)].flatMap((method) =>
+    [...method[0].matchAll(new RegExp(BARRIER.replaceAll(/[.()]/g, "\\$&"), "g"))].map((barrier, i) => ({
+      name: `${section[1]} ${method[1]} ${i}`,
+      at: section.index + method.index + barrier.index,
+    })),
+  ),
+);
+
+/** Which architecture shows that a barrier is needed. */
+const shownBy: Readonly<Record<string, string>> = {
+  "attention #attendTogether 0": "gemma3",
+  "attention attend 0": "gemma3",
+  "matmul encode 0": "gemma3",
+  "matmul multiply 0": "gemma3",
+  "matmul multiplyGated 0": "gemma3",
+  "matmul normaliseAndEncode 0": "gemma3",
+  "pass addNormalised 0": "gemma3",
+  "pass embed 0": "gemma3",
+  "pass layerNorm 0": "bert",
+  "pass output 0": "bert",
+};
+const architectures = [...new Set(Object.values(shownBy))];
+const files = new Map<string, Uint8Array<ArrayBuffer>>();
+const expected = new Map<string, readonly unknown[]>();
+
+/** What a model makes of prompts of several tiles and of the token after each, or of texts. A late worker has a chance in each step. */
+async function* outcomes(architecture: string, path: string): AsyncGenerator<unknown, void, undefined> {
+  const model: Model = await loadModel(files.get(architecture)!, { threads: 3, assets: pathToFileURL(path) });
+  try {
+    if (!model.info.generates) {
+      for (let i = 0; i < 20; i++) yield await model.embed([9, 5, 17].map((n, j) => randomIds(n, 512, 3 * i + j)));
+      return;
+    }
+    for (let i = 0; i < 6; i++) {
+      const sequence = model.createSequence();
+      yield await within(sequence.evaluate(randomIds(40, 512, i), { logits: "all" }));
+      yield await within(sequence.evaluate([i]));
+      sequence.dispose();
+    }
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** A team whose workers are not in the same place may wait for ever. */
+function within<Result>(promise: Promise<Result>): Promise<Result | "never"> {
+  const late = new Promise<"never">((resolve) => setTimeout(resolve, 2000, "never").unref());
+  return Promise.race([promise.catch(() => "never" as const), late]);
+}
+
+async function all(results: AsyncIterable<unknown>): Promise<readonly unknown[]> {
+  const list: unknown[] = [];
+  for await (const one of results) list.push(one);
+  return list;
+}
+
+/** Whether all outcomes are those of a team that is never late. */
+async function isRight(architecture: string, path: string): Promise<boolean> {
+  const right = expected.get(architecture)!;
+  let i = 0;
+  for await (const one of outcomes(architecture, path)) if (!isDeepStrictEqual(one, right[i++])) return false;
+  return i === right.length;
+}
+
+beforeAll(async () => {
+  for (const architecture of architectures) {
+    const encoder = architecture === "bert";
+    const keys: Record<string, number | boolean> = encoder
+      ? { "attention.causal": false, "attention.head_count_kv": 4 }
+      : {};
+    files.set(architecture, await architectureModel({ architecture, keys }));
+    expected.set(architecture, await all(outcomes(architecture, assets)));
+  }
+  process.env["CRIA_TEST_JITTER"] = String(1 + Math.floor(Math.random() * 1e6));
+});
+afterAll(() => {
+  delete process.env["CRIA_TEST_JITTER"];
+});
+
+it.each(architectures)("%s gives the same bits when workers are late", async (architecture) => {
+  expect(await isRight(architecture, assets)).toBe(true);
+});
+
+describe("without one barrier", () => {
+  it("of all that operations have, which are known here", () => {
+    expect(barriers.map(({ name }) => name).sort()).toEqual(Object.keys(shownBy).sort());
+  });
+
+  it.each(barriers)("of $name, a model gives other bits", async ({ name, at }) => {
+    const path = folder.path(`without-${at}/`);
+    cpSync(assets, path, { recursive: true });
+    writeFileSync(`${path}worker.js`, worker.slice(0, at) + worker.slice(at + BARRIER.length));
+    expect(await isRight(shownBy[name]!, path)).toBe(false);
+  });
+});
