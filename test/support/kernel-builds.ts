@@ -7,6 +7,9 @@ import { runnableBuilds } from "./kernel-module.js";
 const fastest = process.env["CRIA_TEST_BUILDS"] === "fastest";
 export const kernelBuilds: readonly KernelBuild[] = fastest ? runnableBuilds.slice(-1) : runnableBuilds;
 
+/** The build that this host would choose. What differs from it in other builds is kernels, which test/kernels has on all of them. */
+export const fastestBuild: KernelBuild = runnableBuilds.at(-1)!;
+
 /** `loadModel` with CRIA_KERNELS set to `build` for as long as it takes. */
 export async function loadWith(build: KernelBuild, source: LoadSource, options: LoadOptions = {}): Promise<Model> {
   const before = process.env["CRIA_KERNELS"];

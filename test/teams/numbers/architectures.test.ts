@@ -6,7 +6,7 @@ import type { LoadOptions, LoadSource, Model } from "cria";
 import { GgufWriter, openGguf } from "cria/gguf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dequantize } from "../../support/dequantize.js";
-import { kernelBuilds, loadWith } from "../../support/kernel-builds.js";
+import { fastestBuild, loadWith } from "../../support/kernel-builds.js";
 import { divergence } from "../../support/reference/divergence.js";
 import { relativeError } from "../../support/reference/relative-error.js";
 import { hasReferenceData, readFloats, readJson, referenceData } from "../../support/reference-data.js";
@@ -70,14 +70,14 @@ async function inFloats(path: string): Promise<Uint8Array<ArrayBuffer>> {
   }
 }
 
-describe.skipIf(!hasReferenceData).each(kernelBuilds)("kernels %s", (build) => {
+describe.skipIf(!hasReferenceData)(`kernels ${fastestBuild}`, () => {
   describe.each(names)("%s", (name) => {
     const path = referenceData(`${folderOf(name)}/Q8_0.gguf`);
     let model: Model;
     let outputs: Readonly<Record<string, Float32Array>>;
 
     beforeAll(async () => {
-      model = await loadWith(build, path, { threads: 2 });
+      model = await loadWith(fastestBuild, path, { threads: 2 });
       outputs = await outputsOf(model, idsOf(name));
     });
     afterAll(() => model.dispose());
@@ -95,15 +95,14 @@ describe.skipIf(!hasReferenceData).each(kernelBuilds)("kernels %s", (build) => {
       }
     });
 
-    // What does not depend on the build is tested with one of them.
-    it.skipIf(build !== kernelBuilds[0])("is exact in 32-bit floats, but for their rounding", async () => {
+    it("is exact in 32-bit floats, but for their rounding", async () => {
       await expectExact(await inFloats(path), "Q8_0");
       const floats = referenceData(`${folderOf(name)}/F32.gguf`);
       if (existsSync(floats)) await expectExact(floats, "F32");
     });
 
     async function expectExact(source: LoadSource, type: string): Promise<void> {
-      const model = await loadWith(build, source, { threads: 2, kvCache: "f32" });
+      const model = await loadWith(fastestBuild, source, { threads: 2, kvCache: "f32" });
       try {
         for (const [output, ours] of Object.entries(await outputsOf(model, idsOf(name)))) {
           const expected = exact(name, type, output);
@@ -116,9 +115,9 @@ describe.skipIf(!hasReferenceData).each(kernelBuilds)("kernels %s", (build) => {
       }
     }
 
-    it.skipIf(build !== kernelBuilds[0])("is the same on one thread, and token by token", async () => {
+    it("is the same on one thread, and token by token", async () => {
       const options: LoadOptions = { threads: 1 };
-      const alone = await loadWith(build, path, options);
+      const alone = await loadWith(fastestBuild, path, options);
       try {
         expect(await outputsOf(alone, idsOf(name))).toEqual(outputs);
         if (!alone.info.generates) return;
@@ -131,7 +130,7 @@ describe.skipIf(!hasReferenceData).each(kernelBuilds)("kernels %s", (build) => {
       }
     });
 
-    it.skipIf(build !== kernelBuilds[0])("makes the reference tokenizer's tokens of texts", () => {
+    it("makes the reference tokenizer's tokens of texts", () => {
       for (const { text, ids } of readJson<Text[]>(`${folderOf(name)}/texts.json`)) {
         expect([...model.tokenizer.encode(text)]).toEqual(ids);
       }

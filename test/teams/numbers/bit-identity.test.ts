@@ -2,11 +2,11 @@
 // beside others, after truncate and fork. On every Node, too: node-versions.test.ts.
 
 import { writeFileSync } from "node:fs";
-import type { Model } from "cria";
+import type { KernelBuild, Model } from "cria";
 import { beforeAll, describe, expect, it } from "vitest";
 import { fixtureModel, randomIds } from "../../support/fixture-model.js";
 import { type IdentityModel, identityModels } from "../../support/identity-models.js";
-import { kernelBuilds, loadWith } from "../../support/kernel-builds.js";
+import { fastestBuild, kernelBuilds, loadWith } from "../../support/kernel-builds.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 /** All logits of the ids, evaluated in chunks of a size. */
@@ -80,8 +80,23 @@ function expectSame(actual: Float32Array, expected: Float32Array, what: string):
   ).toBe(-1);
 }
 
-/** Holds a model to `expected`, the logits of the ids in one chunk on one thread. */
-async function expectIdentity(
+/** How a model is loaded: threads of steps of one row, and of several. */
+type ThreadCounts = readonly [threads: number, threadsBatch: number];
+
+/** What depends on how rows, heads and tokens are shared out: matrices by one vector and by several, and many sequences in one step. */
+async function expectSameSharing(
+  model: Model,
+  ids: readonly number[],
+  expected: Float32Array,
+  on: string,
+): Promise<void> {
+  expectSame(await inChunks(model, ids, ids.length), expected, `${on}, one chunk`);
+  expectSame(await inChunks(model, ids, 1), expected, `${on}, token by token`);
+  expectSame(await besideOthers(model, ids), expected, `${on}, beside others`);
+}
+
+/** What depends on the pages of the cache and on where a prompt is cut. */
+async function expectSamePaths(
   model: Model,
   ids: readonly number[],
   expected: Float32Array,
@@ -89,11 +104,8 @@ async function expectIdentity(
   on: string,
 ): Promise<void> {
   const { vocabularySize } = model.info;
-  expectSame(await inChunks(model, ids, ids.length), expected, `${on}, one chunk`);
   expectSame(await inChunks(model, ids, 7), expected, `${on}, chunks of 7`);
-  expectSame(await inChunks(model, ids, 1), expected, `${on}, token by token`);
   expectSame(await lastOnly(model, ids), expected.subarray(-vocabularySize), `${on}, last logits only`);
-  expectSame(await besideOthers(model, ids), expected, `${on}, beside others`);
   for (const cut of cuts) {
     const rest = expected.subarray(cut * vocabularySize);
     const { forked, truncated, again } = await afterTruncateAndFork(model, ids, cut);
@@ -104,44 +116,59 @@ async function expectIdentity(
 }
 
 const folder = temporaryFolder();
-const pathOf = ({ name }: IdentityModel) => folder.path(`${name}.gguf`);
+const pathOf = ({ name }: Pick<IdentityModel, "name">) => folder.path(`${name}.gguf`);
 beforeAll(async () => {
   for (const model of identityModels) writeFileSync(pathOf(model), await fixtureModel(model.shape));
 });
 
 const cases = identityModels.flatMap((model) => model.caches.map((kvCache) => ({ ...model, kvCache })));
 
-/** Threads of steps of one row, and of several. */
-type ThreadCounts = readonly [threads: number, threadsBatch: number];
-
-/** The first is held to all that can be done with a sequence, the others to one place of truncation and fork. */
-const manyThreads: readonly ThreadCounts[] = [
-  [3, 3],
-  [2, 2],
-  [4, 4],
-  [1, 3],
-  [3, 2],
-];
-
-describe.each(kernelBuilds)("logits are bit-identical, kernels %s", (build) => {
-  it.each(cases)("$name, $kvCache", async (identityModel) => {
-    const { kvCache, shape, tokens, cuts } = identityModel;
-    const load = ([threads, threadsBatch]: ThreadCounts) =>
-      loadWith(build, pathOf(identityModel), { threads, threadsBatch, kvCache, sequences: 4, contextSize: 300 });
-    const ids = randomIds(tokens, shape.vocab);
-    const alone = await load([1, 1]);
-    const expected = await inChunks(alone, ids, tokens);
-    await alone.dispose();
-    // How rows and heads are shared out is the same TypeScript for every build and cache: one of each is tried on more threads.
-    const many = build === kernelBuilds.at(-1) && kvCache === "f16";
-    for (const [i, counts] of manyThreads.slice(0, many ? undefined : 1).entries()) {
-      const model = await load(counts);
-      try {
-        const on = `${counts.join("/")} threads`;
-        await expectIdentity(model, ids, expected, i === 0 ? cuts : cuts.slice(-1), on);
-      } finally {
-        await model.dispose();
-      }
+/** A model in a build of the kernels, with these threads; `use` is given its logits on one thread, too. */
+async function compare(
+  build: KernelBuild,
+  { kvCache, shape, tokens, ...identityModel }: (typeof cases)[number],
+  counts: readonly ThreadCounts[],
+  use: (model: Model, ids: readonly number[], expected: Float32Array, on: string) => Promise<void>,
+): Promise<void> {
+  const load = ([threads, threadsBatch]: ThreadCounts) =>
+    loadWith(build, pathOf(identityModel), { threads, threadsBatch, kvCache, sequences: 4, contextSize: 300 });
+  const ids = randomIds(tokens, shape.vocab);
+  const alone = await load([1, 1]);
+  const expected = await inChunks(alone, ids, tokens);
+  await alone.dispose();
+  for (const count of counts) {
+    const model = await load(count);
+    try {
+      await use(model, ids, expected, `${count.join("/")} threads`);
+    } finally {
+      await model.dispose();
     }
+  }
+}
+
+describe(`logits are bit-identical, kernels ${fastestBuild}`, () => {
+  it.each(cases)("$name, $kvCache", async (identityModel) => {
+    await compare(fastestBuild, identityModel, [[3, 3]], async (model, ids, expected, on) => {
+      await expectSameSharing(model, ids, expected, on);
+      await expectSamePaths(model, ids, expected, identityModel.cuts, on);
+    });
+  });
+
+  // How work is shared out is the same TypeScript for every cache.
+  it.each(cases.filter(({ kvCache }) => kvCache === "f16"))("$name, other threads", async (identityModel) => {
+    const counts = [
+      [2, 2],
+      [4, 4],
+      [1, 3],
+      [3, 2],
+    ] as const;
+    await compare(fastestBuild, identityModel, counts, expectSameSharing);
+  });
+});
+
+// Of another build, only kernels are different, which test/kernels holds to the same results whatever is computed beside them.
+describe.each(kernelBuilds.slice(0, -1))("logits are bit-identical, kernels %s", (build) => {
+  it.each(cases.filter(({ kvCache }) => kvCache === "f16"))("$name", async (identityModel) => {
+    await compare(build, identityModel, [[3, 3]], expectSameSharing);
   });
 });

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { kernelBuilds, loadWith } from "../../support/kernel-builds.js";
+import { fastestBuild, loadWith } from "../../support/kernel-builds.js";
 import { hasReferenceData, readFloats, readJson, referenceData } from "../../support/reference-data.js";
 
 const prompts = ["00", "01", "02", "03", "04", "05"];
@@ -35,11 +35,14 @@ function negativeLogLikelihoods(tokens: readonly number[], logits: Float32Array)
 
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
-describe.skipIf(!hasReferenceData).each(kernelBuilds)("stories260K, kernels %s", (build) => {
+describe.skipIf(!hasReferenceData)(`stories260K, kernels ${fastestBuild}`, () => {
   describe("f32, f32 cache", () => {
     let model: Model;
     beforeAll(async () => {
-      model = await loadWith(build, referenceData("stories260k/stories260K-f32.gguf"), { kvCache: "f32", threads: 2 });
+      model = await loadWith(fastestBuild, referenceData("stories260k/stories260K-f32.gguf"), {
+        kvCache: "f32",
+        threads: 2,
+      });
     });
     afterAll(() => model?.dispose());
 
@@ -84,7 +87,7 @@ describe.skipIf(!hasReferenceData).each(kernelBuilds)("stories260K, kernels %s",
     const { tokens, results } = readJson<Sample>("stories260k/expected/tinystories_sample_ppl.json");
     const { mean_nll, per_story } = results[format];
     const path = referenceData(`stories260k/stories260K-${format}.gguf`);
-    const model = await loadWith(build, path, { kvCache: "f32", threads: 2 });
+    const model = await loadWith(fastestBuild, path, { kvCache: "f32", threads: 2 });
     try {
       const losses: number[][] = [];
       for (const story of tokens) {

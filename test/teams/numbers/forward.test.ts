@@ -1,16 +1,20 @@
 // The engine's forward pass against the scalar reference, on models of the tests' own: shapes, variants of RoPE, windows, biases, and
 // every weight format.
 
-import type { KvCacheType } from "cria";
+import type { KernelBuild, KvCacheType } from "cria";
 import { afterAll, describe, expect, it } from "vitest";
 import { formatNames } from "../../support/dequantize.js";
 import { type FixtureShape, fixtureModel, randomIds, referenceOf } from "../../support/fixture-model.js";
-import { kernelBuilds, loadWith } from "../../support/kernel-builds.js";
+import { fastestBuild, kernelBuilds, loadWith } from "../../support/kernel-builds.js";
 import { forward } from "../../support/reference/forward.js";
 import { relativeError } from "../../support/reference/relative-error.js";
 
-// Prompts of more rows than one step takes, and of more positions than four pages of the cache.
-const TOKENS = 270;
+// Prompts of more rows than one step takes, and of more positions than four pages of the cache: where pages matter. Else of two pages.
+const LONG = 270;
+const SHORT = 70;
+const tokensOf = (name: string) => (/an odd shape|KV head|window/.test(name) ? LONG : SHORT);
+/** Of weights' formats: full tiles of tokens, and the rest of one. */
+const FEW = 11;
 
 /** Rows, columns and heads of no round number: q has 72 rows, k and v 36, the feed-forward 172, the vocabulary 517. */
 const odd: FixtureShape = {
@@ -72,20 +76,25 @@ function fixture(name: string, shape: FixtureShape, tokens: number) {
 
 afterAll(() => references.clear());
 
-describe.each(kernelBuilds)("kernels %s", (build) => {
-  async function evaluate(file: Uint8Array<ArrayBuffer>, ids: readonly number[], kvCache: KvCacheType) {
-    const model = await loadWith(build, file, { kvCache, threads: 2 });
-    try {
-      return await model.createSequence().evaluate(ids, { logits: "all" });
-    } finally {
-      await model.dispose();
-    }
+async function evaluate(
+  build: KernelBuild,
+  file: Uint8Array<ArrayBuffer>,
+  ids: readonly number[],
+  kvCache: KvCacheType,
+) {
+  const model = await loadWith(build, file, { kvCache, threads: 2 });
+  try {
+    return await model.createSequence().evaluate(ids, { logits: "all" });
+  } finally {
+    await model.dispose();
   }
+}
 
+describe(`kernels ${fastestBuild}`, () => {
   it.each(Object.keys(variants))("%s", async (name) => {
     const shape = { ...odd, ...variants[name] };
-    const { file, logits } = await fixture(name, shape, TOKENS);
-    const ours = await evaluate(file, randomIds(TOKENS, shape.vocab), "f32");
+    const { file, logits } = await fixture(name, shape, tokensOf(name));
+    const ours = await evaluate(fastestBuild, file, randomIds(tokensOf(name), shape.vocab), "f32");
     expect(relativeError(logits, ours)).toBeLessThan(1e-5);
     expect(relativeError(logits.slice(-shape.vocab), ours.slice(-shape.vocab))).toBeLessThan(1e-5);
   });
@@ -95,12 +104,15 @@ describe.each(kernelBuilds)("kernels %s", (build) => {
     ["q8_0", 2e-2],
   ] as const)("a cache of %s", async (kvCache, tolerance) => {
     const shape = { ...odd, ...variants["as many KV heads as heads"] };
-    const { file, logits } = await fixture("as many KV heads as heads", shape, TOKENS);
-    const error = relativeError(logits, await evaluate(file, randomIds(TOKENS, shape.vocab), kvCache));
+    const { file, logits } = await fixture("as many KV heads as heads", shape, LONG);
+    const error = relativeError(logits, await evaluate(fastestBuild, file, randomIds(LONG, shape.vocab), kvCache));
     expect(error).toBeLessThan(tolerance);
     expect(error).toBeGreaterThan(1e-5); // it is not the f32 cache
   });
+});
 
+// How weights are packed and which encoding of activations they meet is of a build, and goes through the plan of memory.
+describe.each(kernelBuilds)("kernels %s", (build) => {
   // Formats of 32-bit activations are as exact as those; others round activations to 16 or 8 bits, the vnni build always to 8.
   const exact = new Set(["F32", "F16", "BF16"]);
   const fine = new Set(build === "vnni" ? [] : ["Q8_0", "IQ4_NL", "IQ4_XS"]);
@@ -111,8 +123,8 @@ describe.each(kernelBuilds)("kernels %s", (build) => {
       ...{ dim: 256, layers: 1, heads: 4, kvHeads: 2, ffn: 2304, vocab: 517, tied: false },
       format: () => format,
     };
-    const { file, logits } = await fixture(format, shape, 23);
-    const ours = await evaluate(file, randomIds(23, shape.vocab), "f32");
+    const { file, logits } = await fixture(format, shape, FEW);
+    const ours = await evaluate(build, file, randomIds(FEW, shape.vocab), "f32");
     const tolerance = exact.has(format) ? 1e-5 : fine.has(format) ? 2e-4 : 3e-2;
     expect(relativeError(logits, ours)).toBeLessThan(tolerance);
   });
