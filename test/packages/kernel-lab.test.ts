@@ -380,7 +380,7 @@ describe("cria/kernels refuses", () => {
       expect(() => kernel.setInput(Float32Array.of(0, 0, bad, 0))).toThrow(
         expect.objectContaining({
           code: "INVALID_OPTION",
-          message: `x[2] is ${bad}; it can be a number in -65504 .. 65504`,
+          message: `x[2] must be a number in -65504 .. 65504; it is ${bad}`,
         }),
       );
     }
