@@ -13,8 +13,8 @@ import { type Chain, chainOf } from "./chain.js";
 import { logprobsOf, type TokenLogprob } from "./logprobs.js";
 import { Random } from "./random.js";
 import { resolveSampling } from "./resolve-sampling.js";
+import type { SamplerStep } from "./samplers/definition.js";
 import { Mirostat } from "./samplers/mirostat.js";
-import type { SamplerStep } from "./samplers/step.js";
 import type { ResolvedSampling, SamplingOptions } from "./sampling-options.js";
 
 export type { TokenLogprob } from "./logprobs.js";

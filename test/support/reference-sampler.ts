@@ -2,7 +2,8 @@
 
 import type { SamplerName, SamplingOptions } from "cria";
 
-const DEFAULT_ORDER: readonly SamplerName[] = [
+/** llama.cpp's. */
+export const DEFAULT_ORDER: readonly SamplerName[] = [
   "penalties",
   "dry",
   "topNSigma",

@@ -1,28 +1,20 @@
 // Every sampler, and every order of them, against the plain reference and against the figures of llama.cpp's own tests
 // (tests/test-sampling.cpp). Distributions are compared as they are, not drawn from.
 
+import { readFileSync } from "node:fs";
 import type { SamplerName, SamplingOptions } from "cria";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Candidates } from "../../dist/sampling/candidates.js";
 import { chainOf } from "../../dist/sampling/chain.js";
+import type { FieldRow, OptionRow } from "../../dist/sampling/option-rows.js";
 import { Random } from "../../dist/sampling/random.js";
 import { resolveSampling } from "../../dist/sampling/resolve-sampling.js";
 import { Sampler } from "../../dist/sampling/sampler.js";
+import { mirostatOptions } from "../../dist/sampling/samplers/mirostat.js";
+import { samplers } from "../../dist/sampling/samplers/table.js";
 import type { TokenBreakers } from "../../dist/tokenizer/sequence-breakers.js";
-import { referenceDistribution, referenceMirostat } from "../support/reference-sampler.js";
-
-const ORDER: readonly SamplerName[] = [
-  "penalties",
-  "dry",
-  "topNSigma",
-  "topK",
-  "typicalP",
-  "topP",
-  "minP",
-  "xtc",
-  "temperature",
-];
+import { DEFAULT_ORDER, referenceDistribution, referenceMirostat } from "../support/reference-sampler.js";
 
 const SEED = 7;
 /** What XTC draws first with this seed. */
@@ -170,7 +162,7 @@ const settings: Readonly<Record<SamplerName, fc.Arbitrary<SamplingOptions>>> = {
 };
 
 const chains: fc.Arbitrary<SamplingOptions> = fc
-  .shuffledSubarray([...ORDER])
+  .shuffledSubarray([...DEFAULT_ORDER])
   .chain((samplers) =>
     fc
       .tuple(...samplers.map((name) => settings[name]))
@@ -205,8 +197,10 @@ describe("the chain", () => {
     const logits = modelLikeLogits(200, 5);
     const history = [1, 2, 3, 4, 1, 2, 3];
     const byDefault = distribution(settingsOfAll, history, logits);
-    expect(byDefault).toEqual(distribution({ ...settingsOfAll, samplers: ORDER }, history, logits));
-    expect(byDefault).not.toEqual(distribution({ ...settingsOfAll, samplers: [...ORDER].reverse() }, history, logits));
+    expect(byDefault).toEqual(distribution({ ...settingsOfAll, samplers: DEFAULT_ORDER }, history, logits));
+    expect(byDefault).not.toEqual(
+      distribution({ ...settingsOfAll, samplers: [...DEFAULT_ORDER].reverse() }, history, logits),
+    );
   });
 
   it("of no samplers draws from the model's own distribution", () => {
@@ -342,10 +336,43 @@ describe("bad input", () => {
     [{ samplers: ["topK"], topP: 0.5 }, "topP is set, but samplers does not have topP"],
     [{ samplers: ["topK"], temperature: 0 }, "temperature is set, but samplers does not have temperature"],
     [{ mirostat: {}, xtc: {} }, "xtc is set, but mirostat takes its place"],
-    [{ mirostat: {}, samplers: ["temperature"] }, "samplers and mirostat are both set"],
+    [{ mirostat: {}, samplers: ["temperature"] }, "samplers is set, but mirostat has an order of its own"],
     [{ topLogprobs: 3 }, "topLogprobs is set, but logprobs is not true"],
   ])("%o is refused: %s", (options, message) => {
     const error = expect.objectContaining({ code: "INVALID_OPTION", message: expect.stringContaining(message) });
     expect(() => new Sampler(options, 100)).toThrow(error);
+  });
+});
+
+describe("docs/sampling.md", () => {
+  const document = readFileSync(new URL("../../docs/sampling.md", import.meta.url), "utf8");
+
+  function rangeOf(row: FieldRow): string {
+    return row.type === "strings" ? `up to ${row.most} strings` : `${row.from} .. ${row.to}`;
+  }
+
+  function defaultOf({ default: value }: FieldRow): string {
+    if (value === undefined) return "required";
+    return typeof value === "number" ? `${value}` : `\`${JSON.stringify(value).replaceAll(",", ", ")}\``;
+  }
+
+  /** A row of the table for each option of a sampler; a group has one for itself, and its fields follow. */
+  function optionsTable(sampler: string, options: Readonly<Record<string, OptionRow>>): string[] {
+    const cells = Object.entries(options).flatMap(([name, row]): string[][] => {
+      const field = (path: string, of: FieldRow) => [`\`${path}\``, rangeOf(of), defaultOf(of), `\`${of.flags[0]}\``];
+      if (row.type !== "group") return [field(name, row)];
+      const fields = Object.entries(row.fields).map(([inner, of]) => field(`${name}.${inner}`, of));
+      return [[`\`${name}\``, "an object", "off", ""], ...fields];
+    });
+    return cells.map((row, i) => `| ${[i === 0 ? sampler : "", ...row].join(" | ")} |`.replaceAll("|  |", "| |"));
+  }
+
+  it("has a table of the samplers, in their order, that says what they declare", () => {
+    const rows = [
+      ...samplers.flatMap(({ name, options }) => optionsTable(`\`${name}\``, options)),
+      ...optionsTable("in their place", { mirostat: mirostatOptions }),
+    ];
+    const table = document.slice(document.indexOf("| sampler | option |")).split("\n\n")[0]!;
+    expect(table.split("\n").slice(2)).toEqual(rows);
   });
 });
