@@ -13,12 +13,10 @@ import { xtc } from "./xtc.js";
 
 export const samplers = [penalties, dry, topNSigma, topK, typicalP, topP, minP, xtc, temperature] as const;
 
-type SamplerRow = (typeof samplers)[number];
-
 /** The name of a sampler, as the option `samplers` takes it. */
-export type SamplerName = SamplerRow["name"];
+export type SamplerName = (typeof samplers)[number]["name"];
 
-type Functions<Row> = Row extends SamplerDefinition<string, infer Options> ? (options: Options) => void : never;
+/** The options of all samplers together: what a function takes that can stand for a function of each. */
+export type SamplerOptions = FunctionOf<(typeof samplers)[number]> extends (options: infer All) => void ? All : never;
 
-/** The options of all samplers. */
-export type SamplerOptions = Functions<SamplerRow> extends (options: infer All) => void ? All : never;
+type FunctionOf<Row> = Row extends SamplerDefinition<string, infer Options> ? (options: Options) => void : never;
