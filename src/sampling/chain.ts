@@ -10,7 +10,7 @@ const rows = new Map<SamplerName, SamplerSteps<SamplerOptions>>(samplers.map((ro
 export interface Chain {
   /** At the beginning of the chain: they change the logits of all tokens. */
   readonly edits: readonly SamplerStep[];
-  /** The next is top-k with this k, which needs no list of all tokens; 0: it is another one. */
+  /** The next is top-k with this k, which needs no list of all tokens; 0: it is another sampler. */
   readonly topK: number;
   /** All others. */
   readonly steps: readonly SamplerStep[];

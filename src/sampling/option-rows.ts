@@ -22,7 +22,8 @@ export interface NumberRow extends Flag {
   readonly flagOff?: number;
 }
 
-/** An array of strings, each of 1 .. `longest` characters. On the command line its flag is repeated; `none` is no string. */
+/** An array of strings, each of 1 .. `longest` characters. On the command line its flag is repeated, and
+ * `none` stands for no string. */
 export interface StringsRow extends Flag {
   readonly type: "strings";
   readonly most: number;

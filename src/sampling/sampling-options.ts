@@ -34,6 +34,6 @@ export interface ResolvedSampling extends Resolved<SamplerOptions> {
   readonly greedy: boolean;
   readonly logitBias: ReadonlyMap<number, number>;
   readonly seed: number;
-  /** undefined: no report */
+  /** undefined: they are not reported */
   readonly topLogprobs: number | undefined;
 }

@@ -249,7 +249,7 @@ describe("mistakes", () => {
   const cases: readonly (readonly [string, readonly string[], number, RegExp])[] = [
     ["no such command", ["sing"], 2, /unknown command sing/],
     ["no such option", ["run", "--heat", "1", "hi"], 2, /unknown option --heat/],
-    ["not a number", ["run", "-t", "two", "hi"], 2, /-t takes a number, not "two"/],
+    ["not a number", ["run", "-t", "two", "hi"], 2, /-t must be a number; it is "two"/],
     ["out of range", ["run", "--temp", "-1", "hi"], 2, /temperature must be a number in 0 \.\. 100; it is -1/],
     [
       "no such sampler",
@@ -258,7 +258,12 @@ describe("mistakes", () => {
       /a name in --samplers must be one of penalties, dry, .*temp; it is "luck"/,
     ],
     ["mirostat 1", ["run", "--mirostat", "1", "hi"], 2, /--mirostat must be 0 \(off\) or 2; it is 1/],
-    ["half an option", ["run", "--dry-base", "2", "hi"], 2, /--dry-base is set, but does nothing without --dry-multiplier/],
+    [
+      "half an option",
+      ["run", "--dry-base", "2", "hi"],
+      2,
+      /--dry-base is set, but does nothing without --dry-multiplier/,
+    ],
     ["no such file", ["run", "-m", "nothing.gguf", "hi"], 1, /nothing\.gguf does not exist/],
     ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
     ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],

@@ -51,7 +51,7 @@ describe("other machines", () => {
     expect(code).toBe(0);
     expect(section(out, "model")).toEqual(["Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz"]);
     expect(section(out, "processors")).toEqual([
-      "8 on line: 0-7",
+      "8 online: 0-7",
       "8 allowed: 0-7 (affinity 0-7; control group 0-7)",
       "quota: 3.5 processors' time, of /sys/fs/cgroup/cpu,cpuacct (cgroup v1)",
     ]);
@@ -120,15 +120,15 @@ describe("other machines", () => {
     const { code, out } = await on(allowed("0-2"));
     expect(code).toBe(0);
     for (const name of ["model", "cores", "SMT siblings", "sockets", "NUMA nodes", "L3 groups", "caches", "huge pages"])
-      expect(section(out, name), name).toEqual(["not told"]);
+      expect(section(out, name), name).toEqual(["unknown"]);
     expect(section(out, "threads")[0]).toBe("3 threads: physical cores unknown; quota none; affinity 3");
     expect(section(out, "--pin")).toEqual(["a list of processors, such as 0,2-5"]);
   });
 
   it("a machine that is no Linux", async () => {
     const { out } = await on({ "/README": "" });
-    expect(section(out, "model")[0]).toMatch(/; this system does not tell more$/);
-    expect(section(out, "--pin")).toEqual(["only Linux tells and pins processors"]);
+    expect(section(out, "model")[0]).toMatch(/; this system reports no more$/);
+    expect(section(out, "--pin")).toEqual(["only Linux reports and pins processors"]);
   });
 
   it("names from files cannot steer the terminal", async () => {
@@ -163,7 +163,7 @@ describe("this machine", () => {
 
   it.each<[string, readonly string[], NodeJS.ProcessEnv, RegExp]>([
     ["an argument", ["now"], {}, /"now": cpu takes options only/],
-    ["-t 0", ["-t", "0"], {}, /threads is 0/],
+    ["-t 0", ["-t", "0"], {}, /threads must be an integer in 1 \.\. 256; it is 0/],
     ["CRIA_THREADS=many", [], { CRIA_THREADS: "many" }, /CRIA_THREADS is "many"/],
     ["CRIA_KERNELS=avx", [], { CRIA_KERNELS: "avx" }, /CRIA_KERNELS is "avx"/],
   ])("refuses %s with one line and code 2", (_, args, environment, message) => {

@@ -52,7 +52,7 @@ describe("cria pull", () => {
 
   it.each<[readonly string[], number, RegExp]>([
     [["pull"], 2, /pull takes one model/],
-    [["pull", "model.gguf"], 2, /"model\.gguf" is not on the network/],
+    [["pull", "model.gguf"], 2, /the model must be hf:.* or an https: URL; it is "model\.gguf"/],
     [["pull", "hf:user/other"], 1, /the hub has no repository user\/other/],
     [["pull", "hf:user/repo:Q9_9"], 1, /no file of "Q9_9"; it has demo-Q4_K_M\.gguf/],
     [["pull", "--offline", "hf:user/repo"], 1, /is not in the cache/],

@@ -426,7 +426,7 @@ describe("cria quantize", () => {
   });
 
   it.each([
-    [2, ["in.gguf"], "1 arguments: give in.gguf, out.gguf and one of F32"],
+    [2, ["in.gguf"], "quantize takes in.gguf, out.gguf and one of F32"],
     [2, ["floats.gguf", "out.gguf", "Q9_9"], '; it is "Q9_9"'],
     [2, ["floats.gguf", "floats.gguf", "Q8_0"], "is the input"],
     [1, ["missing.gguf", "out.gguf", "Q8_0"], "missing.gguf does not exist"],
