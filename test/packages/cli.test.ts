@@ -54,7 +54,7 @@ describe("cria run", () => {
     story = await model.complete("Once upon a time", { temperature: 0, maxTokens: 24 });
   });
 
-  it("streams what the library generates, and tells the timings on stderr", async () => {
+  it("streams what the library generates, and prints timings on stderr", async () => {
     const { code, out, err } = await cria(["run", "Once upon a time", "--temp", "0", "-n", "24"]);
     expect(code).toBe(0);
     expect(out.trimEnd()).toBe(story.text);
@@ -162,7 +162,7 @@ describe("cria embed", () => {
     expect((JSON.parse(out) as number[][]).map((row) => Float32Array.from(row))).toEqual(tokens);
   });
 
-  it("cuts a text that does not fit when it is told to, and says what it needs to know otherwise", async () => {
+  it("cuts a text that does not fit if asked to, and refuses it otherwise", async () => {
     const long = "a fox ".repeat(400);
     const [refused, cut, chunked, unknown] = await criaEach(
       [["embed", long]],
@@ -175,7 +175,7 @@ describe("cria embed", () => {
     expect(unknown!.err).toMatch(/^cria: what .+ wants before a query is not known/);
   });
 
-  it("puts before a text what it is told to", async () => {
+  it("puts the given prompt before a text", async () => {
     const [query] = await model.embed(["query: a fox"]);
     const options = ["--purpose", "query", "--query-prompt", "query: ", "--embd-output-format", "jsonl"];
     const [given, refused] = await criaEach(
@@ -308,7 +308,7 @@ describe("help", () => {
 });
 
 describe("an output that cannot be written", () => {
-  /** Runs the command with these for stdout and stderr. */
+  /** Runs the command with these as stdout and stderr. */
   async function criaInto(out: number | "pipe", err: number | "pipe"): Promise<{ code: number | null; err: string }> {
     const child = spawn(process.execPath, [entry, "run", "Once", "-n", "3"], { stdio: ["ignore", out, err] });
     let said = "";

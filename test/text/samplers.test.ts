@@ -17,7 +17,7 @@ import type { TokenBreakers } from "../../dist/tokenizer/sequence-breakers.js";
 import { DEFAULT_ORDER, referenceDistribution, referenceMirostat } from "../support/reference-sampler.js";
 
 const SEED = 7;
-/** What XTC draws first with this seed. */
+/** The first random number of this seed, which XTC draws. */
 const FIRST_FRACTION = Random.seeded(SEED).nextFraction();
 
 function toBreakers(breakers: readonly (readonly number[])[]): TokenBreakers {
@@ -56,7 +56,7 @@ function expectClose(actual: readonly number[], expected: readonly number[], dig
 
 const logOf = (p: readonly number[]) => Float32Array.from(p, Math.log);
 
-/** Nothing but one sampler. */
+/** Only these samplers. */
 const only = (...samplers: readonly SamplerName[]) => ({ samplers, seed: SEED });
 
 describe("llama.cpp's figures", () => {
@@ -234,7 +234,7 @@ describe("DRY", () => {
     }
   });
 
-  it("penalises a text that repeats itself for ever without making numbers that are none", () => {
+  it("penalises a text that repeats itself endlessly, without NaN", () => {
     const options: SamplingOptions = { samplers: ["dry"], dry: { multiplier: 100, base: 100 } };
     const p = distribution(options, new Array<number>(5000).fill(1), Float32Array.of(0, 50, 0));
     expect(p).toEqual([0.5, 0, 0.5]);
@@ -242,7 +242,7 @@ describe("DRY", () => {
 });
 
 describe("greedy choice", () => {
-  it("heeds penalties and DRY, and nothing else", () => {
+  it("uses penalties and DRY, and no other sampler", () => {
     const logits = Float32Array.of(0, 3, 2.9, 1);
     const choose = (options: SamplingOptions, history: readonly number[]) => {
       const sampler = new Sampler({ temperature: 0, ...options }, 4);
@@ -256,7 +256,7 @@ describe("greedy choice", () => {
     expect(choose({ samplers: ["topK", "dry", "temperature"], dry: {} }, [2, 3, 1, 2, 3])).toBe(2);
   });
 
-  it("is not what temperature 0 means where a range makes it rise", () => {
+  it("does not follow from temperature 0 where dynamicTemperature raises it", () => {
     const logits = Float32Array.of(0, 0.1, 0.2, 0.3);
     const options: SamplingOptions = { temperature: 0, dynamicTemperature: { range: 1 }, seed: 1 };
     const sampler = new Sampler(options, 4);
@@ -296,7 +296,7 @@ describe("mirostat 2", () => {
     }
   });
 
-  it("takes the most likely token where nothing is little enough of a surprise", () => {
+  it("takes the most likely token where all tokens are too surprising", () => {
     const sampler = new Sampler({ mirostat: { tau: 0 }, temperature: 1, seed: 1 }, 3);
     for (let draw = 0; draw < 20; draw++) expect(sampler.sample(Float32Array.of(1, 1, 0.9)).id).toBe(0);
   });
@@ -367,7 +367,7 @@ describe("docs/sampling.md", () => {
     return cells.map((row, i) => `| ${[i === 0 ? sampler : "", ...row].join(" | ")} |`.replaceAll("|  |", "| |"));
   }
 
-  it("has a table of the samplers, in their order, that says what they declare", () => {
+  it("has the table of samplers that their rows declare, in order", () => {
     const rows = [
       ...samplers.flatMap(({ name, options }) => optionsTable(`\`${name}\``, options)),
       ...optionsTable("in their place", { mirostat: mirostatOptions }),
