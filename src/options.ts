@@ -1,40 +1,152 @@
-// The checks that every public call makes of its options.
+// The one validator of options, and its one wording:
+//
+//   NAME must be WHAT; it is VALUE              topP must be a number in 0 .. 1; it is 2
+//   CALL has no option "x"; it has a, b, c      loadModel has no option "thread"; it has threads, pin
+//   NAME is set, but WHY                        topLogprobs is set, but logprobs is not true
+//
+// The checks take `unknown`, because callers may be JavaScript, and return the value with its type. Every failure is a CriaError with
+// the code INVALID_OPTION. Of an option that is not given the caller fills in the default first; only callbacks and signals, which have
+// none, may be undefined here.
 
-import { CriaError } from "./errors.js";
+import { CriaError, printable } from "./errors.js";
 
-/** Refuses options that nobody knows: a misspelt name must not be ignored in silence. */
-export function checkNames(call: string, options: object, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null) {
-    throw new CriaError("INVALID_OPTION", `${call} takes its options as an object, not ${String(options)}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new CriaError("INVALID_OPTION", `${call} has no option "${name}"; it has ${known.join(", ")}`);
-    }
-  }
+/** What an interface's options are called: all of them, and nothing else. */
+export type OptionNames<Options extends object> = { readonly [Name in keyof Options]-?: true };
+
+/** The names of an interface's options, in this order. A name that is forgotten or misspelt does not compile. */
+export function namesOf<Options extends object>(names: OptionNames<Options>): readonly (keyof Options & string)[] {
+  return Object.keys(names) as (keyof Options & string)[];
 }
 
-/** Refuses what cannot tell of an abort. */
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
-  throw new CriaError("INVALID_OPTION", "signal is no AbortSignal");
+/** Refuses options that do not exist: a misspelt name must not be ignored in silence. */
+export function checkNames(call: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null) {
+    throw invalidOption(`the options argument of ${call}`, "an object", options);
+  }
+  refuseUnknown(call, options, known);
+}
+
+/** An option that is itself an object of options. */
+export function checkGroup(name: string, group: unknown, known: readonly string[]): void {
+  if (typeof group !== "object" || group === null || Array.isArray(group)) {
+    throw invalidOption(name, `an object { ${known.join(", ")} }`, group);
+  }
+  refuseUnknown(name, group, known);
+}
+
+function refuseUnknown(owner: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new CriaError("INVALID_OPTION", `${owner} has no option ${shown(unknown)}; it has ${known.join(", ")}`);
 }
 
 /** An integer within bounds. */
-export function checkInteger(name: string, value: number, from: number, to: number): number {
-  if (Number.isInteger(value) && value >= from && value <= to) return value;
-  throw new CriaError("INVALID_OPTION", `${name} is ${String(value)}; it can be an integer in ${from} .. ${to}`);
+export function checkInteger(name: string, value: unknown, from: number, to: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= from && value <= to) return value;
+  throw invalidOption(name, `an integer in ${from} .. ${to}`, value);
 }
 
 /** A number within bounds. */
-export function checkNumber(name: string, value: number, from: number, to: number): number {
+export function checkNumber(name: string, value: unknown, from: number, to: number): number {
   if (typeof value === "number" && value >= from && value <= to) return value;
-  throw new CriaError("INVALID_OPTION", `${name} is ${String(value)}; it can be a number in ${from} .. ${to}`);
+  throw invalidOption(name, `a number in ${from} .. ${to}`, value);
+}
+
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw invalidOption(name, "true or false", value);
 }
 
 /** One of several words. */
-export function checkChoice<Choice extends string>(name: string, value: string, choices: readonly Choice[]): Choice {
+export function checkChoice<Choice extends string>(name: string, value: unknown, choices: readonly Choice[]): Choice {
   const choice = choices.find((one) => one === value);
   if (choice !== undefined) return choice;
-  throw new CriaError("INVALID_OPTION", `${name} is "${String(value)}"; it can be ${choices.join(", ")}`);
+  throw invalidOption(name, `one of ${choices.join(", ")}`, value);
+}
+
+/** A string of so many UTF-16 code units. */
+export function checkText(name: string, value: unknown, least = 0, most = Number.POSITIVE_INFINITY): string {
+  if (typeof value === "string" && value.length >= least && value.length <= most) return value;
+  throw invalidOption(name, textWithin(least, most), value);
+}
+
+function textWithin(least: number, most: number): string {
+  if (most < Number.POSITIVE_INFINITY) return `a string of ${least} .. ${most} characters`;
+  return least === 0 ? "a string" : `a string of at least ${least} character${least === 1 ? "" : "s"}`;
+}
+
+/**
+ * An array: a copy of it, so that it stays as it was checked.
+ *
+ * @param items what the items are called in the message, such as "strings"
+ * @param check checks an item, whose name is `name[i]`
+ */
+export function checkArray<Item>(
+  name: string,
+  value: unknown,
+  items: string,
+  check: (name: string, item: unknown) => Item,
+  most = Number.POSITIVE_INFINITY,
+): readonly Item[] {
+  if (Array.isArray(value) && value.length <= most) return Array.from(value, (item, i) => check(`${name}[${i}]`, item));
+  const bound = most < Number.POSITIVE_INFINITY ? `at most ${most} ` : "";
+  throw invalidOption(name, `an array of ${bound}${items}`, value);
+}
+
+/** A function, or undefined. */
+export function checkCallback(name: string, value: unknown): void {
+  if (value === undefined || typeof value === "function") return;
+  throw invalidOption(name, "a function", value);
+}
+
+/** An AbortSignal, of any realm, or undefined. */
+export function checkSignal(value: unknown, name = "signal"): void {
+  if (value === undefined || typeof (value as AbortSignal | null)?.throwIfAborted === "function") return;
+  throw invalidOption(name, "an AbortSignal", value);
+}
+
+/** The error for a value that an option cannot have, for what the checks above do not know. */
+export function invalidOption(name: string, what: string, value: unknown): CriaError {
+  return new CriaError("INVALID_OPTION", `${name} must be ${what}; it is ${shown(value)}`);
+}
+
+/** The error for an option that would do nothing. */
+export function idleOption(name: string, why: string): CriaError {
+  return new CriaError("INVALID_OPTION", `${name} is set, but ${why}`);
+}
+
+const LONGEST_SHOWN = 80;
+
+/** A value as an error message shows it: never throws, never long, on one line. */
+function shown(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return value.length > LONGEST_SHOWN ? `${quoted(value.slice(0, LONGEST_SHOWN))}...` : quoted(value);
+    case "bigint":
+      return value > -1e30 && value < 1e30 ? `${value}n` : "a very large BigInt";
+    case "symbol":
+      return printable(String(value), LONGEST_SHOWN);
+    case "function":
+      return "a function";
+    case "object":
+      return value === null ? "null" : kindOf(value);
+    default:
+      return Object.is(value, -0) ? "-0" : String(value);
+  }
+}
+
+function quoted(text: string): string {
+  return printable(JSON.stringify(text), Number.POSITIVE_INFINITY);
+}
+
+/** What an object is. It is the caller's: its constructor may be missing or fail, and a proxy may refuse everything. */
+function kindOf(value: object): string {
+  try {
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    const name: unknown = value.constructor?.name;
+    if (typeof name !== "string" || name === "" || name === "Object") return "an object";
+    return `an instance of ${printable(name, LONGEST_SHOWN)}`;
+  } catch {
+    return "an object";
+  }
 }

@@ -31,7 +31,7 @@ export default {
   intentionallyNotExported: [
     "src/gguf/values.ts:scalarTypes",
     "src/gguf/tensor-types.ts:rows",
-    "src/sampling/sampling-options.ts:samplerNames",
+    "src/sampling/samplers/table.ts:samplers",
     "src/lab/kernels/formats.ts:activationKinds",
     "src/quantize/file-types.ts:rows",
   ],

@@ -1,7 +1,8 @@
-// Arguments to option values. `parseArgs` splits them; what it leaves open is done here: several spellings of one option, llama.cpp's
-// short names of several letters, values that begin with a dash (-n -1), numbers, and errors that help.
+// Arguments to option values. `parseArgs` splits them. Done here: several spellings of one option, llama.cpp's short
+// names of several letters, values that begin with a dash (-n -1), numbers, and errors that help.
 
 import { parseArgs } from "node:util";
+import { invalidOption } from "../options.js";
 import type { Option, OptionTable } from "./command.js";
 import { UsageError } from "./failure.js";
 import { nearest } from "./nearest.js";
@@ -11,7 +12,7 @@ export interface ParsedArguments {
   readonly positionals: readonly string[];
 }
 
-/** @throws UsageError for an unknown option, one without its value, or a value that is no number */
+/** @throws UsageError for an unknown option, or one without its value; CriaError INVALID_OPTION for a value that is not a number */
 export function parseArguments(args: readonly string[], table: OptionTable): ParsedArguments {
   const byFlag = new Map<string, { readonly name: string; readonly option: Option }>();
   const options: NonNullable<Parameters<typeof parseArgs>[0]>["options"] = {};
@@ -61,7 +62,7 @@ function parseValue(option: Option, flag: string, value: string | undefined, bef
       return [...((before as readonly string[] | undefined) ?? []), value];
     case "number":
       if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value)) {
-        throw new UsageError(`${flag} takes a number, not "${value}"`);
+        throw invalidOption(flag, "a number", value);
       }
       return Number(value);
   }

@@ -1,5 +1,5 @@
-// The results of `cria bench` in llama-bench's formats. Its keys and columns keep their names and their order, as far as they mean
-// something here; ours follow them.
+// The results of `cria bench` in llama-bench's formats. Its keys and columns keep their names and their order where they have a
+// meaning here; our own follow them.
 
 import { cpus } from "node:os";
 import type { BenchResult } from "../lab/bench.js";
@@ -14,7 +14,7 @@ export interface BenchFormat {
   footer(): string;
 }
 
-/** What of the options is worth a column. */
+/** The options that have a column of their own. */
 export interface Columns {
   readonly batch: boolean;
   readonly kvCache: boolean;

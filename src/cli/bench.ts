@@ -1,7 +1,8 @@
-// cria bench: how fast models run, in llama-bench's rows, and how far that is from what this machine could do.
+// cria bench: how fast models run, in llama-bench's rows, and how far that is from this machine's limits.
 
 import type { KvCacheType } from "../index.js";
 import { bench as measure } from "../lab/bench.js";
+import { checkChoice, invalidOption } from "../options.js";
 import { type BenchFormatName, benchFormats } from "./bench-output.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
@@ -9,16 +10,17 @@ import { interruptible } from "./interrupt.js";
 import { demoModel, localPath, offlineOption } from "./model-source.js";
 import { parseRanges } from "./ranges.js";
 
+const formatNames = Object.keys(benchFormats) as BenchFormatName[];
 const kvCaches = ["f16", "f32", "q8_0"] as const satisfies readonly KvCacheType[];
 
 export const bench = command({
   usage: "[options]",
-  about: `llama-bench's tests: pp512 evaluates a prompt of 512 tokens, tg128 generates 128 tokens, "@ d512" behind 512 others.
+  about: `llama-bench's tests: pp512 evaluates a prompt of 512 tokens, tg128 generates 128 tokens; "@ d512": after 512 others.
 N takes lists and ranges: 512, 1,2,4, 1-8, 0-1024+256, 1-32*2; every combination is measured.
 
-"of limit" is the share of what this machine could do at most: its memory's bandwidth and its peak of multiplications,
-which are measured in turns with the tests, on as many threads. "bound by" says which of them it is. "noise" says when
-somebody else took the time: do not trust such a row.`,
+"of limit" is the share of what this machine could do at most. Its limits are the bandwidth of its memory and its peak
+of multiplications, measured in turns with the tests, on as many threads. "bound by" says which limit it is. "noise" says that
+other programs took time from the test: do not trust such a row.`,
   options: {
     model: {
       flags: ["-m", "--model"],
@@ -44,7 +46,7 @@ somebody else took the time: do not trust such a row.`,
       flags: ["-b", "--batch-size"],
       type: "list",
       value: "N",
-      help: "tokens of a prompt that the engine is given at once (default: 2048)",
+      help: "tokens of a prompt that are evaluated at once (default: 2048)",
     },
     kvCache: {
       flags: ["-ctk", "--cache-type-k"],
@@ -69,13 +71,13 @@ somebody else took the time: do not trust such a row.`,
       flags: ["-o", "--output"],
       type: "string",
       value: "FORMAT",
-      help: `${Object.keys(benchFormats).join(", ")} (default: md)`,
+      help: `${formatNames.join(", ")} (default: md)`,
     },
     noWarmUp: { flags: ["--no-warmup"], type: "boolean", help: "no run before the first one that counts" },
   },
   async run(values, positionals) {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": a model is named with -m`);
-    const format = benchFormats[formatName(values.output ?? "md")]({
+    const format = benchFormats[checkChoice("-o", values.output ?? "md", formatNames)]({
       batch: values.batch !== undefined,
       kvCache: values.kvCache !== undefined,
     });
@@ -84,7 +86,9 @@ somebody else took the time: do not trust such a row.`,
       generations: numbers("-n", values.generate, 128),
       depths: numbers("-d", values.depth, 0),
       batches: numbers("-b", values.batch, 2048, 1),
-      kvCaches: values.kvCache?.flatMap((types) => types.split(",").map(kvCacheOf)) ?? (["f16"] as const),
+      kvCaches:
+        values.kvCache?.flatMap((types) => types.split(",").map((type) => checkChoice("-ctk", type, kvCaches))) ??
+        (["f16"] as const),
       threads: values.threads === undefined ? [undefined] : numbers("-t", values.threads, 1, 1),
       parallel: numbers("-np", values.parallel, 1, 1),
       repetitions: repetitionsOf(values.repetitions ?? 5),
@@ -105,22 +109,11 @@ somebody else took the time: do not trust such a row.`,
 function numbers(flag: string, texts: readonly string[] | undefined, otherwise: number, least = 0): readonly number[] {
   const all = texts === undefined ? [otherwise] : parseRanges(flag, texts);
   const small = all.find((n) => n < least);
-  if (small !== undefined) throw new UsageError(`${flag} ${small}: at least ${least}`);
+  if (small !== undefined) throw invalidOption(flag, `at least ${least}`, small);
   return all;
 }
 
 function repetitionsOf(count: number): number {
   if (Number.isInteger(count) && count >= 1) return count;
-  throw new UsageError(`-r takes a number of repetitions from 1 on, not ${count}`);
-}
-
-function kvCacheOf(text: string): KvCacheType {
-  const type = kvCaches.find((one) => one === text);
-  if (type !== undefined) return type;
-  throw new UsageError(`-ctk ${text}: there are ${kvCaches.join(", ")}`);
-}
-
-function formatName(text: string): BenchFormatName {
-  if (Object.hasOwn(benchFormats, text)) return text as BenchFormatName;
-  throw new UsageError(`-o ${text}: there are ${Object.keys(benchFormats).join(", ")}`);
+  throw invalidOption("-r", "an integer of at least 1", count);
 }

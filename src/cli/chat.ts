@@ -19,7 +19,7 @@ Ctrl-C during an answer ends it; question and answer are then forgotten
 export const chat = command({
   usage: "[options]",
   about: `Talks, by the chat template of the model's file. At a terminal: /help lists what can be typed besides messages.
-Where stdin is no terminal, each line is a message, and only the answers are printed.`,
+Where stdin is not a terminal, each line is a message, and only the answers are printed.`,
   options: {
     system: {
       flags: ["-sys", "--system-prompt", "--system"],
@@ -105,7 +105,7 @@ async function answer(conversation: Chat, message: string, options: GenerateOpti
   }
 }
 
-/** Whether a failure ends an answer but not the conversation; tells it, if it is one. */
+/** Whether a failure ends an answer but not the conversation; prints it if so. */
 function isOver(error: unknown): boolean {
   if (error instanceof Interrupted) return true;
   if (!(error instanceof ContextError || error instanceof TemplateError)) return false;

@@ -15,7 +15,7 @@ export interface Option {
   readonly type: "string" | "number" | "boolean" | "list";
   /** What help calls the value, such as "N" or "FILE"; a boolean has none. */
   readonly value?: string;
-  /** What help says of it, with its default. */
+  /** What help says about it, with its default. */
   readonly help: string;
 }
 

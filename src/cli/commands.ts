@@ -3,7 +3,7 @@
 import type { Command } from "./command.js";
 
 interface Row {
-  /** What the list of commands says of it. */
+  /** What the list of commands says about it. */
   readonly summary: string;
   readonly load: () => Promise<Command>;
 }
@@ -27,7 +27,7 @@ export const commands: Readonly<Record<string, Row>> = {
   pull: { summary: "bring a model from the network", load: async () => (await import("./pull.js")).pull },
   quantize: { summary: "make a smaller model", load: async () => (await import("./quantize.js")).quantize },
   cpu: {
-    summary: "the machine as cria sees it: cores, caches, limits, and what follows for threads and pins",
+    summary: "the machine as cria sees it: cores, caches, limits, and the threads and pins that follow",
     load: async () => (await import("./cpu.js")).cpu,
   },
   bench: {

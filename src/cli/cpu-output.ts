@@ -35,7 +35,7 @@ export function cpuLines({ topology, frequency, hugePages, noise, plan, pins, ke
   ];
 }
 
-const UNKNOWN = "not told";
+const UNKNOWN = "unknown";
 
 /** The name once, before the first line. */
 function section(name: string, lines: readonly string[]): string[] {
@@ -45,7 +45,7 @@ function section(name: string, lines: readonly string[]): string[] {
 function modelLine({ model, virtual, source }: CpuTopology): string {
   const name = model === undefined ? UNKNOWN : printable(model);
   const kind = virtual === true ? ", in a virtual machine" : "";
-  return `${name}${kind}${source === "sysfs" ? "" : "; this system does not tell more"}`;
+  return `${name}${kind}${source === "sysfs" ? "" : "; this system reports no more"}`;
 }
 
 function processorLines({ cpus, allowed, affinity, cpuset, quota }: CpuTopology): string[] {
@@ -55,7 +55,7 @@ function processorLines({ cpus, allowed, affinity, cpuset, quota }: CpuTopology)
       ? "none"
       : `${Number(quota.cpus.toFixed(2))} processors' time, of ${printable(quota.folder)} (cgroup v${quota.version})`;
   return [
-    `${cpus.length} on line: ${list(cpus)}`,
+    `${cpus.length} online: ${list(cpus)}`,
     `${allowed.length} allowed: ${list(allowed)} (affinity ${list(affinity)}; control group ${list(cpuset)})`,
     `quota: ${limit}`,
   ];
@@ -141,7 +141,7 @@ function noiseLines(noise: CpuNoise): string[] {
 }
 
 function pinLines({ source }: CpuTopology, pins: readonly WorkerPlan[]): string[] {
-  if (source !== "sysfs") return ["only Linux tells and pins processors"];
+  if (source !== "sysfs") return ["only Linux reports and pins processors"];
   if (pins.length === 0) return ["a list of processors, such as 0,2-5"];
   const names = pins.map(({ pin }) => String(pin?.request));
   const width = Math.max(...names.map((name) => name.length));

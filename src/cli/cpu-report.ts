@@ -1,4 +1,4 @@
-// What `cria cpu` tells, as `--json` prints it.
+// What `cria cpu` reports, as `--json` prints it.
 
 import type { WorkerPlan } from "../api/load/worker-plan.js";
 import type { CpuFrequency } from "../machine/cpu/frequency.js";

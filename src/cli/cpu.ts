@@ -1,4 +1,4 @@
-// cria cpu: the machine as cria sees it, and what it makes of it: how many threads, which kernels, where pins would go.
+// cria cpu: the machine as cria sees it, and what follows: how many threads, which kernels, where pins would go.
 
 import { planWorkers, type WorkerOptions, type WorkerPlan } from "../api/load/worker-plan.js";
 import { cpuFrequency } from "../machine/cpu/frequency.js";
@@ -15,7 +15,7 @@ import { planOptions } from "./model-options.js";
 export const cpu = command({
   usage: "[options]",
   about: `Prints what cria knows of this machine: processors, cores, caches, NUMA nodes, what affinity and control groups leave of
-them, huge pages; and what it makes of that: threads, where --pin would put them, which kernels run.`,
+them, huge pages; and what follows: threads, where --pin would put them, which kernels run.`,
   options: {
     threads: planOptions.threads,
     threadsBatch: planOptions.threadsBatch,
@@ -28,7 +28,7 @@ them, huge pages; and what it makes of that: threads, where --pin would put them
     json: {
       flags: ["--json"],
       type: "boolean",
-      help: "everything as one JSON object; what the machine does not tell is absent",
+      help: "everything as one JSON object; what the machine does not report is absent",
     },
   },
   async run({ threads, threadsBatch, root, json }, positionals) {

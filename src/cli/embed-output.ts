@@ -1,17 +1,18 @@
 // The formats of cria embed: llama-embedding's, and two of one text per line.
 
+import { checkChoice } from "../options.js";
 import { UsageError } from "./failure.js";
 
 /** The vector of a text; or the vectors of its tokens. */
 type Embedding = Float32Array | readonly Float32Array[];
 
-/** Writes embeddings one by one: what comes for each of them, and what comes after the last. */
+/** Writes embeddings one by one: the text for each of them, and the text after the last. */
 export interface EmbeddingWriter {
   next(embedding: Embedding): string;
   end(): string;
 }
 
-/** Formats by name; of each a writer is made for one output. */
+/** Makes a writer for one output, by the format's name. */
 const formats: Readonly<Record<string, () => EmbeddingWriter>> = {
   array: () => list("[\n", json, "\n]\n"),
   json: () => list('{"object":"list","data":[\n', row, "\n]}\n"),
@@ -23,15 +24,13 @@ const formats: Readonly<Record<string, () => EmbeddingWriter>> = {
 
 export const formatNames: readonly string[] = Object.keys(formats);
 
-/** @throws UsageError */
+/** @throws CriaError INVALID_OPTION for an unknown format; UsageError for one that does not fit the vectors */
 export function embeddingWriter(format: string, perToken: boolean): EmbeddingWriter {
-  if (!Object.hasOwn(formats, format)) {
-    throw new UsageError(`--embd-output-format is "${format}"; it can be ${formatNames.join(", ")}`);
-  }
+  const make = formats[checkChoice("--embd-output-format", format, formatNames)]!;
   if (format === "json+" && perToken) {
-    throw new UsageError("json+ compares the vectors of texts; with --pooling none they have one for each token");
+    throw new UsageError("json+ compares one vector per text; with --pooling none a text has one for each token");
   }
-  return formats[format]!();
+  return make();
 }
 
 /** One list: its first element after `begin`, one in a line. */

@@ -1,9 +1,9 @@
 // cria embed: texts to vectors.
 
 import type { EmbedOptions, Overlong, Pooling, Purpose } from "../index.js";
+import { invalidOption } from "../options.js";
 import { command } from "./command.js";
 import { embeddingWriter, formatNames } from "./embed-output.js";
-import { UsageError } from "./failure.js";
 import { readLines } from "./input.js";
 import { modelOptions, withModel } from "./model-options.js";
 
@@ -12,8 +12,8 @@ const BATCH = 1024;
 
 export const embed = command({
   usage: '[options] "text" ...',
-  about: `Turns texts into vectors, on stdout. Each argument is a text; without one, each line of a file (-f) or of stdin is.
-What the formats look like:
+  about: `Turns texts into vectors, on stdout. Each argument is a text; without arguments, each line of a file (-f) or of stdin is one.
+The formats:
   array   [[0.1, ...], ...]
   json    {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.1, ...]}, ...]}
   json+   json with "cosineSimilarity": [[1, ...], ...], of each text with each
@@ -44,19 +44,19 @@ What the formats look like:
       flags: ["--purpose"],
       type: "string",
       value: "WHAT",
-      help: "query, document: put before each text what the model's family wants there (default: nothing)",
+      help: "query, document: put the prompt of the model's family before each text (default: none)",
     },
     queryPrompt: {
       flags: ["--query-prompt"],
       type: "string",
       value: "TEXT",
-      help: "what --purpose query puts before each text, instead of that",
+      help: "what --purpose query puts before each text instead",
     },
     documentPrompt: {
       flags: ["--document-prompt"],
       type: "string",
       value: "TEXT",
-      help: "what --purpose document puts before each text, instead of that",
+      help: "what --purpose document puts before each text instead",
     },
     overlong: {
       flags: ["--overlong"],
@@ -75,7 +75,7 @@ What the formats look like:
   async run(values, positionals) {
     const { normalize, format = "array" } = values;
     if (normalize !== undefined && normalize !== 2 && normalize !== -1) {
-      throw new UsageError(`--embd-normalize is ${normalize}; supported: 2 (Euclidean), -1 (none)`);
+      throw invalidOption("--embd-normalize", "2 (Euclidean) or -1 (none)", normalize);
     }
     const writer = embeddingWriter(format, values.pooling === "none");
     const texts = await readLines("a text", positionals, values.file);

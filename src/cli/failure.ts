@@ -9,7 +9,7 @@ export class UsageError extends Error {}
 /** Ctrl-C. */
 export class Interrupted extends Error {}
 
-/** What the shell is told: 2 for arguments that make no sense, 130 for Ctrl-C as shells have it, 1 for all else. */
+/** The exit code: 2 for arguments that make no sense, 130 for Ctrl-C as shells have it, 1 for all else. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return 130;
   return isUsage(error) ? 2 : 1;

@@ -13,7 +13,7 @@ export function globalHelp(): string {
     "",
     ...columns(rows),
     "",
-    "cria <command> --help lists the options of a command; cria --version tells the version.",
+    "cria <command> --help lists the options of a command; cria --version prints the version.",
     "",
   ].join("\n");
 }

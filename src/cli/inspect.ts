@@ -1,5 +1,5 @@
-// cria inspect: what is in a GGUF file, and what memory it would take to run it. Works on any GGUF file, also on those that cria does
-// not run; then it says why.
+// cria inspect: what is in a GGUF file, and how much memory running it would take. Works on any GGUF file; of one that cria does not
+// run it says why.
 
 import { planModel } from "../api/load/load-model.js";
 import { CriaError } from "../errors.js";
@@ -19,7 +19,7 @@ const SHOWN = 6;
 
 export const inspect = command({
   usage: "[options] file",
-  about: `Prints what is in a GGUF file: metadata, tensors (row length first), and the shared memory that it takes with the
+  about: `Prints what is in a GGUF file: metadata, tensors (row length first), and how much shared memory it takes with the
 given options, or why cria does not run it.`,
   options: { ...offlineOption, ...planOptions },
   async run(values, positionals) {
@@ -70,7 +70,7 @@ function tensorLines({ tensors, hasData }: Gguf): string[] {
   return [`tensors: ${tensors.length}${total}${hasData ? "" : "; the file has no data"}`, ...table(rows)];
 }
 
-/** The memory plan, or why there is none; and the tokenizer, if it is why. */
+/** The memory plan, or why cria does not run the file; its tokenizer may be the reason. */
 async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
   try {
     const { plan, contextSize, workers } = await planModel(gguf, options, await compileKernels());

@@ -4,6 +4,7 @@ import { kernelRows } from "../lab/cases/table.js";
 import { LabTeam } from "../lab/lab-team.js";
 import { type KernelMeasurement, kernelCases, measureKernels } from "../lab/measure-kernels.js";
 import { kernelBuilds } from "../machine/kernels.js";
+import { checkChoice, invalidOption } from "../options.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 
@@ -13,11 +14,11 @@ const shapes = Object.entries(kernelRows).map(
 
 export const kernels = command({
   usage: "[options]",
-  about: `Times every kernel by itself, on random input, and tells GB/s of the memory that it must touch,
+  about: `Times every kernel by itself, on random input, and prints GB/s of the memory that it must touch,
 GOP/s, the share of the limit that this machine has for it (measured in turns with it), and the
-error against float64. Shapes that are larger than the caches come from memory.
+error against float64. Shapes that are larger than the caches are read from memory.
 
-The kernels, and what the numbers of a shape are:
+The kernels, and what the numbers of a shape mean:
 ${shapes.join("\n")}`,
   options: {
     kernel: {
@@ -55,10 +56,7 @@ ${shapes.join("\n")}`,
   async run(values, positionals) {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": kernels takes options only`);
     const { kernel, format, shape, threads, json } = values;
-    const build = kernelBuilds.find((one) => one === values.build);
-    if (values.build !== undefined && build === undefined) {
-      throw new UsageError(`--build ${values.build}: there are ${kernelBuilds.join(", ")}`);
-    }
+    const build = values.build === undefined ? undefined : checkChoice("--build", values.build, kernelBuilds);
     const team = await LabTeam.open({ threads, build });
     try {
       const cases = await kernelCases(team, { kernels: kernel, formats: format, shapes: shape?.map(parseShape) });
@@ -74,8 +72,7 @@ ${shapes.join("\n")}`,
 });
 
 function parseShape(text: string): readonly number[] {
-  if (!/^[1-9]\d*(x[1-9]\d*)*$/.test(text))
-    throw new UsageError(`--shape takes numbers such as 8192x2048x1, not ${text}`);
+  if (!/^[1-9]\d*(x[1-9]\d*)*$/.test(text)) throw invalidOption("--shape", "numbers such as 8192x2048x1", text);
   return text.split("x").map(Number);
 }
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env node
-// The command line's entry: finds the command, parses its arguments, runs it, and turns whatever fails into one line and an exit code.
+// The command line's entry: finds the command, parses its arguments, runs it, and turns a failure into one line and an exit code.
 
 import { parseArguments } from "./arguments.js";
 import { commands } from "./commands.js";
 import { exitCodeOf, failureLine, Interrupted, UsageError } from "./failure.js";
 import { nearest } from "./nearest.js";
 
-// Whoever read our output (`| head`) has seen enough.
+// The reader of our output (`| head`) has seen enough.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   process.stderr.write(`cria: the output cannot be written: ${error.message}\n`);
   process.exit(1);
 });
-// Timings and progress that nobody can read are no reason to end.
+// That nobody can read the timings and the progress is not a reason to end.
 process.stderr.on("error", () => undefined);
 
 process.exitCode = await main(process.argv.slice(2));

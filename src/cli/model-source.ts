@@ -1,4 +1,4 @@
-// Which model a command is given, and bringing it from the network if that is where it is.
+// Which model a command is given; one on the network is downloaded first.
 
 import { fileURLToPath } from "node:url";
 import { isRemote } from "../hub/index.js";
@@ -12,7 +12,7 @@ export const offlineOption = {
   offline: {
     flags: ["--offline"],
     type: "boolean",
-    help: "make no request: a model of the network must be in the cache (default: HF_HUB_OFFLINE)",
+    help: "make no request: a model from the network must be in the cache (default: HF_HUB_OFFLINE)",
   },
 } as const satisfies OptionTable;
 
@@ -27,7 +27,7 @@ export const sourceOptions = {
     flags: ["-hf", "-hfr", "--hf-repo"],
     type: "string",
     value: "USER/REPO[:QUANT]",
-    help: "model of the Hugging Face hub: the same as -m hf:USER/REPO[:QUANT]",
+    help: "model from the Hugging Face hub: the same as -m hf:USER/REPO[:QUANT]",
   },
   ...offlineOption,
 } as const satisfies OptionTable;
@@ -43,7 +43,7 @@ export async function modelPath(values: OptionValues<typeof sourceOptions>, sign
   return localPath(`hf:${hubRepo}`, offline, signal);
 }
 
-/** The path of a model: what is on the network is brought first, with progress on the terminal. */
+/** The path of a model: one on the network is downloaded first, with progress on the terminal. */
 export async function localPath(source: string, offline: boolean | undefined, signal: AbortSignal): Promise<string> {
   if (!isRemote(source)) return source;
   let shown = "";

@@ -1,6 +1,6 @@
-// "did you mean": the known word that a mistyped one comes closest to.
+// "did you mean": the known word that is closest to a mistyped one.
 
-/** A suggestion to append to a message, or nothing where no word comes close. */
+/** A suggestion to append to a message, or "" where no word comes close. */
 export function nearest(word: string, known: Iterable<string>): string {
   let best: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;

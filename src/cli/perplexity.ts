@@ -8,6 +8,7 @@
 
 import { CriaError } from "../errors.js";
 import type { Model, Sequence } from "../index.js";
+import { invalidOption } from "../options.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { readTextFile } from "./input.js";
@@ -22,7 +23,7 @@ const ROWS = 32;
 
 export const perplexity = command({
   usage: "[options] -f text",
-  about: `Tells how well a model predicts a text: exp of the mean negative log likelihood of its tokens. The text is cut into
+  about: `Measures how well a model predicts a text: exp of the mean negative log likelihood of its tokens. The text is cut into
 windows of the context size, each begins with BOS where the model's file asks for one, and the second half of
 each is scored, as in llama.cpp. stdout gets the running value after each window, then the final one with its
 standard error.`,
@@ -37,9 +38,9 @@ standard error.`,
   },
   async run(values, positionals) {
     const { file, chunks = -1 } = values;
-    if (file === undefined || positionals.length > 0) throw new UsageError("the text is given by -f FILE");
+    if (file === undefined || positionals.length > 0) throw new UsageError("the text is missing: give it with -f FILE");
     if (!Number.isInteger(chunks) || chunks < -1 || chunks === 0) {
-      throw new UsageError(`--chunks is ${chunks}; it can be -1 or an integer above 0`);
+      throw invalidOption("--chunks", "-1 or an integer of at least 1", chunks);
     }
     const text = await readTextFile(file);
     const path = await interruptible((signal) => modelPath(values, signal));
@@ -62,11 +63,11 @@ async function defaultContext(path: string): Promise<number> {
   return Math.min(DEFAULT_CONTEXT, (await trainedContext(path)) ?? DEFAULT_CONTEXT);
 }
 
-/** The ids of each window; what is left at the end and fills none is not scored. */
+/** The ids of each window; the rest at the end, which does not fill one, is not scored. */
 function windowsOf(model: Model, text: string, most: number): Int32Array[] {
   const { tokenizer } = model;
   const { contextSize } = model.info;
-  if (contextSize < 3) throw new UsageError(`windows of ${contextSize} tokens have none to score; -c 3 is the least`);
+  if (contextSize < 3) throw invalidOption("-c", "at least 3, so that a window has a token to score", contextSize);
   const bos = tokenizer.addsBos ? tokenizer.bosId : undefined;
   const ids = [...(bos === undefined ? [] : [bos]), ...tokenizer.encode(text, { bos: false })];
   const count = Math.floor(ids.length / contextSize);
@@ -78,7 +79,7 @@ function windowsOf(model: Model, text: string, most: number): Int32Array[] {
   }
   return Array.from({ length: most === -1 ? count : Math.min(most, count) }, (_, i) => {
     const window = Int32Array.from(ids.slice(i * contextSize, (i + 1) * contextSize));
-    if (bos !== undefined) window[0] = bos; // in the place of a token of the text
+    if (bos !== undefined) window[0] = bos; // in place of a token of the text
     return window;
   });
 }

@@ -1,11 +1,11 @@
-// A bar on stderr while a file is worked on; nothing where stderr is no terminal.
+// A bar on stderr while a file is worked on; nothing where stderr is not a terminal.
 
 import { basename } from "node:path";
 import { printable } from "../gguf/index.js";
 
 const WIDTH = 30;
 
-/** `show` takes the fraction that is done, and what that is of, if it says more. */
+/** `show` takes the fraction that is done, and the whole, such as "12 MiB", where it is known. */
 export function progressBar(path: string, doing: string): { show(fraction: number, of?: string): void; clear(): void } {
   if (!process.stderr.isTTY) return { show: () => undefined, clear: () => undefined };
   const name = printable(basename(path), 40);

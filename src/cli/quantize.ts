@@ -13,7 +13,7 @@ const names = fileTypes.map(({ name }) => name).join(" ");
 
 export const quantize = command({
   usage: "[options] in.gguf out.gguf TYPE",
-  about: `Makes a smaller model of one whose weights are floats (F32, F16, BF16); of a split one, name the first part. Types, the
+  about: `Makes a smaller model from one whose weights are floats (F32, F16, BF16). Of a split model, name the first part. Types, the
 largest first: ${names}.
 Which matrices get which type is llama.cpp's choice. stdout gets the sizes and the bits per weight.`,
   options: {
@@ -28,7 +28,9 @@ Which matrices get which type is llama.cpp's choice. stdout gets the sizes and t
   async run({ threads, offline }, positionals) {
     const [input, output, type, ...more] = positionals;
     if (input === undefined || output === undefined || type === undefined || more.length > 0) {
-      throw new UsageError(`${positionals.length} arguments: give in.gguf, out.gguf and one of ${names}`);
+      throw new UsageError(
+        `quantize takes in.gguf, out.gguf and one of ${names}; arguments given: ${positionals.length}`,
+      );
     }
     const summary = await interruptible(async (signal) => {
       const path = await localPath(input, offline, signal);

@@ -1,10 +1,14 @@
 // llama-bench's lists of numbers: "512", "1,2,4", "1-8" (steps of 1), "0-1024+256", "1-32*2", and any of them with commas between.
 
+import { invalidOption } from "../options.js";
 import { UsageError } from "./failure.js";
 
 const MOST_NUMBERS = 1000;
 
-/** @throws UsageError for text that is no list, for a range that stands still, and for more than a thousand numbers */
+/**
+ * @throws CriaError INVALID_OPTION for text that is not a list; UsageError for a range that stands still, and for more than a thousand
+ *   numbers
+ */
 export function parseRanges(flag: string, texts: readonly string[]): readonly number[] {
   return texts.flatMap((text) => text.split(",").flatMap((range) => parseRange(flag, range)));
 }
@@ -12,7 +16,7 @@ export function parseRanges(flag: string, texts: readonly string[]): readonly nu
 function parseRange(flag: string, text: string): number[] {
   const match = /^(\d{1,9})(?:-(\d{1,9})(?:([+*])(\d{1,9}))?)?$/.exec(text);
   if (match === null) {
-    throw new UsageError(`${flag} takes numbers and ranges such as 512, 1,2,4, 1-8, 0-1024+256, 1-32*2, not "${text}"`);
+    throw invalidOption(flag, "numbers and ranges such as 512, 1,2,4, 1-8, 0-1024+256, 1-32*2", text);
   }
   const first = Number(match[1]);
   const last = match[2] === undefined ? first : Number(match[2]);

@@ -1,4 +1,4 @@
-// What a command tells on stderr when it is done: how long loading, prefill and decoding took.
+// What a command prints on stderr when it is done: how long loading, prefill and decoding took.
 
 import type { GenerationSummary, Model } from "../index.js";
 
@@ -16,7 +16,7 @@ export class Timings {
   add({ usage, timings }: GenerationSummary): void {
     this.#prefill.tokens += usage.promptTokens - usage.cachedTokens;
     this.#prefill.milliseconds += timings.prefillMilliseconds;
-    // The first token comes of the prompt's last row: decoding is what follows.
+    // The first token comes from the prompt's last row: decoding is what follows.
     this.#decode.tokens += Math.max(0, usage.completionTokens - 1);
     this.#decode.milliseconds += timings.decodeMilliseconds;
     this.#seed ??= usage.seed;

@@ -1,9 +1,9 @@
 // The tokens that may still be chosen, in order of id, and what samplers do to them: change logits, thin them out, draw. To thin
-// out is to keep the best ones until their weights reach a target: weight 1 each and target k is top-k, probabilities and target p
-// are top-p and typical.
+// out is to keep the best ones until their weights reach a target: with weights of 1 and target k this is top-k, with probabilities
+// and target p it is top-p and typical.
 //
 // No sorting. The border between kept and dropped is found by radix selection: three rounds add up the weights per digit of
-// the key and walk down from the highest digit, so the time is linear and no arrangement of the logits is a bad case.
+// the key and walk down from the highest digit, so the time is linear, whatever the order of the logits.
 //
 //   key      31        21 20        10 9        0        a 32-bit float's bits, reordered so that integers compare as
 //            [ digit 1  ][ digit 2  ][ digit 3 ]          the floats do
@@ -24,7 +24,7 @@ const SPARE = 512;
 /** exp(-50) is 2e-22: too small to be drawn, or to change a sum of probabilities. */
 const NEGLIGIBLE = -50;
 
-/** Temperatures below it count as it. No two different logits are then near enough to share, and no quotient overflows. */
+/** A lower temperature counts as this. No two different logits are then near enough to share, and no quotient overflows. */
 const LEAST_TEMPERATURE = 1e-20;
 
 const float = new Float32Array(1);
@@ -44,7 +44,7 @@ export class Candidates {
   readonly ids: Int32Array;
   /** The logit of each candidate. */
   readonly logits: Float32Array;
-  /** What each candidate counts, relative to the others; at least 0. */
+  /** The weight of each candidate, relative to the others; at least 0. */
   readonly weights: Float64Array;
   count = 0;
   readonly #order: Int32Array;
@@ -63,7 +63,7 @@ export class Candidates {
     this.#order = new Int32Array(capacity);
   }
 
-  /** Begins with all tokens. Until `gather` they can only be edited, and that is done to `logits`, (vocab), itself. */
+  /** Begins with all tokens. Until `gather` they can only be edited, and that changes `logits`, (vocab), itself. */
   begin(logits: Float32Array): void {
     this.#whole = logits;
   }
@@ -78,7 +78,7 @@ export class Candidates {
     if (place >= 0) this.logits[place] = change(this.logits[place]);
   }
 
-  /** Where a token is among the candidates; -1: it is none. */
+  /** Where a token is among the candidates; -1: it is not one of them. */
   #placeOf(id: number): number {
     let low = 0;
     let high = this.count;
@@ -91,7 +91,7 @@ export class Candidates {
   }
 
   /**
-   * Takes the `topK` most likely tokens (all if 0) that are not banned by a logit of -Infinity; of equal logits the lowest ids.
+   * Takes the `topK` most likely tokens (all if 0) that are not banned by a logit of -Infinity; of equal logits those with the lowest ids.
    *
    * @throws CriaError NAN_LOGITS if a logit is NaN or +Infinity, NO_CANDIDATES if every token is banned
    */
@@ -120,7 +120,7 @@ export class Candidates {
     return least;
   }
 
-  /** Keeps the k most likely; of equal logits the lowest ids. */
+  /** Keeps the k most likely; of equal logits those with the lowest ids. */
   keepTop(k: number): void {
     if (this.count <= k) return;
     this.weights.fill(1, 0, this.count);
@@ -153,7 +153,7 @@ export class Candidates {
     return sum;
   }
 
-  /** After `weigh`, which returned `sum`: what a logit is above the log of its probability, and the entropy in nats. */
+  /** After `weigh`, which returned `sum`: how far a logit is above the log of its probability, and the entropy in nats. */
   surprise(sum: number): { readonly logSum: number; readonly entropy: number } {
     const logSum = this.largestLogit() + log(sum);
     let entropy = 0;
@@ -254,7 +254,7 @@ function nextAbove(logits: Float32Array, id: number, threshold: number): number 
   return next;
 }
 
-/** The error for a logit that no probability can be made of. */
+/** The error for a logit that has no probability. */
 export function notNumbers(id: number, logit: number): CriaError {
   return new CriaError("NAN_LOGITS", `the logit of token ${id} is ${logit}: the model's numbers are broken`);
 }

@@ -13,8 +13,8 @@ import { type Chain, chainOf } from "./chain.js";
 import { logprobsOf, type TokenLogprob } from "./logprobs.js";
 import { Random } from "./random.js";
 import { resolveSampling } from "./resolve-sampling.js";
+import type { SamplerStep } from "./samplers/definition.js";
 import { Mirostat } from "./samplers/mirostat.js";
-import type { SamplerStep } from "./samplers/step.js";
 import type { ResolvedSampling, SamplingOptions } from "./sampling-options.js";
 
 export type { TokenLogprob } from "./logprobs.js";
@@ -29,7 +29,7 @@ export interface SampledToken {
 
 const NO_BREAKERS: TokenBreakers = { singles: new Int32Array(0), sequences: [] };
 
-/** Chooses tokens, one sequence's: it has the sequence's history and its stream of random numbers. */
+/** Chooses the tokens of one sequence: it has the sequence's history and its stream of random numbers. */
 export class Sampler {
   readonly #options: ResolvedSampling;
   readonly #vocabularySize: number;
@@ -44,7 +44,7 @@ export class Sampler {
 
   /**
    * @param vocabularySize the number of logits
-   * @param breakers what the `sequenceBreakers` of DRY are in tokens
+   * @param breakers the `sequenceBreakers` of DRY, in tokens
    * @throws CriaError INVALID_OPTION
    */
   constructor(options: SamplingOptions, vocabularySize: number, breakers: TokenBreakers = NO_BREAKERS) {
@@ -74,9 +74,9 @@ export class Sampler {
    * Chooses the next token; does not `accept` it.
    *
    * @param logits (vocab), left as they are; -Infinity bans a token
-   * @param raw the logits that log probabilities are of
+   * @param raw the logits whose log probabilities are reported
    * @throws CriaError NAN_LOGITS if a logit is NaN or +Infinity, NO_CANDIDATES if every token is banned, INVALID_LOGITS if
-   *   there are not as many as tokens
+   *   their number is not that of the tokens
    */
   sample(logits: Float32Array, raw = logits): SampledToken {
     if (logits.length !== this.#vocabularySize) {

@@ -249,12 +249,12 @@ describe("cria bench", () => {
   });
 
   it.each([
-    [["-p", "x"], /-p takes numbers and ranges/],
+    [["-p", "x"], /-p must be numbers and ranges such as .*; it is "x"/],
     [["-p", "0", "-n", "0"], /nothing to measure/],
-    [["-o", "sql"], /-o sql: there are md, csv, json, jsonl/],
-    [["-ctk", "q4_0"], /-ctk q4_0: there are f16, f32, q8_0/],
-    [["-np", "0"], /-np 0: at least 1/],
-    [["-r", "0"], /-r takes a number of repetitions/],
+    [["-o", "sql"], /-o must be one of md, csv, json, jsonl; it is "sql"/],
+    [["-ctk", "q4_0"], /-ctk must be one of f16, f32, q8_0; it is "q4_0"/],
+    [["-np", "0"], /-np must be at least 1; it is 0/],
+    [["-r", "0"], /-r must be an integer of at least 1; it is 0/],
     [["model.gguf"], /a model is named with -m/],
   ])("%j is refused", (args, message) => {
     const { status, stderr } = cria("bench", ...args);
@@ -302,8 +302,8 @@ describe("cria kernels", () => {
   it.each([
     [["--kernel", "gemm"], /no kernel "gemm"; there are .*matmul/],
     [["--kernel", "matmul", "--format", "Q9"], /none of them comes in Q9/],
-    [["--shape", "8x"], /--shape takes numbers/],
-    [["--build", "avx"], /--build avx: there are/],
+    [["--shape", "8x"], /--shape must be numbers such as 8192x2048x1; it is "8x"/],
+    [["--build", "avx"], /--build must be one of .*; it is "avx"/],
   ])("%j is refused", (args, message) => {
     const { status, stderr } = cria("kernels", ...args);
     expect(status).toBe(2);

@@ -54,7 +54,7 @@ describe("cria run", () => {
     story = await model.complete("Once upon a time", { temperature: 0, maxTokens: 24 });
   });
 
-  it("streams what the library generates, and tells the timings on stderr", async () => {
+  it("streams what the library generates, and prints timings on stderr", async () => {
     const { code, out, err } = await cria(["run", "Once upon a time", "--temp", "0", "-n", "24"]);
     expect(code).toBe(0);
     expect(out.trimEnd()).toBe(story.text);
@@ -162,7 +162,7 @@ describe("cria embed", () => {
     expect((JSON.parse(out) as number[][]).map((row) => Float32Array.from(row))).toEqual(tokens);
   });
 
-  it("cuts a text that does not fit when it is told to, and says what it needs to know otherwise", async () => {
+  it("cuts a text that does not fit if asked to, and refuses it otherwise", async () => {
     const long = "a fox ".repeat(400);
     const [refused, cut, chunked, unknown] = await criaEach(
       [["embed", long]],
@@ -175,7 +175,7 @@ describe("cria embed", () => {
     expect(unknown!.err).toMatch(/^cria: what .+ wants before a query is not known/);
   });
 
-  it("puts before a text what it is told to", async () => {
+  it("puts the given prompt before a text", async () => {
     const [query] = await model.embed(["query: a fox"]);
     const options = ["--purpose", "query", "--query-prompt", "query: ", "--embd-output-format", "jsonl"];
     const [given, refused] = await criaEach(
@@ -249,11 +249,21 @@ describe("mistakes", () => {
   const cases: readonly (readonly [string, readonly string[], number, RegExp])[] = [
     ["no such command", ["sing"], 2, /unknown command sing/],
     ["no such option", ["run", "--heat", "1", "hi"], 2, /unknown option --heat/],
-    ["not a number", ["run", "-t", "two", "hi"], 2, /-t takes a number, not "two"/],
-    ["out of range", ["run", "--temp", "-1", "hi"], 2, /temperature is -1/],
-    ["no such sampler", ["run", "--samplers", "top_k;luck", "hi"], 2, /--samplers has "luck"/],
-    ["mirostat 1", ["run", "--mirostat", "1", "hi"], 2, /--mirostat is 1; supported: 0 \(off\), 2/],
-    ["half an option", ["run", "--dry-base", "2", "hi"], 2, /--dry-base does nothing without --dry-multiplier/],
+    ["not a number", ["run", "-t", "two", "hi"], 2, /-t must be a number; it is "two"/],
+    ["out of range", ["run", "--temp", "-1", "hi"], 2, /temperature must be a number in 0 \.\. 100; it is -1/],
+    [
+      "no such sampler",
+      ["run", "--samplers", "top_k;luck", "hi"],
+      2,
+      /a name in --samplers must be one of penalties, dry, .*temp; it is "luck"/,
+    ],
+    ["mirostat 1", ["run", "--mirostat", "1", "hi"], 2, /--mirostat must be 0 \(off\) or 2; it is 1/],
+    [
+      "half an option",
+      ["run", "--dry-base", "2", "hi"],
+      2,
+      /--dry-base is set, but does nothing without --dry-multiplier/,
+    ],
     ["no such file", ["run", "-m", "nothing.gguf", "hi"], 1, /nothing\.gguf does not exist/],
     ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
     ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],
@@ -298,7 +308,7 @@ describe("help", () => {
 });
 
 describe("an output that cannot be written", () => {
-  /** Runs the command with these for stdout and stderr. */
+  /** Runs the command with these as stdout and stderr. */
   async function criaInto(out: number | "pipe", err: number | "pipe"): Promise<{ code: number | null; err: string }> {
     const child = spawn(process.execPath, [entry, "run", "Once", "-n", "3"], { stdio: ["ignore", out, err] });
     let said = "";

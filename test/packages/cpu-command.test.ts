@@ -32,7 +32,7 @@ function section(out: string, name: string): string[] {
 const folder = "/sys/kernel/mm/transparent_hugepage";
 
 describe("other machines", () => {
-  it("a laptop with all there is to tell", async () => {
+  it("a laptop that reports everything", async () => {
     const frequency: MachineFiles = {};
     for (let cpu = 0; cpu < 8; cpu++) {
       frequency[`/sys/devices/system/cpu/cpu${cpu}/cpufreq/scaling_cur_freq`] = `${1_800_000 + 1000 * cpu}\n`;
@@ -51,7 +51,7 @@ describe("other machines", () => {
     expect(code).toBe(0);
     expect(section(out, "model")).toEqual(["Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz"]);
     expect(section(out, "processors")).toEqual([
-      "8 on line: 0-7",
+      "8 online: 0-7",
       "8 allowed: 0-7 (affinity 0-7; control group 0-7)",
       "quota: 3.5 processors' time, of /sys/fs/cgroup/cpu,cpuacct (cgroup v1)",
     ]);
@@ -85,7 +85,7 @@ describe("other machines", () => {
     ]);
   });
 
-  it("two sockets: the words of --pin are those of which some processor is allowed", async () => {
+  it("two sockets: the words of --pin are those with a processor that is allowed", async () => {
     const { out } = await on({ ...epyc, ...allowed("0-3,36-37") });
     expect(section(out, "sockets")).toEqual(["0: 0-15,32-47", "1: 16-31,48-63"]);
     expect(section(out, "L3 groups")).toHaveLength(16);
@@ -116,19 +116,19 @@ describe("other machines", () => {
     expect(section((await on({ ...laptop, ...kinds })).out, "cores")).toEqual(["4: 2 performance, 2 efficiency"]);
   });
 
-  it("a machine that tells next to nothing", async () => {
+  it("a machine that reports next to nothing", async () => {
     const { code, out } = await on(allowed("0-2"));
     expect(code).toBe(0);
     for (const name of ["model", "cores", "SMT siblings", "sockets", "NUMA nodes", "L3 groups", "caches", "huge pages"])
-      expect(section(out, name), name).toEqual(["not told"]);
+      expect(section(out, name), name).toEqual(["unknown"]);
     expect(section(out, "threads")[0]).toBe("3 threads: physical cores unknown; quota none; affinity 3");
     expect(section(out, "--pin")).toEqual(["a list of processors, such as 0,2-5"]);
   });
 
-  it("a machine that is no Linux", async () => {
+  it("a machine that is not Linux", async () => {
     const { out } = await on({ "/README": "" });
-    expect(section(out, "model")[0]).toMatch(/; this system does not tell more$/);
-    expect(section(out, "--pin")).toEqual(["only Linux tells and pins processors"]);
+    expect(section(out, "model")[0]).toMatch(/; this system reports no more$/);
+    expect(section(out, "--pin")).toEqual(["only Linux reports and pins processors"]);
   });
 
   it("names from files cannot steer the terminal", async () => {
@@ -139,7 +139,7 @@ describe("other machines", () => {
 });
 
 describe("this machine", () => {
-  it("is what a model loaded on it says", async () => {
+  it("agrees with a model loaded on it", async () => {
     const model = await loadModel(demo);
     const { threads, threadsBatch, threadsReason } = model.info;
     await model.dispose();
@@ -154,7 +154,7 @@ describe("this machine", () => {
     expect(kernels).toMatchObject({ build, reason: "CRIA_KERNELS" });
   });
 
-  it("says why the kernels are no faster ones", () => {
+  it("says why the kernels are not faster ones", () => {
     const [line] = section(cria([]).out, "kernels");
     const fastest = ["vnni", "relaxed", "simd"].find((build) => (runnableBuilds as string[]).includes(build));
     expect(line).toMatch(new RegExp(`^${fastest}: the fastest build that this host runs`));
@@ -163,7 +163,7 @@ describe("this machine", () => {
 
   it.each<[string, readonly string[], NodeJS.ProcessEnv, RegExp]>([
     ["an argument", ["now"], {}, /"now": cpu takes options only/],
-    ["-t 0", ["-t", "0"], {}, /threads is 0/],
+    ["-t 0", ["-t", "0"], {}, /threads must be an integer in 1 \.\. 256; it is 0/],
     ["CRIA_THREADS=many", [], { CRIA_THREADS: "many" }, /CRIA_THREADS is "many"/],
     ["CRIA_KERNELS=avx", [], { CRIA_KERNELS: "avx" }, /CRIA_KERNELS is "avx"/],
   ])("refuses %s with one line and code 2", (_, args, environment, message) => {

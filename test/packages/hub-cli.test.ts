@@ -1,4 +1,4 @@
-// The command line's ways to models on the network: cria pull, and -m, -hf and --offline of the other commands.
+// How the command line reaches models on the network: cria pull, and -m, -hf and --offline of the other commands.
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -31,7 +31,7 @@ async function cria(args: readonly string[], onStart?: (child: ReturnType<typeof
 }
 
 describe("cria pull", () => {
-  it("prints the path of what it has brought, and brings it once", async () => {
+  it("prints the path of the download, and downloads only once", async () => {
     expect(await cria(["pull", "hf:user/repo"])).toEqual({ code: 0, out: `${cached()}\n`, err: "" });
     expect(digestAt(cached())).toBe(sha256(demo));
     hub.seen.length = 0;
@@ -52,7 +52,7 @@ describe("cria pull", () => {
 
   it.each<[readonly string[], number, RegExp]>([
     [["pull"], 2, /pull takes one model/],
-    [["pull", "model.gguf"], 2, /"model\.gguf" is not on the network/],
+    [["pull", "model.gguf"], 2, /the model must be hf:.* or an https: URL; it is "model\.gguf"/],
     [["pull", "hf:user/other"], 1, /the hub has no repository user\/other/],
     [["pull", "hf:user/repo:Q9_9"], 1, /no file of "Q9_9"; it has demo-Q4_K_M\.gguf/],
     [["pull", "--offline", "hf:user/repo"], 1, /is not in the cache/],
@@ -83,7 +83,7 @@ describe("cria pull", () => {
   });
 });
 
-describe("commands on models of the network", () => {
+describe("commands on models from the network", () => {
   it("run takes -hf and -m hf:, as if the file were named", async () => {
     const options = ["Once", "--temp", "0", "-n", "8", "-t", "1"];
     const { out } = await cria(["run", ...options]);
@@ -110,7 +110,7 @@ describe("commands on models of the network", () => {
       "1",
     ]);
     expect([code, out]).toEqual([0, expect.stringContaining("Final estimate: PPL = ")]);
-    // What is quantised already is refused: the file was found and read.
+    // A quantised model is refused, so the file was found and read.
     const quantized = await cria(["quantize", "hf:user/repo", join(home, "out.gguf"), "Q8_0"]);
     expect(quantized.err).toMatch(/what is quantised is not quantised again/);
   });

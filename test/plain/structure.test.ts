@@ -30,7 +30,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   index: ["api", "protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
   adapters: ["index"],
   lab: ["index", "api", "sampling", "model", "machine", "gguf", "tokenizer", ...leaves],
-  cli: ["index", "lab", "quantize", "api", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
+  cli: ["index", "lab", "quantize", "api", "sampling", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
 };
 const assembly: Readonly<Record<string, readonly string[]>> = {
   abi: [],

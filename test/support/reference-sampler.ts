@@ -2,7 +2,8 @@
 
 import type { SamplerName, SamplingOptions } from "cria";
 
-const DEFAULT_ORDER: readonly SamplerName[] = [
+/** llama.cpp's order. */
+export const DEFAULT_ORDER: readonly SamplerName[] = [
   "penalties",
   "dry",
   "topNSigma",
@@ -14,7 +15,7 @@ const DEFAULT_ORDER: readonly SamplerName[] = [
   "temperature",
 ];
 
-/** What is left of the vocabulary: `tokens` from the most likely down, of equal ones the lowest id first. */
+/** The remaining tokens: `tokens` from the most likely down, of equal ones the lowest id first. */
 interface State {
   readonly logits: Float32Array;
   tokens: number[];
@@ -24,7 +25,7 @@ export interface ReferenceInput {
   readonly options: SamplingOptions;
   readonly history: readonly number[];
   readonly logits: Float32Array;
-  /** What DRY's breakers are in tokens. */
+  /** DRY's breakers, in tokens. */
   readonly breakers?: readonly (readonly number[])[];
   /** The random number that XTC draws. */
   readonly xtcFraction?: number;

@@ -1,31 +1,23 @@
 // Every sampler, and every order of them, against the plain reference and against the figures of llama.cpp's own tests
 // (tests/test-sampling.cpp). Distributions are compared as they are, not drawn from.
 
+import { readFileSync } from "node:fs";
 import type { SamplerName, SamplingOptions } from "cria";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Candidates } from "../../dist/sampling/candidates.js";
 import { chainOf } from "../../dist/sampling/chain.js";
+import type { FieldRow, OptionRow } from "../../dist/sampling/option-rows.js";
 import { Random } from "../../dist/sampling/random.js";
 import { resolveSampling } from "../../dist/sampling/resolve-sampling.js";
 import { Sampler } from "../../dist/sampling/sampler.js";
+import { mirostatOptions } from "../../dist/sampling/samplers/mirostat.js";
+import { samplers } from "../../dist/sampling/samplers/table.js";
 import type { TokenBreakers } from "../../dist/tokenizer/sequence-breakers.js";
-import { referenceDistribution, referenceMirostat } from "../support/reference-sampler.js";
-
-const ORDER: readonly SamplerName[] = [
-  "penalties",
-  "dry",
-  "topNSigma",
-  "topK",
-  "typicalP",
-  "topP",
-  "minP",
-  "xtc",
-  "temperature",
-];
+import { DEFAULT_ORDER, referenceDistribution, referenceMirostat } from "../support/reference-sampler.js";
 
 const SEED = 7;
-/** What XTC draws first with this seed. */
+/** The first random number of this seed, which XTC draws. */
 const FIRST_FRACTION = Random.seeded(SEED).nextFraction();
 
 function toBreakers(breakers: readonly (readonly number[])[]): TokenBreakers {
@@ -64,7 +56,7 @@ function expectClose(actual: readonly number[], expected: readonly number[], dig
 
 const logOf = (p: readonly number[]) => Float32Array.from(p, Math.log);
 
-/** Nothing but one sampler. */
+/** Only these samplers. */
 const only = (...samplers: readonly SamplerName[]) => ({ samplers, seed: SEED });
 
 describe("llama.cpp's figures", () => {
@@ -170,7 +162,7 @@ const settings: Readonly<Record<SamplerName, fc.Arbitrary<SamplingOptions>>> = {
 };
 
 const chains: fc.Arbitrary<SamplingOptions> = fc
-  .shuffledSubarray([...ORDER])
+  .shuffledSubarray([...DEFAULT_ORDER])
   .chain((samplers) =>
     fc
       .tuple(...samplers.map((name) => settings[name]))
@@ -205,8 +197,10 @@ describe("the chain", () => {
     const logits = modelLikeLogits(200, 5);
     const history = [1, 2, 3, 4, 1, 2, 3];
     const byDefault = distribution(settingsOfAll, history, logits);
-    expect(byDefault).toEqual(distribution({ ...settingsOfAll, samplers: ORDER }, history, logits));
-    expect(byDefault).not.toEqual(distribution({ ...settingsOfAll, samplers: [...ORDER].reverse() }, history, logits));
+    expect(byDefault).toEqual(distribution({ ...settingsOfAll, samplers: DEFAULT_ORDER }, history, logits));
+    expect(byDefault).not.toEqual(
+      distribution({ ...settingsOfAll, samplers: [...DEFAULT_ORDER].reverse() }, history, logits),
+    );
   });
 
   it("of no samplers draws from the model's own distribution", () => {
@@ -240,7 +234,7 @@ describe("DRY", () => {
     }
   });
 
-  it("penalises a text that repeats itself for ever without making numbers that are none", () => {
+  it("penalises a text that repeats itself endlessly, without NaN", () => {
     const options: SamplingOptions = { samplers: ["dry"], dry: { multiplier: 100, base: 100 } };
     const p = distribution(options, new Array<number>(5000).fill(1), Float32Array.of(0, 50, 0));
     expect(p).toEqual([0.5, 0, 0.5]);
@@ -248,7 +242,7 @@ describe("DRY", () => {
 });
 
 describe("greedy choice", () => {
-  it("heeds penalties and DRY, and nothing else", () => {
+  it("uses penalties and DRY, and no other sampler", () => {
     const logits = Float32Array.of(0, 3, 2.9, 1);
     const choose = (options: SamplingOptions, history: readonly number[]) => {
       const sampler = new Sampler({ temperature: 0, ...options }, 4);
@@ -262,7 +256,7 @@ describe("greedy choice", () => {
     expect(choose({ samplers: ["topK", "dry", "temperature"], dry: {} }, [2, 3, 1, 2, 3])).toBe(2);
   });
 
-  it("is not what temperature 0 means where a range makes it rise", () => {
+  it("does not follow from temperature 0 where dynamicTemperature raises it", () => {
     const logits = Float32Array.of(0, 0.1, 0.2, 0.3);
     const options: SamplingOptions = { temperature: 0, dynamicTemperature: { range: 1 }, seed: 1 };
     const sampler = new Sampler(options, 4);
@@ -302,7 +296,7 @@ describe("mirostat 2", () => {
     }
   });
 
-  it("takes the most likely token where nothing is little enough of a surprise", () => {
+  it("takes the most likely token where all tokens are too surprising", () => {
     const sampler = new Sampler({ mirostat: { tau: 0 }, temperature: 1, seed: 1 }, 3);
     for (let draw = 0; draw < 20; draw++) expect(sampler.sample(Float32Array.of(1, 1, 0.9)).id).toBe(0);
   });
@@ -342,10 +336,43 @@ describe("bad input", () => {
     [{ samplers: ["topK"], topP: 0.5 }, "topP is set, but samplers does not have topP"],
     [{ samplers: ["topK"], temperature: 0 }, "temperature is set, but samplers does not have temperature"],
     [{ mirostat: {}, xtc: {} }, "xtc is set, but mirostat takes its place"],
-    [{ mirostat: {}, samplers: ["temperature"] }, "samplers and mirostat are both set"],
+    [{ mirostat: {}, samplers: ["temperature"] }, "samplers is set, but mirostat has an order of its own"],
     [{ topLogprobs: 3 }, "topLogprobs is set, but logprobs is not true"],
   ])("%o is refused: %s", (options, message) => {
     const error = expect.objectContaining({ code: "INVALID_OPTION", message: expect.stringContaining(message) });
     expect(() => new Sampler(options, 100)).toThrow(error);
+  });
+});
+
+describe("docs/sampling.md", () => {
+  const document = readFileSync(new URL("../../docs/sampling.md", import.meta.url), "utf8");
+
+  function rangeOf(row: FieldRow): string {
+    return row.type === "strings" ? `up to ${row.most} strings` : `${row.from} .. ${row.to}`;
+  }
+
+  function defaultOf({ default: value }: FieldRow): string {
+    if (value === undefined) return "required";
+    return typeof value === "number" ? `${value}` : `\`${JSON.stringify(value).replaceAll(",", ", ")}\``;
+  }
+
+  /** A row of the table for each option of a sampler; a group has one for itself, and its fields follow. */
+  function optionsTable(sampler: string, options: Readonly<Record<string, OptionRow>>): string[] {
+    const cells = Object.entries(options).flatMap(([name, row]): string[][] => {
+      const field = (path: string, of: FieldRow) => [`\`${path}\``, rangeOf(of), defaultOf(of), `\`${of.flags[0]}\``];
+      if (row.type !== "group") return [field(name, row)];
+      const fields = Object.entries(row.fields).map(([inner, of]) => field(`${name}.${inner}`, of));
+      return [[`\`${name}\``, "an object", "off", ""], ...fields];
+    });
+    return cells.map((row, i) => `| ${[i === 0 ? sampler : "", ...row].join(" | ")} |`.replaceAll("|  |", "| |"));
+  }
+
+  it("has the table of samplers that their rows declare, in order", () => {
+    const rows = [
+      ...samplers.flatMap(({ name, options }) => optionsTable(`\`${name}\``, options)),
+      ...optionsTable("in their place", { mirostat: mirostatOptions }),
+    ];
+    const table = document.slice(document.indexOf("| sampler | option |")).split("\n\n")[0]!;
+    expect(table.split("\n").slice(2)).toEqual(rows);
   });
 });

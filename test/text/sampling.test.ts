@@ -1,4 +1,4 @@
-// Sampling against a reference that sorts everything and knows no shortcut, against the laws of probability, and against
+// Sampling against a reference that sorts everything and takes no shortcut, against the laws of probability, and against
 // recorded sequences.
 
 import fc from "fast-check";

@@ -6,28 +6,96 @@
 
 import type { TokenBreakers } from "../../tokenizer/sequence-breakers.js";
 import type { Candidates } from "../candidates.js";
-import type { SamplerStep } from "./step.js";
+import { MOST_RECENT, type SamplerDefinition, type SamplerStep } from "./definition.js";
 
-export interface DryStrengths {
-  readonly multiplier: number;
-  readonly base: number;
-  /** Repetitions of fewer tokens are free. */
-  readonly allowedLength: number;
-  /** How many of the last tokens are looked at; -1: all. */
-  readonly penaltyLastN: number;
+/** Penalises what would go on with a repetition, by `multiplier * base ** (tokens repeated - allowedLength)`. */
+export interface DryOptions {
+  /** 0 .. 100, 0: off. Default 0.8. */
+  readonly multiplier?: number;
+  /** 1 .. 100. Default 1.75. */
+  readonly base?: number;
+  /** Repetitions of fewer tokens are free; 0 .. 2^20. Default 2. */
+  readonly allowedLength?: number;
+  /** How many of the last tokens are looked at, prompt included; 0: none, -1: all. Default -1. */
+  readonly penaltyLastN?: number;
+  /** Texts after which repetitions begin anew, of 1 .. 40 characters. Default: a line feed, `:`, `"` and `*`. */
+  readonly sequenceBreakers?: readonly string[];
 }
+
+export interface DryOption {
+  /** "Don't repeat yourself". Default: off. */
+  readonly dry?: DryOptions;
+}
+
+export const dry: SamplerDefinition<"dry", DryOption> = {
+  name: "dry",
+  spellings: ["dry"],
+  effect: "edits",
+  options: {
+    dry: {
+      type: "group",
+      fields: {
+        multiplier: {
+          type: "number",
+          from: 0,
+          to: 100,
+          default: 0.8,
+          flags: ["--dry-multiplier"],
+          help: "makes tokens that go on with a repetition less likely; 0: off",
+        },
+        base: {
+          type: "number",
+          from: 1,
+          to: 100,
+          default: 1.75,
+          flags: ["--dry-base"],
+          help: "the more so by this factor for each token repeated",
+        },
+        allowedLength: {
+          type: "integer",
+          from: 0,
+          to: MOST_RECENT,
+          default: 2,
+          flags: ["--dry-allowed-length"],
+          help: "repetitions of fewer tokens are free",
+        },
+        penaltyLastN: {
+          type: "integer",
+          from: -1,
+          to: MOST_RECENT,
+          default: -1,
+          flags: ["--dry-penalty-last-n"],
+          help: "how many tokens are looked at; 0: none, -1: all",
+        },
+        sequenceBreakers: {
+          type: "strings",
+          most: 64,
+          longest: 40,
+          default: ["\n", ":", '"', "*"],
+          shownDefault: 'a line feed, : " and *',
+          flags: ["--dry-sequence-breaker"],
+          help: "repetitions begin anew after this text; may be given several times; none: after no text",
+        },
+      },
+    },
+  },
+  step: ({ dry: options }, { breakers }) => {
+    const off = options === undefined || options.multiplier === 0 || options.penaltyLastN === 0;
+    return off ? undefined : new Dry(options, breakers);
+  },
+};
 
 /** Far above any real logit, and far from where sums of 32-bit floats overflow. */
 const LARGEST_PENALTY = 1e9;
 
-export class Dry implements SamplerStep {
-  readonly #strengths: DryStrengths;
+class Dry implements SamplerStep {
+  readonly #strengths: Required<DryOptions>;
   readonly #singles: ReadonlySet<number>;
   /** Breakers of several tokens, by the first. */
   readonly #sequences = new Map<number, (readonly number[])[]>();
   #history: number[] = [];
 
-  constructor(strengths: DryStrengths, breakers: TokenBreakers) {
+  constructor(strengths: Required<DryOptions>, breakers: TokenBreakers) {
     this.#strengths = strengths;
     this.#singles = new Set(breakers.singles);
     for (const sequence of breakers.sequences) {

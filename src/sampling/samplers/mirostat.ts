@@ -3,26 +3,50 @@
 
 import type { Candidates } from "../candidates.js";
 import { log } from "../exponential.js";
+import type { GroupRow } from "../option-rows.js";
 import type { Random } from "../random.js";
 
-export interface MirostatAim {
-  /** The surprise to keep to, -log2 of the tokens' probabilities. */
-  readonly tau: number;
-  /** How fast to learn. */
-  readonly eta: number;
+/** Mirostat 2: keeps the surprise of the tokens near a target. */
+export interface MirostatOptions {
+  /** The target, in bits; 0 .. 100. Default 5. */
+  readonly tau?: number;
+  /** How fast it learns; 0 .. 1. Default 0.1. */
+  readonly eta?: number;
 }
 
+export const mirostatOptions: GroupRow<MirostatOptions> = {
+  type: "group",
+  fields: {
+    tau: {
+      type: "number",
+      from: 0,
+      to: 100,
+      default: 5,
+      flags: ["--mirostat-ent"],
+      help: "the surprise that mirostat keeps to, in bits",
+    },
+    eta: {
+      type: "number",
+      from: 0,
+      to: 1,
+      default: 0.1,
+      flags: ["--mirostat-lr"],
+      help: "how fast mirostat learns",
+    },
+  },
+};
+
 export class Mirostat {
-  readonly #aim: MirostatAim;
+  readonly #options: Required<MirostatOptions>;
   /** The most surprise that a token may have. */
   #most: number;
 
-  constructor(aim: MirostatAim) {
-    this.#aim = aim;
-    this.#most = 2 * aim.tau;
+  constructor(options: Required<MirostatOptions>) {
+    this.#options = options;
+    this.#most = 2 * options.tau;
   }
 
-  /** Drops what is too surprising, but for the most likely token, and draws; returns the place of the chosen one. */
+  /** Drops what is too surprising, except the most likely token, and draws; returns the place of the chosen one. */
   draw(candidates: Candidates, random: Random): number {
     const largest = candidates.largestLogit();
     const least = largest + log(candidates.weigh()) - this.#most * Math.LN2;
@@ -31,7 +55,7 @@ export class Mirostat {
     const sum = candidates.weigh();
     const chosen = candidates.at(random.nextFraction() * sum);
     const surprise = log(sum / candidates.weights[chosen]) / Math.LN2;
-    this.#most -= this.#aim.eta * (surprise - this.#aim.tau);
+    this.#most -= this.#options.eta * (surprise - this.#options.tau);
     return chosen;
   }
 }

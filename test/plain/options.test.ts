@@ -1,0 +1,122 @@
+// The validator of options: one wording, whatever the value is.
+
+import { describe, expect, it } from "vitest";
+import {
+  checkArray,
+  checkBoolean,
+  checkCallback,
+  checkChoice,
+  checkGroup,
+  checkInteger,
+  checkNames,
+  checkNumber,
+  checkSignal,
+  checkText,
+  idleOption,
+  invalidOption,
+  namesOf,
+} from "../../dist/options.js";
+
+const refused = (message: string) => expect.objectContaining({ name: "CriaError", code: "INVALID_OPTION", message });
+
+describe("the checks", () => {
+  it("return what they accept", () => {
+    expect(checkInteger("n", -1, -1, 3)).toBe(-1);
+    expect(checkNumber("n", 0.5, 0, 0.5)).toBe(0.5);
+    expect(checkBoolean("b", false)).toBe(false);
+    expect(checkChoice("c", "b", ["a", "b"])).toBe("b");
+    expect(checkText("t", "")).toBe("");
+    const texts = ["a", "b"];
+    const checked = checkArray("t", texts, "strings", checkText, 2);
+    texts[0] = "c";
+    expect(checked).toEqual(["a", "b"]);
+    checkNames("call", { a: 1 }, ["a", "b"]);
+    checkGroup("group", {}, ["a"]);
+    for (const value of [undefined, () => 0]) checkCallback("f", value);
+    for (const value of [undefined, new AbortController().signal]) checkSignal(value);
+  });
+
+  it.each<[string, () => unknown]>([
+    ["n must be an integer in 1 .. 3; it is 4", () => checkInteger("n", 4, 1, 3)],
+    ["n must be an integer in 1 .. 3; it is 1.5", () => checkInteger("n", 1.5, 1, 3)],
+    ['n must be an integer in 1 .. 3; it is "2"', () => checkInteger("n", "2", 1, 3)],
+    ["n must be a number in 0 .. 1; it is NaN", () => checkNumber("n", Number.NaN, 0, 1)],
+    ["n must be a number in 0 .. 1; it is undefined", () => checkNumber("n", undefined, 0, 1)],
+    ["b must be true or false; it is 1", () => checkBoolean("b", 1)],
+    ['c must be one of a, b; it is "A"', () => checkChoice("c", "A", ["a", "b"])],
+    ["t must be a string; it is null", () => checkText("t", null)],
+    ['t must be a string of at least 1 character; it is ""', () => checkText("t", "", 1)],
+    ['t must be a string of 1 .. 2 characters; it is "abc"', () => checkText("t", "abc", 1, 2)],
+    ['t must be an array of strings; it is "ab"', () => checkArray("t", "ab", "strings", checkText)],
+    [
+      "t must be an array of at most 1 strings; it is an array of 2",
+      () => checkArray("t", ["a", "b"], "strings", checkText, 1),
+    ],
+    ["t[1] must be a string; it is undefined", () => checkArray("t", new Array(2).fill("a", 0, 1), "s", checkText)],
+    ["f must be a function; it is true", () => checkCallback("f", true)],
+    ["signal must be an AbortSignal; it is an instance of AbortController", () => checkSignal(new AbortController())],
+    ["signal must be an AbortSignal; it is null", () => checkSignal(null)],
+    ["the options argument of call must be an object; it is 5", () => checkNames("call", 5, ["a"])],
+    ['call has no option "c"; it has a, b', () => checkNames("call", { a: 1, c: 2 }, ["a", "b"])],
+    ["group must be an object { a, b }; it is true", () => checkGroup("group", true, ["a", "b"])],
+    ["group must be an object { a }; it is an array of 0", () => checkGroup("group", [], ["a"])],
+    ['group has no option "b"; it has a', () => checkGroup("group", { b: 1 }, ["a"])],
+  ])("%s", (message, check) => {
+    expect(check).toThrow(refused(message));
+  });
+
+  it("an option that would do nothing", () => {
+    expect(idleOption("topP", "samplers does not have topP")).toEqual(
+      refused("topP is set, but samplers does not have topP"),
+    );
+  });
+});
+
+describe("a value in a message", () => {
+  const unnamed = Object.create(null);
+  const silent = {
+    toString: () => {
+      throw new Error("no");
+    },
+  };
+  const mute = new Proxy(
+    {},
+    {
+      get: () => {
+        throw new Error("no");
+      },
+    },
+  );
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+  revoke();
+
+  it.each<[string, unknown, string]>([
+    ["a symbol", Symbol("s"), "Symbol(s)"],
+    ["a BigInt", 12n, "12n"],
+    ["a BigInt of many digits", 10n ** 5000n, "a very large BigInt"],
+    ["minus zero", -0, "-0"],
+    ["an object without a prototype", unnamed, "an object"],
+    ["an object whose toString throws", silent, "an object"],
+    ["a proxy that throws", mute, "an object"],
+    ["a proxy that is revoked", revoked, "an object"],
+    ["an instance", new Date(Number.NaN), "an instance of Date"],
+    ["an array in itself", [[]], "an array of 1"],
+    ["a function", () => 0, "a function"],
+    ["a long string", "x".repeat(1000), `"${"x".repeat(80)}"...`],
+    ["a string of several lines", 'a\n"b"\u202e', '"a\\n\\"b\\"\\u{202e}"'],
+  ])("%s", (_, value, shown) => {
+    expect(invalidOption("x", "this", value).message).toBe(`x must be this; it is ${shown}`);
+  });
+});
+
+it("the names of an interface's options are all of them, by the compiler", () => {
+  interface Options {
+    readonly a: number;
+    readonly b?: string;
+  }
+  expect(namesOf<Options>({ a: true, b: true })).toEqual(["a", "b"]);
+  // @ts-expect-error b is forgotten
+  namesOf<Options>({ a: true });
+  // @ts-expect-error c does not exist
+  namesOf<Options>({ a: true, b: true, c: true });
+});
