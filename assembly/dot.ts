@@ -15,11 +15,9 @@
 // asks it. There, formats of 8-bit weights use this dot product too, with 128 added to each weight.
 
 // Bytes of one activation: see above.
-// @ts-ignore: decorator
 @inline export const X_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
 // VNNI is 1 in the build of that name, else 0 (asconfig.json).
-// @ts-ignore: decorator
 @inline export const WIDE_SUMS: bool = VNNI != 0;
 
 /** Whether the dot product of the vnni build is what it must be on this machine. */
@@ -30,7 +28,6 @@ export function dotIsUnsigned(): bool {
 }
 
 /** The weights as the first multiplication wants them. */
-// @ts-ignore: decorator
 @inline
 export function evenWeights(w: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return w;
@@ -38,7 +35,6 @@ export function evenWeights(w: v128): v128 {
 }
 
 /** The weights as the second multiplication wants them (not used by the relaxed build). */
-// @ts-ignore: decorator
 @inline
 export function oddWeights(w: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return w;
@@ -48,55 +44,47 @@ export function oddWeights(w: v128): v128 {
 /** 4 groups of 4 columns, one after the other: the same group of 4 tokens, or 4 groups of one token. */
 @unmanaged
 export class Columns {
-  // @ts-ignore: decorator
   @inline
   even0(): v128 {
     return v128.load32_splat(changetype<usize>(this), 0);
   }
 
-  // @ts-ignore: decorator
   @inline
   even1(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(changetype<usize>(this), 4);
     return v128.load32_splat(changetype<usize>(this), 8);
   }
 
-  // @ts-ignore: decorator
   @inline
   even2(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(changetype<usize>(this), 8);
     return v128.load32_splat(changetype<usize>(this), 16);
   }
 
-  // @ts-ignore: decorator
   @inline
   even3(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(changetype<usize>(this), 12);
     return v128.load32_splat(changetype<usize>(this), 24);
   }
 
-  // @ts-ignore: decorator
   @inline
   odd0(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
     return v128.load32_splat(changetype<usize>(this), 4);
   }
 
-  // @ts-ignore: decorator
   @inline
   odd1(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
     return v128.load32_splat(changetype<usize>(this), 12);
   }
 
-  // @ts-ignore: decorator
   @inline
   odd2(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
     return v128.load32_splat(changetype<usize>(this), 20);
   }
 
-  // @ts-ignore: decorator
   @inline
   odd3(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
@@ -105,7 +93,6 @@ export class Columns {
 }
 
 /** sums + w . x for 4 rows by 4 columns. */
-// @ts-ignore: decorator
 @inline
 export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v128): v128 {
   if (WIDE_SUMS) return i32x4.relaxed_dot_i8x16_i7x16_add_s(xEven, wEven, sums);
@@ -114,7 +101,6 @@ export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v
 }
 
 /** sums + w . x for 4 rows by two groups of 4 columns: weights in the low nibbles of `q`, and in the high ones. `low`: bytes of 15. */
-// @ts-ignore: decorator
 @inline
 export function dotNibbles(sums: v128, q: v128, low: v128, even: v128, odd: v128, highEven: v128, highOdd: v128): v128 {
   const w = v128.and(q, low);
@@ -123,7 +109,6 @@ export function dotNibbles(sums: v128, q: v128, low: v128, even: v128, odd: v128
 }
 
 /** Writes the sums of a token's columns from which `startSums` begins; a: of columns 0 and 1 of all groups, b: of 2 and 3 (vnni: negative). */
-// @ts-ignore: decorator
 @inline
 export function putSums(to: usize, a: i32, b: i32): void {
   if (WIDE_SUMS) store<i32>(to, -a - b);
@@ -131,7 +116,6 @@ export function putSums(to: usize, a: i32, b: i32): void {
 }
 
 /** The start of the sums of 4 rows: -zero times the sum of the activations, so that the weights' offset `zero` costs nothing. */
-// @ts-ignore: decorator
 @inline
 export function startSums(sums: v128, zero: i32): v128 {
   if (zero == 0) return i32x4.splat(0);
@@ -140,7 +124,6 @@ export function startSums(sums: v128, zero: i32): v128 {
 }
 
 /** The sums as one i32 for each row. `ones`: i16x8.splat(1). */
-// @ts-ignore: decorator
 @inline
 export function wholeSums(sums: v128, ones: v128): v128 {
   if (WIDE_SUMS) return sums;
@@ -148,7 +131,6 @@ export function wholeSums(sums: v128, ones: v128): v128 {
 }
 
 /** The scales of rows 0..3 of eight int16, as `scaleSums` takes them: once for each lane of sums, or (vnni) as i32. */
-// @ts-ignore: decorator
 @inline
 export function lowScales(scales: v128): v128 {
   if (WIDE_SUMS) return i32x4.extend_low_i16x8_s(scales);
@@ -156,7 +138,6 @@ export function lowScales(scales: v128): v128 {
 }
 
 /** The scales of rows 4..7. */
-// @ts-ignore: decorator
 @inline
 export function highScales(scales: v128): v128 {
   if (WIDE_SUMS) return i32x4.extend_high_i16x8_s(scales);
@@ -164,7 +145,6 @@ export function highScales(scales: v128): v128 {
 }
 
 /** products + scales * sums: one i32 for each row. */
-// @ts-ignore: decorator
 @inline
 export function scaleSums(products: v128, sums: v128, scales: v128): v128 {
   if (WIDE_SUMS) return i32x4.add(products, i32x4.mul(sums, scales));

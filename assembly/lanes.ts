@@ -1,7 +1,6 @@
 // Small words on v128 and scalars: horizontal sums, f16 and bf16 to and from f32, exp, multiply-add. Leaf functions, inlined.
 
 /** a + b * c; one rounding where the machine has FMA and the build is the relaxed one, else two. */
-// @ts-ignore: decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(b, c, a);
@@ -12,7 +11,6 @@ export function madd(a: v128, b: v128, c: v128): v128 {
  * A constant that stays in a register: V8 makes a literal anew at every use, with three instructions, so it goes by way of 16 bytes of
  * scratch.
  */
-// @ts-ignore: decorator
 @inline
 export function kept(scratch: usize, constant: v128): v128 {
   v128.store(scratch, constant);
@@ -23,7 +21,6 @@ export function kept(scratch: usize, constant: v128): v128 {
  * 0, by way of memory, so that no compiler knows. V8 moves every load of a basic block to its beginning, and a long one then spills its
  * sums; an exit that is never taken, `if (never == 1) break`, cuts it, where a loop would cost more.
  */
-// @ts-ignore: decorator
 @inline
 export function neverTaken(scratch: usize): i32 {
   store<i32>(scratch, 0);
@@ -31,7 +28,6 @@ export function neverTaken(scratch: usize): i32 {
 }
 
 /** The entries of a table of 16 bytes at 16 indices of 0..15. */
-// @ts-ignore: decorator
 @inline
 export function lookUp(table: v128, indices: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, indices); // is not asked about larger ones
@@ -39,7 +35,6 @@ export function lookUp(table: v128, indices: v128): v128 {
 }
 
 /** The sum of four f32 lanes, as (0 + 2) + (1 + 3). */
-// @ts-ignore: decorator
 @inline
 export function sumLanes(a: v128): f32 {
   const b = f32x4.add(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
@@ -47,7 +42,6 @@ export function sumLanes(a: v128): f32 {
 }
 
 /** The sums of the lanes of a, b, c and d, each as `sumLanes` has it. */
-// @ts-ignore: decorator
 @inline
 export function sumLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7)); // a02 b02 a13 b13
@@ -58,7 +52,6 @@ export function sumLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
 // Of WebAssembly's maxima of floats `pmax`, which may pass over NaN, is one instruction; `max` is seven, for the sake of NaN and -0.
 
 /** The largest lanes of a, b, c and d, which are no NaN. */
-// @ts-ignore: decorator
 @inline
 export function maxLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.pmax(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
@@ -67,7 +60,6 @@ export function maxLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /** The largest of four f32 lanes, none of which is NaN, in all lanes. */
-// @ts-ignore: decorator
 @inline
 export function maxLanes(a: v128): v128 {
   const b = f32x4.pmax(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
@@ -75,14 +67,12 @@ export function maxLanes(a: v128): v128 {
 }
 
 /** The largest magnitude of 32 f32; NaN if one is NaN: without their sign bits floats are ordered as integers are, NaN above all. */
-// @ts-ignore: decorator
 @inline
 export function largestMagnitude32(from: usize): f32 {
   return magnitudeOf(doubledLargest32(from));
 }
 
 /** Of 32 f32, their bits shifted left by 1, so that the signs are gone: the largest of each lane. */
-// @ts-ignore: decorator
 @inline
 export function doubledLargest32(from: usize): v128 {
   const a = i32x4.max_u(i32x4.shl(v128.load(from), 1), i32x4.shl(v128.load(from, 16), 1));
@@ -93,7 +83,6 @@ export function doubledLargest32(from: usize): v128 {
 }
 
 /** The largest magnitude, from what `doubledLargest32` gives. */
-// @ts-ignore: decorator
 @inline
 export function magnitudeOf(doubled: v128): f32 {
   const b = i32x4.max_u(doubled, v128.shuffle<i32>(doubled, doubled, 2, 3, 0, 1));
@@ -102,11 +91,9 @@ export function magnitudeOf(doubled: v128): f32 {
 }
 
 // 1.5 * 2^23: a sum with it is rounded to an integer, which stands in its low bits.
-// @ts-ignore: decorator
 @inline const ROUNDER: f32 = 12582912;
 
 /** 8 f32, times `inverse`, rounded, as int16. The products are no larger than 32767, but for those of what is not finite. */
-// @ts-ignore: decorator
 @inline
 export function round8(x0: v128, x1: v128, inverse: v128): v128 {
   const rounder = f32x4.splat(ROUNDER);
@@ -117,30 +104,25 @@ export function round8(x0: v128, x1: v128, inverse: v128): v128 {
 }
 
 // Where f16 and f32 differ: sign, exponent and mantissa of an f16 shifted left by 13, and 2^112, the distance of the biases.
-// @ts-ignore: decorator
 @inline export const HALF_MASK: i32 = 0x8fffe000;
-// @ts-ignore: decorator
 @inline export const HALF_BIAS: f32 = 5192296858534827628530496329220096.0;
 
 /**
  * Four finite f16 in the low halves of sign-extended i32 lanes (v128.load16x4_s) to f32: the exponent and mantissa are moved to
  * where f32 has them, and a multiplication by 2^112 mends the bias, for subnormals too. Infinities become 65536.
  */
-// @ts-ignore: decorator
 @inline
 export function halvesToFloats(h: v128): v128 {
   return halvesToFloatsBy(h, i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
 }
 
 /** `halvesToFloats` for loops that have its constants in registers. */
-// @ts-ignore: decorator
 @inline
 export function halvesToFloatsBy(h: v128, mask: v128, bias: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(h, 13), mask), bias);
 }
 
 /** `halvesToFloats` without a multiplication: x86 takes some 5 to 10 ns longer to multiply a subnormal f32, which subnormal halves begin as. */
-// @ts-ignore: decorator
 @inline
 export function subnormalHalvesToFloats(h: v128): v128 {
   const magnitude = i32x4.shr_u(i32x4.shl(h, 17), 4); // where f32 has exponent and mantissa
@@ -153,14 +135,12 @@ export function subnormalHalvesToFloats(h: v128): v128 {
 }
 
 /** Four bf16, zero-extended to i32 lanes, to f32. */
-// @ts-ignore: decorator
 @inline
 export function brainsToFloats(h: v128): v128 {
   return i32x4.shl(h, 16);
 }
 
 /** One f16 to f32, exactly, infinities and NaN included. */
-// @ts-ignore: decorator
 @inline
 export function halfToFloat(h: u32): f32 {
   const sign = (h & 0x8000) << 16;
@@ -174,7 +154,6 @@ export function halfToFloat(h: u32): f32 {
  * Four f32 to f16, rounded to nearest even, in the low halves of i32 lanes; what f16 cannot hold becomes its largest finite
  * value, 65504.
  */
-// @ts-ignore: decorator
 @inline
 export function floatsToHalves(f: v128): v128 {
   const sign = v128.and(i32x4.shr_u(f, 16), i32x4.splat(0x8000));
@@ -186,7 +165,6 @@ export function floatsToHalves(f: v128): v128 {
 }
 
 /** One f32 to f16, rounded to nearest even, subnormal halves too; what f16 cannot hold becomes its largest finite value, 65504. */
-// @ts-ignore: decorator
 @inline
 export function floatToHalf(f: f32): u32 {
   const sign = (reinterpret<u32>(f) >> 16) & 0x8000;
@@ -222,7 +200,6 @@ export function writeExpTable(at: usize): void {
  * e^x for x <= 0, relative error below 3e-7; e^0 is 1, below -87 it is 0, and of NaN it is NaN. x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial,
  * and 2^n through the exponent field. `table`: from `writeExpTable`.
  */
-// @ts-ignore: decorator
 @inline
 export function expNegative(x: v128, table: usize): v128 {
   const shifted = madd(v128.load(table, 32), x, v128.load(table, 16));

@@ -40,11 +40,9 @@ let stepWord: usize = 0;
 let idleWord: usize = 0;
 
 // Where workers are more than processors, to look again only keeps the others from coming.
-// @ts-ignore: decorator
 @inline const CROWDED_LOOKS = 50;
 
 // Nobody sleeps longer than this without looking at the poison again.
-// @ts-ignore: decorator
 @inline const NAP: i64 = 200_000_000; // ns
 
 /**

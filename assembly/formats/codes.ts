@@ -17,7 +17,6 @@ import { leaveQ16_32 } from "./sums";
 export const CODE_WORDS_BYTES: usize = 128;
 
 /** The codebook, as the build's dot product wants it. */
-// @ts-ignore: decorator
 @inline
 export function codebook(): v128 {
   const codes = i8x16(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
@@ -25,7 +24,6 @@ export function codebook(): v128 {
 }
 
 /** 32 weights, d times the code of 16 bytes of nibbles, as f32. */
-// @ts-ignore: decorator
 @inline
 export function dequantizeCodes(nibbles: usize, d: f32, out: usize): void {
   const zero: i32 = WIDE_SUMS ? 128 : 0;
@@ -36,7 +34,6 @@ export function dequantizeCodes(nibbles: usize, d: f32, out: usize): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function codeAt(index: i32): i32 {
   const code = lookUp(codebook(), i8x16.splat(<i8>index));
@@ -44,7 +41,6 @@ function codeAt(index: i32): i32 {
 }
 
 /** Moves 16 bytes of nibbles of row r to its words. */
-// @ts-ignore: decorator
 @inline
 export function putCodes(words: usize, r: i32, nibbles: usize): void {
   if (WIDE_SUMS) {
@@ -56,7 +52,6 @@ export function putCodes(words: usize, r: i32, nibbles: usize): void {
 }
 
 /** The inverse of `putCodes`. */
-// @ts-ignore: decorator
 @inline
 export function getCodes(words: usize, r: i32, nibbles: usize): void {
   if (WIDE_SUMS) {
@@ -68,7 +63,6 @@ export function getCodes(words: usize, r: i32, nibbles: usize): void {
 }
 
 /** Decodes 8 rows by 32 columns to a PanelQ8_32 (vnni) or PanelQ16_32; the words lie `wordsAt` behind `group`, the scales at `at`. */
-// @ts-ignore: decorator
 @inline
 export function panelCodes<F>(group: usize, at: usize, panel: usize): void {
   if (WIDE_SUMS) {
@@ -90,7 +84,6 @@ export function panelCodes<F>(group: usize, at: usize, panel: usize): void {
 }
 
 /** One token: see `streamNibbles`; x is Q8_32 (vnni) or Q16_32. */
-// @ts-ignore: decorator
 @inline
 export function streamCodes<F>(
   group: usize,
@@ -106,7 +99,6 @@ export function streamCodes<F>(
   else streamPairs<F>(group, bytes, at, step, x, y, blocks, scratch);
 }
 
-// @ts-ignore: decorator
 @inline
 function streamPairs<F>(
   group: usize,

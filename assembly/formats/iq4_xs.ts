@@ -25,11 +25,9 @@ import { CODE_WORDS_BYTES, codebook, dequantizeCodes, getCodes, panelCodes, putC
 import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE, PANEL_Q8_32_BYTES, PANEL_Q8_32_SCALE } from "./panel";
 
 // 32 columns of one token's activations.
-// @ts-ignore: decorator
 @inline const X_BLOCK_BYTES: usize = WIDE_SUMS ? 32 * X_BYTES + 12 : 68;
 
 /** Decodes the scales of 8 rows, f32: those of sub-block s to `to` + s * step. */
-// @ts-ignore: decorator
 @inline
 function decodeScales(group: usize, to: usize, step: usize): void {
   const low = kept(to, i16x8.splat(15));
@@ -54,7 +52,6 @@ function decodeScales(group: usize, to: usize, step: usize): void {
 }
 
 /** The scale of sub-block s, as f32. */
-// @ts-ignore: decorator
 @inline
 function scaleOf(block: usize, s: i32): f32 {
   const low = (<i32>load<u8>(block + <usize>(s >> 1), 4) >> ((s & 1) << 2)) & 15;
@@ -64,19 +61,13 @@ function scaleOf(block: usize, s: i32): f32 {
 
 @unmanaged
 export class IQ4_XS {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_Q8_32 : ACTIVATION_Q16_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 256; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 136; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 128; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -88,7 +79,6 @@ export class IQ4_XS {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -100,7 +90,6 @@ export class IQ4_XS {
   }
 
   /** The scalar meaning: one block to 256 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     for (let s = 0; s < 8; s++) {
@@ -109,7 +98,6 @@ export class IQ4_XS {
   }
 
   /** Decodes a group of 8 blocks to 8 panels of 32 columns: PanelQ8_32 (vnni) or PanelQ16_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const bytes = WIDE_SUMS ? PANEL_Q8_32_BYTES : PANEL_Q16_32_BYTES;
@@ -121,7 +109,6 @@ export class IQ4_XS {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32 or Q16_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     for (const scales = scratch + 16; blocks > 0; blocks--, group += 1088, x += 8 * X_BLOCK_BYTES) {
@@ -132,27 +119,21 @@ export class IQ4_XS {
 
   // What `nibbles.ts` and `codes.ts` ask for.
 
-  // @ts-ignore: decorator
   @inline get wordsAt(): usize { return 64; }
-  // @ts-ignore: decorator
   @inline get planeAt(): usize { return 0; }
-  // @ts-ignore: decorator
   @inline get constant(): v128 { return codebook(); }
 
-  // @ts-ignore: decorator
   @inline
   first(q: v128, _plane: v128, nibble: v128, codes: v128, _j: i32): v128 {
     return lookUp(codes, v128.and(q, nibble));
   }
 
-  // @ts-ignore: decorator
   @inline
   second(q: v128, _plane: v128, nibble: v128, codes: v128, _j: i32): v128 {
     return lookUp(codes, v128.and(i16x8.shr_u(q, 4), nibble));
   }
 
   /** Of the decoded ones. */
-  // @ts-ignore: decorator
   @inline
   scales(at: usize, half: usize, _mask: v128, _bias: v128): v128 {
     return half == 0 ? v128.load(at) : v128.load(at, 16);

@@ -20,14 +20,12 @@ import { leaveQ8_32 } from "./sums";
  * Bit i of `bits`, of weight i, to bit i / 4 of byte i % 4: where 4 columns side by side have them in 4 bytes side by side. A row's
  * plane is these 4 bytes.
  */
-// @ts-ignore: decorator
 @inline
 export function plane(bits: u32): u32 {
   return gather(bits) | (gather(bits >> 1) << 8) | (gather(bits >> 2) << 16) | (gather(bits >> 3) << 24);
 }
 
 /** The inverse of `plane`. */
-// @ts-ignore: decorator
 @inline
 export function bitsOf(plane: u32): u32 {
   return (
@@ -39,7 +37,6 @@ export function bitsOf(plane: u32): u32 {
 }
 
 /** Bits 0, 4, 8 .. 28 to bits 0 .. 7. */
-// @ts-ignore: decorator
 @inline
 function gather(bits: u32): u32 {
   bits &= 0x11111111;
@@ -49,7 +46,6 @@ function gather(bits: u32): u32 {
 }
 
 /** The inverse of `gather`. */
-// @ts-ignore: decorator
 @inline
 function spread(bits: u32): u32 {
   bits = (bits | (bits << 12)) & 0x000f000f;
@@ -58,7 +54,6 @@ function spread(bits: u32): u32 {
 }
 
 /** Moves 16 bytes of nibbles of row r to its words. */
-// @ts-ignore: decorator
 @inline
 export function putWords(words: usize, r: i32, nibbles: usize): void {
   const at = words + (<usize>r << 2);
@@ -69,7 +64,6 @@ export function putWords(words: usize, r: i32, nibbles: usize): void {
 }
 
 /** The inverse of `putWords`. */
-// @ts-ignore: decorator
 @inline
 export function getWords(words: usize, r: i32, nibbles: usize): void {
   const at = words + (<usize>r << 2);
@@ -80,14 +74,12 @@ export function getWords(words: usize, r: i32, nibbles: usize): void {
 }
 
 /** f16 of rows 0..3 (half 0) or 4..7 (half 1), which lie side by side at `at`, as f32. */
-// @ts-ignore: decorator
 @inline
 export function halvesAt(at: usize, half: usize, mask: v128, bias: v128): v128 {
   return halvesToFloatsBy(half == 0 ? v128.load16x4_s(at) : v128.load16x4_s(at, 8), mask, bias);
 }
 
 /** Decodes a packed block to a PanelQ8_32; `at`: where its scales lie. */
-// @ts-ignore: decorator
 @inline
 export function panelNibbles<F>(group: usize, at: usize, panel: usize): void {
   const nibble = kept(panel, i8x16.splat(15));
@@ -97,7 +89,6 @@ export function panelNibbles<F>(group: usize, at: usize, panel: usize): void {
 }
 
 /** Rows 0..3 (`half` 0) or 4..7 (1). */
-// @ts-ignore: decorator
 @inline
 function panelRows<F>(group: usize, at: usize, panel: usize, nibble: v128, constant: v128, half: usize): void {
   const words = group + changetype<F>(0).wordsAt + (half << 4);
@@ -124,7 +115,6 @@ function panelRows<F>(group: usize, at: usize, panel: usize, nibble: v128, const
 }
 
 /** sums + w . x for 4 rows by two groups of 4 columns. */
-// @ts-ignore: decorator
 @inline
 function dotPair(sums: v128, w: v128, even: v128, odd: v128, v: v128, highEven: v128, highOdd: v128): v128 {
   return dotAdd(dotAdd(sums, evenWeights(w), oddWeights(w), even, odd), evenWeights(v), oddWeights(v), highEven, highOdd);
@@ -134,7 +124,6 @@ function dotPair(sums: v128, w: v128, even: v128, odd: v128, v: v128, highEven: 
  * One token: y (8 f32) += `blocks` packed blocks times x (Q8_32). The blocks lie `bytes` apart; the first one's scales lie at `at`, and
  * `step` bytes farther for each one more.
  */
-// @ts-ignore: decorator
 @inline
 export function streamNibbles<F>(
   group: usize,

@@ -39,7 +39,6 @@ export const PANEL_Q16_32_BYTES: usize = 288;
 export const PANEL_F32_BYTES: usize = 32;
 
 /** Puts 16 columns of row r, one byte each, into 4 groups of a Q8 panel; `at` = first group + 4 r. */
-// @ts-ignore: decorator
 @inline
 export function putColumns(at: usize, columns: v128): void {
   v128.store32_lane(at, columns, 0, 0);
@@ -49,7 +48,6 @@ export function putColumns(at: usize, columns: v128): void {
 }
 
 /** Puts 16 columns of row r, one int8 each, into 8 pairs of a Q16 panel; `at` = first pair + 2 r. */
-// @ts-ignore: decorator
 @inline
 export function putPairs(at: usize, columns: v128): void {
   v128.store16_lane(at, columns, 0, 0);
@@ -66,7 +64,6 @@ export function putPairs(at: usize, columns: v128): void {
  * Puts the eight f16 factors at `halves` as f32 to `to`. In files of trained models many factors of blocks of 256 are subnormal halves (Q6_K
  * gives weights of 0.02 a d of 0.000015): they take the way that costs no more for it.
  */
-// @ts-ignore: decorator
 @inline
 export function putFactors(to: usize, halves: usize): void {
   if (i16x8.all_true(v128.and(v128.load(halves), i16x8.splat(0x7c00)))) {
@@ -79,7 +76,6 @@ export function putFactors(to: usize, halves: usize): void {
 }
 
 /** Puts the integer scales of sub-block s of all 8 rows (int16) into a Q8_256 panel, as `scaleSums` takes them. */
-// @ts-ignore: decorator
 @inline
 export function putScales(panel: usize, s: usize, scales: v128): void {
   const at = panel + (s << 5);
@@ -88,7 +84,6 @@ export function putScales(panel: usize, s: usize, scales: v128): void {
 }
 
 /** Puts the integer minima of sub-blocks 2 p and 2 p + 1 of all 8 rows (int16) into a Q8_256 panel, in pairs. */
-// @ts-ignore: decorator
 @inline
 export function putMinima(panel: usize, p: usize, even: v128, odd: v128): void {
   const at = panel + (p << 5);

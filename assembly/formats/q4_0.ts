@@ -24,24 +24,16 @@ import { leaveQ8_32, leaveTokenQ8_32 } from "./sums";
 
 @unmanaged
 export class Q4_0 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 18; }
-  // @ts-ignore: decorator
   @inline get streamTokens(): i32 { return 16; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 7 * 65504; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 8; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const at = group + (<usize>r << 2);
@@ -53,7 +45,6 @@ export class Q4_0 {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const at = group + (<usize>r << 2);
@@ -65,7 +56,6 @@ export class Q4_0 {
   }
 
   /** The scalar meaning: one block to 32 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -77,7 +67,6 @@ export class Q4_0 {
   }
 
   /** Encodes 32 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<Search>(scratch);
@@ -91,7 +80,6 @@ export class Q4_0 {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const low = kept(panel, i8x16.splat(15));
@@ -108,7 +96,6 @@ export class Q4_0 {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     const low = kept(scratch, i8x16.splat(15));
@@ -154,7 +141,6 @@ export class Q4_0 {
   }
 
   /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_32). */
-  // @ts-ignore: decorator
   @inline
   streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize): void {
     const nibble = kept(scratch, i8x16.splat(15));

@@ -32,29 +32,20 @@ import { leaveQ16_32, leaveQ8_32, leaveTokenQ16_32, leaveTokenQ8_32 } from "./su
 import { Search } from "./search";
 
 // -128 for each of 32 columns: the start of the sum of weights to which 128 was added.
-// @ts-ignore: decorator
 @inline const SUM_OF_ZEROS: i32 = -4096;
 
 @unmanaged
 export class Q8_0 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_CENTRED_Q8_32 : ACTIVATION_Q16_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 34; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 128; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return WIDE_SUMS; }
-  // @ts-ignore: decorator
   @inline get streamTokens(): i32 { return 16; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 127 * 65504; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u16>(group + (<usize>r << 1), load<u16>(block));
@@ -68,7 +59,6 @@ export class Q8_0 {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u16>(block, load<u16>(group + (<usize>r << 1)));
@@ -82,7 +72,6 @@ export class Q8_0 {
   }
 
   /** The scalar meaning: one block to 32 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -90,7 +79,6 @@ export class Q8_0 {
   }
 
   /** Encodes 32 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<Search>(scratch);
@@ -102,7 +90,6 @@ export class Q8_0 {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32 (vnni) or PanelQ16_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const scale0 = halvesToFloats(v128.load16x4_s(group));
@@ -131,7 +118,6 @@ export class Q8_0 {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (CENTRED_Q8_32 or Q16_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     if (WIDE_SUMS) streamWide(group, x, y, blocks, scratch);
@@ -139,7 +125,6 @@ export class Q8_0 {
   }
 
   /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (CENTRED_Q8_32 or Q16_32). */
-  // @ts-ignore: decorator
   @inline
   streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize): void {
     if (WIDE_SUMS) streamTileWide(group, x, y, blocks, scratch);
@@ -172,14 +157,12 @@ function streamPairs(group: usize, x: usize, y: usize, blocks: i32, scratch: usi
 }
 
 /** sums + w . x for 4 rows by 4 columns, in the build whose weights need no splitting. */
-// @ts-ignore: decorator
 @inline
 function dotWide(sums: v128, w: v128, x: v128): v128 {
   return dotAdd(sums, w, w, x, x);
 }
 
 /** y + sums * (scale * scaleX) + weights * scale * middle, for 4 rows. */
-// @ts-ignore: decorator
 @inline
 function leaveWide(y: v128, sums: v128, weights: v128, scale: v128, scaleX: v128, middle: v128): v128 {
   return madd(leaveQ8_32(y, sums, sums, scale, scaleX), f32x4.mul(scale, f32x4.convert_i32x4_s(weights)), middle);
@@ -309,7 +292,6 @@ function streamTilePairs(group: usize, x: usize, y: usize, blocks: i32, scratch:
 }
 
 /** Adds one block to the 8 results of one token at y; `sum0`, `sum1`: scale times the sum of the weights of rows 0..3, 4..7. */
-// @ts-ignore: decorator
 @inline
 function leaveTokenWide(
   y: usize,

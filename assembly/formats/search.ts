@@ -14,24 +14,20 @@
 import { floatToHalf, halfToFloat, sumLanes } from "../lanes";
 
 // The ends of the levels are tried at 0, 0.2, -0.2, 0.4, ... -1 levels further out: of equals, the plain one is kept.
-// @ts-ignore: decorator
 @inline const ENDS: i32 = 11;
 
-// @ts-ignore: decorator
 @inline
 function endOffset(k: i32): f32 {
   return <f32>((k & 1) != 0 ? k + 1 : -k) * 0.1;
 }
 
 /** The nearest levels to 4 weights, as f32. */
-// @ts-ignore: decorator
 @inline
 function nearestLevels(x: v128, inverse: v128, minimum: v128, low: v128, high: v128): v128 {
   const q = f32x4.nearest(f32x4.mul(f32x4.sub(x, minimum), inverse));
   return f32x4.pmin(high, f32x4.pmax(low, q));
 }
 
-// @ts-ignore: decorator
 @inline
 function inverseOf(scale: f32): v128 {
   return f32x4.splat(scale != 0 ? <f32>1 / scale : 0);

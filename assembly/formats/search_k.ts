@@ -18,24 +18,17 @@ import { floatToHalf, halfToFloat } from "../lanes";
 import { Search } from "./search";
 
 // How many largest integers are tried.
-// @ts-ignore: decorator
 @inline const UNITS: i32 = 6;
 
 // Squared weights of a sub-block, at least.
-// @ts-ignore: decorator
 @inline const TINY: f32 = 1e-30;
 
-// @ts-ignore: decorator
 @inline const WANTED: usize = 128;
-// @ts-ignore: decorator
 @inline const INTEGERS: usize = 320;
-// @ts-ignore: decorator
 @inline const TRIAL: usize = 352;
-// @ts-ignore: decorator
 @inline export const SEARCH_K_BYTES: usize = 384;
 
 /** A half that is at least as far from 0 as f, so that the largest integer is enough. */
-// @ts-ignore: decorator
 @inline
 function halfBeyond(f: f32): f32 {
   const half = floatToHalf(f);
@@ -43,14 +36,12 @@ function halfBeyond(f: f32): f32 {
 }
 
 /** The integer nearest to a / b, within bounds. */
-// @ts-ignore: decorator
 @inline
 function nearestRatio(a: f32, b: f32, low: i32, high: i32): i32 {
   return b == 0 ? 0 : <i32>max(<f32>low, min(<f32>high, nearest(a / b)));
 }
 
 /** 0, 1, -1: of equals, the first is kept. */
-// @ts-ignore: decorator
 @inline
 function beside(i: i32): i32 {
   return i == 2 ? -1 : i;

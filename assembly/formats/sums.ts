@@ -6,14 +6,12 @@ import { madd } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_MINIMA } from "./panel";
 
 /** Q8_32: y + sums * (scale * scaleX); `sums`: of dotAdd. */
-// @ts-ignore: decorator
 @inline
 export function leaveQ8_32(y: v128, sums: v128, ones: v128, scale: v128, scaleX: v128): v128 {
   return madd(y, f32x4.convert_i32x4_s(wholeSums(sums, ones)), f32x4.mul(scale, scaleX));
 }
 
 /** Q8_32: adds one block to the 8 results of one token at y. */
-// @ts-ignore: decorator
 @inline
 export function leaveTokenQ8_32(y: usize, sums0: v128, sums1: v128, ones: v128, scale0: v128, scale1: v128, scaleX: v128): void {
   v128.store(y, leaveQ8_32(v128.load(y), sums0, ones, scale0, scaleX));
@@ -21,14 +19,12 @@ export function leaveTokenQ8_32(y: usize, sums0: v128, sums1: v128, ones: v128, 
 }
 
 /** Q16_32: y + sums * (scale * scaleX); `sums`: i32x4. */
-// @ts-ignore: decorator
 @inline
 export function leaveQ16_32(y: v128, sums: v128, scale: v128, scaleX: v128): v128 {
   return madd(y, f32x4.convert_i32x4_s(sums), f32x4.mul(scale, scaleX));
 }
 
 /** Q16_32: adds one block to the 8 results of one token at y. */
-// @ts-ignore: decorator
 @inline
 export function leaveTokenQ16_32(y: usize, sums0: v128, sums1: v128, scale0: v128, scale1: v128, scaleX: v128): void {
   v128.store(y, leaveQ16_32(v128.load(y), sums0, scale0, scaleX));
@@ -36,7 +32,6 @@ export function leaveTokenQ16_32(y: usize, sums0: v128, sums1: v128, scale0: v12
 }
 
 /** Sum over all sub-blocks of minimum * sum of activations, for 4 rows of one token; `minima` at the rows, `sums` at the token. */
-// @ts-ignore: decorator
 @inline
 function minima<F>(minima: usize, sums: usize, step: usize): v128 {
   let m = i32x4.splat(0);
@@ -47,7 +42,6 @@ function minima<F>(minima: usize, sums: usize, step: usize): v128 {
 }
 
 /** Adds one block to 4 results of one token at y. */
-// @ts-ignore: decorator
 @inline
 function finishRowsQ8_256<F>(y: usize, panel: usize, rows: usize, products: v128, scaleX: v128, sums: usize, step: usize): void {
   const d = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_D), scaleX);
@@ -61,14 +55,12 @@ function finishRowsQ8_256<F>(y: usize, panel: usize, rows: usize, products: v128
 }
 
 /** Where the sums for the minima begin, after the sums of the pairs: those of 16, then those of 32 columns. */
-// @ts-ignore: decorator
 @inline
 function sumsOffset<F>(width: usize): usize {
   return changetype<F>(0).minimumBlock == 32 ? 96 * width : 64 * width;
 }
 
 /** Adds one block to the 8 results of one token; `tail`: after the token's activations. Returns where the next block's begin. */
-// @ts-ignore: decorator
 @inline
 export function finishQ8_256<F>(y: usize, panel: usize, products0: v128, products1: v128, tail: usize): usize {
   const scaleX = v128.load32_splat(tail, 112);
@@ -79,7 +71,6 @@ export function finishQ8_256<F>(y: usize, panel: usize, products0: v128, product
 }
 
 /** Adds the sums of one sub-block of one token, times its scales, to 32-bit sums in memory. */
-// @ts-ignore: decorator
 @inline
 export function scaleUp(products: usize, sums0: v128, sums1: v128, scales: usize): void {
   v128.store(products, scaleSums(v128.load(products), sums0, v128.load(scales)));
@@ -87,7 +78,6 @@ export function scaleUp(products: usize, sums0: v128, sums1: v128, scales: usize
 }
 
 /** `finishQ8_256` for a tile of four tokens whose 32-bit sums lie at `products`. */
-// @ts-ignore: decorator
 @inline
 export function finishTileQ8_256<F>(y: usize, panel: usize, products: usize, tail: usize): usize {
   const sums = tail + sumsOffset<F>(4);

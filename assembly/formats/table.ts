@@ -33,7 +33,6 @@ import { Q6_K } from "./q6_k";
 import { Q8_0 } from "./q8_0";
 
 /** Runs kernel K for the format of this ggml type; `job` is the kernel's own record. Answers -1 for a type without a row. */
-// @ts-ignore: decorator
 @inline
 export function withFormat<K>(type: i32, job: usize): i32 {
   switch (type) {

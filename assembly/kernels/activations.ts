@@ -45,11 +45,8 @@ import {
 import { putSums, X_BYTES } from "../dot";
 import { doubledLargest32, largestMagnitude32, magnitudeOf, round8 } from "../lanes";
 
-// @ts-ignore: decorator
 @inline export const Q8_32_TOKEN_BYTES: usize = 32 * X_BYTES + 12;
-// @ts-ignore: decorator
 @inline export const Q8_256_TOKEN_BYTES: usize = 256 * X_BYTES + 116;
-// @ts-ignore: decorator
 @inline export const Q16_32_TOKEN_BYTES: usize = 68;
 
 /** Bytes of one token's activations: a tile of T tokens takes T times as many. */
@@ -85,7 +82,6 @@ export function encodeActivations(
 }
 
 /** Puts two groups of 4 columns at `to` and `to + step`. */
-// @ts-ignore: decorator
 @inline
 function putGroups(to: usize, step: usize, columns: v128): void {
   if (ASC_FEATURE_RELAXED_SIMD) {

@@ -13,7 +13,6 @@ import { expNegative, writeExpTable } from "../lanes";
  * x / (1 + e^-z), from e^-|z|, which cannot overflow: with e = e^-|z| it is x * 1 / (1 + e) for z >= 0, and x * e / (1 + e) else.
  * `table`: from `writeExpTable`.
  */
-// @ts-ignore: decorator
 @inline
 function timesSigmoid(x: v128, z: v128, table: usize): v128 {
   const one = f32x4.splat(1);
@@ -22,7 +21,6 @@ function timesSigmoid(x: v128, z: v128, table: usize): v128 {
   return f32x4.div(f32x4.mul(x, numerator), f32x4.add(one, e));
 }
 
-// @ts-ignore: decorator
 @inline
 function gelu4(x: v128, table: usize): v128 {
   const slope = f32x4.add(f32x4.splat(1.5957691216057308), f32x4.mul(f32x4.splat(0.07135481627260025), f32x4.mul(x, x)));

@@ -14,7 +14,6 @@ import { KV_F16, KV_F32, PAGE } from "../abi";
 import { floatsToHalves, halvesToFloats, largestMagnitude32, round8 } from "../lanes";
 
 /** 64 f32. */
-// @ts-ignore: decorator
 @inline export const PAGE_BYTES_F32: usize = PAGE * 4;
 
 /** Bytes of k (or of v) of one page, one layer and one KV head. */
@@ -49,7 +48,6 @@ export function storeKv(kind: i32, k: usize, v: usize, headDim: i32, kTile: usiz
 }
 
 /** Quantises `dims` f32 in blocks of 32, to int8 side by side or (`down`) a row of the page apart; scales lie `scaleStep` bytes apart. */
-// @ts-ignore: decorator
 @inline
 function storeQ8_0(from: usize, dims: usize, to: usize, down: bool, scales: usize, scaleStep: usize): void {
   for (let block: usize = 0; block < dims; block += 32, scales += scaleStep) {
@@ -85,7 +83,6 @@ function decodeHalves(from: usize, to: usize, count: usize): void {
 }
 
 /** Four int8 to f32. */
-// @ts-ignore: decorator
 @inline
 function bytesToFloats(from: usize): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(from))));

@@ -26,17 +26,12 @@ import { microQ8_256x1, microQ8_256x4 } from "./micro_q8_256";
 import { microQ8_32x1, microQ8_32x4 } from "./micro_q8_32";
 
 // Columns of a chunk: 8 rows of bytes are 16 KB, of f32 16 KB too: half of an L1 of 32 KB, the other half is for activations.
-// @ts-ignore: decorator
 @inline const CHUNK: i32 = 2048;
-// @ts-ignore: decorator
 @inline const CHUNK_F32: i32 = 512;
 
 // The largest panel: 8 blocks of 256 with their scales.
-// @ts-ignore: decorator
 @inline const PANEL_BYTES: usize = 8 * PANEL_Q8_256_BYTES;
-// @ts-ignore: decorator
 @inline const JOB_BYTES: usize = 64;
-// @ts-ignore: decorator
 @inline const SUMS32_BYTES: usize = 128;
 
 /** Bytes of scratch that a matmul of up to `tokens` tokens needs. */
@@ -121,7 +116,6 @@ class Matmul {
 }
 
 /** One tile of up to four tokens straight from the packed bytes of a chunk, `offset` bytes into the activations of a token. */
-// @ts-ignore: decorator
 @inline
 function streamTile<F>(packed: usize, x: usize, offset: usize, tokens: i32, y: usize, width: i32, panel: usize): void {
   if (isDefined(changetype<F>(0).streamTile)) {
@@ -132,7 +126,6 @@ function streamTile<F>(packed: usize, x: usize, offset: usize, tokens: i32, y: u
 }
 
 /** Decodes the next `width` columns of a group to the panel; returns where the following ones lie. */
-// @ts-ignore: decorator
 @inline
 function decode<F>(w: usize, panel: usize, width: i32): usize {
   const blockPanel: usize =
@@ -152,13 +145,11 @@ function decode<F>(w: usize, panel: usize, width: i32): usize {
 }
 
 /** Centred activations are multiplied like others: their middle meets the format's minimum. */
-// @ts-ignore: decorator
 @inline
 function isQ8_32<F>(): bool {
   return changetype<F>(0).activation == ACTIVATION_Q8_32 || changetype<F>(0).activation == ACTIVATION_CENTRED_Q8_32;
 }
 
-// @ts-ignore: decorator
 @inline
 function micro1<F>(panel: usize, x: usize, y: usize, width: i32): void {
   if (isQ8_32<F>()) microQ8_32x1<F>(panel, x, y, width >> 5);
@@ -167,7 +158,6 @@ function micro1<F>(panel: usize, x: usize, y: usize, width: i32): void {
   else microF32x1(panel, x, y, width);
 }
 
-// @ts-ignore: decorator
 @inline
 function micro4<F>(panel: usize, x: usize, y: usize, width: i32): void {
   if (isQ8_32<F>()) microQ8_32x4<F>(panel, x, y, width >> 5);

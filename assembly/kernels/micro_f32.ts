@@ -10,7 +10,6 @@ import { PANEL_F32_BYTES } from "../formats/panel";
 import { madd } from "../lanes";
 
 /** One token: y holds 8 f32. The panel is what F32 has in memory. */
-// @ts-ignore: decorator
 @inline
 export function microF32x1(panel: usize, x: usize, y: usize, columns: i32): void {
   changetype<F32>(0).stream(panel, x, y, columns, panel);

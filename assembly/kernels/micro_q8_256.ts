@@ -17,7 +17,6 @@ import { PANEL_Q8_256_BYTES, PANEL_Q8_256_SCALES } from "../formats/panel";
 import { finishQ8_256, finishTileQ8_256, scaleUp } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
-// @ts-ignore: decorator
 @inline
 export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   const groupBytes: usize = changetype<F>(0).subBlock * 8;
@@ -47,7 +46,6 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart; `scratch` takes 128 bytes of 32-bit sums. */
-// @ts-ignore: decorator
 @inline
 export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
   const groupBytes: usize = changetype<F>(0).subBlock * 8;

@@ -16,7 +16,6 @@ import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../fo
 import { leaveQ8_32 } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
-// @ts-ignore: decorator
 @inline
 export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   const ones = i16x8.splat(1);
@@ -49,7 +48,6 @@ export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): 
 }
 
 /** Adds one block to the 8 results of one token at y. */
-// @ts-ignore: decorator
 @inline
 function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128, scaleX: v128, scaledSum: v128): void {
   let y0 = leaveQ8_32(v128.load(y), sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
@@ -63,7 +61,6 @@ function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128,
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
-// @ts-ignore: decorator
 @inline
 export function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   const ones = i16x8.splat(1);

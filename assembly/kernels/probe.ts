@@ -19,10 +19,8 @@ import { dotAdd, evenWeights, oddWeights } from "../dot";
 import { madd } from "../lanes";
 
 // What the peaks read: 32 registers, which stay in L1.
-// @ts-ignore: decorator
 @inline const OPERANDS: usize = 512;
 // 288 products: 8 times 9 registers, or 9 times 8.
-// @ts-ignore: decorator
 @inline const OPERANDS_F32: usize = 48 * (ASC_FEATURE_RELAXED_SIMD ? 8 : 9);
 
 /** Reads `bytes` (a multiple of 128) at `from`. */
@@ -147,14 +145,12 @@ export function peakF32(operands: usize, rounds: i32): i32 {
 }
 
 /** The bits of three registers, added up. */
-// @ts-ignore: decorator
 @inline
 function sum3(a: v128, b: v128, c: v128): v128 {
   return i32x4.add(i32x4.add(a, b), c);
 }
 
 /** The first 32 bits of four registers' sum. */
-// @ts-ignore: decorator
 @inline
 function sum4(a: v128, b: v128, c: v128, d: v128): i32 {
   return i32x4.extract_lane(i32x4.add(i32x4.add(a, b), i32x4.add(c, d)), 0);

@@ -5,7 +5,6 @@
 import { SEARCH_K_BYTES } from "../formats/search_k";
 import { withFormat } from "../formats/table";
 
-// @ts-ignore: decorator
 @inline const JOB_BYTES: usize = 32;
 
 @unmanaged

@@ -10,7 +10,6 @@ export function pack(from: usize, rows: i32, columns: i32, to: usize): void {
 }
 
 /** 16 weights by 16 activations, all int8: four int32 that together are their dot product. */
-// @ts-ignore: decorator
 @inline
 function dot16(w: v128, x: v128): v128 {
   return i32x4.add(
