@@ -14,7 +14,7 @@ export const QUERY_ROWS = 16;
 // Scratch for the constants of the kernels' exp.
 export const EXP_TABLE_BYTES = 160;
 
-// How activations are encoded for a weight format's inner product (kernels/activations.ts draws them).
+// How activations are encoded for a weight format's inner product (activations/ draws them).
 export const ACTIVATION_NONE = 0;
 export const ACTIVATION_F32 = 1;
 export const ACTIVATION_Q8_32 = 2;

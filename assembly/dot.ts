@@ -92,6 +92,20 @@ export class Columns {
   }
 }
 
+/** Puts two groups of 4 columns of one token, int16, at `to` and `to + step`, as `Columns` reads them. */
+@inline
+export function putGroups(to: usize, step: usize, columns: v128): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const bytes = i8x16.narrow_i16x8_s(columns, columns);
+    v128.store32_lane(to, bytes, 0);
+    v128.store32_lane(to + step, bytes, 1);
+  } else {
+    const parted = v128.shuffle<i16>(columns, columns, 0, 2, 1, 3, 4, 6, 5, 7);
+    v128.store64_lane(to, parted, 0);
+    v128.store64_lane(to + step, parted, 1);
+  }
+}
+
 /** sums + w . x for 4 rows by 4 columns. */
 @inline
 export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v128): v128 {

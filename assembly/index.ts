@@ -4,7 +4,7 @@
 // is no kernel stands in test/kernel-lab-exports.test.ts: sizes of buffers, facts of formats, and what joins a team.
 
 export { dotIsUnsigned } from "./dot";
-export { activationBytes, encodeActivations } from "./kernels/activations";
+export { activationBytes, encodeActivations } from "./kernels/encode";
 export { attention, attentionScratchBytes } from "./kernels/attention";
 export { addBias, geGlu, gelu, scale, swiGlu } from "./kernels/elementwise";
 export { kvTileBytes, storeKv } from "./kernels/kv_page";

@@ -19,13 +19,15 @@
 // Cost for 8 rows by 256 columns: 1088 bytes read; 8 times what codes.ts says, and some 100 instructions for the scales.
 
 import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
-import { WIDE_SUMS, X_BYTES } from "../dot";
+import { Q16_32_TOKEN_BYTES } from "../activations/q16_32";
+import { Q8_32_TOKEN_BYTES } from "../activations/q8_32";
+import { WIDE_SUMS } from "../dot";
 import { halfToFloat, kept, lookUp, subnormalHalvesToFloats } from "../lanes";
 import { CODE_WORDS_BYTES, codebook, dequantizeCodes, getCodes, panelCodes, putCodes, streamCodes } from "./codes";
 import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE, PANEL_Q8_32_BYTES, PANEL_Q8_32_SCALE } from "./panel";
 
 // 32 columns of one token's activations.
-@inline const X_BLOCK_BYTES: usize = WIDE_SUMS ? 32 * X_BYTES + 12 : 68;
+@inline const X_BLOCK_BYTES: usize = WIDE_SUMS ? Q8_32_TOKEN_BYTES : Q16_32_TOKEN_BYTES;
 
 /** Decodes the scales of 8 rows, f32: those of sub-block s to `to` + s * step. */
 @inline

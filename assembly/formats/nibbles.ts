@@ -11,6 +11,7 @@
 //   first, second           4 columns of 4 rows of word j: of the low nibbles (columns 4 j ..), of the high ones (columns 16 + 4 j ..)
 //   scales, minima          of rows 0..3 (half 0) or 4..7 (half 1), f32
 
+import { Q8_32_COLUMN_BYTES, Q8_32_SCALE, Q8_32_SCALED_SUM, Q8_32_TOKEN_BYTES } from "../activations/q8_32";
 import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
 import { HALF_BIAS, HALF_MASK, halvesToFloatsBy, kept, madd, neverTaken } from "../lanes";
 import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
@@ -143,10 +144,10 @@ export function streamNibbles<F>(
   const never = neverTaken(scratch);
   let y0 = v128.load(y);
   let y1 = v128.load(y, 16);
-  for (; blocks > 0; blocks--, group += bytes, at += step, x += 32 * X_BYTES + 12) {
+  for (; blocks > 0; blocks--, group += bytes, at += step, x += Q8_32_TOKEN_BYTES) {
     const xLow = changetype<Columns>(x);
     const xHigh = changetype<Columns>(x + 16 * X_BYTES);
-    const tail = x + 32 * X_BYTES;
+    const tail = x + Q8_32_COLUMN_BYTES;
     const words = group + changetype<F>(0).wordsAt;
     const h = group + changetype<F>(0).planeAt;
     let sums0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
@@ -190,13 +191,13 @@ export function streamNibbles<F>(
       v = changetype<F>(0).second(q, h1, nibble, constant, 3);
       sums1 = dotPair(sums1, w, xLow.even3(), xLow.odd3(), v, xHigh.even3(), xHigh.odd3());
     } while (false);
-    const scaleX = v128.load32_splat(tail, 4);
+    const scaleX = v128.load32_splat(tail, Q8_32_SCALE);
     const scale0 = changetype<F>(0).scales(at, 0, mask, bias);
     const scale1 = changetype<F>(0).scales(at, 1, mask, bias);
     y0 = leaveQ8_32(y0, sums0, ones, scale0, scaleX);
     y1 = leaveQ8_32(y1, sums1, ones, scale1, scaleX);
     if (changetype<F>(0).hasMinimum) {
-      const scaledSum = v128.load32_splat(tail, 8);
+      const scaledSum = v128.load32_splat(tail, Q8_32_SCALED_SUM);
       y0 = madd(y0, changetype<F>(0).minima(at, 0, scale0, mask, bias), scaledSum);
       y1 = madd(y1, changetype<F>(0).minima(at, 1, scale1, mask, bias), scaledSum);
     }

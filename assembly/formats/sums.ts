@@ -1,6 +1,7 @@
 // From integer sums to f32: what a block of products adds to 4 results of one token. Here, and only here, is the arithmetic of floats,
 // so that streaming one token and tiles of four add the same numbers in the same order.
 
+import { Q8_256_SCALE, Q8_256_SUMS_16, Q8_256_SUMS_32, Q8_256_TAIL_BYTES } from "../activations/q8_256";
 import { scaleSums, wholeSums } from "../dot";
 import { madd } from "../lanes";
 import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_MINIMA } from "./panel";
@@ -57,17 +58,17 @@ function finishRowsQ8_256<F>(y: usize, panel: usize, rows: usize, products: v128
 /** Where the sums for the minima begin, after the sums of the pairs: those of 16, then those of 32 columns. */
 @inline
 function sumsOffset<F>(width: usize): usize {
-  return changetype<F>(0).minimumBlock == 32 ? 96 * width : 64 * width;
+  return changetype<F>(0).minimumBlock == 32 ? Q8_256_SUMS_32 * width : Q8_256_SUMS_16 * width;
 }
 
 /** Adds one block to the 8 results of one token; `tail`: after the token's activations. Returns where the next block's begin. */
 @inline
 export function finishQ8_256<F>(y: usize, panel: usize, products0: v128, products1: v128, tail: usize): usize {
-  const scaleX = v128.load32_splat(tail, 112);
+  const scaleX = v128.load32_splat(tail, Q8_256_SCALE);
   const sums = tail + sumsOffset<F>(1);
   finishRowsQ8_256<F>(y, panel, 0, products0, scaleX, sums, 4);
   finishRowsQ8_256<F>(y, panel, 16, products1, scaleX, sums, 4);
-  return tail + 116;
+  return tail + Q8_256_TAIL_BYTES;
 }
 
 /** Adds the sums of one sub-block of one token, times its scales, to 32-bit sums in memory. */
@@ -82,9 +83,9 @@ export function scaleUp(products: usize, sums0: v128, sums1: v128, scales: usize
 export function finishTileQ8_256<F>(y: usize, panel: usize, products: usize, tail: usize): usize {
   const sums = tail + sumsOffset<F>(4);
   for (let t: usize = 0; t < 4; t++, y += 32, products += 32) {
-    const scaleX = v128.load32_splat(tail + (t << 2), 448);
+    const scaleX = v128.load32_splat(tail + (t << 2), 4 * Q8_256_SCALE);
     finishRowsQ8_256<F>(y, panel, 0, v128.load(products), scaleX, sums + (t << 2), 16);
     finishRowsQ8_256<F>(y, panel, 16, v128.load(products, 16), scaleX, sums + (t << 2), 16);
   }
-  return tail + 464;
+  return tail + 4 * Q8_256_TAIL_BYTES;
 }

@@ -5,7 +5,7 @@
 // test/dequantize.ts.
 //
 //   blockWeights, blockBytes     all                        the size of a block
-//   activation                   all                        the encoding of activations that it multiplies (kernels/activations.ts)
+//   activation                   all                        the encoding of activations that it multiplies (activations/)
 //   put, get                     all                        one block into its group of 8 packed rows, and back
 //   dequantize                   all                        one block to f32: the scalar meaning
 //   panel                        all                        a packed group to a panel (panel.ts)

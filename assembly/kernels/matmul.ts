@@ -16,18 +16,10 @@
 //
 // Scratch (SCRATCH_BYTES): panel | 128 bytes of 32-bit sums | 8 f32 for each token.
 
-import { ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q16_32, ACTIVATION_Q8_256, ACTIVATION_Q8_32, GROUP_ROWS, TILE_TOKENS } from "../abi";
-import { PANEL_F32_BYTES, PANEL_Q16_32_BYTES, PANEL_Q8_256_BYTES, PANEL_Q8_32_BYTES } from "../formats/panel";
+import { GROUP_ROWS, TILE_TOKENS } from "../abi";
+import { PANEL_Q8_256_BYTES } from "../formats/panel";
 import { withFormat } from "../formats/table";
-import { activationBytes } from "./activations";
-import { microF32x1, microF32x4 } from "./micro_f32";
-import { microQ16_32x1, microQ16_32x4 } from "./micro_q16_32";
-import { microQ8_256x1, microQ8_256x4 } from "./micro_q8_256";
-import { microQ8_32x1, microQ8_32x4 } from "./micro_q8_32";
-
-// Columns of a chunk: 8 rows of bytes are 16 KB, of f32 16 KB too: half of an L1 of 32 KB, the other half is for activations.
-@inline const CHUNK: i32 = 2048;
-@inline const CHUNK_F32: i32 = 512;
+import { Activations, bytesOf } from "./encodings";
 
 // The largest panel: 8 blocks of 256 with their scales.
 @inline const PANEL_BYTES: usize = 8 * PANEL_Q8_256_BYTES;
@@ -52,14 +44,18 @@ class Matmul {
   accumulate: i32;
 
   run<F>(): i32 {
-    const kind = changetype<F>(0).activation;
-    const chunkColumns = kind == ACTIVATION_F32 ? CHUNK_F32 : CHUNK;
+    return changetype<Activations>(0).multiply<Matmul, F>(changetype<usize>(this));
+  }
+
+  /** Weight format F by activations of encoding E, with microkernel M. */
+  multiply<F, E, M>(): i32 {
+    const chunkColumns = changetype<M>(0).chunk;
     const columns = this.columns;
     const tokens = this.tokens;
     const panel = changetype<usize>(this) + JOB_BYTES;
     const sums = panel + PANEL_BYTES + SUMS32_BYTES;
     const groupBytes = <usize>(columns / changetype<F>(0).blockWeights) * changetype<F>(0).blockBytes * GROUP_ROWS;
-    const tokenBytes = activationBytes(kind, columns);
+    const tokenBytes = bytesOf<E>(columns);
 
     for (let group = this.firstGroup; group < this.lastGroup; group++) {
       let w = this.weights + <usize>group * groupBytes;
@@ -78,17 +74,17 @@ class Matmul {
         const width = min(chunkColumns, columns - k);
         const packed = w;
         if (streams) w += <usize>(width / changetype<F>(0).blockWeights) * changetype<F>(0).blockBytes * GROUP_ROWS;
-        else w = decode<F>(w, panel, width);
-        const chunkBytes = activationBytes(kind, width);
+        else w = decode<F, M>(w, panel, width);
+        const chunkBytes = bytesOf<E>(width);
         let x = this.x;
         let y = sums;
         for (let t = 0; t < tokens; t += TILE_TOKENS, y += TILE_TOKENS << 5) {
           if (streams) {
             streamTile<F>(packed, x, xChunk - this.x, tokens - t, y, width, panel);
           } else if (tokens - t == 1) {
-            micro1<F>(panel, x + (xChunk - this.x), y, width);
+            changetype<M>(0).one<F>(panel, x + (xChunk - this.x), y, width);
           } else {
-            micro4<F>(panel, x + ((xChunk - this.x) << 2), y, width);
+            changetype<M>(0).four<F>(panel, x + ((xChunk - this.x) << 2), y, width, panel + PANEL_BYTES);
           }
           x += tokenBytes << 2;
         }
@@ -125,46 +121,16 @@ function streamTile<F>(packed: usize, x: usize, offset: usize, tokens: i32, y: u
   }
 }
 
-/** Decodes the next `width` columns of a group to the panel; returns where the following ones lie. */
+/** Decodes the next `width` columns of a group to the panel of microkernel M; returns where the following ones lie. */
 @inline
-function decode<F>(w: usize, panel: usize, width: i32): usize {
-  const blockPanel: usize =
-    isQ8_32<F>()
-      ? PANEL_Q8_32_BYTES * (changetype<F>(0).blockWeights / 32)
-      : changetype<F>(0).activation == ACTIVATION_Q8_256
-        ? PANEL_Q8_256_BYTES
-        : changetype<F>(0).activation == ACTIVATION_Q16_32
-          ? PANEL_Q16_32_BYTES * (changetype<F>(0).blockWeights / 32)
-          : PANEL_F32_BYTES;
+function decode<F, M>(w: usize, panel: usize, width: i32): usize {
+  const blockPanel: usize = changetype<M>(0).panelBytes * (changetype<F>(0).blockWeights / changetype<M>(0).panelColumns);
   for (let k = 0; k < width; k += changetype<F>(0).blockWeights) {
     changetype<F>(0).panel(w, panel);
     w += changetype<F>(0).blockBytes * GROUP_ROWS;
     panel += blockPanel;
   }
   return w;
-}
-
-/** Centred activations are multiplied like others: their middle meets the format's minimum. */
-@inline
-function isQ8_32<F>(): bool {
-  return changetype<F>(0).activation == ACTIVATION_Q8_32 || changetype<F>(0).activation == ACTIVATION_CENTRED_Q8_32;
-}
-
-@inline
-function micro1<F>(panel: usize, x: usize, y: usize, width: i32): void {
-  if (isQ8_32<F>()) microQ8_32x1<F>(panel, x, y, width >> 5);
-  else if (changetype<F>(0).activation == ACTIVATION_Q8_256) microQ8_256x1<F>(panel, x, y, width >> 8);
-  else if (changetype<F>(0).activation == ACTIVATION_Q16_32) microQ16_32x1(panel, x, y, width >> 5);
-  else microF32x1(panel, x, y, width);
-}
-
-@inline
-function micro4<F>(panel: usize, x: usize, y: usize, width: i32): void {
-  if (isQ8_32<F>()) microQ8_32x4<F>(panel, x, y, width >> 5);
-  else if (changetype<F>(0).activation == ACTIVATION_Q8_256) {
-    microQ8_256x4<F>(panel, x, y, width >> 8, panel + PANEL_BYTES);
-  } else if (changetype<F>(0).activation == ACTIVATION_Q16_32) microQ16_32x4(panel, x, y, width >> 5);
-  else microF32x4(panel, x, y, width);
 }
 
 /**

@@ -9,14 +9,8 @@ import { F32 } from "../formats/f32";
 import { PANEL_F32_BYTES } from "../formats/panel";
 import { madd } from "../lanes";
 
-/** One token: y holds 8 f32. The panel is what F32 has in memory. */
-@inline
-export function microF32x1(panel: usize, x: usize, y: usize, columns: i32): void {
-  changetype<F32>(0).stream(panel, x, y, columns, panel);
-}
-
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
-export function microF32x4(panel: usize, x: usize, y: usize, columns: i32): void {
+function microF32x4(panel: usize, x: usize, y: usize, columns: i32): void {
   let a0 = v128.load(y);
   let a1 = v128.load(y, 16);
   let b0 = v128.load(y, 32);
@@ -49,4 +43,22 @@ export function microF32x4(panel: usize, x: usize, y: usize, columns: i32): void
   v128.store(y, c1, 80);
   v128.store(y, d0, 96);
   v128.store(y, d1, 112);
+}
+
+@unmanaged
+export class MicroF32 {
+  @inline get chunk(): i32 { return 512; }
+  @inline get panelColumns(): i32 { return 1; }
+  @inline get panelBytes(): usize { return PANEL_F32_BYTES; }
+
+  /** The panel is what F32 has in memory. */
+  @inline
+  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+    changetype<F32>(0).stream(panel, x, y, columns, panel);
+  }
+
+  @inline
+  four<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
+    microF32x4(panel, x, y, columns);
+  }
 }

@@ -12,16 +12,17 @@
 // Cost for 4 tokens, 8 rows, 32 columns, relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds) and, for each sub-block, 8 * (1 dot, 1 add).
 // Registers: 8 sums, 2 weights, 1 activation; the 32-bit sums of 4 tokens lie in the scratch.
 
+import { Q8_256_COLUMN_BYTES } from "../activations/q8_256";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { PANEL_Q8_256_BYTES, PANEL_Q8_256_SCALES } from "../formats/panel";
 import { finishQ8_256, finishTileQ8_256, scaleUp } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
 @inline
-export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
+function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   const groupBytes: usize = changetype<F>(0).subBlock * 8;
   for (; blocks > 0; blocks--, panel += PANEL_Q8_256_BYTES) {
-    const tail = x + 256 * X_BYTES;
+    const tail = x + Q8_256_COLUMN_BYTES;
     let pairs = tail;
     let scales = panel + PANEL_Q8_256_SCALES;
     let products0 = i32x4.splat(0);
@@ -47,10 +48,10 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart; `scratch` takes 128 bytes of 32-bit sums. */
 @inline
-export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
   const groupBytes: usize = changetype<F>(0).subBlock * 8;
   for (; blocks > 0; blocks--, panel += PANEL_Q8_256_BYTES) {
-    const tail = x + 4 * 256 * X_BYTES;
+    const tail = x + 4 * Q8_256_COLUMN_BYTES;
     let pairs = tail;
     let scales = panel + PANEL_Q8_256_SCALES;
     for (let y = scratch, none = i32x4.splat(0); y < scratch + 128; y += 16) v128.store(y, none);
@@ -94,5 +95,22 @@ export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, 
       scales += 32;
     }
     x = finishTileQ8_256<F>(y, panel, scratch, tail);
+  }
+}
+
+@unmanaged
+export class MicroQ8_256 {
+  @inline get chunk(): i32 { return 2048; }
+  @inline get panelColumns(): i32 { return 256; }
+  @inline get panelBytes(): usize { return PANEL_Q8_256_BYTES; }
+
+  @inline
+  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+    microQ8_256x1<F>(panel, x, y, columns >> 8);
+  }
+
+  @inline
+  four<F>(panel: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
+    microQ8_256x4<F>(panel, x, y, columns >> 8, scratch);
   }
 }

@@ -2,7 +2,7 @@
 // taken, so a worker that is held up leaves the rest to the others, and a barrier joins them where one reads what another wrote.
 
 import { TILE_TOKENS } from "../../assembly/abi";
-import { activationBytes, encodeActivations } from "../../assembly/kernels/activations";
+import { activationBytes, encodeActivations } from "../../assembly/kernels/encode";
 import { matmul as kernel, matmulScratchBytes } from "../../assembly/kernels/matmul";
 import { formatActivation } from "../../assembly/kernels/weights";
 import { barrier, ticket } from "../../assembly/team";
