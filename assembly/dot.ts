@@ -8,11 +8,13 @@
 //   relaxed   int8:  x0 x1 x2 x3     1 load, i16x8.relaxed_dot_i8x16_i7x16_s, 1 add           columns 0 and 1, columns 2 and 3
 //   vnni      int8:  x0 x1 x2 x3     1 load, i32x4.relaxed_dot_i8x16_i7x16_add_s              i32x4, one lane for each row
 //
-// In the relaxed build weights are the instruction's 7-bit operand and never exceed 63: inside its rule, so all machines agree. That 16
-// bits hold the sums is the caller's care. All builds give the same integers.
+// In the relaxed build, weights are the instruction's 7-bit operand and never exceed 63. The instruction is defined for these, so all
+// machines agree. The caller makes sure that 16 bits hold the sums. All builds give the same integers.
 //
-// The vnni build runs only where the instruction takes unsigned 8-bit weights and does not saturate, as x86's vpdpbusd: `dotIsUnsigned`
-// asks it. There, formats of 8-bit weights use this dot product too, with 128 added to each weight.
+// The vnni build runs only where the instruction takes unsigned 8-bit weights and does not saturate, as x86's vpdpbusd does:
+// `dotIsUnsigned` tests it. There, formats of 8-bit weights use this dot product too, with 128 added to each weight.
+//
+// Cost of `dotAdd`, 16 products: the table above; `Columns` adds 1 load for each operand that a build has.
 
 // Bytes of one activation: see above.
 @inline export const X_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
@@ -20,21 +22,21 @@
 // VNNI is 1 in the build of that name, else 0 (asconfig.json).
 @inline export const WIDE_SUMS: bool = VNNI != 0;
 
-/** Whether the dot product of the vnni build is what it must be on this machine. */
+/** Whether this machine's instruction does what the vnni build needs. */
 export function dotIsUnsigned(): bool {
   if (!WIDE_SUMS) return false;
   const sum = i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(127), i8x16.splat(-1), i32x4.splat(0));
   return i32x4.extract_lane(sum, 0) == 4 * 127 * 255;
 }
 
-/** The weights as the first multiplication wants them. */
+/** The weights as the first multiplication takes them. */
 @inline
 export function evenWeights(w: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return w;
   return v128.and(w, i16x8.splat(0xff));
 }
 
-/** The weights as the second multiplication wants them (not used by the relaxed build). */
+/** The weights as the second multiplication takes them (unused in the relaxed build). */
 @inline
 export function oddWeights(w: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return w;
@@ -122,14 +124,14 @@ export function dotNibbles(sums: v128, q: v128, low: v128, even: v128, odd: v128
   return dotAdd(dotAdd(sums, evenWeights(w), oddWeights(w), even, odd), evenWeights(v), oddWeights(v), highEven, highOdd);
 }
 
-/** Writes the sums of a token's columns from which `startSums` begins; a: of columns 0 and 1 of all groups, b: of 2 and 3 (vnni: negative). */
+/** Writes the sums of a token's columns, for `startSums`; a: of columns 0 and 1 of all groups, b: of 2 and 3 (vnni: one sum, negative). */
 @inline
 export function putSums(to: usize, a: i32, b: i32): void {
   if (WIDE_SUMS) store<i32>(to, -a - b);
   else store<u32>(to, (a & 0xffff) | (b << 16));
 }
 
-/** The start of the sums of 4 rows: -zero times the sum of the activations, so that the weights' offset `zero` costs nothing. */
+/** What the sums of 4 rows start at: -zero times the sum of the activations, so that the weights' offset `zero` costs nothing. */
 @inline
 export function startSums(sums: v128, zero: i32): v128 {
   if (zero == 0) return i32x4.splat(0);

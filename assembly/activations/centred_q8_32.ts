@@ -15,8 +15,8 @@
 //
 // It is multiplied as Q8_32 is: the format's minimum is the sum of its weights, so that it meets the middle.
 //
-// Cost for one token, 32 columns: 128 bytes read, 8 loads for the extremes (4 instructions each) and 8 to encode; relaxed, some 120
-// instructions in all, and Q8_32's stores. Registers: the inverse of the scale, the middle, the sums, 2 inputs.
+// Cost for one token, 32 columns: 128 bytes read, 8 loads for the extremes and 8 to encode; relaxed, some 135 instructions in
+// all, with Q8_32's stores. Registers: the inverse of the scale, the middle, the sums, 2 inputs.
 
 import { ACTIVATION_CENTRED_Q8_32 } from "../abi";
 import { putGroups, putSums, X_BYTES } from "../dot";

@@ -2,8 +2,8 @@
 //
 // Packed, 8 rows side by side, 16 bytes: column after column,   row 0 | row 1 | ... | row 7
 //
-// Cost for 8 rows by 1 column: 16 bytes read; 2 loads, 2 shifts, 2 ands, 2 multiplications, then 2 stores to the panel or, streaming, 1 load
-// and 2 multiply-adds.
+// Cost for 8 rows by 1 column: 16 bytes read; 2 loads, 2 shifts, 2 ands, 2 multiplications, then 2 stores to the panel or, streaming, 1
+// load and 2 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
 import { floatToHalf, halfToFloat, halvesToFloats, madd } from "../lanes";

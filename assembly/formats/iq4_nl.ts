@@ -11,7 +11,9 @@
 // Packed, 8 rows side by side, 144 bytes:
 //
 //      0     16   d of row 0 .. row 7
-//     16    128   q: the words of codes.ts, which has the cost, too
+//     16    128   q: the words of codes.ts
+//
+// Cost for 8 rows by 32 columns: 144 bytes read; otherwise what codes.ts says.
 
 import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
 import { WIDE_SUMS } from "../dot";
@@ -59,7 +61,7 @@ export class IQ4_NL {
     streamCodes<IQ4_NL>(group, 144, group, 144, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` and `codes.ts` ask for.
+  // What `nibbles.ts` and `codes.ts` need.
 
   @inline get wordsAt(): usize { return 16; }
   @inline get planeAt(): usize { return 0; }

@@ -15,7 +15,7 @@
 //     32     32   low: byte 0 of row 0 .. row 7, byte 1, ...
 //     64   1024   q: for each sub-block the words of codes.ts
 //
-// To the loops a block is 8 blocks of 32 columns, whose scales are decoded first, to 8 f32 each.
+// The loops treat a block as 8 blocks of 32 columns, whose scales are decoded first, to 8 f32 each.
 // Cost for 8 rows by 256 columns: 1088 bytes read; 8 times what codes.ts says, and some 100 instructions for the scales.
 
 import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
@@ -119,7 +119,7 @@ export class IQ4_XS {
     }
   }
 
-  // What `nibbles.ts` and `codes.ts` ask for.
+  // What `nibbles.ts` and `codes.ts` need.
 
   @inline get wordsAt(): usize { return 64; }
   @inline get planeAt(): usize { return 0; }
@@ -135,7 +135,7 @@ export class IQ4_XS {
     return lookUp(codes, v128.and(i16x8.shr_u(q, 4), nibble));
   }
 
-  /** Of the decoded ones. */
+  /** From the decoded scales. */
   @inline
   scales(at: usize, half: usize, _mask: v128, _bias: v128): v128 {
     return half == 0 ? v128.load(at) : v128.load(at, 16);

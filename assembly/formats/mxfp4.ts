@@ -2,7 +2,7 @@
 //
 //   w = 2^(e - 128) * value[q]             q: 0..15
 //
-//   value    0  1  2  3  4  6  8  12  0  -1  -2  -3  -4  -6  -8  -12      (twice what E2M1 means; the power has the half)
+//   value    0  1  2  3  4  6  8  12  0  -1  -2  -3  -4  -6  -8  -12      (twice what E2M1 means; the power is half)
 //
 //   OFFSET  SIZE  DESCRIPTION
 //      0      1   e    exponent
@@ -14,8 +14,8 @@
 //      0      8   e of row 0 .. row 7
 //      8    128   q: 4 words, as in Q4_0
 //
-// Cost for 8 rows by 32 columns: 136 bytes read; streaming 8 loads of weights, 8 of activations, 16 ands, 8 shifts, 16 swizzles, 16 dots, 16
-// additions, and 26 instructions to leave the integers. Decoding to the panel: 16 stores instead of the dots.
+// Cost for 8 rows by 32 columns: 136 bytes read; streaming 8 loads of weights, 8 of activations, 16 ands, 8 shifts, 16 swizzles, 16 dots,
+// 16 additions, and 26 instructions to leave the integers. Decoding to the panel: 16 stores instead of the dots.
 
 import { ACTIVATION_Q8_32 } from "../abi";
 import { lookUp } from "../lanes";
@@ -88,7 +88,7 @@ export class MXFP4 {
     streamNibbles<MXFP4>(group, 136, group, 136, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` asks for.
+  // What `nibbles.ts` needs.
 
   @inline get wordsAt(): usize { return 8; }
   @inline get planeAt(): usize { return 0; }

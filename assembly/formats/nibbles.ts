@@ -1,15 +1,17 @@
 // The fast decode of formats with 32 columns, 16 bytes of nibbles and a scale to a block: Q4_1, Q5_0, Q5_1, MXFP4, and in the vnni build
-// IQ4_NL and IQ4_XS. They differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows has somewhere
+// IQ4_NL and IQ4_XS. They differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows contains
 //
 //   words   128 bytes   4 words of nibbles, as Q4_0 has them:  bytes 0..3:  row 0 | row 1 | ... | row 7,  bytes 4..7: ...
 //   plane    32 bytes   one more bit for each weight, where the format has it: see `plane`
 //
-// What the format's class has beside what the table says:
+// What the format's class has in addition to what the table says:
 //
 //   wordsAt, planeAt        where they lie in the packed block (planeAt 0: no plane)
-//   constant                a v128 that decoding wants in a register
+//   constant                a v128 that decoding keeps in a register
 //   first, second           4 columns of 4 rows of word j: of the low nibbles (columns 4 j ..), of the high ones (columns 16 + 4 j ..)
 //   scales, minima          of rows 0..3 (half 0) or 4..7 (half 1), f32
+//
+// Cost: the pages of the formats count it. Registers of the stream: 2 results, 2 sums, 5 constants, 2 planes where the format has them.
 
 import { Q8_32_COLUMN_BYTES, Q8_32_SCALE, Q8_32_SCALED_SUM, Q8_32_TOKEN_BYTES } from "../activations/q8_32";
 import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
@@ -18,8 +20,8 @@ import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ8_32 } from "./sums";
 
 /**
- * Bit i of `bits`, of weight i, to bit i / 4 of byte i % 4: where 4 columns side by side have them in 4 bytes side by side. A row's
- * plane is these 4 bytes.
+ * Moves bit i of `bits`, which belongs to weight i, to bit i / 4 of byte i % 4, so that the bits of 4 neighbouring columns lie in 4
+ * neighbouring bytes. A row's plane is these 4 bytes.
  */
 @inline
 export function plane(bits: u32): u32 {
@@ -122,8 +124,8 @@ function dotPair(sums: v128, w: v128, even: v128, odd: v128, v: v128, highEven: 
 }
 
 /**
- * One token: y (8 f32) += `blocks` packed blocks times x (Q8_32). The blocks lie `bytes` apart; the first one's scales lie at `at`, and
- * `step` bytes farther for each one more.
+ * One token: y (8 f32) += `blocks` packed blocks times x (Q8_32). The blocks lie `bytes` apart; the scales of the first lie at `at`, those
+ * of each next block `step` bytes further.
  */
 @inline
 export function streamNibbles<F>(

@@ -21,8 +21,8 @@
 //
 // So a stream reads low from its beginning to its end, and 128 bytes of high, which stay in L1, twice.
 //
-// Cost for 8 rows by 256 columns: 880 bytes read; streaming 64 loads of weights, 64 of activations, 256 ands, 208 shifts, 128 ors, 128 dots,
-// 128 additions; scales some 150 instructions. Decoding to the panel: 128 stores instead of the dots.
+// Cost for 8 rows by 256 columns: 880 bytes read; streaming 64 loads of weights, 64 of activations, 256 ands, 208 shifts, 128 ors, 128
+// dots, 128 additions; scales some 150 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";

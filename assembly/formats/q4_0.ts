@@ -13,7 +13,8 @@
 //     48     32   bytes 4..7     80  32  bytes 8..11     112  32  bytes 12..15
 //
 // Cost for 8 rows by 32 columns: 144 bytes read; streaming 8 loads of weights, 8 of activations, 16 ands, 8 shifts, 16 dots, 16 additions,
-// and 18 instructions to leave the integers; a tile of 4 tokens 16 loads of weights, 32 of activations, 64 dots. Decoding to the panel: 16 stores instead of the dots.
+// and 18 instructions to leave the integers; a tile of 4 tokens 16 loads of weights, 32 of activations, 64 dots. Decoding to the panel: 16
+// stores instead of the dots.
 
 import { ACTIVATION_Q8_32 } from "../abi";
 import {

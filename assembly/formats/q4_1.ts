@@ -83,7 +83,7 @@ export class Q4_1 {
     streamNibbles<Q4_1>(group, 160, group, 160, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` asks for.
+  // What `nibbles.ts` needs.
 
   @inline get wordsAt(): usize { return 32; }
   @inline get planeAt(): usize { return 0; }

@@ -61,7 +61,7 @@ export function getScaleBytes(at: usize, r: i32, bytes: usize): void {
 
 /**
  * Decodes d, dmin, the scales (each `times` times) and the minima of 8 rows to a PanelQ8_256; also Q5_K's. Eight rows make eight int16,
- * so a step decodes two sub-blocks of the lower half and the two of the upper half whose high bits stand above them.
+ * so a step decodes two sub-blocks of the lower half, and the two of the upper half whose high bits share their bytes.
  */
 @inline
 export function decodeScales(group: usize, panel: usize, times: usize): void {
@@ -93,7 +93,7 @@ export function decodeScales(group: usize, panel: usize, times: usize): void {
   putFactors(panel + PANEL_Q8_256_DMIN, group + 16);
 }
 
-/** A six-bit number of which `low` has the low four bits, and bits 7 6 of `above` the high two. `two`: 0x30. */
+/** A six-bit number: its low four bits are in `low`, its high two are bits 7 6 of `above`. `two`: 0x30. */
 @inline
 function highPart(low: v128, above: v128, two: v128): v128 {
   return v128.or(low, v128.and(i16x8.shr_u(above, 2), two));

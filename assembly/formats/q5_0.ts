@@ -107,7 +107,7 @@ export class Q5_0 {
     streamNibbles<Q5_0>(group, 176, group, 176, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` asks for.
+  // What `nibbles.ts` needs.
 
   @inline get wordsAt(): usize { return 48; }
   @inline get planeAt(): usize { return 16; }

@@ -8,7 +8,7 @@
 //      4      4   high   bit i: the fifth bit of weight i
 //      8     16   low    byte i:  low nibble: weight i, high nibble: weight 16 + i
 //
-// In the panel w = d * (q - 16) + (m + 16 d), so that the sums of products fit 16 bits.
+// In the panel w = d * (q - 16) + (m + 16 d), so that the sums of products fit in 16 bits.
 // Packed, 8 rows side by side, 192 bytes:
 //
 //      0     16   d of row 0 .. row 7
@@ -92,7 +92,7 @@ export class Q5_1 {
     streamNibbles<Q5_1>(group, 192, group, 192, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` asks for.
+  // What `nibbles.ts` needs.
 
   @inline get wordsAt(): usize { return 64; }
   @inline get planeAt(): usize { return 32; }

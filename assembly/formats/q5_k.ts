@@ -18,7 +18,7 @@
 //
 // So a stream reads low from its beginning to its end, and 128 bytes of high, which stay in L1, four times.
 //
-// In the panel every scale stands twice, for sub-blocks of 16: the sums of 32 products of 127 * 31 would not fit 16 bits.
+// In the panel every scale appears twice, for sub-blocks of 16: the sums of 32 products of 127 * 31 would not fit in 16 bits.
 // Cost for 8 rows by 256 columns: 1408 bytes read; streaming 128 loads of weights, 64 of activations, 256 ands, 176 shifts, 128 ors, 128
 // dots, 128 additions; scales and minima some 150 instructions. Decoding to the panel: 128 stores instead of the dots.
 
@@ -41,7 +41,7 @@ function lowWord(j: usize): usize {
   return 256 + ((j >> 2) & 1) * 640 + ((j >> 3) << 7) + ((j & 3) << 5);
 }
 
-/** Of bytes of fifth bits, bit s of each as 16 or 0. `sixteen`: bytes of 16. */
+/** Bit s of each byte of `h`, as 16 or 0. `sixteen`: bytes of 16. */
 @inline
 function fifth(h: v128, s: i32, sixteen: v128): v128 {
   return v128.and(s < 4 ? i16x8.shl(h, 4 - s) : s == 4 ? h : i16x8.shr_u(h, s - 4), sixteen);

@@ -20,7 +20,7 @@
 //     16    128   scale 0 of row 0 .. row 7, scale 1, ...
 //    144   1536   for each half n, for j = 0..7:  words 16 n + j and 16 n + 8 + j of low, word 8 n + j of high
 //
-// What is used together lies together: a stream that jumps between low and high outruns the prefetcher and halves its speed.
+// What is used together lies together: a stream that jumps between low and high loses the prefetcher, and half its speed.
 //
 // Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
 

@@ -18,8 +18,8 @@
 //     16     32   columns 0..3:    row 0: w0 w1 w2 w3 | row 1 | ... | row 7
 //     48     32   columns 4..7     ...     240  32  columns 28..31
 //
-// In vnni, activations are centred (assembly/activations): x = scale * q + middle. So the middle is multiplied by the sum of a row's weights,
-// d * (w0 + ... + w31), which stands where other formats have a minimum.
+// In vnni, activations are centred (activations/centred_q8_32.ts): x = scale * q + middle. The middle is multiplied by the sum of a row's
+// weights, d * (w0 + ... + w31), which takes the place of the minimum that other formats have.
 //
 // Cost for 8 rows by 32 columns: 272 bytes read; streaming 32 loads, 32 dots, 32 additions (vnni: 24 loads, 32 dots, half of them for the
 // sums of the weights). The packed columns are the panel, so decoding is a copy.

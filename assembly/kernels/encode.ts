@@ -1,6 +1,11 @@
-// Activations to what a weight format multiplies: activations/ has a page for each encoding, and says what it costs.
+// Activations to what a weight format multiplies: activations/ has a page for each encoding.
 //
-// Plain version: test/kernels/matmul-limits.test.ts.
+//   tile    up to 4 tokens     L1, L2     written once, then read by every group of rows of every matmul that takes it
+//   token   1 row of f32       L1, L2     interleaved with the others of its tile
+//
+// Cost: each row is read once or twice and its encoding written once; the pages count the instructions. A tile of 2 or 3 tokens is filled
+// with zeros before.
+// Plain version: test/kernels/matmul.test.ts.
 
 import { TILE_TOKENS } from "../abi";
 import { Activations } from "./encodings";

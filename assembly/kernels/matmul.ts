@@ -1,20 +1,27 @@
 // y[token, row] = sum over columns of w[row, column] * x[token, column], for packed weights of any format.
 //
 //   share   my groups of 8 rows            worker     each weight is read by one core only
-//   group   8 rows of w                    ---        the results of 8 rows for all tokens stay near
+//   group   8 rows of w                    L1, L2     the sums of 8 rows for all tokens stay here
 //   chunk   up to 2048 columns             L1         decoded once to a panel (20 KB), which stays while all tokens pass
 //   tile    8 rows x 4 tokens (or x 1)     registers  the microkernel; its activations stream from L2
 //   block   32 or 256 columns              k          the only loop with arithmetic; k is never split: one result is one fixed
 //                                                     sequence of additions, whatever the tile, the chunk or the worker
 //
 // One token alone needs no panel: formats that have a `stream` multiply it straight from the packed bytes, with the same integers and the
-// same additions. So do those that have a `streamTile` with a few tiles: decoding is then more work than it saves, and while it waits for
-// memory nothing is multiplied.
+// same additions. Formats that have a `streamTile` do so for a few tiles too: decoding would be more work than it saves, and nothing is
+// multiplied while it waits for memory.
 //
-// Weights are read once for any number of tokens. Results of a chunk go on from those of the chunk before, in `sums` (L1/L2), and are
-// written to y at the end, or added to it.
+// Cost for a group: its packed bytes are read once, for any number of tokens, and 32 bytes are written for each token; the rest is the
+// decoding (each format's page) and the microkernel (micro_*.ts), which has the registers. Results of a chunk continue from those of the
+// chunk before, in `sums` (L1 or L2), and are written to y at the end, or added to it.
 //
-// Scratch (SCRATCH_BYTES): panel | 128 bytes of 32-bit sums | 8 f32 for each token.
+// Scratch:
+//
+//   OFFSET       SIZE            DESCRIPTION
+//        0         64            the job: class Matmul
+//       64      23040            panel of a chunk (PANEL_BYTES)
+//    23104        128            32-bit sums of a tile (SUMS32_BYTES)
+//    23232   32 * tokens         8 f32 of each token, tokens rounded up to a multiple of 4
 
 import { GROUP_ROWS, TILE_TOKENS } from "../abi";
 import { PANEL_Q8_256_BYTES } from "../formats/panel";
@@ -26,9 +33,15 @@ import { Activations, bytesOf } from "./encodings";
 @inline const JOB_BYTES: usize = 64;
 @inline const SUMS32_BYTES: usize = 128;
 
+/** Bytes of the sums of 8 rows for `tokens` tokens, in whole tiles. */
+@inline
+function sumsBytes(tokens: i32): usize {
+  return <usize>((tokens + 3) & ~3) * 32;
+}
+
 /** Bytes of scratch that a matmul of up to `tokens` tokens needs. */
 export function matmulScratchBytes(tokens: i32): usize {
-  return JOB_BYTES + PANEL_BYTES + SUMS32_BYTES + <usize>((tokens + 3) & ~3) * 32;
+  return JOB_BYTES + PANEL_BYTES + SUMS32_BYTES + sumsBytes(tokens);
 }
 
 @unmanaged
@@ -59,7 +72,7 @@ class Matmul {
 
     for (let group = this.firstGroup; group < this.lastGroup; group++) {
       let w = this.weights + <usize>group * groupBytes;
-      memory.fill(sums, 0, <usize>((tokens + 3) & ~3) << 5);
+      memory.fill(sums, 0, sumsBytes(tokens));
       if (isDefined(changetype<F>(0).stream)) {
         if (tokens == 1) {
           changetype<F>(0).stream(w, this.x, sums, columns / changetype<F>(0).blockWeights, panel);

@@ -2,6 +2,8 @@
 //
 //   y[t, r] += sum over k of w[r, k] * x[t, k]        one chain of additions for each result, in the order of k
 //
+//   column   1 column     the panel is in L1, as are the tile's activations; the 8 results of each token stay in registers
+//
 // Cost for 4 tokens, 8 rows, 1 column (32 products): 2 + 4 loads, 8 multiply-adds (8 multiplications and 8 additions in simd).
 // Registers: 8 sums, 2 weights, 1 activation. One token alone waits for its own additions: 2 chains of 4 cycles a column.
 

@@ -2,7 +2,7 @@
 //
 //   y[t, r] += sum over blocks b of  scale[b, r] * scaleX[b, t] * (sum over k of q[b, r, k] * x[b, t, k])
 //
-//   block   32 columns
+//   block   32 columns      the panel block is in L1, as are the tile's activations
 //   pair    2 columns       weights widened by the load, one i32x4.dot_i16x8_s for 4 rows
 //
 // 32 bits are enough: 32 products of 127 * 32767. The 16-bit activations cost nothing here and make the product nearly exact.

@@ -3,11 +3,11 @@
 //   y[t, r] += sum over blocks b of  scaleX[b, t] * ( d[b, r] * sum over s of scale[b, s, r] * (sum over k of (q - zero) * x)
 //                                                   - dmin[b, r] * sum over s of minimum[b, s, r] * (sum over k of x) )
 //
-//   block      256 columns      leaves the integers once: 8 * 6 instructions for 2048 products of one token
+//   block      256 columns      in L1, as are the tile's activations; leaves the integers once: 8 * 6 instructions for 2048 products
 //   sub-block  16 or 32         one i32x4.dot_i16x8_s multiplies the 16-bit sums by the integer scale and adds their two lanes
 //   group      4 columns        as in micro_q8_32.ts
 //
-// 16 bits are enough for the sums of a sub-block: 8 products of 127 * 32 or 16 of 127 * 15. 32 bits are enough for a block:
+// 16 bits are enough for the sums of a sub-block: 8 products of 127 * 32, or 16 of 127 * 15. 32 bits are enough for a block:
 // 127 * 32 * 256 * 128 < 2^31.
 // Cost for 4 tokens, 8 rows, 32 columns, relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds) and, for each sub-block, 8 * (1 dot, 1 add).
 // Registers: 8 sums, 2 weights, 1 activation; the 32-bit sums of 4 tokens lie in the scratch.

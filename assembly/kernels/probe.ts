@@ -1,19 +1,21 @@
-// Probes: what this machine can do at most, in the instructions that the kernels are made of. They compute nothing that anybody needs;
-// each answers with a sum of all that it has done, so that no compiler can leave it out.
+// Probes: what this machine can do at most, in the instructions that the kernels are made of. Their results mean nothing: each returns a
+// sum of all that it computed, so that no compiler can leave it out.
 //
 //   readBandwidth   v128 loads, one after the other           bound by the memory level that the buffer fits into
 //   peakInt8        dotAdd of dot.ts, as micro_q8_32.ts and micro_q8_256.ts multiply
 //   peakInt16       i32x4.dot_i16x8_s and an addition, as micro_q16_32.ts multiplies
 //   peakF32         multiply-add, as micro_f32.ts multiplies
 //
-// A peak has its activations in registers and takes its weights from L1, anew in every round: loads have ports of their own, and
-// products that were the same in every round would be moved out of the loop. There are as many sums as it takes for none to be waited
-// for, and as 15 registers hold: a multiply-add, or a dot product that adds (vnni), takes 4 cycles, and two begin in each.
+// A peak keeps its activations in registers and loads its weights from L1 in every round: loads have ports of their own, and products that
+// are the same in every round would be moved out of the loop. There are enough sums that none is waited for, and few enough for 15
+// registers: a multiply-add, or a dot product that adds (vnni), takes 4 cycles, and two begin in each.
+//
+// Cost of one round:
 //
 //            sums                                     activations  weights
 //   int8     8; 4 in simd, whose weights are halved   4            1 or 2 halves
 //   int16    4                                        4            1
-//   f32      9; 8 in simd, whose products wait apart  3            3
+//   f32      9; 8 in simd, whose products need a register  3       3
 
 import { dotAdd, evenWeights, oddWeights } from "../dot";
 import { madd } from "../lanes";
@@ -111,7 +113,7 @@ export function peakInt16(operands: usize, rounds: i32): i32 {
   return sum4(a, b, c, d);
 }
 
-/** `rounds` times 288 products of f32. `operands`: 432 bytes whose products are no subnormal numbers, zeros for one. */
+/** `rounds` times 288 products of f32. `operands`: 432 bytes whose products must not be subnormal, such as zeros. */
 export function peakF32(operands: usize, rounds: i32): i32 {
   const x0 = v128.load(operands);
   const x1 = v128.load(operands, 16);

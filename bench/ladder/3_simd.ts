@@ -1,4 +1,4 @@
-// Rung 3: the same with v128: 16 nibbles at once, 16 products in two instructions. What is left over is the horizontal sum of each block.
+// Rung 3: the same with v128: 16 nibbles at once, 16 products in two instructions. What remains slow is the horizontal sum of each block.
 
 import { halfToFloat } from "../../assembly/lanes";
 import { encode, X_BLOCK_BYTES } from "./activations";

@@ -6,7 +6,7 @@
 //     16  128   4 times: bytes 4g .. 4g + 3 of row 0 | row 1 | row 2 | row 3 || row 4 | ... | row 7
 //               low nibbles: columns 4g .. 4g + 3, high nibbles: columns 16 + 4g ..
 //
-// The dot product's weights may have 7 bits and no sign: q counts from 0, and 8 times the sum of the activations is taken off at the end.
+// The dot product's weights may have 7 bits and no sign: q counts from 0, and 8 times the sum of the activations is subtracted at the end.
 
 import { Q4_0 } from "../../assembly/formats/q4_0";
 import { halvesToFloats } from "../../assembly/lanes";
