@@ -1,5 +1,5 @@
-// What both sides of the border between TypeScript and the kernels must agree on. Only `export const NAME = integer`, no
-// imports and no types, so that asc and tsc both compile it. It is the one file of assembly/ that src/ may import.
+// What TypeScript and the kernels must agree on. Only `export const NAME = integer`, no
+// imports and no types, so that asc and tsc both compile it. It is the only file of assembly/ that src/ may import.
 
 // Positions in one page of the KV cache, which is also one tile of attention.
 export const PAGE = 64;
@@ -14,7 +14,7 @@ export const QUERY_ROWS = 16;
 // Scratch for the constants of the kernels' exp.
 export const EXP_TABLE_BYTES = 160;
 
-// How activations are encoded for a weight format's inner product (kernels/activations.ts draws them).
+// How activations are encoded for a weight format's inner product (activations/ draws them).
 export const ACTIVATION_NONE = 0;
 export const ACTIVATION_F32 = 1;
 export const ACTIVATION_Q8_32 = 2;
@@ -38,9 +38,9 @@ export const KV_Q8_0 = 2;
 //      320  poison     0, or 1 + the index of the worker that died: final
 //      324  poison op  the op at which it died
 //      384  decision   two words, used in turn by even and odd barriers: what the leader decided (go on, or abort)
-//      448  spin       how often a waiting worker looks before it sleeps, in steps that have a processor for each worker
+//      448  spin       how often a waiting worker looks before it sleeps, where each worker has a processor
 //      452  workers    workers that take part in the current step
-//      456  cpus       processors that the workers have; 0: enough
+//      456  cpus       processors that the workers may use; 0: enough for all
 //      512  full step  steps that the leader has announced to all workers, the reserves too
 //      516  full idle  reserves asleep, waiting for such a step
 //      576  tickets    TICKETS words, one cache line each
@@ -61,7 +61,7 @@ export const TEAM_TICKETS = 576;
 export const TICKETS = 8;
 export const TEAM_BYTES = 1088;
 
-// What a barrier answers.
+// What a barrier returns.
 export const BARRIER_GO = 0;
 export const BARRIER_ABORT = 1;
 export const BARRIER_POISON = 2;

@@ -8,37 +8,35 @@
 //   relaxed   int8:  x0 x1 x2 x3     1 load, i16x8.relaxed_dot_i8x16_i7x16_s, 1 add           columns 0 and 1, columns 2 and 3
 //   vnni      int8:  x0 x1 x2 x3     1 load, i32x4.relaxed_dot_i8x16_i7x16_add_s              i32x4, one lane for each row
 //
-// In the relaxed build weights are the instruction's 7-bit operand and never exceed 63: inside its rule, so all machines agree. That 16
-// bits hold the sums is the caller's care. All builds give the same integers.
+// In the relaxed build, weights are the instruction's 7-bit operand and never exceed 63. The instruction is defined for these, so all
+// machines agree. The caller makes sure that 16 bits hold the sums. All builds give the same integers.
 //
-// The vnni build runs only where the instruction takes unsigned 8-bit weights and does not saturate, as x86's vpdpbusd: `dotIsUnsigned`
-// asks it. There, formats of 8-bit weights use this dot product too, with 128 added to each weight.
+// The vnni build runs only where the instruction takes unsigned 8-bit weights and does not saturate, as x86's vpdpbusd does:
+// `dotIsUnsigned` tests it. There, formats of 8-bit weights use this dot product too, with 128 added to each weight.
+//
+// Cost of `dotAdd`, 16 products: the table above; `Columns` adds 1 load for each operand that a build has.
 
 // Bytes of one activation: see above.
-// @ts-ignore: decorator
 @inline export const X_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
 // VNNI is 1 in the build of that name, else 0 (asconfig.json).
-// @ts-ignore: decorator
 @inline export const WIDE_SUMS: bool = VNNI != 0;
 
-/** Whether the dot product of the vnni build is what it must be on this machine. */
+/** Whether this machine's instruction does what the vnni build needs. */
 export function dotIsUnsigned(): bool {
   if (!WIDE_SUMS) return false;
   const sum = i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(127), i8x16.splat(-1), i32x4.splat(0));
   return i32x4.extract_lane(sum, 0) == 4 * 127 * 255;
 }
 
-/** The weights as the first multiplication wants them. */
-// @ts-ignore: decorator
+/** The weights as the first multiplication takes them. */
 @inline
 export function evenWeights(w: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return w;
   return v128.and(w, i16x8.splat(0xff));
 }
 
-/** The weights as the second multiplication wants them (not used by the relaxed build). */
-// @ts-ignore: decorator
+/** The weights as the second multiplication takes them (unused in the relaxed build). */
 @inline
 export function oddWeights(w: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return w;
@@ -48,55 +46,47 @@ export function oddWeights(w: v128): v128 {
 /** 4 groups of 4 columns, one after the other: the same group of 4 tokens, or 4 groups of one token. */
 @unmanaged
 export class Columns {
-  // @ts-ignore: decorator
   @inline
   even0(): v128 {
     return v128.load32_splat(changetype<usize>(this), 0);
   }
 
-  // @ts-ignore: decorator
   @inline
   even1(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(changetype<usize>(this), 4);
     return v128.load32_splat(changetype<usize>(this), 8);
   }
 
-  // @ts-ignore: decorator
   @inline
   even2(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(changetype<usize>(this), 8);
     return v128.load32_splat(changetype<usize>(this), 16);
   }
 
-  // @ts-ignore: decorator
   @inline
   even3(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(changetype<usize>(this), 12);
     return v128.load32_splat(changetype<usize>(this), 24);
   }
 
-  // @ts-ignore: decorator
   @inline
   odd0(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
     return v128.load32_splat(changetype<usize>(this), 4);
   }
 
-  // @ts-ignore: decorator
   @inline
   odd1(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
     return v128.load32_splat(changetype<usize>(this), 12);
   }
 
-  // @ts-ignore: decorator
   @inline
   odd2(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
     return v128.load32_splat(changetype<usize>(this), 20);
   }
 
-  // @ts-ignore: decorator
   @inline
   odd3(): v128 {
     if (ASC_FEATURE_RELAXED_SIMD) return i32x4.splat(0);
@@ -104,8 +94,21 @@ export class Columns {
   }
 }
 
+/** Puts two groups of 4 columns of one token, int16, at `to` and `to + step`, as `Columns` reads them. */
+@inline
+export function putGroups(to: usize, step: usize, columns: v128): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const bytes = i8x16.narrow_i16x8_s(columns, columns);
+    v128.store32_lane(to, bytes, 0);
+    v128.store32_lane(to + step, bytes, 1);
+  } else {
+    const parted = v128.shuffle<i16>(columns, columns, 0, 2, 1, 3, 4, 6, 5, 7);
+    v128.store64_lane(to, parted, 0);
+    v128.store64_lane(to + step, parted, 1);
+  }
+}
+
 /** sums + w . x for 4 rows by 4 columns. */
-// @ts-ignore: decorator
 @inline
 export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v128): v128 {
   if (WIDE_SUMS) return i32x4.relaxed_dot_i8x16_i7x16_add_s(xEven, wEven, sums);
@@ -114,7 +117,6 @@ export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v
 }
 
 /** sums + w . x for 4 rows by two groups of 4 columns: weights in the low nibbles of `q`, and in the high ones. `low`: bytes of 15. */
-// @ts-ignore: decorator
 @inline
 export function dotNibbles(sums: v128, q: v128, low: v128, even: v128, odd: v128, highEven: v128, highOdd: v128): v128 {
   const w = v128.and(q, low);
@@ -122,16 +124,14 @@ export function dotNibbles(sums: v128, q: v128, low: v128, even: v128, odd: v128
   return dotAdd(dotAdd(sums, evenWeights(w), oddWeights(w), even, odd), evenWeights(v), oddWeights(v), highEven, highOdd);
 }
 
-/** Writes the sums of a token's columns from which `startSums` begins; a: of columns 0 and 1 of all groups, b: of 2 and 3 (vnni: negative). */
-// @ts-ignore: decorator
+/** Writes the sums of a token's columns, for `startSums`; a: of columns 0 and 1 of all groups, b: of 2 and 3 (vnni: one sum, negative). */
 @inline
 export function putSums(to: usize, a: i32, b: i32): void {
   if (WIDE_SUMS) store<i32>(to, -a - b);
   else store<u32>(to, (a & 0xffff) | (b << 16));
 }
 
-/** The start of the sums of 4 rows: -zero times the sum of the activations, so that the weights' offset `zero` costs nothing. */
-// @ts-ignore: decorator
+/** What the sums of 4 rows start at: -zero times the sum of the activations, so that the weights' offset `zero` costs nothing. */
 @inline
 export function startSums(sums: v128, zero: i32): v128 {
   if (zero == 0) return i32x4.splat(0);
@@ -140,7 +140,6 @@ export function startSums(sums: v128, zero: i32): v128 {
 }
 
 /** The sums as one i32 for each row. `ones`: i16x8.splat(1). */
-// @ts-ignore: decorator
 @inline
 export function wholeSums(sums: v128, ones: v128): v128 {
   if (WIDE_SUMS) return sums;
@@ -148,7 +147,6 @@ export function wholeSums(sums: v128, ones: v128): v128 {
 }
 
 /** The scales of rows 0..3 of eight int16, as `scaleSums` takes them: once for each lane of sums, or (vnni) as i32. */
-// @ts-ignore: decorator
 @inline
 export function lowScales(scales: v128): v128 {
   if (WIDE_SUMS) return i32x4.extend_low_i16x8_s(scales);
@@ -156,7 +154,6 @@ export function lowScales(scales: v128): v128 {
 }
 
 /** The scales of rows 4..7. */
-// @ts-ignore: decorator
 @inline
 export function highScales(scales: v128): v128 {
   if (WIDE_SUMS) return i32x4.extend_high_i16x8_s(scales);
@@ -164,7 +161,6 @@ export function highScales(scales: v128): v128 {
 }
 
 /** products + scales * sums: one i32 for each row. */
-// @ts-ignore: decorator
 @inline
 export function scaleSums(products: v128, sums: v128, scales: v128): v128 {
   if (WIDE_SUMS) return i32x4.add(products, i32x4.mul(sums, scales));

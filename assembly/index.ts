@@ -1,10 +1,10 @@
 // The kernel module: everything that a worker calls. One source, three builds (simd, relaxed, vnni).
 //
-// test/kernels holds each kernel, in each build, to a plain version of it; `cria kernels` measures each against the machine's limits. What
-// is no kernel stands in test/kernel-lab-exports.test.ts: sizes of buffers, facts of formats, and what joins a team.
+// test/kernels holds each kernel, in each build, to a plain version of it; `cria kernels` measures each against the machine's limits.
+// test/packages/kernel-lab-exports.test.ts lists the exports that are not kernels: sizes of buffers, facts of formats, and what joins a team.
 
 export { dotIsUnsigned } from "./dot";
-export { activationBytes, encodeActivations } from "./kernels/activations";
+export { activationBytes, encodeActivations } from "./kernels/encode";
 export { attention, attentionScratchBytes } from "./kernels/attention";
 export { addBias, geGlu, gelu, scale, swiGlu } from "./kernels/elementwise";
 export { kvTileBytes, storeKv } from "./kernels/kv_page";

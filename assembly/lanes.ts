@@ -1,7 +1,9 @@
-// Small words on v128 and scalars: horizontal sums, f16 and bf16 to and from f32, exp, multiply-add. Leaf functions, inlined.
+// Small operations on v128 and scalars: horizontal sums, f16 and bf16 to and from f32, exp, multiply-add. Leaf functions, inlined.
+//
+// Cost, in instructions for 4 lanes: halvesToFloats 3, with its constants in registers; floatsToHalves 11; expNegative 14 and 13
+// loads in the relaxed build, 22 and 13 in simd; sumLanes 5; sumLanesOfFour 9.
 
-/** a + b * c; one rounding where the machine has FMA and the build is the relaxed one, else two. */
-// @ts-ignore: decorator
+/** a + b * c; one rounding where the machine has FMA and the build is the relaxed one, otherwise two. */
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(b, c, a);
@@ -9,10 +11,9 @@ export function madd(a: v128, b: v128, c: v128): v128 {
 }
 
 /**
- * A constant that stays in a register: V8 makes a literal anew at every use, with three instructions, so it goes by way of 16 bytes of
- * scratch.
+ * A constant that stays in a register. V8 builds a literal again at every use, with three instructions; a value loaded from 16 bytes of
+ * scratch it keeps.
  */
-// @ts-ignore: decorator
 @inline
 export function kept(scratch: usize, constant: v128): v128 {
   v128.store(scratch, constant);
@@ -20,10 +21,9 @@ export function kept(scratch: usize, constant: v128): v128 {
 }
 
 /**
- * 0, by way of memory, so that no compiler knows. V8 moves every load of a basic block to its beginning, and a long one then spills its
- * sums; an exit that is never taken, `if (never == 1) break`, cuts it, where a loop would cost more.
+ * 0, by way of memory, so that no compiler knows. V8 moves every load of a basic block to its beginning, and a long block then spills its
+ * sums. An exit that is never taken, `if (never == 1) break`, splits the block and costs less than a loop.
  */
-// @ts-ignore: decorator
 @inline
 export function neverTaken(scratch: usize): i32 {
   store<i32>(scratch, 0);
@@ -31,23 +31,20 @@ export function neverTaken(scratch: usize): i32 {
 }
 
 /** The entries of a table of 16 bytes at 16 indices of 0..15. */
-// @ts-ignore: decorator
 @inline
 export function lookUp(table: v128, indices: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, indices); // is not asked about larger ones
+  if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, indices); // larger indices never occur
   return i8x16.swizzle(table, indices);
 }
 
 /** The sum of four f32 lanes, as (0 + 2) + (1 + 3). */
-// @ts-ignore: decorator
 @inline
 export function sumLanes(a: v128): f32 {
   const b = f32x4.add(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
   return f32x4.extract_lane(b, 0) + f32x4.extract_lane(b, 1);
 }
 
-/** The sums of the lanes of a, b, c and d, each as `sumLanes` has it. */
-// @ts-ignore: decorator
+/** The sums of the lanes of a, b, c and d, each as `sumLanes` adds them. */
 @inline
 export function sumLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7)); // a02 b02 a13 b13
@@ -55,10 +52,9 @@ export function sumLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
 }
 
-// Of WebAssembly's maxima of floats `pmax`, which may pass over NaN, is one instruction; `max` is seven, for the sake of NaN and -0.
+// Of WebAssembly's two maxima of floats, `pmax`, which may pass over NaN, is one instruction; `max` is seven, for NaN and -0.
 
-/** The largest lanes of a, b, c and d, which are no NaN. */
-// @ts-ignore: decorator
+/** The largest lanes of a, b, c and d. None of them may be NaN. */
 @inline
 export function maxLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.pmax(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
@@ -66,23 +62,20 @@ export function maxLanesOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.pmax(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
 }
 
-/** The largest of four f32 lanes, none of which is NaN, in all lanes. */
-// @ts-ignore: decorator
+/** The largest of four f32 lanes, in all lanes. None of them may be NaN. */
 @inline
 export function maxLanes(a: v128): v128 {
   const b = f32x4.pmax(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
   return f32x4.pmax(b, v128.shuffle<i32>(b, b, 1, 0, 3, 2));
 }
 
-/** The largest magnitude of 32 f32; NaN if one is NaN: without their sign bits floats are ordered as integers are, NaN above all. */
-// @ts-ignore: decorator
+/** The largest magnitude of 32 f32; NaN if one is NaN: without their sign bits, floats are ordered as integers are, with NaN above all. */
 @inline
 export function largestMagnitude32(from: usize): f32 {
   return magnitudeOf(doubledLargest32(from));
 }
 
-/** Of 32 f32, their bits shifted left by 1, so that the signs are gone: the largest of each lane. */
-// @ts-ignore: decorator
+/** The largest of each lane of 32 f32 whose bits are shifted left by 1, so that the signs are gone. */
 @inline
 export function doubledLargest32(from: usize): v128 {
   const a = i32x4.max_u(i32x4.shl(v128.load(from), 1), i32x4.shl(v128.load(from, 16), 1));
@@ -92,8 +85,7 @@ export function doubledLargest32(from: usize): v128 {
   return i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d));
 }
 
-/** The largest magnitude, from what `doubledLargest32` gives. */
-// @ts-ignore: decorator
+/** The largest magnitude, from the outcome of `doubledLargest32`. */
 @inline
 export function magnitudeOf(doubled: v128): f32 {
   const b = i32x4.max_u(doubled, v128.shuffle<i32>(doubled, doubled, 2, 3, 0, 1));
@@ -101,12 +93,10 @@ export function magnitudeOf(doubled: v128): f32 {
   return f32x4.extract_lane(i32x4.shr_u(c, 1), 0);
 }
 
-// 1.5 * 2^23: a sum with it is rounded to an integer, which stands in its low bits.
-// @ts-ignore: decorator
+// 1.5 * 2^23: adding it rounds to an integer, which lies in the low bits of the sum.
 @inline const ROUNDER: f32 = 12582912;
 
-/** 8 f32, times `inverse`, rounded, as int16. The products are no larger than 32767, but for those of what is not finite. */
-// @ts-ignore: decorator
+/** 8 f32, times `inverse`, rounded, as int16. The products must not exceed 32767, except where a number is not finite. */
 @inline
 export function round8(x0: v128, x1: v128, inverse: v128): v128 {
   const rounder = f32x4.splat(ROUNDER);
@@ -117,30 +107,25 @@ export function round8(x0: v128, x1: v128, inverse: v128): v128 {
 }
 
 // Where f16 and f32 differ: sign, exponent and mantissa of an f16 shifted left by 13, and 2^112, the distance of the biases.
-// @ts-ignore: decorator
 @inline export const HALF_MASK: i32 = 0x8fffe000;
-// @ts-ignore: decorator
 @inline export const HALF_BIAS: f32 = 5192296858534827628530496329220096.0;
 
 /**
- * Four finite f16 in the low halves of sign-extended i32 lanes (v128.load16x4_s) to f32: the exponent and mantissa are moved to
- * where f32 has them, and a multiplication by 2^112 mends the bias, for subnormals too. Infinities become 65536.
+ * Four finite f16 in the low halves of sign-extended i32 lanes (v128.load16x4_s) to f32: the exponent and mantissa move to where f32
+ * has them, and a multiplication by 2^112 corrects the bias, for subnormals too. Infinities become 65536.
  */
-// @ts-ignore: decorator
 @inline
 export function halvesToFloats(h: v128): v128 {
   return halvesToFloatsBy(h, i32x4.splat(HALF_MASK), f32x4.splat(HALF_BIAS));
 }
 
 /** `halvesToFloats` for loops that have its constants in registers. */
-// @ts-ignore: decorator
 @inline
 export function halvesToFloatsBy(h: v128, mask: v128, bias: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(h, 13), mask), bias);
 }
 
-/** `halvesToFloats` without a multiplication: x86 takes some 5 to 10 ns longer to multiply a subnormal f32, which subnormal halves begin as. */
-// @ts-ignore: decorator
+/** `halvesToFloats` without a multiplication: subnormal halves begin as subnormal f32, which x86 takes 5 to 10 ns longer to multiply. */
 @inline
 export function subnormalHalvesToFloats(h: v128): v128 {
   const magnitude = i32x4.shr_u(i32x4.shl(h, 17), 4); // where f32 has exponent and mantissa
@@ -153,14 +138,12 @@ export function subnormalHalvesToFloats(h: v128): v128 {
 }
 
 /** Four bf16, zero-extended to i32 lanes, to f32. */
-// @ts-ignore: decorator
 @inline
 export function brainsToFloats(h: v128): v128 {
   return i32x4.shl(h, 16);
 }
 
 /** One f16 to f32, exactly, infinities and NaN included. */
-// @ts-ignore: decorator
 @inline
 export function halfToFloat(h: u32): f32 {
   const sign = (h & 0x8000) << 16;
@@ -171,10 +154,9 @@ export function halfToFloat(h: u32): f32 {
 }
 
 /**
- * Four f32 to f16, rounded to nearest even, in the low halves of i32 lanes; what f16 cannot hold becomes its largest finite
+ * Four f32 to f16, rounded to nearest even, in the low halves of i32 lanes; magnitudes too large for f16 become its largest finite
  * value, 65504.
  */
-// @ts-ignore: decorator
 @inline
 export function floatsToHalves(f: v128): v128 {
   const sign = v128.and(i32x4.shr_u(f, 16), i32x4.splat(0x8000));
@@ -185,32 +167,31 @@ export function floatsToHalves(f: v128): v128 {
   return v128.or(sign, rounded);
 }
 
-/** One f32 to f16, rounded to nearest even, subnormal halves too; what f16 cannot hold becomes its largest finite value, 65504. */
-// @ts-ignore: decorator
+/** One f32 to f16, rounded to nearest even, subnormal halves too; magnitudes too large for f16 become 65504. */
 @inline
 export function floatToHalf(f: f32): u32 {
   const sign = (reinterpret<u32>(f) >> 16) & 0x8000;
   const magnitude = abs(f);
   if (!(magnitude < 65504)) return sign | 0x7bff;
-  // Beside 0.5, an f32 has the precision of subnormal halves: 2^-24.
+  // From 0.5 on, an f32 has the precision of subnormal halves: 2^-24.
   if (magnitude < reinterpret<f32>(0x38800000)) return sign | (reinterpret<u32>(magnitude + 0.5) - 0x3f000000);
   const bits = reinterpret<u32>(magnitude) - 0x38000000; // the exponent's bias: 127 to 15
   return sign | ((bits + 0xfff + ((bits >> 13) & 1)) >> 13);
 }
 
 /**
- * Writes the constants of `expNegative` to `EXP_TABLE_BYTES` of scratch, each in four lanes: from memory they cost one instruction, as
- * literals three.
+ * Writes the constants of `expNegative` to `EXP_TABLE_BYTES` of scratch, each in four lanes: from memory a constant costs one
+ * instruction, as a literal three.
  */
 export function writeExpTable(at: usize): void {
   v128.store(at, f32x4.splat(-87));
   v128.store(at, f32x4.splat(1.44269504), 16);
-  // 1.5 * 2^23: a sum with it is rounded to an integer, which stands in its low bits.
+  // 1.5 * 2^23: adding it rounds to an integer, which lies in the low bits of the sum.
   v128.store(at, f32x4.splat(12582912), 32);
   // ln 2 in two parts, so that r is exact to the last bits (Cody and Waite).
   v128.store(at, f32x4.splat(-0.693359375), 48);
   v128.store(at, f32x4.splat(2.1219444e-4), 64);
-  // e^r: the least relative error that degree 5 allows where 1 + r are given, 1.05e-7.
+  // e^r: the coefficients of degree 5, with 1 + r fixed, that have the least relative error, 1.05e-7.
   v128.store(at, f32x4.splat(0.008312520571053028), 80);
   v128.store(at, f32x4.splat(0.04189015552401543), 96);
   v128.store(at, f32x4.splat(0.16667114198207855), 112);
@@ -219,10 +200,9 @@ export function writeExpTable(at: usize): void {
 }
 
 /**
- * e^x for x <= 0, relative error below 3e-7; e^0 is 1, below -87 it is 0, and of NaN it is NaN. x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial,
- * and 2^n through the exponent field. `table`: from `writeExpTable`.
+ * e^x for x <= 0, relative error below 3e-7. e^0 is 1; below -87 the result is 0; NaN gives NaN. x = n ln 2 + r with
+ * |r| <= ln 2 / 2: e^r by a polynomial, 2^n through the exponent field. `table`: from `writeExpTable`.
  */
-// @ts-ignore: decorator
 @inline
 export function expNegative(x: v128, table: usize): v128 {
   const shifted = madd(v128.load(table, 32), x, v128.load(table, 16));

@@ -1,12 +1,12 @@
-// The team: what joins workers that run the same program over one shared memory. A barrier that spins, then sleeps; the
-// step counter on which followers wait; tickets for work that is shared out as it is taken; poison, which ends it all.
+// The team joins workers that run the same program over one shared memory. It has a barrier that spins, then sleeps; the step counter
+// on which followers wait; tickets, by which workers take pieces of work; and poison, which ends it all.
 //
 // A step may need fewer workers than there are. The first ones, the regulars, take part in every step; the others, the reserves, only
-// in steps that are announced to all, and sleep through the rest: they wait on a counter of their own.
+// in steps that are announced to all. They sleep through the others, on a counter of their own.
 //
 // Every worker instantiates this module over the same memory, so the globals below are per worker.
 //
-// Cost: a barrier of workers that arrive together is two contended cache lines (arrived, phase): some 100 to 500 ns.
+// Cost: a barrier of workers that arrive together is two contended cache lines (arrived, phase), some 100 to 500 ns.
 // A worker that spins too long sleeps in memory.atomic.wait32 and costs its waker a system call.
 
 import {
@@ -39,16 +39,14 @@ let patience: i32 = 0;
 let stepWord: usize = 0;
 let idleWord: usize = 0;
 
-// Where workers are more than processors, to look again only keeps the others from coming.
-// @ts-ignore: decorator
+// Where there are more workers than processors, a worker that keeps looking keeps the others from arriving.
 @inline const CROWDED_LOOKS = 50;
 
-// Nobody sleeps longer than this without looking at the poison again.
-// @ts-ignore: decorator
+// No worker sleeps longer than this without looking at the poison again.
 @inline const NAP: i64 = 200_000_000; // ns
 
 /**
- * Joins the team whose control block lies at `block`, as worker `index` of `workers`, of which the first `regulars` take part in every
+ * Joins the team whose control block lies at `block`, as worker `index` of `workers`. The first `regulars` of them take part in every
  * step. Worker 0 is the leader.
  */
 export function teamJoin(block: usize, index: i32, workers: i32, regulars: i32): void {
@@ -69,8 +67,8 @@ function setSize(workers: i32): void {
 }
 
 /**
- * Waits until every worker of the step is here. The leader's `vote` becomes the answer of every worker: it is written
- * before the leader arrives, in a word that alternates so that the next vote cannot overtake a slow reader of this one.
+ * Waits until every worker of the step is here. Returns the leader's `vote` to every worker: it is written before the leader arrives, in
+ * two words by turns, so that the next vote cannot overtake a slow reader of this one.
  */
 export function barrier(vote: i32): i32 {
   const here = phase;
@@ -86,7 +84,7 @@ export function barrier(vote: i32): i32 {
   if (atomic.add<i32>(control, 1, TEAM_ARRIVED) == size - 1) {
     atomic.store<i32>(control, 0, TEAM_ARRIVED);
     atomic.store<i32>(control, next, TEAM_PHASE);
-    // A sleeper counts itself before it compares `phase`, so either it sees the new phase or it is seen here.
+    // A sleeper counts itself before it compares `phase`, so either it sees the new phase or this worker sees it.
     if (atomic.load<i32>(control, TEAM_SLEEPERS) != 0) atomic.notify(control + TEAM_PHASE, -1);
   } else {
     let looks = patience;
@@ -111,8 +109,8 @@ function sleepAtBarrier(here: i32): void {
 }
 
 /**
- * The leader announces a step for the first `workers` workers: the regulars, or all. What it wrote before is seen by whoever returns
- * from `awaitStep`. All tickets are back at 0.
+ * The leader announces a step for the first `workers` workers: the regulars, or all. Whoever returns from `awaitStep` sees what it wrote
+ * before. All tickets are back at 0.
  */
 export function announceStep(workers: i32): void {
   setSize(workers);
@@ -131,7 +129,7 @@ export function awaitStep(last: i32): i32 {
   let now = atomic.load<i32>(stepWord);
   while (now == last && --looks >= 0) now = atomic.load<i32>(stepWord);
   if (now == last) now = sleepUntilStep(last);
-  // Neither changes before this worker has come to the step's first barrier. A reserve has missed the barriers of other steps.
+  // Neither changes before this worker reaches the step's first barrier. A reserve has missed the barriers of other steps.
   setSize(atomic.load<i32>(control, TEAM_WORKERS));
   phase = atomic.load<i32>(control, TEAM_PHASE);
   return now;
@@ -158,7 +156,7 @@ export function ticket(cell: i32): i32 {
   return atomic.add<i32>(control + TEAM_TICKETS + (<usize>cell << 6), 1);
 }
 
-/** Puts a cell back to 0. Only where a barrier, or a step's beginning, lies between this and both the last and the next use of it. */
+/** Puts a cell back to 0. A barrier or the start of a step must lie between this and the last use of the cell, and the next one. */
 export function resetTickets(cell: i32): void {
   atomic.store<i32>(control + TEAM_TICKETS + (<usize>cell << 6), 0);
 }

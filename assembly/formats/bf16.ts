@@ -9,39 +9,31 @@ import { brainsToFloats, madd } from "../lanes";
 
 @unmanaged
 export class BF16 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_F32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 1; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 2; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return reinterpret<f32>(0x7f7f0000); }
 
   /** Moves one weight of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u16>(group + (<usize>r << 1), load<u16>(block));
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u16>(block, load<u16>(group + (<usize>r << 1)));
   }
 
   /** The scalar meaning: one weight to one f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     store<u32>(out, <u32>load<u16>(block) << 16);
   }
 
   /** Encodes one f32, rounded to nearest even. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, _scratch: usize): void {
     const bits = load<u32>(from);
@@ -49,7 +41,6 @@ export class BF16 {
   }
 
   /** Decodes a group of 8 weights to a PanelF32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     v128.store(panel, brainsToFloats(v128.load16x4_u(group)));
@@ -57,7 +48,6 @@ export class BF16 {
   }
 
   /** One token: y (8 f32) += a group's `columns` columns times x (F32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, columns: i32, _panel: usize): void {
     let y0 = v128.load(y);

@@ -1,11 +1,12 @@
-// The codebook of IQ4_NL and IQ4_XS: packing, decoding and streaming 32 columns of nibbles that are indices into it. Its entries need 8 bits:
+// The codebook of IQ4_NL and IQ4_XS: packing, decoding and streaming 32 columns of nibbles that are indices into it. Its
+// entries need 8 bits:
 //
 //   vnni            the dot product takes them with 128 added: 4 words of nibbles, as Q4_0 has them, and the loops of nibbles.ts
 //   simd, relaxed   i32x4.dot_i16x8_s takes them after widening, with 16-bit activations: 8 pair words, 16 bytes each,
 //                   bytes 2 i, 2 i + 1 of row 0 | row 1 | ... | row 7
 //
-// Cost for 8 rows by 32 columns: 128 bytes read; simd and relaxed: 8 loads of weights, 16 of activations, 16 ands, 8 shifts, 16 swizzles, 32
-// widenings, 32 dots, 32 additions; vnni: as MXFP4.
+// Cost for 8 rows by 32 columns: 128 bytes read; simd and relaxed: 8 loads of weights, 16 of activations, 16 ands, 8 shifts, 16 swizzles,
+// 32 widenings, 32 dots, 32 additions; vnni: as MXFP4.
 
 import { WIDE_SUMS } from "../dot";
 import { HALF_BIAS, HALF_MASK, kept, lookUp } from "../lanes";
@@ -16,8 +17,7 @@ import { leaveQ16_32 } from "./sums";
 /** Bytes of the words of 8 rows by 32 columns. */
 export const CODE_WORDS_BYTES: usize = 128;
 
-/** The codebook, as the build's dot product wants it. */
-// @ts-ignore: decorator
+/** The codebook, as the build's dot product takes it. */
 @inline
 export function codebook(): v128 {
   const codes = i8x16(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
@@ -25,7 +25,6 @@ export function codebook(): v128 {
 }
 
 /** 32 weights, d times the code of 16 bytes of nibbles, as f32. */
-// @ts-ignore: decorator
 @inline
 export function dequantizeCodes(nibbles: usize, d: f32, out: usize): void {
   const zero: i32 = WIDE_SUMS ? 128 : 0;
@@ -36,7 +35,6 @@ export function dequantizeCodes(nibbles: usize, d: f32, out: usize): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function codeAt(index: i32): i32 {
   const code = lookUp(codebook(), i8x16.splat(<i8>index));
@@ -44,7 +42,6 @@ function codeAt(index: i32): i32 {
 }
 
 /** Moves 16 bytes of nibbles of row r to its words. */
-// @ts-ignore: decorator
 @inline
 export function putCodes(words: usize, r: i32, nibbles: usize): void {
   if (WIDE_SUMS) {
@@ -56,7 +53,6 @@ export function putCodes(words: usize, r: i32, nibbles: usize): void {
 }
 
 /** The inverse of `putCodes`. */
-// @ts-ignore: decorator
 @inline
 export function getCodes(words: usize, r: i32, nibbles: usize): void {
   if (WIDE_SUMS) {
@@ -67,8 +63,7 @@ export function getCodes(words: usize, r: i32, nibbles: usize): void {
   }
 }
 
-/** Decodes 8 rows by 32 columns to a PanelQ8_32 (vnni) or PanelQ16_32; the words lie `wordsAt` behind `group`, the scales at `at`. */
-// @ts-ignore: decorator
+/** Decodes 8 rows by 32 columns to a PanelQ8_32 (vnni) or PanelQ16_32; the words lie `wordsAt` bytes after `group`, the scales at `at`. */
 @inline
 export function panelCodes<F>(group: usize, at: usize, panel: usize): void {
   if (WIDE_SUMS) {
@@ -90,7 +85,6 @@ export function panelCodes<F>(group: usize, at: usize, panel: usize): void {
 }
 
 /** One token: see `streamNibbles`; x is Q8_32 (vnni) or Q16_32. */
-// @ts-ignore: decorator
 @inline
 export function streamCodes<F>(
   group: usize,
@@ -106,7 +100,6 @@ export function streamCodes<F>(
   else streamPairs<F>(group, bytes, at, step, x, y, blocks, scratch);
 }
 
-// @ts-ignore: decorator
 @inline
 function streamPairs<F>(
   group: usize,

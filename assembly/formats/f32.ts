@@ -10,46 +10,37 @@ import { madd } from "../lanes";
 
 @unmanaged
 export class F32 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_F32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 1; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 4; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return f32.MAX_VALUE; }
 
   /** Moves one weight of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u32>(group + (<usize>r << 2), load<u32>(block));
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u32>(block, load<u32>(group + (<usize>r << 2)));
   }
 
   /** The scalar meaning: one weight to one f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     store<u32>(out, load<u32>(block));
   }
 
   /** Encodes one f32. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, _scratch: usize): void {
     store<u32>(block, load<u32>(from));
   }
 
   /** Decodes a group of 8 weights to a PanelF32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     v128.store(panel, v128.load(group));
@@ -57,7 +48,6 @@ export class F32 {
   }
 
   /** One token: y (8 f32) += a group's `columns` columns times x (F32): the packed columns are the panel. */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, columns: i32, _panel: usize): void {
     let y0 = v128.load(y);

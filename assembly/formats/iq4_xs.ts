@@ -15,21 +15,21 @@
 //     32     32   low: byte 0 of row 0 .. row 7, byte 1, ...
 //     64   1024   q: for each sub-block the words of codes.ts
 //
-// To the loops a block is 8 blocks of 32 columns, whose scales are decoded first, to 8 f32 each.
+// The loops treat a block as 8 blocks of 32 columns, whose scales are decoded first, to 8 f32 each.
 // Cost for 8 rows by 256 columns: 1088 bytes read; 8 times what codes.ts says, and some 100 instructions for the scales.
 
 import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
-import { WIDE_SUMS, X_BYTES } from "../dot";
+import { Q16_32_TOKEN_BYTES } from "../activations/q16_32";
+import { Q8_32_TOKEN_BYTES } from "../activations/q8_32";
+import { WIDE_SUMS } from "../dot";
 import { halfToFloat, kept, lookUp, subnormalHalvesToFloats } from "../lanes";
 import { CODE_WORDS_BYTES, codebook, dequantizeCodes, getCodes, panelCodes, putCodes, streamCodes } from "./codes";
 import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE, PANEL_Q8_32_BYTES, PANEL_Q8_32_SCALE } from "./panel";
 
 // 32 columns of one token's activations.
-// @ts-ignore: decorator
-@inline const X_BLOCK_BYTES: usize = WIDE_SUMS ? 32 * X_BYTES + 12 : 68;
+@inline const X_BLOCK_BYTES: usize = WIDE_SUMS ? Q8_32_TOKEN_BYTES : Q16_32_TOKEN_BYTES;
 
 /** Decodes the scales of 8 rows, f32: those of sub-block s to `to` + s * step. */
-// @ts-ignore: decorator
 @inline
 function decodeScales(group: usize, to: usize, step: usize): void {
   const low = kept(to, i16x8.splat(15));
@@ -54,7 +54,6 @@ function decodeScales(group: usize, to: usize, step: usize): void {
 }
 
 /** The scale of sub-block s, as f32. */
-// @ts-ignore: decorator
 @inline
 function scaleOf(block: usize, s: i32): f32 {
   const low = (<i32>load<u8>(block + <usize>(s >> 1), 4) >> ((s & 1) << 2)) & 15;
@@ -64,19 +63,13 @@ function scaleOf(block: usize, s: i32): f32 {
 
 @unmanaged
 export class IQ4_XS {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_Q8_32 : ACTIVATION_Q16_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 256; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 136; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 128; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -88,7 +81,6 @@ export class IQ4_XS {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -100,7 +92,6 @@ export class IQ4_XS {
   }
 
   /** The scalar meaning: one block to 256 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     for (let s = 0; s < 8; s++) {
@@ -109,7 +100,6 @@ export class IQ4_XS {
   }
 
   /** Decodes a group of 8 blocks to 8 panels of 32 columns: PanelQ8_32 (vnni) or PanelQ16_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const bytes = WIDE_SUMS ? PANEL_Q8_32_BYTES : PANEL_Q16_32_BYTES;
@@ -121,7 +111,6 @@ export class IQ4_XS {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32 or Q16_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     for (const scales = scratch + 16; blocks > 0; blocks--, group += 1088, x += 8 * X_BLOCK_BYTES) {
@@ -130,29 +119,23 @@ export class IQ4_XS {
     }
   }
 
-  // What `nibbles.ts` and `codes.ts` ask for.
+  // What `nibbles.ts` and `codes.ts` need.
 
-  // @ts-ignore: decorator
   @inline get wordsAt(): usize { return 64; }
-  // @ts-ignore: decorator
   @inline get planeAt(): usize { return 0; }
-  // @ts-ignore: decorator
   @inline get constant(): v128 { return codebook(); }
 
-  // @ts-ignore: decorator
   @inline
   first(q: v128, _plane: v128, nibble: v128, codes: v128, _j: i32): v128 {
     return lookUp(codes, v128.and(q, nibble));
   }
 
-  // @ts-ignore: decorator
   @inline
   second(q: v128, _plane: v128, nibble: v128, codes: v128, _j: i32): v128 {
     return lookUp(codes, v128.and(i16x8.shr_u(q, 4), nibble));
   }
 
-  /** Of the decoded ones. */
-  // @ts-ignore: decorator
+  /** From the decoded scales. */
   @inline
   scales(at: usize, half: usize, _mask: v128, _bias: v128): v128 {
     return half == 0 ? v128.load(at) : v128.load(at, 16);

@@ -2,7 +2,7 @@
 //
 //   w = 2^(e - 128) * value[q]             q: 0..15
 //
-//   value    0  1  2  3  4  6  8  12  0  -1  -2  -3  -4  -6  -8  -12      (twice what E2M1 means; the power has the half)
+//   value    0  1  2  3  4  6  8  12  0  -1  -2  -3  -4  -6  -8  -12      (twice what E2M1 means; the power is half)
 //
 //   OFFSET  SIZE  DESCRIPTION
 //      0      1   e    exponent
@@ -14,29 +14,26 @@
 //      0      8   e of row 0 .. row 7
 //      8    128   q: 4 words, as in Q4_0
 //
-// Cost for 8 rows by 32 columns: 136 bytes read; streaming 8 loads of weights, 8 of activations, 16 ands, 8 shifts, 16 swizzles, 16 dots, 16
-// additions, and 26 instructions to leave the integers. Decoding to the panel: 16 stores instead of the dots.
+// Cost for 8 rows by 32 columns: 136 bytes read; streaming 8 loads of weights, 8 of activations, 16 ands, 8 shifts, 16 swizzles, 16 dots,
+// 16 additions, and 26 instructions to leave the integers. Decoding to the panel: 16 stores instead of the dots.
 
 import { ACTIVATION_Q8_32 } from "../abi";
 import { lookUp } from "../lanes";
 import { getWords, panelNibbles, putWords, streamNibbles } from "./nibbles";
 
 /** The values, with 12 added. */
-// @ts-ignore: decorator
 @inline
 function values(): v128 {
   return i8x16(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
 }
 
 /** 2^(e - 128), exactly: below e = 2 it is subnormal. */
-// @ts-ignore: decorator
 @inline
 function power(e: u32): f32 {
   return reinterpret<f32>(e < 2 ? 0x00200000 << e : (e - 1) << 23);
 }
 
 /** `power` of four i32. */
-// @ts-ignore: decorator
 @inline
 function powers(e: v128): v128 {
   const one = i32x4.splat(1);
@@ -46,19 +43,13 @@ function powers(e: v128): v128 {
 
 @unmanaged
 export class MXFP4 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 17; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 12; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u8>(group + <usize>r, load<u8>(block));
@@ -66,7 +57,6 @@ export class MXFP4 {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u8>(block, load<u8>(group + <usize>r));
@@ -74,7 +64,6 @@ export class MXFP4 {
   }
 
   /** The scalar meaning: one block to 32 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = power(load<u8>(block));
@@ -88,41 +77,33 @@ export class MXFP4 {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     panelNibbles<MXFP4>(group, group, panel);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     streamNibbles<MXFP4>(group, 136, group, 136, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` asks for.
+  // What `nibbles.ts` needs.
 
-  // @ts-ignore: decorator
   @inline get wordsAt(): usize { return 8; }
-  // @ts-ignore: decorator
   @inline get planeAt(): usize { return 0; }
-  // @ts-ignore: decorator
   @inline get constant(): v128 { return values(); }
 
-  // @ts-ignore: decorator
   @inline
   first(q: v128, _plane: v128, nibble: v128, values: v128, _j: i32): v128 {
     return lookUp(values, v128.and(q, nibble));
   }
 
-  // @ts-ignore: decorator
   @inline
   second(q: v128, _plane: v128, nibble: v128, values: v128, _j: i32): v128 {
     return lookUp(values, v128.and(i16x8.shr_u(q, 4), nibble));
   }
 
-  // @ts-ignore: decorator
   @inline
   scales(at: usize, half: usize, _mask: v128, _bias: v128): v128 {
     const e = half == 0 ? v128.load32_zero(at) : v128.load32_zero(at, 4);

@@ -1,33 +1,34 @@
 // The fast decode of formats with 32 columns, 16 bytes of nibbles and a scale to a block: Q4_1, Q5_0, Q5_1, MXFP4, and in the vnni build
-// IQ4_NL and IQ4_XS. They differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows has somewhere
+// IQ4_NL and IQ4_XS. They differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows contains
 //
 //   words   128 bytes   4 words of nibbles, as Q4_0 has them:  bytes 0..3:  row 0 | row 1 | ... | row 7,  bytes 4..7: ...
 //   plane    32 bytes   one more bit for each weight, where the format has it: see `plane`
 //
-// What the format's class has beside what the table says:
+// What the format's class has in addition to what the table says:
 //
 //   wordsAt, planeAt        where they lie in the packed block (planeAt 0: no plane)
-//   constant                a v128 that decoding wants in a register
+//   constant                a v128 that decoding keeps in a register
 //   first, second           4 columns of 4 rows of word j: of the low nibbles (columns 4 j ..), of the high ones (columns 16 + 4 j ..)
 //   scales, minima          of rows 0..3 (half 0) or 4..7 (half 1), f32
+//
+// Cost: the pages of the formats count it. Registers of the stream: 2 results, 2 sums, 5 constants, 2 planes where the format has them.
 
+import { Q8_32_COLUMN_BYTES, Q8_32_SCALE, Q8_32_SCALED_SUM, Q8_32_TOKEN_BYTES } from "../activations/q8_32";
 import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
 import { HALF_BIAS, HALF_MASK, halvesToFloatsBy, kept, madd, neverTaken } from "../lanes";
 import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ8_32 } from "./sums";
 
 /**
- * Bit i of `bits`, of weight i, to bit i / 4 of byte i % 4: where 4 columns side by side have them in 4 bytes side by side. A row's
- * plane is these 4 bytes.
+ * Moves bit i of `bits`, which belongs to weight i, to bit i / 4 of byte i % 4, so that the bits of 4 neighbouring columns lie in 4
+ * neighbouring bytes. A row's plane is these 4 bytes.
  */
-// @ts-ignore: decorator
 @inline
 export function plane(bits: u32): u32 {
   return gather(bits) | (gather(bits >> 1) << 8) | (gather(bits >> 2) << 16) | (gather(bits >> 3) << 24);
 }
 
 /** The inverse of `plane`. */
-// @ts-ignore: decorator
 @inline
 export function bitsOf(plane: u32): u32 {
   return (
@@ -39,7 +40,6 @@ export function bitsOf(plane: u32): u32 {
 }
 
 /** Bits 0, 4, 8 .. 28 to bits 0 .. 7. */
-// @ts-ignore: decorator
 @inline
 function gather(bits: u32): u32 {
   bits &= 0x11111111;
@@ -49,7 +49,6 @@ function gather(bits: u32): u32 {
 }
 
 /** The inverse of `gather`. */
-// @ts-ignore: decorator
 @inline
 function spread(bits: u32): u32 {
   bits = (bits | (bits << 12)) & 0x000f000f;
@@ -58,7 +57,6 @@ function spread(bits: u32): u32 {
 }
 
 /** Moves 16 bytes of nibbles of row r to its words. */
-// @ts-ignore: decorator
 @inline
 export function putWords(words: usize, r: i32, nibbles: usize): void {
   const at = words + (<usize>r << 2);
@@ -69,7 +67,6 @@ export function putWords(words: usize, r: i32, nibbles: usize): void {
 }
 
 /** The inverse of `putWords`. */
-// @ts-ignore: decorator
 @inline
 export function getWords(words: usize, r: i32, nibbles: usize): void {
   const at = words + (<usize>r << 2);
@@ -80,14 +77,12 @@ export function getWords(words: usize, r: i32, nibbles: usize): void {
 }
 
 /** f16 of rows 0..3 (half 0) or 4..7 (half 1), which lie side by side at `at`, as f32. */
-// @ts-ignore: decorator
 @inline
 export function halvesAt(at: usize, half: usize, mask: v128, bias: v128): v128 {
   return halvesToFloatsBy(half == 0 ? v128.load16x4_s(at) : v128.load16x4_s(at, 8), mask, bias);
 }
 
 /** Decodes a packed block to a PanelQ8_32; `at`: where its scales lie. */
-// @ts-ignore: decorator
 @inline
 export function panelNibbles<F>(group: usize, at: usize, panel: usize): void {
   const nibble = kept(panel, i8x16.splat(15));
@@ -97,7 +92,6 @@ export function panelNibbles<F>(group: usize, at: usize, panel: usize): void {
 }
 
 /** Rows 0..3 (`half` 0) or 4..7 (1). */
-// @ts-ignore: decorator
 @inline
 function panelRows<F>(group: usize, at: usize, panel: usize, nibble: v128, constant: v128, half: usize): void {
   const words = group + changetype<F>(0).wordsAt + (half << 4);
@@ -124,17 +118,15 @@ function panelRows<F>(group: usize, at: usize, panel: usize, nibble: v128, const
 }
 
 /** sums + w . x for 4 rows by two groups of 4 columns. */
-// @ts-ignore: decorator
 @inline
 function dotPair(sums: v128, w: v128, even: v128, odd: v128, v: v128, highEven: v128, highOdd: v128): v128 {
   return dotAdd(dotAdd(sums, evenWeights(w), oddWeights(w), even, odd), evenWeights(v), oddWeights(v), highEven, highOdd);
 }
 
 /**
- * One token: y (8 f32) += `blocks` packed blocks times x (Q8_32). The blocks lie `bytes` apart; the first one's scales lie at `at`, and
- * `step` bytes farther for each one more.
+ * One token: y (8 f32) += `blocks` packed blocks times x (Q8_32). The blocks lie `bytes` apart; the scales of the first lie at `at`, those
+ * of each next block `step` bytes further.
  */
-// @ts-ignore: decorator
 @inline
 export function streamNibbles<F>(
   group: usize,
@@ -154,10 +146,10 @@ export function streamNibbles<F>(
   const never = neverTaken(scratch);
   let y0 = v128.load(y);
   let y1 = v128.load(y, 16);
-  for (; blocks > 0; blocks--, group += bytes, at += step, x += 32 * X_BYTES + 12) {
+  for (; blocks > 0; blocks--, group += bytes, at += step, x += Q8_32_TOKEN_BYTES) {
     const xLow = changetype<Columns>(x);
     const xHigh = changetype<Columns>(x + 16 * X_BYTES);
-    const tail = x + 32 * X_BYTES;
+    const tail = x + Q8_32_COLUMN_BYTES;
     const words = group + changetype<F>(0).wordsAt;
     const h = group + changetype<F>(0).planeAt;
     let sums0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
@@ -201,13 +193,13 @@ export function streamNibbles<F>(
       v = changetype<F>(0).second(q, h1, nibble, constant, 3);
       sums1 = dotPair(sums1, w, xLow.even3(), xLow.odd3(), v, xHigh.even3(), xHigh.odd3());
     } while (false);
-    const scaleX = v128.load32_splat(tail, 4);
+    const scaleX = v128.load32_splat(tail, Q8_32_SCALE);
     const scale0 = changetype<F>(0).scales(at, 0, mask, bias);
     const scale1 = changetype<F>(0).scales(at, 1, mask, bias);
     y0 = leaveQ8_32(y0, sums0, ones, scale0, scaleX);
     y1 = leaveQ8_32(y1, sums1, ones, scale1, scaleX);
     if (changetype<F>(0).hasMinimum) {
-      const scaledSum = v128.load32_splat(tail, 8);
+      const scaledSum = v128.load32_splat(tail, Q8_32_SCALED_SUM);
       y0 = madd(y0, changetype<F>(0).minima(at, 0, scale0, mask, bias), scaledSum);
       y1 = madd(y1, changetype<F>(0).minima(at, 1, scale1, mask, bias), scaledSum);
     }

@@ -27,7 +27,6 @@ import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putFactors, put
 import { finishQ8_256 } from "./sums";
 
 /** Decodes d, dmin, the scales and the minima of 8 rows to a PanelQ8_256. */
-// @ts-ignore: decorator
 @inline
 function decodeScales(group: usize, panel: usize): void {
   const four = kept(panel + PANEL_Q8_256_SCALES, i16x8.splat(15));
@@ -44,21 +43,14 @@ function decodeScales(group: usize, panel: usize): void {
 
 @unmanaged
 export class Q2_K {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_256; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 256; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 84; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 0; }
-  // @ts-ignore: decorator
   @inline get subBlock(): i32 { return 16; }
-  // @ts-ignore: decorator
   @inline get minimumBlock(): i32 { return 16; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -71,7 +63,6 @@ export class Q2_K {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -84,7 +75,6 @@ export class Q2_K {
   }
 
   /** The scalar meaning: one block to 256 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block, 80));
@@ -100,7 +90,6 @@ export class Q2_K {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_256. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const bits = kept(panel, i8x16.splat(3));
@@ -118,7 +107,6 @@ export class Q2_K {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
     const bits = kept(panel, i8x16.splat(3));

@@ -21,8 +21,8 @@
 //
 // So a stream reads low from its beginning to its end, and 128 bytes of high, which stay in L1, twice.
 //
-// Cost for 8 rows by 256 columns: 880 bytes read; streaming 64 loads of weights, 64 of activations, 256 ands, 208 shifts, 128 ors, 128 dots,
-// 128 additions; scales some 150 instructions. Decoding to the panel: 128 stores instead of the dots.
+// Cost for 8 rows by 256 columns: 880 bytes read; streaming 64 loads of weights, 64 of activations, 256 ands, 208 shifts, 128 ors, 128
+// dots, 128 additions; scales some 150 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
@@ -32,7 +32,6 @@ import { getScaleBytes, putScaleBytes } from "./q4_k";
 import { finishQ8_256 } from "./sums";
 
 /** Scale s (0..15) of 12 packed bytes, -32..31. */
-// @ts-ignore: decorator
 @inline
 function scaleOf(bytes: usize, s: i32): i32 {
   const low = (<i32>load<u8>(bytes + <usize>(s & 7)) >> ((s >> 3) << 2)) & 15;
@@ -41,7 +40,6 @@ function scaleOf(bytes: usize, s: i32): i32 {
 }
 
 /** Decodes d and the scales of 8 rows to a PanelQ8_256: four scales share the byte of their high bits. */
-// @ts-ignore: decorator
 @inline
 function decodeScales(group: usize, panel: usize): void {
   const scratch = panel + PANEL_Q8_256_SCALES;
@@ -65,20 +63,17 @@ function decodeScales(group: usize, panel: usize): void {
 }
 
 /** Where word j of high lies in a packed block, and word j of low. */
-// @ts-ignore: decorator
 @inline
 function highWord(j: usize): usize {
   return 112 + (j >> 2) * 384 + ((j & 3) << 5);
 }
 
-// @ts-ignore: decorator
 @inline
 function lowWord(j: usize): usize {
   return 240 + ((j >> 2) & 1) * 384 + ((j >> 3) << 7) + ((j & 3) << 5);
 }
 
 /** 4 columns of 4 rows of quarter k of half n: two bits of `q`, and the third of `h`. `three`, `four`: bytes of 3 and of 4. */
-// @ts-ignore: decorator
 @inline
 function threes(q: v128, h: v128, n: i32, k: i32, three: v128, four: v128): v128 {
   const low = k == 0 ? q : i16x8.shr_u(q, 2 * k);
@@ -91,7 +86,6 @@ function threes(q: v128, h: v128, n: i32, k: i32, three: v128, four: v128): v128
  * One token times a sub-block of each quarter of half n, of 8 rows: adds to the 8 products (i32) at `products`. `q`, `h`: 4 words of low
  * and of high; `x`: the columns; `pairs`: their sums; `scales`: of the first sub-block, the others 2 sub-blocks apart.
  */
-// @ts-ignore: decorator
 @inline
 function streamHalf(
   q: usize,
@@ -154,21 +148,14 @@ function streamHalf(
 
 @unmanaged
 export class Q3_K {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_256; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 256; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 110; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 4; }
-  // @ts-ignore: decorator
   @inline get subBlock(): i32 { return 16; }
-  // @ts-ignore: decorator
   @inline get minimumBlock(): i32 { return 0; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u16>(group + (<usize>r << 1), load<u16>(block, 108));
@@ -179,7 +166,6 @@ export class Q3_K {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u16>(block, load<u16>(group + (<usize>r << 1)), 108);
@@ -190,7 +176,6 @@ export class Q3_K {
   }
 
   /** The scalar meaning: one block to 256 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block, 108));
@@ -204,7 +189,6 @@ export class Q3_K {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_256. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const three = kept(panel, i8x16.splat(3));
@@ -229,7 +213,6 @@ export class Q3_K {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales and the products. */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
     const three = kept(panel, i8x16.splat(3));

@@ -13,9 +13,17 @@
 //     48     32   bytes 4..7     80  32  bytes 8..11     112  32  bytes 12..15
 //
 // Cost for 8 rows by 32 columns: 144 bytes read; streaming 8 loads of weights, 8 of activations, 16 ands, 8 shifts, 16 dots, 16 additions,
-// and 18 instructions to leave the integers; a tile of 4 tokens 16 loads of weights, 32 of activations, 64 dots. Decoding to the panel: 16 stores instead of the dots.
+// and 18 instructions to leave the integers; a tile of 4 tokens 16 loads of weights, 32 of activations, 64 dots. Decoding to the panel: 16
+// stores instead of the dots.
 
 import { ACTIVATION_Q8_32 } from "../abi";
+import {
+  Q8_32_COLUMN_BYTES,
+  Q8_32_SCALE,
+  Q8_32_SCALES,
+  Q8_32_TAIL_BYTES,
+  Q8_32_TOKEN_BYTES,
+} from "../activations/q8_32";
 import { Columns, dotAdd, dotNibbles, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
 import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken } from "../lanes";
 import { PANEL_Q8_32_SCALE } from "./panel";
@@ -24,24 +32,16 @@ import { leaveQ8_32, leaveTokenQ8_32 } from "./sums";
 
 @unmanaged
 export class Q4_0 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 18; }
-  // @ts-ignore: decorator
   @inline get streamTokens(): i32 { return 16; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 7 * 65504; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 8; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const at = group + (<usize>r << 2);
@@ -53,7 +53,6 @@ export class Q4_0 {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const at = group + (<usize>r << 2);
@@ -65,7 +64,6 @@ export class Q4_0 {
   }
 
   /** The scalar meaning: one block to 32 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -77,7 +75,6 @@ export class Q4_0 {
   }
 
   /** Encodes 32 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<Search>(scratch);
@@ -91,7 +88,6 @@ export class Q4_0 {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const low = kept(panel, i8x16.splat(15));
@@ -108,7 +104,6 @@ export class Q4_0 {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     const low = kept(scratch, i8x16.splat(15));
@@ -118,10 +113,10 @@ export class Q4_0 {
     const never = neverTaken(scratch);
     let y0 = v128.load(y);
     let y1 = v128.load(y, 16);
-    for (; blocks > 0; blocks--, group += 144, x += 32 * X_BYTES + 12) {
+    for (; blocks > 0; blocks--, group += 144, x += Q8_32_TOKEN_BYTES) {
       const xLow = changetype<Columns>(x);
       const xHigh = changetype<Columns>(x + 16 * X_BYTES);
-      const tail = x + 32 * X_BYTES;
+      const tail = x + Q8_32_COLUMN_BYTES;
       let sums0 = startSums(v128.load32_splat(tail), 8);
       let sums1 = sums0;
       do {
@@ -145,7 +140,7 @@ export class Q4_0 {
         sums0 = dotNibbles(sums0, q0, low, xLow.even3(), xLow.odd3(), xHigh.even3(), xHigh.odd3());
         sums1 = dotNibbles(sums1, q1, low, xLow.even3(), xLow.odd3(), xHigh.even3(), xHigh.odd3());
       } while (false);
-      const scaleX = v128.load32_splat(tail, 4);
+      const scaleX = v128.load32_splat(tail, Q8_32_SCALE);
       y0 = leaveQ8_32(y0, sums0, ones, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX);
       y1 = leaveQ8_32(y1, sums1, ones, halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias), scaleX);
     }
@@ -154,7 +149,6 @@ export class Q4_0 {
   }
 
   /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_32). */
-  // @ts-ignore: decorator
   @inline
   streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize): void {
     const nibble = kept(scratch, i8x16.splat(15));
@@ -162,7 +156,7 @@ export class Q4_0 {
     const bias = kept(scratch, f32x4.splat(HALF_BIAS));
     const ones = kept(scratch, i16x8.splat(1));
     for (; blocks > 0; blocks--) {
-      const tail = x + 4 * 32 * X_BYTES;
+      const tail = x + 4 * Q8_32_COLUMN_BYTES;
       let a0 = startSums(v128.load32_splat(tail), 8);
       let b0 = startSums(v128.load32_splat(tail, 4), 8);
       let c0 = startSums(v128.load32_splat(tail, 8), 8);
@@ -215,11 +209,11 @@ export class Q4_0 {
         d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
         d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
       }
-      leaveTokenQ8_32(y, a0, a1, ones, scale0, scale1, v128.load32_splat(tail, 16));
-      leaveTokenQ8_32(y + 32, b0, b1, ones, scale0, scale1, v128.load32_splat(tail, 20));
-      leaveTokenQ8_32(y + 64, c0, c1, ones, scale0, scale1, v128.load32_splat(tail, 24));
-      leaveTokenQ8_32(y + 96, d0, d1, ones, scale0, scale1, v128.load32_splat(tail, 28));
-      x = tail + 48;
+      leaveTokenQ8_32(y, a0, a1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES));
+      leaveTokenQ8_32(y + 32, b0, b1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 4));
+      leaveTokenQ8_32(y + 64, c0, c1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 8));
+      leaveTokenQ8_32(y + 96, d0, d1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 12));
+      x = tail + 4 * Q8_32_TAIL_BYTES;
     }
   }
 }

@@ -22,22 +22,15 @@ import { Search } from "./search";
 
 @unmanaged
 export class Q4_1 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 20; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 65504; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 0; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return true; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -47,7 +40,6 @@ export class Q4_1 {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -57,7 +49,6 @@ export class Q4_1 {
   }
 
   /** The scalar meaning: one block to 32 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -70,7 +61,6 @@ export class Q4_1 {
   }
 
   /** Encodes 32 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<Search>(scratch);
@@ -82,47 +72,38 @@ export class Q4_1 {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     panelNibbles<Q4_1>(group, group, panel);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     streamNibbles<Q4_1>(group, 160, group, 160, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` asks for.
+  // What `nibbles.ts` needs.
 
-  // @ts-ignore: decorator
   @inline get wordsAt(): usize { return 32; }
-  // @ts-ignore: decorator
   @inline get planeAt(): usize { return 0; }
-  // @ts-ignore: decorator
   @inline get constant(): v128 { return i8x16.splat(0); }
 
-  // @ts-ignore: decorator
   @inline
   first(q: v128, _plane: v128, nibble: v128, _constant: v128, _j: i32): v128 {
     return v128.and(q, nibble);
   }
 
-  // @ts-ignore: decorator
   @inline
   second(q: v128, _plane: v128, nibble: v128, _constant: v128, _j: i32): v128 {
     return v128.and(i16x8.shr_u(q, 4), nibble);
   }
 
-  // @ts-ignore: decorator
   @inline
   scales(at: usize, half: usize, mask: v128, bias: v128): v128 {
     return halvesAt(at, half, mask, bias);
   }
 
-  // @ts-ignore: decorator
   @inline
   minima(at: usize, half: usize, _scales: v128, mask: v128, bias: v128): v128 {
     return halvesAt(at + 16, half, mask, bias);

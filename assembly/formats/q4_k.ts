@@ -34,7 +34,6 @@ import { SuperSearch } from "./search_k";
 import { finishQ8_256, finishTileQ8_256, scaleUp } from "./sums";
 
 /** Scale s (0..7) of 12 packed bytes; also Q5_K's. */
-// @ts-ignore: decorator
 @inline
 export function scaleOf(bytes: usize, s: i32): i32 {
   if (s < 4) return load<u8>(bytes + s) & 63;
@@ -42,7 +41,6 @@ export function scaleOf(bytes: usize, s: i32): i32 {
 }
 
 /** Minimum s (0..7) of 12 packed bytes; also Q5_K's. */
-// @ts-ignore: decorator
 @inline
 export function minimumOf(bytes: usize, s: i32): i32 {
   if (s < 4) return load<u8>(bytes + s, 4) & 63;
@@ -50,14 +48,12 @@ export function minimumOf(bytes: usize, s: i32): i32 {
 }
 
 /** Moves 12 scale bytes of row r: byte i to at + 8 i; also Q5_K's. */
-// @ts-ignore: decorator
 @inline
 export function putScaleBytes(at: usize, r: i32, bytes: usize): void {
   for (let i: usize = 0; i < 12; i++) store<u8>(at + (i << 3) + <usize>r, load<u8>(bytes + i));
 }
 
 /** The inverse of `putScaleBytes`. */
-// @ts-ignore: decorator
 @inline
 export function getScaleBytes(at: usize, r: i32, bytes: usize): void {
   for (let i: usize = 0; i < 12; i++) store<u8>(bytes + i, load<u8>(at + (i << 3) + <usize>r));
@@ -65,9 +61,8 @@ export function getScaleBytes(at: usize, r: i32, bytes: usize): void {
 
 /**
  * Decodes d, dmin, the scales (each `times` times) and the minima of 8 rows to a PanelQ8_256; also Q5_K's. Eight rows make eight int16,
- * so a step decodes two sub-blocks of the lower half and the two of the upper half whose high bits stand above them.
+ * so a step decodes two sub-blocks of the lower half, and the two of the upper half whose high bits share their bytes.
  */
-// @ts-ignore: decorator
 @inline
 export function decodeScales(group: usize, panel: usize, times: usize): void {
   const at = group + 32;
@@ -98,14 +93,12 @@ export function decodeScales(group: usize, panel: usize, times: usize): void {
   putFactors(panel + PANEL_Q8_256_DMIN, group + 16);
 }
 
-/** A six-bit number of which `low` has the low four bits, and bits 7 6 of `above` the high two. `two`: 0x30. */
-// @ts-ignore: decorator
+/** A six-bit number: its low four bits are in `low`, its high two are bits 7 6 of `above`. `two`: 0x30. */
 @inline
 function highPart(low: v128, above: v128, two: v128): v128 {
   return v128.or(low, v128.and(i16x8.shr_u(above, 2), two));
 }
 
-// @ts-ignore: decorator
 @inline
 function putScalesTimes(panel: usize, s: usize, times: usize, scales: v128): void {
   if (times == 1) {
@@ -117,7 +110,6 @@ function putScalesTimes(panel: usize, s: usize, times: usize, scales: v128): voi
 }
 
 /** Writes d, dmin, and the packed scales and minima; also Q5_K's. */
-// @ts-ignore: decorator
 @inline
 export function quantizeScales(search: SuperSearch, block: usize): void {
   store<u16>(block, <u16>floatToHalf(search.unit));
@@ -133,28 +125,19 @@ export function quantizeScales(search: SuperSearch, block: usize): void {
 
 @unmanaged
 export class Q4_K {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_256; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 256; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 144; }
-  // @ts-ignore: decorator
   @inline get streamTokens(): i32 { return 8; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 63 * 65504; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 0; }
   /** Columns that share a scale, so that 16 bits hold their sum. */
-  // @ts-ignore: decorator
   @inline get subBlock(): i32 { return 32; }
   /** Columns that share a minimum; 0 where there is none. */
-  // @ts-ignore: decorator
   @inline get minimumBlock(): i32 { return 32; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -166,7 +149,6 @@ export class Q4_K {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -178,7 +160,6 @@ export class Q4_K {
   }
 
   /** The scalar meaning: one block to 256 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -196,7 +177,6 @@ export class Q4_K {
   }
 
   /** Encodes 256 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<SuperSearch>(scratch);
@@ -213,7 +193,6 @@ export class Q4_K {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_256. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const low = kept(panel, i8x16.splat(15));
@@ -230,7 +209,6 @@ export class Q4_K {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
     const low = kept(panel, i8x16.splat(15));
@@ -270,7 +248,6 @@ export class Q4_K {
   }
 
   /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_256); `products`: 128 bytes for 32-bit sums. */
-  // @ts-ignore: decorator
   @inline
   streamTile(group: usize, x: usize, y: usize, blocks: i32, panel: usize, products: usize): void {
     const low = kept(panel, i8x16.splat(15));

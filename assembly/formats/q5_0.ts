@@ -22,21 +22,18 @@ import { bitsOf, getWords, halvesAt, panelNibbles, plane, putWords, streamNibble
 import { Search } from "./search";
 
 /** 4 columns of 4 rows: the low nibbles of word j and their fifth bits, 0..31; `sixteen`: bytes of 16; also Q5_1's. */
-// @ts-ignore: decorator
 @inline
 export function firstFives(q: v128, h: v128, nibble: v128, sixteen: v128, j: i32): v128 {
   return v128.or(v128.and(q, nibble), v128.and(i16x8.shl(h, 4 - j), sixteen));
 }
 
 /** The same of the high nibbles. */
-// @ts-ignore: decorator
 @inline
 export function secondFives(q: v128, h: v128, nibble: v128, sixteen: v128, j: i32): v128 {
   return v128.or(v128.and(i16x8.shr_u(q, 4), nibble), v128.and(i16x8.shr_u(h, j), sixteen));
 }
 
 /** Writes 32 levels of 5 bits, one byte each: the fifth bits at `to`, the nibbles after them; also Q5_1's. */
-// @ts-ignore: decorator
 @inline
 export function putFiveBits(to: usize, first: v128, second: v128): void {
   const high = i8x16.bitmask(i8x16.shl(first, 3)) | (i8x16.bitmask(i8x16.shl(second, 3)) << 16);
@@ -47,22 +44,15 @@ export function putFiveBits(to: usize, first: v128, second: v128): void {
 
 @unmanaged
 export class Q5_0 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 22; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 15 * 65504; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 16; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u16>(group + (<usize>r << 1), load<u16>(block));
@@ -71,7 +61,6 @@ export class Q5_0 {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u16>(block, load<u16>(group + (<usize>r << 1)));
@@ -80,7 +69,6 @@ export class Q5_0 {
   }
 
   /** The scalar meaning: one block to 32 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -95,7 +83,6 @@ export class Q5_0 {
   }
 
   /** Encodes 32 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<Search>(scratch);
@@ -109,41 +96,33 @@ export class Q5_0 {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     panelNibbles<Q5_0>(group, group, panel);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     streamNibbles<Q5_0>(group, 176, group, 176, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` asks for.
+  // What `nibbles.ts` needs.
 
-  // @ts-ignore: decorator
   @inline get wordsAt(): usize { return 48; }
-  // @ts-ignore: decorator
   @inline get planeAt(): usize { return 16; }
-  // @ts-ignore: decorator
   @inline get constant(): v128 { return i8x16.splat(16); }
 
-  // @ts-ignore: decorator
   @inline
   first(q: v128, h: v128, nibble: v128, sixteen: v128, j: i32): v128 {
     return firstFives(q, h, nibble, sixteen, j);
   }
 
-  // @ts-ignore: decorator
   @inline
   second(q: v128, h: v128, nibble: v128, sixteen: v128, j: i32): v128 {
     return secondFives(q, h, nibble, sixteen, j);
   }
 
-  // @ts-ignore: decorator
   @inline
   scales(at: usize, half: usize, mask: v128, bias: v128): v128 {
     return halvesAt(at, half, mask, bias);

@@ -8,7 +8,7 @@
 //      4      4   high   bit i: the fifth bit of weight i
 //      8     16   low    byte i:  low nibble: weight i, high nibble: weight 16 + i
 //
-// In the panel w = d * (q - 16) + (m + 16 d), so that the sums of products fit 16 bits.
+// In the panel w = d * (q - 16) + (m + 16 d), so that the sums of products fit in 16 bits.
 // Packed, 8 rows side by side, 192 bytes:
 //
 //      0     16   d of row 0 .. row 7
@@ -26,22 +26,15 @@ import { Search } from "./search";
 
 @unmanaged
 export class Q5_1 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 24; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 65504; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 16; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return true; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -52,7 +45,6 @@ export class Q5_1 {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -63,7 +55,6 @@ export class Q5_1 {
   }
 
   /** The scalar meaning: one block to 32 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -79,7 +70,6 @@ export class Q5_1 {
   }
 
   /** Encodes 32 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<Search>(scratch);
@@ -91,47 +81,38 @@ export class Q5_1 {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     panelNibbles<Q5_1>(group, group, panel);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     streamNibbles<Q5_1>(group, 192, group, 192, x, y, blocks, scratch);
   }
 
-  // What `nibbles.ts` asks for.
+  // What `nibbles.ts` needs.
 
-  // @ts-ignore: decorator
   @inline get wordsAt(): usize { return 64; }
-  // @ts-ignore: decorator
   @inline get planeAt(): usize { return 32; }
-  // @ts-ignore: decorator
   @inline get constant(): v128 { return i8x16.splat(16); }
 
-  // @ts-ignore: decorator
   @inline
   first(q: v128, h: v128, nibble: v128, sixteen: v128, j: i32): v128 {
     return firstFives(q, h, nibble, sixteen, j);
   }
 
-  // @ts-ignore: decorator
   @inline
   second(q: v128, h: v128, nibble: v128, sixteen: v128, j: i32): v128 {
     return secondFives(q, h, nibble, sixteen, j);
   }
 
-  // @ts-ignore: decorator
   @inline
   scales(at: usize, half: usize, mask: v128, bias: v128): v128 {
     return halvesAt(at, half, mask, bias);
   }
 
-  // @ts-ignore: decorator
   @inline
   minima(at: usize, half: usize, scales: v128, mask: v128, bias: v128): v128 {
     return f32x4.add(halvesAt(at + 16, half, mask, bias), f32x4.mul(scales, f32x4.splat(16)));

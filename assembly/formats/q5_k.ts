@@ -18,7 +18,7 @@
 //
 // So a stream reads low from its beginning to its end, and 128 bytes of high, which stay in L1, four times.
 //
-// In the panel every scale stands twice, for sub-blocks of 16: the sums of 32 products of 127 * 31 would not fit 16 bits.
+// In the panel every scale appears twice, for sub-blocks of 16: the sums of 32 products of 127 * 31 would not fit in 16 bits.
 // Cost for 8 rows by 256 columns: 1408 bytes read; streaming 128 loads of weights, 64 of activations, 256 ands, 176 shifts, 128 ors, 128
 // dots, 128 additions; scales and minima some 150 instructions. Decoding to the panel: 128 stores instead of the dots.
 
@@ -31,20 +31,17 @@ import { SuperSearch } from "./search_k";
 import { finishQ8_256 } from "./sums";
 
 /** Where word j of high lies in a packed block, and word j of low. */
-// @ts-ignore: decorator
 @inline
 function highWord(j: usize): usize {
   return 128 + (j >> 2) * 640 + ((j & 3) << 5);
 }
 
-// @ts-ignore: decorator
 @inline
 function lowWord(j: usize): usize {
   return 256 + ((j >> 2) & 1) * 640 + ((j >> 3) << 7) + ((j & 3) << 5);
 }
 
-/** Of bytes of fifth bits, bit s of each as 16 or 0. `sixteen`: bytes of 16. */
-// @ts-ignore: decorator
+/** Bit s of each byte of `h`, as 16 or 0. `sixteen`: bytes of 16. */
 @inline
 function fifth(h: v128, s: i32, sixteen: v128): v128 {
   return v128.and(s < 4 ? i16x8.shl(h, 4 - s) : s == 4 ? h : i16x8.shr_u(h, s - 4), sixteen);
@@ -54,7 +51,6 @@ function fifth(h: v128, s: i32, sixteen: v128): v128 {
  * One token times a half of sub-blocks 2 g and 2 g + 1, of 8 rows: adds to the 8 products (i32) at `products`. `q`, `h`: 4 words of low
  * and of high; `x`: the columns; `scales`: of sub-block 2 g.
  */
-// @ts-ignore: decorator
 @inline
 function streamHalf(q: usize, h: usize, x: usize, scales: usize, products: usize, nibble: v128, sixteen: v128, g: i32): void {
   let a0 = i16x8.splat(0); // sub-block 2 g
@@ -87,24 +83,16 @@ function streamHalf(q: usize, h: usize, x: usize, scales: usize, products: usize
 
 @unmanaged
 export class Q5_K {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_256; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 256; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 176; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 63 * 65504; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 0; }
-  // @ts-ignore: decorator
   @inline get subBlock(): i32 { return 16; }
-  // @ts-ignore: decorator
   @inline get minimumBlock(): i32 { return 32; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -117,7 +105,6 @@ export class Q5_K {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     const half = group + (<usize>r << 1);
@@ -130,7 +117,6 @@ export class Q5_K {
   }
 
   /** The scalar meaning: one block to 256 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -149,7 +135,6 @@ export class Q5_K {
   }
 
   /** Encodes 256 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<SuperSearch>(scratch);
@@ -178,7 +163,6 @@ export class Q5_K {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_256. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const nibble = kept(panel, i8x16.splat(15));
@@ -205,7 +189,6 @@ export class Q5_K {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales and the products. */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
     const nibble = kept(panel, i8x16.splat(15));

@@ -20,7 +20,7 @@
 //     16    128   scale 0 of row 0 .. row 7, scale 1, ...
 //    144   1536   for each half n, for j = 0..7:  words 16 n + j and 16 n + 8 + j of low, word 8 n + j of high
 //
-// What is used together lies together: a stream that jumps between low and high outruns the prefetcher and halves its speed.
+// What is used together lies together: a stream that jumps between low and high loses the prefetcher, and half its speed.
 //
 // Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
 
@@ -32,7 +32,6 @@ import { SuperSearch } from "./search_k";
 import { finishQ8_256 } from "./sums";
 
 /** Decodes d and the scales of 8 rows to a PanelQ8_256. */
-// @ts-ignore: decorator
 @inline
 function decodeScales(group: usize, panel: usize): void {
   for (let s: usize = 0; s < 16; s++) putScales(panel, s, v128.load8x8_s(group + (s << 3), 16));
@@ -41,24 +40,16 @@ function decodeScales(group: usize, panel: usize): void {
 
 @unmanaged
 export class Q6_K {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return ACTIVATION_Q8_256; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 256; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 210; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 127 * 31 * 65504; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get subBlock(): i32 { return 16; }
-  // @ts-ignore: decorator
   @inline get minimumBlock(): i32 { return 0; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u16>(group + (<usize>r << 1), load<u16>(block, 208));
@@ -74,7 +65,6 @@ export class Q6_K {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u16>(block, load<u16>(group + (<usize>r << 1)), 208);
@@ -90,7 +80,6 @@ export class Q6_K {
   }
 
   /** The scalar meaning: one block to 256 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block, 208));
@@ -107,7 +96,6 @@ export class Q6_K {
   }
 
   /** Encodes 256 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<SuperSearch>(scratch);
@@ -139,7 +127,6 @@ export class Q6_K {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_256. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const nibble = kept(panel, i8x16.splat(15));
@@ -163,7 +150,6 @@ export class Q6_K {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
     const nibble = kept(panel, i8x16.splat(15));

@@ -18,13 +18,21 @@
 //     16     32   columns 0..3:    row 0: w0 w1 w2 w3 | row 1 | ... | row 7
 //     48     32   columns 4..7     ...     240  32  columns 28..31
 //
-// In vnni, activations are centred (kernels/activations.ts): x = scale * q + middle. So the middle is multiplied by the sum of a row's weights,
-// d * (w0 + ... + w31), which stands where other formats have a minimum.
+// In vnni, activations are centred (activations/centred_q8_32.ts): x = scale * q + middle. The middle is multiplied by the sum of a row's
+// weights, d * (w0 + ... + w31), which takes the place of the minimum that other formats have.
 //
 // Cost for 8 rows by 32 columns: 272 bytes read; streaming 32 loads, 32 dots, 32 additions (vnni: 24 loads, 32 dots, half of them for the
 // sums of the weights). The packed columns are the panel, so decoding is a copy.
 
 import { ACTIVATION_CENTRED_Q8_32, ACTIVATION_Q16_32 } from "../abi";
+import { CENTRED_Q8_32_MIDDLE, CENTRED_Q8_32_MIDDLES } from "../activations/centred_q8_32";
+import {
+  Q8_32_COLUMN_BYTES,
+  Q8_32_SCALE,
+  Q8_32_SCALES,
+  Q8_32_TAIL_BYTES,
+  Q8_32_TOKEN_BYTES,
+} from "../activations/q8_32";
 import { Columns, dotAdd, startSums, WIDE_SUMS, X_BYTES } from "../dot";
 import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, madd, neverTaken } from "../lanes";
 import { PANEL_Q16_32_SCALE, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
@@ -32,29 +40,20 @@ import { leaveQ16_32, leaveQ8_32, leaveTokenQ16_32, leaveTokenQ8_32 } from "./su
 import { Search } from "./search";
 
 // -128 for each of 32 columns: the start of the sum of weights to which 128 was added.
-// @ts-ignore: decorator
 @inline const SUM_OF_ZEROS: i32 = -4096;
 
 @unmanaged
 export class Q8_0 {
-  // @ts-ignore: decorator
   @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_CENTRED_Q8_32 : ACTIVATION_Q16_32; }
-  // @ts-ignore: decorator
   @inline get blockWeights(): i32 { return 32; }
-  // @ts-ignore: decorator
   @inline get blockBytes(): i32 { return 34; }
-  // @ts-ignore: decorator
   @inline get zero(): i32 { return 128; }
-  // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return WIDE_SUMS; }
-  // @ts-ignore: decorator
   @inline get streamTokens(): i32 { return 16; }
   /** The largest magnitude that `quantize` takes. */
-  // @ts-ignore: decorator
   @inline get largest(): f32 { return 127 * 65504; }
 
   /** Moves one block of row r into its group. */
-  // @ts-ignore: decorator
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u16>(group + (<usize>r << 1), load<u16>(block));
@@ -68,7 +67,6 @@ export class Q8_0 {
   }
 
   /** The inverse of `put`. */
-  // @ts-ignore: decorator
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u16>(block, load<u16>(group + (<usize>r << 1)));
@@ -82,7 +80,6 @@ export class Q8_0 {
   }
 
   /** The scalar meaning: one block to 32 f32. */
-  // @ts-ignore: decorator
   @inline
   dequantize(block: usize, out: usize): void {
     const d = halfToFloat(load<u16>(block));
@@ -90,7 +87,6 @@ export class Q8_0 {
   }
 
   /** Encodes 32 f32 as one block. */
-  // @ts-ignore: decorator
   @inline
   quantize(from: usize, block: usize, scratch: usize): void {
     const search = changetype<Search>(scratch);
@@ -102,7 +98,6 @@ export class Q8_0 {
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_32 (vnni) or PanelQ16_32. */
-  // @ts-ignore: decorator
   @inline
   panel(group: usize, panel: usize): void {
     const scale0 = halvesToFloats(v128.load16x4_s(group));
@@ -131,7 +126,6 @@ export class Q8_0 {
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (CENTRED_Q8_32 or Q16_32). */
-  // @ts-ignore: decorator
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
     if (WIDE_SUMS) streamWide(group, x, y, blocks, scratch);
@@ -139,7 +133,6 @@ export class Q8_0 {
   }
 
   /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (CENTRED_Q8_32 or Q16_32). */
-  // @ts-ignore: decorator
   @inline
   streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize): void {
     if (WIDE_SUMS) streamTileWide(group, x, y, blocks, scratch);
@@ -172,14 +165,12 @@ function streamPairs(group: usize, x: usize, y: usize, blocks: i32, scratch: usi
 }
 
 /** sums + w . x for 4 rows by 4 columns, in the build whose weights need no splitting. */
-// @ts-ignore: decorator
 @inline
 function dotWide(sums: v128, w: v128, x: v128): v128 {
   return dotAdd(sums, w, w, x, x);
 }
 
 /** y + sums * (scale * scaleX) + weights * scale * middle, for 4 rows. */
-// @ts-ignore: decorator
 @inline
 function leaveWide(y: v128, sums: v128, weights: v128, scale: v128, scaleX: v128, middle: v128): v128 {
   return madd(leaveQ8_32(y, sums, sums, scale, scaleX), f32x4.mul(scale, f32x4.convert_i32x4_s(weights)), middle);
@@ -194,10 +185,10 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
   const never = neverTaken(scratch);
   let y0 = v128.load(y);
   let y1 = v128.load(y, 16);
-  for (; blocks > 0; blocks--, group += 272, x += 32 * X_BYTES + 12) {
+  for (; blocks > 0; blocks--, group += 272, x += Q8_32_TOKEN_BYTES) {
     const xLow = changetype<Columns>(x);
     const xHigh = changetype<Columns>(x + 16 * X_BYTES);
-    const tail = x + 32 * X_BYTES;
+    const tail = x + Q8_32_COLUMN_BYTES;
     let sums0 = startSums(v128.load32_splat(tail), 128);
     let sums1 = sums0;
     let more0 = i32x4.splat(0);
@@ -261,8 +252,8 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
     } while (false);
     sums0 = i32x4.add(sums0, more0);
     sums1 = i32x4.add(sums1, more1);
-    const scaleX = v128.load32_splat(tail, 4);
-    const middle = v128.load32_splat(tail, 8);
+    const scaleX = v128.load32_splat(tail, Q8_32_SCALE);
+    const middle = v128.load32_splat(tail, CENTRED_Q8_32_MIDDLE);
     y0 = leaveWide(y0, sums0, weights0, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX, middle);
     y1 = leaveWide(y1, sums1, weights1, halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias), scaleX, middle);
   }
@@ -309,7 +300,6 @@ function streamTilePairs(group: usize, x: usize, y: usize, blocks: i32, scratch:
 }
 
 /** Adds one block to the 8 results of one token at y; `sum0`, `sum1`: scale times the sum of the weights of rows 0..3, 4..7. */
-// @ts-ignore: decorator
 @inline
 function leaveTokenWide(
   y: usize,
@@ -332,7 +322,7 @@ function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: 
   const ones = kept(scratch, i8x16.splat(1));
   const zeros = kept(scratch, i32x4.splat(SUM_OF_ZEROS));
   for (; blocks > 0; blocks--) {
-    const tail = x + 4 * 32 * X_BYTES;
+    const tail = x + 4 * Q8_32_COLUMN_BYTES;
     let a0 = startSums(v128.load32_splat(tail), 128);
     let b0 = startSums(v128.load32_splat(tail, 4), 128);
     let c0 = startSums(v128.load32_splat(tail, 8), 128);
@@ -366,10 +356,10 @@ function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: 
     }
     const sum0 = f32x4.mul(scale0, f32x4.convert_i32x4_s(weights0));
     const sum1 = f32x4.mul(scale1, f32x4.convert_i32x4_s(weights1));
-    leaveTokenWide(y, a0, a1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, 16), v128.load32_splat(tail, 32));
-    leaveTokenWide(y + 32, b0, b1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, 20), v128.load32_splat(tail, 36));
-    leaveTokenWide(y + 64, c0, c1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, 24), v128.load32_splat(tail, 40));
-    leaveTokenWide(y + 96, d0, d1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, 28), v128.load32_splat(tail, 44));
-    x = tail + 48;
+    leaveTokenWide(y, a0, a1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES));
+    leaveTokenWide(y + 32, b0, b1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES + 4), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES + 4));
+    leaveTokenWide(y + 64, c0, c1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES + 8));
+    leaveTokenWide(y + 96, d0, d1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES + 12));
+    x = tail + 4 * Q8_32_TAIL_BYTES;
   }
 }

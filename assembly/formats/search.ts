@@ -1,11 +1,11 @@
-// Encoding a block: the search for the scale, or the scale and minimum, by which its levels say the weights best.
+// Encoding a block: the search for the scale, or the scale and minimum, whose levels come closest to the weights.
 //
 //   w ~ scale * q + minimum               q: low..high, the nearest level to (w - minimum) / scale
 //
 //   start     the scale that maps the extremes to the ends of the levels, and some that map them a little further in or out
-//   improve   hold the levels and solve for scale and minimum by least squares; that moves levels: again, while it gets better
-//   measure   every trial is measured as it will be decoded, rounded to a half where the format has halves: what measures
-//             better is better in the file
+//   improve   keep the levels and solve for scale and minimum by least squares; that moves levels, so repeat while it gets better
+//   measure   every trial is measured as it will be decoded, rounded to a half where the format has halves: what measures better is
+//             better in the file
 //
 // No multiplication is fused with an addition, so all builds encode alike.
 //
@@ -13,25 +13,21 @@
 
 import { floatToHalf, halfToFloat, sumLanes } from "../lanes";
 
-// The ends of the levels are tried at 0, 0.2, -0.2, 0.4, ... -1 levels further out: of equals, the plain one is kept.
-// @ts-ignore: decorator
+// The ends of the levels are tried at 0, 0.2, -0.2, 0.4, ... -1 levels further out. Of equals the first is kept.
 @inline const ENDS: i32 = 11;
 
-// @ts-ignore: decorator
 @inline
 function endOffset(k: i32): f32 {
   return <f32>((k & 1) != 0 ? k + 1 : -k) * 0.1;
 }
 
 /** The nearest levels to 4 weights, as f32. */
-// @ts-ignore: decorator
 @inline
 function nearestLevels(x: v128, inverse: v128, minimum: v128, low: v128, high: v128): v128 {
   const q = f32x4.nearest(f32x4.mul(f32x4.sub(x, minimum), inverse));
   return f32x4.pmin(high, f32x4.pmax(low, q));
 }
 
-// @ts-ignore: decorator
 @inline
 function inverseOf(scale: f32): v128 {
   return f32x4.splat(scale != 0 ? <f32>1 / scale : 0);
@@ -151,7 +147,7 @@ export class Search {
     return extreme;
   }
 
-  /** Measures a scale and a minimum; keeps them, and answers true, if they are better than the best. */
+  /** Measures a scale and a minimum; keeps them, and returns true, if they are better than the best. */
   private trial(scale: f32, minimum: f32): bool {
     if (!this.part) {
       scale = halfToFloat(floatToHalf(scale));
@@ -165,7 +161,7 @@ export class Search {
     return true;
   }
 
-  /** A trial of what is best for the levels of the last measurement. */
+  /** A trial of the scale and minimum that are best for the levels of the last measurement. */
   private trialOfLeastSquares(): bool {
     const count = <f32>this.count;
     const determinant = count * this.sumQQ - this.sumQ * this.sumQ;
@@ -178,7 +174,7 @@ export class Search {
     return this.sumQQ > 0 && this.trial(this.sumQX / this.sumQQ, 0);
   }
 
-  /** Improves the best by least squares, and by the halves beside its scale: where halves are few, the nearest may not be best. */
+  /** Improves the best by least squares, and by the halves next to its scale: where halves are sparse, the nearest may not be best. */
   private settle(): void {
     this.measure(this.scale, this.minimum);
     while (this.trialOfLeastSquares()) {}

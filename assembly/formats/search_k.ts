@@ -3,13 +3,16 @@
 //   scale of sub-block s   = unit * scale[s]                   scale[s]: an integer, lowest..highest
 //   minimum of sub-block s = -minimumUnit * minimum[s]         minimum[s]: 0..63, where the format has minima
 //
-//   1. each sub-block by itself: the scale and minimum that it would like (search.ts)
+//   1. each sub-block by itself: the scale and minimum that suit it best (search.ts), the wanted ones
 //   2. units by which the largest of these becomes the largest integer, or one below it, ...; with each unit, every sub-block
-//      takes the integers, of those near what it would like, that measure best
+//      takes the integers near the wanted ones that measure best
 //   3. for these integers and levels, the units by least squares; and the integers once more
 //
 // The best units are those with the least sum of (squared error / squared weights) over the sub-blocks, so that a small sub-block
-// counts beside a large one.
+// counts as much as a large one.
+//
+// Cost: 7 trials of units for a super-block, each with up to 9 measurements of every sub-block (3 without minima), at search.ts's cost for
+// 4 weights.
 //
 // Scratch (SEARCH_K_BYTES): the record | wanted scales | wanted minima | 1 / squared weights, 16 f32 each | scales | minima of the
 // best units, 16 int8 each | scales | minima of the trial
@@ -18,24 +21,17 @@ import { floatToHalf, halfToFloat } from "../lanes";
 import { Search } from "./search";
 
 // How many largest integers are tried.
-// @ts-ignore: decorator
 @inline const UNITS: i32 = 6;
 
 // Squared weights of a sub-block, at least.
-// @ts-ignore: decorator
 @inline const TINY: f32 = 1e-30;
 
-// @ts-ignore: decorator
 @inline const WANTED: usize = 128;
-// @ts-ignore: decorator
 @inline const INTEGERS: usize = 320;
-// @ts-ignore: decorator
 @inline const TRIAL: usize = 352;
-// @ts-ignore: decorator
 @inline export const SEARCH_K_BYTES: usize = 384;
 
 /** A half that is at least as far from 0 as f, so that the largest integer is enough. */
-// @ts-ignore: decorator
 @inline
 function halfBeyond(f: f32): f32 {
   const half = floatToHalf(f);
@@ -43,14 +39,12 @@ function halfBeyond(f: f32): f32 {
 }
 
 /** The integer nearest to a / b, within bounds. */
-// @ts-ignore: decorator
 @inline
 function nearestRatio(a: f32, b: f32, low: i32, high: i32): i32 {
   return b == 0 ? 0 : <i32>max(<f32>low, min(<f32>high, nearest(a / b)));
 }
 
 /** 0, 1, -1: of equals, the first is kept. */
-// @ts-ignore: decorator
 @inline
 function beside(i: i32): i32 {
   return i == 2 ? -1 : i;
@@ -113,7 +107,7 @@ export class SuperSearch extends Search {
     this.trialOfLeastUnits();
   }
 
-  /** What sub-block s, in which the search has begun, would like. */
+  /** Finds what sub-block s, in which the search has begun, wants. */
   private want(s: i32): void {
     if (this.highestMinimum > 0) this.findScaleAndMinimum();
     else this.findScale();
@@ -139,7 +133,7 @@ export class SuperSearch extends Search {
     v128.store(record, v128.load(record, TRIAL + 16), INTEGERS + 16);
   }
 
-  /** The best of the integers beside those nearest to what sub-block s would like; answers the squared error. */
+  /** Chooses the best of the integers next to those that sub-block s wants; returns the squared error. */
   private choose(s: i32, unit: f32, minimumUnit: f32): f32 {
     const record = changetype<usize>(this);
     this.x = this.from + (<usize>s * this.count << 2);

@@ -1,15 +1,17 @@
 // The table of weight formats, by ggml's type numbers: the one place where a number becomes a class. A kernel that works on any format
 // is a class with a generic `run`, and `withFormat` compiles it once for each row.
 //
-// What a format's class has; `isDefined` sees what it has not. A plain version of every format, written from the same drawings, is in
-// test/dequantize.ts.
+// What a format's class has; `isDefined` tells a kernel what a class lacks. test/support/dequantize.ts has a plain version of every format,
+// written from the same drawings.
+//
+// Cost of the search: one jump through a table for a call of a kernel.
 //
 //   blockWeights, blockBytes     all                        the size of a block
-//   activation                   all                        the encoding of activations that it multiplies (kernels/activations.ts)
+//   activation                   all                        the encoding of activations that it multiplies (activations/)
 //   put, get                     all                        one block into its group of 8 packed rows, and back
 //   dequantize                   all                        one block to f32: the scalar meaning
 //   panel                        all                        a packed group to a panel (panel.ts)
-//   zero, hasMinimum             activation (CENTRED_)Q8_32 the quant that means 0; whether a minimum is added
+//   zero, hasMinimum             activation (CENTRED_)Q8_32 the level that means 0; whether a minimum is added
 //   zero, subBlock, minimumBlock activation Q8_256          the same; columns that share a scale, and a minimum (0: none)
 //   stream                       those with a fast decode   one token times a packed group, without a panel
 //   streamTile, streamTokens     some of those              the same for a tile of 4 tokens; up to how many tokens that beats the panel
@@ -32,8 +34,7 @@ import { Q5_K } from "./q5_k";
 import { Q6_K } from "./q6_k";
 import { Q8_0 } from "./q8_0";
 
-/** Runs kernel K for the format of this ggml type; `job` is the kernel's own record. Answers -1 for a type without a row. */
-// @ts-ignore: decorator
+/** Runs kernel K for the format of this ggml type; `job` is the kernel's own record. Returns -1 for a type without a row. */
 @inline
 export function withFormat<K>(type: i32, job: usize): i32 {
   switch (type) {

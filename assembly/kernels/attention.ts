@@ -1,17 +1,17 @@
 // Attention over a paged KV cache: softmax(q . k / sqrt(headDim)) . v, online (Milakov and Gimelshein 2018; Dao et al. 2022), one page
-// of 64 positions at a time, so that no row of scores longer than a page ever exists, and of that as much as anybody sees.
+// of 64 positions at a time. So no row of scores is longer than a page, and only the positions that some row sees are computed.
 //
 //   item    up to 16 query rows of one sequence, and all heads that share one KV head (GQA)
 //   page    64 positions     k and v of the page are decoded to f32 once (L1/L2) and serve all rows and heads of the item
 //   block   4 queries        4 x 64 scores, their softmax, and the sums over v: what is loaded of k and v serves four (registers)
-//   query   1 row, 1 head    the same for what is left, and where the four of a block do not see the same positions
+//   query   1 row, 1 head    the same for the queries that are left; v too where the four of a block do not see the same positions
 //
-// A row sees the positions from `window` - 1 before its own to `ahead` after it, as far as the sequence goes: causal attention looks
-// ahead 0 positions, an encoder's all.
+// A row sees the positions from `window` - 1 before its own to `ahead` after it, within the sequence: causal attention looks 0 positions
+// ahead, an encoder's attention all.
 //
-// Exactness: pages begin at absolute multiples of 64 positions and are merged in their order; positions that a row may not see count
-// as -infinity by selection, so what lies there (never written, perhaps) does not matter, and their v is never read. The result of a
-// row thus depends on its own positions only, not on the chunk, the tile or the worker.
+// Exactness: pages begin at absolute multiples of 64 positions and are merged in their order. The scores of positions that a row may not
+// see are replaced by -infinity, so what lies there (perhaps never written) does not matter, and their v is never read. So the result of a
+// row depends on its own positions only, not on the chunk, the tile or the worker.
 //
 // Cost for one block and page with D = 64: 4 * 64 * 64 / 4 multiply-adds for the scores and as many for v, each with 3/4 of a load; 64
 // exp of 4 lanes, 26 instructions each; decoding of f16 5 instructions for 4 elements, shared by all rows and heads. 8 sums and 6 loaded
@@ -21,7 +21,19 @@ import { EXP_TABLE_BYTES, PAGE } from "../abi";
 import { expNegative, madd, maxLanes, maxLanesOfFour, sumLanes, sumLanesOfFour, writeExpTable } from "../lanes";
 import { decodeK, decodeV, kvTileBytes, PAGE_BYTES_F32 } from "./kv_page";
 
-/** Bytes of scratch for `queries` query vectors (rows times heads of an item). */
+/**
+ * Bytes of scratch for `queries` query vectors (rows times heads of an item, Q), with D = headDim; `attention` lays it out:
+ *
+ *   SIZE         DESCRIPTION
+ *      160       the constants of exp
+ *       16       corrections of a block: (4) f32
+ *     1024       scores of a block: (4, 64) f32
+ *    256 D       k of the page: (D, 64) f32
+ *    256 D       v of the page: (64, D) f32
+ *      4 D Q     queries, as `sortQueries` sorts them
+ *      4 D Q     results: (Q, D) f32
+ *     16 Q       largest scores, sums of weights (f32), first and end of the visible positions (int32): (Q) each
+ */
 export function attentionScratchBytes(headDim: i32, queries: i32): usize {
   const tiles = <usize>(4 + 2 * headDim) * PAGE_BYTES_F32;
   return <usize>(EXP_TABLE_BYTES + 16) + tiles + <usize>queries * (16 + (<usize>headDim << 3));
@@ -71,7 +83,7 @@ function scoreBlock(queries: usize, k: usize, headDim: usize, scale: f32, extent
   }
 }
 
-/** Scores of one query, (headDim), to (64) f32 at `to`, with the additions of `scoreBlock`; up to 8 more than `extent` has. */
+/** Scores of one query, (headDim), to (64) f32 at `to`, with the additions of `scoreBlock`; computes up to 8 scores beyond `extent`. */
 function scoreQuery(query: usize, k: usize, headDim: usize, scale: f32, extent: usize, to: usize): void {
   const scales = f32x4.splat(scale);
   for (let p: usize = 0; p < extent; p += 64) {
@@ -94,7 +106,7 @@ function scoreQuery(query: usize, k: usize, headDim: usize, scale: f32, extent: 
   }
 }
 
-/** Scores outside of positions [first, end) become -infinity. */
+/** The scores of positions outside [first, end) become -infinity. */
 function hideScores(scores: usize, first: i32, end: i32, extent: usize): void {
   if (first == 0 && <usize>end << 2 == extent) return;
   let lane = i32x4(0, 1, 2, 3);
@@ -111,7 +123,7 @@ function hideScores(scores: usize, first: i32, end: i32, extent: usize): void {
  * Turns the scores of a block, (4, 64), into weights, in place. `tops`, `sums`: the largest score and the sum of weights of each query so
  * far, (4). `corrections`: what the results so far must be multiplied by, (4).
  *
- * A query that has seen nothing yet has the least finite number for its largest score: what is hidden, at -infinity, weighs 0 against it.
+ * A query that has seen nothing yet has the smallest finite number as its largest score, against which a hidden score, -infinity, weighs 0.
  */
 function softmaxBlock(
   scores: usize,
@@ -297,7 +309,7 @@ function accumulateQuery(
   }
 }
 
-/** Queries in the order that the loops read: those of a block interleaved, (headDim, 4), the rest as they are. */
+/** Queries in the order in which the loops read them: those of a block interleaved, (headDim, 4), the rest as they are. */
 function sortQueries(q: usize, qStride: usize, rows: i32, heads: i32, dims: usize, to: usize, blocked: usize): void {
   let query: usize = 0;
   for (let row = 0; row < rows; row++, q += qStride) {
@@ -388,8 +400,8 @@ function setRanges(
  *
  * `q`: queries, (rows, ...) f32 with rows `qStride` bytes apart, the item's `heads` heads of headDim side by side at `q`; `out`: the same
  * shape, `outStride`. `pages`: int32 page numbers of the sequence; k of page n lies at `kv` + n * `pageBytes`, its v `kvTileBytes` later.
- * `window`: positions that a row may look back, its own included (0: all); `ahead`: positions after its own that it may see, of those
- * before `end`, the sequence's length. `scratch`: `attentionScratchBytes`.
+ * `window`: positions that a row may look back, its own included (0: all); `ahead`: positions after its own that it may see, up to
+ * `end`, the sequence's length. `scratch`: `attentionScratchBytes`.
  */
 export function attention(
   kind: i32,
@@ -413,7 +425,7 @@ export function attention(
   const dims = <usize>headDim;
   const vector = dims << 2;
   const queries = <usize>(rows * heads);
-  const blocked = queries & ~3; // those of whole blocks; the rest goes query by query
+  const blocked = queries & ~3; // the queries of whole blocks; the rest go one by one
   const table = scratch;
   const corrections = table + EXP_TABLE_BYTES; // (4)
   const scores = corrections + 16; // (4, 64)

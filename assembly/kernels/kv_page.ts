@@ -1,20 +1,20 @@
-// A page of the KV cache: 64 positions, what it holds of k and v, and how they get in and out of it.
+// A page of the KV cache: how it holds k and v of 64 positions, and how they are stored and decoded.
 //
 // A page holds, for one layer and KV head (D: headDim):
 //
-//   F32, F16   k, transposed: (D, 64)     so that 4 scores are one multiply-add with no horizontal sum
+//   F32, F16   k, transposed: (D, 64)     so that 4 scores are one multiply-add without a horizontal sum
 //              v: (64, D)
 //   Q8_0       k: (D, 64) int8, then scales (D / 32, 64) f32
 //              v: (64, D) int8, then scales (64, D / 32) f32
 //
-// Cost: storing a position writes each number once; decoding f16 takes 5 instructions for 4 elements, int8 6.
+// Cost: storing a position writes each number once; decoding f16 takes 5 instructions for 4 elements, int8 6, with 3 vectors in
+// registers.
 // Plain version: test/kernels/attention-twin.ts.
 
 import { KV_F16, KV_F32, PAGE } from "../abi";
 import { floatsToHalves, halvesToFloats, largestMagnitude32, round8 } from "../lanes";
 
 /** 64 f32. */
-// @ts-ignore: decorator
 @inline export const PAGE_BYTES_F32: usize = PAGE * 4;
 
 /** Bytes of k (or of v) of one page, one layer and one KV head. */
@@ -49,7 +49,6 @@ export function storeKv(kind: i32, k: usize, v: usize, headDim: i32, kTile: usiz
 }
 
 /** Quantises `dims` f32 in blocks of 32, to int8 side by side or (`down`) a row of the page apart; scales lie `scaleStep` bytes apart. */
-// @ts-ignore: decorator
 @inline
 function storeQ8_0(from: usize, dims: usize, to: usize, down: bool, scales: usize, scaleStep: usize): void {
   for (let block: usize = 0; block < dims; block += 32, scales += scaleStep) {
@@ -85,13 +84,12 @@ function decodeHalves(from: usize, to: usize, count: usize): void {
 }
 
 /** Four int8 to f32. */
-// @ts-ignore: decorator
 @inline
 function bytesToFloats(from: usize): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(from))));
 }
 
-/** k of the first `count` positions of a page (a multiple of 8) to (headDim, 64) f32, of which the rest stays as it is. */
+/** k of the first `count` positions of a page (a multiple of 8) to (headDim, 64) f32; the rest of each row stays as it is. */
 export function decodeK(kind: i32, tile: usize, headDim: usize, count: usize, to: usize): void {
   if (kind == KV_F16) {
     if (count == PAGE) {

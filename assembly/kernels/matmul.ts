@@ -1,47 +1,47 @@
 // y[token, row] = sum over columns of w[row, column] * x[token, column], for packed weights of any format.
 //
 //   share   my groups of 8 rows            worker     each weight is read by one core only
-//   group   8 rows of w                    ---        the results of 8 rows for all tokens stay near
+//   group   8 rows of w                    L1, L2     the sums of 8 rows for all tokens stay here
 //   chunk   up to 2048 columns             L1         decoded once to a panel (20 KB), which stays while all tokens pass
 //   tile    8 rows x 4 tokens (or x 1)     registers  the microkernel; its activations stream from L2
 //   block   32 or 256 columns              k          the only loop with arithmetic; k is never split: one result is one fixed
 //                                                     sequence of additions, whatever the tile, the chunk or the worker
 //
 // One token alone needs no panel: formats that have a `stream` multiply it straight from the packed bytes, with the same integers and the
-// same additions. So do those that have a `streamTile` with a few tiles: decoding is then more work than it saves, and while it waits for
-// memory nothing is multiplied.
+// same additions. Formats that have a `streamTile` do so for a few tiles too: decoding would be more work than it saves, and nothing is
+// multiplied while it waits for memory.
 //
-// Weights are read once for any number of tokens. Results of a chunk go on from those of the chunk before, in `sums` (L1/L2), and are
-// written to y at the end, or added to it.
+// Cost for a group: its packed bytes are read once, for any number of tokens, and 32 bytes are written for each token; the rest is the
+// decoding (each format's page) and the microkernel (micro_*.ts), which has the registers. Results of a chunk continue from those of the
+// chunk before, in `sums` (L1 or L2), and are written to y at the end, or added to it.
 //
-// Scratch (SCRATCH_BYTES): panel | 128 bytes of 32-bit sums | 8 f32 for each token.
+// Scratch:
+//
+//   OFFSET       SIZE            DESCRIPTION
+//        0         64            the job: class Matmul
+//       64      23040            panel of a chunk (PANEL_BYTES)
+//    23104        128            32-bit sums of a tile (SUMS32_BYTES)
+//    23232   32 * tokens         8 f32 of each token, tokens rounded up to a multiple of 4
 
-import { ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q16_32, ACTIVATION_Q8_256, ACTIVATION_Q8_32, GROUP_ROWS, TILE_TOKENS } from "../abi";
-import { PANEL_F32_BYTES, PANEL_Q16_32_BYTES, PANEL_Q8_256_BYTES, PANEL_Q8_32_BYTES } from "../formats/panel";
+import { GROUP_ROWS, TILE_TOKENS } from "../abi";
+import { PANEL_Q8_256_BYTES } from "../formats/panel";
 import { withFormat } from "../formats/table";
-import { activationBytes } from "./activations";
-import { microF32x1, microF32x4 } from "./micro_f32";
-import { microQ16_32x1, microQ16_32x4 } from "./micro_q16_32";
-import { microQ8_256x1, microQ8_256x4 } from "./micro_q8_256";
-import { microQ8_32x1, microQ8_32x4 } from "./micro_q8_32";
-
-// Columns of a chunk: 8 rows of bytes are 16 KB, of f32 16 KB too: half of an L1 of 32 KB, the other half is for activations.
-// @ts-ignore: decorator
-@inline const CHUNK: i32 = 2048;
-// @ts-ignore: decorator
-@inline const CHUNK_F32: i32 = 512;
+import { Activations, bytesOf } from "./encodings";
 
 // The largest panel: 8 blocks of 256 with their scales.
-// @ts-ignore: decorator
 @inline const PANEL_BYTES: usize = 8 * PANEL_Q8_256_BYTES;
-// @ts-ignore: decorator
 @inline const JOB_BYTES: usize = 64;
-// @ts-ignore: decorator
 @inline const SUMS32_BYTES: usize = 128;
+
+/** Bytes of the sums of 8 rows for `tokens` tokens, in whole tiles. */
+@inline
+function sumsBytes(tokens: i32): usize {
+  return <usize>((tokens + 3) & ~3) * 32;
+}
 
 /** Bytes of scratch that a matmul of up to `tokens` tokens needs. */
 export function matmulScratchBytes(tokens: i32): usize {
-  return JOB_BYTES + PANEL_BYTES + SUMS32_BYTES + <usize>((tokens + 3) & ~3) * 32;
+  return JOB_BYTES + PANEL_BYTES + SUMS32_BYTES + sumsBytes(tokens);
 }
 
 @unmanaged
@@ -57,18 +57,22 @@ class Matmul {
   accumulate: i32;
 
   run<F>(): i32 {
-    const kind = changetype<F>(0).activation;
-    const chunkColumns = kind == ACTIVATION_F32 ? CHUNK_F32 : CHUNK;
+    return changetype<Activations>(0).multiply<Matmul, F>(changetype<usize>(this));
+  }
+
+  /** Weight format F by activations of encoding E, with microkernel M. */
+  multiply<F, E, M>(): i32 {
+    const chunkColumns = changetype<M>(0).chunk;
     const columns = this.columns;
     const tokens = this.tokens;
     const panel = changetype<usize>(this) + JOB_BYTES;
     const sums = panel + PANEL_BYTES + SUMS32_BYTES;
     const groupBytes = <usize>(columns / changetype<F>(0).blockWeights) * changetype<F>(0).blockBytes * GROUP_ROWS;
-    const tokenBytes = activationBytes(kind, columns);
+    const tokenBytes = bytesOf<E>(columns);
 
     for (let group = this.firstGroup; group < this.lastGroup; group++) {
       let w = this.weights + <usize>group * groupBytes;
-      memory.fill(sums, 0, <usize>((tokens + 3) & ~3) << 5);
+      memory.fill(sums, 0, sumsBytes(tokens));
       if (isDefined(changetype<F>(0).stream)) {
         if (tokens == 1) {
           changetype<F>(0).stream(w, this.x, sums, columns / changetype<F>(0).blockWeights, panel);
@@ -83,17 +87,17 @@ class Matmul {
         const width = min(chunkColumns, columns - k);
         const packed = w;
         if (streams) w += <usize>(width / changetype<F>(0).blockWeights) * changetype<F>(0).blockBytes * GROUP_ROWS;
-        else w = decode<F>(w, panel, width);
-        const chunkBytes = activationBytes(kind, width);
+        else w = decode<F, M>(w, panel, width);
+        const chunkBytes = bytesOf<E>(width);
         let x = this.x;
         let y = sums;
         for (let t = 0; t < tokens; t += TILE_TOKENS, y += TILE_TOKENS << 5) {
           if (streams) {
             streamTile<F>(packed, x, xChunk - this.x, tokens - t, y, width, panel);
           } else if (tokens - t == 1) {
-            micro1<F>(panel, x + (xChunk - this.x), y, width);
+            changetype<M>(0).one<F>(panel, x + (xChunk - this.x), y, width);
           } else {
-            micro4<F>(panel, x + ((xChunk - this.x) << 2), y, width);
+            changetype<M>(0).four<F>(panel, x + ((xChunk - this.x) << 2), y, width, panel + PANEL_BYTES);
           }
           x += tokenBytes << 2;
         }
@@ -121,7 +125,6 @@ class Matmul {
 }
 
 /** One tile of up to four tokens straight from the packed bytes of a chunk, `offset` bytes into the activations of a token. */
-// @ts-ignore: decorator
 @inline
 function streamTile<F>(packed: usize, x: usize, offset: usize, tokens: i32, y: usize, width: i32, panel: usize): void {
   if (isDefined(changetype<F>(0).streamTile)) {
@@ -131,50 +134,16 @@ function streamTile<F>(packed: usize, x: usize, offset: usize, tokens: i32, y: u
   }
 }
 
-/** Decodes the next `width` columns of a group to the panel; returns where the following ones lie. */
-// @ts-ignore: decorator
+/** Decodes the next `width` columns of a group to the panel of microkernel M; returns where the following ones lie. */
 @inline
-function decode<F>(w: usize, panel: usize, width: i32): usize {
-  const blockPanel: usize =
-    isQ8_32<F>()
-      ? PANEL_Q8_32_BYTES * (changetype<F>(0).blockWeights / 32)
-      : changetype<F>(0).activation == ACTIVATION_Q8_256
-        ? PANEL_Q8_256_BYTES
-        : changetype<F>(0).activation == ACTIVATION_Q16_32
-          ? PANEL_Q16_32_BYTES * (changetype<F>(0).blockWeights / 32)
-          : PANEL_F32_BYTES;
+function decode<F, M>(w: usize, panel: usize, width: i32): usize {
+  const blockPanel: usize = changetype<M>(0).panelBytes * (changetype<F>(0).blockWeights / changetype<M>(0).panelColumns);
   for (let k = 0; k < width; k += changetype<F>(0).blockWeights) {
     changetype<F>(0).panel(w, panel);
     w += changetype<F>(0).blockBytes * GROUP_ROWS;
     panel += blockPanel;
   }
   return w;
-}
-
-/** Centred activations are multiplied like others: their middle meets the format's minimum. */
-// @ts-ignore: decorator
-@inline
-function isQ8_32<F>(): bool {
-  return changetype<F>(0).activation == ACTIVATION_Q8_32 || changetype<F>(0).activation == ACTIVATION_CENTRED_Q8_32;
-}
-
-// @ts-ignore: decorator
-@inline
-function micro1<F>(panel: usize, x: usize, y: usize, width: i32): void {
-  if (isQ8_32<F>()) microQ8_32x1<F>(panel, x, y, width >> 5);
-  else if (changetype<F>(0).activation == ACTIVATION_Q8_256) microQ8_256x1<F>(panel, x, y, width >> 8);
-  else if (changetype<F>(0).activation == ACTIVATION_Q16_32) microQ16_32x1(panel, x, y, width >> 5);
-  else microF32x1(panel, x, y, width);
-}
-
-// @ts-ignore: decorator
-@inline
-function micro4<F>(panel: usize, x: usize, y: usize, width: i32): void {
-  if (isQ8_32<F>()) microQ8_32x4<F>(panel, x, y, width >> 5);
-  else if (changetype<F>(0).activation == ACTIVATION_Q8_256) {
-    microQ8_256x4<F>(panel, x, y, width >> 8, panel + PANEL_BYTES);
-  } else if (changetype<F>(0).activation == ACTIVATION_Q16_32) microQ16_32x4(panel, x, y, width >> 5);
-  else microF32x4(panel, x, y, width);
 }
 
 /**

@@ -2,6 +2,8 @@
 //
 //   y[t, r] += sum over k of w[r, k] * x[t, k]        one chain of additions for each result, in the order of k
 //
+//   column   1 column     the panel is in L1, as are the tile's activations; the 8 results of each token stay in registers
+//
 // Cost for 4 tokens, 8 rows, 1 column (32 products): 2 + 4 loads, 8 multiply-adds (8 multiplications and 8 additions in simd).
 // Registers: 8 sums, 2 weights, 1 activation. One token alone waits for its own additions: 2 chains of 4 cycles a column.
 
@@ -9,15 +11,8 @@ import { F32 } from "../formats/f32";
 import { PANEL_F32_BYTES } from "../formats/panel";
 import { madd } from "../lanes";
 
-/** One token: y holds 8 f32. The panel is what F32 has in memory. */
-// @ts-ignore: decorator
-@inline
-export function microF32x1(panel: usize, x: usize, y: usize, columns: i32): void {
-  changetype<F32>(0).stream(panel, x, y, columns, panel);
-}
-
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
-export function microF32x4(panel: usize, x: usize, y: usize, columns: i32): void {
+function microF32x4(panel: usize, x: usize, y: usize, columns: i32): void {
   let a0 = v128.load(y);
   let a1 = v128.load(y, 16);
   let b0 = v128.load(y, 32);
@@ -50,4 +45,22 @@ export function microF32x4(panel: usize, x: usize, y: usize, columns: i32): void
   v128.store(y, c1, 80);
   v128.store(y, d0, 96);
   v128.store(y, d1, 112);
+}
+
+@unmanaged
+export class MicroF32 {
+  @inline get chunk(): i32 { return 512; }
+  @inline get panelColumns(): i32 { return 1; }
+  @inline get panelBytes(): usize { return PANEL_F32_BYTES; }
+
+  /** The panel is what F32 has in memory. */
+  @inline
+  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+    changetype<F32>(0).stream(panel, x, y, columns, panel);
+  }
+
+  @inline
+  four<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
+    microF32x4(panel, x, y, columns);
+  }
 }

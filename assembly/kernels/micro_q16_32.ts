@@ -2,7 +2,7 @@
 //
 //   y[t, r] += sum over blocks b of  scale[b, r] * scaleX[b, t] * (sum over k of q[b, r, k] * x[b, t, k])
 //
-//   block   32 columns
+//   block   32 columns      the panel block is in L1, as are the tile's activations
 //   pair    2 columns       weights widened by the load, one i32x4.dot_i16x8_s for 4 rows
 //
 // 32 bits are enough: 32 products of 127 * 32767. The 16-bit activations cost nothing here and make the product nearly exact.
@@ -13,7 +13,7 @@ import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE } from "../formats/panel";
 import { leaveQ16_32, leaveTokenQ16_32 } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
-export function microQ16_32x1(panel: usize, x: usize, y: usize, blocks: i32): void {
+function microQ16_32x1(panel: usize, x: usize, y: usize, blocks: i32): void {
   let y0 = v128.load(y);
   let y1 = v128.load(y, 16);
   for (; blocks > 0; blocks--, panel += PANEL_Q16_32_BYTES) {
@@ -34,7 +34,7 @@ export function microQ16_32x1(panel: usize, x: usize, y: usize, blocks: i32): vo
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
-export function microQ16_32x4(panel: usize, x: usize, y: usize, blocks: i32): void {
+function microQ16_32x4(panel: usize, x: usize, y: usize, blocks: i32): void {
   for (; blocks > 0; blocks--, panel += PANEL_Q16_32_BYTES) {
     let a0 = i32x4.splat(0);
     let a1 = a0;
@@ -67,5 +67,22 @@ export function microQ16_32x4(panel: usize, x: usize, y: usize, blocks: i32): vo
     leaveTokenQ16_32(y + 64, c0, c1, scale0, scale1, v128.load32_splat(x, 8));
     leaveTokenQ16_32(y + 96, d0, d1, scale0, scale1, v128.load32_splat(x, 12));
     x += 16;
+  }
+}
+
+@unmanaged
+export class MicroQ16_32 {
+  @inline get chunk(): i32 { return 2048; }
+  @inline get panelColumns(): i32 { return 32; }
+  @inline get panelBytes(): usize { return PANEL_Q16_32_BYTES; }
+
+  @inline
+  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+    microQ16_32x1(panel, x, y, columns >> 5);
+  }
+
+  @inline
+  four<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
+    microQ16_32x4(panel, x, y, columns >> 5);
   }
 }

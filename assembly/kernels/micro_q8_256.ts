@@ -3,26 +3,26 @@
 //   y[t, r] += sum over blocks b of  scaleX[b, t] * ( d[b, r] * sum over s of scale[b, s, r] * (sum over k of (q - zero) * x)
 //                                                   - dmin[b, r] * sum over s of minimum[b, s, r] * (sum over k of x) )
 //
-//   block      256 columns      leaves the integers once: 8 * 6 instructions for 2048 products of one token
+//   block      256 columns      in L1, as are the tile's activations; leaves the integers once: 8 * 6 instructions for 2048 products
 //   sub-block  16 or 32         one i32x4.dot_i16x8_s multiplies the 16-bit sums by the integer scale and adds their two lanes
 //   group      4 columns        as in micro_q8_32.ts
 //
-// 16 bits are enough for the sums of a sub-block: 8 products of 127 * 32 or 16 of 127 * 15. 32 bits are enough for a block:
+// 16 bits are enough for the sums of a sub-block: 8 products of 127 * 32, or 16 of 127 * 15. 32 bits are enough for a block:
 // 127 * 32 * 256 * 128 < 2^31.
 // Cost for 4 tokens, 8 rows, 32 columns, relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds) and, for each sub-block, 8 * (1 dot, 1 add).
 // Registers: 8 sums, 2 weights, 1 activation; the 32-bit sums of 4 tokens lie in the scratch.
 
+import { Q8_256_COLUMN_BYTES } from "../activations/q8_256";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { PANEL_Q8_256_BYTES, PANEL_Q8_256_SCALES } from "../formats/panel";
 import { finishQ8_256, finishTileQ8_256, scaleUp } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
-// @ts-ignore: decorator
 @inline
-export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
+function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   const groupBytes: usize = changetype<F>(0).subBlock * 8;
   for (; blocks > 0; blocks--, panel += PANEL_Q8_256_BYTES) {
-    const tail = x + 256 * X_BYTES;
+    const tail = x + Q8_256_COLUMN_BYTES;
     let pairs = tail;
     let scales = panel + PANEL_Q8_256_SCALES;
     let products0 = i32x4.splat(0);
@@ -47,12 +47,11 @@ export function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32):
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart; `scratch` takes 128 bytes of 32-bit sums. */
-// @ts-ignore: decorator
 @inline
-export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
   const groupBytes: usize = changetype<F>(0).subBlock * 8;
   for (; blocks > 0; blocks--, panel += PANEL_Q8_256_BYTES) {
-    const tail = x + 4 * 256 * X_BYTES;
+    const tail = x + 4 * Q8_256_COLUMN_BYTES;
     let pairs = tail;
     let scales = panel + PANEL_Q8_256_SCALES;
     for (let y = scratch, none = i32x4.splat(0); y < scratch + 128; y += 16) v128.store(y, none);
@@ -96,5 +95,22 @@ export function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, 
       scales += 32;
     }
     x = finishTileQ8_256<F>(y, panel, scratch, tail);
+  }
+}
+
+@unmanaged
+export class MicroQ8_256 {
+  @inline get chunk(): i32 { return 2048; }
+  @inline get panelColumns(): i32 { return 256; }
+  @inline get panelBytes(): usize { return PANEL_Q8_256_BYTES; }
+
+  @inline
+  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+    microQ8_256x1<F>(panel, x, y, columns >> 8);
+  }
+
+  @inline
+  four<F>(panel: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
+    microQ8_256x4<F>(panel, x, y, columns >> 8, scratch);
   }
 }

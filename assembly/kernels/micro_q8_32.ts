@@ -10,20 +10,27 @@
 // Cost for 4 tokens, 8 rows, 32 columns (1024 products), relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds), then 8 * 6 to leave integers.
 // Registers: 8 sums, 2 weights, 1 activation.
 
+import {
+  Q8_32_COLUMN_BYTES,
+  Q8_32_SCALE,
+  Q8_32_SCALED_SUM,
+  Q8_32_SCALED_SUMS,
+  Q8_32_SCALES,
+  Q8_32_TAIL_BYTES,
+} from "../activations/q8_32";
 import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
 import { madd } from "../lanes";
 import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../formats/panel";
 import { leaveQ8_32 } from "../formats/sums";
 
 /** One token: y holds 8 f32. */
-// @ts-ignore: decorator
 @inline
-export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
+function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   const ones = i16x8.splat(1);
   let y0 = v128.load(y);
   let y1 = v128.load(y, 16);
   for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
-    const tail = x + 32 * X_BYTES;
+    const tail = x + Q8_32_COLUMN_BYTES;
     let sums0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
     let sums1 = sums0;
     for (let q = panel, stop = panel + 256; q < stop; q += 32, x += 4 * X_BYTES) {
@@ -34,22 +41,21 @@ export function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): 
       sums0 = dotAdd(sums0, evenWeights(w0), oddWeights(w0), even, odd);
       sums1 = dotAdd(sums1, evenWeights(w1), oddWeights(w1), even, odd);
     }
-    const scaleX = v128.load32_splat(tail, 4);
+    const scaleX = v128.load32_splat(tail, Q8_32_SCALE);
     y0 = leaveQ8_32(y0, sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
     y1 = leaveQ8_32(y1, sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
     if (changetype<F>(0).hasMinimum) {
-      const scaledSum = v128.load32_splat(tail, 8);
+      const scaledSum = v128.load32_splat(tail, Q8_32_SCALED_SUM);
       y0 = madd(y0, v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum);
       y1 = madd(y1, v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum);
     }
-    x = tail + 12;
+    x = tail + Q8_32_TAIL_BYTES;
   }
   v128.store(y, y0);
   v128.store(y, y1, 16);
 }
 
 /** Adds one block to the 8 results of one token at y. */
-// @ts-ignore: decorator
 @inline
 function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128, scaleX: v128, scaledSum: v128): void {
   let y0 = leaveQ8_32(v128.load(y), sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
@@ -63,12 +69,11 @@ function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128,
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
-// @ts-ignore: decorator
 @inline
-export function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
+function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   const ones = i16x8.splat(1);
   for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
-    const tail = x + 4 * 32 * X_BYTES;
+    const tail = x + 4 * Q8_32_COLUMN_BYTES;
     let a0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
     let b0 = startSums(v128.load32_splat(tail, 4), changetype<F>(0).zero);
     let c0 = startSums(v128.load32_splat(tail, 8), changetype<F>(0).zero);
@@ -101,10 +106,27 @@ export function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): 
       d0 = dotAdd(d0, even0, odd0, even, odd);
       d1 = dotAdd(d1, even1, odd1, even, odd);
     }
-    finish<F>(y, panel, a0, a1, ones, v128.load32_splat(tail, 16), v128.load32_splat(tail, 32));
-    finish<F>(y + 32, panel, b0, b1, ones, v128.load32_splat(tail, 20), v128.load32_splat(tail, 36));
-    finish<F>(y + 64, panel, c0, c1, ones, v128.load32_splat(tail, 24), v128.load32_splat(tail, 40));
-    finish<F>(y + 96, panel, d0, d1, ones, v128.load32_splat(tail, 28), v128.load32_splat(tail, 44));
-    x = tail + 48;
+    finish<F>(y, panel, a0, a1, ones, v128.load32_splat(tail, Q8_32_SCALES), v128.load32_splat(tail, Q8_32_SCALED_SUMS));
+    finish<F>(y + 32, panel, b0, b1, ones, v128.load32_splat(tail, Q8_32_SCALES + 4), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 4));
+    finish<F>(y + 64, panel, c0, c1, ones, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 8));
+    finish<F>(y + 96, panel, d0, d1, ones, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 12));
+    x = tail + 4 * Q8_32_TAIL_BYTES;
+  }
+}
+
+@unmanaged
+export class MicroQ8_32 {
+  @inline get chunk(): i32 { return 2048; }
+  @inline get panelColumns(): i32 { return 32; }
+  @inline get panelBytes(): usize { return PANEL_Q8_32_BYTES; }
+
+  @inline
+  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+    microQ8_32x1<F>(panel, x, y, columns >> 5);
+  }
+
+  @inline
+  four<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
+    microQ8_32x4<F>(panel, x, y, columns >> 5);
   }
 }

@@ -1,28 +1,28 @@
-// Probes: what this machine can do at most, in the instructions that the kernels are made of. They compute nothing that anybody needs;
-// each answers with a sum of all that it has done, so that no compiler can leave it out.
+// Probes: what this machine can do at most, in the instructions that the kernels are made of. Their results mean nothing: each returns a
+// sum of all that it computed, so that no compiler can leave it out.
 //
 //   readBandwidth   v128 loads, one after the other           bound by the memory level that the buffer fits into
 //   peakInt8        dotAdd of dot.ts, as micro_q8_32.ts and micro_q8_256.ts multiply
 //   peakInt16       i32x4.dot_i16x8_s and an addition, as micro_q16_32.ts multiplies
 //   peakF32         multiply-add, as micro_f32.ts multiplies
 //
-// A peak has its activations in registers and takes its weights from L1, anew in every round: loads have ports of their own, and
-// products that were the same in every round would be moved out of the loop. There are as many sums as it takes for none to be waited
-// for, and as 15 registers hold: a multiply-add, or a dot product that adds (vnni), takes 4 cycles, and two begin in each.
+// A peak keeps its activations in registers and loads its weights from L1 in every round: loads have ports of their own, and products that
+// are the same in every round would be moved out of the loop. There are enough sums that none is waited for, and few enough for 15
+// registers: a multiply-add, or a dot product that adds (vnni), takes 4 cycles, and two begin in each.
+//
+// Cost of one round:
 //
 //            sums                                     activations  weights
 //   int8     8; 4 in simd, whose weights are halved   4            1 or 2 halves
 //   int16    4                                        4            1
-//   f32      9; 8 in simd, whose products wait apart  3            3
+//   f32      9; 8 in simd, whose products need a register  3       3
 
 import { dotAdd, evenWeights, oddWeights } from "../dot";
 import { madd } from "../lanes";
 
 // What the peaks read: 32 registers, which stay in L1.
-// @ts-ignore: decorator
 @inline const OPERANDS: usize = 512;
 // 288 products: 8 times 9 registers, or 9 times 8.
-// @ts-ignore: decorator
 @inline const OPERANDS_F32: usize = 48 * (ASC_FEATURE_RELAXED_SIMD ? 8 : 9);
 
 /** Reads `bytes` (a multiple of 128) at `from`. */
@@ -113,7 +113,7 @@ export function peakInt16(operands: usize, rounds: i32): i32 {
   return sum4(a, b, c, d);
 }
 
-/** `rounds` times 288 products of f32. `operands`: 432 bytes whose products are no subnormal numbers, zeros for one. */
+/** `rounds` times 288 products of f32. `operands`: 432 bytes whose products must not be subnormal, such as zeros. */
 export function peakF32(operands: usize, rounds: i32): i32 {
   const x0 = v128.load(operands);
   const x1 = v128.load(operands, 16);
@@ -147,14 +147,12 @@ export function peakF32(operands: usize, rounds: i32): i32 {
 }
 
 /** The bits of three registers, added up. */
-// @ts-ignore: decorator
 @inline
 function sum3(a: v128, b: v128, c: v128): v128 {
   return i32x4.add(i32x4.add(a, b), c);
 }
 
 /** The first 32 bits of four registers' sum. */
-// @ts-ignore: decorator
 @inline
 function sum4(a: v128, b: v128, c: v128, d: v128): i32 {
   return i32x4.extract_lane(i32x4.add(i32x4.add(a, b), i32x4.add(c, d)), 0);

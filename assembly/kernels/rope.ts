@@ -3,16 +3,16 @@
 //   y[2i]     = x[2i] * cos(p f_i) - x[2i + 1] * sin(p f_i)
 //   y[2i + 1] = x[2i] * sin(p f_i) + x[2i + 1] * cos(p f_i)
 //
-// or, in other architectures, on the halves of what is rotated: i and i + n in place of 2i and 2i + 1, with n the number of pairs.
+// or, in other architectures, on the two halves of the rotated dimensions: i and i + n in place of 2i and 2i + 1, n the number of pairs.
 //
 // The table of a position is made once for a step and serves all layers and heads:
 //   cosines  headDim f32:  c0  c0  c1  c1 ...          (1 beyond the rotated dimensions)
 //   sines    headDim f32: -s0  s0 -s1  s1 ...          (0 beyond)
 //
-// sin and cos are our own (float64; + - * only): those of the host differ between its versions. They are right to 1e-9 for angles up to
-// 10^6, and to the last bit of f32 nearly always.
-// Cost for 4 elements of a head: 48 bytes read, 16 written, 1 shuffle, 3 arithmetic instructions. A position's table: some 8 ns for a pair.
-// Halves read the same table, with 1 shuffle more for 4 elements.
+// sin and cos are computed here (float64; + - * only), because those of the host differ between its versions. Their error is below 1e-9 for
+// angles up to 10^6; rounded to f32 they are nearly always exact to the last bit.
+// Cost for 4 elements of a head: 48 bytes read, 16 written, 1 shuffle, 3 arithmetic instructions. 3 vectors
+// in registers. A position's table: some 8 ns for a pair. Halves read the same table, with 1 shuffle more for 4 elements.
 // Plain version: test/kernels/rope.test.ts.
 
 /** Reduces an angle to [-pi/4, pi/4] and a quadrant (Cody and Waite, with pi/2 in three parts), then Taylor. */
@@ -90,7 +90,7 @@ export function rope(x: usize, heads: i32, headDim: i32, table: usize): void {
   }
 }
 
-/** Rotates element i and element i + `pairs` of `heads` heads of headDim f32 in place, `x` at the first; what is beyond stays. */
+/** Rotates element i and element i + `pairs` of `heads` heads of headDim f32 in place, `x` at the first; the rest stays as it is. */
 export function ropeHalves(x: usize, heads: i32, headDim: i32, pairs: i32, table: usize): void {
   const bytes = <usize>headDim << 2;
   const half = <usize>pairs << 2;

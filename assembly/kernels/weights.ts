@@ -1,14 +1,15 @@
-// What is done to weights beside multiplying them: facts of a format, packing 8 rows side by side, unpacking a row, dequantising.
+// What is done with weights other than multiplying them: facts of a format, packing 8 rows side by side, unpacking a row, dequantising.
 //
 //   GGUF                          packed
 //   row 0: block block ...        group 0: 8 rows x block 0 | 8 rows x block 1 | ...
 //   row 1: block block ...        group 1: ...
-//   ...                           as many bytes as in the file; the last group has room for 8 rows, and those that are missing are not
-//                                 written: they stay zero, as memory begins
+//   ...                           as many bytes as in the file; the last group has room for 8 rows, and missing rows are never written:
+//                                 they stay zero, as memory begins
 //
 // Cost: packing and unpacking read and write every byte once, 1 to 4 bytes at a time; a row's pieces lie a group apart, so rows that are
-// packed one after the other find their group in L1 or L2. Dequantising is the scalar meaning, one weight at a time.
-// Plain version: test/dequantize.ts, test/kernels/pack.test.ts.
+// packed one after the other find their group in L1 or L2. Dequantising is the scalar meaning, one weight at a time, with 4
+// bytes written for each.
+// Plain version: test/support/dequantize.ts, test/kernels/pack.test.ts.
 
 import { ACTIVATION_NONE, GROUP_ROWS } from "../abi";
 import { withFormat } from "../formats/table";
@@ -50,7 +51,7 @@ export function formatBlockBytes(type: i32): i32 {
   return withFormat<BlockBytes>(type, 0);
 }
 
-// The jobs below have their fields in the caller's record: see `RowsJob`.
+// The fields of the jobs below lie in the caller's scratch.
 @unmanaged
 class RowsJob {
   source: usize;

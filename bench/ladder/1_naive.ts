@@ -1,4 +1,4 @@
-// Rung 1: three loops over floats. It says what is computed, and every other rung is checked against it.
+// Rung 1: three loops over floats. It defines what is computed; every other rung is checked against it.
 //
 //   y[token, row] = sum over columns of w[row, column] * x[token, column]
 //

@@ -1,4 +1,4 @@
-// Rung 3: the same with v128: 16 nibbles at once, 16 products in two instructions. What is left over is the horizontal sum of each block.
+// Rung 3: the same with v128: 16 nibbles at once, 16 products in two instructions. What remains slow is the horizontal sum of each block.
 
 import { halfToFloat } from "../../assembly/lanes";
 import { encode, X_BLOCK_BYTES } from "./activations";
@@ -10,7 +10,6 @@ export function pack(from: usize, rows: i32, columns: i32, to: usize): void {
 }
 
 /** 16 weights by 16 activations, all int8: four int32 that together are their dot product. */
-// @ts-ignore: decorator
 @inline
 function dot16(w: v128, x: v128): v128 {
   return i32x4.add(

@@ -6,7 +6,7 @@
 //     16  128   4 times: bytes 4g .. 4g + 3 of row 0 | row 1 | row 2 | row 3 || row 4 | ... | row 7
 //               low nibbles: columns 4g .. 4g + 3, high nibbles: columns 16 + 4g ..
 //
-// The dot product's weights may have 7 bits and no sign: q counts from 0, and 8 times the sum of the activations is taken off at the end.
+// The dot product's weights may have 7 bits and no sign: q counts from 0, and 8 times the sum of the activations is subtracted at the end.
 
 import { Q4_0 } from "../../assembly/formats/q4_0";
 import { halvesToFloats } from "../../assembly/lanes";
@@ -26,14 +26,12 @@ export function pack(from: usize, rows: i32, columns: i32, to: usize): void {
 }
 
 /** sums (int16, two lanes for each row) + 4 rows by 4 columns of one token. */
-// @ts-ignore: decorator
 @inline
 function dotAdd(sums: v128, w: v128, x: v128): v128 {
   return i16x8.add(sums, i16x8.relaxed_dot_i8x16_i7x16_s(x, w));
 }
 
 /** y + d * scale * (sums - offset), for 4 rows. */
-// @ts-ignore: decorator
 @inline
 function leave(y: v128, sums: v128, offset: v128, d: usize, scale: v128): v128 {
   const whole = i32x4.sub(i32x4.dot_i16x8_s(sums, i16x8.splat(1)), offset);

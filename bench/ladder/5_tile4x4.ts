@@ -11,14 +11,12 @@ export { pack } from "./4_panels";
 
 const GROUP_BYTES: usize = 144;
 
-// @ts-ignore: decorator
 @inline
 function dotAdd(sums: v128, w: v128, x: v128): v128 {
   return i16x8.add(sums, i16x8.relaxed_dot_i8x16_i7x16_s(x, w));
 }
 
 /** Adds a block's sums to the 8 results of one token at y; `from`: the token's block. */
-// @ts-ignore: decorator
 @inline
 function leave(y: usize, sums0: v128, sums1: v128, d0: v128, d1: v128, from: usize): void {
   const ones = i16x8.splat(1);

@@ -3,7 +3,7 @@
 // many tokens there are. One token needs no panel and is multiplied straight from the packed bytes.
 
 import { TILE_TOKENS } from "../../assembly/abi";
-import { activationBytes, encodeActivations } from "../../assembly/kernels/activations";
+import { activationBytes, encodeActivations } from "../../assembly/kernels/encode";
 import { matmul as kernel } from "../../assembly/kernels/matmul";
 import { formatActivation } from "../../assembly/kernels/weights";
 

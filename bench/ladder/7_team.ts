@@ -1,8 +1,8 @@
-// Rung 7: all cores. Every worker runs this function at the same time over the same memory; groups of rows are shared out as they are
-// taken, so a worker that is held up leaves the rest to the others, and a barrier joins them where one reads what another wrote.
+// Rung 7: all cores. Every worker runs this function at the same time over the same memory; each takes groups of rows until
+// none is left, so a worker that is held up leaves the rest to the others. A barrier joins them where one reads what another wrote.
 
 import { TILE_TOKENS } from "../../assembly/abi";
-import { activationBytes, encodeActivations } from "../../assembly/kernels/activations";
+import { activationBytes, encodeActivations } from "../../assembly/kernels/encode";
 import { matmul as kernel, matmulScratchBytes } from "../../assembly/kernels/matmul";
 import { formatActivation } from "../../assembly/kernels/weights";
 import { barrier, ticket } from "../../assembly/team";

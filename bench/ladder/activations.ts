@@ -14,7 +14,7 @@ export function encode(x: usize, columns: i32, tokens: i32, to: usize): void {
   for (let block = (tokens * columns) / 32; block > 0; block--, to += X_BLOCK_BYTES) {
     let most = f32x4.splat(0);
     for (let i: usize = 0; i < 128; i += 16) most = f32x4.max(most, f32x4.abs(v128.load(x + i)));
-    const scale = maxLanes(most) / <f32>127;
+    const scale: f32 = f32x4.extract_lane(maxLanes(most), 0) / <f32>127;
     const inverse: f32 = scale == 0 ? 0 : <f32>1 / scale;
     let sum = 0;
     for (let i: usize = 0; i < 32; i++, x += 4) {

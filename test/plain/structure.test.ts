@@ -37,8 +37,9 @@ const assembly: Readonly<Record<string, readonly string[]>> = {
   lanes: [],
   dot: [],
   team: ["abi"],
-  formats: ["abi", "dot", "lanes"],
-  kernels: ["formats", "abi", "dot", "lanes"],
+  activations: ["abi", "dot", "lanes"],
+  formats: ["activations", "abi", "dot", "lanes"],
+  kernels: ["formats", "activations", "abi", "dot", "lanes"],
   index: ["kernels", "dot", "team"],
 };
 

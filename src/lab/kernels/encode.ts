@@ -1,4 +1,4 @@
-// Activations to what a weight format's inner product multiplies: assembly/kernels/activations.ts.
+// Activations to what a weight format's inner product multiplies: assembly/activations.
 
 import { TILE_TOKENS } from "#abi";
 import { CriaError } from "../../errors.js";
@@ -65,7 +65,7 @@ export class EncodeKernel implements PreparedKernel {
     }
   }
 
-  /** The bytes, tile after tile, as assembly/kernels/activations.ts draws them. */
+  /** The bytes, tile after tile, as assembly/activations draws them. */
   get result(): Uint8Array {
     const { at, memory } = this.#space;
     return new Uint8Array(memory.buffer, at.encoded, this.shape.tokens * this.#tokenBytes).slice();

@@ -12,7 +12,7 @@ import { CriaError, UnsupportedError } from "../../errors.js";
 import { tensorTypes } from "../../gguf/index.js";
 import type { Kernels } from "../../machine/kernels.js";
 
-/** How activations are encoded for a format's inner product: assembly/kernels/activations.ts draws them. */
+/** How activations are encoded for a format's inner product: assembly/activations draws them. */
 export type ActivationName = keyof typeof activationKinds;
 
 export const activationKinds = {
