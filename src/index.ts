@@ -1,15 +1,10 @@
 // cria: the public API.
 
 export { demoModel } from "./api/demo-model.js";
-export {
-  type KvCacheType,
-  type LoadOptions,
-  type LoadSource,
-  loadModel,
-} from "./api/load/load-model.js";
-export type { Pinning } from "./api/load/worker-plan.js";
+export { loadModel } from "./api/load/load-model.js";
+export type { KvCacheType, LoadOptions, LoadSource } from "./api/load/load-options.js";
 export type { Model, Prompt } from "./api/model.js";
-export type { EmbeddingInfo, ModelInfo } from "./api/model-info.js";
+export type { EmbeddingInfo, ModelInfo, Pinning } from "./api/model-info.js";
 export type { Sequence } from "./api/sequences/sequence.js";
 export type { SessionSource } from "./api/sequences/sessions.js";
 export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions } from "./api/text/chat.js";
@@ -24,7 +19,8 @@ export type {
   Timings,
   Usage,
 } from "./api/text/generation.js";
-export type { Tool, ToolCall, ToolCallDelta, ToolChoice, ToolChoiceOptions, ToolResult } from "./api/text/tools.js";
+export type { ToolCall, ToolCallDelta, ToolChoice, ToolChoiceOptions, ToolResult } from "./api/text/tools.js";
+export type { Tool } from "./api/tool.js";
 export type { EmbedOptions, EmbedUsage } from "./api/vectors/embedding.js";
 export type { Overlong } from "./api/vectors/inputs.js";
 export type { Purpose, PurposePrompts } from "./api/vectors/purposes.js";

@@ -3,7 +3,6 @@
 import type { KernelBuild } from "../machine/kernels.js";
 import type { MemoryPlan } from "../model/plan/memory-plan.js";
 import type { Pooling } from "../protocol/pooling.js";
-import type { Pinning } from "./load/worker-plan.js";
 
 /** What a model makes of texts: `model.info.embedding`. */
 export interface EmbeddingInfo {
@@ -15,6 +14,16 @@ export interface EmbeddingInfo {
   readonly pooling: Exclude<Pooling, "none">;
   /** The family whose words `purpose` puts before a text; undefined: none that is known, `prompts` says them. */
   readonly family: string | undefined;
+}
+
+/** Where the workers are, as the kernel says. */
+export interface Pinning {
+  /** The option `pin`. */
+  readonly request: true | string;
+  /** For each worker the processors that it may run on; empty where this platform cannot pin. */
+  readonly workers: readonly (readonly number[] | undefined)[];
+  /** Why it is not what was asked for; undefined: it is. */
+  readonly problem: string | undefined;
 }
 
 /** What a model is: `model.info`. */

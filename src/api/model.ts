@@ -15,14 +15,13 @@ import type { SessionSource, Sessions } from "./sequences/sessions.js";
 import { Chat, type ChatCompletionOptions, type ChatOptions, chatPrompt } from "./text/chat.js";
 import {
   type Completion,
-  collect,
   type GeneratedPart,
   type GenerateOptions,
   generateOptionNames,
   type JsonCompletion,
-  streamGeneration,
 } from "./text/generation.js";
 import { Grammars } from "./text/grammars.js";
+import { collect, streamGeneration } from "./text/stream.js";
 import { chosenTools, type ToolSet, toolSetOf } from "./text/tools.js";
 import { type EmbedOptions, embed } from "./vectors/embedding.js";
 import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./vectors/reranking.js";

@@ -1,7 +1,7 @@
 // cria inspect: what is in a GGUF file, and how much memory running it would take. Works on any GGUF file; of one that cria does not
 // run it says why.
 
-import { planModel } from "../api/load/load-model.js";
+import { planModel } from "../api/load/plan-model.js";
 import { CriaError } from "../errors.js";
 import { type Gguf, type GgufArray, type GgufValue, openGguf, printable, StringTable } from "../gguf/index.js";
 import type { LoadOptions } from "../index.js";

@@ -1,6 +1,6 @@
 // A model that is measured: loaded as its tests need it, with a lab team beside it that has as many workers.
 
-import { planModel } from "../api/load/load-model.js";
+import { planModel } from "../api/load/plan-model.js";
 import { openGguf } from "../gguf/index.js";
 import { type LoadOptions, loadModel, type Model, type Sequence } from "../index.js";
 import { compileKernels } from "../machine/kernels.js";

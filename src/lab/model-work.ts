@@ -2,7 +2,7 @@
 // the cache of every sequence. Norms, RoPE and the lookup of the embedding are left out: together they are less than a hundredth.
 
 import { PAGE } from "#abi";
-import type { PlannedModel } from "../api/load/load-model.js";
+import type { PlannedModel } from "../api/load/plan-model.js";
 import { STEP_ROWS } from "../model/plan/memory-plan.js";
 import type { PeakName } from "./cases/case.js";
 import { peakOf } from "./cases/matmul.js";

@@ -5,8 +5,8 @@ import type { Member } from "../machine/member.js";
 import type { PlacedWeight } from "../model/plan/memory-plan.js";
 import type { Scratch } from "../model/plan/scratch.js";
 import type { Shard } from "../model/plan/shard.js";
-import type { Program } from "../protocol/messages.js";
 import type { Pooling } from "../protocol/pooling.js";
+import type { Program } from "../protocol/program.js";
 import { exp } from "../sampling/exponential.js";
 
 interface Layer {

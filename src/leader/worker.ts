@@ -8,7 +8,7 @@ import { Pass } from "../model/pass.js";
 import { loadShare } from "../model/plan/loading.js";
 import { ropeBytes } from "../model/plan/memory-plan.js";
 import { Shard } from "../model/plan/shard.js";
-import type { Program } from "../protocol/messages.js";
+import type { Program } from "../protocol/program.js";
 import { type ParentPort, workerStart } from "../worker-handle.js";
 import { Leader } from "./leader.js";
 

@@ -1,25 +1,10 @@
-// What the main thread and the leader say to each other. All of it survives structured cloning.
+// What the caller's thread and the leader say to each other. All of it survives structured cloning.
 
-import type { Automaton, TokenBytes } from "../grammar/index.js";
-import type { Blueprint } from "../model/blueprint.js";
-import type { HeadShape } from "../model/head.js";
-import type { ModelSource } from "../model/plan/loading.js";
+import type { Automaton } from "../grammar/automaton.js";
+import type { TokenBytes } from "../grammar/vocabulary.js";
 import type { SamplingOptions, TokenLogprob } from "../sampling/sampler.js";
 import type { TokenBreakers } from "../tokenizer/sequence-breakers.js";
 import type { Pooling } from "./pooling.js";
-
-/** What every worker is given when it starts. */
-export interface Program {
-  readonly blueprint: Blueprint;
-  readonly head: HeadShape;
-  /** Of each RoPE, radians per position. */
-  readonly frequencies: readonly Float64Array[];
-  readonly source: ModelSource;
-  readonly contextSize: number;
-  /** Workers that take part in steps of one row, and of several. */
-  readonly decodeWorkers: number;
-  readonly batchWorkers: number;
-}
 
 /** What every request for a job has. */
 export interface JobRequest {

@@ -1,4 +1,4 @@
-// Where the workers' code lies. In one file they start in half the time that the modules take of which it is made.
+// Where the workers' code lies. As one file it starts in half the time of the modules that it is made of.
 
 /** The URL of the workers' entry; `assets`: of a copy of this package's dist/assets/. */
 export function workerEntry(assets: URL | undefined): URL {

@@ -6,6 +6,7 @@ import { type PinRequest, pinnedCpus, pinsOf } from "../../machine/cpu/pin-plan.
 import { chooseThreads, MOST_THREADS, type ThreadChoice } from "../../machine/cpu/threads.js";
 import { type CpuTopology, cpuTopology } from "../../machine/cpu/topology.js";
 import { checkInteger } from "../../options.js";
+import type { Pinning } from "../model-info.js";
 
 export interface WorkerPlan extends ThreadChoice {
   /** The team: as many as its widest steps have. What takes part in the narrower ones is their first part. */
@@ -16,16 +17,6 @@ export interface WorkerPlan extends ThreadChoice {
   readonly pin:
     | { readonly request: true | string; readonly pins: readonly (readonly number[])[] | undefined }
     | undefined;
-}
-
-/** Where the workers are, as the kernel says. */
-export interface Pinning {
-  /** The option `pin`. */
-  readonly request: true | string;
-  /** For each worker the processors that it may run on; empty where this platform cannot pin. */
-  readonly workers: readonly (readonly number[] | undefined)[];
-  /** Why it is not what was asked for; undefined: it is. */
-  readonly problem: string | undefined;
 }
 
 export interface WorkerOptions {

@@ -16,7 +16,7 @@
 import { PAGE } from "#abi";
 import { ContextError, SessionError } from "../../errors.js";
 import type { ChatMessage } from "../../tokenizer/index.js";
-import type { Tool } from "../text/tools.js";
+import type { Tool } from "../tool.js";
 
 const MAGIC = "criasess";
 const VERSION = 1;

@@ -6,10 +6,11 @@ import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.j
 import type { ChatMessage, ChatTemplate } from "../../tokenizer/index.js";
 import type { ChatState } from "../sequences/session-format.js";
 import { writeSessionFile } from "../sequences/sessions.js";
-import { type Completion, collect, type GeneratedPart, type GenerateOptions } from "./generation.js";
+import type { Tool } from "../tool.js";
+import type { Completion, GeneratedPart, GenerateOptions } from "./generation.js";
+import { collect } from "./stream.js";
 import {
   chosenTools,
-  type Tool,
   type ToolCall,
   type ToolChoiceOptions,
   type ToolResult,

@@ -9,15 +9,7 @@ import {
   type ToolSignature,
 } from "../../grammar/index.js";
 import { checkChoice, checkNames } from "../../options.js";
-
-/** A function that the model may ask you to call. */
-export interface Tool {
-  readonly name: string;
-  /** What it does, for the model. */
-  readonly description?: string;
-  /** JSON Schema of its arguments, an object. Default: it takes none. */
-  readonly parameters?: JsonSchema;
-}
+import type { Tool } from "../tool.js";
 
 /** A call that an answer asks for. */
 export interface ToolCall {

@@ -3,6 +3,7 @@
 // document: cross-encoders of BERT were trained with them, and with type 0 for all, as llama.cpp's graph has it, they rank otherwise.
 
 import { ContextError, CriaError } from "../../errors.js";
+import type { GgufMetadata } from "../../gguf/index.js";
 import { SECOND_TYPE } from "../../model/step.js";
 import { checkChoice, checkInteger, checkNames, checkSignal } from "../../options.js";
 import { joinIds } from "../../protocol/ids.js";
@@ -41,6 +42,15 @@ export interface PairFormat {
   readonly separates: boolean;
   /** `tokenizer.ggml.token_type_count` above 1: whether the second text's tokens have a type of their own. */
   readonly hasTypes: boolean;
+}
+
+/** How the file whose metadata this is wants them to be. */
+export function pairFormatOf(metadata: GgufMetadata): PairFormat {
+  return {
+    template: metadata.getString("tokenizer.chat_template.rerank"),
+    separates: metadata.get("tokenizer.ggml.add_sep_token") === true,
+    hasTypes: (metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0) > 1,
+  };
 }
 
 const optionNames = ["topN", "overlong", "onProgress", "onUsage", "signal"];

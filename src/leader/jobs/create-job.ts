@@ -1,10 +1,13 @@
 // The job for a request: one row for each kind.
 
-import type { EvaluateRequest, GenerateRequest, Program } from "../../protocol/messages.js";
+import type { EvaluateRequest, GenerateRequest } from "../../protocol/messages.js";
+import type { Program } from "../../protocol/program.js";
 import type { GrammarCache } from "../constrained-text.js";
 import type { CachedSequence } from "../kv-cache.js";
 import { EmbedJob, type EmbedTextRequest } from "./embed-job.js";
-import { EvaluateJob, GenerateJob, type Job } from "./job.js";
+import { EvaluateJob } from "./evaluate-job.js";
+import { GenerateJob } from "./generate-job.js";
+import type { Job } from "./job.js";
 
 /** What becomes one job: of a request to embed, one text. */
 export type SingleRequest = EvaluateRequest | GenerateRequest | EmbedTextRequest;

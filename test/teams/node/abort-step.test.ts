@@ -2,7 +2,7 @@
 
 import { openGguf } from "cria/gguf";
 import { expect, it } from "vitest";
-import { planModel } from "../../../dist/api/load/load-model.js";
+import { planModel } from "../../../dist/api/load/plan-model.js";
 import { Leader } from "../../../dist/leader/leader.js";
 import { Member, StepAborted } from "../../../dist/machine/member.js";
 import { llama } from "../../../dist/model/architectures/llama.js";
@@ -10,7 +10,8 @@ import { Pass } from "../../../dist/model/pass.js";
 import { loadShare } from "../../../dist/model/plan/loading.js";
 import { Shard } from "../../../dist/model/plan/shard.js";
 import { writeStep } from "../../../dist/model/step.js";
-import type { LeaderAnswer, LeaderRequest, Program } from "../../../dist/protocol/messages.js";
+import type { LeaderAnswer, LeaderRequest } from "../../../dist/protocol/messages.js";
+import type { Program } from "../../../dist/protocol/program.js";
 import type { ParentPort } from "../../../dist/worker-handle.js";
 import { fixtureModel, randomIds } from "../../support/fixture-model.js";
 import { compiled } from "../../support/kernel-module.js";

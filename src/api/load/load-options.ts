@@ -1,0 +1,64 @@
+// What loadModel can be asked for.
+
+import type { DownloadProgress } from "../../hub/index.js";
+import type { PinRequest } from "../../machine/cpu/pin-plan.js";
+import { namesOf } from "../../options.js";
+
+/** Element types of the KV cache. */
+export type KvCacheType = "f16" | "f32" | "q8_0";
+
+/** How to load a model. */
+export interface LoadOptions {
+  /**
+   * Workers that compute steps of one row (decode). Default: the environment's CRIA_THREADS, else the physical cores that this process
+   * may use, within its control group's quota.
+   */
+  readonly threads?: number;
+  /** Workers that compute steps of several rows (prefill, batches). Default: `threads`. */
+  readonly threadsBatch?: number;
+  /**
+   * Pins every worker to a processor of its own (Linux): `true`, `"physical"` (a core each), `"l3:N"` or `"node:N"` (within a group of
+   * `cpuTopology()`), or a list such as `"0,2-5"`. `threads` then counts these processors only. Default false.
+   */
+  readonly pin?: PinRequest;
+  /** Positions of one sequence. Default: the smaller of the model's context and 4096. */
+  readonly contextSize?: number;
+  /** Sequences of full length that the KV cache has room for. Default 1. */
+  readonly sequences?: number;
+  /** Element type of the KV cache. Default f16; of encoders, which keep keys and values of one layer only, f32. */
+  readonly kvCache?: KvCacheType;
+  /** Called with the fraction loaded, 0 to 1, some twenty times a second while the model loads. */
+  readonly onProgress?: (fraction: number) => void;
+  /** Called before that, some twenty times a second, while a model comes from the network. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
+  /** Makes no request: a model of the network must be in the cache. Default: what HF_HUB_OFFLINE says. */
+  readonly offline?: boolean;
+  /** Ends the loading: `loadModel` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /**
+   * Where a copy of this package's `dist/assets/` lies (the workers and the kernels), for programs whose bundler has moved this package's
+   * code. The URL ends with a slash.
+   */
+  readonly assets?: URL;
+}
+
+/** The names of `LoadOptions`. */
+export const loadOptionNames = namesOf<LoadOptions>({
+  threads: true,
+  threadsBatch: true,
+  pin: true,
+  contextSize: true,
+  sequences: true,
+  kvCache: true,
+  onProgress: true,
+  onDownload: true,
+  offline: true,
+  signal: true,
+  assets: true,
+});
+
+/**
+ * A path or `file:` URL; a model on the network (`hf:user/repo`, `hf:user/repo:quant`, `hf:user/repo/file.gguf`, an `https:` URL), which
+ * is kept in a cache; in hosts without files, the bytes of a model. Of a split model, its first part.
+ */
+export type LoadSource = string | URL | Uint8Array | Blob;

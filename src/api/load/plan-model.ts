@@ -1,0 +1,69 @@
+// planModel: a model's shape from its header, and where everything will lie in memory. Nothing is allocated, and no weight is read.
+
+import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
+import { CriaError, GgufError, UnsupportedError } from "../../errors.js";
+import type { Gguf } from "../../gguf/index.js";
+import { instantiateKernels, type KernelModule } from "../../machine/kernels.js";
+import { architectureOf, readModel } from "../../model/architectures/table.js";
+import { type HeadShape, headOf } from "../../model/head.js";
+import type { Hyperparameters } from "../../model/hyperparameters.js";
+import { type KvPool, type Layout, type MemoryPlan, planMemory } from "../../model/plan/memory-plan.js";
+import { findWeights } from "../../model/plan/weights.js";
+import { checkChoice, checkInteger } from "../../options.js";
+import type { LoadOptions } from "./load-options.js";
+import { planWorkers, type WorkerPlan } from "./worker-plan.js";
+
+const kvKinds = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 } as const;
+
+/** All that is known of a model before its weights are read. */
+export interface PlannedModel {
+  readonly hyperparameters: Hyperparameters;
+  readonly head: HeadShape;
+  readonly layout: Layout;
+  readonly pool: KvPool;
+  readonly plan: MemoryPlan;
+  readonly contextSize: number;
+  readonly workers: WorkerPlan;
+}
+
+/** Reads a model's shape and lays out its memory, without allocating it. */
+export async function planModel(gguf: Gguf, options: LoadOptions, kernels: KernelModule): Promise<PlannedModel> {
+  if (!gguf.hasData)
+    throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data: a vocabulary only?");
+  const hyperparameters = readModel(gguf);
+  const workers = await planWorkers(options);
+  const contextSize = checkInteger(
+    "contextSize",
+    options.contextSize ?? Math.min(hyperparameters.context, 4096),
+    1,
+    2 ** 22,
+  );
+  const sequences = checkInteger("sequences", options.sequences ?? 1, 1, 4096);
+  if (hyperparameters.ropePairs === "none" && contextSize > hyperparameters.context) {
+    throw new CriaError(
+      "INVALID_OPTION",
+      `contextSize is ${contextSize}; the model has learned ${hyperparameters.context} positions`,
+    );
+  }
+  const kvDefault = hyperparameters.causal ? "f16" : "f32";
+  const kvCache = checkChoice("kvCache", options.kvCache ?? kvDefault, ["f16", "f32", "q8_0"]);
+  if (kvCache === "q8_0" && hyperparameters.headDim % 32 !== 0) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_KV_CACHE",
+      `a q8_0 cache needs heads of a multiple of 32 dimensions, these have ${hyperparameters.headDim}; supported: f16, f32`,
+    );
+  }
+  const sizes = instantiateKernels(kernels.module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+  const { weights } = architectureOf(hyperparameters.architecture);
+  const head = headOf(gguf, hyperparameters.architecture, hyperparameters.dim);
+  const specs = [...weights(hyperparameters, (name) => gguf.tensor(name) !== undefined), ...head.weights];
+  const found = findWeights(gguf, specs, sizes);
+  const kvKind = kvKinds[kvCache];
+  const planned = planMemory(
+    hyperparameters,
+    found,
+    { workers: workers.workers, contextSize, sequences, kvKind, headWidth: head.shape.widest },
+    sizes,
+  );
+  return { hyperparameters, head: head.shape, ...planned, contextSize, workers };
+}

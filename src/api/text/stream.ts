@@ -1,0 +1,208 @@
+// The pump of a generation: the leader's tokens in, parts of text out, until a stop string, the leader's summary or an abort ends it.
+
+import { abortable } from "../../abort.js";
+import { CriaError } from "../../errors.js";
+import { checkInteger, checkNames } from "../../options.js";
+import type { LeaderClient } from "../../protocol/client.js";
+import { resolveSampling } from "../../sampling/resolve-sampling.js";
+import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
+import { AnswerReader } from "./answer-reader.js";
+import type { Completion, FinishReason, GeneratedLogprob, GeneratedPart, GenerateOptions } from "./generation.js";
+import type { Grammars } from "./grammars.js";
+import { StopStrings } from "./stop-strings.js";
+import type { ToolSet } from "./tools.js";
+
+const UNLIMITED = 2 ** 31 - 1;
+
+/** What to generate from, and with. */
+export interface GenerationRequest {
+  readonly client: LeaderClient;
+  readonly text: BackgroundTokenizer;
+  readonly grammars: Grammars;
+  /** What the answer may call. */
+  readonly tools?: ToolSet | undefined;
+  readonly vocabularySize: number;
+  readonly contextSize: number;
+  /** The whole prompt; there is room for one more token, at least. */
+  readonly ids: Int32Array;
+  /** The sequence that keeps the text for the next time, if any. */
+  readonly sequence: number | undefined;
+}
+
+/** Streams a generation. Leaving the loop early aborts it. */
+export async function* streamGeneration(
+  request: GenerationRequest,
+  options: GenerateOptions,
+): AsyncGenerator<GeneratedPart, void, undefined> {
+  const { client, text, ids, contextSize } = request;
+  const { tokenizer } = text;
+  const { maxTokens, contextShift, stop = [], signal, grammar, jsonSchema, ...sampling } = options;
+  const { seed, dry } = resolveSampling(sampling, request.vocabularySize);
+  const keep = contextShift && checkKeep(contextShift, contextSize);
+  const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
+  const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, UNLIMITED));
+  const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
+  const grammarRequest = await request.grammars.request({ grammar, jsonSchema }, request.tools);
+  const stops = new StopStrings(typeof stop === "string" ? [stop] : stop);
+
+  const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
+  const isFree = grammar === undefined && jsonSchema === undefined;
+  const reader = request.tools && isFree ? new AnswerReader(request.tools.notation) : undefined;
+  const read = (written: string) => reader?.push(written) ?? { text: written, deltas: [] };
+  const queue = new PartQueue();
+  const leave = new AbortController();
+  let completionTokens = 0;
+  let stopped = false;
+  const begin = performance.now();
+  let firstToken = 0;
+
+  const running = client
+    .generate(
+      {
+        type: "generate",
+        sequence: request.sequence,
+        ids,
+        sampling: { ...sampling, seed },
+        breakers,
+        maxTokens: most,
+        keep,
+        endIds: [...tokenizer.endOfGenerationIds],
+        grammar: grammarRequest,
+      },
+      ({ id, logprob, top }) => {
+        if (stopped) return; // the leader has not heard yet
+        completionTokens++;
+        if (firstToken === 0) firstToken = performance.now();
+        const { text: said, deltas } = read(decoder.push(id));
+        const found = stops.push(said);
+        const logprobs = logprob === undefined ? undefined : [{ id, logprob, top: top ?? [] }];
+        const calls = !found.stopped && deltas.length > 0;
+        queue.push({
+          text: calls ? found.text + stops.end() : found.text, // no text comes after a call
+          tokens: Int32Array.of(id),
+          ...(logprobs && { logprobs }),
+          ...(calls && { toolCallDeltas: deltas }),
+        });
+        if (found.stopped) {
+          stopped = true;
+          leave.abort();
+        }
+      },
+      [signal, leave.signal],
+    )
+    .then(
+      (summary) => {
+        const rest = stops.push(read(decoder.end()).text + (reader?.end() ?? ""));
+        const text = rest.text + (rest.stopped ? "" : stops.end());
+        queue.end(text, summary.finishReason === "stop" || rest.stopped ? "stop" : "length", summary);
+      },
+      (error: unknown) => {
+        if (stopped && !signal?.aborted) queue.end("", "stop", undefined);
+        else queue.fail(error);
+      },
+    );
+
+  try {
+    for (;;) {
+      const item = await queue.next();
+      if ("part" in item) {
+        if (!signal?.aborted) yield item.part; // else the failure is on its way
+        continue;
+      }
+      const { summary } = item;
+      const prefillMilliseconds = summary?.prefillMilliseconds ?? firstToken - begin;
+      const decodeMilliseconds = summary?.decodeMilliseconds ?? performance.now() - firstToken;
+      const cachedTokens = summary?.cachedTokens ?? 0;
+      // The first token comes of the prompt's last row: decoding is what follows.
+      const decoded = Math.max(0, completionTokens - 1);
+      yield {
+        text: item.text,
+        tokens: new Int32Array(0),
+        done: {
+          finishReason: item.finishReason,
+          usage: { promptTokens: ids.length, completionTokens, cachedTokens, seed },
+          timings: {
+            prefillMilliseconds,
+            prefillTokensPerSecond: perSecond(ids.length - cachedTokens, prefillMilliseconds),
+            decodeMilliseconds,
+            decodeTokensPerSecond: perSecond(decoded, decodeMilliseconds),
+          },
+        },
+        ...(reader && reader.toolCalls.length > 0 && { toolCalls: reader.toolCalls }),
+      };
+      return;
+    }
+  } finally {
+    leave.abort();
+    await running;
+  }
+}
+
+/** How many tokens a context shift keeps; at least one more must be left to forget, and one to go on from. */
+function checkKeep(contextShift: { readonly keep: number }, contextSize: number): number {
+  checkNames("contextShift", contextShift, ["keep"]);
+  return checkInteger("contextShift.keep", contextShift.keep, 0, contextSize - 2);
+}
+
+/** Collects a stream of parts. */
+export async function collect(parts: AsyncIterable<GeneratedPart>): Promise<Completion> {
+  let text = "";
+  const tokens: number[] = [];
+  const logprobs: GeneratedLogprob[] = [];
+  for await (const part of parts) {
+    text += part.text;
+    tokens.push(...part.tokens);
+    if (part.logprobs !== undefined) logprobs.push(...part.logprobs);
+    if (part.done !== undefined) {
+      const { done, toolCalls } = part;
+      const extras = { ...(logprobs.length > 0 && { logprobs }), ...(toolCalls && { toolCalls }) };
+      return { text, tokens: Int32Array.from(tokens), ...done, ...extras };
+    }
+  }
+  throw new CriaError("PROTOCOL", "the generation ended without a summary");
+}
+
+interface LastItem {
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly summary:
+    | { readonly prefillMilliseconds: number; readonly decodeMilliseconds: number; readonly cachedTokens: number }
+    | undefined;
+}
+
+/** Parts between the leader's messages and the caller's loop. */
+class PartQueue {
+  readonly #items: ({ readonly part: GeneratedPart } | LastItem)[] = [];
+  #failure: { readonly error: unknown } | undefined;
+  #wake: () => void = () => undefined;
+
+  push(part: GeneratedPart): void {
+    this.#items.push({ part });
+    this.#wake();
+  }
+
+  end(text: string, finishReason: FinishReason, summary: LastItem["summary"]): void {
+    this.#items.push({ text, finishReason, summary });
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.#wake();
+  }
+
+  async next(): Promise<{ readonly part: GeneratedPart } | LastItem> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      const item = this.#items.shift();
+      if (item !== undefined) return item;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+function perSecond(count: number, milliseconds: number): number {
+  return milliseconds > 0 ? (count * 1000) / milliseconds : 0;
+}

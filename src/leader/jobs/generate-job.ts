@@ -1,0 +1,141 @@
+// Generate: tokens to more tokens, one a step, until the text ends, its budget is spent or the context is full.
+
+import { CriaError, GrammarError } from "../../errors.js";
+import type { StepRun } from "../../model/step.js";
+import type { GenerateRequest, GenerateSummary } from "../../protocol/messages.js";
+import { type SampledToken, Sampler } from "../../sampling/sampler.js";
+import type { ConstrainedText } from "../constrained-text.js";
+import type { CachedSequence, KvCache } from "../kv-cache.js";
+import { Job, type StepResults } from "./job.js";
+
+export class GenerateJob extends Job {
+  override readonly rewind = false;
+  override readonly grows = true;
+  readonly #request: GenerateRequest;
+  readonly #endIds: ReadonlySet<number>;
+  readonly #constraint: ConstrainedText | undefined;
+  readonly #vocab: number;
+  readonly #contextSize: number;
+  #sampler: Sampler | undefined;
+  #cachedTokens = 0;
+  #admitted = 0;
+  #prefilled = 0;
+  #generated = 0;
+
+  constructor(
+    request: GenerateRequest,
+    order: number,
+    sequence: CachedSequence,
+    limits: {
+      readonly vocab: number;
+      readonly contextSize: number;
+      readonly constraint: ConstrainedText | undefined;
+    },
+  ) {
+    super(request, order, sequence);
+    this.#constraint = limits.constraint;
+    this.#request = request;
+    this.#endIds = new Set(request.endIds);
+    this.#vocab = limits.vocab;
+    this.#contextSize = limits.contextSize;
+  }
+
+  override get longest(): number {
+    const { keep, maxTokens } = this.#request;
+    return keep === undefined ? Math.min(this.#contextSize, this.ids.length + maxTokens) : this.#contextSize;
+  }
+
+  get reusable(): number {
+    return this.sequence.tokens.length - 1;
+  }
+
+  override admitted(): void {
+    if (this.#admitted !== 0) return; // it goes on
+    this.#admitted = performance.now();
+    this.#cachedTokens = this.sequence.computed;
+  }
+
+  /** What the sequence holds of an earlier text is kept as far as the new text begins with it, but for its last token. */
+  protected override keep(cache: KvCache): number {
+    const { tokens } = this.sequence;
+    const most = Math.min(tokens.length, this.ids.length - 1);
+    let common = 0;
+    while (common < most && tokens[common] === this.ids[common]) common++;
+    cache.truncate(this.sequence, common);
+    return common;
+  }
+
+  protected wanted(count: number, end: boolean, logits: number) {
+    if (end && logits === 0) return undefined;
+    return { count, logits: end ? [count - 1] : [], hidden: [] };
+  }
+
+  protected receive(_run: StepRun, end: boolean, results: StepResults): boolean {
+    if (!end) return false;
+    if (this.#prefilled === 0) this.#prefilled = performance.now();
+    if (this.#request.maxTokens === 0) return this.#finish("length", results);
+    let token: SampledToken;
+    let isEnd: boolean;
+    try {
+      token = this.#sample(results.logits(0));
+      isEnd = this.#endIds.has(token.id);
+      if (!isEnd) this.#constraint?.accept(token.id);
+    } catch (error) {
+      if (!(error instanceof CriaError)) throw error;
+      const { code, message } = error;
+      const kind = error instanceof GrammarError ? "grammar" : "option";
+      results.answer({ type: "failed", job: this.id, kind, code, message });
+      return true;
+    }
+    if (isEnd) return this.#finish("stop", results);
+    this.#generated++;
+    results.answer({ type: "token", job: this.id, ...token });
+    if (this.#constraint?.isOver) return this.#finish("stop", results);
+    const { tokens } = this.sequence;
+    if (this.#generated >= this.#request.maxTokens) return this.#finish("length", results);
+    if (tokens.length >= this.#contextSize) {
+      if (this.#request.keep === undefined) return this.#finish("length", results);
+      this.#shift(this.#request.keep, results);
+    }
+    tokens.push(token.id);
+    return false;
+  }
+
+  /**
+   * Forgets the older half of what comes after the first `keep` tokens. The rest becomes a prompt again: keys and values depend on
+   * their position, and on what they have seen. Keys could be turned to a new position, but values would still know what is forgotten.
+   */
+  #shift(keep: number, results: StepResults): void {
+    const { tokens } = this.sequence;
+    const rest = tokens.slice(keep + Math.ceil((tokens.length - keep) / 2));
+    results.truncate(keep);
+    for (const token of rest) tokens.push(token);
+  }
+
+  #sample(logits: Float32Array): SampledToken {
+    if (this.#sampler === undefined) {
+      this.#sampler = new Sampler(this.#request.sampling, this.#vocab, this.#request.breakers);
+      for (const id of this.ids) this.#sampler.accept(id);
+    }
+    const left = this.#request.maxTokens - this.#generated;
+    const masked = this.#constraint?.mask(logits, left) ?? logits;
+    const token = this.#sampler.sample(masked, logits);
+    if (!this.#endIds.has(token.id)) this.#sampler.accept(token.id);
+    return token;
+  }
+
+  #finish(finishReason: GenerateSummary["finishReason"], results: StepResults): true {
+    const now = performance.now();
+    results.answer({
+      type: "generated",
+      job: this.id,
+      summary: {
+        finishReason,
+        cachedTokens: this.#cachedTokens,
+        prefillMilliseconds: this.#prefilled - this.#admitted,
+        decodeMilliseconds: now - this.#prefilled,
+      },
+    });
+    return true;
+  }
+}

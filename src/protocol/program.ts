@@ -1,0 +1,17 @@
+// What every worker is given when it starts. It survives structured cloning.
+
+import type { Blueprint } from "../model/blueprint.js";
+import type { HeadShape } from "../model/head.js";
+import type { ModelSource } from "../model/plan/loading.js";
+
+export interface Program {
+  readonly blueprint: Blueprint;
+  readonly head: HeadShape;
+  /** Of each RoPE, radians per position. */
+  readonly frequencies: readonly Float64Array[];
+  readonly source: ModelSource;
+  readonly contextSize: number;
+  /** Workers that take part in steps of one row, and of several. */
+  readonly decodeWorkers: number;
+  readonly batchWorkers: number;
+}
