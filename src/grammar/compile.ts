@@ -1,7 +1,8 @@
 // From rules to an automaton that is known to stop and to match something.
 
 import { GrammarError } from "../errors.js";
-import { type Automaton, buildAutomaton } from "./automaton.js";
+import type { Automaton } from "./automaton.js";
+import { buildAutomaton } from "./build-automaton.js";
 import { refuseLeftRecursion } from "./left-recursion.js";
 import { byteSteps, shortestWays } from "./shortest.js";
 import type { Grammar } from "./syntax.js";

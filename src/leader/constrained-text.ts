@@ -1,7 +1,8 @@
 // Grammars in the leader: which logits a text under a grammar may choose from.
 
 import { GrammarError } from "../errors.js";
-import { type Constraint, Vocabulary, VocabularyGrammar } from "../grammar/index.js";
+import { type Constraint, VocabularyGrammar } from "../grammar/constraint.js";
+import { Vocabulary } from "../grammar/vocabulary.js";
 import type { GenerateRequest, GrammarRequest, LeaderAnswer } from "../protocol/messages.js";
 
 /** Grammars that are kept, with what was found out about them. */

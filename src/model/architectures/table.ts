@@ -1,8 +1,7 @@
 // The architectures that the engine runs: one row each, one file each.
 
-import { UnsupportedError } from "../../errors.js";
+import { printable, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
-import { printable } from "../../gguf/index.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import { KeyReader } from "../key-reader.js";
 import type { Architecture } from "./architecture.js";
