@@ -4,7 +4,7 @@ import { abortable } from "../abort.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
 import type { JsonSchema } from "../grammar/index.js";
 import type { Team } from "../machine/team.js";
-import { checkNames, checkSignal } from "../options.js";
+import { checkNames, checkSignal, invalidOption } from "../options.js";
 import type { LeaderClient } from "../protocol/client.js";
 import type { Pooling } from "../protocol/pooling.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
@@ -99,7 +99,7 @@ export class Model {
     for (const name of ["grammar", "jsonSchema", "stop"]) {
       if (name in options) throw new CriaError("INVALID_OPTION", `completeJson has no option "${name}"`);
     }
-    if (jsonSchema === undefined) throw new CriaError("INVALID_OPTION", "completeJson needs a JSON schema");
+    if (jsonSchema === undefined) throw invalidOption("jsonSchema", "a JSON schema", jsonSchema);
     const ids = () => this.#promptIds(prompt, options.signal);
     const completion = await collect(this.#generate("completeJson", ids, undefined, { ...options, jsonSchema }));
     return { object: JSON.parse(completion.text), ...completion };

@@ -1,4 +1,4 @@
-// The main thread's line to the leader: numbers the jobs, hands their answers to who waits for them, sets abort flags, and keeps the
+// The caller's line to the leader: numbers the jobs, hands their answers to whoever waits for them, sets abort flags, and keeps the
 // process alive while something is under way, and only then.
 
 import { AbortListeners } from "../abort.js";

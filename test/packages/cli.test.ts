@@ -183,7 +183,7 @@ describe("cria embed", () => {
       [["embed", "a fox", "--document-prompt", "x"]],
     );
     expect(Float32Array.from(JSON.parse(given!.out))).toEqual(query);
-    expect(refused!.err).toMatch(/^cria: prompts say .+: give a purpose, too/);
+    expect(refused!.err).toMatch(/^cria: prompts is set, but purpose is not/);
   });
 
   it("has OpenAI's shape with --embd-output-format json+, and similarities", async () => {

@@ -1,7 +1,7 @@
 // planModel: a model's shape from its header, and where everything will lie in memory. Nothing is allocated, and no weight is read.
 
 import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
-import { CriaError, GgufError, UnsupportedError } from "../../errors.js";
+import { GgufError, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
 import { instantiateKernels, type KernelModule } from "../../machine/kernels.js";
 import { architectureOf, readModel } from "../../model/architectures/table.js";
@@ -9,7 +9,7 @@ import { type HeadShape, headOf } from "../../model/head.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
 import { type KvPool, type Layout, type MemoryPlan, planMemory } from "../../model/plan/memory-plan.js";
 import { findWeights } from "../../model/plan/weights.js";
-import { checkChoice, checkInteger } from "../../options.js";
+import { checkChoice, checkInteger, invalidOption } from "../../options.js";
 import type { LoadOptions } from "./load-options.js";
 import { planWorkers, type WorkerPlan } from "./worker-plan.js";
 
@@ -40,10 +40,8 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
   );
   const sequences = checkInteger("sequences", options.sequences ?? 1, 1, 4096);
   if (hyperparameters.ropePairs === "none" && contextSize > hyperparameters.context) {
-    throw new CriaError(
-      "INVALID_OPTION",
-      `contextSize is ${contextSize}; the model has learned ${hyperparameters.context} positions`,
-    );
+    const learned = `at most ${hyperparameters.context}, the positions that the model has learned`;
+    throw invalidOption("contextSize", learned, contextSize);
   }
   const kvDefault = hyperparameters.causal ? "f16" : "f32";
   const kvCache = checkChoice("kvCache", options.kvCache ?? kvDefault, ["f16", "f32", "q8_0"]);

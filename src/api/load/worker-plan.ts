@@ -1,11 +1,10 @@
 // How many workers a model gets, and on which processors: what the caller asks for, or what the machine gives.
 
-import { CriaError } from "../../errors.js";
 import type { PinResult } from "../../machine/cpu/pin.js";
 import { type PinRequest, pinnedCpus, pinsOf } from "../../machine/cpu/pin-plan.js";
 import { chooseThreads, MOST_THREADS, type ThreadChoice } from "../../machine/cpu/threads.js";
 import { type CpuTopology, cpuTopology } from "../../machine/cpu/topology.js";
-import { checkInteger } from "../../options.js";
+import { checkInteger, invalidOption } from "../../options.js";
 import type { Pinning } from "../model-info.js";
 
 export interface WorkerPlan extends ThreadChoice {
@@ -50,7 +49,7 @@ export async function planWorkers(options: WorkerOptions, on?: CpuTopology): Pro
 function checkPin(pin: unknown): true | string | undefined {
   if (pin === undefined || pin === false) return undefined;
   if (pin === true || typeof pin === "string") return pin;
-  throw new CriaError("INVALID_OPTION", `pin is ${String(pin)}; it can be true, false or a string`);
+  throw invalidOption("pin", "true, false or a string", pin);
 }
 
 /** What came of the pins. What did not work is a warning of the process: the model runs all the same, only elsewhere. */

@@ -1,7 +1,7 @@
 // A sequence: the low level, for people who write their own sampling.
 
 import { ContextError, CriaError } from "../../errors.js";
-import { checkNames, checkSignal } from "../../options.js";
+import { checkChoice, checkNames, checkSignal, namesOf } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { type Sessions, writeSessionFile } from "./sessions.js";
 
@@ -14,6 +14,8 @@ export interface SequenceModel {
   /** A number for one more sequence. */
   readonly newId: () => number;
 }
+
+const evaluateOptionNames = namesOf<NonNullable<Parameters<Sequence["evaluate"]>[1]>>({ logits: true, signal: true });
 
 /** A text in the KV cache that grows by `evaluate`. From `model.createSequence()`. */
 export class Sequence {
@@ -49,12 +51,10 @@ export class Sequence {
     options: { readonly logits?: "last" | "all"; readonly signal?: AbortSignal } = {},
   ): Promise<Float32Array> {
     this.#check();
-    checkNames("evaluate", options, ["logits", "signal"]);
+    checkNames("evaluate", options, evaluateOptionNames);
     const { logits = "last", signal } = options;
     checkSignal(signal);
-    if (logits !== "last" && logits !== "all") {
-      throw new CriaError("INVALID_OPTION", `logits is "${String(logits)}"; it can be last, all`);
-    }
+    checkChoice("logits", logits, ["last", "all"]);
     const tokens = checkIds(ids, this.#model.vocabularySize);
     if (this.#position + tokens.length > this.#model.contextSize) {
       throw new ContextError(
@@ -135,15 +135,15 @@ export class Sequence {
 /** Token ids as the leader takes them. @throws CriaError */
 export function checkIds(ids: ArrayLike<number>, vocabularySize: number): Int32Array {
   if (typeof ids !== "object" || ids === null) {
-    throw new CriaError("INVALID_TOKEN", `expected an array of token ids, not ${String(ids)}`);
+    throw new CriaError("INVALID_TOKEN", `the tokens must be an array of ids; they are ${String(ids)}`);
   }
-  if (!(ids.length > 0)) throw new CriaError("INVALID_TOKEN", "no tokens; at least one is needed");
+  if (!(ids.length > 0)) throw new CriaError("INVALID_TOKEN", "there must be at least one token");
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
     if (!Number.isInteger(id) || id! < 0 || id! >= vocabularySize) {
       throw new CriaError(
         "INVALID_TOKEN",
-        `token ${i} is ${String(id)}; it can be an integer in 0 .. ${vocabularySize - 1}`,
+        `token ${i} must be an integer in 0 .. ${vocabularySize - 1}; it is ${String(id)}`,
       );
     }
   }

@@ -1,9 +1,10 @@
 // Saves what a sequence holds, and makes a sequence of what was saved.
 
 import { PAGE } from "#abi";
-import { CriaError, SessionError } from "../../errors.js";
+import { SessionError } from "../../errors.js";
 import type { Blueprint } from "../../model/blueprint.js";
 import type { Shard } from "../../model/plan/shard.js";
+import { invalidOption } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { modelDigest } from "./model-digest.js";
 import {
@@ -75,7 +76,7 @@ export class Sessions {
 async function bytesOf(source: SessionSource): Promise<Uint8Array<ArrayBuffer>> {
   if (source instanceof Uint8Array) return new Uint8Array(source); // the caller may write to it meanwhile
   if (typeof source !== "string" && !(source instanceof URL)) {
-    throw new CriaError("INVALID_OPTION", "a session is a Uint8Array, a path or a file: URL");
+    throw invalidOption("session", "a Uint8Array, a path or a file: URL", source);
   }
   const { readFile } = await import("node:fs/promises");
   const { buffer, byteOffset, byteLength } = await readFile(source);

@@ -1,7 +1,7 @@
 // A conversation: the messages so far, rendered by the model's chat template, and the answers to them.
 
 import { CriaError } from "../../errors.js";
-import { checkNames } from "../../options.js";
+import { checkNames, invalidOption, namesOf } from "../../options.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { ChatMessage, ChatTemplate } from "../../tokenizer/index.js";
 import type { ChatState } from "../sequences/session-format.js";
@@ -32,6 +32,8 @@ export interface ChatOptions {
   /** What the model may ask you to call. */
   readonly tools?: readonly Tool[];
 }
+
+const chatOptionNames = namesOf<ChatOptions>({ system: true, messages: true, contextShift: true, tools: true });
 
 /** How to answer: how to generate, and whether to call tools. */
 export interface AnswerOptions extends GenerateOptions, ToolChoiceOptions {}
@@ -91,12 +93,12 @@ export class Chat {
 
   /** Use `model.chat()`. */
   constructor(model: ChatModel, options: ChatOptions) {
-    checkNames("chat", options, ["system", "messages", "contextShift", "tools"]);
+    checkNames("chat", options, chatOptionNames);
     this.#model = model;
     this.#givenTools = options.tools;
     this.#tools = options.tools && toolSetOf(options.tools, model.template);
     if (options.messages !== undefined && !Array.isArray(options.messages)) {
-      throw new CriaError("INVALID_OPTION", "messages is no array");
+      throw invalidOption("messages", "an array of messages", options.messages);
     }
     const system: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
     this.#messages = [...system, ...(options.messages ?? [])];
@@ -135,7 +137,7 @@ export class Chat {
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     for (const { content } of more) {
       if (typeof content === "string") continue;
-      throw new CriaError("INVALID_OPTION", `a message is a text, not ${typeof content}`);
+      throw invalidOption("content", "a string", content);
     }
     this.#checkIdle();
     this.#answering = true;

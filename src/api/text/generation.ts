@@ -1,5 +1,6 @@
 // Generation as callers see it: its options, the parts of text as they come, and the totals at the end.
 
+import { namesOf } from "../../options.js";
 import type { TokenLogprob } from "../../sampling/logprobs.js";
 import { samplingOptionNames } from "../../sampling/resolve-sampling.js";
 import type { SamplingOptions } from "../../sampling/sampling-options.js";
@@ -89,10 +90,12 @@ export interface JsonCompletion<Value = unknown> extends Completion {
 
 /** The names of `GenerateOptions`. */
 export const generateOptionNames = [
-  "maxTokens",
-  "contextShift",
-  "stop",
-  "signal",
+  ...namesOf<Omit<GenerateOptions, keyof (SamplingOptions & GrammarOptions)>>({
+    maxTokens: true,
+    contextShift: true,
+    stop: true,
+    signal: true,
+  }),
   ...samplingOptionNames,
   ...grammarOptionNames,
 ];

@@ -1,4 +1,4 @@
-// Grammars on the main thread: from what a caller wrote to what the leader follows. Grammars that were used lately are kept compiled.
+// Grammars on the caller's thread, which compiles them: from what a caller wrote to what the leader follows. Grammars that were used lately are kept compiled.
 
 import { CriaError, GrammarError } from "../../errors.js";
 import {
@@ -10,6 +10,7 @@ import {
   type TokenBytes,
   toolGrammar,
 } from "../../grammar/index.js";
+import { checkText, idleOption, namesOf } from "../../options.js";
 import type { GrammarRequest } from "../../protocol/messages.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
 import type { ToolSet } from "./tools.js";
@@ -22,7 +23,7 @@ export interface GrammarOptions {
   readonly jsonSchema?: JsonSchema;
 }
 
-export const grammarOptionNames = ["grammar", "jsonSchema"] as const;
+export const grammarOptionNames = namesOf<GrammarOptions>({ grammar: true, jsonSchema: true });
 
 /** Compiled grammars that are kept. */
 const KEPT = 16;
@@ -49,10 +50,10 @@ export class Grammars {
   async request({ grammar, jsonSchema }: GrammarOptions, tools?: ToolSet): Promise<GrammarRequest | undefined> {
     if (grammar === undefined && jsonSchema === undefined && tools === undefined) return undefined;
     if ((grammar !== undefined || jsonSchema !== undefined) && tools?.count.least === 1) {
-      throw new CriaError("INVALID_OPTION", "an answer that must call a tool follows no grammar and no jsonSchema");
+      throw idleOption(grammar !== undefined ? "grammar" : "jsonSchema", "the answer must call a tool");
     }
     if (grammar !== undefined && jsonSchema !== undefined) {
-      throw new CriaError("INVALID_OPTION", "grammar and jsonSchema: a text can only follow one of them");
+      throw idleOption("grammar", "jsonSchema is set too: a text can follow only one of them");
     }
     let compiled: { readonly key: number; readonly automaton: Automaton };
     if (grammar !== undefined) compiled = this.#ofGbnf(grammar);
@@ -63,8 +64,8 @@ export class Grammars {
   }
 
   #ofGbnf(grammar: unknown) {
-    if (typeof grammar !== "string") throw new CriaError("INVALID_OPTION", "grammar is not a string of GBNF");
-    return this.#compiled(`GBNF ${grammar}`, () => compileGrammar(parseGbnf(grammar)));
+    const gbnf = checkText("grammar", grammar);
+    return this.#compiled(`GBNF ${gbnf}`, () => compileGrammar(parseGbnf(gbnf)));
   }
 
   #ofSchema(jsonSchema: unknown) {
@@ -72,7 +73,7 @@ export class Grammars {
     try {
       text = JSON.stringify(jsonSchema);
     } catch (cause) {
-      throw new CriaError("INVALID_OPTION", `jsonSchema is not JSON: ${(cause as Error).message}`, { cause });
+      throw new CriaError("INVALID_OPTION", `jsonSchema must be JSON: ${(cause as Error).message}`, { cause });
     }
     const schema = text === undefined ? undefined : JSON.parse(text);
     return this.#compiled(`schema ${text}`, () => compileGrammar(grammarOfSchema(schema)));

@@ -5,7 +5,7 @@
 //   stops "END", "N!"           root -E-> E -N-> EN -D-> END
 //                               root -N-> N -!-> N!          fail(EN) = N: after "EN", "!" completes "N!"
 
-import { CriaError } from "../../errors.js";
+import { checkText, invalidOption } from "../../options.js";
 
 interface State {
   readonly next: Map<number, State>;
@@ -39,18 +39,10 @@ export class StopStrings {
   constructor(stops: readonly string[]) {
     this.#root = newState(0, "");
     this.#state = this.#root;
-    if (!Array.isArray(stops))
-      throw new CriaError("INVALID_OPTION", "stop is neither a string nor an array of strings");
+    if (!Array.isArray(stops)) throw invalidOption("stop", "a string or an array of strings", stops);
     for (const [index, stop] of stops.entries()) {
-      if (typeof stop !== "string" || stop === "" || /\p{Surrogate}/u.test(stop)) {
-        const problem =
-          typeof stop !== "string"
-            ? `a ${typeof stop}`
-            : stop === ""
-              ? "empty"
-              : "not well-formed: it has half a character";
-        throw new CriaError("INVALID_OPTION", `stop[${index}] is ${problem}; expected a non-empty string`);
-      }
+      checkText(`stop[${index}]`, stop, 1);
+      if (/\p{Surrogate}/u.test(stop)) throw invalidOption(`stop[${index}]`, "a well-formed string", stop);
       this.#insert(stop);
     }
     this.#link();

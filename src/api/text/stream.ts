@@ -2,7 +2,7 @@
 
 import { abortable } from "../../abort.js";
 import { CriaError } from "../../errors.js";
-import { checkInteger, checkNames } from "../../options.js";
+import { checkGroup, checkInteger } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
@@ -140,7 +140,7 @@ export async function* streamGeneration(
 
 /** How many tokens a context shift keeps; at least one more must be left to forget, and one to go on from. */
 function checkKeep(contextShift: { readonly keep: number }, contextSize: number): number {
-  checkNames("contextShift", contextShift, ["keep"]);
+  checkGroup("contextShift", contextShift, ["keep"]);
   return checkInteger("contextShift.keep", contextShift.keep, 0, contextSize - 2);
 }
 

@@ -8,7 +8,7 @@ import {
   type ToolNotation,
   type ToolSignature,
 } from "../../grammar/index.js";
-import { checkChoice, checkNames } from "../../options.js";
+import { checkBoolean, checkChoice, checkGroup, checkText, idleOption, invalidOption, namesOf } from "../../options.js";
 import type { Tool } from "../tool.js";
 
 /** A call that an answer asks for. */
@@ -59,20 +59,20 @@ export interface ToolSet {
   readonly described: readonly unknown[];
 }
 
+const toolFields = namesOf<Tool>({ name: true, description: true, parameters: true });
+
 const NO_ARGUMENTS: JsonSchema = { type: "object", additionalProperties: false };
 
 /** @throws CriaError INVALID_OPTION; UnsupportedError UNSUPPORTED_TOOLS when the template has no notation for calls that is known */
 export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
   const names = new Set<string>();
-  if (!Array.isArray(tools)) throw new CriaError("INVALID_OPTION", "tools is no array");
-  for (const tool of tools) {
-    checkNames("a tool", tool, ["name", "description", "parameters"]);
-    if (typeof tool.name !== "string" || tool.name === "" || names.has(tool.name)) {
-      throw new CriaError("INVALID_OPTION", `tools need names of their own; ${JSON.stringify(tool.name)} is none`);
-    }
+  if (!Array.isArray(tools) || tools.length === 0) throw invalidOption("tools", "an array of at least one tool", tools);
+  for (const [i, tool] of tools.entries()) {
+    checkGroup(`tools[${i}]`, tool, toolFields);
+    checkText(`tools[${i}].name`, tool.name, 1);
+    if (names.has(tool.name)) throw invalidOption(`tools[${i}].name`, "a name that no other tool has", tool.name);
     names.add(tool.name);
   }
-  if (names.size === 0) throw new CriaError("INVALID_OPTION", "tools is empty: leave it out");
   const signatures = tools.map(({ name, parameters }) => ({ name, parameters: argumentsSchema(name, parameters) }));
   const described = tools.map(({ name, description = "", parameters = NO_ARGUMENTS }) => ({
     type: "function",
@@ -87,7 +87,10 @@ function argumentsSchema(name: string, parameters: JsonSchema = NO_ARGUMENTS): J
     return parameters === true ? { type: "object" } : parameters;
   const { type = "object" } = parameters;
   if ([type].flat().includes("object")) return { ...parameters, type: "object" };
-  throw new CriaError("INVALID_OPTION", `the parameters of the tool "${name}" are of type ${type}, not of type object`);
+  throw new CriaError(
+    "INVALID_OPTION",
+    `the parameters of the tool "${name}" must be of type object; they are of type ${type}`,
+  );
 }
 
 /**
@@ -100,22 +103,19 @@ export function chosenTools(tools: ToolSet | undefined, options: ToolChoiceOptio
   if (tools === undefined) {
     const given = (["toolChoice", "parallelToolCalls"] as const).find((name) => options[name] !== undefined);
     if (given === undefined) return undefined;
-    throw new CriaError("INVALID_OPTION", `${given} goes with tools, and there are none`);
+    throw idleOption(given, "there are no tools");
   }
-  if (typeof parallelToolCalls !== "boolean") {
-    throw new CriaError("INVALID_OPTION", `parallelToolCalls is ${String(parallelToolCalls)}; it can be true or false`);
-  }
-  const most = parallelToolCalls ? "any" : 1;
+  const most = checkBoolean("parallelToolCalls", parallelToolCalls) ? "any" : 1;
   if (typeof toolChoice !== "object" || toolChoice === null) {
     const choice = checkChoice("toolChoice", toolChoice, ["auto", "none", "required"]);
     if (choice === "none") return { ...tools, count: { least: 0, most: 0 } };
     return { ...tools, count: { least: choice === "required" ? 1 : 0, most } };
   }
-  checkNames("toolChoice", toolChoice, ["name"]);
+  checkGroup("toolChoice", toolChoice, ["name"]);
   const signatures = tools.signatures.filter(({ name }) => name === toolChoice.name);
   if (signatures.length > 0) return { ...tools, signatures, count: { least: 1, most } };
   const names = tools.signatures.map(({ name }) => name).join(", ");
-  throw new CriaError("INVALID_OPTION", `toolChoice.name is "${toolChoice.name}"; the tools are ${names}`);
+  throw invalidOption("toolChoice.name", `one of ${names}`, toolChoice.name);
 }
 
 /** What the template teaches the model, by the words in which it does. */

@@ -1,7 +1,17 @@
 // Texts to vectors: the options of `Model.embed`, and what they mean.
 
-import { CriaError, UnsupportedError } from "../../errors.js";
-import { checkChoice, checkInteger, checkNames, checkSignal } from "../../options.js";
+import { UnsupportedError } from "../../errors.js";
+import {
+  checkBoolean,
+  checkCallback,
+  checkChoice,
+  checkInteger,
+  checkNames,
+  checkSignal,
+  idleOption,
+  invalidOption,
+  namesOf,
+} from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import type { Pooling } from "../../protocol/pooling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
@@ -47,17 +57,17 @@ export interface EmbedUsage {
   readonly promptTokens: number;
 }
 
-const optionNames = [
-  "pooling",
-  "normalize",
-  "dimensions",
-  "purpose",
-  "prompts",
-  "overlong",
-  "onProgress",
-  "onUsage",
-  "signal",
-];
+const optionNames = namesOf<EmbedOptions<Pooling>>({
+  pooling: true,
+  normalize: true,
+  dimensions: true,
+  purpose: true,
+  prompts: true,
+  overlong: true,
+  onProgress: true,
+  onUsage: true,
+  signal: true,
+});
 
 /** What embedding needs of its model. */
 export interface EmbedModel {
@@ -73,22 +83,25 @@ export async function embed(
   options: EmbedOptions<Pooling>,
 ): Promise<Float32Array[] | Float32Array[][]> {
   checkNames("embed", options, optionNames);
-  if (!Array.isArray(inputs)) throw new CriaError("INVALID_OPTION", "embed takes an array of texts or ids");
+  if (!Array.isArray(inputs)) throw invalidOption("inputs", "an array of strings or arrays of token ids", inputs);
   const { info, text, client } = model;
   const { overlong = "error", onProgress, onUsage, signal } = options;
+  checkCallback("onProgress", onProgress);
+  checkCallback("onUsage", onUsage);
   checkSignal(signal);
   const pooling = checkPooling(options.pooling, info.embedding);
   checkChoice("overlong", overlong, ["error", "truncate", "chunk-mean"]);
   if (overlong === "chunk-mean" && (pooling === "none" || pooling === "rank")) {
-    throw new CriaError(
-      "INVALID_OPTION",
-      `overlong "chunk-mean" makes one vector of several; pooling "${pooling}" has none`,
+    throw invalidOption(
+      "overlong",
+      `error or truncate with pooling "${pooling}", which has no mean of chunks`,
+      overlong,
     );
   }
   const shape = vectorShape(pooling, options, info.embedding.dimensions);
   const prompt = promptFor(options.purpose, options.prompts, info);
   const reader = new InputReader(text, info.contextSize, overlong, prompt);
-  const list: readonly EmbedInput[] = [...inputs]; // what the caller does to the array from now on is no matter
+  const list: readonly EmbedInput[] = [...inputs]; // the caller may change the array from now on
   reader.check(list, info.vocabularySize);
   signal?.throwIfAborted();
 
@@ -113,23 +126,18 @@ function checkPooling(wanted: Pooling | undefined, embedding: EmbeddingInfo): Po
 
 function vectorShape(pooling: Pooling, options: EmbedOptions<Pooling>, size: number) {
   if (pooling !== "rank") {
-    const { normalize = true } = options;
-    if (typeof normalize !== "boolean") {
-      throw new CriaError("INVALID_OPTION", `normalize is ${String(normalize)}; it can be true or false`);
-    }
+    const normalize = checkBoolean("normalize", options.normalize ?? true);
     const dimensions = checkInteger("dimensions", options.dimensions ?? size, 1, size);
     return { dimensions, normalize, perToken: pooling === "none" };
   }
   if (options.normalize === true || options.dimensions !== undefined) {
-    throw new CriaError(
-      "INVALID_OPTION",
-      'pooling "rank" gives scores, which have no length to normalize and no dimensions',
-    );
+    const name = options.normalize === true ? "normalize" : "dimensions";
+    throw idleOption(name, 'pooling "rank" gives scores, which have neither a length nor dimensions');
   }
   return { dimensions: undefined, normalize: false, perToken: false };
 }
 
-/** What a model without classifier answers to who wants scores. */
+/** The error for scores that are asked of a model without a classifier. */
 export function noRankHead(): UnsupportedError {
   return new UnsupportedError(
     "NOT_A_RERANKER",

@@ -1,6 +1,7 @@
 // Inputs to pieces: a text or ids becomes the ids that the model reads; what is too long is refused, cut, or becomes several.
 
-import { ContextError, CriaError } from "../../errors.js";
+import { ContextError } from "../../errors.js";
+import { invalidOption } from "../../options.js";
 import { joinIds } from "../../protocol/ids.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
@@ -39,10 +40,10 @@ export class InputReader {
     for (const [i, input] of inputs.entries()) {
       if (typeof input === "string") continue;
       if (typeof input !== "object" || input === null || typeof input.length !== "number") {
-        throw new CriaError("INVALID_OPTION", `input ${i} is neither a text nor an array of token ids`);
+        throw invalidOption(`inputs[${i}]`, "a string or an array of token ids", input);
       }
       if (this.#prompt !== "") {
-        throw new CriaError("INVALID_OPTION", `input ${i} is ids, which are taken as they are: a purpose needs texts`);
+        throw invalidOption(`inputs[${i}]`, "a string, because purpose puts words before it", input);
       }
       if (input.length > 0) checkIds(input, vocabularySize);
     }

@@ -3,8 +3,8 @@
 // and what the MTEB benchmark runs them with (github.com/embeddings-benchmark/mteb, in mteb/models/model_implementations the file that is
 // named beside the source). Names match the models that these speak of, and no more: relatives may want other words.
 
-import { CriaError, UnsupportedError } from "../../errors.js";
-import { checkChoice, checkNames } from "../../options.js";
+import { UnsupportedError } from "../../errors.js";
+import { checkChoice, checkGroup, checkText, idleOption, namesOf } from "../../options.js";
 
 /** What a text is for. */
 export type Purpose = "query" | "document";
@@ -159,7 +159,7 @@ export function promptFor(
   if (prompts !== undefined) checkPrompts(prompts);
   if (purpose === undefined) {
     if (prompts === undefined) return "";
-    throw new CriaError("INVALID_OPTION", "prompts say what goes before queries and documents: give a purpose, too");
+    throw idleOption("prompts", "purpose is not: it says which of them goes before the texts");
   }
   checkChoice("purpose", purpose, ["query", "document"]);
   const prompt = prompts?.[purpose] ?? findFamily(model.name, model.architecture)?.[purpose];
@@ -173,13 +173,8 @@ export function promptFor(
 }
 
 function checkPrompts(prompts: PurposePrompts): void {
-  if (typeof prompts !== "object" || prompts === null) {
-    throw new CriaError("INVALID_OPTION", "prompts is an object: { query, document }");
-  }
-  checkNames("prompts", prompts, ["query", "document"]);
+  checkGroup("prompts", prompts, namesOf<PurposePrompts>({ query: true, document: true }));
   for (const [name, prompt] of Object.entries(prompts)) {
-    if (prompt !== undefined && typeof prompt !== "string") {
-      throw new CriaError("INVALID_OPTION", `prompts.${name} is ${typeof prompt}; it can be a string`);
-    }
+    if (prompt !== undefined) checkText(`prompts.${name}`, prompt);
   }
 }

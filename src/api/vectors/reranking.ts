@@ -2,10 +2,19 @@
 // together as llama.cpp's server does it for /rerank. Types of tokens are those of transformers' tokenizers, 0 for the query and 1 for the
 // document: cross-encoders of BERT were trained with them, and with type 0 for all, as llama.cpp's graph has it, they rank otherwise.
 
-import { ContextError, CriaError } from "../../errors.js";
+import { ContextError } from "../../errors.js";
 import type { GgufMetadata } from "../../gguf/index.js";
 import { SECOND_TYPE } from "../../model/step.js";
-import { checkChoice, checkInteger, checkNames, checkSignal } from "../../options.js";
+import {
+  checkArray,
+  checkCallback,
+  checkChoice,
+  checkInteger,
+  checkNames,
+  checkSignal,
+  checkText,
+  namesOf,
+} from "../../options.js";
 import { joinIds } from "../../protocol/ids.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { PromptPart } from "../../tokenizer/index.js";
@@ -53,7 +62,13 @@ export function pairFormatOf(metadata: GgufMetadata): PairFormat {
   };
 }
 
-const optionNames = ["topN", "overlong", "onProgress", "onUsage", "signal"];
+const optionNames = namesOf<RerankOptions>({
+  topN: true,
+  overlong: true,
+  onProgress: true,
+  onUsage: true,
+  signal: true,
+});
 
 /** `Model.rerank`. */
 export async function rerank(
@@ -66,13 +81,11 @@ export async function rerank(
   if (!info.embedding.reranks) throw noRankHead();
   const { overlong = "error", onProgress, onUsage, signal } = options;
   checkChoice("overlong", overlong, ["error", "truncate"]);
-  if (typeof query !== "string")
-    throw new CriaError("INVALID_OPTION", `the query is ${typeof query}; it can be a string`);
-  if (!Array.isArray(documents) || documents.some((document) => typeof document !== "string")) {
-    throw new CriaError("INVALID_OPTION", "rerank takes an array of texts");
-  }
+  checkText("query", query);
+  const list = checkArray("documents", documents, "strings", (name, document) => checkText(name, document));
+  checkCallback("onProgress", onProgress);
+  checkCallback("onUsage", onUsage);
   checkSignal(signal);
-  const list: readonly string[] = [...documents]; // what the caller does to the array from now on is no matter
   const topN = checkInteger("topN", options.topN ?? list.length, 0, Number.MAX_SAFE_INTEGER);
   signal?.throwIfAborted();
 

@@ -76,7 +76,9 @@ describe("answers", () => {
       expect(["{}", '"a"', "null"].map(accepts)).toEqual([true, false, false]);
     }
     const textual = [{ name: "a", parameters: { type: "string" } }];
-    expect(() => toolSetOf(textual, toolTemplates.hermes)).toThrow(/"a" are of type string/);
+    expect(() => toolSetOf(textual, toolTemplates.hermes)).toThrow(
+      /"a" must be of type object; they are of type string/,
+    );
   });
 
   const one = `<tool_call>${call}</tool_call>`;
@@ -292,8 +294,10 @@ describe("what is refused", () => {
       message: expect.stringContaining('the tool "a"'),
     });
     for (const options of [{ toolChoice: "none" }, { parallelToolCalls: false }] as const) {
-      await expect(model.chat().ask("Hi", options)).rejects.toThrow("goes with tools");
-      await expect(model.completeChat([{ role: "user", content: "Hi" }], options)).rejects.toThrow("goes with tools");
+      await expect(model.chat().ask("Hi", options)).rejects.toThrow("is set, but there are no tools");
+      await expect(model.completeChat([{ role: "user", content: "Hi" }], options)).rejects.toThrow(
+        "is set, but there are no tools",
+      );
     }
     await model.dispose();
   });

@@ -126,7 +126,9 @@ describe("an encoder", () => {
 
   it("has as many positions as it has learned", async () => {
     const loading = loadModel(await architectureModel(shape), { contextSize: 257 });
-    await expect(loading).rejects.toThrow(/contextSize is 257; the model has learned 256 positions/);
+    await expect(loading).rejects.toThrow(
+      /contextSize must be at most 256, the positions that the model has learned; it is 257/,
+    );
   });
 
   it("reads hundreds of texts in one call as it reads each alone, and a text as long as its context", async () => {
