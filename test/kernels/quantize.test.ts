@@ -2,14 +2,15 @@
 // every block by itself.
 
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { Random } from "../../bench/synthetic/random.js";
+import type { Random } from "../../bench/synthetic/random.js";
 import { tensorTypeByName } from "../../dist/gguf/index.js";
 import { dequantize } from "../support/dequantize.js";
+import fc from "../support/fast-check.js";
 import { Arena, builds } from "../support/kernels/arena.js";
 import { nearestHalf, plainEncoders } from "../support/kernels/plain-encoders.js";
 import { hasReferenceData, referenceData } from "../support/reference-data.js";
+import { randomStream } from "../support/seed.js";
 
 const blockFormats = Object.keys(plainEncoders);
 const encodable = ["F32", "F16", "BF16", ...blockFormats];
@@ -29,7 +30,7 @@ function relativeError(weights: Float32Array, decoded: Float32Array): number {
 }
 
 const draw = (count: number, of: (random: Random, i: number) => number) => {
-  const random = new Random(7);
+  const random = randomStream(7);
   return Float32Array.from({ length: count }, (_, i) => of(random, i));
 };
 const COUNT = 4096;
