@@ -86,7 +86,7 @@ export function encodeEntry(to: ByteBuilder, key: string, type: GgufType, value:
 
 function typeNumber(key: string, type: string): number {
   const number = (scalarTypes as readonly (string | undefined)[]).indexOf(type);
-  if (number < 0) throw refuse(key, `there is no type ${printable(type)}`);
+  if (number < 0) throw refuse(key, `${printable(type)} is not a value type`);
   return number;
 }
 
@@ -96,7 +96,7 @@ function refuse(key: string, message: string): GgufError {
 
 function encodeArray(to: ByteBuilder, key: string, type: string, value: unknown, depth: number): void {
   if (type === "array[]") {
-    if (!Array.isArray(value)) throw refuse(key, "an array of arrays is given as [{ type, value }]");
+    if (!Array.isArray(value)) throw refuse(key, "an array of arrays must be [{ type, value }]");
     if (depth === DEEPEST_ARRAY) throw refuse(key, `arrays are nested deeper than ${DEEPEST_ARRAY}`);
     to.uint32(ARRAY);
     to.uint64(value.length);

@@ -234,7 +234,7 @@ function placeTensors(
   if (hasData && source.size > end && source.size < padded(end, alignment)) {
     throw window.fail(
       "GGUF_TRUNCATED",
-      `the file ends at ${source.size}, inside of the padding to ${padded(end, alignment)}`,
+      `the file ends at ${source.size}, inside the padding to ${padded(end, alignment)}`,
       source.size,
     );
   }

@@ -89,7 +89,7 @@ export class GgufMetadata implements Iterable<[string, GgufValue]> {
     throw this.#wrongType(key, "an array of strings");
   }
 
-  /** An array of numbers that are exact as JavaScript numbers: every numeric type but the 64-bit integers. */
+  /** An array of numbers that are exact as JavaScript numbers: every numeric type except the 64-bit integers. */
   getNumbers(key: string): Exclude<GgufNumericArray, BigInt64Array | BigUint64Array> | undefined {
     const value = this.get(key);
     if (value === undefined) return undefined;

@@ -1,4 +1,4 @@
-// Opens a GGUF model: one source, or the parts of a split one, as one set of metadata and tensors.
+// Opens a GGUF model: one source, or the parts of a split model, as one set of metadata and tensors.
 
 import { GgufError, printable } from "../errors.js";
 import { type Header, readHeader } from "./header.js";
@@ -35,7 +35,7 @@ export interface GgufPart {
   readonly dataOffset: number;
 }
 
-/** An open GGUF model. Everything but tensor data is in memory; `close` it when the tensors have been read. */
+/** An open GGUF model. Everything except tensor data is in memory; `close` it when the tensors have been read. */
 export interface Gguf {
   /** The format's version: 2 or 3. */
   readonly version: number;
@@ -52,7 +52,7 @@ export interface Gguf {
   tensor(name: string): GgufTensor | undefined;
   /**
    * The tensor's bytes, as they are in the file, or `bytes` of them from the tensor's byte `from` on. Throws GgufError where the file
-   * has changed or is closed, RangeError where the tensor has not so many bytes.
+   * has changed or is closed, RangeError where the tensor does not have that many bytes.
    */
   readTensor(tensor: GgufTensor, from?: number, bytes?: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Closes the file. What was read of it stays. */
@@ -79,8 +79,9 @@ export async function openGguf(
   { windowBytes = DEFAULT_WINDOW_BYTES }: OpenGgufOptions = {},
 ): Promise<Gguf> {
   const given: readonly GgufSource[] = Array.isArray(source) ? source : [source as GgufSource];
-  if (!Number.isInteger(windowBytes) || windowBytes < 1) throw new RangeError(`windowBytes: ${windowBytes}`);
-  if (given.length === 0) throw new GgufError("GGUF_SOURCE", "an empty list of parts");
+  if (!Number.isInteger(windowBytes) || windowBytes < 1)
+    throw new RangeError(`windowBytes must be an integer of at least 1; it is ${windowBytes}`);
+  if (given.length === 0) throw new GgufError("GGUF_SOURCE", "the list of parts must not be empty");
   const sources: Source[] = [];
   const headers: Header[] = [];
   const open = async (part: GgufSource) => {
@@ -149,7 +150,7 @@ class OpenGguf implements Gguf {
   async readTensor(tensor: GgufTensor, from = 0, bytes = tensor.bytes - from): Promise<Uint8Array<ArrayBuffer>> {
     const subject = printable(tensor.name);
     if (this.#byName.get(tensor.name) !== tensor) {
-      throw new GgufError("GGUF_TENSOR_NAME", "this tensor is not of this model", { subject });
+      throw new GgufError("GGUF_TENSOR_NAME", "this tensor is from another model", { subject });
     }
     if (!(from >= 0 && bytes >= 0 && from + bytes <= tensor.bytes)) {
       throw new RangeError(`bytes ${from} .. ${from + bytes} of a tensor of ${tensor.bytes}`);

@@ -22,7 +22,7 @@ import {
 } from "./values.js";
 import { amount, type HeaderWindow } from "./window.js";
 
-/** How many arrays inside of arrays a file may have in all: each becomes an object, larger than its bytes. */
+/** How many arrays inside arrays a file may have in all: each becomes an object, larger than its bytes. */
 export const MOST_INNER_ARRAYS = 2 ** 16;
 
 /** What is left of MOST_INNER_ARRAYS. */
@@ -72,7 +72,7 @@ async function readScalar(window: HeaderWindow, type: GgufScalarType): Promise<G
       return view.getFloat32(0, true);
     case "float64":
       return view.getFloat64(0, true);
-    // ggml takes any byte but 0 for true, and files with others exist.
+    // ggml takes any byte except 0 for true, and files with others exist.
     case "bool":
       return view.getUint8(0) !== 0;
     case "uint64":
@@ -101,7 +101,7 @@ async function readArray(window: HeaderWindow, budget: Budget, depth: number): P
   }
   budget.innerArrays -= length;
   if (budget.innerArrays < 0) {
-    throw window.fail("GGUF_LIMIT", `more than ${MOST_INNER_ARRAYS} arrays inside of arrays`, offset);
+    throw window.fail("GGUF_LIMIT", `more than ${MOST_INNER_ARRAYS} arrays inside arrays`, offset);
   }
   const value: GgufInnerArray[] = [];
   for (let index = 0; index < length; index++) value.push(await readArray(window, budget, depth + 1));

@@ -32,7 +32,7 @@ export async function openSource(source: GgufSource): Promise<Source> {
   if (source instanceof Uint8Array) return new MemorySource(source);
   if (typeof Blob !== "undefined" && source instanceof Blob) return new BlobSource(source);
   if (typeof source === "string" || source instanceof URL) return openFile(await localPath(source));
-  throw new GgufError("GGUF_SOURCE", "expected a path, a file: URL, a Blob or a Uint8Array");
+  throw new GgufError("GGUF_SOURCE", "the source must be a path, a file: URL, a Blob or a Uint8Array");
 }
 
 async function localPath(source: string | URL): Promise<string> {

@@ -22,7 +22,7 @@ export const scalarTypes = [
 /** The number of the array type. */
 export const ARRAY = 9;
 
-/** The type of a value that is no array. */
+/** The type of a value that is not an array. */
 export type GgufScalarType = Exclude<(typeof scalarTypes)[number], undefined>;
 
 /** A value's type: a scalar ("uint32"), an array of scalars ("uint32[]"), or an array of arrays ("array[]"). */

@@ -72,7 +72,7 @@ export class GgufWriter {
     if (this.#tensors.has(name)) throw new GgufError("GGUF_TENSOR_NAME", "this tensor occurs twice", { subject });
     const tensorType = tensorTypeByName(type);
     if (tensorType === undefined) {
-      throw new GgufError("GGUF_TENSOR_TYPE", `there is no tensor type ${printable(type)}`, { subject });
+      throw new GgufError("GGUF_TENSOR_TYPE", `${printable(type)} is not a tensor type`, { subject });
     }
     if (shape.length > MOST_DIMENSIONS || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
       throw new GgufError("GGUF_TENSOR_SHAPE", `shape (${shape.join(", ")}) is not possible`, { subject });

@@ -18,7 +18,7 @@ export function compileGrammar(grammar: Grammar): Automaton {
   refuseLeftRecursion(automaton, ruleNames);
   const shortest = shortestWays(automaton, byteSteps(automaton))[automaton.starts[0]];
   if (!Number.isFinite(shortest)) {
-    throw new GrammarError("GRAMMAR_EMPTY", `no text of an end matches the grammar's rule "${ruleNames[0]}"`);
+    throw new GrammarError("GRAMMAR_EMPTY", `no finite text matches the grammar's rule "${ruleNames[0]}"`);
   }
   return automaton;
 }

@@ -18,7 +18,7 @@ const BOTTOM = 0;
 /** What the table says of a byte that has not come yet. */
 export const UNKNOWN = -1;
 
-/** Ways to understand one text; more are no grammar that anybody means. */
+/** Ways to understand one text; no grammar that anybody means has more. */
 const MOST_THREADS = 2 ** 12;
 /** Looks into the table and edges followed for one token: about a second. */
 const MOST_WORK = 2 ** 26;

@@ -36,7 +36,7 @@ export class VocabularyGrammar {
     this.#needs = { any, byBytes };
     this.shortest = any[automaton.starts[0]];
     if (!Number.isFinite(this.shortest)) {
-      throw new GrammarError("GRAMMAR_EMPTY", "the model's vocabulary can write no text that matches the grammar");
+      throw new GrammarError("GRAMMAR_EMPTY", "the model's vocabulary cannot write a text that matches the grammar");
     }
     this.#tables = this.#newTables();
   }

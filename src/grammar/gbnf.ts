@@ -208,7 +208,7 @@ class Parser {
   #character(): number {
     if (this.#source[this.#at] !== "\\") {
       const codePoint = this.#source.codePointAt(this.#at) ?? this.#fail("a character");
-      if (codePoint >= 0xd800 && codePoint <= 0xdfff) this.#fail("a whole character, not half of one");
+      if (codePoint >= 0xd800 && codePoint <= 0xdfff) this.#fail("a whole character, not half of a surrogate pair");
       this.#at += codePoint > 0xffff ? 2 : 1;
       return codePoint;
     }

@@ -1,4 +1,4 @@
-// The shortest way from every state of a grammar to the end of its rule. A rule may call others, so it is no plain graph: a call costs
+// The shortest way from every state of a grammar to the end of its rule. A rule may call others, so it is not a plain graph: a call costs
 // what the called rule costs from its start, plus the way on from where it returns. Dijkstra's algorithm still holds, because a sum is
 // never less than its parts (Knuth 1977, "A generalization of Dijkstra's algorithm").
 

@@ -12,7 +12,7 @@ const LAST_OF_LENGTH = [0x7f, 0x7ff, 0xffff, 0x10ffff] as const;
 const FIRST_SURROGATE = 0xd800;
 const LAST_SURROGATE = 0xdfff;
 
-/** The UTF-8 of a range of code points. Surrogates are no characters and are left out. */
+/** The UTF-8 of a range of code points. Surrogates are not characters and are left out. */
 export function utf8Sequences([first, last]: CodePointRange): ByteSequence[] {
   if (first <= LAST_SURROGATE && last >= FIRST_SURROGATE) {
     return [

@@ -5,7 +5,7 @@
 //                                depth    1     2     3     1
 //                                end      4     4     4     5        the node after those that begin with it
 
-/** The bytes of all tokens: token i is bytes[offsets[i] .. offsets[i + 1]). A token of no bytes is no text: it is never allowed. */
+/** The bytes of all tokens: token i is bytes[offsets[i] .. offsets[i + 1]). A token without bytes is not text: it is never allowed. */
 export interface TokenBytes {
   readonly bytes: Uint8Array;
   readonly offsets: Uint32Array;

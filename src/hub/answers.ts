@@ -47,7 +47,7 @@ export function validatorOf({ headers }: Answer): string | undefined {
 /** Which bytes an answer of status 206 has: `from` to before `to`, of `size`. */
 export function contentRange(download: FileDownload, answer: Answer) {
   const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.headers.get("content-range") ?? "");
-  if (match === null) throw rangeError(download, answer, "a Content-Range of bytes N-M/SIZE is needed");
+  if (match === null) throw rangeError(download, answer, "Content-Range must be bytes N-M/SIZE");
   return { from: Number(match[1]), to: Number(match[2]) + 1, size: Number(match[3]) };
 }
 

@@ -1,4 +1,4 @@
-// A file in parts that arrive side by side, each of which goes on where its connection broke off.
+// A file in parts that arrive side by side. Each part goes on where its connection broke off.
 
 import { ask, brokenOff, changed, contentRange, type FileDownload, rangeError, validatorOf } from "./answers.js";
 import type { Part, PartialFile } from "./partial-file.js";

@@ -50,7 +50,7 @@ function readListing(repo: string, text: string): HubListing {
   try {
     listing = JSON.parse(text) ?? {};
   } catch {
-    throw unusable(repo, "it is no JSON");
+    throw unusable(repo, "it is not JSON");
   }
   const { sha, siblings } = listing;
   if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha)) throw unusable(repo, "it names no commit");

@@ -28,10 +28,10 @@ export interface UrlReference {
 export function parseReference(source: string | URL, endpoint: string): HubReference | UrlReference {
   const text = String(source);
   if (/^hf:/i.test(text)) return parseHubName(text);
-  if (!URL.canParse(text)) throw refused(text, "it is no URL");
+  if (!URL.canParse(text)) throw refused(text, "it is not a URL");
   const url = new URL(text);
   url.hash = "";
-  if (url.username !== "" || url.password !== "") throw refused(url.host, "a URL with a password in it");
+  if (url.username !== "" || url.password !== "") throw refused(url.host, "the URL must not have a password in it");
   return hubFileOf(url, endpoint) ?? { kind: "url", url };
 }
 
@@ -68,12 +68,12 @@ export function isSafePath(path: string): boolean {
 }
 
 function checkPath(path: string, source: string): void {
-  if (!isSafePath(path)) throw refused(source, `"${printable(path)}" is no path below the repository`);
+  if (!isSafePath(path)) throw refused(source, `"${printable(path)}" is not a path below the repository`);
 }
 
 function checkRepo(repo: string, source: string): void {
   if (!/^\w[\w.-]{0,95}\/\w[\w.-]{0,95}$/.test(repo) || /\.\.|--|[.-](\/|$)/.test(repo)) {
-    throw refused(source, `"${printable(repo)}" is no name of a repository`);
+    throw refused(source, `"${printable(repo)}" is not the name of a repository`);
   }
 }
 

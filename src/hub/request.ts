@@ -40,7 +40,7 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 const PASSING = [408, 425, 429, 500, 502, 503, 504];
 
 /**
- * Asks for a URL. Statuses of 400 and more are answers, too, but for those that may pass.
+ * Asks for a URL. Statuses of 400 and more are answers too, except those that may pass.
  *
  * @throws Interruption, DownloadError DOWNLOAD_REDIRECT, or the signal's reason
  */

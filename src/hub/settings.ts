@@ -27,7 +27,7 @@ export async function readSettings(): Promise<Settings> {
   const endpoint = endpointOf(variable("HF_ENDPOINT") ?? DEFAULT_ENDPOINT);
   const token = variable("HF_TOKEN") ?? (await readToken(variable("HF_TOKEN_PATH") ?? join(hubHome, "token")));
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
-    throw new DownloadError("DOWNLOAD_SETTING", "the Hugging Face token has characters that no token has");
+    throw new DownloadError("DOWNLOAD_SETTING", "the Hugging Face token must have the characters of a token only");
   }
   if (token !== undefined && endpoint.protocol === "http:" && !isLoopback(endpoint)) {
     throw new DownloadError(
@@ -53,7 +53,7 @@ function variable(name: string): string | undefined {
 function endpointOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
-  throw new DownloadError("DOWNLOAD_SETTING", `HF_ENDPOINT is "${text}"; it can be an https: URL`);
+  throw new DownloadError("DOWNLOAD_SETTING", `HF_ENDPOINT must be an https: URL; it is "${text}"`);
 }
 
 function isLoopback({ hostname }: URL): boolean {
@@ -65,10 +65,10 @@ function secondsOf(name: string, otherwise: number): number {
   if (text === undefined) return otherwise;
   const seconds = Number(text);
   if (seconds > 0 && seconds <= 86_400) return seconds;
-  throw new DownloadError("DOWNLOAD_SETTING", `${name} is "${text}"; it can be a number of seconds in 0 .. 86400`);
+  throw new DownloadError("DOWNLOAD_SETTING", `${name} must be a number of seconds in 0 .. 86400; it is "${text}"`);
 }
 
-/** The token that `hf auth login` has left; none is no error. */
+/** The token that `hf auth login` has left; to have none is not an error. */
 async function readToken(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, "utf8")).trim() || undefined;

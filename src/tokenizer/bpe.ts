@@ -85,7 +85,7 @@ class WordMerger {
     }
   }
 
-  /** A piece that is no token becomes the tokens of its single bytes, where there are any. */
+  /** A piece that is not a token becomes the tokens of its single bytes, where there are any. */
   #pushBytes(piece: number, output: number[]): void {
     const bytes = this.#pieces.bytesOf(piece);
     for (let i = 0; i < bytes.length; i++) {
@@ -149,7 +149,7 @@ class Merges {
   }
 }
 
-/** Reads tokenizer.ggml.merges: "left right", best first. Pieces that are no tokens are added to `pieces`. */
+/** Reads tokenizer.ggml.merges: "left right", best first. Pieces that are not tokens are added to `pieces`. */
 export function readMerges(metadata: TokenizerMetadata, pieces: PieceTable, allocate: Allocate): MergeTable {
   const texts = readStrings(metadata, MERGES);
   if (texts === undefined) throw new GgufError("TOKENIZER_MERGES", "The file has no merges", { subject: MERGES });

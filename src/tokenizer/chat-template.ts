@@ -64,7 +64,8 @@ export class ChatTemplate {
   readonly #thread: TextThread;
 
   constructor(source: string, thread: TextThread) {
-    if (typeof source !== "string") throw new CriaError("INVALID_OPTION", "a chat template is a string");
+    if (typeof source !== "string")
+      throw new CriaError("INVALID_OPTION", `the chat template must be a string; it is ${typeof source}`);
     if (source.length > LONGEST_TEMPLATE) {
       throw new TemplateError(
         "TEMPLATE_SIZE",
@@ -115,9 +116,10 @@ export class ChatTemplate {
       now = new Date(),
       ...variables
     } = options;
-    if (!Array.isArray(messages)) throw new CriaError("INVALID_OPTION", "a conversation is an array of messages");
+    if (!Array.isArray(messages))
+      throw new CriaError("INVALID_OPTION", `messages must be an array; it is ${typeof messages}`);
     if (!(now instanceof Date) || Number.isNaN(now.getTime())) {
-      throw new CriaError("INVALID_OPTION", "now is not a valid Date");
+      throw new CriaError("INVALID_OPTION", `now must be a valid Date; it is ${String(now)}`);
     }
     const given = {
       source: this.#source,

@@ -2,7 +2,7 @@
 
 type Ranges = readonly (readonly [number, number])[];
 
-/** ASCII from "!" to "~" but for the digits, full-width forms, quotation marks, and the CJK comma and full stop. */
+/** ASCII from "!" to "~" except the digits, full-width forms, quotation marks, and the CJK comma and full stop. */
 export const PUNCTUATION_AND_ASCII: Ranges = [
   [0x21, 0x2f],
   [0x3a, 0x7e],

@@ -39,7 +39,7 @@ export function readId(metadata: TokenizerMetadata, key: string, vocabularySize:
   if (typeof id !== "number") throw wrongType(key, "a token id", value);
   if (id === NO_ID) return undefined;
   if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return id;
-  throw new GgufError("TOKENIZER_ID_RANGE", `Token id ${id} is outside of the vocabulary of ${vocabularySize}`, {
+  throw new GgufError("TOKENIZER_ID_RANGE", `Token id ${id} is outside the vocabulary of ${vocabularySize}`, {
     subject: key,
   });
 }

@@ -23,7 +23,7 @@ import {
   whiteSpacedRun,
 } from "./scanners.js";
 
-/** A stage: alternatives, of which the first that matches counts. */
+/** A stage: alternatives. The first that matches counts. */
 type Stage = readonly Scanner[];
 
 /** A kind of byte-level vocabulary. */

@@ -1,4 +1,4 @@
-// The alternatives of which pre-tokenizers are made, each a scanner that takes linear time where a regular expression would
+// The alternatives that pre-tokenizers are made of, each a scanner that takes linear time where a regular expression would
 // backtrack, over UTF-16 units and their classes. `\s`, `\p{L}` and so on below are Unicode's.
 
 import { classOf, LETTER, NUMBER, SPACE } from "./character-classes.js";

@@ -1,4 +1,4 @@
-// The sequence breakers of DRY, from texts to tokens. A text can begin or end inside of a token, so all tokens are looked at.
+// The sequence breakers of DRY, from texts to tokens. A text can begin or end inside a token, so all tokens are looked at.
 
 import type { Tokenizer } from "./tokenizer.js";
 
@@ -48,7 +48,7 @@ function* matches(token: Uint8Array, breaker: Uint8Array): Generator<number> {
   }
 }
 
-/** Whether a byte of UTF-8 is inside of a character. */
+/** Whether a byte of UTF-8 is inside a character. */
 function isContinuation(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }

@@ -51,7 +51,7 @@ const FILL_IN_ENDS: readonly (readonly [string, readonly string[]])[] = [
   ["fim_sep", ["<|file_sep|>"]],
 ];
 
-/** Tokens of code models that are no text, though some files say that they are. */
+/** Tokens of code models that are not text, though some files say that they are. */
 const FILL_IN_MARKS: readonly (readonly [string, readonly string[]])[] = [
   [
     "fim_pre",

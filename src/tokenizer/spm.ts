@@ -1,5 +1,5 @@
 // SentencePiece-style BPE ("llama"): characters merge to the token with the best score until no two neighbours form a token;
-// a character that is no token becomes its bytes, <0x00> to <0xFF>.
+// a character that is not a token becomes its bytes, <0x00> to <0xFF>.
 
 import { mergeSymbols } from "./merge.js";
 import type { Allocate } from "./piece-table.js";

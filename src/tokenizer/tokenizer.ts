@@ -129,7 +129,7 @@ export class Tokenizer {
     return Int32Array.from(output);
   }
 
-  /** The text of ids. Bytes that are no UTF-8 become U+FFFD. */
+  /** The text of ids. Bytes that are not UTF-8 become U+FFFD. */
   decode(ids: Iterable<number>, { special = false }: DecodeOptions = {}): string {
     const text = decodeAll(ids, this.#bytesOf(special), this.#stripsSpace);
     return this.model === "bert" ? cleanUpSpaces(text) : text;
@@ -177,7 +177,7 @@ export class Tokenizer {
       if (text.length > LONGEST_WORD) {
         throw new UnsupportedError(
           "UNSUPPORTED_TEXT_LENGTH",
-          `A text has up to ${LONGEST_WORD} characters, not ${text.length}`,
+          `A text must have at most ${LONGEST_WORD} characters; it has ${text.length}`,
         );
       }
       if (text !== "") this.#encodeFragment(text, afterSpecial, output);
@@ -201,7 +201,7 @@ export class Tokenizer {
 
   #check(id: number): void {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabularySize) return;
-    throw new RangeError(`Token id ${id} is outside of the vocabulary of ${this.vocabularySize}`);
+    throw new RangeError(`Token id ${id} is outside the vocabulary of ${this.vocabularySize}`);
   }
 }
 

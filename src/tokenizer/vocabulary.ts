@@ -27,7 +27,7 @@ const MOST_TOKENS = 2 ** 26 - 1;
 /** The tokens, numbered by id. */
 export interface Vocabulary {
   readonly size: number;
-  /** The texts of the tokens; a byte-level tokenizer appends the pieces of its merges that are no tokens. */
+  /** The texts of the tokens; a byte-level tokenizer appends the pieces of its merges that are not tokens. */
   readonly pieces: PieceTable;
   /** Sums of the constants of this file. */
   readonly attributes: Uint8Array;

@@ -135,3 +135,25 @@ describe("docs/errors.md", () => {
     for (const [, name] of classes) expect(textOf("docs/errors.md")).toContain(`## ${name}`);
   });
 });
+
+describe("README.md", () => {
+  const sourceOf = (path: string) => readFileSync(join(root, path), "utf8");
+
+  it("has as many pre-tokenizers as their table has rows", () => {
+    const [, table] = sourceOf("src/tokenizer/pretokenizers.ts").split(/^const rows\b/m);
+    const rows = table!.match(/\bnames: \[/g)!.length;
+    expect(textOf("README.md")).toContain(`with ${rows} pre-tokenizers`);
+  });
+
+  it("has the weight formats of the table, and no other", () => {
+    const formats = [...sourceOf("assembly/formats/table.ts").matchAll(/run<(\w+)>/g)].map(([, name]) => name!);
+    const listed = /^\| weights \| (.*) \|$/m.exec(textOf("README.md"))![1]!.split(" ");
+    expect(listed.sort()).toEqual(formats.sort());
+  });
+});
+
+it.each(pages)("%s: text of at most 100 columns, table rows and code of at most 120", (page) => {
+  const prose = textOf(page).replace(/^```.*?^```$/gms, (fence) => fence.replace(/^.{0,120}$/gm, ""));
+  const long = prose.split("\n").filter((line) => line.length > (/^\||^```/.test(line) ? 120 : 100));
+  expect(long).toEqual([]);
+});

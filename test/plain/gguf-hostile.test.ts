@@ -293,8 +293,8 @@ describe("tensors", () => {
     const start = bytes.length - 40;
     await expectFailure(bytes.subarray(0, start + 11), "GGUF_TRUNCATED", /12 bytes at/);
     await openGguf(bytes.subarray(0, start + 12));
-    await expectFailure(bytes.subarray(0, start + 13), "GGUF_TRUNCATED", /inside of the padding/);
-    await expectFailure(bytes.subarray(0, start + 31), "GGUF_TRUNCATED", /inside of the padding/);
+    await expectFailure(bytes.subarray(0, start + 13), "GGUF_TRUNCATED", /inside the padding/);
+    await expectFailure(bytes.subarray(0, start + 31), "GGUF_TRUNCATED", /inside the padding/);
     await openGguf(bytes.subarray(0, start + 32));
     await openGguf(bytes);
   });

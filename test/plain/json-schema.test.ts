@@ -319,16 +319,16 @@ describe("refusals", () => {
 
   it.each<[unknown, string]>([
     [null, "expected a schema"],
-    [{ type: "text" }, '"text" is no type'],
+    [{ type: "text" }, '"text" is not a type'],
     [{ type: "object", properties: [] }, "properties"],
     [{ type: "object", required: "a" }, "required"],
     [{ minLength: -1, type: "string" }, "minLength"],
-    [{ $ref: "#/$defs/none" }, "there is no"],
+    [{ $ref: "#/$defs/none" }, "has no"],
     [{ $ref: "#" }, "back to itself"],
     [{ type: "string", pattern: "(" }, "pattern"],
     [{ anyOf: {} }, "array of schemas"],
     [{ type: "integer", minimum: "1" }, "minimum"],
-  ])("what is no schema: %j", (schema, part) => {
+  ])("what is not a schema: %j", (schema, part) => {
     const error = errorOf(() => grammarOf(schema as JsonSchema));
     expect([error.code, error.message]).toEqual(["SCHEMA_INVALID", expect.stringContaining(part)]);
   });

@@ -64,7 +64,7 @@ function chatOptions(options: LanguageModelV3CallOptions): ChatCompletionOptions
 function warningsFor({ includeRawChunks, tools = [] }: LanguageModelV3CallOptions): SharedV3Warning[] {
   const warnings: SharedV3Warning[] = [];
   if (includeRawChunks === true) {
-    warnings.push({ type: "unsupported", feature: "includeRawChunks", details: "there are no chunks but the text" });
+    warnings.push({ type: "unsupported", feature: "includeRawChunks", details: "the text is the only kind of chunk" });
   }
   if (tools.some((tool) => tool.type === "function" && tool.inputExamples !== undefined)) {
     const details = "chat templates show a tool's description and schema only";

@@ -57,7 +57,7 @@ export type OutputSchema<Output extends object> =
 /**
  * A model as LangChain's chat model. Messages go through the file's chat template, tools too.
  *
- * Calls reject with UnsupportedError for images, messages of other types, tools that are no functions, and tools together with JSON; and
+ * Calls reject with UnsupportedError for images, messages of other types, tools that are not functions, and tools together with JSON; and
  * with what `model.generateChat` throws.
  */
 export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
@@ -117,7 +117,7 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
   ): Runnable<BaseLanguageModelInput, Output> | Runnable<BaseLanguageModelInput, { raw: BaseMessage; parsed: Output }> {
     const { method = "jsonSchema", includeRaw, name } = config;
     if (method !== "jsonSchema") {
-      throw new UnsupportedError("UNSUPPORTED_RESPONSE_FORMAT", `the method is "${method}"; supported: jsonSchema`);
+      throw new UnsupportedError("UNSUPPORTED_RESPONSE_FORMAT", `method must be jsonSchema; it is "${method}"`);
     }
     const bound = this.withConfig({ jsonSchema: toJsonSchema(schema) as JsonSchema });
     return assembleStructuredOutputPipeline(bound, createContentParser<Output>(schema), includeRaw, name);

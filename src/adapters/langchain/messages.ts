@@ -41,10 +41,7 @@ export function textOf(content: MessageContent): string {
 function templateCallsOf({ tool_calls = [], invalid_tool_calls = [] }: AIMessage) {
   if (invalid_tool_calls.length > 0) {
     const names = invalid_tool_calls.map(({ name }) => name).join(", ");
-    throw new UnsupportedError(
-      "UNSUPPORTED_TOOLS",
-      `a message of the assistant has calls that are not valid, of ${names}`,
-    );
+    throw new UnsupportedError("UNSUPPORTED_TOOLS", `a message of the assistant has invalid calls of ${names}`);
   }
   return tool_calls.map(({ id, name, args }) => ({ id, type: "function", function: { name, arguments: args } }));
 }
@@ -54,7 +51,7 @@ function toolCalled(id: string, called: ReadonlyMap<string, string>): string {
   if (name !== undefined) return name;
   throw new UnsupportedError(
     "UNSUPPORTED_CONTENT",
-    `a message has what the call "${id}" gave; no message before has a call with this id`,
+    `a message has the result of the call "${id}"; no earlier message has a call with this id`,
   );
 }
 
@@ -64,6 +61,6 @@ function roleOf(message: BaseMessage): string {
   if (role !== undefined) return role;
   throw new UnsupportedError(
     "UNSUPPORTED_CONTENT",
-    `a message is of type "${message.type}"; supported: ${Object.keys(roles).join(", ")}, tool`,
+    `a message's type must be one of ${Object.keys(roles).join(", ")}, tool; it is "${message.type}"`,
   );
 }

@@ -9,7 +9,7 @@ import { type Tool, type ToolCall, type ToolCallDelta, type ToolChoice, Unsuppor
 export function toolOf(given: BindToolsInput): Tool {
   const { type, function: definition } = convertToOpenAITool(given);
   if (type !== "function") {
-    throw new UnsupportedError("UNSUPPORTED_TOOLS", `a tool is of type ${JSON.stringify(type)}; supported: function`);
+    throw new UnsupportedError("UNSUPPORTED_TOOLS", `a tool's type must be function; it is ${JSON.stringify(type)}`);
   }
   const { name, description, parameters } = definition;
   return { name, description, parameters };
@@ -25,7 +25,7 @@ export function toolChoiceOf(given: string | Record<string, unknown>): ToolChoic
   }
   throw new UnsupportedError(
     "UNSUPPORTED_TOOLS",
-    `tool_choice is ${JSON.stringify(given)}; supported: auto, any, none, required, a tool's name, { type: "function", function: { name } }`,
+    `tool_choice must be auto, any, none, required, a tool's name, or { type: "function", function: { name } }; it is ${JSON.stringify(given)}`,
   );
 }
 

@@ -23,7 +23,7 @@ export function refusal(error: unknown): Response {
 
 /**
  * A stream of events: each part becomes the bodies that `bodiesOf` makes of it. What fails before the first part rejects; what fails later
- * is an event of the stream, but for an abort, which breaks it. A stream that is cancelled ends the generation.
+ * is an event of the stream, except an abort, which breaks it. A stream that is cancelled ends the generation.
  */
 export async function streamAnswer<Part>(
   parts: AsyncGenerator<Part, void, undefined>,

@@ -27,7 +27,7 @@ export async function chatCompletions(
     signal,
   };
   if (options.jsonSchema !== undefined && options.tools !== undefined && options.toolChoice !== "none") {
-    throw fields.invalid("response_format", 'asks for JSON; with tools supported: text, or tool_choice "none"');
+    throw fields.invalid("response_format", 'must be text beside tools, unless tool_choice is "none"');
   }
   const { stream, includeUsage } = takeStreaming(fields);
   fields.end();
@@ -81,7 +81,7 @@ export async function chatCompletions(
 function takeLogprobs(fields: Fields): Pick<ChatCompletionOptions, "logprobs" | "topLogprobs"> {
   const wanted = fields.take("logprobs", "boolean") ?? false;
   const top = fields.take("top_logprobs", "number");
-  if (!wanted && top !== undefined) throw fields.invalid("top_logprobs", "goes with logprobs");
+  if (!wanted && top !== undefined) throw fields.invalid("top_logprobs", "needs logprobs");
   return { logprobs: wanted, topLogprobs: top };
 }
 
@@ -101,7 +101,7 @@ function takeJsonSchema(fields: Fields): JsonSchema | undefined {
     named.take("strict", "boolean");
     named.end();
   } else if (type !== "text") {
-    throw format.invalid("type", `is "${type}"; supported: text, json_object, json_schema`);
+    throw format.invalid("type", `must be one of text, json_object, json_schema; it is "${type}"`);
   }
   format.end();
   return schema;

@@ -15,7 +15,7 @@ export async function embeddings(
   const dimensions = fields.take("dimensions", "number");
   const format = fields.take("encoding_format", "string") ?? "float";
   if (format !== "float" && format !== "base64") {
-    throw fields.invalid("encoding_format", `is "${format}"; supported: float, base64`);
+    throw fields.invalid("encoding_format", `must be float or base64; it is "${format}"`);
   }
   fields.take("user", "string");
   fields.end();

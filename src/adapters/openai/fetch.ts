@@ -74,6 +74,6 @@ async function bodyOf(request: Request): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new RequestError(400, "invalid_json", `the body is not JSON: ${(error as Error).message}`);
+    throw new RequestError(400, "invalid_json", `the body must be JSON: ${(error as Error).message}`);
   }
 }

@@ -15,29 +15,29 @@ const types = {
 type Types = typeof types;
 type TypeOf<Name extends keyof Types> = Types[Name] extends (value: unknown) => value is infer Type ? Type : never;
 
-/** The body of a request. As in OpenAI's interface, a field that is null is as good as none. */
+/** The body of a request. As in OpenAI's interface, a field that is null counts as absent. */
 export class Fields {
   readonly #fields: Map<string, unknown>;
   readonly #path: string;
 
-  /** @throws RequestError when the body is no object. `path`: what goes before the names of its fields in messages. */
+  /** @throws RequestError when the body is not an object. `path`: what goes before the names of its fields in messages. */
   constructor(body: unknown, path = "") {
     if (!types.object(body)) {
-      throw new RequestError(400, "invalid_type", `${path === "" ? "the body" : path.slice(0, -1)} is not an object`);
+      throw new RequestError(400, "invalid_type", `${path === "" ? "the body" : path.slice(0, -1)} must be an object`);
     }
     this.#fields = new Map(Object.entries(body).filter(([, value]) => value !== null && value !== undefined));
     this.#path = path;
   }
 
-  /** Takes a field out. @throws RequestError when it is of none of these types */
+  /** Takes a field out. @throws RequestError when it is not of these types */
   take<Name extends keyof Types>(field: string, ...names: readonly Name[]): TypeOf<Name> | undefined {
     const value = this.#fields.get(field);
     this.#fields.delete(field);
     if (value === undefined || names.some((name) => types[name](value))) return value as TypeOf<Name> | undefined;
-    throw this.invalid(field, `is not of type ${names.join(" or ")}`);
+    throw this.invalid(field, `must be of type ${names.join(" or ")}`);
   }
 
-  /** Takes a field out that there must be. @throws RequestError */
+  /** Takes out a field that must be there. @throws RequestError */
   need<Name extends keyof Types>(field: string, ...names: readonly Name[]): TypeOf<Name> {
     const value = this.take(field, ...names);
     if (value !== undefined) return value;
@@ -49,7 +49,7 @@ export class Fields {
     const value = this.#fields.get(field);
     this.#fields.delete(field);
     if (value === undefined || value === supported) return;
-    throw this.invalid(field, `is ${JSON.stringify(value)}; supported: ${JSON.stringify(supported)}`);
+    throw this.invalid(field, `must be ${JSON.stringify(supported)}; it is ${JSON.stringify(value)}`);
   }
 
   /** Fields that are left are refused. @throws RequestError */
@@ -91,7 +91,7 @@ export function takeGenerateOptions(fields: Fields, limits: readonly string[]): 
   set("logitBias", fields.take("logit_bias", "object"));
   const stop = fields.take("stop", "string", "array");
   if (Array.isArray(stop) && !stop.every(types.string))
-    throw fields.invalid("stop", "has elements that are no strings");
+    throw fields.invalid("stop", "must be a string or an array of strings");
   set("stop", stop);
   for (const label of labels) fields.take(label, "string");
   fields.only("n", 1);
@@ -103,7 +103,7 @@ export function takeStreaming(fields: Fields): { readonly stream: boolean; reado
   const stream = fields.take("stream", "boolean") ?? false;
   const given = fields.take("stream_options", "object");
   if (given === undefined) return { stream, includeUsage: false };
-  if (!stream) throw fields.invalid("stream_options", "goes with stream");
+  if (!stream) throw fields.invalid("stream_options", "needs stream");
   const options = new Fields(given, "stream_options.");
   const includeUsage = options.take("include_usage", "boolean") ?? false;
   options.end();

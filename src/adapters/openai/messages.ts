@@ -15,7 +15,7 @@ export function chatMessages(messages: readonly unknown[]): ChatMessage[] {
   return messages.map((message, i) => {
     const fields = new Fields(message, `messages[${i}].`);
     const role = fields.need("role", "string");
-    if (!roles.includes(role)) throw fields.invalid("role", `is "${role}"; supported: ${roles.join(", ")}`);
+    if (!roles.includes(role)) throw fields.invalid("role", `must be one of ${roles.join(", ")}; it is "${role}"`);
     const calls = role === "assistant" ? fields.take("tool_calls", "array") : undefined;
     // Of what is called nothing needs to be said.
     const given =
@@ -25,7 +25,7 @@ export function chatMessages(messages: readonly unknown[]): ChatMessage[] {
       const id = fields.need("tool_call_id", "string");
       const name = called.get(id);
       if (name === undefined)
-        throw fields.invalid("tool_call_id", `is "${id}"; no message before has a call with this id`);
+        throw fields.invalid("tool_call_id", `must be the id of a call in an earlier message; it is "${id}"`);
       fields.end();
       return { role, name, content, tool_call_id: id };
     }

@@ -8,10 +8,10 @@ export function promptsOf(fields: Fields, field: string): readonly [Prompt, ...P
   const value = fields.need(field, "string", "array");
   if (typeof value === "string") return [value];
   const [first, ...others] = value;
-  if (first === undefined) throw fields.invalid(field, "is empty");
+  if (first === undefined) throw fields.invalid(field, "must not be empty");
   if (isIds(value)) return [value];
   if (isPrompt(first) && others.every(isPrompt)) return [first, ...others];
-  throw fields.invalid(field, "is neither a text, an array of token ids, nor an array of these");
+  throw fields.invalid(field, "must be a text, an array of token ids, or an array of these");
 }
 
 const isIds = (value: unknown): value is number[] => {

@@ -33,7 +33,7 @@ function toolChoiceOf(fields: Fields): ToolChoice | undefined {
   if (typeof given === "string") {
     const choice = choices.find((each) => each === given);
     if (choice !== undefined) return choice;
-    throw fields.invalid("tool_choice", `is "${given}"; supported: ${choices.join(", ")}, a function`);
+    throw fields.invalid("tool_choice", `must be one of ${choices.join(", ")}, or a function; it is "${given}"`);
   }
   const choice = new Fields(given, "tool_choice.");
   choice.only("type", "function");
@@ -81,6 +81,6 @@ function parsed(text: string, call: Fields): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw call.invalid("arguments", `is not JSON: ${(error as Error).message}`);
+    throw call.invalid("arguments", `must be JSON: ${(error as Error).message}`);
   }
 }

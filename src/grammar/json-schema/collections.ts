@@ -10,9 +10,9 @@ type Compile = (schema: JsonSchema) => Expression;
 export function objectText(schema: SchemaObject, compile: Compile, pointer: string): Expression {
   const { properties: given = {}, required = [], additionalProperties } = schema;
   if (typeof given !== "object" || given === null || Array.isArray(given))
-    throw invalid(pointer, "properties is no object");
+    throw invalid(pointer, "properties must be an object");
   if (!Array.isArray(required) || !required.every((name) => typeof name === "string")) {
-    throw invalid(pointer, "required is not an array of names");
+    throw invalid(pointer, "required must be an array of names");
   }
   const properties = new Map(
     Object.entries(given).map(([name, value]) => [name, asSchema(value, `${pointer}/properties/${name}`)]),
@@ -46,13 +46,13 @@ export function objectText(schema: SchemaObject, compile: Compile, pointer: stri
 /** @param most properties at most; undefined: any number */
 function checkCounts(schema: SchemaObject, least: number, most: number | undefined, pointer: string): void {
   if (countOf(schema, "minProperties", 0, pointer) > least) {
-    throw unsupported(pointer, "minProperties", `only up to the ${least} required properties is`);
+    throw unsupported(pointer, "minProperties", `it must be at most ${least}, the number of required properties`);
   }
   if (countOf(schema, "maxProperties", Number.POSITIVE_INFINITY, pointer) < (most ?? Number.POSITIVE_INFINITY)) {
     throw unsupported(
       pointer,
       "maxProperties",
-      "only of no fewer than the properties named, with additionalProperties false, is",
+      "it must be at least the number of named properties, and additionalProperties must be false",
     );
   }
 }
@@ -67,7 +67,7 @@ export function arrayText(schema: SchemaObject, compile: Compile, pointer: strin
   const most =
     prefix.length > 0 && schema["items"] === undefined ? Math.min(given, Math.max(prefix.length, least)) : given;
   if (schema["uniqueItems"] === true && most > 1)
-    throw unsupported(pointer, "uniqueItems", "only of one item at most is");
+    throw unsupported(pointer, "uniqueItems", "only arrays of at most one item are supported");
   if (least > most) return nothing;
 
   /** The items from number i on. */

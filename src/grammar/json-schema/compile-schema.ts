@@ -36,7 +36,7 @@ const MOST_PARTS = 512;
  * The grammar of a JSON schema.
  *
  * @throws UnsupportedError UNSUPPORTED_SCHEMA with the keyword and the JSON pointer of what is not supported; GrammarError
- *   SCHEMA_INVALID for what is no schema
+ *   SCHEMA_INVALID for what is not a schema
  */
 export function grammarOfSchema(schema: JsonSchema): Grammar {
   return new SchemaCompiler(asSchema(schema, "#")).grammar();
@@ -101,7 +101,7 @@ class SchemaCompiler {
     const values = namedValues(resolved, pointer);
     if (values !== undefined) {
       const beside = Object.keys(resolved).find((keyword) => !["enum", "const", "type", "nullable"].includes(keyword));
-      if (beside !== undefined) throw unsupported(pointer, beside, "not beside enum or const");
+      if (beside !== undefined) throw unsupported(pointer, beside, "it cannot stand beside enum or const");
       return alternatives(...values.map((value) => literal(JSON.stringify(value))));
     }
     const types = namedTypes(resolved, pointer) ?? typesMeant(resolved);
@@ -117,7 +117,7 @@ class SchemaCompiler {
         throw unsupported(
           pointer,
           "oneOf",
-          `its alternatives ${j} and ${i} may both hold; anyOf is, where that is no harm`,
+          `alternatives ${j} and ${i} may both match; use anyOf if that does no harm`,
         );
       }
     }
@@ -161,7 +161,7 @@ class SchemaCompiler {
       ["pattern", pattern],
       ["format", format],
     ] as const) {
-      if (value !== undefined && typeof value !== "string") throw invalid(pointer, `${keyword} is not a string`);
+      if (value !== undefined && typeof value !== "string") throw invalid(pointer, `${keyword} must be a string`);
     }
     if (least > most) return nothing;
     const counts = least > 0 || most < Number.POSITIVE_INFINITY;
@@ -210,19 +210,19 @@ class SchemaCompiler {
   }
 
   #lookUp(reference: unknown, pointer: string): JsonSchema {
-    if (typeof reference !== "string") throw invalid(pointer, "$ref is not a string");
+    if (typeof reference !== "string") throw invalid(pointer, "$ref must be a string");
     if (reference !== "#" && !reference.startsWith("#/")) {
       throw unsupported(
         pointer,
         "$ref",
-        `${JSON.stringify(reference)}: only pointers into the schema itself (#/...) are`,
+        `${JSON.stringify(reference)}: only pointers into the schema itself (#/...) are supported`,
       );
     }
     let part: unknown = this.#root;
     for (const step of reference.split("/").slice(1)) {
       const key = decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~");
       const found: unknown = typeof part === "object" && part !== null && Object.hasOwn(part, key);
-      if (found !== true) throw invalid(pointer, `there is no ${reference}`);
+      if (found !== true) throw invalid(pointer, `the schema has no ${reference}`);
       part = (part as Record<string, unknown>)[key];
     }
     return asSchema(part, reference);
@@ -255,7 +255,7 @@ class SchemaCompiler {
 
 /** Each is compared, or merged, with all others: the time goes with the square of their number. */
 function refuseMany(parts: readonly JsonSchema[], keyword: string, pointer: string): void {
-  if (parts.length > MOST_PARTS) throw unsupported(pointer, keyword, `only of up to ${MOST_PARTS} schemas is`);
+  if (parts.length > MOST_PARTS) throw unsupported(pointer, keyword, `at most ${MOST_PARTS} schemas are supported`);
 }
 
 /** Earlier drafts write an array of `items`, and `additionalItems` for the rest. */
@@ -265,11 +265,11 @@ function withPrefixItems(schema: SchemaObject, pointer: string): SchemaObject {
     if (additionalItems === undefined) return schema;
     return items === undefined ? others : { ...others, items }; // without an array of items it says nothing
   }
-  if ("prefixItems" in schema) throw invalid(pointer, "items is an array beside prefixItems");
+  if ("prefixItems" in schema) throw invalid(pointer, "items must not be an array beside prefixItems");
   return { ...others, prefixItems: items, ...(additionalItems !== undefined && { items: additionalItems }) };
 }
 
-/** Names that may be any need no keyword; names of a list are properties, beside which there are no others. */
+/** Names that may be any need no keyword. Names of a list are properties, and there are no others beside them. */
 function withoutPropertyNames(schema: SchemaObject, pointer: string): SchemaObject {
   const { propertyNames, ...others } = schema;
   if (propertyNames === undefined) return schema;
@@ -278,7 +278,7 @@ function withoutPropertyNames(schema: SchemaObject, pointer: string): SchemaObje
   const { type = "string", enum: list, ...more } = said as SchemaObject;
   const [unknown] = Object.keys(more);
   if (unknown !== undefined || type !== "string" || !(list === undefined || Array.isArray(list))) {
-    throw unsupported(pointer, "propertyNames", 'only type "string" and enum are');
+    throw unsupported(pointer, "propertyNames", 'only type "string" and enum are supported');
   }
   if (list === undefined) return others;
   const { properties = {}, additionalProperties = true } = others;

@@ -46,7 +46,7 @@ function typesDiffer(a: SchemaObject, b: SchemaObject): boolean {
   return !numeric(one).some((type) => numeric(other).includes(type));
 }
 
-/** Objects of which both must have a property with values of its own, or one must have what the other must not. */
+/** Objects that both must have a property whose values differ, or of which one must have what the other must not. */
 function propertiesDiffer(
   a: SchemaObject,
   b: SchemaObject,

@@ -94,7 +94,7 @@ function mergeTypes(merged: Record<string, unknown>, a: SchemaObject, b: SchemaO
     delete merged["nullable"];
   }
   for (const values of [a["enum"], b["enum"]]) {
-    if (values !== undefined && !Array.isArray(values)) throw invalid(pointer, "enum is not an array");
+    if (values !== undefined && !Array.isArray(values)) throw invalid(pointer, "enum must be an array");
   }
   if ("enum" in a && "enum" in b) {
     const others = b["enum"] as unknown[];

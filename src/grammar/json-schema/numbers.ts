@@ -19,7 +19,7 @@ interface Bound {
 export function boundedNumber(schema: SchemaObject, integer: boolean, pointer: string): Expression | undefined {
   const { multipleOf } = schema;
   if (multipleOf !== undefined && !(integer && multipleOf === 1)) {
-    throw unsupported(pointer, "multipleOf", "only 1, of integers, is");
+    throw unsupported(pointer, "multipleOf", "only 1 is supported, for integers");
   }
   const low = boundOf(schema, "minimum", "exclusiveMinimum", (a, b) => a > b, pointer);
   const high = boundOf(schema, "maximum", "exclusiveMaximum", (a, b) => a < b, pointer);
@@ -42,7 +42,7 @@ function boundOf(
     [exclusive, open],
   ] as const) {
     if (value === undefined || (keyword === exclusive && typeof value === "boolean")) continue;
-    if (typeof value !== "number" || !Number.isFinite(value)) throw invalid(pointer, `${keyword} is not a number`);
+    if (typeof value !== "number" || !Number.isFinite(value)) throw invalid(pointer, `${keyword} must be a number`);
   }
   if (typeof open === "number" && (typeof closed !== "number" || !isStricter(closed, open))) {
     return { value: open, exclusive: true };
@@ -68,7 +68,7 @@ function integers(low: Bound | undefined, high: Bound | undefined, pointer: stri
 
 function checkSize(bound: number, pointer: string): void {
   if (Math.abs(bound) <= LARGEST) return;
-  throw unsupported(pointer, bound < 0 ? "minimum" : "maximum", `bounds have up to ${EXACT_DIGITS} digits`);
+  throw unsupported(pointer, bound < 0 ? "minimum" : "maximum", `bounds must have at most ${EXACT_DIGITS} digits`);
 }
 
 /** The integers from .. to, both at least 0, without leading zeros. */
@@ -149,7 +149,7 @@ function decimal({ value }: Bound, pointer: string): { readonly whole: string; r
   const text = shortest.includes("e") ? value.toFixed(20).replace(/\.?0+$/, "") : shortest;
   const [whole = "", fraction = ""] = text.split(".");
   if (Number(text) !== value || whole.length + fraction.length > EXACT_DIGITS) {
-    throw unsupported(pointer, "minimum", `bounds have up to ${EXACT_DIGITS} digits, not ${value}`);
+    throw unsupported(pointer, "minimum", `bounds must have at most ${EXACT_DIGITS} digits; it is ${value}`);
   }
   return { whole, fraction };
 }

@@ -42,7 +42,7 @@ const controls: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, 
 /**
  * The inside of a JSON string that a pattern matches somewhere.
  *
- * @throws UnsupportedError UNSUPPORTED_SCHEMA for what is not regular, GrammarError SCHEMA_INVALID for what is no pattern
+ * @throws UnsupportedError UNSUPPORTED_SCHEMA for what is not regular, GrammarError SCHEMA_INVALID for what is not a pattern
  */
 export function patternText(pattern: string, pointer: string): Expression {
   try {
@@ -86,7 +86,7 @@ class PatternParser {
         this.#at++;
         const next = this.#symbols[this.#at];
         if (next === undefined || next === "|") return { text: sequence(...terms), toEnd: true };
-        throw this.#refuse("$ anywhere but at the end");
+        throw this.#refuse("$ anywhere except at the end");
       }
       terms.push(this.#term());
     }
@@ -120,7 +120,7 @@ class PatternParser {
     const symbol = this.#symbols[this.#at]!;
     if (symbol === "(") return this.#group();
     if (symbol === "[") return characterOf(this.#class());
-    if (symbol === "^" || symbol === "$") throw this.#refuse(`${symbol} anywhere but at the ends`);
+    if (symbol === "^" || symbol === "$") throw this.#refuse(`${symbol} anywhere except at the ends`);
     if (symbol === ".") {
       this.#at++;
       return characterOf(complement(lineEnds));

@@ -99,7 +99,7 @@ export function countOf(schema: SchemaObject, keyword: string, absent: number, p
   const value = schema[keyword];
   if (value === undefined) return absent;
   if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
-  throw invalid(pointer, `${keyword} is ${JSON.stringify(value)}, not a count`);
+  throw invalid(pointer, `${keyword} must be an integer of at least 0; it is ${JSON.stringify(value)}`);
 }
 
 /** The types that a schema names; undefined: it names none. */
@@ -109,7 +109,7 @@ export function namedTypes(schema: SchemaObject, pointer: string): JsonType[] | 
   const list: unknown[] = Array.isArray(type) ? type : [type];
   for (const name of list) {
     if (name !== "integer" && !jsonTypes.includes(name as JsonType)) {
-      throw invalid(pointer, `${JSON.stringify(name)} is no type; types are ${jsonTypes.join(", ")}, integer`);
+      throw invalid(pointer, `${JSON.stringify(name)} is not a type; types are ${jsonTypes.join(", ")}, integer`);
     }
   }
   const types = new Set(list as JsonType[]);
@@ -137,7 +137,7 @@ export function namedValues(schema: SchemaObject, pointer: string): unknown[] | 
   let values: unknown[];
   if (schema["enum"] === undefined) values = [schema["const"]];
   else if (Array.isArray(schema["enum"])) values = schema["enum"];
-  else throw invalid(pointer, "enum is not an array");
+  else throw invalid(pointer, "enum must be an array");
   if ("const" in schema) values = values.filter((value) => isEqual(value, schema["const"]));
   const types = namedTypes(schema, pointer);
   return types === undefined ? values : values.filter((value) => isOfTypes(value, types));

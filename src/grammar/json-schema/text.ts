@@ -38,7 +38,7 @@ const plain: readonly CodePointRange[] = complement([
   [BACKSLASH, BACKSLASH],
 ]);
 
-/** Every character of a string, as itself or escaped. Halves of surrogate pairs are no characters. */
+/** Every character of a string, as itself or escaped. Halves of surrogate pairs are not characters. */
 const character: Expression = alternatives(
   set(plain),
   sequence(
@@ -50,7 +50,7 @@ const character: Expression = alternatives(
   ),
 );
 
-/** Four hexadecimal digits that are no half of a surrogate pair. */
+/** Four hexadecimal digits that are not half of a surrogate pair. */
 function codeUnit(): Expression {
   const digit = set(["09", "af", "AF"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
   const notD = set(["09", "ac", "ef", "AC", "EF"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
@@ -79,7 +79,7 @@ function intersection(a: Iterable<CodePointRange>, b: Iterable<CodePointRange>):
   return complement([...complement(a), ...complement(b)]);
 }
 
-/** A key that is none of the names. It is written without escapes, which could spell a name in another way. */
+/** A key that is not one of the names. It is written without escapes, which could spell a name in another way. */
 export function keyExcept(names: readonly string[]): Expression {
   if (names.length === 0) return rule("string");
   const rest = (tails: readonly (readonly number[])[]): Expression => {

@@ -7,7 +7,7 @@ import { Dict, Float, list, NONE, string, type Value } from "./values.js";
 // A word: it cannot spell a control token by itself, and templates build control tokens of roles ("<|" + role + "|>").
 const ROLE = /^\w+$/;
 
-/** The messages of a conversation. Everything in them is from outside, but for roles that are one word. */
+/** The messages of a conversation. Everything in them is from outside, except roles that are one word. */
 export function messageValues(messages: readonly unknown[]): Value {
   return list(
     messages.map((message) => {

@@ -212,7 +212,7 @@ function macro(name: string, { args, body }: Pick<MacroNode, "args" | "body">, s
     });
     const more = positional.slice(args.length);
     const [unknown] = rest.keys();
-    if (more.length > 0 && !takesMore) fail(`macro '${name}' takes not more than ${args.length} argument(s)`);
+    if (more.length > 0 && !takesMore) fail(`macro '${name}' takes at most ${args.length} argument(s)`);
     if (unknown !== undefined && !takesNamed) fail(`macro '${name}' takes no keyword argument '${unknown}'`);
     inner.set("varargs", tuple(...more));
     inner.set("kwargs", new Dict([...rest].map(([key, value]) => [string(key), value])));
@@ -273,7 +273,7 @@ function evaluate(node: Expression, scope: Scope): Value {
     case "Ternary":
       return evaluate(isTrue(evaluate(node.condition, scope)) ? node.trueExpr : node.falseExpr, scope);
     default:
-      return fail(`there is no way to evaluate a ${(node satisfies never as Expression).type}`);
+      return fail(`cannot evaluate a ${(node satisfies never as Expression).type}`);
   }
 }
 

@@ -68,7 +68,7 @@ export class MarkedString {
     return MarkedString.join(new Array(count).fill(this));
   }
 
-  /** Changes the text, run by run: what comes of a run from outside is from outside. */
+  /** Changes the text, run by run: a changed run from outside is still from outside. */
   map(change: (run: string) => string): MarkedString {
     return MarkedString.join(
       this.runs().map(({ text, outside }) =>

@@ -26,7 +26,7 @@ export function toText(value: Value): MarkedString {
   return value instanceof Undefined ? MarkedString.empty : representation(value);
 }
 
-/** repr(value): how a value is printed inside of a list. */
+/** repr(value): how a value is printed inside a list. */
 function representation(value: Value): MarkedString {
   if (value instanceof None) return string("None");
   if (typeof value === "boolean") return string(value ? "True" : "False");

@@ -78,7 +78,7 @@ describe("a chat template", () => {
       expect(error).toMatchObject({ code, message });
       expect((error as Error).message).not.toMatch(/\p{Cc}/u);
     }
-    expect(() => chatTemplateFrom(5 as never)).toThrow(/is a string/);
+    expect(() => chatTemplateFrom(5 as never)).toThrow(/must be a string/);
     await expect(render("x", "messages" as never)).rejects.toMatchObject({ code: "INVALID_OPTION" });
     await expect(render("x", [], { now: new Date(Number.NaN) })).rejects.toMatchObject({ code: "INVALID_OPTION" });
   });
