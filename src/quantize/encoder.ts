@@ -3,6 +3,7 @@
 //   scratch | the piece as it is in the file | the piece as f32 | the piece encoded
 
 import { instantiateKernels, type Kernels } from "../machine/kernels.js";
+import { SharedMemory } from "../machine/shared-memory.js";
 
 /** Weights of a piece, at most: a whole number of blocks of every format. */
 export const PIECE_WEIGHTS = 2 ** 18;
@@ -22,7 +23,7 @@ export type EncodedPiece =
 
 export class Encoder {
   readonly #kernels: Kernels;
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: SharedMemory;
   readonly #scratchBytes: number;
 
   constructor(module: WebAssembly.Module) {
@@ -30,8 +31,8 @@ export class Encoder {
     const sizes = instantiateKernels(module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
     this.#scratchBytes = Math.ceil(sizes.quantizeScratchBytes() / 64) * 64;
     const pages = Math.ceil((this.#scratchBytes + 3 * 4 * PIECE_WEIGHTS) / 65536);
-    this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.#kernels = instantiateKernels(module, this.#memory);
+    this.#memory = new SharedMemory(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }));
+    this.#kernels = instantiateKernels(module, this.#memory.memory);
   }
 
   encode({ from, to, weights, bytes }: Piece): EncodedPiece {
@@ -39,15 +40,14 @@ export class Encoder {
     const source = this.#scratchBytes;
     const floats = source + 4 * PIECE_WEIGHTS;
     const encoded = floats + 4 * PIECE_WEIGHTS;
-    const { buffer } = this.#memory;
-    new Uint8Array(buffer, source).set(bytes);
+    this.#memory.bytes.set(bytes, source);
     this.#kernels.dequantizeRow(from, source, weights, floats, scratch);
     const done = this.#kernels.quantizeRow(to, floats, weights, encoded, scratch);
     if (done < weights) {
-      const badWeight = new Float32Array(buffer, floats)[done]!;
+      const badWeight = this.#memory.floats(floats, weights)[done]!;
       return { badIndex: done, badWeight, largest: this.#kernels.formatLargest(to) };
     }
     const size = (weights / this.#kernels.formatBlockWeights(to)) * this.#kernels.formatBlockBytes(to);
-    return { bytes: new Uint8Array(buffer, encoded, size).slice() };
+    return { bytes: this.#memory.bytes.slice(encoded, encoded + size) };
   }
 }

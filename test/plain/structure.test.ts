@@ -129,3 +129,17 @@ it("of assembly, src knows only abi", () => {
   const others = files("src").filter((file) => /from "[^"]*assembly/.test(readFileSync(join(root, file), "utf8")));
   expect(others).toEqual([]);
 });
+
+it("only src/machine/shared-memory.ts reaches for the buffer of a memory", () => {
+  const reaches = /\bmemory\??\.buffer\b|\bbuffer\b[^={}]*\}\s*=[^;=]*\bmemory\b/i;
+  const code = (file: string) => readFileSync(join(root, file), "utf8").replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
+  // Kernels of the lab are given a memory of their own, as by someone who uses `cria/kernels`.
+  const found = files("src").filter((file) => !file.startsWith(join("src", "lab")) && reaches.test(code(file)));
+  expect(found).toEqual([join("src", "machine", "shared-memory.ts")]);
+});
+
+it("no file of an architecture calls a barrier: operations end with their own", () => {
+  const architectures = files("src/model/architectures");
+  expect(architectures.length).toBeGreaterThan(5);
+  expect(architectures.filter((file) => /barrier/i.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
+});
