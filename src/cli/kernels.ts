@@ -1,6 +1,6 @@
 // cria kernels: every kernel by itself, against the limits of the machine and the exact result.
 
-import { kernelRows } from "../lab/cases/table.js";
+import { kernelRows } from "../lab/kernels/table.js";
 import { LabTeam } from "../lab/lab-team.js";
 import { type KernelMeasurement, kernelCases, measureKernels } from "../lab/measure-kernels.js";
 import { kernelBuilds } from "../machine/kernels.js";

@@ -6,7 +6,7 @@
 //     4160   for each worker: bytes, operations, error (f64 each)
 //    16384   the task: JSON, UTF-8
 
-import type { KernelCase } from "./cases/table.js";
+import type { KernelCase } from "./kernels/table.js";
 
 /** What the leader is told to time. */
 export interface Task {

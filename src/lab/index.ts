@@ -3,8 +3,8 @@
 export { type BenchResult, bench } from "./bench.js";
 export type { BenchOptions, BenchTest } from "./bench-tests.js";
 export type { Timing } from "./blackboard.js";
-export type { KernelRow, PeakName, PreparedCase } from "./cases/case.js";
-export { type KernelCase, type KernelName, kernelNames, kernelRows } from "./cases/table.js";
+export type { DeclaredKernel, KernelHost, KernelRow, PeakName, PreparedCase } from "./kernels/declaration.js";
+export { type KernelCase, type KernelName, kernelNames, kernelRows } from "./kernels/table.js";
 export { LabTeam, type LabTeamOptions } from "./lab-team.js";
 export { type KernelChoice, type KernelMeasurement, kernelCases, measureKernels } from "./measure-kernels.js";
 export { type Residence, residence } from "./residence.js";

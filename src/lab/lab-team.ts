@@ -5,8 +5,8 @@ import { CriaError, WorkerError } from "../errors.js";
 import { compileKernels, type KernelBuild } from "../machine/kernels.js";
 import { Team } from "../machine/team.js";
 import { CONTROL, type Task, type Timing } from "./blackboard.js";
-import { type KernelCase, kernelNames, kernelRows } from "./cases/table.js";
 import { KernelLab } from "./kernels/index.js";
+import { type KernelCase, kernelNames, kernelRows } from "./kernels/table.js";
 
 /** How many workers, and which kernels. */
 export interface LabTeamOptions {

@@ -1,8 +1,8 @@
 // `cria kernels` as a function: every kernel, format and shape that is asked for, in rounds between rounds of the machine's limits.
 
 import { CriaError } from "../errors.js";
-import type { PeakName } from "./cases/case.js";
-import { type KernelCase, kernelNames, kernelRows } from "./cases/table.js";
+import type { PeakName } from "./kernels/declaration.js";
+import { type KernelCase, kernelNames, kernelRows } from "./kernels/table.js";
 import type { LabTeam } from "./lab-team.js";
 import { residence } from "./residence.js";
 import { type Limit, limitOf, RooflineProbe } from "./roofline.js";

@@ -4,9 +4,9 @@
 import { PAGE } from "#abi";
 import type { PlannedModel } from "../api/load/plan-model.js";
 import { STEP_ROWS } from "../model/plan/memory-plan.js";
-import type { PeakName } from "./cases/case.js";
-import { peakOf } from "./cases/matmul.js";
+import type { PeakName } from "./kernels/declaration.js";
 import type { WeightFormat } from "./kernels/formats.js";
+import { peakOf } from "./kernels/matmul.js";
 import type { Work } from "./roofline.js";
 
 /** What some of the matrices ask for, for one row. */

@@ -2,7 +2,7 @@
 // a model has, through WebAssembly. A kernel that reads `bytes` from memory and multiplies `operations` takes at least
 // max(bytes / bandwidth, operations / peak), and whichever is larger binds it.
 
-import type { PeakName } from "./cases/case.js";
+import type { PeakName } from "./kernels/declaration.js";
 import type { LabTeam } from "./lab-team.js";
 import { residence } from "./residence.js";
 import { median } from "./statistics.js";

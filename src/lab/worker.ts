@@ -6,9 +6,9 @@ import { Member, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, WorkerData } from "../machine/team.js";
 import { workerStart } from "../worker-handle.js";
 import { Blackboard, type Task, type Timing } from "./blackboard.js";
-import type { PreparedCase } from "./cases/case.js";
-import { type KernelCase, kernelRows } from "./cases/table.js";
+import type { PreparedCase } from "./kernels/declaration.js";
 import { KernelLab } from "./kernels/index.js";
+import { type KernelCase, kernelRows } from "./kernels/table.js";
 
 // A kernel runs so long before it is timed: V8 compiles it well only once it has seen it run.
 const WARM_UP_MILLISECONDS = 100;

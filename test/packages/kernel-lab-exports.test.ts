@@ -1,8 +1,8 @@
 // Every export of the kernel module is measured by a row of `cria kernels`, or stands here with the reason why not. What a row runs is
 // watched, not declared: the lab gets instances that note which of their exports are called.
 
-import { openKernels } from "cria/kernels";
-import { kernelNames, kernelRows } from "cria/lab";
+import { type KernelLab, openKernels } from "cria/kernels";
+import { type KernelName, kernelNames, kernelRows } from "cria/lab";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { instantiate } from "../support/kernel-module.js";
 
@@ -63,4 +63,21 @@ it("every export is timed by a row, or is no kernel", async () => {
   }
   const { kernels } = instantiate("simd", 65536);
   expect([...timed, ...Object.values(notKernels).flat()].sort()).toEqual(Object.keys(kernels).sort());
+});
+
+// The machine's limits write nothing, and ropeHalves is `rope` on other pairs. A row that `KernelLab` has no method for does not compile.
+type Prepared = Exclude<KernelName, "read" | "peak" | "ropeHalves">;
+type Methods = {
+  readonly [Name in Prepared]: (typeof kernelRows)[Name]["make"] extends (
+    lab: never,
+    shape: infer Shape,
+  ) => infer Kernel
+    ? (shape: Shape) => Kernel
+    : never;
+};
+
+it("every row that makes a kernel is a method of the lab", async () => {
+  const lab: KernelLab & Methods = await openKernels();
+  const makers = kernelNames.filter((name) => "make" in kernelRows[name] && name !== "ropeHalves");
+  expect(makers.filter((name) => !(name in lab))).toEqual([]);
 });

@@ -390,51 +390,63 @@ describe("cria/kernels refuses", () => {
     const lab = labs.simd;
     const attention = { kvCache: "q8_0", heads: 4, headDim: 48, positions: 64 } as const;
     expect(() => lab.attention(attention)).toThrow(expect.objectContaining({ code: "INVALID_SHAPE" }));
-    expect(() => lab.attention({ ...attention, headDim: 64, kvHeads: 3 })).toThrow(/4 heads are no multiple of 3/);
-    expect(() => lab.attention({ ...attention, headDim: 64, rows: 65 })).toThrow(/rows must be .*; it is 65/);
-    expect(() => lab.rope({ heads: 1, headDim: 6 })).toThrow(/no multiple of 4/);
-    expect(() => lab.rope({ heads: 1, headDim: 8, pairs: "thirds" as "halves" })).toThrow(/neighbours, halves/);
-    expect(() => lab.rope({ heads: 1, headDim: 8, base: -2 })).toThrow(/base must be .*; it is -2/);
-    expect(() => lab.rmsNorm({ columns: 8, epsilon: Number.NaN })).toThrow(/epsilon must be .*; it is NaN/);
+    expect(() => lab.attention({ ...attention, headDim: 64, kvHeads: 3 })).toThrow(
+      /heads must be a multiple of 3, the number of kvHeads; it is 4/,
+    );
+    expect(() => lab.attention({ ...attention, headDim: 64, rows: 65 })).toThrow(
+      /rows must be an integer in 1 .. 64; it is 65/,
+    );
+    expect(() => lab.rope({ heads: 1, headDim: 6 })).toThrow(/headDim must be a multiple of 4; it is 6/);
+    expect(() => lab.rope({ heads: 1, headDim: 8, pairs: "thirds" as "halves" })).toThrow(
+      /pairs must be one of neighbours, halves; it is "thirds"/,
+    );
+    expect(() => lab.rope({ heads: 1, headDim: 8, base: -2 })).toThrow(/base must be a number in .*; it is -2/);
+    expect(() => lab.rmsNorm({ columns: 8, epsilon: Number.NaN })).toThrow(
+      /epsilon must be a number in 0 .. 1; it is NaN/,
+    );
     for (const kernel of ["swiGlu", "geGlu", "gelu", "addBias", "scale"] as const) {
-      expect(() => lab[kernel]({ columns: 6 })).toThrow(/no multiple of 4/);
+      expect(() => lab[kernel]({ columns: 6 })).toThrow(/columns must be a multiple of 4; it is 6/);
     }
-    expect(() => lab.ropeTable({ headDim: 7 })).toThrow(/headDim 7 is odd/);
-    expect(() => lab.ropeTable({ headDim: 8, pairs: 5 })).toThrow(/pairs must be .*; it is 5/);
+    expect(() => lab.ropeTable({ headDim: 7 })).toThrow(/headDim must be a multiple of 2; it is 7/);
+    expect(() => lab.ropeTable({ headDim: 8, pairs: 5 })).toThrow(/pairs must be an integer in 1 .. 4; it is 5/);
     const table = lab.ropeTable({ headDim: 4 });
-    expect(() => table.setFrequencies(Float64Array.of(1))).toThrow(/frequencies: 1 f64, the shape wants 2/);
+    expect(() => table.setFrequencies(Float64Array.of(1))).toThrow(/frequencies must have 2 f64; it has 1/);
     expect(() => table.setFrequencies(Float64Array.of(1, Number.NaN))).toThrow(
-      /frequencies\[1\] must be .*; it is NaN/,
+      /frequencies\[1\] must be a number in .*; it is NaN/,
     );
     expect(() => table.setFrequencies(Float64Array.of(1, 1), Number.POSITIVE_INFINITY)).toThrow(
-      /magnitude must be .*; it is Inf/,
+      /magnitude must be a number in .*; it is Inf/,
     );
     const storeKv = { kvCache: "f16", kvHeads: 2, headDim: 8 } as const;
     expect(() => lab.storeKv({ ...storeKv, kvCache: "q8_0" })).toThrow(
-      /headDim 8 is no multiple of 32, which q8_0 needs/,
+      /headDim must be a multiple of 32 with a cache of q8_0; it is 8/,
     );
     expect(() => lab.storeKv({ ...storeKv, kvCache: "f64" as "f32" })).toThrow(
-      /kvCache must be one of .*; it is "f64"/,
+      /kvCache must be one of f16, f32, q8_0; it is "f64"/,
     );
-    expect(() => lab.storeKv({ ...storeKv, slot: 64 })).toThrow(/slot must be .*; it is 64/);
+    expect(() => lab.storeKv({ ...storeKv, slot: 64 })).toThrow(/slot must be an integer in 0 .. 63; it is 64/);
     const cache = lab.storeKv(storeKv);
-    expect(() => cache.setInput(new Float32Array(16), new Float32Array(8))).toThrow(/v: 8 f32, the shape wants 16/);
+    expect(() => cache.setInput(new Float32Array(16), new Float32Array(8))).toThrow(/v must have 16 f32; it has 8/);
     const pack = { format: "Q8_0", rows: 3, columns: 32 };
-    expect(() => lab.pack(pack).setWeights(new Uint8Array(101))).toThrow(/weights: 101 bytes, the shape wants 102/);
-    expect(() => lab.unpack(pack).setPacked(new Uint8Array(102))).toThrow(/packed: 102 bytes, the shape wants 272/);
-    expect(() => lab.unpack({ ...pack, columns: 33 })).toThrow(/33 columns are not whole blocks of Q8_0/);
+    expect(() => lab.pack(pack).setWeights(new Uint8Array(101))).toThrow(/weights must have 102 bytes; it has 101/);
+    expect(() => lab.unpack(pack).setPacked(new Uint8Array(102))).toThrow(/packed must have 272 bytes; it has 102/);
+    expect(() => lab.unpack({ ...pack, columns: 33 })).toThrow(
+      /columns must be a multiple of 32, the weights of one block of Q8_0; it is 33/,
+    );
     const scale = lab.scale({ columns: 4 });
-    expect(() => scale.setInput(new Float32Array(4), Number.NaN)).toThrow(/factor must be .*; it is NaN/);
-    expect(() => scale.setInput(new Float32Array(4), 1e39)).toThrow(/factor must be .*; it is 1e\+39/);
+    expect(() => scale.setInput(new Float32Array(4), Number.NaN)).toThrow(/factor must be a number in .*; it is NaN/);
+    expect(() => scale.setInput(new Float32Array(4), 1e39)).toThrow(/factor must be a number in .*; it is 1e\+39/);
     const addBias = lab.addBias({ columns: 4, rows: 2 });
-    expect(() => addBias.setInput(new Float32Array(8), new Float32Array(8))).toThrow(/bias: 8 f32, the shape wants 4/);
+    expect(() => addBias.setInput(new Float32Array(8), new Float32Array(8))).toThrow(/bias must have 4 f32; it has 8/);
     const norm = lab.layerNorm({ columns: 8 });
     const eight = new Float32Array(8);
-    expect(() => norm.setInput(eight, eight, new Float32Array(7))).toThrow(/bias: 7 f32, the shape wants 8/);
-    expect(() => lab.meanRows({ rows: 2, columns: 8 }).setInput(eight)).toThrow(/x: 8 f32, the shape wants 16/);
-    expect(() => lab.encode({ activation: "q8_256", columns: 128 })).toThrow(/no multiple of 256/);
+    expect(() => norm.setInput(eight, eight, new Float32Array(7))).toThrow(/bias must have 8 f32; it has 7/);
+    expect(() => lab.meanRows({ rows: 2, columns: 8 }).setInput(eight)).toThrow(/x must have 16 f32; it has 8/);
+    expect(() => lab.encode({ activation: "q8_256", columns: 128 })).toThrow(
+      /columns must be a multiple of 256 with q8_256; it is 128/,
+    );
     const matmul = lab.matmul({ format: "Q4_0", rows: 8, columns: 32 });
-    expect(() => matmul.setWeights(new Uint8Array(143))).toThrow(/143 bytes, the shape wants 144/);
-    expect(() => matmul.setActivations(new Float32Array(33))).toThrow(/33 f32, the shape wants 32/);
+    expect(() => matmul.setWeights(new Uint8Array(143))).toThrow(/weights must have 144 bytes; it has 143/);
+    expect(() => matmul.setActivations(new Float32Array(33))).toThrow(/activations must have 32 f32; it has 33/);
   });
 });

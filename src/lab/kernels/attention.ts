@@ -1,12 +1,12 @@
 // softmax(q . k / sqrt(headDim)) . v over a paged KV cache: assembly/kernels/attention.ts.
 
 import { PAGE, QUERY_ROWS } from "#abi";
-import { CriaError } from "../../errors.js";
-import type { Kernels } from "../../machine/kernels.js";
 import { checkInteger } from "../../options.js";
-import { checkKvCache, type KvCacheName, kvKinds } from "./kv-cache.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
+import { checkLength, checkMultiple, f32, u8 } from "./buffers.js";
+import { declareKernel } from "./declaration.js";
+import { checkKvCache, type KvCacheName, kvCaches, kvKinds } from "./kv-cache.js";
+import { noise, relativeError, sampled, shareOf } from "./measuring.js";
+import type { ShapedKernel } from "./prepared.js";
 
 /** The shape of an attention: `rows` queries at the last positions of a sequence. */
 export interface AttentionShape {
@@ -27,132 +27,170 @@ export interface AttentionShape {
 }
 
 /** An attention with its buffers. From `KernelLab.attention`. */
-export class AttentionKernel implements PreparedKernel {
-  readonly shape: Required<AttentionShape>;
+export interface AttentionKernel extends ShapedKernel<AttentionShape> {
   /** The cache's bytes of the positions that are seen, read once. */
   readonly bytes: number;
   /** 4 * headDim for each row, head, and position that the row sees. */
   readonly operations: number;
-
-  readonly #space: Workspace<"kv" | "pages" | "k" | "v" | "q" | "out" | "scratch">;
-  readonly #kind: number;
-  readonly #tileBytes: number;
-  readonly #pages: number;
-
-  /** Use `KernelLab.attention`. */
-  constructor(module: WebAssembly.Module, sizes: Kernels, shape: AttentionShape) {
-    const heads = checkInteger("heads", shape.heads, 1, 1024);
-    const kvHeads = checkInteger("kvHeads", shape.kvHeads ?? heads, 1, heads);
-    const headDim = checkInteger("headDim", shape.headDim, 4, 1024);
-    const positions = checkInteger("positions", shape.positions, 1, 2 ** 20);
-    const rows = checkInteger("rows", shape.rows ?? 1, 1, positions);
-    const window = checkInteger("window", shape.window ?? 0, 0, 2 ** 20);
-    const kvCache = checkKvCache(shape.kvCache, headDim);
-    if (heads % kvHeads !== 0) {
-      throw new CriaError("INVALID_SHAPE", `${heads} heads are no multiple of ${kvHeads} kvHeads`);
-    }
-    this.shape = { kvCache, heads, kvHeads, headDim, positions, rows, window };
-    this.#kind = kvKinds[kvCache];
-    this.#tileBytes = sizes.kvTileBytes(this.#kind, headDim);
-    this.#pages = Math.ceil(positions / PAGE);
-
-    const seen = (position: number) => (window > 0 ? Math.min(window, position + 1) : position + 1);
-    let products = 0;
-    for (let row = positions - rows; row < positions; row++) products += seen(row);
-    const oldest = positions - rows + 1 - seen(positions - rows);
-    this.bytes = ((positions - oldest) / PAGE) * 2 * kvHeads * this.#tileBytes;
-    this.operations = 4 * headDim * heads * products;
-    this.#space = openWorkspace(module, {
-      kv: this.#pages * 2 * kvHeads * this.#tileBytes,
-      pages: this.#pages * 4,
-      k: headDim * 4,
-      v: headDim * 4,
-      q: rows * heads * headDim * 4,
-      out: rows * heads * headDim * 4,
-      scratch: sizes.attentionScratchBytes(headDim, QUERY_ROWS * (heads / kvHeads)),
-    });
-    new Int32Array(this.#space.memory.buffer, this.#space.at.pages, this.#pages).set(
-      Array.from({ length: this.#pages }, (_, page) => page),
-    );
-  }
-
   /**
    * Fills the cache.
    *
    * @param k (positions, kvHeads * headDim) f32, rotated already
    * @param v the same shape
-   * @throws CriaError INVALID_SHAPE when there are not as many
+   * @throws CriaError INVALID_SHAPE when the number of values is another
    */
-  setCache(k: Float32Array, v: Float32Array): this {
-    const { positions, kvHeads, headDim } = this.shape;
-    const { at, kernels } = this.#space;
-    checkLength("k", k, positions * kvHeads * headDim);
-    checkLength("v", v, positions * kvHeads * headDim);
-    for (let position = 0; position < positions; position++) {
-      for (let head = 0; head < kvHeads; head++) {
-        const from = (position * kvHeads + head) * headDim;
-        floats(this.#space, at.k, headDim).set(k.subarray(from, from + headDim));
-        floats(this.#space, at.v, headDim).set(v.subarray(from, from + headDim));
-        const tile = this.#head(head) + Math.floor(position / PAGE) * this.#pageBytes;
-        kernels.storeKv(this.#kind, at.k, at.v, headDim, tile, tile + this.#tileBytes, position % PAGE);
-      }
-    }
-    return this;
-  }
+  setCache(k: Float32Array, v: Float32Array): this;
+  /** @param q (rows, heads * headDim) f32, rotated already @throws CriaError INVALID_SHAPE when the number of values is another */
+  setQueries(q: Float32Array): this;
+  /** (rows, heads * headDim) f32. */
+  readonly result: Float32Array;
+}
 
-  /** @param q (rows, heads * headDim) f32, rotated already @throws CriaError INVALID_SHAPE when there are not as many */
-  setQueries(q: Float32Array): this {
-    const { rows, heads, headDim } = this.shape;
-    checkLength("q", q, rows * heads * headDim);
-    floats(this.#space, this.#space.at.q, q.length).set(q);
-    return this;
-  }
+type Buffers = "kv" | "pages" | "k" | "v" | "q" | "out" | "scratch";
 
-  run(): void {
-    const { positions, rows, heads, kvHeads, headDim, window } = this.shape;
-    const { at, kernels } = this.#space;
+export const attention = declareKernel<AttentionShape, AttentionKernel, Buffers>({
+  plan(given, { sizes }) {
+    const heads = checkInteger("heads", given.heads, 1, 1024);
+    const kvHeads = checkInteger("kvHeads", given.kvHeads ?? heads, 1, heads);
+    const headDim = checkInteger("headDim", given.headDim, 4, 1024);
+    const positions = checkInteger("positions", given.positions, 1, 2 ** 20);
+    const rows = checkInteger("rows", given.rows ?? 1, 1, positions);
+    const window = checkInteger("window", given.window ?? 0, 0, 2 ** 20);
+    const kvCache = checkKvCache(given.kvCache, headDim);
+    checkMultiple("heads", heads, kvHeads, ", the number of kvHeads");
+
+    const kind = kvKinds[kvCache];
+    const tileBytes = sizes.kvTileBytes(kind, headDim);
+    const pageBytes = 2 * kvHeads * tileBytes;
+    const pages = Math.ceil(positions / PAGE);
     const group = heads / kvHeads;
     const stride = heads * headDim * 4;
-    const scale = 1 / Math.sqrt(headDim);
-    for (let first = 0; first < rows; first += QUERY_ROWS) {
-      const count = Math.min(QUERY_ROWS, rows - first);
-      for (let head = 0; head < kvHeads; head++) {
-        const offset = first * stride + head * group * headDim * 4;
-        kernels.attention(
-          this.#kind,
-          at.q + offset,
-          stride,
-          count,
-          positions - rows + first,
-          group,
-          headDim,
-          scale,
-          at.pages,
-          this.#head(head),
-          this.#pageBytes,
-          window,
-          0,
-          positions,
-          at.out + offset,
-          stride,
-          at.scratch,
-        );
-      }
+    const seen = (position: number) => (window > 0 ? Math.min(window, position + 1) : position + 1);
+    let products = 0;
+    for (let row = positions - rows; row < positions; row++) products += seen(row);
+    const oldest = positions - rows + 1 - seen(positions - rows);
+    /** Where the keys of a head begin, in page 0. */
+    const headAt = (kv: number, head: number) => kv + head * 2 * tileBytes;
+    return {
+      shape: { kvCache, heads, kvHeads, headDim, positions, rows, window },
+      bytes: ((positions - oldest) / PAGE) * pageBytes,
+      operations: 4 * headDim * heads * products,
+      buffers: {
+        kv: u8(pages * pageBytes),
+        pages: u8(pages * 4),
+        k: f32(1, headDim),
+        v: f32(1, headDim),
+        q: f32(rows, heads * headDim),
+        out: f32(rows, heads * headDim),
+        scratch: u8(sizes.attentionScratchBytes(headDim, QUERY_ROWS * group)),
+      },
+      set: {
+        setCache({ at, kernels, memory }, k, v) {
+          checkLength("k", k, positions * kvHeads * headDim);
+          checkLength("v", v, positions * kvHeads * headDim);
+          const oneK = new Float32Array(memory.buffer, at.k, headDim);
+          const oneV = new Float32Array(memory.buffer, at.v, headDim);
+          for (let position = 0; position < positions; position++) {
+            for (let head = 0; head < kvHeads; head++) {
+              const from = (position * kvHeads + head) * headDim;
+              oneK.set(k.subarray(from, from + headDim));
+              oneV.set(v.subarray(from, from + headDim));
+              const tile = headAt(at.kv, head) + Math.floor(position / PAGE) * pageBytes;
+              kernels.storeKv(kind, at.k, at.v, headDim, tile, tile + tileBytes, position % PAGE);
+            }
+          }
+        },
+        setQueries: ["q"],
+      },
+      begin({ at, memory }) {
+        new Int32Array(memory.buffer, at.pages, pages).set(Array.from({ length: pages }, (_, page) => page));
+      },
+      run({ at, kernels }) {
+        const scale = 1 / Math.sqrt(headDim);
+        for (let first = 0; first < rows; first += QUERY_ROWS) {
+          const count = Math.min(QUERY_ROWS, rows - first);
+          for (let head = 0; head < kvHeads; head++) {
+            const offset = first * stride + head * group * headDim * 4;
+            kernels.attention(
+              kind,
+              at.q + offset,
+              stride,
+              count,
+              positions - rows + first,
+              group,
+              headDim,
+              scale,
+              at.pages,
+              headAt(at.kv, head),
+              pageBytes,
+              window,
+              0,
+              positions,
+              at.out + offset,
+              stride,
+              at.scratch,
+            );
+          }
+        }
+      },
+      result: "out",
+    };
+  },
+  dimensions: ["positions", "rows", "heads", "kvHeads", "headDim"],
+  formatOption: "kvCache",
+  formats: () => kvCaches,
+  // One row, and the last chunk of a prompt, over 1024 positions, with Llama-3.2-1B's heads.
+  shapes: () => [
+    [1024, 1, 32, 8, 64],
+    [1024, 128, 32, 8, 64],
+  ],
+  share: shareOf(3, 1, [2]),
+  peak: () => "f32",
+  fill(kernel) {
+    const { positions, rows, heads, kvHeads, headDim } = kernel.shape;
+    const k = noise(positions * kvHeads * headDim, 1);
+    const v = noise(positions * kvHeads * headDim, 2);
+    // Large enough for the softmax to prefer some positions to others.
+    const q = noise(rows * heads * headDim, 3).map((value) => 4 * value);
+    kernel.setCache(k, v).setQueries(q);
+    return () => {
+      const { result } = kernel;
+      const width = heads * headDim;
+      const chosen = sampled(rows);
+      const ours = chosen.flatMap((row) => [...result.subarray(row * width, (row + 1) * width)]);
+      const exact = chosen.flatMap((row) => [...exactAttention(kernel.shape, k, v, q, row)]);
+      return relativeError(ours, exact);
+    };
+  },
+});
+
+/** What query row `row` gets in all heads, (heads * headDim), in float64. */
+function exactAttention(
+  shape: Required<AttentionShape>,
+  k: Float32Array,
+  v: Float32Array,
+  q: Float32Array,
+  row: number,
+): Float64Array {
+  const { heads, kvHeads, headDim, positions, rows, window } = shape;
+  const here = positions - rows + row;
+  const first = window > 0 ? Math.max(0, here - window + 1) : 0;
+  const out = new Float64Array(heads * headDim);
+  for (let head = 0; head < heads; head++) {
+    const query = (row * heads + head) * headDim;
+    const kvHead = Math.floor(head / (heads / kvHeads));
+    const at = (i: number) => ((first + i) * kvHeads + kvHead) * headDim;
+    const scores = Float64Array.from({ length: here - first + 1 }, (_, i) => {
+      let dot = 0;
+      for (let d = 0; d < headDim; d++) dot += q[query + d]! * k[at(i) + d]!;
+      return dot / Math.sqrt(headDim);
+    });
+    const most = scores.reduce((a, b) => Math.max(a, b));
+    const weights = scores.map((score) => Math.exp(score - most));
+    const sum = weights.reduce((a, b) => a + b);
+    for (let i = 0; i < weights.length; i++) {
+      for (let d = 0; d < headDim; d++) out[head * headDim + d]! += (weights[i]! / sum) * v[at(i) + d]!;
     }
   }
-
-  /** (rows, heads * headDim) f32. */
-  get result(): Float32Array {
-    const { rows, heads, headDim } = this.shape;
-    return takeRows(this.#space, this.#space.at.out, rows, heads * headDim, heads * headDim * 4);
-  }
-
-  get #pageBytes(): number {
-    return 2 * this.shape.kvHeads * this.#tileBytes;
-  }
-
-  /** Where the keys of a head begin, in page 0. */
-  #head(head: number): number {
-    return this.#space.at.kv + head * 2 * this.#tileBytes;
-  }
+  return out;
 }

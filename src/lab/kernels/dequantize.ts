@@ -1,9 +1,11 @@
 // Weights to f32, bit for bit what their format means: assembly/formats has a page for each.
 
 import { checkInteger } from "../../options.js";
-import { rowBytes, type WeightFormat } from "./formats.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, openWorkspace, takeRows, type Workspace } from "./workspace.js";
+import { f32, u8 } from "./buffers.js";
+import { declareKernel } from "./declaration.js";
+import { rowBytes } from "./formats.js";
+import { rowsOfWeights, shareOf } from "./measuring.js";
+import type { WeightKernel } from "./prepared.js";
 
 /** The shape of a dequantisation. */
 export interface DequantizeShape {
@@ -16,46 +18,41 @@ export interface DequantizeShape {
 }
 
 /** The dequantisation of rows. From `KernelLab.dequantize`. */
-export class DequantizeKernel implements PreparedKernel {
-  readonly shape: Required<DequantizeShape>;
-  readonly format: WeightFormat;
+export interface DequantizeKernel extends WeightKernel<DequantizeShape> {
   /** Weights read, f32 written. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"weights" | "out" | "job">;
-  readonly #rowBytes: number;
-
-  /** Use `KernelLab.dequantize`. */
-  constructor(module: WebAssembly.Module, format: WeightFormat, shape: DequantizeShape) {
-    const columns = checkInteger("columns", shape.columns, 1, 2 ** 20);
-    const rows = checkInteger("rows", shape.rows ?? 1, 1, 2 ** 24);
-    this.shape = { format: format.name, columns, rows };
-    this.format = format;
-    this.#rowBytes = rowBytes(format, columns);
-    this.bytes = rows * (this.#rowBytes + columns * 4);
-    this.#space = openWorkspace(module, { weights: rows * this.#rowBytes, out: rows * columns * 4, job: 64 });
-  }
-
   /** @param bytes (rows, columns) in GGUF's layout, row after row @throws CriaError INVALID_SHAPE */
-  setWeights(bytes: Uint8Array): this {
-    const { at, memory } = this.#space;
-    checkLength("weights", bytes, this.shape.rows * this.#rowBytes);
-    new Uint8Array(memory.buffer, at.weights, bytes.length).set(bytes);
-    return this;
-  }
-
-  run(): void {
-    const { rows, columns } = this.shape;
-    const { at, kernels } = this.#space;
-    for (let row = 0; row < rows; row++) {
-      const from = at.weights + row * this.#rowBytes;
-      kernels.dequantizeRow(this.format.type, from, columns, at.out + row * columns * 4, at.job);
-    }
-  }
-
+  setWeights(bytes: Uint8Array): this;
   /** (rows, columns) f32. */
-  get result(): Float32Array {
-    const { rows, columns } = this.shape;
-    return takeRows(this.#space, this.#space.at.out, rows, columns, columns * 4);
-  }
+  readonly result: Float32Array;
 }
+
+export const dequantize = declareKernel<DequantizeShape, DequantizeKernel, "weights" | "out" | "job">({
+  plan(given, lab) {
+    const format = lab.format(given.format);
+    const columns = checkInteger("columns", given.columns, 1, 2 ** 20);
+    const rows = checkInteger("rows", given.rows ?? 1, 1, 2 ** 24);
+    const bytesPerRow = rowBytes(format, columns);
+    return {
+      shape: { format: format.name, columns, rows },
+      format,
+      bytes: rows * (bytesPerRow + columns * 4),
+      buffers: { weights: u8(rows * bytesPerRow), out: f32(1, rows * columns), job: u8(64) },
+      set: { setWeights: ["weights"] },
+      run({ at, kernels }) {
+        for (let row = 0; row < rows; row++) {
+          const from = at.weights + row * bytesPerRow;
+          kernels.dequantizeRow(format.type, from, columns, at.out + row * columns * 4, at.job);
+        }
+      },
+      result: "out",
+    };
+  },
+  ...rowsOfWeights,
+  share: shareOf(0),
+  // Bit for bit what the format means: the tests hold it to that, so no error is shown.
+  fill({ shape: { format, rows, columns }, setWeights }, lab) {
+    setWeights(lab.randomWeights(format, rows, columns));
+    return undefined;
+  },
+});

@@ -1,11 +1,17 @@
 // A bias and a factor for rows of activations (assembly/kernels/elementwise.ts).
+//
+// Both work in place, over what the run before has written. A bias that is added again and again makes a number grow no faster than the
+// number of runs, and the number stays normal. A factor leads to infinity or, by way of subnormal numbers, which are slow, to 0. So it is
+// timed with 1, and its error is that of a run with Gemma's factor for embeddings, the root of the width.
 
-import { CriaError } from "../../errors.js";
 import { checkInteger, checkNumber } from "../../options.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
+import { checkLength, checkMultiple, f32, fill } from "./buffers.js";
+import { declareKernel } from "./declaration.js";
+import { noise, relativeError, rowsOfChunk } from "./measuring.js";
+import type { ShapedKernel } from "./prepared.js";
 
 const LARGEST_F32 = 2 ** 128 - 2 ** 104;
+const MEASURED_FACTOR = Math.sqrt(2048);
 
 /** The shape of what is done element by element. */
 export interface ElementwiseShape {
@@ -19,85 +25,90 @@ export interface ElementwiseShape {
 export function checkElementwise(shape: ElementwiseShape): Required<ElementwiseShape> {
   const columns = checkInteger("columns", shape.columns, 4, 2 ** 20);
   const rows = checkInteger("rows", shape.rows ?? 1, 1, 2 ** 16);
-  if (columns % 4 !== 0) throw new CriaError("INVALID_SHAPE", `${columns} columns are no multiple of 4`);
+  checkMultiple("columns", columns, 4);
   return { columns, rows };
 }
 
 /** y = y + bias, the same bias for every row, in place: n runs add it n times. From `KernelLab.addBias`. */
-export class AddBiasKernel implements PreparedKernel {
-  readonly shape: Required<ElementwiseShape>;
+export interface AddBiasKernel extends ShapedKernel<ElementwiseShape> {
   /** y and the bias. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"y" | "bias">;
-
-  /** Use `KernelLab.addBias`. */
-  constructor(module: WebAssembly.Module, shape: ElementwiseShape) {
-    this.shape = checkElementwise(shape);
-    const { rows, columns } = this.shape;
-    this.bytes = 4 * rows * columns + 4 * columns;
-    this.#space = openWorkspace(module, { y: rows * columns * 4, bias: columns * 4 });
-  }
-
   /** @param y (rows, columns) f32 @param bias (columns) f32 @throws CriaError INVALID_SHAPE */
-  setInput(y: Float32Array, bias: Float32Array): this {
-    const { rows, columns } = this.shape;
-    checkLength("y", y, rows * columns);
-    checkLength("bias", bias, columns);
-    floats(this.#space, this.#space.at.y, y.length).set(y);
-    floats(this.#space, this.#space.at.bias, columns).set(bias);
-    return this;
-  }
-
-  run(): void {
-    const { rows, columns } = this.shape;
-    const { at, kernels } = this.#space;
-    for (let row = 0; row < rows; row++) kernels.addBias(at.y + row * columns * 4, at.bias, columns);
-  }
-
+  setInput(y: Float32Array, bias: Float32Array): this;
   /** (rows, columns) f32. */
-  get result(): Float32Array {
-    const { rows, columns } = this.shape;
-    return takeRows(this.#space, this.#space.at.y, rows, columns, columns * 4);
-  }
+  readonly result: Float32Array;
 }
 
+export const addBias = declareKernel<ElementwiseShape, AddBiasKernel, "y" | "bias">({
+  plan(given) {
+    const shape = checkElementwise(given);
+    const { rows, columns } = shape;
+    return {
+      shape,
+      bytes: 4 * rows * columns + 4 * columns,
+      buffers: { y: f32(rows, columns), bias: f32(1, columns) },
+      set: { setInput: ["y", "bias"] },
+      run({ at, kernels }) {
+        for (let row = 0; row < rows; row++) kernels.addBias(at.y + row * columns * 4, at.bias, columns);
+      },
+      result: "y",
+    };
+  },
+  ...rowsOfChunk,
+  fill(kernel) {
+    const { rows, columns } = kernel.shape;
+    const y = noise(rows * columns, 1);
+    const bias = noise(columns, 2);
+    kernel.setInput(y, bias);
+    const exact = () => Float64Array.from(y, (value, i) => value + bias[i % columns]!);
+    return () => relativeError(kernel.result, exact());
+  },
+});
+
 /** x = x * factor, in place: n runs multiply n times. From `KernelLab.scale`. */
-export class ScaleKernel implements PreparedKernel {
-  readonly shape: Required<ElementwiseShape>;
+export interface ScaleKernel extends ShapedKernel<ElementwiseShape> {
   /** x. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"x">;
-  #factor = 1;
-
-  /** Use `KernelLab.scale`. */
-  constructor(module: WebAssembly.Module, shape: ElementwiseShape) {
-    this.shape = checkElementwise(shape);
-    this.bytes = 4 * this.shape.rows * this.shape.columns;
-    this.#space = openWorkspace(module, { x: this.bytes });
-  }
-
   /**
    * @param x (rows, columns) f32
    * @param factor a finite f32; the kernel rounds it to one
    * @throws CriaError INVALID_SHAPE, INVALID_OPTION
    */
-  setInput(x: Float32Array, factor: number): this {
-    checkLength("x", x, this.shape.rows * this.shape.columns);
-    this.#factor = checkNumber("factor", factor, -LARGEST_F32, LARGEST_F32);
-    floats(this.#space, this.#space.at.x, x.length).set(x);
-    return this;
-  }
-
-  run(): void {
-    const { at, kernels } = this.#space;
-    kernels.scale(at.x, this.#factor, this.shape.rows * this.shape.columns);
-  }
-
+  setInput(x: Float32Array, factor: number): this;
   /** (rows, columns) f32. */
-  get result(): Float32Array {
-    const { rows, columns } = this.shape;
-    return takeRows(this.#space, this.#space.at.x, rows, columns, columns * 4);
-  }
+  readonly result: Float32Array;
 }
+
+export const scale = declareKernel<ElementwiseShape, ScaleKernel, "x">({
+  plan(given) {
+    const shape = checkElementwise(given);
+    const count = shape.rows * shape.columns;
+    let multiplier = 1;
+    return {
+      shape,
+      bytes: 4 * count,
+      buffers: { x: f32(1, count) },
+      set: {
+        setInput(space, x, factor) {
+          checkLength("x", x, count);
+          multiplier = checkNumber("factor", factor, -LARGEST_F32, LARGEST_F32);
+          fill(space, ["x"], [x]);
+        },
+      },
+      run: ({ at, kernels }) => kernels.scale(at.x, multiplier, count),
+      result: "x",
+    };
+  },
+  ...rowsOfChunk,
+  fill(kernel) {
+    const x = noise(kernel.shape.rows * kernel.shape.columns, 1);
+    kernel.setInput(x, 1);
+    return () => {
+      kernel.setInput(x, MEASURED_FACTOR).run();
+      const exact = Float64Array.from(x, (value) => value * MEASURED_FACTOR);
+      const error = relativeError(kernel.result, exact);
+      kernel.setInput(x, 1);
+      return error;
+    };
+  },
+});

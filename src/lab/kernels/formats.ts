@@ -8,9 +8,10 @@ import {
   ACTIVATION_Q8_256,
   ACTIVATION_Q16_32,
 } from "#abi";
-import { CriaError, UnsupportedError } from "../../errors.js";
+import { UnsupportedError } from "../../errors.js";
 import { tensorTypes } from "../../gguf/index.js";
 import type { Kernels } from "../../machine/kernels.js";
+import { checkMultiple } from "./buffers.js";
 
 /** How activations are encoded for a format's inner product: assembly/activations draws them. */
 export type ActivationName = keyof typeof activationKinds;
@@ -59,12 +60,7 @@ export function findFormat(formats: readonly WeightFormat[], name: string): Weig
 }
 
 /** @throws CriaError INVALID_SHAPE when rows of so many columns are not whole blocks */
-export function rowBytes(format: WeightFormat, columns: number): number {
-  if (columns % format.blockWeights !== 0) {
-    throw new CriaError(
-      "INVALID_SHAPE",
-      `${columns} columns are not whole blocks of ${format.name}, which have ${format.blockWeights} weights`,
-    );
-  }
-  return (columns / format.blockWeights) * format.blockBytes;
+export function rowBytes({ name, blockWeights, blockBytes }: WeightFormat, columns: number): number {
+  checkMultiple("columns", columns, blockWeights, `, the weights of one block of ${name}`);
+  return (columns / blockWeights) * blockBytes;
 }

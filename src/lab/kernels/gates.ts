@@ -1,86 +1,132 @@
 // The activations of feed-forward networks (assembly/kernels/elementwise.ts): SwiGLU and GeGLU (Shazeer 2020), and GELU by itself.
+//
+// They work in place, over what the run before has written. From most numbers that leads, run by run, to 0 by way of subnormal numbers,
+// which are slow, or to infinity; and a copy before each run would be timed with it. So they are timed on numbers so large that
+// 1 / (1 + e^-z) rounds to 1, from z = 17 on: there silu(x) and gelu(x) are x, bit for bit, and with an up of 1 the input stays what it
+// is, however often a kernel runs. No kernel branches on what it reads, and these numbers and all that is made of them are normal: they
+// take the time of any others. The error is that of a run over the whole curve.
 
 import { EXP_TABLE_BYTES } from "#abi";
+import { f32, u8 } from "./buffers.js";
+import { declareKernel } from "./declaration.js";
 import { checkElementwise, type ElementwiseShape } from "./elementwise.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
+import { noise, relativeError, rowsOfChunk } from "./measuring.js";
+import type { ShapedKernel } from "./prepared.js";
+
+interface Activation {
+  /** In float64. */
+  exact(x: number): number;
+  /** From here to 2 beyond it, z is 17 at least, and e^-z a normal number. */
+  readonly large: number;
+}
+
+const silu: Activation = { exact: (x) => x / (1 + Math.exp(-x)), large: 20 };
+const geluWithTanh: Activation = {
+  exact: (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  large: 6,
+};
+
+/** A prefill chunk of Llama-3.2-1B's feed-forward width. */
+const feedForwardChunk = { ...rowsOfChunk, shapes: () => [[128, 8192]] } as const;
 
 /**
  * gate = activation(gate) * up, in place: a second run takes the first one's result for its gate. The activation is silu in swiGlu, and
  * in geGlu gelu as in GeluKernel. From `KernelLab.swiGlu` and `KernelLab.geGlu`.
  */
-export class GatedKernel implements PreparedKernel {
+export interface GatedKernel extends ShapedKernel<ElementwiseShape> {
   readonly kernel: "swiGlu" | "geGlu";
-  readonly shape: Required<ElementwiseShape>;
   /** gate and up. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"gate" | "up" | "scratch">;
-
-  /** Use `KernelLab.swiGlu` or `KernelLab.geGlu`. */
-  constructor(module: WebAssembly.Module, kernel: "swiGlu" | "geGlu", shape: ElementwiseShape) {
-    this.kernel = kernel;
-    this.shape = checkElementwise(shape);
-    const bytes = this.shape.rows * this.shape.columns * 4;
-    this.bytes = 2 * bytes;
-    this.#space = openWorkspace(module, { gate: bytes, up: bytes, scratch: EXP_TABLE_BYTES });
-  }
-
   /** @param gate (rows, columns) f32 @param up the same shape @throws CriaError INVALID_SHAPE */
-  setInput(gate: Float32Array, up: Float32Array): this {
-    const { rows, columns } = this.shape;
-    checkLength("gate", gate, rows * columns);
-    checkLength("up", up, rows * columns);
-    floats(this.#space, this.#space.at.gate, gate.length).set(gate);
-    floats(this.#space, this.#space.at.up, up.length).set(up);
-    return this;
-  }
-
-  run(): void {
-    const { at, kernels } = this.#space;
-    kernels[this.kernel](at.gate, at.up, this.shape.rows * this.shape.columns, at.scratch);
-  }
-
+  setInput(gate: Float32Array, up: Float32Array): this;
   /** (rows, columns) f32. */
-  get result(): Float32Array {
-    const { rows, columns } = this.shape;
-    return takeRows(this.#space, this.#space.at.gate, rows, columns, columns * 4);
-  }
+  readonly result: Float32Array;
+}
+
+export const swiGlu = declareGate("swiGlu", silu);
+export const geGlu = declareGate("geGlu", geluWithTanh);
+
+function declareGate(name: GatedKernel["kernel"], activation: Activation) {
+  return declareKernel<ElementwiseShape, GatedKernel, "gate" | "up" | "scratch">({
+    plan(given) {
+      const shape = checkElementwise(given);
+      const count = shape.rows * shape.columns;
+      return {
+        kernel: name,
+        shape,
+        bytes: 8 * count,
+        buffers: { gate: f32(1, count), up: f32(1, count), scratch: u8(EXP_TABLE_BYTES) },
+        set: { setInput: ["gate", "up"] },
+        run: ({ at, kernels }) => kernels[name](at.gate, at.up, count, at.scratch),
+        result: "gate",
+      };
+    },
+    ...feedForwardChunk,
+    fill(kernel) {
+      const count = kernel.shape.rows * kernel.shape.columns;
+      const lasting = lastingInput(count, activation);
+      const ones = new Float32Array(count).fill(1);
+      kernel.setInput(lasting, ones);
+      return () => {
+        const x = curve(count);
+        const up = noise(count, 2);
+        kernel.setInput(x, up).run();
+        const exact = Float64Array.from(x, (value, i) => activation.exact(value) * up[i]!);
+        const error = relativeError(kernel.result, exact);
+        kernel.setInput(lasting, ones);
+        return error;
+      };
+    },
+  });
 }
 
 /**
  * x = x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), the form of GELU with tanh (Hendrycks and Gimpel 2016), in place: a second run
  * takes the first one's result for its x. From `KernelLab.gelu`.
  */
-export class GeluKernel implements PreparedKernel {
-  readonly shape: Required<ElementwiseShape>;
+export interface GeluKernel extends ShapedKernel<ElementwiseShape> {
   /** x. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"x" | "scratch">;
-
-  /** Use `KernelLab.gelu`. */
-  constructor(module: WebAssembly.Module, shape: ElementwiseShape) {
-    this.shape = checkElementwise(shape);
-    this.bytes = 4 * this.shape.rows * this.shape.columns;
-    this.#space = openWorkspace(module, { x: this.bytes, scratch: EXP_TABLE_BYTES });
-  }
-
   /** @param x (rows, columns) f32 @throws CriaError INVALID_SHAPE */
-  setInput(x: Float32Array): this {
-    checkLength("x", x, this.shape.rows * this.shape.columns);
-    floats(this.#space, this.#space.at.x, x.length).set(x);
-    return this;
-  }
-
-  run(): void {
-    const { at, kernels } = this.#space;
-    kernels.gelu(at.x, this.shape.rows * this.shape.columns, at.scratch);
-  }
-
+  setInput(x: Float32Array): this;
   /** (rows, columns) f32. */
-  get result(): Float32Array {
-    const { rows, columns } = this.shape;
-    return takeRows(this.#space, this.#space.at.x, rows, columns, columns * 4);
-  }
+  readonly result: Float32Array;
+}
+
+export const gelu = declareKernel<ElementwiseShape, GeluKernel, "x" | "scratch">({
+  plan(given) {
+    const shape = checkElementwise(given);
+    const count = shape.rows * shape.columns;
+    return {
+      shape,
+      bytes: 4 * count,
+      buffers: { x: f32(1, count), scratch: u8(EXP_TABLE_BYTES) },
+      set: { setInput: ["x"] },
+      run: ({ at, kernels }) => kernels.gelu(at.x, count, at.scratch),
+      result: "x",
+    };
+  },
+  ...feedForwardChunk,
+  fill(kernel) {
+    const count = kernel.shape.rows * kernel.shape.columns;
+    const lasting = lastingInput(count, geluWithTanh);
+    kernel.setInput(lasting);
+    return () => {
+      const x = curve(count);
+      kernel.setInput(x).run();
+      const error = relativeError(kernel.result, Float64Array.from(x, geluWithTanh.exact));
+      kernel.setInput(lasting);
+      return error;
+    };
+  },
+});
+
+/** Where the activation bends: [-8, 8). */
+function curve(count: number): Float32Array {
+  return noise(count, 1).map((value) => 8 * value);
+}
+
+/** What the activation leaves as it is. */
+function lastingInput(count: number, { large }: Activation): Float32Array {
+  return noise(count, 1).map((value) => large + 1 + value);
 }

@@ -16,30 +16,32 @@ import {
   type Kernels,
   kernelBuilds,
 } from "../../machine/kernels.js";
-import { checkChoice, checkNames } from "../../options.js";
-import { AttentionKernel, type AttentionShape } from "./attention.js";
-import { DequantizeKernel, type DequantizeShape } from "./dequantize.js";
-import { AddBiasKernel, type ElementwiseShape, ScaleKernel } from "./elementwise.js";
-import { EncodeKernel, type EncodeShape } from "./encode.js";
-import { findFormat, listFormats, type WeightFormat } from "./formats.js";
-import { GatedKernel, GeluKernel } from "./gates.js";
-import { MatmulKernel, type MatmulShape } from "./matmul.js";
-import { MeanRowsKernel, type MeanRowsShape } from "./mean.js";
-import { LayerNormKernel, type NormShape, RmsNormKernel } from "./norm.js";
-import { PackKernel, type PackShape, UnpackKernel } from "./pack.js";
-import { QuantizeKernel, type QuantizeShape } from "./quantize.js";
+import { checkChoice, checkNames, namesOf } from "../../options.js";
+import type { AttentionKernel, AttentionShape } from "./attention.js";
+import type { DeclaredKernel, KernelHost } from "./declaration.js";
+import type { DequantizeKernel, DequantizeShape } from "./dequantize.js";
+import type { AddBiasKernel, ElementwiseShape, ScaleKernel } from "./elementwise.js";
+import type { EncodeKernel, EncodeShape } from "./encode.js";
+import { type ActivationName, findFormat, listFormats, type WeightFormat } from "./formats.js";
+import type { GatedKernel, GeluKernel } from "./gates.js";
+import type { KvCacheName } from "./kv-cache.js";
+import type { MatmulKernel, MatmulShape } from "./matmul.js";
+import type { MeanRowsKernel, MeanRowsShape } from "./mean.js";
+import type { LayerNormKernel, NormShape, RmsNormKernel } from "./norm.js";
+import type { PackKernel, PackShape, UnpackKernel } from "./pack.js";
+import type { PreparedKernel, ShapedKernel, WeightKernel } from "./prepared.js";
+import type { QuantizeKernel, QuantizeShape } from "./quantize.js";
 import { randomWeights } from "./random-weights.js";
-import { RopeKernel, type RopeShape } from "./rope.js";
-import { RopeTableKernel, type RopeTableShape } from "./rope-table.js";
-import { StoreKvKernel, type StoreKvShape } from "./store-kv.js";
+import type { RopeKernel, RopeShape } from "./rope.js";
+import type { RopeTableKernel, RopeTableShape } from "./rope-table.js";
+import type { StoreKvKernel, StoreKvShape } from "./store-kv.js";
+import { kernelRows } from "./table.js";
 import { openWorkspace, type Workspace } from "./workspace.js";
 
 export { CriaError, MemoryError, UnsupportedError } from "../../errors.js";
 export type { KernelBuild, Kernels } from "../../machine/kernels.js";
-export type { ActivationName } from "./formats.js";
-export type { KvCacheName } from "./kv-cache.js";
-export type { PreparedKernel } from "./prepared.js";
 export type {
+  ActivationName,
   AddBiasKernel,
   AttentionKernel,
   AttentionShape,
@@ -50,6 +52,8 @@ export type {
   EncodeShape,
   GatedKernel,
   GeluKernel,
+  KernelHost,
+  KvCacheName,
   LayerNormKernel,
   MatmulKernel,
   MatmulShape,
@@ -58,6 +62,7 @@ export type {
   NormShape,
   PackKernel,
   PackShape,
+  PreparedKernel,
   QuantizeKernel,
   QuantizeShape,
   RmsNormKernel,
@@ -66,10 +71,12 @@ export type {
   RopeTableKernel,
   RopeTableShape,
   ScaleKernel,
+  ShapedKernel,
   StoreKvKernel,
   StoreKvShape,
   UnpackKernel,
   WeightFormat,
+  WeightKernel,
   Workspace,
 };
 
@@ -81,128 +88,77 @@ export interface OpenKernelsOptions {
   readonly assets?: URL;
 }
 
+const optionNames = namesOf<OpenKernelsOptions>({ build: true, assets: true });
+
 /**
  * Compiles the kernels.
  *
  * @throws UnsupportedError when this host cannot run that build, CriaError INVALID_OPTION
  */
 export async function openKernels(options: OpenKernelsOptions = {}): Promise<KernelLab> {
-  checkNames("openKernels", options, ["build", "assets"]);
+  checkNames("openKernels", options, optionNames);
   const wanted = options.build === undefined ? undefined : checkChoice("build", options.build, kernelBuilds);
   const { module, build } = await compileKernels(options.assets, wanted);
   return new KernelLab(module, build);
 }
 
 /**
- * The compiled kernels. Each method makes a kernel with zeroed buffers for one shape.
+ * The compiled kernels. Each method that takes a shape makes a kernel with zeroed buffers for it.
  *
  * All methods throw CriaError INVALID_OPTION for a number that is out of range, INVALID_SHAPE for numbers that do not go together,
  * UnsupportedError for a format without kernels, MemoryError when the buffers do not fit into one WebAssembly memory of 4 GiB.
  */
-export class KernelLab {
+export class KernelLab implements KernelHost {
+  /** y = x . w transposed: (tokens, rows) from (tokens, columns) and (rows, columns). */
+  readonly matmul = this.#method(kernelRows.matmul);
+  /** softmax(q . k / sqrt(headDim)) . v, causal. */
+  readonly attention = this.#method(kernelRows.attention);
+  /** Keys and values into the pages of a cache, for `attention`'s kernel. */
+  readonly storeKv = this.#method(kernelRows.storeKv);
+  /** Activations to what a weight format multiplies. */
+  readonly encode = this.#method(kernelRows.encode);
+  /** Weights to f32. */
+  readonly dequantize = this.#method(kernelRows.dequantize);
+  /** f32 to weights. */
+  readonly quantize = this.#method(kernelRows.quantize);
+  /** Weights to what `matmul`'s kernel streams: 8 rows side by side. */
+  readonly pack = this.#method(kernelRows.pack);
+  /** Packed weights to GGUF's layout. */
+  readonly unpack = this.#method(kernelRows.unpack);
+  /** RMSNorm, row by row, times a weight. */
+  readonly rmsNorm = this.#method(kernelRows.rmsNorm);
+  /** LayerNorm, row by row, times a weight, plus a bias. */
+  readonly layerNorm = this.#method(kernelRows.layerNorm);
+  /** The mean of rows, with sums in f64. */
+  readonly meanRows = this.#method(kernelRows.meanRows);
+  /** Rotary position embedding of consecutive positions, on pairs of neighbours or on halves. */
+  readonly rope = this.#method(kernelRows.rope);
+  /** The cosines and sines of consecutive positions, for `rope`'s kernels. */
+  readonly ropeTable = this.#method(kernelRows.ropeTable);
+  /** silu(gate) * up. */
+  readonly swiGlu = this.#method(kernelRows.swiGlu);
+  /** gelu(gate) * up. */
+  readonly geGlu = this.#method(kernelRows.geGlu);
+  /** GELU, the form with tanh. */
+  readonly gelu = this.#method(kernelRows.gelu);
+  /** y + bias, row by row. */
+  readonly addBias = this.#method(kernelRows.addBias);
+  /** x * factor. */
+  readonly scale = this.#method(kernelRows.scale);
+
   readonly module: WebAssembly.Module;
   readonly build: KernelBuild;
   /** The weight formats that have kernels. */
   readonly formats: readonly WeightFormat[];
-  /** Only asked for sizes. */
-  readonly #sizes: Kernels;
+  /** Kernels over a memory that holds nothing, to ask for the sizes of buffers, such as `matmulScratchBytes`. */
+  readonly sizes: Kernels;
 
   /** Use `openKernels`. */
   constructor(module: WebAssembly.Module, build: KernelBuild) {
     this.module = module;
     this.build = build;
-    this.#sizes = instantiateKernels(module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
-    this.formats = listFormats(this.#sizes);
-  }
-
-  /** y = x . w transposed: (tokens, rows) from (tokens, columns) and (rows, columns). */
-  matmul(shape: MatmulShape): MatmulKernel {
-    return new MatmulKernel(this.module, this.#sizes, this.format(shape.format), shape);
-  }
-
-  /** softmax(q . k / sqrt(headDim)) . v, causal. */
-  attention(shape: AttentionShape): AttentionKernel {
-    return new AttentionKernel(this.module, this.#sizes, shape);
-  }
-
-  /** Keys and values into the pages of a cache, for `attention`'s kernel. */
-  storeKv(shape: StoreKvShape): StoreKvKernel {
-    return new StoreKvKernel(this.module, this.#sizes, shape);
-  }
-
-  /** Activations to what a weight format multiplies. */
-  encode(shape: EncodeShape): EncodeKernel {
-    return new EncodeKernel(this.module, this.#sizes, shape);
-  }
-
-  /** Weights to f32. */
-  dequantize(shape: DequantizeShape): DequantizeKernel {
-    return new DequantizeKernel(this.module, this.format(shape.format), shape);
-  }
-
-  /** f32 to weights. */
-  quantize(shape: QuantizeShape): QuantizeKernel {
-    return new QuantizeKernel(this.module, this.#sizes, this.format(shape.format), shape);
-  }
-
-  /** Weights to what `matmul`'s kernel streams: 8 rows side by side. */
-  pack(shape: PackShape): PackKernel {
-    return new PackKernel(this.module, this.format(shape.format), shape);
-  }
-
-  /** Packed weights to GGUF's layout. */
-  unpack(shape: PackShape): UnpackKernel {
-    return new UnpackKernel(this.module, this.format(shape.format), shape);
-  }
-
-  /** RMSNorm, row by row, times a weight. */
-  rmsNorm(shape: NormShape): RmsNormKernel {
-    return new RmsNormKernel(this.module, shape);
-  }
-
-  /** LayerNorm, row by row, times a weight, plus a bias. */
-  layerNorm(shape: NormShape): LayerNormKernel {
-    return new LayerNormKernel(this.module, shape);
-  }
-
-  /** The mean of rows, with sums in f64. */
-  meanRows(shape: MeanRowsShape): MeanRowsKernel {
-    return new MeanRowsKernel(this.module, shape);
-  }
-
-  /** Rotary position embedding of consecutive positions, on pairs of neighbours or on halves. */
-  rope(shape: RopeShape): RopeKernel {
-    return new RopeKernel(this.module, shape);
-  }
-
-  /** The cosines and sines of consecutive positions, for `rope`'s kernels. */
-  ropeTable(shape: RopeTableShape): RopeTableKernel {
-    return new RopeTableKernel(this.module, shape);
-  }
-
-  /** silu(gate) * up. */
-  swiGlu(shape: ElementwiseShape): GatedKernel {
-    return new GatedKernel(this.module, "swiGlu", shape);
-  }
-
-  /** gelu(gate) * up. */
-  geGlu(shape: ElementwiseShape): GatedKernel {
-    return new GatedKernel(this.module, "geGlu", shape);
-  }
-
-  /** GELU, the form with tanh. */
-  gelu(shape: ElementwiseShape): GeluKernel {
-    return new GeluKernel(this.module, shape);
-  }
-
-  /** y + bias, row by row. */
-  addBias(shape: ElementwiseShape): AddBiasKernel {
-    return new AddBiasKernel(this.module, shape);
-  }
-
-  /** x * factor. */
-  scale(shape: ElementwiseShape): ScaleKernel {
-    return new ScaleKernel(this.module, shape);
+    this.sizes = instantiateKernels(module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+    this.formats = listFormats(this.sizes);
   }
 
   /**
@@ -226,6 +182,10 @@ export class KernelLab {
    * @returns (rows, columns) in GGUF's layout
    */
   randomWeights(format: string, rows: number, columns: number, seed = 1): Uint8Array {
-    return randomWeights(this.module, this.format(format), rows, columns, seed);
+    return randomWeights(this, this.format(format), rows, columns, seed);
+  }
+
+  #method<Shape, Kernel>(row: DeclaredKernel<Shape, Kernel>): (shape: Shape) => Kernel {
+    return (shape) => row.make(this, shape);
   }
 }

@@ -1,8 +1,10 @@
-// The mean of rows, of which embeddings are made (assembly/kernels/mean.ts).
+// The mean of rows, which embeddings are made of (assembly/kernels/mean.ts).
 
 import { checkInteger } from "../../options.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
+import { f32 } from "./buffers.js";
+import { declareKernel } from "./declaration.js";
+import { noise, relativeError, shareOf } from "./measuring.js";
+import type { ShapedKernel } from "./prepared.js";
 
 /** The shape of a mean of rows. */
 export interface MeanRowsShape {
@@ -11,45 +13,42 @@ export interface MeanRowsShape {
 }
 
 /** y = (x[0] + x[1] + ...) / rows, with sums in f64. From `KernelLab.meanRows`. */
-export class MeanRowsKernel implements PreparedKernel {
-  readonly shape: MeanRowsShape;
+export interface MeanRowsKernel extends ShapedKernel<MeanRowsShape> {
   /** x read, y written. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"x" | "y">;
-  /** The kernel reads whole vectors of four. */
-  readonly #stride: number;
-
-  /** Use `KernelLab.meanRows`. */
-  constructor(module: WebAssembly.Module, shape: MeanRowsShape) {
-    const rows = checkInteger("rows", shape.rows, 1, 2 ** 16);
-    const columns = checkInteger("columns", shape.columns, 1, 2 ** 20);
-    this.shape = { rows, columns };
-    this.bytes = 4 * (rows + 1) * columns;
-    this.#stride = Math.ceil(columns / 4) * 16;
-    this.#space = openWorkspace(module, { x: rows * this.#stride, y: this.#stride });
-  }
-
   /** @param x (rows, columns) f32 @throws CriaError INVALID_SHAPE */
-  setInput(x: Float32Array): this {
-    const { rows, columns } = this.shape;
-    checkLength("x", x, rows * columns);
-    for (let row = 0; row < rows; row++) {
-      const at = this.#space.at.x + row * this.#stride;
-      floats(this.#space, at, columns).set(x.subarray(row * columns, (row + 1) * columns));
-    }
-    return this;
-  }
-
-  run(): void {
-    const { rows, columns } = this.shape;
-    const { at, kernels } = this.#space;
-    kernels.meanRows(at.x, this.#stride, rows, columns, at.y);
-  }
-
+  setInput(x: Float32Array): this;
   /** (columns) f32. */
-  get result(): Float32Array {
-    const { columns } = this.shape;
-    return takeRows(this.#space, this.#space.at.y, 1, columns, columns * 4);
-  }
+  readonly result: Float32Array;
 }
+
+export const meanRows = declareKernel<MeanRowsShape, MeanRowsKernel, "x" | "y">({
+  plan(given) {
+    const rows = checkInteger("rows", given.rows, 1, 2 ** 16);
+    const columns = checkInteger("columns", given.columns, 1, 2 ** 20);
+    // The kernel reads whole vectors of four.
+    const stride = Math.ceil(columns / 4) * 16;
+    return {
+      shape: { rows, columns },
+      bytes: 4 * (rows + 1) * columns,
+      buffers: { x: f32(rows, columns, stride), y: f32(1, columns, stride) },
+      set: { setInput: ["x"] },
+      run: ({ at, kernels }) => kernels.meanRows(at.x, stride, rows, columns, at.y),
+      result: "y",
+    };
+  },
+  dimensions: ["rows", "columns"],
+  // A text of 128 tokens, of MiniLM's width.
+  shapes: () => [[128, 384]],
+  share: shareOf(1, 4),
+  fill(kernel) {
+    const { rows, columns } = kernel.shape;
+    const x = noise(rows * columns, 1);
+    kernel.setInput(x);
+    return () => {
+      const exact = new Float64Array(columns);
+      for (let i = 0; i < x.length; i++) exact[i % columns]! += x[i]! / rows;
+      return relativeError(kernel.result, exact);
+    };
+  },
+});

@@ -1,8 +1,10 @@
 // The norms of rows of activations (assembly/kernels/norm.ts).
 
 import { checkInteger, checkNumber } from "../../options.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
+import { f32 } from "./buffers.js";
+import { declareKernel } from "./declaration.js";
+import { noise, relativeError, rowsOfChunk } from "./measuring.js";
+import type { ShapedKernel } from "./prepared.js";
 
 /** The shape of a norm. */
 export interface NormShape {
@@ -22,89 +24,100 @@ function checkNorm(shape: NormShape): Required<NormShape> {
 }
 
 /** y = x / sqrt(mean(x^2) + epsilon) * weight, row by row (Zhang and Sennrich 2019). From `KernelLab.rmsNorm`. */
-export class RmsNormKernel implements PreparedKernel {
-  readonly shape: Required<NormShape>;
+export interface RmsNormKernel extends ShapedKernel<NormShape> {
   /** x, y and the weight. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"x" | "weight" | "y">;
-
-  /** Use `KernelLab.rmsNorm`. */
-  constructor(module: WebAssembly.Module, shape: NormShape) {
-    this.shape = checkNorm(shape);
-    const { rows, columns } = this.shape;
-    this.bytes = 8 * rows * columns + 4 * columns;
-    const bytes = rows * columns * 4;
-    this.#space = openWorkspace(module, { x: bytes, weight: columns * 4, y: bytes });
-  }
-
   /** @param x (rows, columns) f32 @param weight (columns) f32 @throws CriaError INVALID_SHAPE */
-  setInput(x: Float32Array, weight: Float32Array): this {
-    const { rows, columns } = this.shape;
-    checkLength("x", x, rows * columns);
-    checkLength("weight", weight, columns);
-    floats(this.#space, this.#space.at.x, x.length).set(x);
-    floats(this.#space, this.#space.at.weight, columns).set(weight);
-    return this;
-  }
-
-  run(): void {
-    const { rows, columns, epsilon } = this.shape;
-    const { at, kernels } = this.#space;
-    for (let row = 0, offset = 0; row < rows; row++, offset += columns * 4) {
-      kernels.rmsNorm(at.x + offset, at.weight, at.y + offset, columns, epsilon);
-    }
-  }
-
+  setInput(x: Float32Array, weight: Float32Array): this;
   /** (rows, columns) f32. */
-  get result(): Float32Array {
-    const { rows, columns } = this.shape;
-    return takeRows(this.#space, this.#space.at.y, rows, columns, columns * 4);
-  }
+  readonly result: Float32Array;
 }
+
+export const rmsNorm = declareKernel<NormShape, RmsNormKernel, "x" | "weight" | "y">({
+  plan(given) {
+    const shape = checkNorm(given);
+    const { rows, columns, epsilon } = shape;
+    return {
+      shape,
+      bytes: 8 * rows * columns + 4 * columns,
+      buffers: { x: f32(rows, columns), weight: f32(1, columns), y: f32(rows, columns) },
+      set: { setInput: ["x", "weight"] },
+      run({ at, kernels }) {
+        for (let row = 0, offset = 0; row < rows; row++, offset += columns * 4) {
+          kernels.rmsNorm(at.x + offset, at.weight, at.y + offset, columns, epsilon);
+        }
+      },
+      result: "y",
+    };
+  },
+  ...rowsOfChunk,
+  fill(kernel) {
+    const { rows, columns, epsilon } = kernel.shape;
+    const x = noise(rows * columns, 1);
+    const weight = noise(columns, 2);
+    kernel.setInput(x, weight);
+    return () => {
+      const exact = new Float64Array(x.length);
+      for (let at = 0; at < x.length; at += columns) {
+        const scale = 1 / Math.sqrt(meanSquare(x.subarray(at, at + columns), 0) + epsilon);
+        for (let i = 0; i < columns; i++) exact[at + i] = x[at + i]! * scale * weight[i]!;
+      }
+      return relativeError(kernel.result, exact);
+    };
+  },
+});
 
 /**
  * y = (x - mean(x)) / sqrt(variance(x) + epsilon) * weight + bias, row by row (Ba et al. 2016). From `KernelLab.layerNorm`.
  */
-export class LayerNormKernel implements PreparedKernel {
-  readonly shape: Required<NormShape>;
+export interface LayerNormKernel extends ShapedKernel<NormShape> {
   /** x, y, weight and bias. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"x" | "weight" | "bias" | "y">;
-
-  /** Use `KernelLab.layerNorm`. */
-  constructor(module: WebAssembly.Module, shape: NormShape) {
-    this.shape = checkNorm(shape);
-    const { rows, columns } = this.shape;
-    this.bytes = 8 * rows * columns + 8 * columns;
-    const bytes = rows * columns * 4;
-    this.#space = openWorkspace(module, { x: bytes, weight: columns * 4, bias: columns * 4, y: bytes });
-  }
-
   /** @param x (rows, columns) f32 @param weight (columns) f32 @param bias (columns) f32 @throws CriaError INVALID_SHAPE */
-  setInput(x: Float32Array, weight: Float32Array, bias: Float32Array): this {
-    const { rows, columns } = this.shape;
-    checkLength("x", x, rows * columns);
-    checkLength("weight", weight, columns);
-    checkLength("bias", bias, columns);
-    floats(this.#space, this.#space.at.x, x.length).set(x);
-    floats(this.#space, this.#space.at.weight, columns).set(weight);
-    floats(this.#space, this.#space.at.bias, columns).set(bias);
-    return this;
-  }
-
-  run(): void {
-    const { rows, columns, epsilon } = this.shape;
-    const { at, kernels } = this.#space;
-    for (let row = 0, offset = 0; row < rows; row++, offset += columns * 4) {
-      kernels.layerNorm(at.x + offset, at.weight, at.bias, at.y + offset, columns, epsilon);
-    }
-  }
-
+  setInput(x: Float32Array, weight: Float32Array, bias: Float32Array): this;
   /** (rows, columns) f32. */
-  get result(): Float32Array {
-    const { rows, columns } = this.shape;
-    return takeRows(this.#space, this.#space.at.y, rows, columns, columns * 4);
-  }
+  readonly result: Float32Array;
+}
+
+export const layerNorm = declareKernel<NormShape, LayerNormKernel, "x" | "weight" | "bias" | "y">({
+  plan(given) {
+    const shape = checkNorm(given);
+    const { rows, columns, epsilon } = shape;
+    return {
+      shape,
+      bytes: 8 * rows * columns + 8 * columns,
+      buffers: { x: f32(rows, columns), weight: f32(1, columns), bias: f32(1, columns), y: f32(rows, columns) },
+      set: { setInput: ["x", "weight", "bias"] },
+      run({ at, kernels }) {
+        for (let row = 0, offset = 0; row < rows; row++, offset += columns * 4) {
+          kernels.layerNorm(at.x + offset, at.weight, at.bias, at.y + offset, columns, epsilon);
+        }
+      },
+      result: "y",
+    };
+  },
+  ...rowsOfChunk,
+  fill(kernel) {
+    const { rows, columns, epsilon } = kernel.shape;
+    // Its mean is far from 0, as that of hidden states can be: a kernel that forgot to subtract it would show.
+    const x = noise(rows * columns, 1).map((value) => value + 1);
+    const weight = noise(columns, 2);
+    const bias = noise(columns, 3);
+    kernel.setInput(x, weight, bias);
+    return () => {
+      const exact = new Float64Array(x.length);
+      for (let at = 0; at < x.length; at += columns) {
+        const values = x.subarray(at, at + columns);
+        const mean = values.reduce((sum, value) => sum + value, 0) / columns;
+        const scale = 1 / Math.sqrt(meanSquare(values, mean) + epsilon);
+        for (let i = 0; i < columns; i++) exact[at + i] = (values[i]! - mean) * scale * weight[i]! + bias[i]!;
+      }
+      return relativeError(kernel.result, exact);
+    };
+  },
+});
+
+/** The mean of (x - from)^2. */
+function meanSquare(x: Float32Array, from: number): number {
+  return x.reduce((sum, value) => sum + (value - from) ** 2, 0) / x.length;
 }

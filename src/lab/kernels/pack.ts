@@ -2,9 +2,11 @@
 
 import { GROUP_ROWS } from "#abi";
 import { checkInteger } from "../../options.js";
-import { rowBytes, type WeightFormat } from "./formats.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, openWorkspace, type Workspace } from "./workspace.js";
+import { u8 } from "./buffers.js";
+import { declareKernel, type KernelHost } from "./declaration.js";
+import { rowBytes } from "./formats.js";
+import { relativeError, rowsOfWeights, shareOf } from "./measuring.js";
+import type { WeightKernel } from "./prepared.js";
 
 /** The shape of a matrix of weights. */
 export interface PackShape {
@@ -20,89 +22,96 @@ export interface PackShape {
 const JOB_BYTES = 20;
 
 /** Packs rows 8 by 8, as a model's matrices are when it is loaded. From `KernelLab.pack`. */
-export class PackKernel implements PreparedKernel {
-  readonly shape: Required<PackShape>;
-  readonly format: WeightFormat;
+export interface PackKernel extends WeightKernel<PackShape> {
   /** Weights read, and written. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"weights" | "packed" | "job">;
-  readonly #packedBytes: number;
-
-  /** Use `KernelLab.pack`. */
-  constructor(module: WebAssembly.Module, format: WeightFormat, shape: PackShape) {
-    const { rows, columns, weightBytes, packedBytes } = checkPack(format, shape);
-    this.shape = { format: format.name, columns, rows };
-    this.format = format;
-    this.bytes = 2 * weightBytes;
-    this.#packedBytes = packedBytes;
-    this.#space = openWorkspace(module, { weights: weightBytes, packed: packedBytes, job: JOB_BYTES });
-  }
-
   /** @param bytes (rows, columns) in GGUF's layout, row after row @throws CriaError INVALID_SHAPE */
-  setWeights(bytes: Uint8Array): this {
-    checkLength("weights", bytes, this.bytes / 2);
-    new Uint8Array(this.#space.memory.buffer, this.#space.at.weights, bytes.length).set(bytes);
-    return this;
-  }
-
-  run(): void {
-    const { at, kernels } = this.#space;
-    kernels.packRows(this.format.type, at.weights, 0, this.shape.rows, this.shape.columns, at.packed, at.job);
-  }
-
+  setWeights(bytes: Uint8Array): this;
   /** (groups of 8 rows, columns) packed; rows that the last group lacks are zeros. */
-  get result(): Uint8Array {
-    return new Uint8Array(this.#space.memory.buffer, this.#space.at.packed, this.#packedBytes).slice();
-  }
+  readonly result: Uint8Array;
 }
+
+export const pack = declareKernel<PackShape, PackKernel, "weights" | "packed" | "job">({
+  plan(given, lab) {
+    const { buffers, ...facts } = planPacking(given, lab);
+    const { format, shape } = facts;
+    return {
+      ...facts,
+      buffers,
+      set: { setWeights: ["weights"] },
+      run: ({ at, kernels }) =>
+        kernels.packRows(format.type, at.weights, 0, shape.rows, shape.columns, at.packed, at.job),
+      result: "packed",
+    };
+  },
+  ...rowsOfWeights,
+  share: shareOf(0, GROUP_ROWS),
+  // The error of packing and unpacking is that of the bytes that come back: 0.
+  fill(kernel, lab) {
+    const { format, rows, columns } = kernel.shape;
+    const weights = lab.randomWeights(format, rows, columns);
+    kernel.setWeights(weights);
+    return () => {
+      const back = unpack.make(lab, kernel.shape).setPacked(kernel.result);
+      back.run();
+      return relativeError(back.result, weights);
+    };
+  },
+});
 
 /** The inverse of PackKernel, row by row, as embeddings are looked up in a packed matrix. From `KernelLab.unpack`. */
-export class UnpackKernel implements PreparedKernel {
-  readonly shape: Required<PackShape>;
-  readonly format: WeightFormat;
+export interface UnpackKernel extends WeightKernel<PackShape> {
   /** Weights read, and written. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"packed" | "weights" | "job">;
-  readonly #packedBytes: number;
-
-  /** Use `KernelLab.unpack`. */
-  constructor(module: WebAssembly.Module, format: WeightFormat, shape: PackShape) {
-    const { rows, columns, weightBytes, packedBytes } = checkPack(format, shape);
-    this.shape = { format: format.name, columns, rows };
-    this.format = format;
-    this.bytes = 2 * weightBytes;
-    this.#packedBytes = packedBytes;
-    this.#space = openWorkspace(module, { packed: packedBytes, weights: weightBytes, job: JOB_BYTES });
-  }
-
   /** @param bytes what PackKernel makes of a matrix of this shape @throws CriaError INVALID_SHAPE */
-  setPacked(bytes: Uint8Array): this {
-    checkLength("packed", bytes, this.#packedBytes);
-    new Uint8Array(this.#space.memory.buffer, this.#space.at.packed, bytes.length).set(bytes);
-    return this;
-  }
-
-  run(): void {
-    const { rows, columns } = this.shape;
-    const { at, kernels } = this.#space;
-    const bytes = this.bytes / 2 / rows;
-    for (let row = 0; row < rows; row++) {
-      kernels.unpackRow(this.format.type, at.packed, row, columns, at.weights + row * bytes, at.job);
-    }
-  }
-
+  setPacked(bytes: Uint8Array): this;
   /** (rows, columns) in GGUF's layout, row after row. */
-  get result(): Uint8Array {
-    return new Uint8Array(this.#space.memory.buffer, this.#space.at.weights, this.bytes / 2).slice();
-  }
+  readonly result: Uint8Array;
 }
 
-function checkPack(format: WeightFormat, shape: PackShape) {
-  const columns = checkInteger("columns", shape.columns, 1, 2 ** 20);
-  const rows = checkInteger("rows", shape.rows ?? 1, 1, 2 ** 24);
-  const bytes = rowBytes(format, columns);
-  const packedBytes = Math.ceil(rows / GROUP_ROWS) * GROUP_ROWS * bytes;
-  return { rows, columns, weightBytes: rows * bytes, packedBytes };
+export const unpack = declareKernel<PackShape, UnpackKernel, "weights" | "packed" | "job">({
+  plan(given, lab) {
+    const { buffers, ...facts } = planPacking(given, lab);
+    const { format, shape } = facts;
+    const bytesPerRow = rowBytes(format, shape.columns);
+    return {
+      ...facts,
+      buffers,
+      set: { setPacked: ["packed"] },
+      run({ at, kernels }) {
+        for (let row = 0; row < shape.rows; row++) {
+          kernels.unpackRow(format.type, at.packed, row, shape.columns, at.weights + row * bytesPerRow, at.job);
+        }
+      },
+      result: "weights",
+    };
+  },
+  ...rowsOfWeights,
+  share: shareOf(0, GROUP_ROWS),
+  fill(kernel, lab) {
+    const { format, rows, columns } = kernel.shape;
+    const weights = lab.randomWeights(format, rows, columns);
+    const packed = pack.make(lab, kernel.shape).setWeights(weights);
+    packed.run();
+    kernel.setPacked(packed.result);
+    return () => relativeError(kernel.result, weights);
+  },
+});
+
+/** What both directions have in common. */
+function planPacking(given: PackShape, lab: KernelHost) {
+  const format = lab.format(given.format);
+  const columns = checkInteger("columns", given.columns, 1, 2 ** 20);
+  const rows = checkInteger("rows", given.rows ?? 1, 1, 2 ** 24);
+  const bytesPerRow = rowBytes(format, columns);
+  return {
+    shape: { format: format.name, columns, rows },
+    format,
+    bytes: 2 * rows * bytesPerRow,
+    buffers: {
+      weights: u8(rows * bytesPerRow),
+      packed: u8(Math.ceil(rows / GROUP_ROWS) * GROUP_ROWS * bytesPerRow),
+      job: u8(JOB_BYTES),
+    },
+  };
 }

@@ -1,11 +1,13 @@
 // f32 to weights: assembly/kernels/quantize.ts. A whole file is encoded by `cria/quantize`.
 
 import { UnsupportedError } from "../../errors.js";
-import type { Kernels } from "../../machine/kernels.js";
 import { checkInteger, checkNumber } from "../../options.js";
-import { rowBytes, type WeightFormat } from "./formats.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, floats, openWorkspace, type Workspace } from "./workspace.js";
+import { checkLength, f32, fill, u8 } from "./buffers.js";
+import { declareKernel } from "./declaration.js";
+import { dequantize } from "./dequantize.js";
+import { rowBytes } from "./formats.js";
+import { noise, relativeError, rowsOfWeights, sampled, shareOf } from "./measuring.js";
+import type { WeightKernel } from "./prepared.js";
 
 /** The shape of a quantisation. */
 export interface QuantizeShape {
@@ -18,59 +20,72 @@ export interface QuantizeShape {
 }
 
 /** The quantisation of rows. From `KernelLab.quantize`. */
-export class QuantizeKernel implements PreparedKernel {
-  readonly shape: Required<QuantizeShape>;
-  readonly format: WeightFormat;
+export interface QuantizeKernel extends WeightKernel<QuantizeShape> {
   /** f32 read, weights written. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"x" | "weights" | "scratch">;
-  readonly #rowBytes: number;
-
-  /** Use `KernelLab.quantize`. */
-  constructor(module: WebAssembly.Module, sizes: Kernels, format: WeightFormat, shape: QuantizeShape) {
-    const columns = checkInteger("columns", shape.columns, 1, 2 ** 20);
-    const rows = checkInteger("rows", shape.rows ?? 1, 1, 2 ** 24);
-    if (format.largest === 0) {
-      throw new UnsupportedError("UNSUPPORTED_FORMAT", `no encoder for the format "${format.name}"`);
-    }
-    this.shape = { format: format.name, columns, rows };
-    this.format = format;
-    this.#rowBytes = rowBytes(format, columns);
-    this.bytes = rows * (columns * 4 + this.#rowBytes);
-    this.#space = openWorkspace(module, {
-      x: rows * columns * 4,
-      weights: rows * this.#rowBytes,
-      scratch: sizes.quantizeScratchBytes(),
-    });
-  }
-
   /**
    * @param x (rows, columns) f32
-   * @throws CriaError INVALID_SHAPE when there are not as many, INVALID_OPTION for a number that is not finite or beyond the format's
-   * `largest`
+   * @throws CriaError INVALID_SHAPE when the number of values is another, INVALID_OPTION for a number that is not finite or beyond the
+   * format's `largest`
    */
-  setInput(x: Float32Array): this {
-    const { largest } = this.format;
-    checkLength("x", x, this.shape.rows * this.shape.columns);
-    const bad = x.findIndex((value) => !(Math.abs(value) <= largest));
-    if (bad >= 0) checkNumber(`x[${bad}]`, x[bad]!, -largest, largest);
-    floats(this.#space, this.#space.at.x, x.length).set(x);
-    return this;
-  }
-
-  run(): void {
-    const { rows, columns } = this.shape;
-    const { at, kernels } = this.#space;
-    for (let row = 0; row < rows; row++) {
-      const to = at.weights + row * this.#rowBytes;
-      kernels.quantizeRow(this.format.type, at.x + row * columns * 4, columns, to, at.scratch);
-    }
-  }
-
+  setInput(x: Float32Array): this;
   /** (rows, columns) in GGUF's layout, row after row. */
-  get result(): Uint8Array {
-    const { at, memory } = this.#space;
-    return new Uint8Array(memory.buffer, at.weights, this.shape.rows * this.#rowBytes).slice();
-  }
+  readonly result: Uint8Array;
 }
+
+export const quantize = declareKernel<QuantizeShape, QuantizeKernel, "x" | "weights" | "scratch">({
+  plan(given, lab) {
+    const format = lab.format(given.format);
+    const columns = checkInteger("columns", given.columns, 1, 2 ** 20);
+    const rows = checkInteger("rows", given.rows ?? 1, 1, 2 ** 24);
+    const { largest } = format;
+    if (largest === 0) throw new UnsupportedError("UNSUPPORTED_FORMAT", `no encoder for the format "${format.name}"`);
+    const bytesPerRow = rowBytes(format, columns);
+    return {
+      shape: { format: format.name, columns, rows },
+      format,
+      bytes: rows * (columns * 4 + bytesPerRow),
+      buffers: {
+        x: f32(1, rows * columns),
+        weights: u8(rows * bytesPerRow),
+        scratch: u8(lab.sizes.quantizeScratchBytes()),
+      },
+      set: {
+        setInput(space, x) {
+          checkLength("x", x, rows * columns);
+          const bad = x.findIndex((value) => !(Math.abs(value) <= largest));
+          if (bad >= 0) checkNumber(`x[${bad}]`, x[bad]!, -largest, largest);
+          fill(space, ["x"], [x]);
+        },
+      },
+      run({ at, kernels }) {
+        for (let row = 0; row < rows; row++) {
+          const to = at.weights + row * bytesPerRow;
+          kernels.quantizeRow(format.type, at.x + row * columns * 4, columns, to, at.scratch);
+        }
+      },
+      result: "weights",
+    };
+  },
+  ...rowsOfWeights,
+  formats: (lab) => lab.formats.filter(({ largest }) => largest > 0).map(({ name }) => name),
+  share: shareOf(0),
+  // Its error is what the format loses of numbers that are spread evenly.
+  fill(kernel, lab) {
+    const { format, rows, columns } = kernel.shape;
+    const x = noise(rows * columns, 1);
+    kernel.setInput(x);
+    return () => {
+      const { result } = kernel;
+      const bytesPerRow = result.length / rows;
+      const meaning = dequantize.make(lab, { format, columns });
+      const chosen = sampled(rows);
+      const ours = chosen.flatMap((row) => {
+        meaning.setWeights(result.subarray(row * bytesPerRow, (row + 1) * bytesPerRow)).run();
+        return [...meaning.result];
+      });
+      const exact = chosen.flatMap((row) => [...x.subarray(row * columns, (row + 1) * columns)]);
+      return relativeError(ours, exact);
+    };
+  },
+});

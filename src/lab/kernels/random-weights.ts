@@ -2,7 +2,8 @@
 // trained ones have. What a format's bytes mean is asked of its own kernel, so a new format needs nothing here.
 
 import { Random } from "../../sampling/random.js";
-import { DequantizeKernel } from "./dequantize.js";
+import type { KernelHost } from "./declaration.js";
+import { dequantize } from "./dequantize.js";
 import { rowBytes, type WeightFormat } from "./formats.js";
 
 // The largest weight of a block lies between these, and the smallest between their negatives: so none of its factors is so small that the
@@ -20,14 +21,14 @@ const KEPT_WEIGHTS = 8192;
  * @throws CriaError INVALID_SHAPE when rows of so many columns are not whole blocks
  */
 export function randomWeights(
-  module: WebAssembly.Module,
+  lab: KernelHost,
   format: WeightFormat,
   rows: number,
   columns: number,
   seed: number,
 ): Uint8Array {
   const bytesPerRow = rowBytes(format, columns);
-  const pool = randomBlocks(module, format, Random.seeded(seed));
+  const pool = randomBlocks(lab, format, Random.seeded(seed));
   const poolBlocks = pool.length / format.blockBytes;
   const weights = new Uint8Array(rows * bytesPerRow);
   for (let row = 0; row < rows; row++) {
@@ -41,9 +42,9 @@ export function randomWeights(
   return weights;
 }
 
-function randomBlocks(module: WebAssembly.Module, format: WeightFormat, random: Random): Uint8Array {
+function randomBlocks(lab: KernelHost, format: WeightFormat, random: Random): Uint8Array {
   const { name, blockWeights, blockBytes } = format;
-  const meaning = new DequantizeKernel(module, format, { format: name, columns: blockWeights, rows: DRAWN_BLOCKS });
+  const meaning = dequantize.make(lab, { format: name, columns: blockWeights, rows: DRAWN_BLOCKS });
   const drawn = new Uint8Array(DRAWN_BLOCKS * blockBytes);
   const pool = new Uint8Array(Math.ceil(KEPT_WEIGHTS / blockWeights) * blockBytes);
   for (let kept = 0; kept < pool.length; ) {

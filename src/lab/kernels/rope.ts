@@ -1,11 +1,12 @@
 // Rotary position embedding of rows of heads (assembly/kernels/rope.ts).
 
-import { CriaError } from "../../errors.js";
 import { LARGEST } from "../../model/hyperparameters.js";
 import { ropeFrequencies } from "../../model/plan/rope.js";
 import { checkChoice, checkInteger, checkNumber } from "../../options.js";
-import type { PreparedKernel } from "./prepared.js";
-import { checkLength, floats, openWorkspace, takeRows, type Workspace } from "./workspace.js";
+import { checkMultiple, f32, f64, u8 } from "./buffers.js";
+import { declareKernel } from "./declaration.js";
+import { noise, relativeError, shareOf } from "./measuring.js";
+import type { ShapedKernel } from "./prepared.js";
 
 const pairings = ["neighbours", "halves"] as const;
 
@@ -31,62 +32,83 @@ export interface RopeShape {
  * Rotates the pairs of every head by its row's position (Su et al. 2021), in place: n runs rotate n times. Pair i turns by
  * base^(-2i / headDim) radians per position. From `KernelLab.rope`.
  */
-export class RopeKernel implements PreparedKernel {
-  readonly shape: Required<RopeShape>;
+export interface RopeKernel extends ShapedKernel<RopeShape> {
   /** x, and of every row a table of cosines and sines. */
   readonly bytes: number;
-  readonly operations = 0;
-  readonly #space: Workspace<"x" | "tables" | "frequencies" | "scratch">;
-
-  /** Use `KernelLab.rope`. */
-  constructor(module: WebAssembly.Module, shape: RopeShape) {
-    const heads = checkInteger("heads", shape.heads, 1, 1024);
-    const headDim = checkInteger("headDim", shape.headDim, 4, 1024);
-    const rows = checkInteger("rows", shape.rows ?? 1, 1, 2 ** 16);
-    const position = checkInteger("position", shape.position ?? 0, 0, 2 ** 22);
-    const base = checkNumber("base", shape.base ?? 10000, 1, LARGEST.ropeBase);
-    const pairs = checkChoice("pairs", shape.pairs ?? "neighbours", pairings);
-    if (headDim % 4 !== 0) throw new CriaError("INVALID_SHAPE", `headDim ${headDim} is no multiple of 4`);
-    this.shape = { heads, headDim, pairs, rows, position, base };
-    this.bytes = rows * headDim * (4 * heads + 8);
-    const count = headDim / 2;
-    this.#space = openWorkspace(module, {
-      x: rows * heads * headDim * 4,
-      tables: rows * headDim * 8,
-      frequencies: count * 8,
-      scratch: 16,
-    });
-    const { at, kernels, memory } = this.#space;
-    const { frequencies } = ropeFrequencies({ dimensions: headDim, base, scaling: { type: "none" } });
-    new Float64Array(memory.buffer, at.frequencies, count).set(frequencies);
-    for (let row = 0; row < rows; row++) {
-      const table = at.tables + row * headDim * 8;
-      kernels.ropeTable(at.frequencies, count, headDim, position + row, 1, table, at.scratch);
-    }
-  }
-
   /** @param x (rows, heads * headDim) f32 @throws CriaError INVALID_SHAPE */
-  setInput(x: Float32Array): this {
-    const { rows, heads, headDim } = this.shape;
-    checkLength("x", x, rows * heads * headDim);
-    floats(this.#space, this.#space.at.x, x.length).set(x);
-    return this;
-  }
-
-  run(): void {
-    const { rows, heads, headDim, pairs } = this.shape;
-    const { at, kernels } = this.#space;
-    for (let row = 0; row < rows; row++) {
-      const x = at.x + row * heads * headDim * 4;
-      const table = at.tables + row * headDim * 8;
-      if (pairs === "halves") kernels.ropeHalves(x, heads, headDim, headDim / 2, table);
-      else kernels.rope(x, heads, headDim, table);
-    }
-  }
-
+  setInput(x: Float32Array): this;
   /** (rows, heads * headDim) f32. */
-  get result(): Float32Array {
-    const { rows, heads, headDim } = this.shape;
-    return takeRows(this.#space, this.#space.at.x, rows, heads * headDim, heads * headDim * 4);
-  }
+  readonly result: Float32Array;
+}
+
+export const rope = declareRope("neighbours");
+/** The same kernel of the lab, measured on the other pairs. */
+export const ropeHalves = declareRope("halves");
+
+function declareRope(measuredPairs: Required<RopeShape>["pairs"]) {
+  return declareKernel<RopeShape, RopeKernel, "x" | "tables" | "frequencies" | "scratch">({
+    plan(given) {
+      const heads = checkInteger("heads", given.heads, 1, 1024);
+      const headDim = checkInteger("headDim", given.headDim, 4, 1024);
+      const rows = checkInteger("rows", given.rows ?? 1, 1, 2 ** 16);
+      const position = checkInteger("position", given.position ?? 0, 0, 2 ** 22);
+      const base = checkNumber("base", given.base ?? 10000, 1, LARGEST.ropeBase);
+      const pairs = checkChoice("pairs", given.pairs ?? "neighbours", pairings);
+      checkMultiple("headDim", headDim, 4);
+      const count = headDim / 2;
+      return {
+        shape: { heads, headDim, pairs, rows, position, base },
+        bytes: rows * headDim * (4 * heads + 8),
+        buffers: {
+          x: f32(rows, heads * headDim),
+          tables: f32(rows, 2 * headDim),
+          frequencies: f64(count),
+          scratch: u8(16),
+        },
+        set: { setInput: ["x"] },
+        begin({ at, kernels, memory }) {
+          const { frequencies } = ropeFrequencies({ dimensions: headDim, base, scaling: { type: "none" } });
+          new Float64Array(memory.buffer, at.frequencies, count).set(frequencies);
+          for (let row = 0; row < rows; row++) {
+            const table = at.tables + row * headDim * 8;
+            kernels.ropeTable(at.frequencies, count, headDim, position + row, 1, table, at.scratch);
+          }
+        },
+        run({ at, kernels }) {
+          for (let row = 0; row < rows; row++) {
+            const x = at.x + row * heads * headDim * 4;
+            const table = at.tables + row * headDim * 8;
+            if (pairs === "halves") kernels.ropeHalves(x, heads, headDim, count, table);
+            else kernels.rope(x, heads, headDim, table);
+          }
+        },
+        result: "x",
+      };
+    },
+    dimensions: ["rows", "heads", "headDim"],
+    measuredWith: { pairs: measuredPairs },
+    // The queries of a prefill chunk of Llama-3.2-1B.
+    shapes: () => [[128, 32, 64]],
+    share: shareOf(0),
+    fill(kernel) {
+      const { rows, heads, headDim, pairs, base } = kernel.shape;
+      const x = noise(rows * heads * headDim, 1);
+      kernel.setInput(x);
+      const half = headDim / 2;
+      return () => {
+        const exact = new Float64Array(x.length);
+        for (let head = 0; head < rows * heads; head++) {
+          const position = Math.floor(head / heads);
+          for (let i = 0; i < half; i++) {
+            const first = head * headDim + (pairs === "halves" ? i : 2 * i);
+            const second = first + (pairs === "halves" ? half : 1);
+            const angle = position * base ** ((-2 * i) / headDim);
+            exact[first] = x[first]! * Math.cos(angle) - x[second]! * Math.sin(angle);
+            exact[second] = x[first]! * Math.sin(angle) + x[second]! * Math.cos(angle);
+          }
+        }
+        return relativeError(kernel.result, exact);
+      };
+    },
+  });
 }

@@ -1,6 +1,6 @@
-// One kernel's memory: whatever it reads and writes lies in a shared memory of its own, just large enough.
+// One kernel's memory: everything that it reads and writes lies in a shared memory of its own, just large enough.
 
-import { CriaError, MemoryError } from "../../errors.js";
+import { MemoryError } from "../../errors.js";
 import { instantiateKernels, type Kernels } from "../../machine/kernels.js";
 
 const WASM_PAGE = 65536;
@@ -41,29 +41,4 @@ export function openWorkspace<Name extends string>(
     throw new MemoryError("MEMORY_REFUSED", `the host refused ${end} bytes (${parts.join(" + ")})`, { cause });
   }
   return { kernels: instantiateKernels(module, memory), memory, at };
-}
-
-/** A view of `count` f32. */
-export function floats({ memory }: Workspace<string>, address: number, count: number): Float32Array {
-  return new Float32Array(memory.buffer, address, count);
-}
-
-/** A copy of (rows, columns) f32 whose rows lie `stride` bytes apart. */
-export function takeRows(
-  space: Workspace<string>,
-  address: number,
-  rows: number,
-  columns: number,
-  stride: number,
-): Float32Array {
-  const copy = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row++) copy.set(floats(space, address + row * stride, columns), row * columns);
-  return copy;
-}
-
-/** @throws CriaError INVALID_SHAPE when the caller's data are not of the shape's length */
-export function checkLength(name: string, data: Uint8Array | Float32Array | Float64Array, length: number): void {
-  if (data.length === length) return;
-  const unit = data instanceof Float64Array ? "f64" : data instanceof Float32Array ? "f32" : "bytes";
-  throw new CriaError("INVALID_SHAPE", `${name}: ${data.length} ${unit}, the shape wants ${length}`);
 }

@@ -1,7 +1,8 @@
-// The kernels that can be measured: one row each.
+// The kernels: one row each, in the order in which they are measured.
 
 import { attention } from "./attention.js";
-import type { KernelRow } from "./case.js";
+import type { KernelRow } from "./declaration.js";
+import { dequantize } from "./dequantize.js";
 import { addBias, scale } from "./elementwise.js";
 import { encode } from "./encode.js";
 import { geGlu, gelu, swiGlu } from "./gates.js";
@@ -9,11 +10,13 @@ import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { meanRows } from "./mean.js";
 import { layerNorm, rmsNorm } from "./norm.js";
-import { rope, ropeHalves, ropeTable } from "./rope.js";
+import { pack, unpack } from "./pack.js";
+import { quantize } from "./quantize.js";
+import { rope, ropeHalves } from "./rope.js";
+import { ropeTable } from "./rope-table.js";
 import { storeKv } from "./store-kv.js";
-import { dequantize, pack, quantize, unpack } from "./weights.js";
 
-/** How each kernel is measured. */
+/** How each kernel is measured. Rows that callers may prepare, too, have a method of `KernelLab`. */
 export const kernelRows = {
   read,
   peak,
@@ -38,10 +41,10 @@ export const kernelRows = {
   scale,
 } as const satisfies Readonly<Record<string, KernelRow>>;
 
-/** The name of a kernel that the lab measures. */
+/** The name of a measured kernel. */
 export type KernelName = keyof typeof kernelRows;
 
-/** All kernels that the lab measures. */
+/** The names of all measured kernels. */
 export const kernelNames = Object.keys(kernelRows) as readonly KernelName[];
 
 /** One kernel, in one format, of one shape. It survives JSON. */
