@@ -1,4 +1,11 @@
+import { randomInt } from "node:crypto";
 import { defineConfig } from "vitest/config";
+
+// Random cases are new in every run; the workers inherit the seed.
+if (process.env["CRIA_TEST_SEED"] === undefined) {
+  process.env["CRIA_TEST_SEED"] = String(randomInt(2 ** 32));
+  console.log(`CRIA_TEST_SEED=${process.env["CRIA_TEST_SEED"]}`);
+}
 
 /** How files of a lane run. All lanes that run two at a time run together, and before those that run one by one. */
 const twoAtATime = { maxWorkers: 2, sequence: { groupOrder: 0 } };

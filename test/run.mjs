@@ -1,13 +1,16 @@
-// Runs the suite on this Node, what depends on Node also on the current one, which the npm package `node` brings, and sums up:
-// `node test/run.mjs`. The current Node is installed once, into build/; the package must have been built.
+// Checks types, lints and format; runs the suite on this Node, what depends on Node also on the current one, which the npm package `node`
+// brings; and sums up: `node test/run.mjs`. The current Node is installed once, into build/; the package must have been built.
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const CURRENT = "26.10.0";
 const root = fileURLToPath(new URL("..", import.meta.url));
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 
 /** The binary of the current Node, installed if need be. */
 function currentNode() {
@@ -16,7 +19,6 @@ function currentNode() {
   if (existsSync(binary)) return binary;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), "{}\n");
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
   const flags = ["--no-audit", "--no-fund", "--loglevel=error"];
   spawnSync(npm, ["install", ...flags, `node@${CURRENT}`], { cwd: folder, stdio: "inherit" });
   if (existsSync(binary)) return binary;
@@ -63,10 +65,22 @@ function run(binary, { args = [], env = {} } = {}) {
   };
 }
 
+// Random cases are the same on both Nodes, and new in the next run.
+process.env["CRIA_TEST_SEED"] ??= String(randomInt(2 ** 32));
+const seed = `CRIA_TEST_SEED=${process.env["CRIA_TEST_SEED"]}`;
+console.log(seed);
+
 mkdirSync(join(root, "build"), { recursive: true });
-const current = currentNode();
+const check = spawn(npm, ["run", "--silent", "check"], { cwd: root, stdio: "inherit" });
+const checked = once(check, "close");
+const current = currentNode(); // meanwhile
+const [code] = await checked;
+if (code !== 0) {
+  console.error("npm run check failed");
+  process.exit(1);
+}
 const counts = [run(process.execPath, { env: { CRIA_OTHER_NODE: current } }), run(current, onTheSecond)];
-console.log("");
+console.log(`\n${seed}`);
 for (const { version, passed, failed, skipped } of counts) {
   console.log(`Node ${version}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
 }

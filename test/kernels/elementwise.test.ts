@@ -1,8 +1,8 @@
 // Gates, the addition of a bias and a factor, against f64 and by their rule. SwiGLU is also where the kernels' own exp is seen by itself.
 
-import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { EXP_TABLE_BYTES } from "../../dist/abi.js";
+import fc from "../support/fast-check.js";
 import { Arena, builds } from "../support/kernels/arena.js";
 
 const f = Math.fround;

@@ -3,7 +3,6 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { randomBlocks } from "../../bench/synthetic/blocks.js";
-import { Random } from "../../bench/synthetic/random.js";
 import { ACTIVATION_F32 } from "../../dist/abi.js";
 import type { TensorTypeName } from "../../dist/gguf/index.js";
 import { blockOf, dequantize, formatNames } from "../support/dequantize.js";
@@ -20,6 +19,7 @@ import {
   widths,
 } from "../support/kernels/matmul-case.js";
 import { encode } from "../support/kernels/matmul-twin.js";
+import { randomStream } from "../support/seed.js";
 
 describe.each(builds)("matmul at its limits (%s)", (build) => {
   const arena = new Arena(build, 2 ** 24);
@@ -168,7 +168,7 @@ function extremes(name: string, columns: number): Matrix {
   const rows: Uint8Array[] = [];
   for (const q of [0x00, 0xff, 0x7f, 0x80]) {
     for (const s of scales === undefined ? [0] : [0x00, 0x7f, 0x80, 0xff]) {
-      const one = randomBlocks(name as TensorTypeName, 1, new Random(q + s));
+      const one = randomBlocks(name as TensorTypeName, 1, randomStream(q + s));
       one.fill(q, ...quants);
       if (scales !== undefined) one.fill(s, ...scales);
       const row = new Uint8Array((columns / block.weights) * block.bytes);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { Random } from "../../bench/synthetic/random.js";
 import { Arena, builds } from "../support/kernels/arena.js";
+import { randomStream } from "../support/seed.js";
 
 /** Sums in f64 in the order of the rows, one division, one rounding to f32. */
 function meanTwin(x: readonly Float32Array[]): Float32Array {
@@ -10,7 +10,7 @@ function meanTwin(x: readonly Float32Array[]): Float32Array {
 describe.each(builds)("meanRows (%s)", (build) => {
   const arena = new Arena(build, 2 ** 20);
   const { kernels } = arena;
-  const random = new Random(1);
+  const random = randomStream(1);
   afterEach(() => arena.clear());
 
   /** `gap`: numbers between the rows, NaN like those that pad them. */

@@ -1,8 +1,8 @@
 // RMSNorm and LayerNorm: bit for bit their plain versions, and near the norms in f64.
 
 import { afterEach, describe, expect, it } from "vitest";
-import { Random } from "../../bench/synthetic/random.js";
 import { Arena, builds } from "../support/kernels/arena.js";
+import { randomStream } from "../support/seed.js";
 
 const f = Math.fround;
 
@@ -54,7 +54,7 @@ describe.each(builds)("rmsNorm (%s)", (build) => {
     return apart;
   }
 
-  const random = new Random(1);
+  const random = randomStream(1);
   const vector = (length: number, factor = 1) => Float32Array.from({ length }, () => factor * random.normal());
 
   it.each([1, 2, 3, 4, 5, 7, 8, 64, 172, 173, 576, 2048, 8192])("%i columns", (columns) => {
@@ -106,7 +106,7 @@ describe.each(builds)("layerNorm (%s)", (build) => {
     return apart;
   }
 
-  const random = new Random(2);
+  const random = randomStream(2);
   const vector = (length: number, factor = 1, middle = 0) =>
     Float32Array.from({ length }, () => factor * random.normal() + middle);
 

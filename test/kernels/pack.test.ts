@@ -1,10 +1,10 @@
 // Packing moves every byte of a weight matrix and loses none: the inverse finds them, whatever the rows, the columns and the pieces.
 
-import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { GROUP_ROWS } from "../../dist/abi.js";
 import { tensorTypeByName } from "../../dist/gguf/index.js";
 import { blockOf, dequantize, formatNames } from "../support/dequantize.js";
+import fc from "../support/fast-check.js";
 import { Arena, builds } from "../support/kernels/arena.js";
 
 describe.each(builds)("packing (%s)", (build) => {

@@ -1,8 +1,8 @@
 // RoPE: the table against the host's sine and cosine, the rotation bit for bit its plain version.
 
 import { afterEach, describe, expect, it } from "vitest";
-import { Random } from "../../bench/synthetic/random.js";
 import { Arena, builds } from "../support/kernels/arena.js";
+import { randomStream } from "../support/seed.js";
 
 const f = Math.fround;
 
@@ -74,7 +74,7 @@ describe.each(builds)("rope (%s)", (build) => {
     [128, 5],
     [256, 1],
   ])("heads of %i, %i of them", (headDim, heads) => {
-    const random = new Random(headDim);
+    const random = randomStream(headDim);
     const x = Float32Array.from({ length: heads * headDim }, () => random.normal());
     for (const pairs of [headDim / 2, headDim / 4]) {
       const frequencies = Array.from({ length: pairs }, (_, i) => 10000 ** (-i / pairs));

@@ -5,7 +5,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CpuTopology, cpuTopology } from "cria";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cpuMask, formatCpuList, parseCpuList } from "../../dist/machine/cpu/cpu-list.js";
 import { cpuNoise, noiseBetween } from "../../dist/machine/cpu/noise.js";
@@ -19,6 +18,7 @@ import {
   machine,
   withMachine,
 } from "../support/cpu-machines.js";
+import fc from "../support/fast-check.js";
 
 const read = (files: MachineFiles): Promise<CpuTopology> => withMachine(files, (root) => cpuTopology({ root }));
 

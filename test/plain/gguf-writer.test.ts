@@ -16,8 +16,8 @@ import {
   type TensorTypeName,
   tensorTypes,
 } from "cria/gguf";
-import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
+import fc from "../support/fast-check.js";
 import { hasReferenceData, referenceData } from "../support/reference-data.js";
 
 const folder = mkdtempSync(join(tmpdir(), "cria-writer-"));

@@ -2,10 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { type ChatMessage, chatTemplateFrom } from "cria/tokenizer";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MarkedString } from "../../dist/tokenizer/jinja/marked-string.js";
 import { localTime, strftime } from "../../dist/tokenizer/jinja/strftime.js";
+import fc from "../support/fast-check.js";
 
 interface Fixture {
   readonly variables: { readonly messages: readonly ChatMessage[] } & Record<string, unknown>;

@@ -21,11 +21,8 @@ const largestDifference = (a: Float32Array, b: Float32Array): number => {
   return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i])), 0);
 };
 
-const microTypes = hasReferenceData
-  ? readdirSync(referenceData("micro"))
-      .filter((name) => name.endsWith(".gguf"))
-      .map((name) => basename(name, ".gguf"))
-  : [];
+// One file as it is and one that is quantised: what each format's blocks mean, dequantize.test.ts holds bit for bit.
+const microTypes = ["F32", "Q8_0"];
 
 const architectures = hasReferenceData
   ? readdirSync(referenceData("architectures"), { recursive: true, encoding: "utf8" })
@@ -40,9 +37,7 @@ describe.skipIf(!hasReferenceData)("the scalar reference", () => {
     expect(maxAbs).toBeLessThan(2e-6);
     expect(klMean).toBeLessThan(1e-14);
     expect(top1).toBe(1);
-    if (type === "F32" || type === "Q8_0") {
-      expect(largestDifference(hidden, readFloats(`micro/${type}.hidden.f32`))).toBeLessThan(2e-6);
-    }
+    expect(largestDifference(hidden, readFloats(`micro/${type}.hidden.f32`))).toBeLessThan(2e-6);
   });
 
   it.each(architectures)("gives the exact logits and hidden states of $folder $type", async ({ folder, type }) => {

@@ -1,9 +1,9 @@
 // Small models of random 32-bit weights for every architecture: the tensors are those that its file in src/model asks for.
 
 import { GgufWriter, openGguf } from "cria/gguf";
-import { Random } from "../../bench/synthetic/random.js";
 import { setVocabulary } from "../../bench/synthetic/vocabulary.js";
 import { architectureOf, readModel } from "../../dist/model/architectures/table.js";
+import { randomStream } from "./seed.js";
 
 const VOCAB = 512;
 
@@ -16,7 +16,7 @@ export interface ArchitectureShape {
   readonly has?: (name: string) => boolean;
 }
 
-/** A model file of width 40 and 4 layers, with heads of 12 of which two share k and v. The same shape gives the same file. */
+/** A model file of width 40 and 4 layers, with heads of 12 of which two share k and v. The same shape gives the same file in one run. */
 export async function architectureModel(shape: ArchitectureShape): Promise<Uint8Array<ArrayBuffer>> {
   const { architecture, has = () => false } = shape;
   const writer = new GgufWriter().set("general.architecture", "string", architecture);
@@ -46,7 +46,7 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   const header = await openGguf(await writer.toBytes(empty));
   const specs = architectureOf(architecture).weights(readModel(header), has);
 
-  const random = new Random(1);
+  const random = randomStream(1);
   const data = new Map<string, Uint8Array>();
   for (const { name, role, rows, columns, optional } of specs) {
     if (optional && !has(name)) continue;

@@ -4,9 +4,9 @@
 import type { GenerateOptions, Model } from "cria";
 import { GgufWriter, openGguf, type TensorTypeName, tensorTypeByName } from "cria/gguf";
 import { randomBlocks } from "../../bench/synthetic/blocks.js";
-import { Random } from "../../bench/synthetic/random.js";
 import { setVocabulary } from "../../bench/synthetic/vocabulary.js";
 import { type ReferenceModel, readReferenceModel } from "./reference/forward.js";
+import { randomStream } from "./seed.js";
 
 export interface FixtureShape {
   readonly dim: number;
@@ -36,7 +36,7 @@ export interface FixtureShape {
   readonly tensors?: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
 }
 
-/** A model file. The same shape gives the same file. */
+/** A model file. The same shape gives the same file in one run. */
 export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<ArrayBuffer>> {
   const { dim, layers, heads, kvHeads, headDim = dim / heads, ffn, vocab, tied = true, biases = false } = shape;
   const { architecture = "llama" } = shape;
@@ -64,7 +64,7 @@ export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<Arra
   }
   writer.set(`${architecture}.attention.layer_norm_rms_epsilon`, "float32", 1e-5);
 
-  const random = new Random(1);
+  const random = randomStream(1);
   const data = new Map<string, Uint8Array>();
   const add = (name: string, type: TensorTypeName, dimensions: readonly number[], bytes: Uint8Array) => {
     writer.addTensor(name, type, dimensions);
@@ -127,6 +127,6 @@ export function endless(model: Model): GenerateOptions {
 
 /** `count` ids of a vocabulary, without a pattern; of another seed others. */
 export function randomIds(count: number, vocab: number, seed = 1): number[] {
-  const random = new Random(seed);
+  const random = randomStream(seed);
   return Array.from({ length: count }, () => random.below(vocab));
 }

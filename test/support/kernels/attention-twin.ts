@@ -36,13 +36,18 @@ export function attend(
   v: readonly Float32Array[],
   scale: number,
 ): Float64Array {
-  const scores = k.map((key) => key.reduce((sum, value, d) => sum + value * q[d], 0) * scale);
+  const scores = k.map((key) => {
+    let sum = 0;
+    for (let d = 0; d < key.length; d++) sum += key[d] * q[d];
+    return sum * scale;
+  });
   const top = scores.reduce((a, b) => Math.max(a, b));
   const weights = scores.map((score) => Math.exp(score - top));
   const sum = weights.reduce((a, b) => a + b);
   const out = new Float64Array(q.length);
   for (const [p, weight] of weights.entries()) {
-    for (let d = 0; d < out.length; d++) out[d] += (weight / sum) * v[p][d];
+    const value = v[p];
+    for (let d = 0; d < out.length; d++) out[d] += (weight / sum) * value[d];
   }
   return out;
 }

@@ -3,10 +3,10 @@
 
 import { expect } from "vitest";
 import { randomBlocks } from "../../../bench/synthetic/blocks.js";
-import { Random } from "../../../bench/synthetic/random.js";
 import { GROUP_ROWS, TILE_TOKENS } from "../../../dist/abi.js";
 import { type TensorTypeName, tensorTypeByName } from "../../../dist/gguf/index.js";
 import { blockOf } from "../dequantize.js";
+import { randomStream } from "../seed.js";
 import type { Arena } from "./arena.js";
 import { encode, fused, type MultiplyAdd, rounded, rowTwin } from "./matmul-twin.js";
 
@@ -20,7 +20,7 @@ export interface Matrix {
 
 export function randomMatrix(name: string, rows: number, columns: number, seed: number): Matrix {
   const blocks = (rows * columns) / blockOf(name).weights;
-  return { name, rows, columns, bytes: randomBlocks(name as TensorTypeName, blocks, new Random(seed)) };
+  return { name, rows, columns, bytes: randomBlocks(name as TensorTypeName, blocks, randomStream(seed)) };
 }
 
 export function rowOf({ name, columns, bytes }: Matrix, row: number): Uint8Array {
@@ -30,7 +30,7 @@ export function rowOf({ name, columns, bytes }: Matrix, row: number): Uint8Array
 
 /** Tokens (count, columns) with outliers, as hidden states have them. */
 export function randomTokens(count: number, columns: number, seed: number): Float32Array[] {
-  const random = new Random(seed);
+  const random = randomStream(seed);
   return Array.from({ length: count }, () =>
     Float32Array.from({ length: columns }, () => random.normal() * (random.below(50) === 0 ? 20 : 1)),
   );

@@ -3,9 +3,9 @@
 
 import { loadModel, type Model } from "cria";
 import { afterAll, afterEach, beforeAll, describe, expect, expectTypeOf, it } from "vitest";
-import { Random } from "../../../bench/synthetic/random.js";
 import { type FixtureShape, fixtureModel, randomIds } from "../../support/fixture-model.js";
 import { runProgram } from "../../support/run-program.js";
+import { randomStream } from "../../support/seed.js";
 
 const VOCAB = 512;
 const DIM = 64;
@@ -118,7 +118,7 @@ describe("pooling", () => {
 
 describe("dense layers after the pooling", () => {
   it("make the vectors, of a text and of each token", async () => {
-    const random = new Random(7);
+    const random = randomStream(7);
     const values = (count: number) => Float32Array.from({ length: count }, () => 0.1 * random.normal());
     const [first, second] = [values(DIM * 200), values(200 * 48)];
     const other = await another({
