@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Random } from "../../bench/synthetic/random.js";
+import { Random } from "../../bench/synthetic/random.js";
 import { tensorTypeByName } from "../../dist/gguf/index.js";
 import { dequantize } from "../support/dequantize.js";
 import fc from "../support/fast-check.js";
