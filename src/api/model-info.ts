@@ -1,18 +1,18 @@
-// What a model tells of itself.
+// What a model says about itself.
 
 import type { KernelBuild } from "../machine/kernels.js";
 import type { MemoryPlan } from "../model/plan/memory-plan.js";
 import type { Pooling } from "../protocol/pooling.js";
 
-/** What a model makes of texts: `model.info.embedding`. */
+/** The vectors that a model makes: `model.info.embedding`. */
 export interface EmbeddingInfo {
   /** Elements of a vector. */
   readonly dimensions: number;
   /** Whether the model has what `rerank` needs. */
   readonly reranks: boolean;
-  /** How `embed` pools unless told otherwise; rank: it is a reranker, and `embed` has to be told. */
+  /** How `embed` pools unless told otherwise. rank: the model is a reranker, so `embed` must be told. */
   readonly pooling: Exclude<Pooling, "none">;
-  /** The family whose words `purpose` puts before a text; undefined: none that is known, `prompts` says them. */
+  /** The family whose words `purpose` puts before a text. undefined: the family is unknown, and `prompts` must give the words. */
   readonly family: string | undefined;
 }
 
@@ -20,9 +20,9 @@ export interface EmbeddingInfo {
 export interface Pinning {
   /** The option `pin`. */
   readonly request: true | string;
-  /** For each worker the processors that it may run on; empty where this platform cannot pin. */
+  /** For each worker, the processors that it may run on. Empty where this platform cannot pin. */
   readonly workers: readonly (readonly number[] | undefined)[];
-  /** Why it is not what was asked for; undefined: it is. */
+  /** Why this is not what was asked for; undefined: it is. */
   readonly problem: string | undefined;
 }
 
@@ -32,11 +32,11 @@ export interface ModelInfo {
   readonly architecture: string;
   /** `general.name`, if the file has one. */
   readonly name: string | undefined;
-  /** Weights, all tensors together. */
+  /** Number of weights in all tensors together. */
   readonly parameters: number;
   /** The format of most weights, such as "Q4_K". */
   readonly format: string;
-  /** Positions of one sequence. */
+  /** Positions that one sequence can hold. */
   readonly contextSize: number;
   /** Positions that the model was trained for. */
   readonly trainedContextSize: number;
@@ -46,13 +46,13 @@ export interface ModelInfo {
   readonly layers: number;
   readonly heads: number;
   readonly kvHeads: number;
-  /** Whether it generates text. If not, it is an encoder, whose tokens see what comes after them: it embeds. */
+  /** Whether it generates text. If not, it is an encoder: its tokens see what comes after them, and it makes embeddings. */
   readonly generates: boolean;
   readonly embedding: EmbeddingInfo;
   /** Workers that compute steps of one row (decode), and of several (prefill, batches). */
   readonly threads: number;
   readonly threadsBatch: number;
-  /** Why so many, in one line: "2 threads: 2 physical cores; quota none; affinity 2". */
+  /** Why there are this many, in one line: "2 threads: 2 physical cores; quota none; affinity 2". */
   readonly threadsReason: string;
   /** Where the workers are pinned; undefined: nowhere. */
   readonly pinning: Pinning | undefined;
@@ -60,6 +60,6 @@ export interface ModelInfo {
   readonly kernels: KernelBuild;
   /** Bytes of shared memory by purpose. */
   readonly memory: MemoryPlan;
-  /** Bytes of it that lay in huge pages when the weights had been read (docs/machine.md); undefined where the system does not tell. */
+  /** Bytes of it that lay in huge pages once the weights had been read (docs/machine.md). undefined where the system does not say. */
   readonly hugePageBytes: number | undefined;
 }

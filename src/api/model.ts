@@ -1,4 +1,4 @@
-// A loaded model: the public object. It checks what it is given, makes ids of text, and hands the work to the leader.
+// A loaded model: the public object. It checks its arguments, turns text into ids, and hands the work to the leader.
 
 import { abortable } from "../abort.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
@@ -47,11 +47,11 @@ export interface ModelParts {
 
 /** A loaded model. From `loadModel`. */
 export class Model {
-  /** What the model is, and what it takes. */
+  /** What the model is, and what it needs. */
   readonly info: ModelInfo;
   /** Text to ids and back. */
   readonly tokenizer: Tokenizer;
-  /** From the call of `loadModel` to its end, ms. */
+  /** How long `loadModel` took, ms. */
   readonly loadMilliseconds: number;
 
   readonly #parts: ModelParts;
@@ -69,8 +69,8 @@ export class Model {
   }
 
   /**
-   * Continues a prompt, part by part. A text gets BOS as the file's flags say; control tokens in it stay text. Leaving the loop early
-   * ends the generation.
+   * Continues a prompt, part by part. A text gets a BOS token if the file's flags say so. Control tokens in it stay text. Leaving the
+   * loop early ends the generation.
    *
    * @throws ContextError when the prompt leaves no room for a token, UnsupportedError NO_GENERATION for an encoder, CriaError
    * INVALID_OPTION, WorkerError; rejects with signal.reason
@@ -85,10 +85,10 @@ export class Model {
   }
 
   /**
-   * Continues a prompt with JSON that a schema finds valid, and parses it. It is closed within `maxTokens`.
+   * Continues a prompt with JSON that is valid by a schema, and parses it. The JSON is complete within `maxTokens`.
    *
    * @param jsonSchema JSON Schema, draft 2020-12; docs/structured-output.md lists what is supported. `true`: any JSON
-   * @throws UnsupportedError UNSUPPORTED_SCHEMA for a keyword that is not supported, by its name and place; ContextError
+   * @throws UnsupportedError UNSUPPORTED_SCHEMA for a keyword that is not supported, with its name and place; ContextError
    *   BUDGET_TOO_SMALL when `maxTokens` is less than the shortest JSON; GrammarError, and what `complete` throws
    */
   async completeJson<Value = unknown>(
@@ -106,7 +106,7 @@ export class Model {
   }
 
   /**
-   * A conversation, by the file's chat template. Its part of the KV cache may be given to others while it waits, and is made again then.
+   * A conversation in the file's chat template. While it waits, others may take its part of the KV cache, which is then computed again.
    *
    * @throws UnsupportedError when the file has no chat template, or the model is an encoder (NO_GENERATION)
    */
@@ -121,7 +121,7 @@ export class Model {
   }
 
   /**
-   * The conversation that `chat.save()` has saved: it goes on as if it had never ended.
+   * Restores a conversation that `chat.save()` has saved: it goes on as if it had never ended.
    *
    * @throws SessionError when the session is damaged, or belongs to another model, other kernels or another type of cache; ContextError
    * when it is longer than the context
@@ -139,8 +139,8 @@ export class Model {
    * Answers a conversation whose messages the caller keeps, part by part. What users say is never read as control tokens.
    *
    * @param messages oldest first, as the file's chat template takes them; the answer is the assistant's
-   * @throws UnsupportedError when the file has no chat template, or one that teaches no tools (UNSUPPORTED_TOOLS); TemplateError, and
-   * what `generate` throws
+   * @throws UnsupportedError when the file has no chat template, or one that does not support tools (UNSUPPORTED_TOOLS); TemplateError,
+   * and what `generate` throws
    */
   async *generateChat(
     messages: readonly ChatMessage[],
@@ -173,7 +173,7 @@ export class Model {
     return new Sequence(this.#sequenceModel(), sequence, 0);
   }
 
-  /** The sequence that `sequence.save()` has saved. @throws as `restoreChat` does */
+  /** Restores a sequence that `sequence.save()` has saved. @throws as `restoreChat` does */
   async restoreSequence(session: SessionSource): Promise<Sequence> {
     this.#check();
     this.#checkGenerates("restoreSequence");
@@ -183,13 +183,13 @@ export class Model {
   }
 
   /**
-   * Texts to vectors. Texts share steps of the model, so many are faster in one call than one by one. A text gets BOS and EOS, or [CLS]
-   * and [SEP], as the file's flags say; control tokens in it stay text.
+   * Turns texts into vectors. Texts share steps of the model, so one call with many is faster than many calls. A text gets BOS and EOS,
+   * or [CLS] and [SEP], as the file's flags say. Control tokens in it stay text.
    *
    * @param inputs texts, or token ids that are taken as they are
-   * @returns for each input (dimensions) f32, of length 1 unless `normalize` is false; with pooling "none" one for each of its tokens
-   * @throws ContextError for an input that is empty, or too long unless `overlong` says what then; UnsupportedError for a `purpose` that
-   * means nothing known to this model; CriaError INVALID_OPTION, INVALID_TOKEN; WorkerError; rejects with signal.reason
+   * @returns for each input a vector, (dimensions) f32, of length 1 unless `normalize` is false; with pooling "none" one for each token
+   * @throws ContextError for an input that is empty, or too long where `overlong` does not allow it; UnsupportedError for a `purpose`
+   * that is not known for this model; CriaError INVALID_OPTION, INVALID_TOKEN; WorkerError; rejects with signal.reason
    */
   embed(inputs: readonly Prompt[], options?: EmbedOptions): Promise<Float32Array[]>;
   embed(inputs: readonly Prompt[], options: EmbedOptions<"none">): Promise<Float32Array[][]>;
@@ -202,8 +202,8 @@ export class Model {
   /**
    * Scores documents as answers to a query, by a reranker: a model that reads both together, and has a head that ranks.
    *
-   * @returns the best documents first; of equal ones the earlier
-   * @throws UnsupportedError when the model is no reranker; ContextError when a pair is too long, unless `overlong` says what then;
+   * @returns the best documents first; among equal scores, the earlier document first
+   * @throws UnsupportedError when the model is not a reranker; ContextError when a pair is too long and `overlong` does not allow it;
    * CriaError INVALID_OPTION; WorkerError; rejects with signal.reason
    */
   async rerank(query: string, documents: readonly string[], options: RerankOptions = {}): Promise<RankedDocument[]> {
@@ -212,7 +212,7 @@ export class Model {
     return rerank({ client, text, info: this.info, pairFormat }, query, documents, options);
   }
 
-  /** Ends the workers and gives the memory back. What is under way rejects. */
+  /** Ends the workers and gives the memory back. Calls under way reject. */
   dispose(): Promise<void> {
     this.#disposed ??= (async () => {
       this.#parts.client.end(new CriaError("DISPOSED", "the model is disposed of"));
@@ -235,7 +235,7 @@ export class Model {
     if (generates) return;
     throw new UnsupportedError(
       "NO_GENERATION",
-      `${call}: the model (${architecture}) is an encoder, which generates no text; embed makes vectors of texts`,
+      `${call}: the model (${architecture}) is an encoder, which does not generate text; embed turns texts into vectors`,
     );
   }
 
@@ -304,7 +304,7 @@ export class Model {
     if (typeof prompt !== "string") return checkIds(prompt, this.info.vocabularySize);
     const ids = await this.#parts.text.encodeParts([{ text: prompt, special: false }], signal);
     if (ids.length === 0)
-      throw new ContextError("EMPTY_INPUT", "an empty prompt, and the model has no BOS to begin with");
+      throw new ContextError("EMPTY_INPUT", "the prompt is empty, and the model has no BOS token to begin with");
     return ids;
   }
 }

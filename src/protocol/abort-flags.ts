@@ -1,5 +1,5 @@
 // One int32 in shared memory for each request under way: the leader looks at it before every piece of work, so that an abort need
-// not wait for its event loop. When all are taken, requests wait for one.
+// not wait for its event loop. When all flags are taken, requests wait for one.
 
 import { ABORT_FLAGS } from "../model/plan/memory-plan.js";
 
@@ -9,7 +9,7 @@ export class AbortFlags {
   /** Jobs that wait, in order. */
   readonly #waiting = new Map<number, (flag: number | undefined) => void>();
 
-  /** @param words ABORT_FLAGS of them */
+  /** @param words the flags, (ABORT_FLAGS) int32 */
   constructor(words: Int32Array) {
     this.#words = words;
     for (let flag = ABORT_FLAGS - 1; flag >= 0; flag--) this.#free.push(flag);

@@ -23,10 +23,10 @@ const failures = { context: ContextError, option: CriaError, grammar: GrammarErr
 
 type WithoutJob<Request> = Omit<Request, "job" | "abort">;
 
-/** Each of them, where there is one, aborts a job. */
+/** Each signal that is defined aborts the job. */
 type Signals = readonly (AbortSignal | undefined)[];
 
-/** A job that the leader knows. It is pending until the leader has let go of it, even when its caller has been told of an abort. */
+/** A job that the leader knows. It is pending until the leader lets go of it, even if its caller has already been told of an abort. */
 interface Pending {
   readonly abort: number;
   readonly onToken: ((token: TokenAnswer) => void) | undefined;
@@ -76,7 +76,7 @@ export class LeaderClient {
     }
   }
 
-  /** The team is lost, or the model is disposed of: everything that waits is rejected, and all that comes. */
+  /** The team is lost, or the model is disposed of: every call is rejected, those that wait and those to come. */
   end(error: WorkerError | CriaError): void {
     this.#ended ??= error;
     this.#ready?.reject(this.#ended);
@@ -126,8 +126,8 @@ export class LeaderClient {
   }
 
   /**
-   * Runs one job. Rejects with the reason of the signal that aborted it: at once, or where it is to be known whether the sequence has
-   * grown, when the leader has let go of it.
+   * Runs one job. Rejects with the reason of the signal that aborted it. That is at once, or, where the caller must know whether the
+   * sequence has grown, when the leader has let go of the job.
    */
   async #run(
     request:

@@ -1,6 +1,6 @@
-// Token ids that come in several arrays, as one.
+// Joins token ids that come in several arrays.
 
-/** One array after another. Spreading them into a call would overflow the stack of a long text. */
+/** One array after another. Spreading a long text into the arguments of a call would overflow the stack. */
 export function joinIds(parts: readonly ArrayLike<number>[]): Int32Array {
   const joined = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -22,16 +22,16 @@ export interface EvaluateRequest extends JobRequest {
   readonly logits: "last" | "all";
 }
 
-/** Generate. `ids` is the whole text so far; a sequence that is named keeps it for the next time. */
+/** Generate. `ids` is the whole text so far. If a sequence is given, it keeps the text for the next time. */
 export interface GenerateRequest extends JobRequest {
   readonly type: "generate";
   readonly sequence: number | undefined;
   readonly ids: Int32Array;
   readonly sampling: SamplingOptions;
-  /** What the sequence breakers of DRY are in tokens, where it is on. */
+  /** The sequence breakers of DRY as tokens, where DRY is on. */
   readonly breakers: TokenBreakers | undefined;
   readonly maxTokens: number;
-  /** When the context is full, so many tokens stay, and the older half of the others goes; undefined: the generation ends. */
+  /** How many tokens stay when the context is full; the older half of the others goes. undefined: the generation ends there. */
   readonly keep: number | undefined;
   readonly endIds: readonly number[];
   readonly grammar: GrammarRequest | undefined;
@@ -49,7 +49,7 @@ export interface GrammarRequest {
 /** Texts to vectors, not normalised. */
 export interface EmbedRequest extends JobRequest {
   readonly type: "embed";
-  /** The texts, one after another; and where each ends, and the next begins. */
+  /** The texts, one after another, and the index at which each ends and the next begins. */
   readonly ids: Int32Array;
   readonly ends: Int32Array;
   readonly pooling: Pooling;
@@ -72,20 +72,20 @@ export type LeaderRequest =
   | { readonly type: "truncate"; readonly sequence: number; readonly length: number }
   | { readonly type: "close"; readonly sequence: number }
   | SaveRequest
-  /** A new sequence that holds these tokens, and these pages. */
+  /** Open a sequence that holds these tokens and these pages. */
   | { readonly type: "restore"; readonly sequence: number; readonly tokens: Int32Array; readonly pages: Uint8Array }
   /** Some abort flag was set. */
   | { readonly type: "abort" };
 
 export interface GenerateSummary {
   readonly finishReason: "stop" | "length";
-  /** Tokens whose keys and values were in the cache already. */
+  /** Tokens whose keys and values were already in the cache. */
   readonly cachedTokens: number;
   readonly prefillMilliseconds: number;
   readonly decodeMilliseconds: number;
 }
 
-/** What a sequence holds: its tokens, and its full pages as far as they are computed. */
+/** What a sequence holds: its tokens, and those of its full pages that are computed. */
 export interface SavedSequence {
   /** head, tokens as int32, pages, room for a tail */
   readonly session: Uint8Array<ArrayBuffer>;

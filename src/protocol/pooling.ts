@@ -12,8 +12,8 @@ export type Pooling = "mean" | "cls" | "last" | "none" | "rank";
 const poolingTypes: readonly Pooling[] = ["none", "mean", "cls", "last", "rank"];
 
 /**
- * The pooling of a model whose caller names none: the file's. A file that says none, or nothing, gets mean, because a caller who gives
- * texts wants a vector for each; llama.cpp gives the vectors of all tokens there.
+ * The pooling where the caller does not choose one: the file's. A file that says "none", or nothing, gets mean, because a caller who
+ * gives texts wants one vector for each. In that case llama.cpp gives the vectors of all tokens.
  */
 export function defaultPooling(type: number | undefined): Exclude<Pooling, "none"> {
   if (type === undefined) return "mean";

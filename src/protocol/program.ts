@@ -7,11 +7,11 @@ import type { ModelSource } from "../model/plan/loading.js";
 export interface Program {
   readonly blueprint: Blueprint;
   readonly head: HeadShape;
-  /** Of each RoPE, radians per position. */
+  /** The frequencies of each RoPE, in radians per position. */
   readonly frequencies: readonly Float64Array[];
   readonly source: ModelSource;
   readonly contextSize: number;
-  /** Workers that take part in steps of one row, and of several. */
+  /** How many workers take part in steps of one row, and in steps of several. */
   readonly decodeWorkers: number;
   readonly batchWorkers: number;
 }

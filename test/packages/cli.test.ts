@@ -275,7 +275,7 @@ describe("mistakes", () => {
       2,
       /one for each token/,
     ],
-    ["a model that does not rank", ["rerank", "a query", "a document"], 1, /no head that ranks/],
+    ["a model that does not rank", ["rerank", "a query", "a document"], 1, /no ranking head/],
     ["a missing query", ["rerank"], 2, /a query is missing/],
     ["a cache that does not exist", ["run", "-ctk", "q2", "hi"], 2, /f16, f32, q8_0/],
   ];

@@ -1,4 +1,4 @@
-// What `model.info` says of a loaded model.
+// What `model.info` says about a loaded model.
 
 import type { Gguf } from "../../gguf/index.js";
 import { defaultPooling } from "../../protocol/pooling.js";

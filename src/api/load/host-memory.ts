@@ -3,7 +3,7 @@
 import { MemoryError, UnsupportedError } from "../../errors.js";
 import type { MemoryPlan } from "../../model/plan/memory-plan.js";
 
-/** In a browser only isolated pages have shared memory. */
+/** In a browser, only cross-origin isolated pages have shared memory. */
 export function checkIsolation(): void {
   if (globalThis.crossOriginIsolated !== false) return;
   throw new UnsupportedError(
@@ -13,7 +13,7 @@ export function checkIsolation(): void {
   );
 }
 
-/** The memory of a plan, all of it at once: it never grows. @throws MemoryError MEMORY_REFUSED */
+/** Allocates the memory of a plan, all of it at once: it never grows. @throws MemoryError MEMORY_REFUSED */
 export function allocate(plan: MemoryPlan): WebAssembly.Memory {
   const pages = plan.total / 65536;
   try {

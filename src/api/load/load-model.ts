@@ -46,7 +46,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   const { offline, onDownload } = options;
   const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;
   const begin = performance.now();
-  // It starts while this thread reads the header, when the processors have nothing else to do.
+  // It starts while this thread reads the header, because the processors are idle then.
   if ((await bytesOf(local)) >= LARGE_MODEL) BackgroundTokenizer.prepare(options.assets);
   const kernels = await compileKernels(options.assets);
   const gguf = await openGguf(local);
@@ -57,7 +57,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   }
 }
 
-/** A model of so many bytes has, most likely, a vocabulary whose tables the text worker makes. */
+/** A model of this many bytes most likely has a vocabulary so large that the text worker makes its tables. */
 const LARGE_MODEL = 2 ** 26;
 
 async function loadOpened(
@@ -71,7 +71,7 @@ async function loadOpened(
   const planned = await planModel(gguf, options, kernels);
   // While the workers read, the text worker makes the tokenizer's tables.
   const reading = readTokenizer(gguf, planned.hyperparameters, options.assets);
-  reading.catch(() => undefined); // something else may fail before it is waited for
+  reading.catch(() => undefined); // something else may fail before this is awaited
   const ropes = await readRopes(gguf, planned.hyperparameters);
   await giveWay(); // the header is read, and starting many workers holds this thread again
   const shard = new Shard(allocate(planned.plan), planned.layout);
@@ -94,7 +94,7 @@ async function loadOpened(
   const team = await startTeam(planned, shard, client, program, kernels, options.assets);
   const watch = watchProgress(shard, onProgress);
   try {
-    // When one of the two fails, both end.
+    // When either of the two fails, both end.
     const [text, [pinned]] = await Promise.all([
       reading,
       abortable(Promise.all([team.pinned, client.ready(team)]), signal),

@@ -1,4 +1,4 @@
-// What loadModel can be asked for.
+// The options of loadModel.
 
 import type { DownloadProgress } from "../../hub/index.js";
 import type { PinRequest } from "../../machine/cpu/pin-plan.js";
@@ -21,17 +21,17 @@ export interface LoadOptions {
    * `cpuTopology()`), or a list such as `"0,2-5"`. `threads` then counts these processors only. Default false.
    */
   readonly pin?: PinRequest;
-  /** Positions of one sequence. Default: the smaller of the model's context and 4096. */
+  /** Positions that one sequence can hold. Default: the smaller of the model's context and 4096. */
   readonly contextSize?: number;
   /** Sequences of full length that the KV cache has room for. Default 1. */
   readonly sequences?: number;
-  /** Element type of the KV cache. Default f16; of encoders, which keep keys and values of one layer only, f32. */
+  /** Element type of the KV cache. Default f16; for encoders, which keep the keys and values of one layer only, f32. */
   readonly kvCache?: KvCacheType;
-  /** Called with the fraction loaded, 0 to 1, some twenty times a second while the model loads. */
+  /** Called with the fraction loaded, 0 to 1, about twenty times a second while the model loads. */
   readonly onProgress?: (fraction: number) => void;
-  /** Called before that, some twenty times a second, while a model comes from the network. */
+  /** Called before that, about twenty times a second, while a model is downloaded. */
   readonly onDownload?: (progress: DownloadProgress) => void;
-  /** Makes no request: a model of the network must be in the cache. Default: what HF_HUB_OFFLINE says. */
+  /** Makes no network requests: a model from the network must be in the cache already. Default: what HF_HUB_OFFLINE says. */
   readonly offline?: boolean;
   /** Ends the loading: `loadModel` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -59,6 +59,6 @@ export const loadOptionNames = namesOf<LoadOptions>({
 
 /**
  * A path or `file:` URL; a model on the network (`hf:user/repo`, `hf:user/repo:quant`, `hf:user/repo/file.gguf`, an `https:` URL), which
- * is kept in a cache; in hosts without files, the bytes of a model. Of a split model, its first part.
+ * is kept in a cache; or, on hosts without files, the bytes of a model. For a split model, give its first part.
  */
 export type LoadSource = string | URL | Uint8Array | Blob;

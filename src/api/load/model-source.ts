@@ -5,7 +5,7 @@ import type { Gguf } from "../../gguf/index.js";
 import type { ModelSource } from "../../model/plan/loading.js";
 import type { LoadSource } from "./load-options.js";
 
-/** The size of a source that is local; 0 where it cannot be told: opening it then says why. */
+/** The size of a local source in bytes. 0 where it cannot be read: opening the source then says why. */
 export async function bytesOf(source: LoadSource): Promise<number> {
   if (source instanceof Uint8Array) return source.length;
   if (typeof Blob !== "undefined" && source instanceof Blob) return source.size;
@@ -16,7 +16,7 @@ export async function bytesOf(source: LoadSource): Promise<number> {
   );
 }
 
-/** Bytes of a model in memory that are copied before the event loop has its turn. */
+/** Bytes of a model in memory that are copied before the event loop gets its turn. */
 const COPIED_AT_ONCE = 2 ** 22;
 
 export async function modelSource(gguf: Gguf, source: LoadSource): Promise<ModelSource> {

@@ -15,7 +15,7 @@ import { planWorkers, type WorkerPlan } from "./worker-plan.js";
 
 const kvKinds = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 } as const;
 
-/** All that is known of a model before its weights are read. */
+/** All that is known about a model before its weights are read. */
 export interface PlannedModel {
   readonly hyperparameters: Hyperparameters;
   readonly head: HeadShape;
@@ -29,7 +29,7 @@ export interface PlannedModel {
 /** Reads a model's shape and lays out its memory, without allocating it. */
 export async function planModel(gguf: Gguf, options: LoadOptions, kernels: KernelModule): Promise<PlannedModel> {
   if (!gguf.hasData)
-    throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data: a vocabulary only?");
+    throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data; is it only a vocabulary?");
   const hyperparameters = readModel(gguf);
   const workers = await planWorkers(options);
   const contextSize = checkInteger(

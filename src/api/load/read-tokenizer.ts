@@ -1,4 +1,4 @@
-// The tokenizer of a model: what the file's metadata describes, held against the rows of its embedding.
+// The tokenizer of a model: what the file's metadata describes, checked against the rows of its embedding.
 
 import { GgufError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";

@@ -5,7 +5,7 @@ import type { Gguf } from "../../gguf/index.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
 import { type RopeFrequencies, ropeFrequencies } from "../../model/plan/rope.js";
 
-/** The frequencies of each of a model's ways to rotate; rope_freqs.weight divides them. */
+/** The frequencies of each of a model's RoPEs, divided by rope_freqs.weight where the file has it. */
 export async function readRopes(gguf: Gguf, h: Hyperparameters): Promise<readonly RopeFrequencies[]> {
   const tensor = gguf.tensor("rope_freqs.weight");
   if (tensor === undefined) return h.ropes.map((rope) => ropeFrequencies(rope));

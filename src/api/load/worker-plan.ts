@@ -8,9 +8,9 @@ import { checkInteger, invalidOption } from "../../options.js";
 import type { Pinning } from "../model-info.js";
 
 export interface WorkerPlan extends ThreadChoice {
-  /** The team: as many as its widest steps have. What takes part in the narrower ones is their first part. */
+  /** Workers of the team: as many as its widest steps need. The first of them compute the narrower steps. */
   readonly workers: number;
-  /** Processors that the workers have. */
+  /** Processors that the workers may use. */
   readonly cpus: number;
   /** The caller's wish, and the processors for each worker; `pins` is undefined where this platform cannot pin. */
   readonly pin:
@@ -52,7 +52,7 @@ function checkPin(pin: unknown): true | string | undefined {
   throw invalidOption("pin", "true, false or a string", pin);
 }
 
-/** What came of the pins. What did not work is a warning of the process: the model runs all the same, only elsewhere. */
+/** The outcome of pinning. A pin that failed is a warning of the process: the model still runs, but elsewhere. */
 export function reportPinning(plan: WorkerPlan, results: readonly PinResult[]): Pinning | undefined {
   if (plan.pin === undefined) return undefined;
   const { request, pins } = plan.pin;

@@ -1,11 +1,11 @@
-// What identifies a model: a SHA-256 of all that its keys and values follow from, as it lies in memory, so that the file need not be read
-// again. Of each weight a sample is taken, which holds every norm and bias and some rows of every matrix: a model that was trained on has
-// other bytes in all of them. The packed layout belongs to it: keys and values of other kernels have other roundings.
+// What identifies a model: a SHA-256 of everything that determines its keys and values, as it lies in memory, so that the file need not
+// be read again. It takes a sample of each weight, with every norm and bias and some rows of every matrix: further training changes the
+// bytes of all of them. The digest covers the packed layout, because other kernels round keys and values differently.
 
 import type { Blueprint } from "../../model/blueprint.js";
 import type { Shard } from "../../model/plan/shard.js";
 
-/** Bytes of a weight that are taken, in slices at even distances. */
+/** Bytes of a weight that are sampled, in evenly spaced slices. */
 const SLICES = 16;
 const SLICE_BYTES = 1024;
 

@@ -5,13 +5,13 @@ import { checkChoice, checkNames, checkSignal, namesOf } from "../../options.js"
 import type { LeaderClient } from "../../protocol/client.js";
 import { type Sessions, writeSessionFile } from "./sessions.js";
 
-/** What sequences need of their model. */
+/** What sequences need from their model. */
 export interface SequenceModel {
   readonly client: LeaderClient;
   readonly sessions: Sessions;
   readonly contextSize: number;
   readonly vocabularySize: number;
-  /** A number for one more sequence. */
+  /** Gives the number for one more sequence. */
   readonly newId: () => number;
 }
 
@@ -32,7 +32,7 @@ export class Sequence {
     this.#position = position;
   }
 
-  /** Tokens that the sequence holds, those of calls under way included. */
+  /** Tokens that the sequence holds, including those of calls under way. */
   get position(): number {
     return this.#position;
   }
@@ -41,8 +41,8 @@ export class Sequence {
    * Appends tokens and computes what follows them. Calls queue in order.
    *
    * @param ids token ids, at least one
-   * @param options logits: "last" (default): of the last token only; "all": of every token
-   * @returns (n, vocab) logits, n = 1 or ids.length; the array is the caller's
+   * @param options logits: "last" (default) for those of the last token only, "all" for those of every token
+   * @returns (n, vocab) logits, n = 1 or ids.length; the array belongs to the caller
    * @throws ContextError when the tokens do not fit, CriaError INVALID_TOKEN; rejects with signal.reason when aborted: the sequence is
    * then as it was before
    */
@@ -84,7 +84,7 @@ export class Sequence {
     this.#position = length;
   }
 
-  /** A new sequence that holds the same tokens and goes its own way. Pages of the cache are shared until one is written to. */
+  /** A new sequence that begins with the same tokens. The two share pages of the cache until one of them writes to a page. */
   fork(): Sequence {
     this.#checkIdle("fork");
     const { client, newId } = this.#model;

@@ -6,12 +6,12 @@
 //   4                 h             bytes of the description
 //   4                 n             tokens
 //   4                 p             pages
-//   h                 description   JSON in UTF-8: which model, kernels and cache it belongs to; of a conversation, its messages
+//   h                 description   JSON in UTF-8: the model, kernels and cache it belongs to; for a conversation, its messages
 //   4 n               token ids     int32
-//   p x pageBytes     pages         the first ones of the text; what follows them is evaluated again, 63 tokens at most
-//   32                SHA-256 of all before
+//   p x pageBytes     pages         the first pages of the text; the rest is evaluated again, 63 tokens at most
+//   32                SHA-256 of everything before it
 //
-// Pages that are not full stay out: what lies behind their last position was somebody else's.
+// Pages that are not full stay out: the bytes after their last position belonged to another text.
 
 import { PAGE } from "#abi";
 import { ContextError, SessionError } from "../../errors.js";
@@ -24,9 +24,9 @@ const HEADER = 24;
 /** Bytes of the digest at the end. */
 export const DIGEST = 32;
 
-/** What a session belongs to. Bytes of one belong nowhere else. */
+/** What a session belongs to. Its bytes are of use nowhere else. */
 export interface SessionStamp {
-  /** SHA-256 of what makes up the model, in hexadecimal. */
+  /** The model's SHA-256 (model-digest.ts), in hexadecimal. */
   readonly model: string;
   readonly kernels: string;
   readonly kvCache: string;
@@ -35,7 +35,7 @@ export interface SessionStamp {
   readonly pageBytes: number;
 }
 
-/** Of a conversation: what it is beside its text. */
+/** What a conversation has in addition to its text. */
 export interface ChatState {
   readonly messages: readonly ChatMessage[];
   readonly contextShift: boolean;
@@ -55,7 +55,7 @@ export interface Session {
   readonly chat: ChatState | undefined;
 }
 
-/** What comes before the tokens. The counts are filled in when they are known. */
+/** The bytes before the tokens. The counts are filled in once they are known. */
 export function sessionHead(stamp: SessionStamp, chat: ChatState | undefined): Uint8Array {
   const description = new TextEncoder().encode(JSON.stringify({ ...stamp, ...(chat && { chat }) }));
   const head = new Uint8Array(HEADER + description.length);
@@ -79,7 +79,7 @@ export async function sealSession(bytes: Uint8Array<ArrayBuffer>, tokens: number
 /**
  * Reads a session.
  *
- * @param limits the model's: token ids are below `vocabularySize`, and there are `contextSize` of them at most
+ * @param limits those of the model: token ids are below `vocabularySize`, and there are at most `contextSize` of them
  * @throws SessionError SESSION_CORRUPT, SESSION_VERSION, SESSION_MODEL_MISMATCH, SESSION_KERNELS_MISMATCH, SESSION_CACHE_MISMATCH;
  * ContextError CONTEXT_FULL when it is longer than the context
  */

@@ -1,4 +1,4 @@
-// Saves what a sequence holds, and makes a sequence of what was saved.
+// Saves what a sequence holds, and restores a sequence from what was saved.
 
 import { PAGE } from "#abi";
 import { SessionError } from "../../errors.js";
@@ -17,7 +17,7 @@ import {
   sessionHead,
 } from "./session-format.js";
 
-/** A saved session: its bytes, or the path or `file:` URL of a file that has them. */
+/** A saved session: its bytes, or the path or `file:` URL of the file that holds them. */
 export type SessionSource = Uint8Array | string | URL;
 
 /** What a session is compared with. */
@@ -39,7 +39,7 @@ export class Sessions {
     this.#model = model;
   }
 
-  /** The session of a sequence that no call is working on; `chat`: of a conversation. */
+  /** The session of a sequence that no call is working on; with `chat`, of a conversation. */
   async save(sequence: number, chat: ChatState | undefined): Promise<Uint8Array> {
     const head = sessionHead(await this.#ownStamp(), chat);
     const { session, tokens, pages } = await this.#model.client.save(sequence, head, DIGEST);
@@ -47,7 +47,7 @@ export class Sessions {
     return session;
   }
 
-  /** Reads a session, and gives sequence number `sequence` what it holds. @throws SessionError, ContextError */
+  /** Reads a session, and puts what it holds into sequence number `sequence`. @throws SessionError, ContextError */
   async restore(source: SessionSource, kind: "sequence" | "chat", sequence: number): Promise<Session> {
     const { client, blueprint, contextSize } = this.#model;
     const limits = { contextSize, vocabularySize: blueprint.hyperparameters.vocab };
@@ -83,7 +83,7 @@ async function bytesOf(source: SessionSource): Promise<Uint8Array<ArrayBuffer>> 
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }
 
-/** Writes a session to a file: to one beside it first, so that there is never half a session. */
+/** Writes a session to a file. It goes to a file beside it first, so that there is never half a session. */
 export async function writeSessionFile(path: string | URL, session: Uint8Array): Promise<void> {
   const { rename, rm, writeFile } = await import("node:fs/promises");
   const target = path instanceof URL ? (await import("node:url")).fileURLToPath(path) : path;

@@ -1,16 +1,16 @@
-// Answers that may call tools, read while they come: what they say, and what they call. The grammar of the answer sees to it that they
-// are in the notation (src/grammar/tool-calls.ts).
+// Reads answers that may call tools while they arrive: the text and the calls. The grammar of the answer makes sure that they are in
+// the notation (src/grammar/tool-calls.ts).
 
 import { argumentsKey, CALL_BEGIN, type ToolNotation } from "../../grammar/index.js";
 import type { ToolCall, ToolCallDelta } from "./tools.js";
 
-/** What a piece of an answer adds. */
+/** What a piece of an answer adds to it. */
 export interface AnswerPiece {
   readonly text: string;
   readonly deltas: readonly ToolCallDelta[];
 }
 
-/** Where in an answer the reader is: `head`: what comes before a call's arguments; `tail`: what comes after them. */
+/** Where in an answer the reader is. `head` is what comes before a call's arguments, `tail` what comes after them. */
 type Place = "begin" | "text" | "head" | "arguments" | "tail";
 
 /** Reads one answer. */
@@ -20,11 +20,11 @@ export class AnswerReader {
   readonly #notation: ToolNotation;
   readonly #head: RegExp;
   #place: Place = "begin";
-  /** What has come and is not understood yet. */
+  /** What has arrived and is not understood yet. */
   #held = "";
   #name = "";
   #json = "";
-  /** Where in the arguments' JSON: open brackets, and whether within a string, after a backslash. */
+  /** The place in the arguments' JSON: open brackets, and whether it is within a string or after a backslash. */
   #depth = 0;
   #inString = false;
   #escaped = false;
@@ -36,7 +36,7 @@ export class AnswerReader {
     );
   }
 
-  /** Takes the next piece of the answer. White space before a call is not part of what is said. */
+  /** Takes the next piece of the answer. White space before a call is not part of the text. */
   push(piece: string): AnswerPiece {
     this.#held += piece;
     const deltas: ToolCallDelta[] = [];
@@ -64,12 +64,12 @@ export class AnswerReader {
     return { text, deltas };
   }
 
-  /** The answer is over: text that could have been the beginning of a call. */
+  /** The answer is over: returns text that was held back because it could have been the beginning of a call. */
   end(): string {
     return this.#place === "text" ? this.#held : "";
   }
 
-  /** Text before CALL_BEGIN, or all but what may become one. */
+  /** The text before CALL_BEGIN; without one, all except what may become its beginning. */
   #takeText(): string {
     const held = this.#held;
     if (this.#notation === "llama3") {
@@ -100,7 +100,7 @@ export class AnswerReader {
     return true;
   }
 
-  /** Arguments, and the brace that closes the call after them. */
+  /** The arguments, and the brace after them that closes the call. */
   #takeArguments(deltas: ToolCallDelta[]): void {
     let json = "";
     let at = 0;

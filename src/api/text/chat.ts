@@ -25,8 +25,8 @@ export interface ChatOptions {
   /** Messages to begin with, after the system message. */
   readonly messages?: readonly ChatMessage[];
   /**
-   * Goes on when the conversation has outgrown the context: the oldest turns, all but a system message, are forgotten until it fills at
-   * most half of it. Default false: `send` then throws ContextError CONTEXT_FULL.
+   * Goes on when the conversation has outgrown the context: the oldest turns, but never a system message, are forgotten until it fills
+   * at most half of the context. Default false: `send` then throws ContextError CONTEXT_FULL.
    */
   readonly contextShift?: boolean;
   /** What the model may ask you to call. */
@@ -62,7 +62,7 @@ export async function chatPrompt(
   return text.encodeParts(parts, signal);
 }
 
-/** What a conversation needs of its model. */
+/** What a conversation needs from its model. */
 export interface ChatModel {
   /** `tokenizer.chat_template` */
   readonly template: string;
@@ -120,7 +120,7 @@ export class Chat {
     return this.#answer([{ role: "user", content: text }], options);
   }
 
-  /** Gives what the calls of the last answer gave, in their order, and streams the answer to that. @throws as `send` does */
+  /** Sends the results of the last answer's calls, in their order, and streams the answer to them. @throws as `send` does */
   sendToolResults(
     results: readonly ToolResult[],
     options: AnswerOptions = {},
@@ -193,7 +193,7 @@ export class Chat {
     this.dispose();
   }
 
-  /** The conversation as it is sent: shortened, if it must be and may be. */
+  /** The conversation as it is sent: shortened if it has to be and `contextShift` allows it. */
   async #prompt(messages: readonly ChatMessage[], { maxTokens, signal }: GenerateOptions) {
     const { contextSize, promptOf } = this.#model;
     let ids = await promptOf(messages, this.#tools, signal);
@@ -213,14 +213,14 @@ export class Chat {
   }
 }
 
-/** A turn is a user's message and what answers it. Undefined when there is only one left. */
+/** A turn is a user's message and the answer to it. Undefined when only one turn is left. */
 function withoutOldestTurn(messages: readonly ChatMessage[]): readonly ChatMessage[] | undefined {
   const first = messages[0]?.role === "system" ? 1 : 0;
   const next = messages.findIndex(({ role }, i) => i > first && role === "user");
   return next === -1 ? undefined : [...messages.slice(0, first), ...messages.slice(next)];
 }
 
-/** An answer as templates take it. */
+/** An answer in the form that templates take. */
 function assistantMessage(content: string, toolCalls: readonly ToolCall[] = []): ChatMessage {
   if (toolCalls.length === 0) return { role: "assistant", content };
   return { role: "assistant", content, tool_calls: toolCalls.map((call) => ({ type: "function", function: call })) };

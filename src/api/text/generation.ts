@@ -9,12 +9,12 @@ import type { ToolCall, ToolCallDelta } from "./tools.js";
 
 /** How to generate: how to sample, and when to stop. */
 export interface GenerateOptions extends SamplingOptions, GrammarOptions {
-  /** Tokens at most. Default: what the context has room for; with `contextShift`, no limit. */
+  /** The most tokens to generate. Default: as many as the context has room for; with `contextShift`, no limit. */
   readonly maxTokens?: number;
   /**
-   * Goes on when the context is full: the first `keep` tokens of the text stay, of the others the older half is forgotten, and what is
-   * left is evaluated again at its new place. That costs half a context of prefill each time. Default: the generation ends there, with
-   * the reason "length".
+   * Goes on when the context is full: the first `keep` tokens of the text stay, the older half of the others is forgotten, and the rest
+   * is evaluated again at its new place. That costs half a context of prefill each time. Default: the generation ends there, with the
+   * reason "length".
    */
   readonly contextShift?: { readonly keep: number };
   /** The text ends before the first of these; they are not part of it. */
@@ -23,23 +23,23 @@ export interface GenerateOptions extends SamplingOptions, GrammarOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Log probability of a token, and of the most likely ones at its place. */
+/** Log probability of a token, and of the most likely tokens at its place. */
 export interface GeneratedLogprob extends TokenLogprob {
   readonly top: readonly TokenLogprob[];
 }
 
-/** A piece of a generation; the last one has `done`. */
+/** A piece of a generation. The last one has `done`. */
 export interface GeneratedPart {
-  /** What there is to add to the text. In a chat with `tools`, calls are no part of it. */
+  /** New text. In a chat with `tools`, calls are not part of it. */
   readonly text: string;
-  /** The tokens since the last part; text can come later than its tokens. */
+  /** The tokens since the last part. Text can come later than its tokens. */
   readonly tokens: Int32Array;
-  /** One for each token, with the option `logprobs`. */
+  /** With the option `logprobs`, one entry for each token. */
   readonly logprobs?: readonly GeneratedLogprob[];
   readonly done?: GenerationSummary;
-  /** In a chat with `tools`: what there is to add to the calls that the answer asks for. */
+  /** In a chat with `tools`: new pieces of the calls that the answer asks for. */
   readonly toolCallDeltas?: readonly ToolCallDelta[];
-  /** In the last part of a chat with `tools`: all calls that the answer asks for, if it does. */
+  /** In the last part of a chat with `tools`: all calls that the answer asks for, if there are any. */
   readonly toolCalls?: readonly ToolCall[];
 }
 
@@ -50,9 +50,9 @@ export type FinishReason = "stop" | "length";
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
-  /** Tokens of the prompt that were in the KV cache already. */
+  /** Tokens of the prompt that were already in the KV cache. */
   readonly cachedTokens: number;
-  /** The seed in use, given or chosen. */
+  /** The seed that was used, whether given or chosen. */
   readonly seed: number;
 }
 
@@ -78,7 +78,7 @@ export interface Completion extends GenerationSummary {
   readonly text: string;
   readonly tokens: Int32Array;
   readonly logprobs?: readonly GeneratedLogprob[];
-  /** Of a chat with `tools`: the calls that the answer asks for. */
+  /** In a chat with `tools`: the calls that the answer asks for. */
   readonly toolCalls?: readonly ToolCall[];
 }
 

@@ -1,4 +1,5 @@
-// Grammars on the caller's thread, which compiles them: from what a caller wrote to what the leader follows. Grammars that were used lately are kept compiled.
+// Compiles grammars on the caller's thread: from what a caller wrote to what the leader follows. Recently used grammars are kept
+// compiled.
 
 import { CriaError, GrammarError } from "../../errors.js";
 import {
@@ -19,7 +20,7 @@ import type { ToolSet } from "./tools.js";
 export interface GrammarOptions {
   /** A grammar in GBNF, llama.cpp's notation: the text is one that its rule `root` matches. */
   readonly grammar?: string;
-  /** A JSON Schema: the text is JSON that it finds valid. `true`: any JSON. */
+  /** A JSON Schema: the text is JSON that is valid by it. `true`: any JSON. */
   readonly jsonSchema?: JsonSchema;
 }
 
@@ -27,10 +28,10 @@ export const grammarOptionNames = namesOf<GrammarOptions>({ grammar: true, jsonS
 
 /** Compiled grammars that are kept. */
 const KEPT = 16;
-/** Tokens whose bytes are collected in one go: some milliseconds. */
+/** Tokens whose bytes are collected in one go, which takes a few milliseconds. */
 const TOKENS_AT_A_TIME = 8192;
 
-/** Grammars for one tokenizer. */
+/** The grammars for one tokenizer. */
 export class Grammars {
   readonly #tokenizer: Tokenizer;
   readonly #kept = new Map<string, { readonly key: number; readonly automaton: Automaton }>();
@@ -42,7 +43,7 @@ export class Grammars {
   }
 
   /**
-   * What the leader needs to know; undefined: any text will do.
+   * What the leader needs to know. undefined: any text will do.
    *
    * @param tools what may be called, unless the options say what the text must be
    * @throws GrammarError, UnsupportedError, CriaError INVALID_OPTION
@@ -87,13 +88,13 @@ export class Grammars {
   #compiled(source: string, compile: () => Automaton) {
     const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, automaton: withinStack(compile) };
     this.#kept.delete(source);
-    this.#kept.set(source, compiled); // the last one used is the last one to go
+    this.#kept.set(source, compiled); // the most recently used one goes last
     for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
     return compiled;
   }
 }
 
-/** Parts within parts, and lists, that the stack has no room for are more than the automaton would have. */
+/** A grammar whose nested parts or lists overflow the stack is also too large for the automaton. */
 function withinStack(compile: () => Automaton): Automaton {
   try {
     return compile();
@@ -103,7 +104,7 @@ function withinStack(compile: () => Automaton): Automaton {
   }
 }
 
-/** The bytes of all tokens that are text, in memory that the leader shares. Lets other work of this thread go on meanwhile. */
+/** The bytes of all tokens that are text, in memory shared with the leader. Other work of this thread goes on meanwhile. */
 async function tokenBytesOf(tokenizer: Tokenizer): Promise<TokenBytes> {
   const size = tokenizer.vocabularySize;
   const offsets = new Uint32Array(new SharedArrayBuffer(4 * (size + 1)));

@@ -9,13 +9,13 @@ import { checkText, invalidOption } from "../../options.js";
 
 interface State {
   readonly next: Map<number, State>;
-  /** How many code units of the text this state stands for: the longest suffix of the text that begins a stop string. */
+  /** Length, in code units, of the longest suffix of the text that begins a stop string. */
   readonly depth: number;
-  /** A stop string that begins with the text of this state: held text is never copied, it is this one's beginning. */
+  /** A stop string that begins with the text of this state. Held text is never copied: it is the beginning of this string. */
   readonly stop: string;
   /** The state of the longest proper suffix that also begins a stop string. */
   fail: State | undefined;
-  /** Length of the longest stop string that ends here; 0: none does. */
+  /** Length of the longest stop string that ends here; 0 if none does. */
   matched: number;
 }
 
@@ -33,7 +33,7 @@ export class StopStrings {
   #stopped = false;
 
   /**
-   * @param stops non-empty strings without unpaired surrogates; none at all is allowed
+   * @param stops non-empty strings without unpaired surrogates; the array may be empty
    * @throws CriaError INVALID_OPTION
    */
   constructor(stops: readonly string[]) {
@@ -82,7 +82,7 @@ export class StopStrings {
     return this.#root;
   }
 
-  /** Takes the next piece of text; gives the text that is now certain to come before any stop string. */
+  /** Takes the next piece of text. Returns the text that is now certain to come before any stop string. */
   push(text: string): { readonly text: string; readonly stopped: boolean } {
     if (this.#stopped) return { text: "", stopped: true };
     const held = this.#state;
@@ -96,7 +96,7 @@ export class StopStrings {
     return { text: beginning(held, text, held.depth + text.length - this.#state.depth), stopped: false };
   }
 
-  /** The text ends here: gives what was held back, which can no longer become a stop string. */
+  /** The text ends here. Returns what was held back, which can no longer become a stop string. */
   end(): string {
     const rest = this.#stopped ? "" : beginning(this.#state, "", this.#state.depth);
     this.#state = this.#root;

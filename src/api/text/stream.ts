@@ -14,7 +14,7 @@ import type { ToolSet } from "./tools.js";
 
 const UNLIMITED = 2 ** 31 - 1;
 
-/** What to generate from, and with. */
+/** What a generation starts from and runs with. */
 export interface GenerationRequest {
   readonly client: LeaderClient;
   readonly text: BackgroundTokenizer;
@@ -23,7 +23,7 @@ export interface GenerationRequest {
   readonly tools?: ToolSet | undefined;
   readonly vocabularySize: number;
   readonly contextSize: number;
-  /** The whole prompt; there is room for one more token, at least. */
+  /** The whole prompt. The context has room for at least one more token. */
   readonly ids: Int32Array;
   /** The sequence that keeps the text for the next time, if any. */
   readonly sequence: number | undefined;
@@ -70,7 +70,7 @@ export async function* streamGeneration(
         grammar: grammarRequest,
       },
       ({ id, logprob, top }) => {
-        if (stopped) return; // the leader has not heard yet
+        if (stopped) return; // the leader does not know yet
         completionTokens++;
         if (firstToken === 0) firstToken = performance.now();
         const { text: said, deltas } = read(decoder.push(id));
@@ -106,14 +106,14 @@ export async function* streamGeneration(
     for (;;) {
       const item = await queue.next();
       if ("part" in item) {
-        if (!signal?.aborted) yield item.part; // else the failure is on its way
+        if (!signal?.aborted) yield item.part; // otherwise the failure is on its way
         continue;
       }
       const { summary } = item;
       const prefillMilliseconds = summary?.prefillMilliseconds ?? firstToken - begin;
       const decodeMilliseconds = summary?.decodeMilliseconds ?? performance.now() - firstToken;
       const cachedTokens = summary?.cachedTokens ?? 0;
-      // The first token comes of the prompt's last row: decoding is what follows.
+      // The first token comes from the prompt's last row: decoding begins after it.
       const decoded = Math.max(0, completionTokens - 1);
       yield {
         text: item.text,
@@ -138,7 +138,7 @@ export async function* streamGeneration(
   }
 }
 
-/** How many tokens a context shift keeps; at least one more must be left to forget, and one to go on from. */
+/** How many tokens a context shift keeps. At least one more must be left to forget, and one to go on from. */
 function checkKeep(contextShift: { readonly keep: number }, contextSize: number): number {
   checkGroup("contextShift", contextShift, ["keep"]);
   return checkInteger("contextShift.keep", contextShift.keep, 0, contextSize - 2);
@@ -170,7 +170,7 @@ interface LastItem {
     | undefined;
 }
 
-/** Parts between the leader's messages and the caller's loop. */
+/** Holds parts between the leader's messages and the caller's loop. */
 class PartQueue {
   readonly #items: ({ readonly part: GeneratedPart } | LastItem)[] = [];
   #failure: { readonly error: unknown } | undefined;

@@ -14,38 +14,38 @@ import type { Tool } from "../tool.js";
 /** A call that an answer asks for. */
 export interface ToolCall {
   readonly name: string;
-  /** Valid by the tool's `parameters`. */
+  /** The arguments, valid by the tool's `parameters`. */
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
 /** A piece of a call, while the answer is written. */
 export interface ToolCallDelta {
-  /** Which call of the answer it is of, from 0. */
+  /** The call that it belongs to: its place in the answer, from 0. */
   readonly index: number;
-  /** In the first piece of a call: the tool. */
+  /** In the first piece of a call: the tool's name. */
   readonly name?: string;
-  /** More of the arguments, as JSON. Those of a call's pieces, put together, are its arguments. */
+  /** More of the arguments, as JSON text. Joined over all pieces of a call, they are its arguments. */
   readonly arguments: string;
   /** In the last piece of a call: the whole of it. */
   readonly call?: ToolCall;
 }
 
-/** Whether an answer calls tools: "auto" where the model wants to; "none"; "required", at least one; or this one. */
+/** Whether an answer calls tools: "auto" if the model wants to, "none", "required" for at least one, or the tool of this name. */
 export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
 
 /** Which calls an answer may have. */
 export interface ToolChoiceOptions {
   /** Default "auto". An answer that must call has no text. */
   readonly toolChoice?: ToolChoice;
-  /** Whether an answer may have several calls. Default true; Llama 3's notation has one at most in any case. */
+  /** Whether an answer may have several calls. Default true. Llama 3's notation has at most one in any case. */
   readonly parallelToolCalls?: boolean;
 }
 
-/** What a call gave. */
+/** The result of a call. */
 export interface ToolResult {
   /** The tool's name. */
   readonly name: string;
-  /** A text, or what becomes one as JSON. */
+  /** A text, or a value that is sent as JSON. */
   readonly content: unknown;
 }
 
@@ -55,7 +55,7 @@ export interface ToolSet {
   /** What may be called. */
   readonly signatures: readonly ToolSignature[];
   readonly count: CallCount;
-  /** As templates take them; all of the conversation, so that every answer's prompt begins alike. */
+  /** All tools of the conversation as templates take them, so that every answer's prompt begins alike. */
   readonly described: readonly unknown[];
 }
 
@@ -63,7 +63,7 @@ const toolFields = namesOf<Tool>({ name: true, description: true, parameters: tr
 
 const NO_ARGUMENTS: JsonSchema = { type: "object", additionalProperties: false };
 
-/** @throws CriaError INVALID_OPTION; UnsupportedError UNSUPPORTED_TOOLS when the template has no notation for calls that is known */
+/** @throws CriaError INVALID_OPTION; UnsupportedError UNSUPPORTED_TOOLS when the template has no known notation for calls */
 export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
   const names = new Set<string>();
   if (!Array.isArray(tools) || tools.length === 0) throw invalidOption("tools", "an array of at least one tool", tools);
@@ -81,7 +81,7 @@ export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
   return { notation: notationOf(template), signatures, count: { least: 0, most: "any" }, described };
 }
 
-/** Arguments are an object, also where the parameters leave that unsaid: `{}` says nothing of them. */
+/** Arguments are an object even where the parameters do not say so, as `{}` does not. */
 function argumentsSchema(name: string, parameters: JsonSchema = NO_ARGUMENTS): JsonSchema {
   if (typeof parameters !== "object" || parameters === null)
     return parameters === true ? { type: "object" } : parameters;
@@ -94,9 +94,9 @@ function argumentsSchema(name: string, parameters: JsonSchema = NO_ARGUMENTS): J
 }
 
 /**
- * What of a conversation's tools an answer may call.
+ * Which of a conversation's tools an answer may call.
  *
- * @throws CriaError INVALID_OPTION when there are none to choose from, or not the one that is named
+ * @throws CriaError INVALID_OPTION when there are no tools to choose from, or none of the given name
  */
 export function chosenTools(tools: ToolSet | undefined, options: ToolChoiceOptions): ToolSet | undefined {
   const { toolChoice = "auto", parallelToolCalls = true } = options;
@@ -118,12 +118,12 @@ export function chosenTools(tools: ToolSet | undefined, options: ToolChoiceOptio
   throw invalidOption("toolChoice.name", `one of ${names}`, toolChoice.name);
 }
 
-/** What the template teaches the model, by the words in which it does. */
+/** The notation that the template teaches the model, recognised by the template's words. */
 function notationOf(template: string): ToolNotation {
   if (template.includes(CALL_BEGIN) && !template.includes("<function=")) return "hermes";
   if (template.includes('"parameters": ') && template.includes("ipython")) return "llama3";
   throw new UnsupportedError(
     "UNSUPPORTED_TOOLS",
-    "the model's chat template has no notation for tools that is known; supported are Hermes' and Qwen's <tool_call>, and Llama 3's JSON",
+    "the model's chat template has no known notation for tools; supported are Hermes' and Qwen's <tool_call>, and Llama 3's JSON",
   );
 }

@@ -24,36 +24,36 @@ import { embedAll } from "./windows.js";
 /** How to embed. */
 export interface EmbedOptions<Pools extends Pooling = Exclude<Pooling, "none">> {
   /**
-   * What of a text its vector is. mean: the mean of all tokens; cls: the first token; last: the last token; none: a vector for each
-   * token; rank: the scores of a reranker, as they are. Default: what the file says, else mean.
+   * Which hidden states of a text its vector is made from. mean: the mean of all tokens; cls: the first token; last: the last token;
+   * none: a vector for each token; rank: the scores of a reranker, as they are. Default: what the file says, else mean.
    */
   readonly pooling?: Pools;
   /** Scale to length 1, so that the dot product of two vectors is their cosine. Default true. */
   readonly normalize?: boolean;
   /**
-   * Keep so many elements of each vector, the first ones, and scale to length 1 again: for models that were trained for it (Matryoshka
-   * Representation Learning, Kusupati et al. 2022). Default: all.
+   * Keep only this many elements of each vector, the first ones, and scale to length 1 again. For models that were trained for it
+   * (Matryoshka Representation Learning, Kusupati et al. 2022). Default: all.
    */
   readonly dimensions?: number;
-  /** What the texts are for: puts before each what the model's family wants there. Default: texts as they are. */
+  /** What the texts are for. Each text gets the prefix that the model's family expects. Default: texts as they are. */
   readonly purpose?: Purpose;
-  /** What `purpose` puts before a text, where the model's family is not known or another is wanted. */
+  /** What `purpose` puts before a text, where the model's family is unknown or another prefix is wanted. */
   readonly prompts?: PurposePrompts;
   /**
-   * An input with more tokens than the context: error (default); truncate: its end is left out, but for the token that ends every text;
-   * chunk-mean: it is cut into parts of equal length, and its vector is the mean of theirs, weighted by their tokens.
+   * What happens to an input with more tokens than the context. error (default); truncate: its end is cut off, but it keeps the token
+   * that ends every text; chunk-mean: it is cut into parts of equal length, and its vector is the mean of theirs, weighted by tokens.
    */
   readonly overlong?: Overlong;
-  /** Called each time some more inputs are done. */
+  /** Called each time more inputs are done. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Called once, before the vectors are returned. */
   readonly onUsage?: (usage: EmbedUsage) => void;
   readonly signal?: AbortSignal;
 }
 
-/** What embedding took. */
+/** What a call of `embed` consumed. */
 export interface EmbedUsage {
-  /** Tokens that the model read: those that begin and end a text and those of a purpose included, those that were cut off not. */
+  /** Tokens that the model read. This includes those that begin and end a text and those of a purpose, but not those cut off. */
   readonly promptTokens: number;
 }
 
@@ -69,7 +69,7 @@ const optionNames = namesOf<EmbedOptions<Pooling>>({
   signal: true,
 });
 
-/** What embedding needs of its model. */
+/** What embedding needs from its model. */
 export interface EmbedModel {
   readonly client: LeaderClient;
   readonly text: BackgroundTokenizer;
@@ -137,11 +137,11 @@ function vectorShape(pooling: Pooling, options: EmbedOptions<Pooling>, size: num
   return { dimensions: undefined, normalize: false, perToken: false };
 }
 
-/** The error for scores that are asked of a model without a classifier. */
+/** The error when a model without a classifier is asked for scores. */
 export function noRankHead(): UnsupportedError {
   return new UnsupportedError(
     "NOT_A_RERANKER",
-    "the model has no head that ranks (the tensors cls or cls.output); supported: rerankers, " +
-      "such as cross-encoders of BERT and Qwen3-Reranker. With another model, embed and compare the vectors",
+    "the model has no ranking head (the tensors cls or cls.output); supported: rerankers, " +
+      "such as cross-encoders of BERT and Qwen3-Reranker. With other models, embed the texts and compare the vectors",
   );
 }

@@ -1,4 +1,4 @@
-// Inputs to pieces: a text or ids becomes the ids that the model reads; what is too long is refused, cut, or becomes several.
+// Inputs to pieces: a text, or ids, becomes the ids that the model reads. What is too long is refused, cut, or split into several.
 
 import { ContextError } from "../../errors.js";
 import { invalidOption } from "../../options.js";
@@ -19,7 +19,7 @@ export class InputReader {
   readonly #contextSize: number;
   readonly #overlong: Overlong;
   readonly #prompt: string;
-  /** The prompt's own ids; as many of them as a text begins with are its prompt. */
+  /** The ids of the prompt alone. Those that an input's ids also begin with are its prompt. */
   readonly #promptIds: Int32Array;
   readonly #endId: number | undefined;
 
@@ -35,7 +35,7 @@ export class InputReader {
     if (tokenizer.addsEos) this.#endId = tokenizer.model === "bert" ? tokenizer.separatorId : tokenizer.eosId;
   }
 
-  /** Checks what can be seen before anything is computed. @throws CriaError */
+  /** Checks what can be checked before anything is computed. @throws CriaError */
   check(inputs: readonly EmbedInput[], vocabularySize: number): void {
     for (const [i, input] of inputs.entries()) {
       if (typeof input === "string") continue;
@@ -49,7 +49,7 @@ export class InputReader {
     }
   }
 
-  /** The pieces of an input: one, or of a long one several. @throws ContextError; rejects with the signal's reason */
+  /** The pieces of an input: one, or several if it is long. @throws ContextError; rejects with the signal's reason */
   async read(input: EmbedInput, index: number, signal: AbortSignal | undefined): Promise<readonly Int32Array[]> {
     const isText = typeof input === "string";
     const ids = isText ? await this.#text.encode(this.#prompt + input, signal) : Int32Array.from(input);
@@ -69,7 +69,7 @@ export class InputReader {
     }
   }
 
-  /** As many tokens as fit; the token that ends a text stays the last one. */
+  /** As many tokens as fit. The token that ends a text stays the last one. */
   #truncated(ids: Int32Array): Int32Array {
     const cut = ids.slice(0, this.#contextSize);
     if (this.#hasEnd(ids)) cut[cut.length - 1] = ids.at(-1)!;
@@ -86,7 +86,7 @@ export class InputReader {
     if (room < 1) {
       throw new ContextError(
         "CONTEXT_FULL",
-        `a context of ${this.#contextSize} has no room for input ${index} beside the ${head + tail} tokens around it`,
+        `a context of ${this.#contextSize} has no room for input ${index} besides the ${head + tail} tokens around it`,
       );
     }
     const body = ids.subarray(head, ids.length - tail);

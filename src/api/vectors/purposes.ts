@@ -1,7 +1,8 @@
-// What retrieval models want to read before a query and before a document. They were trained with these words; without them they find
-// less, and nothing tells. Sources: the models' cards at huggingface.co/<source>, the `prompts` of their config_sentence_transformers.json,
-// and what the MTEB benchmark runs them with (github.com/embeddings-benchmark/mteb, in mteb/models/model_implementations the file that is
-// named beside the source). Names match the models that these speak of, and no more: relatives may want other words.
+// What retrieval models expect before a query and before a document. They were trained with these words, and without them they find
+// less without any warning. Sources: the models' cards at huggingface.co/<source>, the `prompts` of their
+// config_sentence_transformers.json, and what the MTEB benchmark runs them with (github.com/embeddings-benchmark/mteb, the file in
+// mteb/models/model_implementations that is named beside the source). Names match only the models that these sources describe:
+// related models may need other words.
 
 import { UnsupportedError } from "../../errors.js";
 import { checkChoice, checkGroup, checkText, idleOption, namesOf } from "../../options.js";
@@ -30,7 +31,7 @@ interface Family {
 const WEB_SEARCH = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:";
 const REPRESENT = "Represent this sentence for searching relevant passages: ";
 
-// The first that matches counts: special cases stand before their family, and architectures count when no name does.
+// The first match counts, so special cases stand before their family. Architectures count only when no name matches.
 const families: readonly Family[] = [
   {
     name: "EmbeddingGemma",
@@ -133,7 +134,7 @@ const families: readonly Family[] = [
   },
 ];
 
-/** The family of a model, by `general.name`, else by its architecture; undefined: none that is known. */
+/** The family of a model, by `general.name`, else by its architecture. undefined: it is unknown. */
 export function familyOf(name: string | undefined, architecture: string): string | undefined {
   return findFamily(name, architecture)?.name;
 }
@@ -146,7 +147,7 @@ function findFamily(name: string | undefined, architecture: string): Family | un
 }
 
 /**
- * What goes before each text.
+ * Returns what goes before each text.
  *
  * @throws UnsupportedError for a purpose where the model's family is not known and `prompts` does not say what it means, CriaError
  * INVALID_OPTION
@@ -168,7 +169,7 @@ export function promptFor(
     "UNKNOWN_PURPOSE",
     `what "${model.name ?? "(a model without a name)"}" (${model.architecture}) wants before a ${purpose} is not known; ` +
       `known: ${families.map((family) => family.name).join(", ")}; ` +
-      `for others say it: prompts: { ${purpose}: "..." }, or "" for nothing`,
+      `for others, give it yourself: prompts: { ${purpose}: "..." }, or "" for nothing`,
   );
 }
 

@@ -1,6 +1,6 @@
-// Reranking: a query and documents to scores, by models that read both together and have a head that ranks. What they read is put
-// together as llama.cpp's server does it for /rerank. Types of tokens are those of transformers' tokenizers, 0 for the query and 1 for the
-// document: cross-encoders of BERT were trained with them, and with type 0 for all, as llama.cpp's graph has it, they rank otherwise.
+// Reranking: a query and documents to scores, by models that read both together and have a ranking head. Their input is put together as
+// llama.cpp's server does it for /rerank. Token types are those of transformers' tokenizers, 0 for the query and 1 for the document:
+// BERT cross-encoders were trained with them. With type 0 for all, as in llama.cpp's graph, they rank differently.
 
 import { ContextError } from "../../errors.js";
 import type { GgufMetadata } from "../../gguf/index.js";
@@ -24,26 +24,26 @@ import { embedAll } from "./windows.js";
 
 /** How to rerank. */
 export interface RerankOptions {
-  /** How many documents come back, the best ones. Default: all. */
+  /** How many of the best documents to return. Default: all. */
   readonly topN?: number;
-  /** A pair with more tokens than the context: error (default); truncate: the document's end is left out. */
+  /** What happens to a pair with more tokens than the context. error (default); truncate: the document's end is cut off. */
   readonly overlong?: "error" | "truncate";
-  /** Called each time some more documents are done. */
+  /** Called each time more documents are done. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Called once, before the scores are returned. */
   readonly onUsage?: (usage: EmbedUsage) => void;
   readonly signal?: AbortSignal;
 }
 
-/** A document and what it is worth as an answer. */
+/** A document and its score as an answer. */
 export interface RankedDocument {
-  /** Its place in the documents that were given. */
+  /** Its index in the given documents. */
   readonly index: number;
-  /** What the model's head says: of Qwen3-Reranker a probability, of cross-encoders any number; higher is better. */
+  /** The output of the model's head; higher is better. Qwen3-Reranker gives a probability, cross-encoders any number. */
   readonly score: number;
 }
 
-/** How a file wants a query and a document to be one text. */
+/** How a file joins a query and a document into one text. */
 export interface PairFormat {
   /** `tokenizer.chat_template.rerank`: a text with {query} and {document} in it. */
   readonly template: string | undefined;
@@ -53,7 +53,7 @@ export interface PairFormat {
   readonly hasTypes: boolean;
 }
 
-/** How the file whose metadata this is wants them to be. */
+/** The format that a file's metadata asks for. */
 export function pairFormatOf(metadata: GgufMetadata): PairFormat {
   return {
     template: metadata.getString("tokenizer.chat_template.rerank"),
@@ -106,12 +106,12 @@ export async function rerank(
 /** A query and a document as the model reads them. */
 interface Pair {
   readonly ids: Int32Array;
-  /** So many ids stand before the document, and these after it. */
+  /** How many ids stand before the document, and which ids stand after it. */
   readonly before: number;
   readonly after: Int32Array;
 }
 
-/** The pair, without the document's end where it is too long. */
+/** The pair; where it is too long, without the document's end. */
 function fitted(pair: Pair, contextSize: number, overlong: "error" | "truncate", index: number): Pair {
   const { ids, before, after } = pair;
   if (ids.length <= contextSize) return pair;
@@ -138,7 +138,7 @@ function pairReader(
   return template === undefined ? plainReader(text, separates, query) : templateReader(text, template, query);
 }
 
-/** [BOS] query [EOS] ([SEP]) document [EOS]; of a WordPiece vocabulary [CLS] query [SEP] document [SEP]. */
+/** [BOS] query [EOS] ([SEP]) document [EOS]; with a WordPiece vocabulary [CLS] query [SEP] document [SEP]. */
 async function plainReader(text: BackgroundTokenizer, separates: boolean, query: string): Promise<PairReader> {
   const { bosId, eosId, separatorId, addsBos, addsEos, model } = text.tokenizer;
   const encode = async (content: string) =>

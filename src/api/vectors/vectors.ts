@@ -1,4 +1,4 @@
-// The vectors of one embed call: what the leader pooled, put together where an input was cut, shortened and scaled as the caller wants.
+// The vectors of one embed call: what the leader pooled, joined where an input was split, then shortened and scaled as the caller wants.
 
 export interface VectorShape {
   /** Elements that are kept; undefined: all. */
@@ -8,7 +8,7 @@ export interface VectorShape {
   readonly perToken: boolean;
 }
 
-/** What an input that was cut has so far. */
+/** What a split input has so far. */
 interface Parts {
   missing: number;
   readonly values: Float32Array[];
@@ -26,22 +26,22 @@ export class Vectors {
     this.#values = new Array(inputs);
   }
 
-  /** Inputs that have all that they shall have. */
+  /** Number of inputs that are complete. */
   get done(): number {
     return this.#done;
   }
 
-  /** One vector for each input; or, per token, one array of vectors. */
+  /** One vector for each input; with `perToken`, one array of vectors for each input. */
   get values(): Float32Array[] | Float32Array[][] {
     return this.#values as Float32Array[] | Float32Array[][];
   }
 
-  /** Says that an input comes in so many parts. */
+  /** Announces how many parts an input comes in. */
   expect(input: number, parts: number): void {
     if (parts > 1) this.#parts.set(input, { missing: parts, values: new Array(parts), tokens: new Array(parts) });
   }
 
-  /** Takes the vector of an input, or of a part of it with so many tokens: (size); per token (tokens, size). */
+  /** Takes the vector of an input, or of a part of it, which has `tokens` tokens: (size), or with `perToken` (tokens, size). */
   add({ input, part }: { readonly input: number; readonly part: number }, values: Float32Array, tokens: number): void {
     const parts = this.#parts.get(input);
     if (parts !== undefined) {
@@ -61,7 +61,7 @@ export class Vectors {
     this.#done++;
   }
 
-  /** A copy of the first elements, of length 1 if wanted; a zero vector stays. */
+  /** A copy of the first elements, scaled to length 1 if wanted. A zero vector stays zero. */
   #finished(values: Float32Array): Float32Array {
     const vector = values.slice(0, this.#shape.dimensions);
     if (!this.#shape.normalize) return vector;
@@ -73,7 +73,7 @@ export class Vectors {
   }
 }
 
-/** The mean of the parts, weighted by their tokens. In the order of the text, whichever came first: the sum has the same bits. */
+/** The mean of the parts, weighted by their tokens. They are added in the order of the text, so that the sum always has the same bits. */
 function weightedMean({ values, tokens }: Parts): Float32Array {
   const all = tokens.reduce((sum, count) => sum + count, 0);
   return values[0]!.map((_, d) => values.reduce((sum, part, i) => sum + part[d]! * tokens[i]!, 0) / all);

@@ -1,6 +1,6 @@
-// Many texts at once. A window of texts is made ids of, sorted by length and sent to the leader in one message; while it computes one
-// window the next one is prepared, and never more: memory does not grow with the number of texts. The leader packs texts into steps
-// without padding, so a vector has the same bits whatever is embedded beside it.
+// Many texts at once. A window of texts is turned into ids, sorted by length and sent to the leader in one message. While the leader
+// computes one window only the next one is prepared, so memory does not grow with the number of texts. The leader packs texts into
+// steps without padding, so a vector has the same bits whatever is embedded beside it.
 
 import { abortable } from "../../abort.js";
 import { nextTurn } from "../../event-loop.js";
@@ -9,12 +9,12 @@ import { joinIds } from "../../protocol/ids.js";
 import type { Pooling } from "../../protocol/pooling.js";
 import type { Vectors } from "./vectors.js";
 
-/** A window: at most so many texts, and tokens unless one text has more. The leader works on one while the next one is prepared. */
+/** The most texts of a window, and the most tokens unless one text alone has more. */
 const WINDOW_TEXTS = 256;
 const WINDOW_TOKENS = 2048;
 const WINDOWS_UNDER_WAY = 2;
 
-/** How long texts are made ids of before the event loop gets its turn, ms. */
+/** How long texts are turned into ids before the event loop gets its turn, ms. */
 const SLICE_MILLISECONDS = 8;
 
 /** An input, or a part of it, on its way to a vector. */
@@ -32,7 +32,7 @@ export interface EmbedTarget {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Fills the vectors of inputs 0 .. inputs - 1; `read` gives the pieces of one. Returns the tokens that the model has read. */
+/** Fills the vectors of inputs 0 .. inputs - 1; `read` gives the pieces of one. Returns how many tokens the model has read. */
 export async function embedAll(
   client: LeaderClient,
   inputs: number,
@@ -40,7 +40,7 @@ export async function embedAll(
   { pooling, vectors, onProgress, signal }: EmbedTarget,
 ): Promise<number> {
   let tokens = 0;
-  // When a window fails the others must not run on.
+  // When one window fails, the others must not run on.
   const failed = new AbortController();
   const signals = [signal, failed.signal];
   const send = async (window: readonly Piece[]) => {
@@ -72,7 +72,7 @@ export async function embedAll(
   return tokens;
 }
 
-/** Makes ids of the inputs, a window at a time, and lets the event loop have its turns. */
+/** Turns the inputs into ids, a window at a time, and gives the event loop its turns. */
 async function* windowsOf(
   inputs: number,
   read: (input: number) => Promise<readonly Int32Array[]>,
@@ -103,12 +103,12 @@ async function* windowsOf(
   if (window.length > 0) yield longestFirst(window);
 }
 
-/** The short texts then fill what the long ones leave open of a step. */
+/** In this order, short texts fill the room that long ones leave in a step. */
 function longestFirst(window: readonly Piece[]): readonly Piece[] {
   return [...window].sort((a, b) => b.ids.length - a.ids.length);
 }
 
-/** A window as the leader takes it. */
+/** A window in the form that the leader takes. */
 function joined(window: readonly Piece[]): { readonly ids: Int32Array; readonly ends: Int32Array } {
   const ends = new Int32Array(window.length);
   let length = 0;
