@@ -1,11 +1,11 @@
-// Grammars in the leader: which logits a text under a grammar may choose from.
+// Grammars in the leader: which tokens may come next in a text under a grammar.
 
 import { GrammarError } from "../errors.js";
 import { type Constraint, VocabularyGrammar } from "../grammar/constraint.js";
 import { Vocabulary } from "../grammar/vocabulary.js";
 import type { GenerateRequest, GrammarRequest, LeaderAnswer } from "../protocol/messages.js";
 
-/** Grammars that are kept, with what was found out about them. */
+/** How many grammars are kept, with what was computed for them. */
 const KEPT = 16;
 
 /** The grammars of a model's generations. */
@@ -13,7 +13,7 @@ export class GrammarCache {
   readonly #kept = new Map<number, VocabularyGrammar>();
   #vocabulary: Vocabulary | undefined;
 
-  /** Why a request cannot be met: its tokens are too few for any text of its grammar, or no text can be written, or even begun. */
+  /** Why a request cannot be met: its tokens are too few for any text of its grammar, or no text can be written or even begun. */
   failureOf({ grammar, maxTokens, job }: GenerateRequest): LeaderAnswer | undefined {
     if (grammar === undefined) return undefined;
     try {
@@ -40,7 +40,7 @@ export class GrammarCache {
     this.#vocabulary ??= new Vocabulary(vocabulary);
     const grammar = this.#kept.get(key) ?? new VocabularyGrammar(automaton, this.#vocabulary);
     this.#kept.delete(key);
-    this.#kept.set(key, grammar); // the last one used is the last one to go
+    this.#kept.set(key, grammar); // the most recently used one goes last
     for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
     return grammar;
   }
@@ -64,9 +64,9 @@ export class ConstrainedText {
   }
 
   /**
-   * The logits with all tokens banned that may not come next. A copy, valid until the next call.
+   * The logits, with all tokens banned that may not come next. The array is overwritten by the next call.
    *
-   * @param tokens so many may come at most: tokens after which the text could not be ended in time are banned too
+   * @param tokens how many more may come: tokens after which the text could not end in time are banned too
    * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS
    */
   mask(logits: Float32Array, tokens: number): Float32Array {

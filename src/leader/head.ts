@@ -1,4 +1,4 @@
-// The head of a model at work, by the leader alone, between two steps: pooled hidden states to embeddings, or to scores.
+// Runs a model's head: pooled hidden states to embeddings, or to scores. The leader does it alone, between two steps.
 
 import { GROUP_ROWS } from "#abi";
 import type { Member } from "../machine/member.js";
@@ -15,7 +15,7 @@ interface Layer {
 }
 
 export class Head {
-  /** Whether scores are read off the last token; else the first. */
+  /** Whether scores are read from the last token; otherwise they are read from the first. */
   readonly ranksLastToken: boolean;
   readonly #member: Member;
   readonly #dimensions: number;
@@ -41,14 +41,14 @@ export class Head {
     this.#scratch = shard.scratch(member.index);
   }
 
-  /** Elements of what comes out. */
+  /** Elements of the output. */
   elements(pooling: Pooling): number {
     return pooling === "rank" ? this.#scores : this.#dimensions;
   }
 
   /**
-   * Writes what becomes of a pooled hidden state. Scores as llama.cpp has them, after transformers' BertForSequenceClassification: the
-   * pooler (cls) and its tanh, then the classifier (cls.output); a decoder's answers by their softmax.
+   * Writes the output for a pooled hidden state. Scores are computed as in llama.cpp, after transformers' BertForSequenceClassification:
+   * the pooler (cls) and its tanh, then the classifier (cls.output). A decoder's answers go through a softmax.
    */
   apply(pooling: Pooling, hidden: Float32Array, to: Float32Array): void {
     if (pooling !== "rank") {

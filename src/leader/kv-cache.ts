@@ -1,10 +1,10 @@
-// The paged KV cache as the leader keeps it: which pages are free, which sequence has which, and how many share one.
+// The paged KV cache as the leader keeps it: which pages are free, which pages each sequence has, and how many share a page.
 //
 //   sequence -> page table (int32 words in shared memory, read by the attention kernel) -> pages of 64 positions, all layers and heads
 //
-// It is a cache: a sequence is its text, and what it holds of keys and values can be taken from it while it is idle, the last page first,
-// and is evaluated again when it is needed. Sequences share pages by reference count: forks do, and texts that begin alike, by the index.
-// A page that is shared or in the index is not written to any more. One that nobody holds stays in the index until it is needed.
+// It is a cache: a sequence is its text. While it is idle its keys and values can be taken away, the last page first, and they are
+// evaluated again when they are needed. Sequences share pages by reference count: forks do, and so do texts that begin alike, through the
+// index. A page that is shared or in the index is not written to any more. A page that nobody holds stays in the index until it is needed.
 //
 //   free -> held by sequences -> (in the index: kept, the longest unused first ->) free
 
@@ -17,14 +17,14 @@ import { PrefixIndex } from "./prefix-index.js";
 /** One sequence: a text, and where the keys and values of its beginning are. */
 export interface CachedSequence {
   readonly tokens: number[];
-  /** So many tokens, the first ones, have their keys and values in the pages. */
+  /** How many of the first tokens have their keys and values in the pages. */
   computed: number;
   readonly pages: number[];
-  /** Byte offset of its page table while steps may work on it, else 0: then it is idle. */
+  /** Byte offset of its page table while steps may work on it; 0 while it is idle. */
   pageTable: number;
-  /** It ends with the job that works on it. */
+  /** Whether it ends with the job that works on it. */
   temporary: boolean;
-  /** When it was last used: idle ones lose their pages in this order. */
+  /** When it was last used. Idle sequences lose their pages in this order. */
   used: number;
 }
 
@@ -37,12 +37,12 @@ export class KvCache {
   /** How many sequences hold a page. */
   readonly #sharers: Int32Array;
   readonly #freePages: number[] = [];
-  /** Pages in the index that nobody holds, and since when; the oldest first. */
+  /** Pages in the index that nobody holds, and since when. The oldest comes first. */
   readonly #kept = new Map<number, number>();
   readonly #freeTables: number[] = [];
-  /** The caller's, by their numbers. */
+  /** The caller's sequences, by their numbers. */
   readonly #sequences = new Map<number, CachedSequence>();
-  /** Those that hold pages. */
+  /** The sequences that hold pages. */
   readonly #holders = new Set<CachedSequence>();
   #clock = 0;
 
@@ -69,17 +69,17 @@ export class KvCache {
     return sequence;
   }
 
-  /** The number means nothing any more. What the sequence holds is to be released, as soon as no job works on it. */
+  /** The number means nothing from now on. What the sequence holds is released as soon as no job works on it. */
   close(id: number): void {
     this.#sequences.delete(id);
   }
 
-  /** The sequence comes to its end. */
+  /** Ends the sequence. */
   release(sequence: CachedSequence): void {
     this.#releaseFrom(sequence, 0);
   }
 
-  /** Makes `copy`, which is empty, hold what `sequence` holds. Who writes to a shared page first gets a copy of it. */
+  /** Makes `copy`, which is empty, hold what `sequence` holds. Whichever writes to a shared page first gets a copy of it. */
   fork(sequence: CachedSequence, copy: CachedSequence): void {
     for (const token of sequence.tokens) copy.tokens.push(token);
     for (const page of sequence.pages) this.#append(copy, page);
@@ -92,13 +92,13 @@ export class KvCache {
     this.#lose(sequence, length);
   }
 
-  /** Steps are going to work on the sequence: its pages stay its own. There is a page table for each row of a step. */
+  /** Steps are going to work on the sequence, so its pages stay its own. There is a page table for each row of a step. */
   begin(sequence: CachedSequence): void {
     sequence.pageTable = this.#freeTables.pop()!;
     for (const at of sequence.pages.keys()) this.#writeTable(sequence, at);
   }
 
-  /** The sequence is idle: it keeps what nobody else needs. */
+  /** The sequence is idle: it keeps its pages only until others need them. */
   pause(sequence: CachedSequence): void {
     this.#freeTables.push(sequence.pageTable);
     sequence.pageTable = 0;
@@ -106,7 +106,7 @@ export class KvCache {
     this.#lose(sequence, sequence.computed);
   }
 
-  /** Takes over full pages that hold what comes next in the text, of the first `most` tokens. */
+  /** Takes over full pages that hold what comes next in the text, within its first `most` tokens. */
   share(sequence: CachedSequence, most: number): void {
     for (let at = Math.floor(sequence.computed / PAGE); (at + 1) * PAGE <= most; at++) {
       const page = this.#index.find(sequence.pages[at - 1], sequence.tokens, at * PAGE);
@@ -125,7 +125,7 @@ export class KvCache {
     for (let at = before; at < Math.floor(sequence.computed / PAGE); at++) this.#publish(sequence, at);
   }
 
-  /** A copy of what an idle sequence holds. Of the last page, where it is not full, only the tokens. */
+  /** A copy of what an idle sequence holds. For a last page that is not full, only the tokens. */
   save({ tokens, pages, computed }: CachedSequence, head: Uint8Array, tail: number): SavedSequence {
     const { pageBytes } = this.#pool;
     const full = Math.floor(computed / PAGE);
@@ -152,7 +152,7 @@ export class KvCache {
     }
   }
 
-  /** How many pages can be had: those that idle sequences hold, or nobody. */
+  /** How many pages can be had: those that only idle sequences hold, or nobody. */
   obtainable(): number {
     const held = new Uint8Array(this.#pool.pages);
     for (const { pageTable, pages } of this.#holders) {
@@ -161,7 +161,7 @@ export class KvCache {
     return held.reduce((count, one) => count - one, this.#pool.pages);
   }
 
-  /** How many pages the sequence must be given to grow to `length` tokens. */
+  /** How many more pages the sequence needs to grow to `length` tokens. */
   needed(sequence: CachedSequence, length: number): number {
     const more = Math.max(0, Math.ceil(length / PAGE) - sequence.pages.length);
     const next = this.#nextPage(sequence, length);
@@ -169,7 +169,7 @@ export class KvCache {
     return this.#holdersOf(next).some((one) => one !== sequence && one.pageTable !== 0) ? more + 1 : more;
   }
 
-  /** Gives the sequence the pages for `length` tokens; the caller has seen that they can be had. */
+  /** Gives the sequence the pages for `length` tokens. The caller has checked that they can be had. */
   reserve(sequence: CachedSequence, length: number): void {
     const next = this.#nextPage(sequence, length);
     if (next !== undefined && (this.#sharers[next]! > 1 || this.#index.has(next))) {
@@ -181,7 +181,7 @@ export class KvCache {
     while (sequence.pages.length < Math.ceil(length / PAGE)) this.#append(sequence, this.#take());
   }
 
-  /** The page that the next token is written to, where it holds tokens already. */
+  /** The page that the next token is written to, if it already holds tokens. */
   #nextPage(sequence: CachedSequence, length: number): number | undefined {
     const { computed, pages } = sequence;
     return length > computed && computed % PAGE !== 0 ? pages[Math.floor(computed / PAGE)] : undefined;
@@ -191,7 +191,7 @@ export class KvCache {
     return [...this.#holders].filter(({ pages }) => pages.includes(page));
   }
 
-  /** Makes a page the sequence's own where there is no other to copy it to: those that share it are idle, and lose it. */
+  /** Makes a shared page the sequence's own when there is no free page to copy it to. Those that share it are idle, and lose it. */
   #claim(sequence: CachedSequence, page: number): void {
     this.#index.forget(page);
     for (const other of this.#holdersOf(page)) {
@@ -199,7 +199,7 @@ export class KvCache {
     }
   }
 
-  /** Enters a full page into the index; if another page holds the same, that one takes its place. */
+  /** Enters a full page into the index. If another page holds the same, that one takes its place. */
   #publish(sequence: CachedSequence, at: number): void {
     const { pages, tokens } = sequence;
     const same = this.#index.find(pages[at - 1], tokens, at * PAGE);
@@ -207,7 +207,7 @@ export class KvCache {
     else if (same !== pages[at]) this.#replace(sequence, at, same);
   }
 
-  /** A page to write to: a free one, else what was not used for the longest time, of those that nobody needs now. */
+  /** A page to write to: a free one, else the one unused for the longest time among those that nobody needs now. */
   #take(): number {
     for (;;) {
       const free = this.#freePages.pop();
@@ -233,7 +233,7 @@ export class KvCache {
     return longest;
   }
 
-  /** The sequence holds the first `length` tokens at most from now on. */
+  /** From now on the sequence holds at most the first `length` tokens. */
   #lose(sequence: CachedSequence, length: number): void {
     sequence.computed = Math.min(sequence.computed, length);
     this.#releaseFrom(sequence, Math.ceil(sequence.computed / PAGE));
@@ -282,7 +282,7 @@ export class KvCache {
   }
 }
 
-/** `temporary`: it ends with its job. */
+/** @param temporary whether it ends with its job */
 export function emptySequence(temporary: boolean): CachedSequence {
   return { tokens: [], computed: 0, pages: [], pageTable: 0, temporary, used: 0 };
 }

@@ -29,10 +29,10 @@ export class Leader {
   readonly #abortFlags: Int32Array;
   readonly #head: Head;
 
-  /** What the next message has to say. */
+  /** The answers that the next message carries. */
   #answers: LeaderAnswer[] = [];
   #transfer: ArrayBuffer[] = [];
-  /** The abort flags of the jobs of the step under way; `short`: one of them is not enough to end it. */
+  /** The abort flags of the jobs in the step under way. `short`: one of them is not enough to end it. */
   #underWay: { readonly flags: readonly number[]; readonly short: boolean } = { flags: [], short: false };
   #running = false;
   #jobs = 0;
@@ -83,7 +83,7 @@ export class Leader {
     this.#transfer.push(...transfer);
   }
 
-  /** All that a step has brought goes in one message: every message wakes the thread that takes it. */
+  /** All answers of a step go in one message, because every message wakes the thread that takes it. */
   #sendAnswers(): void {
     if (this.#answers.length === 0) return;
     this.#port.postMessage(this.#answers, this.#transfer);
@@ -156,7 +156,7 @@ export class Leader {
     this.#answer({ type: "failed", job, kind: "context", code, message });
   }
 
-  /** Runs steps until no job is left, each in a turn of the event loop of its own. */
+  /** Runs steps until no job is left, each in its own turn of the event loop. */
   #go(): void {
     if (this.#running) return;
     this.#running = true;
@@ -170,8 +170,8 @@ export class Leader {
           this.#running = false;
           return;
         }
-        // A step that was left for one job's sake is followed by a short one that is only left for the sake of all, so that the others
-        // get on.
+        // A step that was left because one job was aborted is followed by a short one, which is left only if all are aborted. The others
+        // thus get on.
         aborted = this.#step(aborted) === "aborted";
       } catch (error) {
         this.#onDeath(error);
@@ -196,7 +196,7 @@ export class Leader {
       this.#forward();
     } catch (error) {
       if (!(error instanceof StepAborted)) throw error;
-      return "aborted"; // no sequence has grown; the aborted jobs go before the next step
+      return "aborted"; // no sequence has grown; the aborted jobs are removed before the next step
     }
     for (const part of parts) this.#finishPart(part);
     return "done";
@@ -220,7 +220,7 @@ export class Leader {
   }
 
   #dropAborted(): void {
-    // Looked at once: all texts of a request must go together, because its flag may be another request's soon after the answer.
+    // Each flag is read once: all texts of a request must go together, because soon after the answer its flag may be another request's.
     const flags = this.#abortFlags.slice();
     const aborted = this.#scheduler.jobs.filter(({ abort }) => flags[abort] !== 0);
     for (const job of aborted) {

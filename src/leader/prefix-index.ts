@@ -3,13 +3,13 @@
 //
 //   page 7 [serial 31]  <-  page 2 [serial 40, after 31]  <-  page 5 [serial 44, after 40]
 //
-// A serial number stands for what a page holds, and all that comes before it. Keys hold the tokens themselves, no hash of them.
+// A serial number stands for what a page holds and all that comes before it. Keys hold the tokens themselves, not a hash of them.
 
 import { PAGE } from "#abi";
 
 export class PrefixIndex {
   readonly #pages = new Map<string, number>();
-  /** By page, for those that are in the index. */
+  /** By page, for the pages in the index. */
   readonly #entries = new Map<number, { readonly key: string; readonly serial: number }>();
   #nextSerial = 1;
 
@@ -17,7 +17,7 @@ export class PrefixIndex {
     return this.#entries.has(page);
   }
 
-  /** The page of the tokens from `first` on, which come after what `before` holds; undefined: at the start of a text. */
+  /** The page of the tokens from `first` on, which come after what page `before` holds. An undefined `before`: the text begins here. */
   find(before: number | undefined, tokens: readonly number[], first: number): number | undefined {
     const key = this.#key(before, tokens, first);
     return key === undefined ? undefined : this.#pages.get(key);
@@ -31,7 +31,7 @@ export class PrefixIndex {
     this.#entries.set(page, { key, serial: this.#nextSerial++ });
   }
 
-  /** The page will hold something else. What comes after it can then be found no more. */
+  /** The page will hold something else. The pages that come after it can then no longer be found. */
   forget(page: number): void {
     const entry = this.#entries.get(page);
     if (entry === undefined) return;

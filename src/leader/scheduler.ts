@@ -1,15 +1,15 @@
-// The scheduler: which jobs run, and which rows each has in the next step.
+// The scheduler decides which jobs run, and which rows each has in the next step.
 //
 //   waiting --admitted: pages for the whole text that is known--> active --done--
 //      ^                                                            |
 //      +------ no page for the next token: the youngest waits ------+
 //
-// Jobs begin in the order of their arrival. One that does not fit yet is overtaken by a few that do, and then by no more. A generation
-// is given pages as it grows. When there are none, the one that came last gives up its own, and evaluates its text again later: results
-// do not depend on it, and the oldest always goes on, so all come to an end.
+// Jobs begin in the order of their arrival. One that does not fit yet may be overtaken by a few that do, but not by more. A generation
+// gets pages as it grows. When none are left, the generation that came last gives up its pages and evaluates its text again later.
+// Results do not depend on that, and the oldest always goes on, so all of them end.
 //
-// A step has the next token of every sequence that generates, those first that have waited longest, and beside them some rows of prompts:
-// one half for the oldest prompt, so that it cannot starve, the other for the shortest, so that short ones need not wait for long ones.
+// A step has the next token of every sequence that generates, the longest waiting first, and some rows of prompts. One half of these is
+// for the oldest prompt, so that it cannot starve; the other half is for the shortest, so that short ones need not wait for long ones.
 
 import { PAGE } from "#abi";
 import { LOGIT_ROWS } from "../model/plan/memory-plan.js";
@@ -17,13 +17,13 @@ import type { StepRun } from "../model/step.js";
 import type { Job } from "./jobs/job.js";
 import type { KvCache } from "./kv-cache.js";
 
-/** Rows that prompts may have in a step that also holds the next token of other sequences: they must not stall. */
+/** Rows that prompts may have in a step that also has the next tokens of other sequences, which must not stall. */
 const PREFILL_ROWS_BESIDE_DECODE = 32;
 /** Rows that prompts have in a short step. */
 const SHORT_PREFILL_ROWS = 8;
-/** Rows of logits that are kept for prompts where there are any, when many sequences generate. */
+/** Rows of logits that are reserved for prompts, if there are any, when many sequences generate. */
 const PROMPT_LOGIT_ROWS = 4;
-/** So many later jobs may begin before one that does not fit yet. */
+/** How many later jobs may begin before one that does not fit yet. */
 const MOST_OVERTAKING = 16;
 
 /** A job's part of a step. */
@@ -42,11 +42,14 @@ export class Scheduler {
   /** In the order of their arrival. */
   #waiting: Job[] = [];
   #active: Job[] = [];
-  /** Since a waiting job was last refused: it may fit now. */
+  /** Whether pages may have become free since a waiting job was last refused: it may fit now. */
   #changed = false;
   #served = 0;
 
-  /** @param steps `rows`: of a step at most, and jobs that run at once; not `causal`: the tokens of a text see each other */
+  /**
+   * @param steps `rows`: the most rows of a step, and the most jobs that run at once; `causal`: false if the tokens of a text see each
+   * other
+   */
   constructor(cache: KvCache, steps: { readonly rows: number; readonly causal: boolean }) {
     this.#cache = cache;
     this.#rows = steps.rows;
@@ -67,7 +70,7 @@ export class Scheduler {
     this.#changed = true;
   }
 
-  /** These jobs are over, however they ended, and those of their sequences that were only for them. */
+  /** Removes these jobs, however they ended, and the sequences that were only for them. */
   remove(jobs: readonly Job[]): void {
     const gone = new Set(jobs);
     const active = this.#active.length;
@@ -80,7 +83,7 @@ export class Scheduler {
     this.#changed = true;
   }
 
-  /** Lets waiting jobs begin, or go on. */
+  /** Lets waiting jobs begin or go on. */
   admit(): void {
     if (!this.#changed) return;
     this.#changed = false;
@@ -91,7 +94,7 @@ export class Scheduler {
     for (const job of this.#waiting) {
       if (this.#active.length === this.#rows || overtaken.length === MOST_OVERTAKING) break;
       seen++;
-      const free = !taken.has(job.sequence); // else it comes after an earlier job on the same sequence
+      const free = !taken.has(job.sequence); // otherwise it comes after an earlier job on the same sequence
       taken.add(job.sequence);
       if (free && this.#start(job)) {
         for (const one of overtaken) one.overtaken++;
@@ -104,14 +107,14 @@ export class Scheduler {
     this.#waiting.splice(0, seen, ...passed);
   }
 
-  /** False: there are not enough pages. One job alone always fits: the pool has the pages of a whole context. */
+  /** Returns false if there are not enough pages. One job alone always fits: the pool has the pages of a whole context. */
   #start(job: Job): boolean {
     const { sequence } = job;
     if (!job.begun) job.begin(this.#cache);
     this.#cache.begin(sequence);
     this.#cache.share(sequence, job.reusable);
     const length = Math.min(job.longest, sequence.tokens.length + 1);
-    // Each text that grows may need a page soon; what is begun and at once put off is work for nothing.
+    // Each growing text may need a page soon, and a job that is begun and put off at once is wasted work.
     const spare = this.#active.filter((one) => one.longest > one.sequence.pages.length * PAGE).length;
     if (this.#cache.needed(sequence, length) + spare > this.#cache.obtainable()) {
       this.#cache.pause(sequence);
@@ -123,7 +126,7 @@ export class Scheduler {
     return true;
   }
 
-  /** Gives every text that has grown the page that it needs, the oldest first. */
+  /** Gives every text that has grown the page that it needs. The oldest comes first. */
   makeRoom(): void {
     const growing = this.#active.filter(({ grows }) => grows).sort(byOrder);
     while (growing.length > 0) {
@@ -139,14 +142,14 @@ export class Scheduler {
     }
   }
 
-  /** The job waits again, before those that came later. */
+  /** Makes the job wait again, ahead of those that came later. */
   #putOff(job: Job): void {
     this.#active = this.#active.filter((other) => other !== job);
     this.#waiting = [...this.#waiting, job].sort(byOrder);
     this.#cache.pause(job.sequence);
   }
 
-  /** The next step. `short`: with few rows of prompts, or one text of an encoder. */
+  /** The next step. `short`: it has few rows of prompts, or one text of an encoder. */
   formStep(short: boolean): Part[] {
     const parts: Part[] = [];
     let rows = 0;

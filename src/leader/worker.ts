@@ -14,7 +14,7 @@ import { Leader } from "./leader.js";
 
 const { data, port } = await workerStart();
 const { membership, pin, program } = data as WorkerData;
-// First of all: memory that this worker is the first to touch then lies near its processor.
+// This comes first, so that memory that this worker is the first to touch lies near its processor.
 if (pin !== undefined) port.postMessage({ type: "pin", ...(await pinThread(pin)) } satisfies PinNotice);
 const member = new Member(membership);
 

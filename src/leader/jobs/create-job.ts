@@ -9,7 +9,7 @@ import { EvaluateJob } from "./evaluate-job.js";
 import { GenerateJob } from "./generate-job.js";
 import type { Job } from "./job.js";
 
-/** What becomes one job: of a request to embed, one text. */
+/** What becomes one job. A request to embed is split: each of its texts is a job. */
 export type SingleRequest = EvaluateRequest | GenerateRequest | EmbedTextRequest;
 
 /** @param order jobs that came earlier have lower numbers */

@@ -1,4 +1,4 @@
-// Embedding, as the leader does it: a request has many texts, each is a job of its own, and the last one that is done answers for all.
+// Embedding in the leader: a request has many texts, each text is a job of its own, and the last job to finish answers for all.
 
 import type { HiddenRows, StepRun } from "../../model/step.js";
 import type { EmbedRequest, JobRequest } from "../../protocol/messages.js";
@@ -13,11 +13,11 @@ export interface EmbedTextRequest extends JobRequest {
   readonly ids: Int32Array;
   readonly pooling: Pooling;
   readonly vectors: EmbedVectors;
-  /** Which of the vectors is the text's: the first of them, where it has one for each token. */
+  /** Index of the text's vector; of its first vector, where it has one for each token. */
   readonly first: number;
 }
 
-/** The vectors of one request, and how many texts have not theirs. */
+/** The vectors of one request, and how many texts still lack theirs. */
 class EmbedVectors {
   readonly values: Float32Array<ArrayBuffer>;
   readonly #elements: number;
@@ -32,7 +32,7 @@ class EmbedVectors {
     this.values = new Float32Array(vectors * this.#elements);
   }
 
-  /** Vector `i` is what the head makes of a hidden state. */
+  /** Sets vector `i` to what the head makes of a hidden state. */
   set(i: number, hidden: Float32Array): void {
     this.head.apply(this.pooling, hidden, this.values.subarray(i * this.#elements, (i + 1) * this.#elements));
   }
@@ -104,9 +104,9 @@ export class EmbedJob extends Job {
     return true;
   }
 
-  /** The mean of a text that comes in several steps, with the additions that the kernel has for one that comes in one. */
+  /** Adds to the mean of a text that takes several steps, in the order in which the kernel adds for a text that takes one. */
   #add(hidden: Float32Array): void {
-    // Not before: thousands of texts may wait.
+    // Allocated only now, because thousands of texts may be waiting.
     this.#sums ??= new Float64Array(this.#dim);
     const sums = this.#sums;
     for (let d = 0; d < hidden.length; d++) sums[d]! += hidden[d]!;

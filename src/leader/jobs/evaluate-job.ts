@@ -1,4 +1,4 @@
-// Evaluate: tokens to logits, of the last token or of all.
+// Evaluate: tokens to logits, those of the last token or of all.
 
 import type { StepRun } from "../../model/step.js";
 import type { EvaluateRequest } from "../../protocol/messages.js";
@@ -23,7 +23,7 @@ export class EvaluateJob extends Job {
 
   protected wanted(count: number, end: boolean, logits: number) {
     if (this.#all) {
-      // What the cache has lost of the text before comes first, and wants nothing.
+      // Tokens of the earlier text that the cache has lost come first, and need no results.
       const before = Math.min(count, Math.max(0, this.startLength - this.sequence.computed));
       const fitting = Math.min(count - before, logits);
       if (before + fitting === 0) return undefined;
@@ -34,7 +34,7 @@ export class EvaluateJob extends Job {
   }
 
   protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
-    // Not before: many jobs may wait, and of a large vocabulary it is so much memory that to touch it takes longer than an abort may.
+    // Allocated only now: many jobs may wait, and with a large vocabulary, touching this much memory takes longer than an abort may.
     this.#logits ??= new Float32Array((this.#all ? this.ids.length : 1) * this.#vocab);
     const logits = this.#logits;
     for (let i = 0; i < run.logits.length; i++) logits.set(results.logits(i), this.#vocab * this.#rows++);

@@ -1,4 +1,4 @@
-// Generate: tokens to more tokens, one a step, until the text ends, its budget is spent or the context is full.
+// Generate: tokens to more tokens, one in each step, until the text ends, its budget is spent or the context is full.
 
 import { CriaError, GrammarError } from "../../errors.js";
 import type { StepRun } from "../../model/step.js";
@@ -50,12 +50,12 @@ export class GenerateJob extends Job {
   }
 
   override admitted(): void {
-    if (this.#admitted !== 0) return; // it goes on
+    if (this.#admitted !== 0) return; // it was put off, and now goes on
     this.#admitted = performance.now();
     this.#cachedTokens = this.sequence.computed;
   }
 
-  /** What the sequence holds of an earlier text is kept as far as the new text begins with it, but for its last token. */
+  /** Keeps what the sequence holds of an earlier text as far as the new text begins with it, except for the new text's last token. */
   protected override keep(cache: KvCache): number {
     const { tokens } = this.sequence;
     const most = Math.min(tokens.length, this.ids.length - 1);
@@ -103,7 +103,7 @@ export class GenerateJob extends Job {
 
   /**
    * Forgets the older half of what comes after the first `keep` tokens. The rest becomes a prompt again: keys and values depend on
-   * their position, and on what they have seen. Keys could be turned to a new position, but values would still know what is forgotten.
+   * their position and on the tokens before it. Keys could be rotated to a new position, but values would still contain what is forgotten.
    */
   #shift(keep: number, results: StepResults): void {
     const { tokens } = this.sequence;

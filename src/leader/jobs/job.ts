@@ -1,15 +1,15 @@
-// What a job is to the leader: it says which rows it wants in the next step, and takes the results of those rows. Each kind of job has a
+// A job as the leader sees it: it says which rows it wants in the next step, and takes the results of those rows. Each kind of job has a
 // file of its own.
 
 import type { HiddenRows, StepRun } from "../../model/step.js";
 import type { JobRequest, LeaderAnswer } from "../../protocol/messages.js";
 import type { CachedSequence, KvCache } from "../kv-cache.js";
 
-/** What a step has made of a job's rows: views of shared memory that the next step overwrites. */
+/** The results of a job's rows in a step: views of shared memory that the next step overwrites. */
 export interface StepResults {
   /** Row i of the logits that the job asked for, (vocab). */
   logits(i: number): Float32Array;
-  /** Hidden state i of those that it asked for, (dim). */
+  /** Hidden state i of those that the job asked for, (dim). */
   hidden(i: number): Float32Array;
   answer(answer: LeaderAnswer, transfer?: readonly ArrayBuffer[]): void;
   /** Forgets the tokens of the job's sequence from `length` on. */
@@ -21,13 +21,13 @@ export abstract class Job {
   readonly abort: number;
   /** Whether an aborted job leaves its sequence as it was. */
   readonly rewind: boolean = true;
-  /** Whether its text grows while it runs: it gets the pages for it one by one. */
+  /** Whether its text grows while it runs. Its pages are then given one by one. */
   readonly grows: boolean = false;
   /** Whether other sequences may share the pages that it fills. */
   readonly publishes: boolean = true;
-  /** When it last got rows of a step: the higher, the later. */
+  /** When it last got rows of a step: a higher number is later. */
   served = 0;
-  /** How many jobs that came later have begun before it. */
+  /** How many jobs that came later have begun before this one. */
   overtaken = 0;
 
   protected readonly ids: Int32Array;
@@ -54,20 +54,20 @@ export abstract class Job {
     return this.#startLength!;
   }
 
-  /** Tokens of the text that are not computed yet. */
+  /** How many tokens of the text are not computed yet. */
   get remaining(): number {
     return this.sequence.tokens.length - this.sequence.computed;
   }
 
-  /** The length that its text may come to. */
+  /** The greatest length that its text may reach. */
   get longest(): number {
     return this.sequence.tokens.length;
   }
 
-  /** So many tokens of the text, the first ones, may be taken from the cache: of those after them the job wants results. */
+  /** How many of the text's first tokens may be taken from the cache. The job needs the results of those after them. */
   abstract get reusable(): number;
 
-  /** The sequence is the job's now: its text joins it. */
+  /** The job takes over the sequence: its text joins it. */
   begin(cache: KvCache): void {
     const { tokens } = this.sequence;
     const kept = this.keep(cache);
@@ -75,10 +75,10 @@ export abstract class Job {
     for (let i = kept; i < this.ids.length; i++) tokens.push(this.ids[i]!);
   }
 
-  /** There is room for it: from now on it takes part in steps. */
+  /** There is room for the job: from now on it takes part in steps. */
   admitted(): void {}
 
-  /** How many of its ids the sequence has already. */
+  /** How many of its ids the sequence already has. */
   protected keep(_cache: KvCache): number {
     return 0;
   }
@@ -98,12 +98,12 @@ export abstract class Job {
     };
   }
 
-  /** Takes what has come of the rows of `run`, which are computed now. True: the job is done. */
+  /** Takes the results of the rows of `run`, which are computed now. Returns whether the job is done. */
   take(run: StepRun, results: StepResults): boolean {
     return this.receive(run, this.remaining === 0, results);
   }
 
-  /** Which of the next `count` rows want what; `end`: they are the last ones. */
+  /** Which results the next `count` rows need; `end`: whether they are the last rows. */
   protected abstract wanted(
     count: number,
     end: boolean,
