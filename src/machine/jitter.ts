@@ -1,8 +1,8 @@
-// A test mode, CRIA_TEST_JITTER: workers are late at random, so that whoever forgets to wait for them reads what is not there yet. Without it
-// a forgotten barrier is a race that is seldom lost.
+// A test mode, CRIA_TEST_JITTER: workers are late at random, so that code that forgets to wait for them reads what is not there yet.
+// Without it, a forgotten barrier is a race that is seldom lost.
 //
-// A late worker sleeps either before it begins its share of an operation, or while it holds a piece of work that it has drawn: work that
-// is shared out as it is taken would otherwise be done by the others.
+// A late worker sleeps either before it begins its share of an operation, or while it holds a piece of work that it has taken. The second
+// is needed for work that is shared out by tickets: the others would do the share of a worker that sleeps before it takes one.
 
 /** A late worker sleeps for 1 .. LONGEST_SLEEP ms. */
 const LONGEST_SLEEP = 4;
@@ -10,10 +10,10 @@ const LONGEST_SLEEP = 4;
 export class Jitter {
   readonly #clock = new Int32Array(new SharedArrayBuffer(4));
   #state: number;
-  /** Milliseconds to sleep when the next piece is drawn. */
+  /** Milliseconds to sleep when the next piece is taken. */
   #owed = 0;
 
-  /** @param seed any number; equal seeds and workers are late at the same operations */
+  /** @param seed any number; with the same seed, a worker is late at the same operations */
   constructor(seed: number, worker: number) {
     this.#state = Math.imul(seed ^ (worker + 1), 0x9e3779b1) | 1;
   }
@@ -28,7 +28,7 @@ export class Jitter {
     else this.#owed = milliseconds;
   }
 
-  /** The worker has drawn a piece of the operation's work. */
+  /** The worker has taken a piece of the operation's work. */
   hold(): void {
     if (this.#owed > 0) this.#sleep(this.#owed);
     this.#owed = 0;

@@ -4,15 +4,15 @@
 import { CriaError, UnsupportedError } from "../errors.js";
 
 /**
- * From one source: `simd` uses the baseline only, `relaxed` relaxed SIMD, and `vnni` relaxed SIMD where its 8-bit dot product is the
- * processor's own (x86 with AVX-VNNI or AVX-512 VNNI, in V8 of Node 24 and later).
+ * The builds of one source: `simd` uses the baseline only, `relaxed` relaxed SIMD, and `vnni` relaxed SIMD where its 8-bit dot product
+ * is the processor's own (x86 with AVX-VNNI or AVX-512 VNNI, in V8 of Node 24 and later).
  */
 export type KernelBuild = "simd" | "relaxed" | "vnni";
 
 /** All builds, the fastest first. */
 export const kernelBuilds: readonly KernelBuild[] = ["vnni", "relaxed", "simd"];
 
-/** What a host lacks that does not run a build. */
+/** What a host that cannot run a build lacks. */
 export const lackingFor: Readonly<Record<KernelBuild, string>> = {
   vnni: "no VNNI dot product",
   relaxed: "no relaxed SIMD",
@@ -135,9 +135,9 @@ export function instantiateKernels(module: WebAssembly.Module, memory: WebAssemb
 
 /**
  * Compiles the fastest build that this host can run.
- * @param assets where the .wasm files lie, for bundles; by default beside this package's code
+ * @param assets where the .wasm files lie, for bundled programs; by default beside this package's code
  * @param build the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed|vnni` says
- * @throws UnsupportedError when the host has no WASM SIMD and threads, or not the build that was asked for
+ * @throws UnsupportedError when the host has no WASM SIMD or threads, or cannot run the build that was asked for
  */
 export async function compileKernels(assets?: URL, build?: KernelBuild): Promise<KernelModule> {
   const wanted = build ?? buildFromEnvironment();
@@ -154,7 +154,7 @@ export async function compileKernels(assets?: URL, build?: KernelBuild): Promise
   );
 }
 
-/** Each literal `new URL` is one that bundlers see. */
+/** Each `new URL` has a literal path, because bundlers look for those. */
 function assetOf(build: KernelBuild, assets: URL | undefined): URL {
   if (assets !== undefined) return new URL(`kernels.${build}.wasm`, assets);
   if (build === "vnni") return new URL("../kernels.vnni.wasm", import.meta.url);
@@ -175,7 +175,7 @@ function buildFromEnvironment(): KernelBuild | undefined {
   if (wanted === undefined) return undefined;
   const known = kernelBuilds.find((build) => build === wanted);
   if (known !== undefined) return known;
-  throw new CriaError("INVALID_OPTION", `CRIA_KERNELS is "${wanted}"; it can be ${kernelBuilds.join(", ")}`);
+  throw new CriaError("INVALID_OPTION", `CRIA_KERNELS must be one of ${kernelBuilds.join(", ")}; it is "${wanted}"`);
 }
 
 /**
@@ -209,7 +209,7 @@ async function compileRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssemb
 
 const FLAG_ATTEMPTS = 20;
 
-/** A module that this host cannot compile is none; any other failure is one. */
+/** A module that this host cannot compile counts as missing. Any other failure is thrown. */
 function orNoModule(error: unknown): undefined {
   if (!(error instanceof WebAssembly.CompileError)) throw error;
 }

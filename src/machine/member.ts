@@ -25,24 +25,24 @@ export interface Membership {
   /** This worker: 0 is the leader. */
   readonly index: number;
   readonly workers: number;
-  /** So many of them, the first, take part in every step; the others only in steps that are announced to all. */
+  /** The first `regulars` workers take part in every step, the others only in steps that are announced to all. */
   readonly regulars: number;
 }
 
-/** Every worker leaves the step at the same barrier: the leader wants it no more. */
+/** The leader no longer wants the step. Every worker leaves it at the same barrier. */
 export class StepAborted extends Error {}
 
-/** What a cell of tickets is put to when its work is to be left: more than any work has pieces. */
+/** What a cell of tickets is set to when its work is to be abandoned: more than the pieces of any work. */
 const NO_MORE_TICKETS = 2 ** 30;
 
-/** The team is poisoned: some worker died. Nothing can be done but leave. */
+/** The team is poisoned: some worker died. The others can only leave. */
 export class TeamPoisoned extends Error {}
 
 export class Member {
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   readonly index: number;
-  /** Called by the leader before every barrier and every piece of work; true ends the step there, for all. */
+  /** Called by the leader before every barrier and every piece of work; true ends the step there for all workers. */
   wantsAbort: () => boolean = () => false;
 
   readonly #control: number;
@@ -66,12 +66,12 @@ export class Member {
     this.kernels.teamJoin(membership.control, membership.index, membership.workers, membership.regulars);
   }
 
-  /** Workers that take part in the current step, `index` 0 .. workers - 1; before the first step, all of them. */
+  /** How many workers take part in the current step, those of `index` 0 .. workers - 1. Before the first step, all of them. */
   get workers(): number {
     return this.#workers;
   }
 
-  /** Waits for all workers of the step. @throws StepAborted, TeamPoisoned: in all workers alike */
+  /** Waits for all workers of the step. @throws StepAborted, TeamPoisoned in all workers alike */
   barrier(): void {
     this.#op++;
     const vote = this.index === 0 && (this.#leaving || this.wantsAbort()) ? BARRIER_ABORT : BARRIER_GO;
@@ -84,20 +84,20 @@ export class Member {
   }
 
   /**
-   * Opens tickets for work that is shared out as it is taken: every worker opens them at the same place of the program, then takes
+   * Opens tickets for work that is shared out as it is taken: every worker opens them at the same place in the program, then takes
    * them with `ticket`. At most three cells are opened between two barriers.
    */
   openTickets(): number {
     const cell = this.#cell;
     this.#cell = (cell + 1) % TICKETS;
-    // The opposite cell was opened four calls ago and comes up in four calls: a barrier lies between this and either.
+    // The opposite cell was opened four calls ago and comes up in four calls: a barrier lies between this call and either of those.
     if (this.index === 0) this.kernels.resetTickets((cell + TICKETS / 2) % TICKETS);
     return cell;
   }
 
   /**
-   * The next ticket of a cell, which no other worker has: 0, 1, 2, ... When the step is to end, no work has a piece of that number: what
-   * is begun is finished, the rest is left, and the next barrier ends the step.
+   * The next ticket of a cell, which no other worker has: 0, 1, 2, ... When the step is to end, the ticket is
+   * greater than any piece's number: pieces already begun are finished, the rest are left, and the next barrier ends the step.
    */
   ticket(cell: number): number {
     if (this.index === 0 && this.wantsAbort()) {
@@ -109,7 +109,7 @@ export class Member {
     return ticket;
   }
 
-  /** The leader begins a step of `workers` workers, the regulars or all: these return from `awaitStep`. */
+  /** The leader begins a step of `workers` workers, the regulars or all. Those return from `awaitStep`. */
   announceStep(workers: number): void {
     this.#begin(workers);
     this.kernels.announceStep(workers);

@@ -1,5 +1,5 @@
-// The main thread's side of the team: starts the workers, passes messages to and from the leader, and notices death. It knows no
-// transformer: the workers' entry, and what they are given, come from outside.
+// The main thread's side of the team: starts the workers, passes messages to and from the leader, and notices death. It knows
+// nothing about transformers: the workers' entry and what they are given come from outside.
 
 import { TEAM_BYTES, TEAM_CPUS, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
 import { WorkerError } from "../errors.js";
@@ -9,20 +9,20 @@ import { type Membership, poisonTeam } from "./member.js";
 import { SharedMemory } from "./shared-memory.js";
 
 export interface TeamOptions {
-  /** Starts one worker of the program; a function, so that the caller's bundler sees the literal `new URL`. */
+  /** Starts one worker of the program. It is a function so that the caller's bundler sees the literal `new URL`. */
   readonly entry: URL;
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   /** Byte offset of the control block (TEAM_BYTES, zeroed). */
   readonly control: number;
   readonly workers: number;
-  /** Workers that take part in every step. */
+  /** How many workers take part in every step. */
   readonly regulars: number;
-  /** Processors that the workers have. */
+  /** Processors that the workers may use. */
   readonly cpus: number;
-  /** For each worker the processors that it is pinned to; undefined: none is pinned. */
+  /** For each worker, the processors that it is pinned to. undefined: no worker is pinned. */
   readonly pins?: readonly (readonly number[])[] | undefined;
-  /** What every worker is given beside its membership: structured-cloneable. */
+  /** What every worker is given besides its membership. It must survive structured cloning. */
   readonly program: unknown;
   /** A message from worker `index`. */
   readonly onMessage: (index: number, message: unknown) => void;
@@ -33,23 +33,23 @@ export interface TeamOptions {
 /** What a worker finds in its first message. */
 export interface WorkerData {
   readonly membership: Membership;
-  /** The processors to pin itself to, before anything else; it then says what came of it. */
+  /** The processors to pin itself to, before anything else. The worker then reports the outcome. */
   readonly pin: readonly number[] | undefined;
   readonly program: unknown;
 }
 
-/** What a worker that was given a pin posts first. */
+/** What a worker that was given processors posts first. */
 export interface PinNotice extends PinResult {
   readonly type: "pin";
 }
 
-/** What a worker posts when it leaves because of an error of its own. */
+/** What a worker posts when it leaves because of its own error. */
 export interface DeathNotice {
   readonly type: "death";
   readonly message: string;
 }
 
-// How often a waiting worker looks before it sleeps: for some 50 microseconds, about what it costs to be woken up.
+// How often a waiting worker looks before it sleeps. It looks for about 50 microseconds, which is what waking up costs.
 const SPIN = 20_000;
 
 export class Team {
@@ -57,7 +57,7 @@ export class Team {
   readonly #words: Int32Array;
   readonly #options: TeamOptions;
   readonly #untold: unknown[] = [];
-  /** What came of every worker's pin. It waits for ever when a worker dies before it could say. */
+  /** The outcome of pinning each worker. It never resolves if a worker dies before it can report. */
   readonly pinned: Promise<readonly PinResult[]>;
   readonly #pinResults: PinResult[] = [];
   #allPinned: (results: readonly PinResult[]) => void = () => undefined;
@@ -71,7 +71,7 @@ export class Team {
       options.pins === undefined ? Promise.resolve([]) : new Promise((resolve) => (this.#allPinned = resolve));
   }
 
-  /** Starts the workers. They run on their own; what they say arrives at `onMessage`. */
+  /** Starts the workers. They run on their own, and their messages arrive at `onMessage`. */
   static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options);
     team.#words.fill(0, options.control >> 2, (options.control + TEAM_BYTES) >> 2);
@@ -102,8 +102,8 @@ export class Team {
   }
 
   /**
-   * Sends a message to the leader. Messages that are told at once arrive at once, as an array in their order: what can run in one step
-   * is not torn apart by a leader that has begun with the first.
+   * Sends a message to the leader. Messages that are sent in the same turn arrive together, as an array in their order. Otherwise the
+   * leader would begin with the first, and work that fits in one step would be split.
    */
   tell(message: unknown): void {
     if (this.#untold.push(message) > 1) return;
@@ -122,7 +122,7 @@ export class Team {
     await Promise.all(this.#handles.map((handle) => handle.terminate()));
   }
 
-  /** A worker that another one has poisoned leaves in peace: what killed that one is still to come, as its notice or its exit. */
+  /** A worker that leaves because another one poisoned the team is not the cause. The notice or the exit of that one is still to come. */
   #onExit(index: number, code: number): void {
     const first = this.#firstToDie();
     if (first === undefined || first === index) this.#die(index, `it ended unexpectedly with code ${code}`);
