@@ -1,4 +1,4 @@
-// Attention as a team does it: each worker takes some texts, or items of them, and heads.
+// Attention by a team: each worker takes some heads of some texts, or of some items of a text.
 
 import { PAGE } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
@@ -39,7 +39,7 @@ export class Attention {
     this.#scratch = shard.scratch(member.index).kernel;
   }
 
-  /** Makes RoPE's tables of a row. */
+  /** Makes RoPE's tables for a row. */
   makeTables(row: number): void {
     const h = this.#h;
     for (let rope = 0; rope < h.ropes.length; rope++) {
@@ -61,8 +61,8 @@ export class Attention {
   }
 
   /**
-   * attended = softmax(q . k) . v, over all positions that each row may see. Before that every head of q and k is normalised, if there are
-   * norms for that, and rotated, and k and v go into the cache. Ends with a barrier.
+   * attended = softmax(q . k) . v, over all positions that each row may see. Before that, every head of q and k is normalised (if there
+   * are norms for it) and rotated, and k and v go into the cache. Ends with a barrier.
    */
   attend(layer: number, norms?: HeadNorms): void {
     const texts = this.#texts();
@@ -71,7 +71,7 @@ export class Attention {
     this.#member.barrier();
   }
 
-  /** Several workers attend to one head of one text, and so wait until it is in the cache. */
+  /** Several workers attend to one head of one text, so they wait until it is in the cache. */
   #attendTogether(layer: number, norms: HeadNorms | undefined): void {
     const { kvHeads } = this.#h;
     const { items } = this.#step;
@@ -81,7 +81,7 @@ export class Attention {
     }
     this.#member.barrier();
     this.#takeTurns(items * kvHeads, (turn) => {
-      // The last items look back farthest: they go first, so that no worker begins a long one at the end.
+      // The last items look back farthest. They go first, so that no worker begins a long one at the end.
       const item = items - 1 - Math.floor(turn / kvHeads);
       this.#attendRows(item, this.#step.itemRows(item), turn % kvHeads, layer);
     });
@@ -117,22 +117,22 @@ export class Attention {
   }
 
   /**
-   * Whether several workers attend to one head of one text, and so must wait until it is in the cache. Else who attends to it puts it there
-   * just before: nobody waits, and it is in the worker's own cache. For that a text must be a single item, or texts so many that they keep
-   * all workers busy.
+   * Whether several workers attend to one head of one text, and so must wait until it is in the KV cache. Otherwise the worker that
+   * attends to a head stores it just before: nobody waits, and the data are in that worker's processor cache. This needs texts of a
+   * single item, or enough texts to keep all workers busy.
    */
   #isShared(texts: number): boolean {
     if (texts === this.#step.items) return false;
     return this.#h.causal || texts * this.#h.kvHeads < 4 * this.#member.workers;
   }
 
-  /** Does 0 .. count - 1, each by the worker that is free. */
+  /** Does pieces 0 .. count - 1, each on the next free worker. */
   #takeTurns(count: number, turn: (item: number) => void): void {
     const cell = this.#member.openTickets();
     for (let item = this.#member.ticket(cell); item < count; item = this.#member.ticket(cell)) turn(item);
   }
 
-  /** Normalises, rotates and stores what an item has of a KV head, and of the heads of q that share it. */
+  /** Normalises and rotates an item's rows of a KV head and of the heads of q that share it, and stores k and v. */
   #store(item: number, head: number, layer: number, norms: HeadNorms | undefined): void {
     const [h, kernels, step, pool] = [this.#h, this.#kernels, this.#step, this.#pool];
     const { q, k, v } = this.#layout.buffers;
@@ -167,7 +167,7 @@ export class Attention {
     }
   }
 
-  /** `rows` rows from those of item `item` on, of one sequence, attend to a KV head. */
+  /** `rows` rows of one sequence, beginning with those of item `item`, attend to a KV head. */
   #attendRows(item: number, rows: number, head: number, layer: number): void {
     const [h, step, pool] = [this.#h, this.#step, this.#pool];
     const { q, attended } = this.#layout.buffers;

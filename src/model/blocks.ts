@@ -1,5 +1,5 @@
 // The blocks that layers of many architectures are made of: attention and the gated feed-forward. Each names its weights and says what it
-// computes; an architecture says which of the parts in brackets it has.
+// computes. An architecture says which of the parts in brackets it has.
 
 import type { Hyperparameters } from "./hyperparameters.js";
 import type { Gate } from "./matmul.js";
@@ -7,15 +7,15 @@ import type { LayerWeights, Pass } from "./pass.js";
 import type { PlacedWeight, Rows } from "./plan/memory-plan.js";
 import { matrix, optional, vector } from "./plan/weight-specs.js";
 
-/** What an architecture's attention has beside its four matrices. */
+/** What an architecture's attention has besides its four matrices. */
 export interface AttentionParts {
   /** A norm of x before it. */
   readonly norm?: boolean;
-  /** Norms of every head of q and of k, the same for all heads. */
+  /** A norm for every head of q, and one for every head of k. */
   readonly headNorms?: boolean;
   /** A norm of what comes out. */
   readonly postNorm?: boolean;
-  /** Files may have biases. */
+  /** Biases, where the file has them. */
   readonly biases?: boolean;
 }
 
@@ -57,7 +57,7 @@ export function attention(pass: Pass, layer: number, w: LayerWeights<ReturnType<
   addProduct(pass, attended, w.attn_output, w.attn_output_bias, w.post_attention_norm); // (rows, heads * headDim)
 }
 
-/** What an architecture's feed-forward has beside its three matrices. */
+/** What an architecture's feed-forward has besides its three matrices. */
 export interface FeedForwardParts {
   /** A norm of x before it. */
   readonly norm?: boolean;

@@ -1,4 +1,4 @@
-// What every worker knows of a model; posted by the thread that loads it.
+// What every worker knows about a model. The thread that loads it posts this.
 
 import type { Hyperparameters } from "./hyperparameters.js";
 import type { KvPool, Layout } from "./plan/memory-plan.js";
@@ -7,6 +7,6 @@ export interface Blueprint {
   readonly hyperparameters: Hyperparameters;
   readonly layout: Layout;
   readonly pool: KvPool;
-  /** The cosines and sines of each of the hyperparameters' `ropes` are multiplied by it. */
+  /** For each of the hyperparameters' `ropes`, the factor of its cosines and sines. */
   readonly ropeMagnitudes: readonly number[];
 }

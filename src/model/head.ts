@@ -1,5 +1,5 @@
-// What models have after their layers that makes vectors of pooled hidden states: dense layers of embedding models (dense_2, dense_3) and
-// the classifier of rerankers (cls). Any architecture may have them; which ones, the file's tensors say.
+// What turns pooled hidden states into vectors after a model's layers: the dense layers of embedding models (dense_2, dense_3) and the
+// classifier of rerankers (cls). Any architecture may have them; the file's tensors say which ones it has.
 
 import type { Gguf } from "../gguf/index.js";
 import { matrix, optional, vector, type WeightSpec } from "./plan/weight-specs.js";
@@ -12,19 +12,19 @@ const rankingLayers = ["cls", "cls.output"];
 export interface HeadShape {
   readonly embedding: readonly string[];
   readonly ranking: readonly string[];
-  /** Elements of an embedding, and scores of a text. */
+  /** How many elements an embedding has, and how many scores a text gets. */
   readonly dimensions: number;
   readonly scores: number;
-  /** Elements of the widest vector that goes into a layer or comes out of one; 0: there is no layer. */
+  /** Elements of the widest vector that goes into a layer or comes out of one; 0 if there is no layer. */
   readonly widest: number;
   /**
-   * The scores are those of a decoder's answers, yes and no: read off the last token, and probabilities. Otherwise they are read off the
-   * first token, and any numbers.
+   * Whether the scores are the probabilities of a decoder's answers, yes and no, read from the last token. Otherwise they are read from
+   * the first token, and are any numbers.
    */
   readonly answers: boolean;
 }
 
-/** The head of a model with hidden states of `dim` elements, and its weights; their shapes are checked where weights are found. */
+/** The head of a model with hidden states of `dim` elements, and its weights. Their shapes are checked when the weights are found. */
 export function headOf(
   gguf: Gguf,
   architecture: string,

@@ -24,15 +24,15 @@ export interface Hyperparameters {
   readonly context: number;
   /** `attention.layer_norm_rms_epsilon`, or `attention.layer_norm_epsilon` of the full norm. */
   readonly normEpsilon: number;
-  /** `attention.causal`: a token sees what is before it, and no more. If not, the model is an encoder of texts: it generates none. */
+  /** `attention.causal`: a token sees only what is before it. If not, the model is an encoder, which does not generate text. */
   readonly causal: boolean;
   /** `tokenizer.ggml.token_type_count`: rows of `token_types.weight`. */
   readonly tokenTypes: number;
   /** How each layer attends. */
   readonly attention: readonly LayerAttention[];
-  /** Which elements of a head RoPE turns together: 2 i and 2 i + 1, or i and i + half of the rotated ones; none: positions are learned. */
+  /** Which elements of a head RoPE rotates together: 2 i and 2 i + 1, or i and i + half of the rotated ones. none: they are learned. */
   readonly ropePairs: RopePairs;
-  /** The ways in which layers turn q and k: none, if positions are learned. */
+  /** The ways in which layers rotate q and k. Empty if positions are learned. */
   readonly ropes: readonly RopeParameters[];
 }
 
@@ -47,11 +47,11 @@ export interface Traits {
 
 /** How a layer attends. */
 export interface LayerAttention {
-  /** Positions that a token sees back from its own, which is included; 0: all. */
+  /** How many positions a token sees up to and including its own; 0: all. */
   readonly window: number;
-  /** Positions after its own that it sees. */
+  /** How many positions after its own it sees. */
   readonly ahead: number;
-  /** Which of `ropes` turns q and k. */
+  /** Which of `ropes` rotates q and k. */
   readonly rope: number;
 }
 
@@ -76,7 +76,7 @@ export type RopeScaling =
       readonly betaSlow: number;
     };
 
-/** As many positions ahead as any text has. */
+/** More positions ahead than any text has. */
 export const ALL_AHEAD = 2 ** 30;
 
 // Bounds far beyond any real model, so that no product of two of them leaves the safe integers.
@@ -86,7 +86,7 @@ export const LARGEST = {
 };
 
 /**
- * Reads the keys that all architectures have; every layer attends alike, and sees all positions, or all before its own.
+ * Reads the keys that all architectures have. All layers attend alike: to all positions, or, if causal, to all up to their own.
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
 export function readHyperparameters(reader: KeyReader, { ropePairs, norm }: Traits): Hyperparameters {
@@ -105,7 +105,7 @@ export function readHyperparameters(reader: KeyReader, { ropePairs, norm }: Trai
   if (valueDim !== headDim) {
     throw new UnsupportedError(
       "UNSUPPORTED_ARCHITECTURE",
-      `keys of ${headDim} and values of ${valueDim} dimensions; supported: both alike`,
+      `keys of ${headDim} and values of ${valueDim} dimensions; supported: the same for both`,
     );
   }
   if (headDim % 4 !== 0 || headDim > 1024) {

@@ -1,5 +1,5 @@
-// Matmuls as a team does them: each worker encodes some rows of the activations, and multiplies by some rows of the weights. Every
-// operation ends with its own barrier, or needs none: whoever calls the next one may read what any worker wrote.
+// Matmuls by a team: each worker encodes some rows of the activations, and multiplies by some rows of the weights. Every operation ends
+// with its own barrier, or needs none: the caller of the next one may read what any worker wrote.
 
 import { GROUP_ROWS, TILE_TOKENS } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
@@ -29,8 +29,8 @@ export type Gate = "silu" | "gelu";
 
 // Each worker's share of a matmul comes in about this many pieces, so that a worker that is held up leaves the rest to others.
 const PIECES = 6;
-// But a piece is no smaller than this many bytes of weights for one row, and less for more rows, while each worker still has one: to begin
-// another stream of weights takes a microsecond, in which some 20 KB are read.
+// But a piece has at least this many bytes of weights for one row (fewer for more rows), as long as each worker still gets one: beginning
+// another stream of weights takes a microsecond, in which about 20 KB could be read.
 const PIECE_BYTES = 128 * 1024;
 
 export class Matmul {
@@ -58,8 +58,8 @@ export class Matmul {
   }
 
   /**
-   * Encodes rows for the matrices that read them. A step of one row is so little work that every worker does it for itself, which saves
-   * the wait.
+   * Encodes rows for the matrices that read them. One row is so little work that every worker encodes it for itself, which saves the
+   * wait.
    */
   encode(source: Rows, readers: readonly PlacedWeight[]): Encoded {
     const { rows } = this.#step;
@@ -105,7 +105,7 @@ export class Matmul {
     }
   }
 
-  /** Encodes a tile of rows, from row `first` on, in the ways of its readers. */
+  /** Encodes a tile of rows, from row `first` on, in each of the ways that its readers need. */
   #encodeTile(
     to: Encoded,
     readers: readonly PlacedWeight[],

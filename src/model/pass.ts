@@ -1,7 +1,7 @@
-// One worker's pass through a model: what every architecture does with the residual stream x, and the weights of its layers.
+// One worker's pass through a model: the operations of all architectures on the residual stream x, and the weights of its layers.
 //
-// Every operation, here and in matmul.ts and attention.ts, ends with its own barrier, or needs none: an architecture says mathematics
-// only. Between two barriers a worker may read what the others wrote before the first.
+// Every operation, here and in matmul.ts and attention.ts, ends with its own barrier, or needs none: an architecture says only
+// mathematics. Between two barriers a worker may read what the others wrote before the first.
 
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
@@ -25,7 +25,7 @@ export type LayerWeights<Specs extends LayerSpecs> = {
 
 /** What is done to the rows of an embedding. */
 interface EmbedSteps {
-  /** They are multiplied by it. */
+  /** The rows are multiplied by it. */
   readonly scale?: number;
   /** The row of the token's type is added. */
   readonly types?: PlacedWeight | undefined;
@@ -44,7 +44,7 @@ export class Pass {
   readonly #step: Step;
   readonly #weights: ReadonlyMap<string, PlacedWeight>;
   readonly #layers: unknown[] = [];
-  /** Elements of a row of x, with the padding that kernels of whole vectors ask for. */
+  /** Elements of a row of x, with the padding that kernels on whole vectors need. */
   readonly #width: number;
   readonly #scratch: Scratch;
 
@@ -71,7 +71,7 @@ export class Pass {
     return this.#weights.get(name);
   }
 
-  /** The weights of a layer, looked up once. An architecture always asks with the same `specs`. */
+  /** The weights of a layer, looked up once. An architecture always passes the same `specs`. */
   layer<Specs extends LayerSpecs>(
     layer: number,
     specs: (h: Hyperparameters, layer: number) => Specs,
@@ -88,7 +88,7 @@ export class Pass {
     return { ...weight, rows: slice.rows, address: weight.address + slice.first * weight.rowBytes };
   }
 
-  /** x = rows of the embedding, and what is done to them; and RoPE's tables of each row. */
+  /** x = rows of the embedding, scaled and added to as asked. Also makes RoPE's tables for each row. */
   embed(embedding: PlacedWeight, { scale = 1, types, positions }: EmbedSteps = {}): void {
     const kernels = this.#kernels;
     const step = this.#step;
@@ -143,7 +143,7 @@ export class Pass {
     this.#member.barrier();
   }
 
-  /** The last norm and the output matrix, as far as the model has them, for the rows that want hidden states or logits. */
+  /** The last norm and the output matrix, where the model has them, for the rows whose hidden states or logits are wanted. */
   output(norm?: PlacedWeight, output?: PlacedWeight): void {
     const { x, normed, logits } = this.buffers;
     const step = this.#step;

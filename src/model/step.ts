@@ -7,8 +7,8 @@
 //   3             hidden states  h
 //   4 ..          n times      token + 2^24 x its type, position
 //   then          items times  first row, rows, position of the first, address of the sequence's page table, the sequence's length
-//   then          m times      row that wants logits
-//   then          h times      row that wants its hidden state, and of how many rows from there on it is the mean
+//   then          m times      row whose logits are wanted
+//   then          h times      first row of a hidden state, and the number of rows whose mean it is
 //
 // An item is a run of up to 16 rows of one sequence at consecutive positions. Rows of one sequence are consecutive.
 
@@ -18,7 +18,7 @@ const HEADER = 4;
 /** Words of an item. */
 const ITEM = 5;
 
-/** A token id plus this is the token as part of the second text of a pair, where a model adds a row of `token_types` to each token. */
+/** Added to a token id in the second text of a pair, for models that add a row of `token_types` to each token. */
 export const SECOND_TYPE = 2 ** 24;
 
 /** Bytes of a step with up to `rows` rows. */
@@ -28,19 +28,19 @@ export function stepBytes(rows: number): number {
 
 /** A run of rows of one sequence at consecutive positions. */
 export interface StepRun {
-  /** Ids; of a second text, with SECOND_TYPE. */
+  /** Token ids; those of a second text plus SECOND_TYPE. */
   readonly tokens: ArrayLike<number>;
   /** Position of the first token. */
   readonly position: number;
   /** Byte offset of the sequence's page table. */
   readonly pageTable: number;
-  /** Which of the tokens want logits: indices into `tokens`. */
+  /** The tokens whose logits are wanted: indices into `tokens`. */
   readonly logits: readonly number[];
-  /** Hidden states, each of a token or the mean of several. */
+  /** The hidden states that are wanted: each is a token's, or the mean of several tokens'. */
   readonly hidden: readonly HiddenRows[];
 }
 
-/** Tokens whose hidden states are wanted as one, their mean: an index into the run's `tokens`, and how many from there on. */
+/** Tokens whose mean hidden state is wanted: an index into the run's `tokens`, and how many tokens from there on. */
 export interface HiddenRows {
   readonly first: number;
   readonly rows: number;
@@ -122,7 +122,7 @@ export class Step {
     return this.words[HEADER + 2 * row + 1]!;
   }
 
-  /** Of attention item `item`, its first row. */
+  /** The first row of attention item `item`. */
   itemFirstRow(item: number): number {
     return this.words[this.#itemAt(item)]!;
   }
@@ -141,7 +141,7 @@ export class Step {
     return this.words[this.#itemAt(item) + 3]!;
   }
 
-  /** The length of its sequence, this step's rows included. */
+  /** The length of its sequence, including this step's rows. */
   itemSequenceLength(item: number): number {
     return this.words[this.#itemAt(item) + 4]!;
   }
@@ -154,7 +154,7 @@ export class Step {
     return this.words[HEADER + 2 * this.rows + ITEM * this.items + i]!;
   }
 
-  /** Of hidden state `i` the first row, and the number of rows of which it is the mean. */
+  /** The first row of hidden state `i`, and the number of rows whose mean it is. */
   hiddenRows(i: number): HiddenRows {
     const at = HEADER + 2 * this.rows + ITEM * this.items + this.logitRows + 2 * i;
     return { first: this.words[at]!, rows: this.words[at + 1]! };

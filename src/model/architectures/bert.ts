@@ -1,5 +1,5 @@
-// BERT (Devlin et al. 2019) as an encoder of texts: MiniLM, bge, e5, gte. Every token sees all tokens of its text; positions are learned;
-// norms, of the full kind, follow what they normalise.
+// BERT (Devlin et al. 2019) as an encoder of texts: MiniLM, bge, e5, gte. Every token sees all tokens of its text, positions are learned,
+// and full layer norms come after each block.
 
 import { addProduct, attention, attentionSpecs } from "../blocks.js";
 import { type Hyperparameters, readHyperparameters } from "../hyperparameters.js";
@@ -48,7 +48,7 @@ function layerSpecs(h: Hyperparameters, layer: number) {
   };
 }
 
-/** The weights of BERT and its like: what the tokens, their types and their positions begin as, and the layers. */
+/** The weights of BERT and its relatives: the embeddings of tokens, types and positions, and the layers. */
 export function bertWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs) {
   return [
     embedding("token_embd.weight", h.vocab, h.dim),

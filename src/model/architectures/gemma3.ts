@@ -1,5 +1,5 @@
-// Gemma 3 (Gemma Team 2025): four norms a layer, a gate of GELU, and five layers that see a window for one that sees everything, each
-// kind with a RoPE of its own.
+// Gemma 3 (Gemma Team 2025): four norms in each layer, a GELU gate, and five layers that see a window for each one that sees everything.
+// Each kind of layer has a RoPE of its own.
 
 import { attention, attentionSpecs, gatedFeedForward, gatedFeedForwardSpecs } from "../blocks.js";
 import { type Hyperparameters, LARGEST, readHyperparameters, readRopeBase } from "../hyperparameters.js";
@@ -14,7 +14,7 @@ function forward(pass: Pass): void {
   pass.output(pass.weight("output_norm.weight"), output); // logits (rows, vocab)
 }
 
-/** From tokens to the residual stream behind the last layer. */
+/** From tokens to the residual stream after the last layer. */
 export function gemmaLayers(pass: Pass): void {
   pass.embed(pass.weight("token_embd.weight"), { scale: Math.sqrt(pass.h.dim) }); // x (rows, dim)
   for (let layer = 0; layer < pass.h.layers; layer++) {
@@ -32,8 +32,8 @@ export function gemmaLayerSpecs(h: Hyperparameters, layer: number) {
 }
 
 /**
- * The keys that all have, and those of the two kinds of layers: of every `attention.sliding_window_pattern` layers the last sees
- * everything, with the file's RoPE; the others see a window, with a RoPE of base `rope.freq_base_swa` and no scaling.
+ * The common keys, and those of the two kinds of layers. Of every `attention.sliding_window_pattern` layers, the last sees everything
+ * and has the file's RoPE. The others see a window and have a RoPE of base `rope.freq_base_swa`, without scaling.
  */
 export function readGemma(reader: KeyReader): Hyperparameters {
   const h = readHyperparameters(reader, { ropePairs: "halves", norm: "rms" });

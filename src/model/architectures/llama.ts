@@ -26,7 +26,7 @@ function layerSpecs(h: Hyperparameters, layer: number) {
   };
 }
 
-/** The keys that all have, and Mistral's window. */
+/** The common keys, and Mistral's window. */
 function hyperparameters(reader: KeyReader): Hyperparameters {
   const h = readHyperparameters(reader, { ropePairs: "neighbours", norm: "rms" });
   const window = reader.integer("attention.sliding_window", 0, 0, LARGEST.context);

@@ -1,5 +1,5 @@
-// Nomic's BERT (Nussbaum et al. 2024), of nomic-embed-text: BERT with RoPE in place of learned positions, a gate of SiLU, one matrix for
-// q, k and v, and no biases but those of the norms.
+// Nomic's BERT (Nussbaum et al. 2024), the model nomic-embed-text: BERT with RoPE in place of learned positions, a SiLU gate, one matrix
+// for q, k and v, and no biases except those of the norms.
 
 import { GROUP_ROWS } from "#abi";
 import { UnsupportedError } from "../../errors.js";
@@ -46,7 +46,7 @@ function hyperparameters(reader: KeyReader): Hyperparameters {
   if ((h.heads * h.headDim) % GROUP_ROWS !== 0 || (h.kvHeads * h.headDim) % GROUP_ROWS !== 0) {
     throw new UnsupportedError(
       "UNSUPPORTED_ARCHITECTURE",
-      `${h.heads} heads, ${h.kvHeads} of them with keys, of ${h.headDim} dimensions; supported: together multiples of ${GROUP_ROWS}`,
+      `${h.heads} heads and ${h.kvHeads} KV heads of ${h.headDim} dimensions; supported: multiples of ${GROUP_ROWS} in all`,
     );
   }
   return h;

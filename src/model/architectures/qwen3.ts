@@ -1,4 +1,4 @@
-// Qwen3 (Yang et al. 2025) and Qwen3-Embedding: as Llama, but every head of q and k has a norm before it is turned, in place of biases.
+// Qwen3 (Yang et al. 2025) and Qwen3-Embedding: like Qwen2, but every head of q and k is normalised before RoPE, and there are no biases.
 
 import { attention, attentionSpecs, gatedFeedForward, gatedFeedForwardSpecs } from "../blocks.js";
 import { type Hyperparameters, readHyperparameters } from "../hyperparameters.js";

@@ -1,5 +1,5 @@
-// Loading: every worker reads pieces of the file straight into shared memory and packs them there. Pieces are taken as they come, so
-// that all cores read and pack at once.
+// Loading: every worker reads pieces of the file straight into shared memory and packs them there. Each worker takes the next piece when
+// it is free, so that all cores read and pack at once.
 
 import { GROUP_ROWS } from "#abi";
 import { GgufError } from "../../errors.js";
@@ -8,12 +8,12 @@ import { type PlacedWeight, PROGRESS_UNIT } from "./memory-plan.js";
 import { STAGING_BYTES } from "./scratch.js";
 import type { Shard } from "./shard.js";
 
-/** Where a model's bytes come from: the parts of a split file in their order; a file that is not split has one. */
+/** Where a model's bytes come from: the parts of a split file, in order. A file that is not split has one part. */
 export type ModelSource =
   | { readonly kind: "files"; readonly paths: readonly string[] }
   | { readonly kind: "bytes"; readonly parts: readonly SharedArrayBuffer[] };
 
-/** Reads `bytes` bytes at `offset` of part `part` to `address` in shared memory, at once. */
+/** Reads `bytes` bytes at `offset` of part `part` to `address` in shared memory, synchronously. */
 type Read = (part: number, offset: number, address: number, bytes: number) => void;
 
 /** This worker's share of the loading. The caller waits for the others. */
@@ -40,7 +40,7 @@ export async function loadShare(member: Member, shard: Shard, source: ModelSourc
   }
 }
 
-/** Rows of a weight that are read at once: whole groups, so that no two workers pack into one. */
+/** How many rows of a weight are read at once: whole groups, so that no two workers pack into the same group. */
 function pieceRows(weight: PlacedWeight): number {
   return Math.max(1, Math.floor(STAGING_BYTES / weight.rowBytes / GROUP_ROWS)) * GROUP_ROWS;
 }
@@ -75,7 +75,7 @@ async function fileReader(paths: readonly string[], memory: Uint8Array): Promise
       if (got === 0) {
         throw new GgufError(
           "GGUF_TRUNCATED",
-          `the file ended ${bytes - done} bytes early: it changed while it was loaded`,
+          `the file ended ${bytes - done} bytes early: it changed while it was being loaded`,
           {
             offset: offset + done,
           },

@@ -1,5 +1,5 @@
-// The memory plan: everything that a model needs in shared memory, laid out before anything is allocated. What it says is what is
-// then allocated, byte for byte.
+// The memory plan: everything that a model needs in shared memory, laid out before anything is allocated. Exactly what it says
+// is then allocated, byte for byte.
 //
 //   0 | control, step | weights | KV cache | activations | one scratch for each worker |
 
@@ -16,15 +16,15 @@ import type { Weight } from "./weights.js";
  * has room for a whole text, whose tokens see each other.
  */
 export const STEP_ROWS = 128;
-/** Texts that a step of an encoder has pages for, beside those of a text of full length. */
+/** Texts that a step of an encoder has pages for, besides those of a text of full length. */
 const ENCODER_TEXTS = 32;
-/** Rows of one step that may have logits. */
+/** How many rows of one step may have logits. */
 export const LOGIT_ROWS = 32;
 /** Abort flags: one int32 for each request under way. */
 export const ABORT_FLAGS = 256;
 /** `progress` counts what is loaded in units of so many bytes, so that 4 GiB fit an int32. */
 export const PROGRESS_UNIT = 256;
-/** What a wasm32 memory can have, in pages of 64 KiB. */
+/** The largest wasm32 memory, in pages of 64 KiB. */
 const LARGEST_MEMORY = 65536 * 65536;
 
 const WASM_PAGE = 65536;
@@ -39,7 +39,7 @@ export interface Layout {
   readonly progress: number;
   readonly step: number;
   readonly pageTables: number;
-  /** Of each of the hyperparameters' `ropes`, `ropeBytes` apart. */
+  /** The frequencies of each of the hyperparameters' `ropes`, `ropeBytes` apart. */
   readonly frequencies: number;
   readonly weights: readonly PlacedWeight[];
   readonly kv: number;
@@ -60,7 +60,7 @@ export interface Rows {
   readonly stride: number;
 }
 
-/** The wave of activations. */
+/** The activations of a step. */
 export interface Buffers {
   readonly x: Rows; // (rows, dim) the residual stream
   readonly normed: Rows; // (rows, dim)
@@ -106,14 +106,14 @@ export interface PlanOptions {
 export interface KvPool {
   readonly kind: number;
   readonly tileBytes: number;
-  /** Layers whose k and v are kept: all, or one after another in an encoder, which never looks back at them. */
+  /** Layers whose k and v are kept: all; or 1 in an encoder, where each layer overwrites those of the one before it. */
   readonly layers: number;
-  /** One page: k and v of 64 positions, of those layers and all KV heads. */
+  /** Bytes of one page: k and v of 64 positions, for those layers and all KV heads. */
   readonly pageBytes: number;
   readonly pages: number;
   /** Entries of one sequence's page table. */
   readonly pagesPerSequence: number;
-  /** Page tables: sequences that may be worked on at once, one for each row of a step. */
+  /** Number of page tables: sequences that may be worked on at once, one for each row of a step. */
   readonly tables: number;
 }
 
@@ -251,12 +251,12 @@ function takeBuffers(
   };
 }
 
-/** Bytes of the frequencies of one RoPE: (headDim / 2) f64, of which it has as many as it rotates pairs. */
+/** Bytes for the frequencies of one RoPE: room for (headDim / 2) f64, one for each pair that it may rotate. */
 export function ropeBytes(h: Hyperparameters): number {
   return (h.headDim / 2) * 8;
 }
 
-/** Room for `rows` rows of `columns` activations, in each of the ways that the matrices' formats ask for. */
+/** Room for `rows` rows of `columns` activations, in each of the ways that the matrices' formats need. */
 function encodedSlots(
   weights: readonly Weight[],
   columns: number,

@@ -1,12 +1,12 @@
-// The frequencies of RoPE: plain, linear, llama3 (factors in the file's rope_freqs.weight) and yarn (Peng et al. 2023). They are made
-// with + - * / and sqrt only: Math.pow and Math.log differ between V8's versions, and the logits must not.
+// The frequencies of RoPE: plain, linear, llama3 (factors in the file's rope_freqs.weight) and yarn (Peng et al. 2023). They are
+// computed with + - * / and sqrt only: Math.pow and Math.log differ between versions of V8, and the logits must not.
 
 import type { RopeParameters } from "../hyperparameters.js";
 
 export interface RopeFrequencies {
   /** Radians per position, (dimensions / 2). */
   readonly frequencies: Float64Array;
-  /** Cosines and sines are multiplied by it: yarn's attention factor. */
+  /** Yarn's attention factor, which multiplies cosines and sines. */
   readonly magnitude: number;
 }
 
@@ -43,7 +43,7 @@ export function ropeFrequencies(rope: RopeParameters, factors?: Float32Array): R
 /** x^(1/n) for x > 0, by Newton's method from above (or from 1). */
 function nthRoot(x: number, n: number): number {
   if (x < 1) return 1 / nthRoot(1 / x, n);
-  // A power of two that is no smaller than the root: Newton descends from there without a step too far.
+  // A power of two that is at least the root: Newton's method descends from there without overshooting.
   let root = 1;
   while (power(root, n) < x) root *= 2;
   for (;;) {

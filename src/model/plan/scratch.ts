@@ -20,12 +20,12 @@ import type { Hyperparameters } from "../hyperparameters.js";
 import type { Weight } from "./weights.js";
 
 const CACHE_LINE = 64;
-/** Of a job's descriptor, which kernels write for themselves. */
+/** Bytes of a job's descriptor, which kernels write for their own use. */
 const JOB_BYTES = 64;
-/** What a worker reads from a file at once, at most, and at least one group of rows. */
+/** The most bytes that a worker reads from a file at once, unless a single group of rows is larger. */
 export const STAGING_BYTES = 2 * 2 ** 20;
 
-/** Byte offsets in a worker's scratch; as `Shard.scratch` gives them, addresses. */
+/** Byte offsets in a worker's scratch. `Shard.scratch` returns them as addresses. */
 export interface Scratch {
   readonly kernel: number;
   readonly job: number;
@@ -37,9 +37,9 @@ export interface Scratch {
   readonly headEncoded: number;
 }
 
-/** What the sizes follow from, beside the model's shape. */
+/** What determines the sizes, besides the model's shape. */
 export interface ScratchNeeds {
-  /** Rows of a step at most. */
+  /** The most rows of a step. */
   readonly rows: number;
   /** Bytes of a single row's encodings. */
   readonly encodedRowBytes: number;
@@ -79,7 +79,7 @@ export function planScratch(
 
 const activations = [ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
 
-/** Rows that attend at once at most: what is decoded of a page serves all of them, and the heads that share it, 64 queries or more. */
+/** The most rows that attend at once. What is decoded of a page serves them all, and all heads that share it: 64 queries or more. */
 export function tallestItem(h: Hyperparameters): number {
   return QUERY_ROWS * Math.max(1, Math.floor(64 / QUERY_ROWS / (h.heads / h.kvHeads)));
 }

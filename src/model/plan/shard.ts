@@ -18,12 +18,12 @@ export class Shard extends SharedMemory {
     return this.wordsAt(this.layout.step, stepBytes(this.layout.rows) / 4);
   }
 
-  /** One int32 for each request under way: not 0 when it is aborted. */
+  /** One int32 for each request under way: nonzero when it is aborted. */
   get aborts(): Int32Array<SharedArrayBuffer> {
     return this.wordsAt(this.layout.aborts, ABORT_FLAGS);
   }
 
-  /** One int32: what is loaded, in units of PROGRESS_UNIT bytes. */
+  /** One int32: how much is loaded, in units of PROGRESS_UNIT bytes. */
   get progress(): Int32Array<SharedArrayBuffer> {
     return this.wordsAt(this.layout.progress, 1);
   }

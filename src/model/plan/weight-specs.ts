@@ -2,7 +2,7 @@
 
 import type { Hyperparameters } from "../hyperparameters.js";
 
-/** One weight that an architecture looks for. Shapes are (rows, columns): GGUF's order turned round. */
+/** One weight that an architecture looks for. Shapes are (rows, columns), the reverse of GGUF's order. */
 export interface WeightSpec {
   readonly name: string;
   /**
@@ -12,7 +12,7 @@ export interface WeightSpec {
   readonly rows: number;
   readonly columns: number;
   readonly optional?: boolean;
-  /** These rows of the matrix only: the forward pass takes them for a matrix of their own. */
+  /** Only these rows of the matrix: the forward pass treats them as a matrix of their own. */
   readonly slice?: { readonly first: number; readonly rows: number };
 }
 
@@ -21,7 +21,7 @@ export interface OptionalSpec extends WeightSpec {
   readonly optional: true;
 }
 
-/** The weights of one layer, by what the forward pass calls them; undefined: this architecture has none. */
+/** The weights of one layer, by their names in the forward pass. undefined: this architecture has none of that name. */
 export type LayerSpecs = Readonly<Record<string, WeightSpec | undefined>>;
 
 export function embedding(name: string, rows: number, columns: number): WeightSpec {
@@ -41,14 +41,14 @@ export function optional(spec: WeightSpec): OptionalSpec {
 }
 
 /**
- * Rows `first` .. `first + rows` - 1 of a matrix, as files have several matrices in one (q, k and v). Both are multiples of GROUP_ROWS,
- * because rows are packed in groups.
+ * Rows `first` .. `first + rows` - 1 of a matrix, for files that store several matrices (q, k and v) in one. Both numbers are multiples
+ * of GROUP_ROWS, because rows are packed in groups.
  */
 export function rowsOf(spec: WeightSpec, first: number, rows: number): WeightSpec {
   return { ...spec, slice: { first, rows } };
 }
 
-/** The weights of all layers, in the order in which a forward pass reads them; a matrix that is read in slices, once. */
+/** The weights of all layers, in the order in which a forward pass reads them. A matrix that is read in slices appears once. */
 export function layerWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs) {
   const specs = new Map<string, WeightSpec>();
   for (let layer = 0; layer < h.layers; layer++) {
@@ -61,7 +61,7 @@ export function layerWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters
   return [...specs.values()];
 }
 
-/** All weights of a decoder: the embedding, which without an `output.weight` is the output matrix too, the layers, and the last norm. */
+/** All weights of a decoder: embedding, layers, last norm and output matrix. Without `output.weight`, the embedding is that matrix too. */
 export function decoderWeights(
   h: Hyperparameters,
   has: (name: string) => boolean,

@@ -16,7 +16,7 @@ export interface Weight extends WeightSpec {
   readonly rowBytes: number;
   /** Bytes in memory: a packed matrix is padded to groups of 8 rows. */
   readonly bytes: number;
-  /** Where the data lie: the part of a split file, and the byte offset in it. */
+  /** Where the data lie: the part of a split file, and the byte offset in that part. */
   readonly part: number;
   readonly offset: number;
 }
