@@ -30,7 +30,7 @@ export interface Hyperparameters {
   readonly tokenTypes: number;
   /** How each layer attends. */
   readonly attention: readonly LayerAttention[];
-  /** Which elements of a head RoPE rotates together: 2 i and 2 i + 1, or i and i + half of the rotated ones. none: they are learned. */
+  /** Which elements of a head RoPE rotates together: 2 i and 2 i + 1, or i and i + half of the rotated. none: positions are learned. */
   readonly ropePairs: RopePairs;
   /** The ways in which layers rotate q and k. Empty if positions are learned. */
   readonly ropes: readonly RopeParameters[];

@@ -220,8 +220,8 @@ function takeBuffers(
   arena: Arena,
   kernels: Kernels,
 ): Buffers {
-  // Matmuls write columns of these arrays. An odd number of cache lines from row to row spreads a column over all sets of a cache; a power
-  // of two would put it into one set, where its rows drive each other out.
+  // Matmuls write columns of these arrays. An odd number of cache lines from row to row spreads a column over all sets of a cache. A power
+  // of two would put it into one set, where its rows evict each other.
   const rowBytes = (columns: number) => (Math.ceil((columns * 4) / CACHE_LINE) | 1) * CACHE_LINE;
   const rows = (columns: number, count = stepRows): Rows => {
     const stride = rowBytes(columns);
