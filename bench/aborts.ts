@@ -33,7 +33,7 @@ type Call = (signal: AbortSignal) => Promise<unknown>;
 
 const reason = new Error("the caller has lost interest");
 
-/** Aborts a call after so many milliseconds. Returns from when to when it took to settle, ms; undefined: it was faster. */
+/** Aborts a call after so many milliseconds. @returns the milliseconds that it took to settle; undefined: it ended before */
 async function settle(call: Call, after: number): Promise<number | undefined> {
   const controller = new AbortController();
   let begin = 0;

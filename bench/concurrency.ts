@@ -16,7 +16,7 @@ const { values } = parseArgs({
   },
   args: process.argv.slice(2).map((word) => (word === "-np" ? "--np" : word)),
 });
-if (values.m === undefined) throw new Error("-m model.gguf");
+if (values.m === undefined) throw new Error("-m must be a model file, such as -m model.gguf");
 const [parallel, tokens, threads, rounds] = [values.np, values.n, values.t, values.r].map(Number) as [
   number,
   number,
@@ -24,7 +24,7 @@ const [parallel, tokens, threads, rounds] = [values.np, values.n, values.t, valu
   number,
 ];
 
-/** Tokens per second, of what `work` says that it has made. */
+/** Tokens per second: `work` returns how many it made. */
 async function timed(work: () => Promise<number>): Promise<number> {
   const begin = performance.now();
   const made = await work();

@@ -17,7 +17,7 @@ const { compileGrammar, grammarOfSchema, Vocabulary, VocabularyGrammar } = gramm
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
 const [file] = positionals;
-if (file === undefined) throw new Error("which model file? Its vocabulary is all that is read");
+if (file === undefined) throw new Error("give a model file; only its vocabulary is read");
 const gguf = await openGguf(file);
 const tokenizer = tokenizerFrom(gguf.metadata);
 await gguf.close();

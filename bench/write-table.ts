@@ -136,8 +136,10 @@ function table(): string {
   );
   const shape = ({ rows, columns, tokens }: LadderShape) => `${tokens} x ${columns} by ${rows} rows`;
   return `
-Q4_0; decode: ${shape(decode)}, GB/s of packed weights; prefill: ${shape(prefill)}. ${cpus()[0]!.model.trim()}, Node ${process.versions.node}.
-Limits: ${limit1} on one thread (rungs 1 to 6), ${limitAll} on ${many.threads} (rung 7). Medians of ${ROUNDS}.
+Q4_0; decode: ${shape(decode)}, GB/s of packed weights; prefill: ${shape(prefill)}.
+${cpus()[0]!.model.trim()}, Node ${process.versions.node}.
+Limits: ${limit1} on one thread (rungs 1 to 6), ${limitAll} on ${many.threads} (rung 7).
+Medians of ${ROUNDS}.
 
 | rung | idea | decode GB/s | of limit | prefill GOP/s | of limit |
 |---|---|---:|---:|---:|---:|

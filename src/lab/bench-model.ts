@@ -31,7 +31,7 @@ export class BenchModel {
     this.probe = new RooflineProbe(parts.team);
   }
 
-  /** Loads a model with room for all of these tests, which load it alike. @throws as loadModel does */
+  /** Loads a model with room for all of these tests, which load it with the same options. @throws as loadModel does */
   static async open(tests: readonly BenchTest[], signal?: AbortSignal): Promise<BenchModel> {
     const [{ model: path, threads, kvCache }] = tests as [BenchTest];
     const options: LoadOptions = {

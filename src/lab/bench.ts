@@ -1,4 +1,4 @@
-// `cria bench` as a function: llama-bench's tests of whole models, each held to what this machine could do at most.
+// `cria bench` as a function: llama-bench's tests of whole models, each compared with the most that this machine can do.
 //
 //   pp512          a prompt of 512 tokens
 //   tg128          128 tokens, one step each; they are random: sampling is not part of it
@@ -43,7 +43,7 @@ export interface BenchResult extends BenchTest {
   readonly weightBytes: number;
   /** The least time and the most tokens per second that the machine allows, what binds them, and the share that the median reaches. */
   readonly limit: Limit & { readonly tokensPerSecond: number; readonly share: number };
-  /** What else went on: "throttled in 3 of 50 periods", "2 % stolen", "spread 7 %". None: the figures count. */
+  /** Disturbances: "throttled in 3 of 50 periods", "2 % stolen", "spread 7 %". Empty: the figures count. */
   readonly noise: readonly string[];
 }
 
@@ -71,7 +71,7 @@ export async function* bench(options: BenchOptions): AsyncGenerator<BenchResult,
   }
 }
 
-/** What a model must be loaded anew for. */
+/** Tests with the same value can share a loaded model. */
 function loadingOf({ model, kvCache, threads }: BenchTest): string {
   return JSON.stringify([model, kvCache, threads]);
 }

@@ -1,4 +1,4 @@
-// What a lab team shares: one page of memory, with what is to be timed, and what each worker says of its part.
+// What a lab team shares: one page of memory, with the task to time and the figures of each worker.
 //
 //   OFFSET   CONTENT
 //       64   the team's control block
@@ -14,7 +14,7 @@ export interface Task {
   readonly repetitions: number;
 }
 
-/** What comes of it. */
+/** The outcome of a task. */
 export interface Timing {
   /** Of one run of the kernel by all workers; one for each repetition. */
   readonly seconds: readonly number[];

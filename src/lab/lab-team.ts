@@ -1,9 +1,10 @@
 // The main thread's side of the lab: a team of workers, as many as a model has, that times kernels and the limits of the machine.
 
 import { planWorkers } from "../api/load/worker-plan.js";
-import { CriaError, WorkerError } from "../errors.js";
+import { WorkerError } from "../errors.js";
 import { compileKernels, type KernelBuild } from "../machine/kernels.js";
 import { Team } from "../machine/team.js";
+import { checkChoice, invalidOption } from "../options.js";
 import { CONTROL, type Task, type Timing } from "./blackboard.js";
 import { KernelLab } from "./kernels/index.js";
 import { type KernelCase, kernelNames, kernelRows } from "./kernels/table.js";
@@ -57,8 +58,8 @@ export class LabTeam {
   }
 
   /**
-   * Times a kernel: all workers at once, each on its part of the shape. The first time, it is given random input and warmed up. Calls
-   * queue in order.
+   * Times a kernel: all workers at once, each on its part of the shape. The first time, its buffers are filled with random input and it
+   * is warmed up. Calls queue in order.
    *
    * @returns as many times as `repetitions`, each the mean of a few milliseconds of runs
    * @throws CriaError INVALID_OPTION for a case that does not exist, INVALID_SHAPE, WorkerError
@@ -85,17 +86,12 @@ export class LabTeam {
 
   /** @throws CriaError INVALID_OPTION for a case that does not exist, INVALID_SHAPE for numbers that do not go together */
   check({ kernel, format, shape }: KernelCase): void {
-    if (!Object.hasOwn(kernelRows, kernel)) {
-      throw new CriaError("INVALID_OPTION", `no kernel "${kernel}"; there are ${kernelNames.join(", ")}`);
+    const row = kernelRows[checkChoice("kernel", kernel, kernelNames)];
+    checkChoice(`the format of ${kernel}`, format, row.formats(this.lab));
+    if (shape.length !== row.dimensions.length || !shape.every((n) => Number.isInteger(n) && n > 0)) {
+      const what = `${row.dimensions.join("x")}, each at least 1`;
+      throw invalidOption(`the shape of ${kernel}`, what, shape.join("x"));
     }
-    const { dimensions, formats, check } = kernelRows[kernel];
-    const known = formats(this.lab);
-    if (!known.includes(format)) {
-      throw new CriaError("INVALID_OPTION", `no ${kernel} of "${format}"; there are ${known.join(", ")}`);
-    }
-    if (shape.length !== dimensions.length || !shape.every((n) => Number.isInteger(n) && n > 0)) {
-      throw new CriaError("INVALID_OPTION", `shape ${shape.join("x")}; ${kernel} takes ${dimensions.join("x")}`);
-    }
-    check(this.lab, format, shape);
+    row.check(this.lab, format, shape);
   }
 }

@@ -1,6 +1,6 @@
 // `cria kernels` as a function: every kernel, format and shape that is asked for, in rounds between rounds of the machine's limits.
 
-import { CriaError } from "../errors.js";
+import { checkChoice, invalidOption } from "../options.js";
 import type { PeakName } from "./kernels/declaration.js";
 import { type KernelCase, kernelNames, kernelRows } from "./kernels/table.js";
 import type { LabTeam } from "./lab-team.js";
@@ -44,10 +44,7 @@ export async function kernelCases(team: LabTeam, choice: KernelChoice): Promise<
   const sizes = await residence();
   const cases: KernelCase[] = [];
   for (const name of names) {
-    const kernel = kernelNames.find((one) => one === name);
-    if (kernel === undefined) {
-      throw new CriaError("INVALID_OPTION", `no kernel "${name}"; there are ${kernelNames.join(", ")}`);
-    }
+    const kernel = checkChoice("kernel", name, kernelNames);
     const row = kernelRows[kernel];
     const formats = row.formats(team.lab).filter((format) => choice.formats?.includes(format) ?? true);
     for (const format of formats) {
@@ -56,7 +53,7 @@ export async function kernelCases(team: LabTeam, choice: KernelChoice): Promise<
   }
   for (const one of cases) team.check(one);
   if (cases.length > 0) return cases;
-  throw new CriaError("INVALID_OPTION", `${names.join(", ")}: none of them comes in ${choice.formats?.join(", ")}`);
+  throw invalidOption("format", `one that ${names.join(", ")} comes in`, choice.formats?.join(", "));
 }
 
 /**

@@ -1,13 +1,13 @@
-// When figures are not to be trusted: somebody else took the time.
+// Signs that figures cannot be trusted: other programs took processor time.
 
 import type { CpuNoise } from "../machine/cpu/noise.js";
 import { mean, standardDeviation } from "./statistics.js";
 
-// Shares above which it is said.
+// Shares above which a sign is reported.
 const STOLEN = 0.01;
 const SPREAD = 0.05;
 
-/** What was counted while `samples` were taken, in words; none: nothing to speak of. */
+/** What was counted while `samples` were taken, in words; empty where nothing is above its share. */
 export function noiseFlags(noise: CpuNoise, samples: readonly number[]): readonly string[] {
   const flags: string[] = [];
   const { periods, throttledPeriods, ticks, stolenTicks } = noise;

@@ -31,7 +31,7 @@ export interface Limit {
 const peakNames = ["int8", "int16", "f32"] as const satisfies readonly PeakName[];
 const PEAK_ROUNDS = 1000;
 
-/** Measures the limits in rounds, between rounds of what is held to them, so that both see the same machine. */
+/** Measures the limits in rounds, between rounds of the work that is compared with them, so that both see the same machine. */
 export class RooflineProbe {
   readonly #team: LabTeam;
   /** Of each round, per second. */

@@ -1,4 +1,4 @@
-// What is said of repeated measurements.
+// Statistics of repeated measurements.
 
 /** The middle one, or the mean of the two in the middle. */
 export function median(samples: readonly number[]): number {

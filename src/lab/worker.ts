@@ -10,12 +10,12 @@ import type { PreparedCase } from "./kernels/declaration.js";
 import { KernelLab } from "./kernels/index.js";
 import { type KernelCase, kernelRows } from "./kernels/table.js";
 
-// A kernel runs so long before it is timed: V8 compiles it well only once it has seen it run.
+// A kernel runs this long before it is timed: V8 optimises it only after it has run for a while.
 const WARM_UP_MILLISECONDS = 100;
-// A repetition takes so long at least: barriers and clocks are noise then.
+// A repetition takes at least this long, so that barriers and clocks do not count.
 const REPETITION_MILLISECONDS = 2;
 
-/** This worker's part of a case: none, where there are more workers than parts. */
+/** This worker's part of a case; undefined where there are more workers than parts. */
 interface Prepared {
   readonly part: PreparedCase | undefined;
   /** Of the first run; NaN: nothing to compare with. */
@@ -28,7 +28,7 @@ const { membership, program } = data as WorkerData;
 const member = new Member(membership);
 const lab = new KernelLab(membership.module, (program as { build: KernelBuild }).build);
 const board = new Blackboard(membership.memory);
-// The limits come again and again, between the runs of the kernel that is held to them.
+// The limits are measured again and again, between the runs of the kernel that is compared with them.
 const limits = new Map<string, Prepared>();
 let latest: { readonly key: string; readonly prepared: Prepared } | undefined;
 

@@ -34,12 +34,12 @@ export class EncoderPool {
     return pool;
   }
 
-  /** Pieces that it is well to ask for before the first of them is needed: two for each worker. */
+  /** How many pieces to ask for before the first of them is needed: two for each worker. */
   get ahead(): number {
     return 2 * this.#handles.length;
   }
 
-  /** Encodes a piece. @throws WorkerError when a worker dies: the pool is then of no use */
+  /** Encodes a piece. @throws WorkerError when a worker dies: the pool cannot be used after that */
   encode(piece: Piece): Promise<EncodedPiece> {
     return new Promise((resolve, reject) => {
       if (this.#dead !== undefined) return reject(this.#dead);

@@ -59,7 +59,7 @@ const rows = [
 /** The types that a file can be quantised to, the largest first. */
 export const fileTypes: readonly FileType[] = rows;
 
-/** What the rule must know of a model beside a tensor's name and shape. */
+/** What the rule must know about a model beside a tensor's name and shape. */
 export interface MixtureModel {
   /** `block_count` */
   readonly layers: number;
@@ -68,7 +68,7 @@ export interface MixtureModel {
 }
 
 /**
- * The type that a tensor gets; undefined for one that stays as it is: vectors, norms, and what is no weight.
+ * The type that a tensor gets; undefined for one that stays as it is: vectors, norms, and what is not a weight.
  * @param shape in GGUF's order, the row length first
  */
 export function quantizedType(
@@ -98,7 +98,7 @@ function preferredType({ type, better }: Mixture, name: string, { layers, tied }
   return rule?.(Number(layer), layers) ? better.type : type;
 }
 
-// For rows that are no multiple of a super-block.
+// For rows that are not a multiple of a super-block.
 const fallbacks: Partial<Record<TensorTypeName, TensorTypeName>> = {
   Q2_K: "Q4_0",
   Q3_K: "Q4_0",

@@ -29,7 +29,7 @@ export async function* encodedPieces(
   const weights = weightsOf(tensor.shape);
   for (let first = 0; first < weights; first += PIECE_WEIGHTS) {
     const piece = encodePiece(gguf, tensor, type, first, Math.min(PIECE_WEIGHTS, weights - first), pool);
-    piece.catch(() => undefined); // whoever awaits it hears of it; nobody may, if another fails first
+    piece.catch(() => undefined); // its reader gets the error; there may be none when another piece fails first
     pending.push(piece);
     if (pending.length > pool.ahead) yield await pending.shift()!;
   }
@@ -50,13 +50,15 @@ async function encodePiece(
   const encoded = await pool.encode({ from: from.id, to: tensorTypeByName(type)!.id, weights, bytes });
   if ("bytes" in encoded) return { bytes: encoded.bytes, weights };
   const { badIndex, badWeight, largest } = encoded;
-  const why = Number.isFinite(badWeight) ? `beyond what ${type} can say: ${largest}` : "not a finite number";
+  const why = Number.isFinite(badWeight)
+    ? `beyond the largest that ${type} can hold: ${largest}`
+    : "not a finite number";
   throw new GgufError("GGUF_TENSOR_VALUE", `weight ${first + badIndex} is ${badWeight}, ${why}`, {
     subject: printable(tensor.name),
   });
 }
 
-/** The pieces of a tensor that is no tensor of floats: as they are. */
+/** The pieces of a tensor that does not hold floats: as they are. */
 async function* copiedPieces(gguf: Gguf, tensor: GgufTensor): AsyncGenerator<FilePiece> {
   const weights = weightsOf(tensor.shape);
   for (let from = 0; from < tensor.bytes; from += COPY_BYTES) {

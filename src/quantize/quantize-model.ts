@@ -2,19 +2,27 @@
 // memory as a whole. While this thread reads and writes, workers encode the next pieces.
 
 import { rename, rm, stat } from "node:fs/promises";
-import { CriaError, GgufError, UnsupportedError } from "../errors.js";
+import { GgufError, UnsupportedError } from "../errors.js";
 import { type Gguf, GgufWriter, openGguf, printable, type TensorTypeName } from "../gguf/index.js";
 import { MOST_THREADS, usableCpus } from "../machine/cpu/threads.js";
 import { cpuTopology } from "../machine/cpu/topology.js";
 import { compileKernels } from "../machine/kernels.js";
-import { checkChoice, checkInteger, checkNames } from "../options.js";
+import {
+  checkCallback,
+  checkChoice,
+  checkInteger,
+  checkNames,
+  checkSignal,
+  invalidOption,
+  namesOf,
+} from "../options.js";
 import { EncoderPool } from "./encoder-pool.js";
 import { type FileType, type FileTypeName, fileTypes, quantizedType } from "./file-types.js";
 import { encodedPieces, floatTypes, weightsOf } from "./pieces.js";
 
 /** How to quantize a file. */
 export interface QuantizeOptions {
-  /** What the file is to be: see `fileTypes`. */
+  /** The type of the new file: see `fileTypes`. */
   readonly type: FileTypeName;
   /** Workers that encode. Default: the processors that this process may use. */
   readonly threads?: number;
@@ -23,6 +31,8 @@ export interface QuantizeOptions {
   /** Ends the work: `quantizeModel` then rejects with the signal's reason, and leaves no file. */
   readonly signal?: AbortSignal;
 }
+
+const optionNames = namesOf<QuantizeOptions>({ type: true, threads: true, onProgress: true, signal: true });
 
 /** What a quantised file is. */
 export interface QuantizeSummary {
@@ -42,9 +52,9 @@ const QUANTIZATION_VERSION = 2;
 
 /**
  * Writes the model at `inputPath` (of a split one, its first part) to one file at `outputPath`, its matrices as `options.type` says and
- * all else as it is. A file that is there is replaced, once the new one is whole.
+ * everything else as it is. A file that exists is replaced once the new one is complete.
  *
- * @throws GgufError when the input is not a well-formed model, or has a weight that is not finite or beyond what its type can say;
+ * @throws GgufError when the input is not a well-formed model, or has a weight that is not finite or beyond what its type can hold;
  * UnsupportedError when it is quantised already, or a mixture of experts; CriaError INVALID_OPTION; WorkerError; the signal's reason
  */
 export async function quantizeModel(
@@ -52,7 +62,7 @@ export async function quantizeModel(
   outputPath: string,
   options: QuantizeOptions,
 ): Promise<QuantizeSummary> {
-  checkNames("quantizeModel", options, ["type", "threads", "onProgress", "signal"]);
+  checkNames("quantizeModel", options, optionNames);
   const type = checkChoice(
     "type",
     options.type,
@@ -61,6 +71,8 @@ export async function quantizeModel(
   const fileType = fileTypes.find(({ name }) => name === type)!;
   const threads = checkInteger("threads", options.threads ?? usableCpus(await cpuTopology()), 1, MOST_THREADS);
   const { signal, onProgress } = options;
+  checkCallback("onProgress", onProgress);
+  checkSignal(signal);
   signal?.throwIfAborted();
   const gguf = await openGguf(inputPath);
   try {
@@ -72,7 +84,7 @@ export async function quantizeModel(
     try {
       const total = parameters(gguf);
       let done = 0;
-      // Half a file must not have the name of a whole one.
+      // An incomplete file must not have the name of a complete one.
       const partial = `${outputPath}.partial`;
       await writer.writeFile(partial, async function* ({ name, type }) {
         const tensor = gguf.tensor(name)!;
@@ -105,15 +117,15 @@ function checkModel(gguf: Gguf): void {
   }
 }
 
-/** The output must not be the input, by whatever name, nor anything but a file. */
+/** The output must not be the input, under any name, and must be a file where it exists. */
 async function checkOutput(gguf: Gguf, path: string): Promise<void> {
   const output = await stat(path, { bigint: true }).catch(() => undefined);
   if (output === undefined) return;
-  const refuse = (what: string) => new CriaError("INVALID_OPTION", `the output ${printable(path)} is ${what}`);
-  if (!output.isFile()) throw refuse("there, and is not a file");
+  if (!output.isFile()) throw invalidOption("outputPath", "a file, or a name that is free", path);
   for (const part of gguf.parts) {
     const input = await stat(part.path!, { bigint: true });
-    if (input.dev === output.dev && input.ino === output.ino) throw refuse("the input: choose another name");
+    if (input.dev === output.dev && input.ino === output.ino)
+      throw invalidOption("outputPath", "another file than the input", path);
   }
 }
 
@@ -134,7 +146,7 @@ function layOut(gguf: Gguf, fileType: FileType): GgufWriter {
     if (wanted !== type && !floatTypes.includes(type)) {
       throw new UnsupportedError(
         "UNSUPPORTED_FORMAT",
-        `tensor "${printable(name)}" is ${type}: what is quantised is not quantised again; supported: ${floatTypes.join(", ")}`,
+        `tensor "${printable(name)}" is ${type}: a quantised tensor is not quantised again; supported: ${floatTypes.join(", ")}`,
       );
     }
     writer.addTensor(name, wanted, shape);

@@ -300,8 +300,8 @@ describe("cria kernels", () => {
   });
 
   it.each([
-    [["--kernel", "gemm"], /no kernel "gemm"; there are .*matmul/],
-    [["--kernel", "matmul", "--format", "Q9"], /none of them comes in Q9/],
+    [["--kernel", "gemm"], /kernel must be one of .*matmul.*; it is "gemm"/],
+    [["--kernel", "matmul", "--format", "Q9"], /format must be one that matmul comes in; it is "Q9"/],
     [["--shape", "8x"], /--shape must be numbers such as 8192x2048x1; it is "8x"/],
     [["--build", "avx"], /--build must be one of .*; it is "avx"/],
   ])("%j is refused", (args, message) => {

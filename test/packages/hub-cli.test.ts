@@ -112,6 +112,6 @@ describe("commands on models from the network", () => {
     expect([code, out]).toEqual([0, expect.stringContaining("Final estimate: PPL = ")]);
     // A quantised model is refused, so the file was found and read.
     const quantized = await cria(["quantize", "hf:user/repo", join(home, "out.gguf"), "Q8_0"]);
-    expect(quantized.err).toMatch(/what is quantised is not quantised again/);
+    expect(quantized.err).toMatch(/a quantised tensor is not quantised again/);
   });
 });

@@ -34,7 +34,7 @@ const byName = (name: string) => fileTypes.find((type) => type.name === name)!;
 const VOCAB = 1100;
 const ids = randomIds(40, VOCAB);
 
-// Rows of 256 and of 288, which is no multiple of a super-block; token_embd takes two pieces.
+// Rows of 256 and of 288, which is not a multiple of a super-block; token_embd takes two pieces.
 const shape = { dim: 256, layers: 3, heads: 4, kvHeads: 2, ffn: 288, vocab: VOCAB, tied: false, biases: true };
 
 let floats: string;
@@ -317,8 +317,8 @@ describe("what cannot be quantised", () => {
     [0, Number.POSITIVE_INFINITY, "Q8_0", "weight 0 is Infinity, not a finite number"],
     [281_599, Number.NEGATIVE_INFINITY, "F16", "weight 281599 is -Infinity, not a finite number"],
     [5, Number.NaN, "F32", "weight 5 is NaN, not a finite number"],
-    [7, 1e6, "F16", "weight 7 is 1000000, beyond what F16 can say: 65504"],
-    [262_144, -1e9, "Q8_0", "weight 262144 is -1000000000, beyond what Q8_0 can say: 8319008"],
+    [7, 1e6, "F16", "weight 7 is 1000000, beyond the largest that F16 can hold: 65504"],
+    [262_144, -1e9, "Q8_0", "weight 262144 is -1000000000, beyond the largest that Q8_0 can hold: 8319008"],
   ] as const)("weight %i = %d, to %s", async (index, value, type, message) => {
     const path = await withWeight(index, value);
     const output = at("refused.gguf");
@@ -349,15 +349,17 @@ describe("what cannot be quantised", () => {
     for (const output of [floats, indirect, at("hard.gguf"), at("soft.gguf")]) {
       await expect(quantizeModel(floats, output, { type: "Q8_0" })).rejects.toMatchObject({
         code: "INVALID_OPTION",
-        message: expect.stringContaining("is the input"),
+        message: expect.stringContaining("outputPath must be another file than the input; it is "),
       });
     }
     expect(Buffer.compare(readFileSync(floats), bytes)).toBe(0);
   });
 
-  it("to something that is no file, or is nowhere", async () => {
+  it("to something that is not a file, or to a folder that does not exist", async () => {
     mkdirSync(at("folder"));
-    await expect(quantizeModel(floats, at("folder"), { type: "Q8_0" })).rejects.toThrow("is there, and is not a file");
+    await expect(quantizeModel(floats, at("folder"), { type: "Q8_0" })).rejects.toThrow(
+      "outputPath must be a file, or a name that is free; it is ",
+    );
     await expect(quantizeModel(floats, at("nowhere/x.gguf"), { type: "Q8_0" })).rejects.toThrow("ENOENT");
   });
 
@@ -428,7 +430,7 @@ describe("cria quantize", () => {
   it.each([
     [2, ["in.gguf"], "quantize takes in.gguf, out.gguf and one of F32"],
     [2, ["floats.gguf", "out.gguf", "Q9_9"], '; it is "Q9_9"'],
-    [2, ["floats.gguf", "floats.gguf", "Q8_0"], "is the input"],
+    [2, ["floats.gguf", "floats.gguf", "Q8_0"], "outputPath must be another file than the input"],
     [1, ["missing.gguf", "out.gguf", "Q8_0"], "missing.gguf does not exist"],
   ])("exits with %i for %j", (code, args, message) => {
     const { status, stdout, stderr } = run(...args.map((arg) => (arg.endsWith(".gguf") ? at(arg) : arg)));

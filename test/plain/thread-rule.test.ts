@@ -73,7 +73,7 @@ describe("the rule", () => {
   it.each(["0", "-1", "1.5", "two", "257", "1e2"])("CRIA_THREADS=%s is refused", async (environment) => {
     await expect(choose(laptop, { environment })).rejects.toMatchObject({
       code: "INVALID_OPTION",
-      message: `CRIA_THREADS is "${environment}"; it can be an integer in 1 .. 256`,
+      message: `CRIA_THREADS must be an integer in 1 .. 256; it is "${environment}"`,
     });
   });
 

@@ -1,4 +1,4 @@
-// What the figures were taken on, and of what.
+// The machine that the figures were taken on, and the versions that were measured.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

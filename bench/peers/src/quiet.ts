@@ -14,7 +14,7 @@ const PATIENCE = 3;
 const TICKS = 100;
 
 /**
- * Runs rounds until `count` of them were undisturbed. Where there is no /proc, nobody can tell, and all count.
+ * Runs rounds until `count` of them were undisturbed. Where there is no /proc, it is not known, and all count.
  *
  * @throws when the machine does not become quiet
  */

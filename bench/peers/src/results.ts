@@ -38,9 +38,10 @@ export function page(results: readonly Result[]): string {
   const sections = [...new Set(comparisons.map(({ section }) => section))];
   return `# cria beside its peers
 
-Written by \`bench/peers\`; [README.md](README.md) says how to run it. Every line is one run in which both took turns, ours, theirs, ours,
-theirs: \`ratio\` is the median over the pairs of how many times better cria was, and its range, noisy where one pair is ${NOISY} times another;
-the other figures are medians. Threads: 2 unless the line says otherwise. Models have random weights in the
+Written by \`bench/peers\`; [README.md](README.md) says how to run it. Every line is one run in which
+both took turns: ours, theirs, ours, theirs. \`ratio\` says how many times better cria was: the median
+over the pairs, beside their range. It is noisy where one pair is ${NOISY} times another. The other
+figures are medians. Threads: 2 unless the line says otherwise. Models have random weights in the
 real ones' shapes (\`bench/synthetic-model.ts\`), so that both do the same work.
 
 ${list("Machine", (result) => result.machine, known)}

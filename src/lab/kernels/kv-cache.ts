@@ -5,9 +5,9 @@ import { checkChoice } from "../../options.js";
 import { checkMultiple } from "./buffers.js";
 
 /** An element type of the KV cache. */
-export type KvCacheName = keyof typeof kvKinds;
+export type KvCacheName = "f16" | "f32" | "q8_0";
 
-export const kvKinds = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 } as const;
+export const kvKinds: Readonly<Record<KvCacheName, number>> = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 };
 
 /** All element types of the KV cache. */
 export const kvCaches = Object.keys(kvKinds) as readonly KvCacheName[];

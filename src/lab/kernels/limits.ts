@@ -1,4 +1,4 @@
-// The limits that kernels are held to, in the form of kernels: reading memory, and multiplying (assembly/kernels/probe.ts).
+// The limits that kernels are compared with, in the form of kernels: reading memory, and multiplying (assembly/kernels/probe.ts).
 
 import { checkChoice } from "../../options.js";
 import type { KernelRow, PeakName } from "./declaration.js";
@@ -20,7 +20,7 @@ export const read: KernelRow = {
   prepare: (lab, _, [bytes = 0]) => {
     const whole = Math.ceil(bytes / READ_UNIT) * READ_UNIT;
     const { at, kernels, memory } = openWorkspace(lab.module, { buffer: whole });
-    // Pages that nobody has written are all one and the same page of zeros.
+    // All pages that were never written are one and the same page of zeros.
     new Uint8Array(memory.buffer, at.buffer, whole).fill(1);
     return { run: () => void kernels.readBandwidth(at.buffer, whole), bytes: whole, operations: 0 };
   },

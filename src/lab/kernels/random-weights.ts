@@ -1,5 +1,5 @@
-// Random weights of any format, to measure with: random bytes, of which only those blocks are kept whose weights are of the size that
-// trained ones have. What a format's bytes mean is asked of its own kernel, so a new format needs nothing here.
+// Random weights of any format, to measure with: random bytes, and only the blocks are kept whose weights have the size of trained
+// ones. What a format's bytes mean is asked of its own kernel, so a new format needs nothing here.
 
 import { Random } from "../../sampling/random.js";
 import type { KernelHost } from "./declaration.js";

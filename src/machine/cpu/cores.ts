@@ -1,5 +1,5 @@
-// Physical cores: which processors are the hardware threads (SMT siblings) of one core, in which socket it is, and, on hybrid CPUs,
-// of which kind.
+// Physical cores: which processors are the hardware threads (SMT siblings) of one core, its socket, and its kind on hybrid
+// CPUs.
 //
 //   /sys/devices/system/cpu/cpuN/topology/core_cpus_list       "0,64"   (older kernels: thread_siblings_list)
 //   /sys/devices/system/cpu/cpuN/topology/physical_package_id  "0"

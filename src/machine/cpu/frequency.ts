@@ -1,4 +1,4 @@
-// How fast the processors' clocks run, where the kernel tells. It changes all the time: a reading is no measurement.
+// How fast the processors' clocks run, where the kernel tells. It changes all the time: a reading is not a measurement.
 //
 //   /sys/devices/system/cpu/cpuN/cpufreq/scaling_cur_freq   kHz, now
 //                                       /cpuinfo_max_freq   kHz, at most

@@ -1,4 +1,4 @@
-// Signs that others take CPU time from this process: a quota that stops it, a hypervisor that runs somebody else, other processes that
+// Signs that others take CPU time from this process: a quota that stops it, a hypervisor that runs another machine, other processes that
 // want the same processors. Counters since the machine or the group began; a measurement reads them before and after.
 //
 //   cpu.stat of a control group   nr_periods, nr_throttled; throttled_time in ns (version 1) or throttled_usec (version 2)
@@ -15,7 +15,7 @@ export interface CpuNoise {
   readonly periods: number | undefined;
   readonly throttledPeriods: number | undefined;
   readonly throttledMicroseconds: number | undefined;
-  /** Ticks of all processors, and those of them in which the hypervisor ran somebody else. */
+  /** Ticks of all processors, and those of them in which the hypervisor ran another machine. */
   readonly ticks: number | undefined;
   readonly stolenTicks: number | undefined;
   /** Time in which some task on this machine waited for a processor. */

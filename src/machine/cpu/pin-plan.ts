@@ -1,6 +1,6 @@
 // Which processor each worker is pinned to: what the caller's words mean on this machine.
 
-import { CriaError } from "../../errors.js";
+import { invalidOption } from "../../options.js";
 import { formatCpuList, parseCpuList } from "./cpu-list.js";
 import type { CpuGroup, CpuTopology } from "./topology.js";
 
@@ -17,13 +17,17 @@ export function pinnedCpus(topology: CpuTopology, request: true | string): reado
   const missing = named.filter((cpu) => !topology.allowed.includes(cpu));
   const list = typeof request === "string" && /^[\d,-]+$/.test(request);
   if (list && missing.length > 0) {
-    throw invalid(
-      request,
-      `this process may not use ${formatCpuList(missing)}, only ${formatCpuList(topology.allowed)}`,
-    );
+    const what = `processors among ${formatCpuList(topology.allowed)} (this process may not use ${formatCpuList(missing)})`;
+    throw invalidOption("pin", what, request);
   }
   const usable = ordered.filter((cpu) => named.includes(cpu));
-  if (usable.length === 0) throw invalid(request, `none of them is among ${formatCpuList(topology.allowed)}`);
+  if (usable.length === 0) {
+    throw invalidOption(
+      "pin",
+      `processors among ${formatCpuList(topology.allowed)}, which this process may use`,
+      request,
+    );
+  }
   return usable;
 }
 
@@ -48,7 +52,13 @@ function namedCpus(topology: CpuTopology, ordered: readonly number[], request: t
   if (request === true) return ordered;
   if (request === "physical") {
     const { cores, allowed } = topology;
-    if (cores === undefined) throw invalid(request, "this machine does not tell which processors share a core");
+    if (cores === undefined) {
+      throw invalidOption(
+        "pin",
+        "true or a list, because this machine does not tell which processors share a core",
+        request,
+      );
+    }
     return cores.flatMap(({ cpus }) => cpus.filter((cpu) => allowed.includes(cpu)).slice(0, 1));
   }
   const group = /^(l3|node):(\d{1,5})$/.exec(request);
@@ -57,17 +67,14 @@ function namedCpus(topology: CpuTopology, ordered: readonly number[], request: t
     const found = groups.find(({ id }) => id === Number(group[2]));
     if (found === undefined) {
       const known = groups.map(({ id }) => `${group[1]}:${id}`).join(", ");
-      throw invalid(request, known === "" ? "this machine does not tell" : `this machine has ${known}`);
+      const what = known === "" ? "true or a list, because this machine does not tell its groups" : `one of ${known}`;
+      throw invalidOption("pin", what, request);
     }
     return found.cpus;
   }
   const list = parseCpuList(request);
   if (list === undefined || list.length === 0) {
-    throw invalid(request, 'it can be true, "physical", "l3:N", "node:N", or a list such as "0,2-5"');
+    throw invalidOption("pin", 'true, "physical", "l3:N", "node:N", or a list such as "0,2-5"', request);
   }
   return list;
-}
-
-function invalid(request: true | string, reason: string): CriaError {
-  return new CriaError("INVALID_OPTION", `pin is ${JSON.stringify(request)}; ${reason}`);
 }

@@ -8,7 +8,7 @@ import { readAffinity } from "./topology.js";
 export interface PinResult {
   /** What the thread may run on now; undefined: not known. */
   readonly cpus: readonly number[] | undefined;
-  /** Why that is not what was asked for. */
+  /** Why that differs from the request. */
   readonly problem: string | undefined;
 }
 

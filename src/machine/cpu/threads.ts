@@ -1,7 +1,7 @@
 // How many workers compute. Decoding is bound by memory: a second worker on the same physical core only takes turns with the first,
 // and one beyond what the process may use waits while the others wait for it. So one for each core that may be used, unless told.
 
-import { CriaError } from "../../errors.js";
+import { invalidOption } from "../../options.js";
 import type { CpuTopology } from "./topology.js";
 
 /** Workers of a team, at most. */
@@ -58,10 +58,7 @@ function decodeThreads(topology: CpuTopology, request: ThreadRequest): { threads
   const { environment } = request;
   if (environment !== undefined && environment !== "") {
     if (!/^[1-9]\d{0,2}$/.test(environment) || Number(environment) > MOST_THREADS) {
-      throw new CriaError(
-        "INVALID_OPTION",
-        `CRIA_THREADS is "${environment}"; it can be an integer in 1 .. ${MOST_THREADS}`,
-      );
+      throw invalidOption("CRIA_THREADS", `an integer in 1 .. ${MOST_THREADS}`, environment);
     }
     return { threads: Number(environment), reason: "CRIA_THREADS" };
   }

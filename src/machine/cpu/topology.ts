@@ -96,7 +96,7 @@ export function readAffinity(files: HostFiles, status = "/proc/self/status"): nu
 function readModel(files: HostFiles): { model: string | undefined; virtual: boolean | undefined } {
   const cpuinfo = files.text("/proc/cpuinfo") ?? "";
   const field = (name: string) => new RegExp(`^${name}\\s*:\\s*(.+)$`, "m").exec(cpuinfo)?.[1]?.trim();
-  // ARM's cpuinfo has no name of a model; boards have one in their device tree, which ends in a NUL.
+  // ARM's cpuinfo has no model name; boards have one in their device tree, which ends in a NUL.
   const board = files.word("/proc/device-tree/model")?.replace(/\0+$/, "");
   return {
     model: field("model name") ?? field("cpu model") ?? board ?? field("Hardware"),

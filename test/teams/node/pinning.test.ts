@@ -44,14 +44,26 @@ describe("which processors", () => {
   });
 
   it.each<[string, keyof typeof machines, string, string | undefined, RegExp]>([
-    ["a group that is not there", "epyc", "l3:16", undefined, /^pin is "l3:16"; this machine has l3:0, .*, l3:15$/],
+    ["a group that is not there", "epyc", "l3:16", undefined, /^pin must be one of l3:0, .*, l3:15; it is "l3:16"$/],
     ["groups that are not told", "bare", "l3:0", undefined, /does not tell/],
     ["cores that are not told", "bare", "physical", undefined, /does not tell/],
-    ["processors that are not allowed", "laptop", "2-5", "0-3", /may not use 4-5, only 0-3/],
-    ["a group of which none is allowed", "epyc", "l3:9", "0-3", /none of them is among 0-3/],
-    ["what is no request", "laptop", "numa", undefined, /it can be true, "physical", "l3:N", "node:N", or a list/],
-    ["an empty list", "laptop", "", undefined, /it can be/],
-    ["a huge list", "laptop", "0-999999", undefined, /it can be/],
+    [
+      "processors that are not allowed",
+      "laptop",
+      "2-5",
+      "0-3",
+      /among 0-3 \(this process may not use 4-5\); it is "2-5"/,
+    ],
+    ["a group without an allowed processor", "epyc", "l3:9", "0-3", /among 0-3, which this process may use/],
+    [
+      "a word that it does not know",
+      "laptop",
+      "numa",
+      undefined,
+      /must be true, "physical", "l3:N", "node:N", or a list/,
+    ],
+    ["an empty list", "laptop", "", undefined, /must be true.*; it is ""$/],
+    ["a huge list", "laptop", "0-999999", undefined, /must be true.*; it is "0-999999"$/],
   ])("%s is refused", (_, name, request, only, message) => {
     expect(() => plan(name, request, only)).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
     expect(() => plan(name, request, only)).toThrow(message);

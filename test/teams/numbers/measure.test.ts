@@ -103,10 +103,12 @@ describe("measured kernels", () => {
   });
 
   it("are refused by name", async () => {
-    await expect(measure({ kernels: ["gemm"] })).rejects.toThrow(/no kernel "gemm"; there are .*matmul/);
-    await expect(measure({ kernels: ["matmul"], formats: ["Q9"] })).rejects.toThrow(/none of them comes in Q9/);
+    await expect(measure({ kernels: ["gemm"] })).rejects.toThrow(/kernel must be one of .*matmul.*; it is "gemm"/);
+    await expect(measure({ kernels: ["matmul"], formats: ["Q9"] })).rejects.toThrow(
+      /format must be one that matmul comes in; it is "Q9"/,
+    );
     await expect(measure({ kernels: ["rope"], shapes: [[1, 2]] })).rejects.toThrow(
-      /shape 1x2; rope takes rowsxheadsxheadDim/,
+      /the shape of rope must be rowsxheadsxheadDim, each at least 1; it is "1x2"/,
     );
   });
 
