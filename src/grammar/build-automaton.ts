@@ -35,7 +35,7 @@ class Builder {
   #parts = 0;
   #inlineDepth = 0;
 
-  /** @param inlinesAll writes all rules out where they are called; only for expressions whose rules are no part of themselves */
+  /** @param inlinesAll writes all rules out where they are called; only for expressions whose rules do not contain themselves */
   constructor(grammar: Grammar, inlinesAll = false) {
     this.#grammar = grammar;
     this.#inlinesAll = inlinesAll;
