@@ -84,7 +84,7 @@ describe.each(builds)("element by element (%s)", (build) => {
     const ours = geGlu(gate, up);
     expect(geluAlone(gate)).toEqual(geGlu(gate, new Array(gate.length).fill(1)));
     for (const [i, x] of gate.entries()) {
-      // The exponent has a rounding of its own, which grows with it; where e^z is no normal number any more, 0 is near enough.
+      // The exponent has a rounding of its own, which grows with it; where e^z is no longer a normal number, 0 is near enough.
       const tolerance = 5e-7 * (1 + Math.abs(x) ** 3 / 4) * Math.abs(gelu(x) * up[i]) + 1e-36;
       expect(Math.abs(ours[i] - gelu(x) * up[i])).toBeLessThan(tolerance);
       const tanh = 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));

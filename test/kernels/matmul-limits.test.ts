@@ -1,5 +1,5 @@
 // encodeActivations and matmul at the limits, every format: the error that the rounding of activations leaves, the largest quants, and
-// activations that are no ordinary numbers.
+// activations that are not ordinary numbers.
 
 import { afterEach, describe, expect, it } from "vitest";
 import { randomBlocks } from "../../bench/synthetic/blocks.js";

@@ -31,7 +31,7 @@ it.each(Object.entries(outputs))("%s", (name, patterns) => {
   expect(stderr).toBe("");
 });
 
-it("http.mjs answers, refuses what is no question, and ends by itself", async () => {
+it("http.mjs answers, refuses what is not a question, and ends by itself", async () => {
   const server = spawn(process.execPath, [fileURLToPath(new URL("http.mjs", folder))], {
     env: { ...process.env, NODE_OPTIONS: "", PORT: "0" },
     stdio: ["ignore", "pipe", "inherit"],

@@ -6,7 +6,7 @@ import { type KernelName, kernelNames, kernelRows } from "cria/lab";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { instantiate } from "../support/kernel-module.js";
 
-/** Exports that are no kernels. */
+/** Exports that are not kernels. */
 const notKernels = {
   "how large a buffer must be": [
     ...["activationBytes", "attentionScratchBytes", "kvTileBytes", "matmulScratchBytes", "quantizeScratchBytes"],
@@ -47,7 +47,7 @@ afterAll(() => {
   WebAssembly.Instance = Instance;
 });
 
-it("every export is timed by a row, or is no kernel", async () => {
+it("every export is timed by a row, or is not a kernel", async () => {
   const lab = await openKernels();
   const timed = new Set<string>();
   for (const name of kernelNames) {

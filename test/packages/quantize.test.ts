@@ -122,7 +122,7 @@ describe("the types of a mixture", () => {
     }
   });
 
-  it("another type for rows that are no whole number of blocks", () => {
+  it("another type for rows that are not a whole number of blocks", () => {
     expect(typeOf("Q4_K_M", "blk.5.attn_q.weight", [576, 576])).toBe("Q5_0");
     expect(typeOf("Q5_K_M", "blk.5.attn_q.weight", [576, 576])).toBe("Q5_1");
     expect(typeOf("Q4_K_M", "blk.0.attn_v.weight", [576, 192])).toBe("Q8_0");
@@ -281,7 +281,7 @@ describe("a quantised model", () => {
     expect(Buffer.compare(readFileSync(joined), readFileSync(await quantized(floats, "Q4_0")))).toBe(0);
   });
 
-  it("keeps tensors that are no weights as they are, of whatever type", async () => {
+  it("keeps tensors that are not weights as they are, of whatever type", async () => {
     const path = at("integers.gguf");
     const integers = Int32Array.from({ length: 300_000 }, (_, i) => i * 7919);
     await new GgufWriter()

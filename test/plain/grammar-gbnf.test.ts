@@ -1,5 +1,5 @@
 // GBNF grammars: what they match, against regular expressions; which tokens they allow, against trying every token; that a text ends
-// within its budget; that hostile ones end in an error; and generation under them.
+// within its budget; that hostile grammars end in an error; and generation under grammars.
 
 import { fileURLToPath } from "node:url";
 import { ContextError, CriaError, loadModel, type Model } from "cria";
@@ -227,7 +227,7 @@ describe("tokens", () => {
   });
 });
 
-/** Counted repetitions, of which the ends can be reached within a token. */
+/** Counted repetitions whose ends can be reached within a token. */
 const counted = String.raw`root ::= "{\"" ([^"\\] | "\\" ["n]){0,9} "\"" ([a-cé] | "☃🦙"){2,12} ("12" | "," root)?`;
 
 /** Every opened bracket is a debt. */
@@ -263,7 +263,7 @@ describe("hostile grammars", () => {
     expect(performance.now() - begin).toBeLessThan(5000);
   });
 
-  it("ambiguous ones end in an error when the text has too many meanings", () => {
+  it("an ambiguous grammar ends in an error when the text has too many meanings", () => {
     const grammar = follow('root ::= a\na ::= "x" a b | "x" a c | "x"\nb ::= "b"+\nc ::= "b"+');
     const constraint = grammar.begin();
     const error = errorOf(() => {
@@ -301,7 +301,7 @@ describe("generation", () => {
     }
   });
 
-  it("ends where the grammar ends, or where the model ends a text that may", async () => {
+  it("ends where the grammar ends, or where the model ends a text that may end there", async () => {
     expect(await model.complete("Yes or no?", { grammar: 'root ::= " yes" | " no"' })).toMatchObject({
       text: expect.stringMatching(/^ (yes|no)$/),
       finishReason: "stop",
@@ -310,7 +310,7 @@ describe("generation", () => {
     expect(open.text).toMatch(/^[a-z ]+$/);
   });
 
-  it("refuses a budget that no text fits in, and what is no grammar", async () => {
+  it("refuses a budget that no text fits in, and what is not a grammar", async () => {
     const options = { grammar: `root ::= "the ${"x".repeat(20)}"`, maxTokens: 3 };
     const error = await model.complete("Hi", options).catch((reason) => reason);
     expect(error).toBeInstanceOf(ContextError);
@@ -334,7 +334,7 @@ describe("generation", () => {
     expect((await model.complete("One day", { maxTokens: 3 })).tokens).toHaveLength(3);
   });
 
-  it("tells log probabilities of the logits before the grammar", async () => {
+  it("reports the log probabilities of the logits before the grammar masks them", async () => {
     const { logprobs } = await model.complete("One day", {
       grammar: 'root ::= "zq"',
       logprobs: true,

@@ -7,10 +7,10 @@ import { randomStream } from "./seed.js";
 
 const VOCAB = 512;
 
-/** What a file may say beside the common keys. */
+/** What a file may say besides the common keys. */
 export interface ArchitectureShape {
   readonly architecture: string;
-  /** Keys of `<architecture>.`; numbers that are no integers are float32. */
+  /** Keys of `<architecture>.`; numbers that are not integers are float32. */
   readonly keys?: Readonly<Record<string, number | boolean>>;
   /** Whether the file has a tensor that files may lack. Default: none of them. */
   readonly has?: (name: string) => boolean;

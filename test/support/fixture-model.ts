@@ -28,7 +28,7 @@ export interface FixtureShape {
   readonly ropeFactors?: readonly number[];
   /** Default llama. */
   readonly architecture?: "llama" | "qwen3";
-  /** More keys of the architecture, by their names; numbers that are no integers are float32. */
+  /** More keys of the architecture, by their names; numbers that are not integers are float32. */
   readonly keys?: Readonly<Record<string, number | string>>;
   /** More keys of the file. */
   readonly metadata?: Readonly<Record<string, string | boolean>>;

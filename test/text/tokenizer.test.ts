@@ -43,7 +43,7 @@ describe("SentencePiece", () => {
     expect([...without.encode("a</s>a", { special: true, bos: false })]).toEqual([id("a"), 2, id("a")]);
   });
 
-  it("writes what is no token as bytes", () => {
+  it("writes what is not a token as bytes", () => {
     const tokenizer = tokenizerFrom(sentencePiece(pieces, { add_space_prefix: false }));
     expect([...tokenizer.encode("é", plain)]).toEqual([3 + 0xc3, 3 + 0xa9]);
     expect(tokenizer.decode([3 + 0xc3, 3 + 0xa9])).toBe("é");
@@ -115,7 +115,7 @@ describe("byte-level BPE", () => {
     expect([...tokenizerFrom(byteLevel(["b c"], tokens)).encode("abc", plain)]).toEqual([97, 256]);
   });
 
-  it("merges through pieces that are no tokens, and writes the bytes of those that stay", () => {
+  it("merges through pieces that are not tokens, and writes the bytes of those that stay", () => {
     const metadata = byteLevel(["a b", "ab c"]);
     const tokens = metadata.get("tokenizer.ggml.tokens") as string[];
     tokens[256] = "unrelated"; // where "ab" was
@@ -328,7 +328,7 @@ describe("incremental decoding", () => {
     expect(decoder.end()).toBe("");
   });
 
-  it("says at the end what could not be finished, and replaces what is no UTF-8", () => {
+  it("says at the end what could not be finished, and replaces what is not UTF-8", () => {
     const decoder = tokenizer.decoder();
     expect(decoder.push(0xc3)).toBe("");
     expect(decoder.push(257)).toBe("");
@@ -350,7 +350,7 @@ describe("incremental decoding", () => {
     );
   });
 
-  it("refuses ids that are no tokens", () => {
+  it("refuses ids that are not tokens", () => {
     for (const id of [-1, 258, 1.5, Number.NaN]) {
       expect(() => tokenizer.decode([id])).toThrowError(RangeError);
       expect(() => tokenizer.decode([id], { special: true })).toThrowError(RangeError);

@@ -116,7 +116,7 @@ describe("generateText", () => {
 });
 
 describe("streamText", () => {
-  it("streams the text that generateText gives, and sums up at the end", async () => {
+  it("streams the text that generateText gives, and ends with a summary", async () => {
     const settings = { model: language, prompt: question, temperature: 0, maxOutputTokens: 20 };
     const whole = await generateText(settings);
     const result = streamText(settings);
@@ -128,14 +128,14 @@ describe("streamText", () => {
     expect((await result.usage).totalTokens).toBe(whole.usage.totalTokens);
   });
 
-  it("warns of raw chunks, which there are none of", async () => {
+  it("warns that there are no raw chunks", async () => {
     globalThis.AI_SDK_LOG_WARNINGS = false; // not on the test's own output
     const result = streamText({ model: language, prompt: question, maxOutputTokens: 2, includeRawChunks: true });
     await result.consumeStream();
     expect(await result.warnings).toMatchObject([{ type: "unsupported", feature: "includeRawChunks" }]);
   });
 
-  it("tells of a prompt that is refused, and of a model that goes away while it answers", async () => {
+  it("reports a prompt that is refused, and a model that is disposed of while it answers", async () => {
     const errors: unknown[] = [];
     const onError = ({ error }: { error: unknown }) => void errors.push(error);
     await streamText({ model: language, prompt: "x ".repeat(600), onError }).consumeStream();
@@ -194,7 +194,7 @@ describe("structured output", () => {
     expect(last).toEqual(object);
   });
 
-  it("is any JSON without a schema, and refused with one that cannot be kept", async () => {
+  it("is any JSON without a schema, and is refused with a schema that is not supported", async () => {
     const { object } = await generateObject({ model: language, output: "no-schema", ...settings });
     expect(object).toBeDefined();
     const odd = jsonSchema({ type: "object", propertyNames: { pattern: "^a" } });
@@ -225,13 +225,13 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
   const settings = () => ({
     ...{ model: criaLanguageModel(calling), prompt: "Rain?", tools: { weather }, seed: 4, temperature: 1.2 },
     ...{ maxOutputTokens: 60, providerOptions: { cria: { parallelToolCalls: false } } },
-    // A call first, then an answer: the demo model would not know when to do what.
+    // A call first, then an answer: the demo model would not know when to do which.
     prepareStep: ({ stepNumber }: { stepNumber: number }) =>
       stepNumber === 0 ? { toolChoice: "required" as const } : { toolChoice: "none" as const },
     stopWhen: stepCountIs(2),
   });
 
-  it("are called, and the model goes on with what they gave", async () => {
+  it("are called, and the model goes on with their results", async () => {
     const { steps, text, finishReason } = await generateText(settings());
     expect(steps).toHaveLength(2);
     expect(steps[0]).toMatchObject({ finishReason: "tool-calls", text: "" });
@@ -273,7 +273,7 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
     expect(await streamed.text).toBe(whole.text);
   });
 
-  it("are chosen by name, and refused where they are no functions, or beside JSON", async () => {
+  it("are chosen by name, and refused where they are not functions, or together with JSON", async () => {
     const { tools: one, ...rest } = settings();
     const tools = { ...one, time: tool({ inputSchema: jsonSchema({ type: "object", additionalProperties: false }) }) };
     const options = { ...rest, tools, prepareStep: undefined, stopWhen: stepCountIs(1) };
@@ -292,7 +292,7 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
 });
 
 describe("embed and embedMany", () => {
-  it("give the model's vectors, and the tokens that they took", async () => {
+  it("give the model's vectors, and how many tokens they took", async () => {
     const texts = ["a fox", "Once upon a time there was a bear."];
     const own = await model.embed(texts);
     const embedding = criaEmbeddingModel(model);

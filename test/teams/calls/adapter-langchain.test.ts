@@ -65,7 +65,7 @@ describe("ChatCria", () => {
     });
   });
 
-  it("streams what invoke gives, and tells callbacks of each piece", async () => {
+  it("streams what invoke gives, and passes each piece to callbacks", async () => {
     const whole = await chat.invoke(question);
     const heard: string[] = [];
     const callbacks = [{ handleLLMNewToken: (token: string) => void heard.push(token) }];
@@ -82,7 +82,7 @@ describe("ChatCria", () => {
     expect(all!.response_metadata["finish_reason"]).toBe(whole.response_metadata["finish_reason"]);
   });
 
-  it("stands in a chain, in a batch and behind a cache", async () => {
+  it("works in a chain, in a batch and behind a cache", async () => {
     const prompt = ChatPromptTemplate.fromMessages([
       ["system", "You are brief."],
       ["human", "What is {a} + {b}?"],
@@ -104,7 +104,7 @@ describe("ChatCria", () => {
     expect(await tokensWith(2)).toBeGreaterThan(0);
   });
 
-  it("takes options with a call, before its own", async () => {
+  it("takes options with a call, which override its own", async () => {
     const whole = await chat.invoke(question);
     const short = await chat.invoke(question, { options: { maxTokens: 3 } });
     expect(whole.text.startsWith(short.text)).toBe(true);
@@ -182,7 +182,7 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
     return new ChatCria({ model: calling, options });
   };
 
-  it("are called, and the model goes on with what they gave", async () => {
+  it("are called, and the model goes on with their results", async () => {
     const messages: BaseMessage[] = [new HumanMessage("Rain?")];
     const calls = own().bindTools([weather, time], { tool_choice: "weather" });
     const answer = await calls.invoke(messages);
@@ -212,7 +212,7 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
     expect(without.usage_metadata!.input_tokens).toBe(usage.promptTokens);
   });
 
-  it("are streamed in chunks that come to the same", async () => {
+  it("are streamed in chunks that add up to the same", async () => {
     const calls = own().bindTools([weather, time], { tool_choice: "any" });
     const whole = await calls.invoke("Rain?");
     let all: AIMessageChunk | undefined;
@@ -239,7 +239,7 @@ describe("CriaEmbeddings", () => {
     expect(await embeddings.embedDocuments([])).toEqual([]);
   });
 
-  it("tell documents and queries apart, where that is wanted", async () => {
+  it("distinguish documents from queries, where that is wanted", async () => {
     const prompts = { query: "question: ", document: "text: " };
     const embeddings = new CriaEmbeddings({ model, purposes: true, options: { prompts } });
     const [query, document] = await model.embed(["question: a fox", "text: a fox"]);

@@ -62,7 +62,7 @@ describe("chat.completions", () => {
     expect(answer.id).toMatch(/^chatcmpl-/);
   });
 
-  it("streams what it gives as a whole, with usage if asked", async () => {
+  it("streams the same text as it gives whole, with usage if asked", async () => {
     const whole = await client.chat.completions.create(request);
     const stream = await client.chat.completions.create({
       ...request,
@@ -98,7 +98,7 @@ describe("chat.completions", () => {
     expect(answer.choices[0]!.message.content).toBe(expected.text);
   });
 
-  it("tells log probabilities, whole and streamed", async () => {
+  it("reports log probabilities, whole and streamed", async () => {
     const wanted = { ...request, max_completion_tokens: 4, logprobs: true, top_logprobs: 2 };
     const { choices } = await client.chat.completions.create(wanted);
     const content = choices[0]!.logprobs!.content!;
@@ -148,7 +148,7 @@ describe("chat.completions", () => {
     expect((await client.chat.completions.create(request)).choices[0]!.message.content).not.toBe("");
   });
 
-  it("tells of a model that goes away while it answers", async () => {
+  it("reports a model that is disposed of while it answers", async () => {
     const other = await loadModel(demo, { threads: 1 });
     const long = { model: "demo", messages: [user], logit_bias: endless() };
     const stream = await clientOf(other).chat.completions.create({ ...long, stream: true });
@@ -183,7 +183,7 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
   };
   const messages = [{ role: "user", content: "Rain?" } as const];
 
-  it("are called, and the model goes on with what they gave", async () => {
+  it("are called, and the model goes on with their results", async () => {
     const choice = { type: "function", function: { name: "weather" } } as const;
     const { choices } = await its.chat.completions.create({ ...ask, messages, tool_choice: choice });
     const { message, finish_reason } = choices[0]!;
@@ -321,7 +321,7 @@ describe("completions", () => {
     expect(failure).toMatchObject({ code: "context_length_exceeded" });
   });
 
-  it("tell log probabilities", async () => {
+  it("report log probabilities", async () => {
     const wanted = { model: "demo", prompt: "One day", temperature: 0, max_tokens: 3, logprobs: 2 };
     const { text, logprobs } = (await client.completions.create(wanted)).choices[0]!;
     expect(logprobs!.tokens!.join("")).toBe(text);
@@ -336,7 +336,7 @@ describe("embeddings", () => {
   it("are the model's vectors, as numbers and as the client's own base64", async () => {
     const input = ["a fox", "Once upon a time there was a bear."];
     const expected = (await model.embed(input)).map((vector) => [...vector]);
-    const packed = await client.embeddings.create({ model: "demo", input }); // the client asks for base64 by itself
+    const packed = await client.embeddings.create({ model: "demo", input }); // the client asks for base64 by default
     const plain = await client.embeddings.create({ model: "demo", input, encoding_format: "float" });
     for (const { data, usage } of [packed, plain]) {
       expect(data.map(({ embedding }) => embedding)).toEqual(expected);
@@ -351,7 +351,7 @@ describe("embeddings", () => {
 });
 
 describe("models", () => {
-  it("are the one there is", async () => {
+  it("are the one that exists", async () => {
     const models = [];
     for await (const each of client.models.list()) models.push(each.id);
     expect(models).toEqual(["demo"]);

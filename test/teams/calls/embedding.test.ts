@@ -1,5 +1,5 @@
 // Embedding: what the vectors are made of, what goes before a text, what happens to long ones, and many at once. The models are random
-// and small; in their vocabulary a text has one token for each byte.
+// and small. In their vocabulary a text has one token for each byte.
 
 import { loadModel, type Model } from "cria";
 import { afterAll, afterEach, beforeAll, describe, expect, expectTypeOf, it } from "vitest";
@@ -48,7 +48,7 @@ function unit(vector: ArrayLike<number>): Float32Array {
   return Float32Array.from(vector, (element) => element * scale);
 }
 
-/** The mean of rows, each as often as its weight says. */
+/** The weighted mean of rows. */
 function mean(rows: readonly Float32Array[], weights: readonly number[] = rows.map(() => 1)): Float32Array {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return rows[0]!.map((_, d) => rows.reduce((sum, row, i) => sum + row[d]! * weights[i]!, 0) / total);
@@ -71,7 +71,7 @@ describe("pooling", () => {
   const ids = randomIds(300, VOCAB); // of three steps
   const raw = { normalize: false } as const;
 
-  it("none gives a vector for each token, which for the last is the last one and for the first is cls", async () => {
+  it("none gives a vector for each token: the last one is what last gives, the first what cls gives", async () => {
     const [tokens] = await model.embed([ids], { pooling: "none", ...raw });
     const [cls] = await model.embed([ids], { pooling: "cls", ...raw });
     const [last] = await model.embed([ids], { pooling: "last", ...raw });
@@ -290,7 +290,7 @@ describe("many texts", () => {
     expect(await other.embed(texts.slice(300, 340))).toEqual(vectors.slice(300, 340));
   });
 
-  it("tell their progress and what they took", async () => {
+  it("report their progress and usage", async () => {
     const seen: (readonly [number, number])[] = [];
     let promptTokens = 0;
     await model.embed(texts, {
@@ -319,7 +319,7 @@ describe("many texts", () => {
     expect(vector!.length).toBe(DIM);
   });
 
-  it("do not run on when one is refused, or when who is told of the progress fails", async () => {
+  it("do not run on when one is refused, or when onProgress throws", async () => {
     let last = 0;
     const onProgress = (done: number) => {
       last = done;
@@ -332,7 +332,7 @@ describe("many texts", () => {
     await expect(model.embed(texts, { onProgress: fails })).rejects.toThrow("no screen");
   });
 
-  it("leave the event loop its turns while they are made ids of", async () => {
+  it("give the event loop its turns while they are turned into ids", async () => {
     let turns = 0;
     const count = () => {
       turns++;
@@ -344,13 +344,13 @@ describe("many texts", () => {
     expect(turns).toBeGreaterThan(5);
   });
 
-  it("none are nothing", async () => {
+  it("no texts give no vectors", async () => {
     const usages: unknown[] = [];
     expect(await model.embed([], { onUsage: (usage) => void usages.push(usage) })).toEqual([]);
     expect(usages).toEqual([{ promptTokens: 0 }]);
   });
 
-  it("take no more memory round after round", () => {
+  it("take no more memory in each round", () => {
     const { stdout } = runProgram(
       `
       import { setFlagsFromString } from "node:v8";

@@ -1,4 +1,4 @@
-// Reranking: what a reranker's head computes, what it is given to read, and who has no head. The models are random and small; in their
+// Reranking: what a reranker's head computes, what it reads, and models without a head. The models are random and small. In their
 // vocabulary a text has one token for each byte.
 
 import { spawnSync } from "node:child_process";
@@ -126,7 +126,7 @@ describe("a cross-encoder", () => {
     for (const { index, score } of ranked) expect(Math.abs(scores[index]![0]! - score)).toBeGreaterThan(0.01);
   });
 
-  it("of one type of tokens has that type for both texts", async () => {
+  it("with only one type of tokens uses it for both texts", async () => {
     const { tokenizer } = crossEncoder;
     const encode = (text: string) => [...tokenizer.encode(text, { bos: false }), tokenizer.eosId!];
     const model = await loadModel(await crossEncoderFile(1), options);
@@ -150,7 +150,7 @@ describe("a cross-encoder", () => {
     expect(await codeOf(crossEncoder.rerank(long, ["a"], { overlong: "truncate" }))).toBe("CONTEXT_FULL");
   });
 
-  it("tells progress and usage, and can be aborted", async () => {
+  it("reports progress and usage, and can be aborted", async () => {
     let last: unknown;
     let tokens = 0;
     await crossEncoder.rerank("who?", documents, {
@@ -167,7 +167,7 @@ describe("a cross-encoder", () => {
     await expect(crossEncoder.rerank("who?", documents, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 
-  it("embeds only when it is told how", async () => {
+  it("embeds only when the pooling is given", async () => {
     expect(crossEncoder.info.embedding).toMatchObject({ pooling: "rank", reranks: true });
     expect(await codeOf(crossEncoder.embed(["a"]))).toBe("RERANKER");
     expect(await codeOf(crossEncoder.embed(["a"], { pooling: "rank", normalize: true }))).toBe("INVALID_OPTION");
@@ -197,7 +197,7 @@ describe("a decoder that answers yes or no", () => {
     }
   });
 
-  it("puts the best first, of equal ones the earlier, and as many as are asked for", async () => {
+  it("puts the best first, among equals the earlier, and returns as many as are asked for", async () => {
     const ranked = await decoder.rerank("who?", documents);
     expect(ranked).toEqual([...ranked].sort((a, b) => b.score - a.score || a.index - b.index));
     expect(new Set(ranked.map(({ score }) => score)).size).toBe(documents.length - 1); // two are the same text
@@ -205,7 +205,7 @@ describe("a decoder that answers yes or no", () => {
     expect(await decoder.rerank("who?", [])).toEqual([]);
   });
 
-  it("gives a document the bits that it has alone", async () => {
+  it("gives a document the same bits as alone", async () => {
     for (const { index, score } of await decoder.rerank("who?", documents)) {
       expect(await decoder.rerank("who?", [documents[index]!])).toEqual([{ index: 0, score }]);
     }
@@ -231,7 +231,7 @@ describe("cria rerank", () => {
     return { code: status, out: stdout, err: stderr };
   };
 
-  it("prints what the library says, the best first, of arguments, lines of a file, or of stdin", async () => {
+  it("prints what the library returns, the best first, for arguments, lines of a file, or stdin", async () => {
     const ranked = await crossEncoder.rerank("who?", documents);
     const lines = ranked.map(({ index, score }) => `${score.toFixed(6)}\t${index}\t${documents[index]}\n`);
     expect(run(["who?", ...documents]).out).toBe(lines.join(""));
@@ -259,9 +259,9 @@ describe("mistakes", () => {
   });
 
   it.each([
-    ["a query that is no text", [1 as never, ["a"], {}]],
-    ["documents that are no array", ["a", "b" as never, {}]],
-    ["documents that are no texts", ["a", [1 as never], {}]],
+    ["a query that is not a text", [1 as never, ["a"], {}]],
+    ["documents that are not an array", ["a", "b" as never, {}]],
+    ["documents that are not texts", ["a", [1 as never], {}]],
     ["an unknown option", ["a", ["b"], { top: 1 } as never]],
     ["topN below 0", ["a", ["b"], { topN: -1 }]],
     ["a mean of chunks", ["a", ["b"], { overlong: "chunk-mean" as never }]],

@@ -1,5 +1,5 @@
-// Saved sessions: a sequence and a conversation go on in another process as if nothing had been; bytes that are no session, or another
-// model's, are refused by name.
+// Saved sessions: a sequence and a conversation go on in another process as if nothing had happened. Bytes that are not a session, or
+// another model's, are refused by name.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -25,7 +25,7 @@ afterAll(() => Promise.all([model.dispose(), other.dispose()]));
 const ids = randomIds(150, 512, 1);
 const next = randomIds(20, 512, 2);
 
-/** A session of `ids`, and what comes of `next` after it. */
+/** A session of `ids`, and the logits of `next` after it. */
 async function saved(path?: string) {
   const sequence = model.createSequence();
   await sequence.evaluate(ids);
@@ -69,7 +69,7 @@ describe("a sequence", () => {
     for (const one of [sequence, empty, short, ...crowd, ...forks]) one.dispose();
   });
 
-  it("is not saved while it works, and holds no more than its own", async () => {
+  it("is not saved while it works, and holds nothing that is not its own", async () => {
     const sequence = model.createSequence();
     const working = sequence.evaluate(ids);
     await expect(sequence.save()).rejects.toMatchObject({ code: "SEQUENCE_BUSY" });
@@ -84,7 +84,7 @@ describe("a sequence", () => {
     await expect(sequence.save()).rejects.toBeInstanceOf(ContextError);
   });
 
-  it("gives other texts nothing of what a file says", async () => {
+  it("passes nothing from a file on to other texts", async () => {
     const { session } = await saved();
     const forged = session.slice();
     forged.fill(0x11, forged.length - 4096, forged.length - 32); // values of the last page
@@ -126,7 +126,7 @@ describe("a conversation", () => {
   });
 });
 
-/** Makes the digest right again. */
+/** Corrects the digest. */
 function seal(session: Uint8Array): void {
   const end = session.length - 32;
   session.set(createHash("sha256").update(session.subarray(0, end)).digest(), end);
@@ -175,7 +175,7 @@ describe("what is refused", () => {
     expect(await codeOf(model, renamed)).toBe("SESSION_KERNELS_MISMATCH");
   });
 
-  it("what is no session at all", async () => {
+  it("what is not a session at all", async () => {
     for (const bytes of [new Uint8Array(), new Uint8Array(100), new Uint8Array(readFileSync(demo).subarray(0, 5000))]) {
       expect(await codeOf(model, bytes)).toBe("SESSION_CORRUPT");
     }

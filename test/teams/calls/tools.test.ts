@@ -1,5 +1,5 @@
 // Tools in conversations: what the grammar of an answer lets through, how answers are read, and a conversation with calls and results.
-// The demo model says nothing of sense, and still every call is one.
+// The demo model writes nonsense, and still every call is well-formed.
 
 import { readFileSync } from "node:fs";
 import type { ChatMessage, CriaError, GeneratedPart, Model, Tool, ToolCall, ToolChoiceOptions } from "cria";
@@ -61,7 +61,7 @@ describe("answers", () => {
     expect(matches("llama3", text)).toBe(isOne);
   });
 
-  it("call with an object, whatever parameters leave unsaid; parameters of another type are refused", () => {
+  it("call with an object even where the parameters do not say so; parameters of another type are refused", () => {
     for (const parameters of [{}, true, { type: ["object", "null"] }, { properties: { city: { type: "string" } } }]) {
       const set = toolSetOf([{ name: "a", parameters }], toolTemplates.hermes);
       const grammar = new VocabularyGrammar(
@@ -174,7 +174,7 @@ describe.each(["hermes", "llama3"] as const)("conversations in the notation of %
   afterAll(() => model.dispose());
   const required = { toolChoice: "required", parallelToolCalls: false, maxTokens: 60, temperature: 1.5 } as const;
 
-  it("call tools with valid arguments, and go on with what they gave", async () => {
+  it("call tools with valid arguments, and go on with their results", async () => {
     const chat = model.chat({ tools });
     for (let seed = 1; seed <= 3; seed++) {
       const { text, toolCalls, finishReason } = await chat.ask("Rain?", { ...required, seed });
@@ -205,7 +205,7 @@ describe.each(["hermes", "llama3"] as const)("conversations in the notation of %
     expect(none.toolCalls).toBeUndefined();
   });
 
-  it("show the model the tools, what was called and what it gave", async () => {
+  it("show the model the tools, the calls and their results", async () => {
     const call = { type: "function", function: { name: "time", arguments: { zone: "Lima" } } };
     const messages: ChatMessage[] = [
       { role: "user", content: "What time is it?" },
@@ -239,7 +239,7 @@ describe.skipIf(!hasReferenceData)("the templates of real models", () => {
       }[]
     ).filter(({ model }) => /qwen2.5:|qwen3:|llama3.[12]:|Hermes-3/.test(model));
 
-  it("call tools, and show what these gave", { timeout: 60_000 }, async () => {
+  it("call tools, and show their results", { timeout: 60_000 }, async () => {
     const all = templates();
     expect(all).toHaveLength(5);
     for (const { model: name, chat_template } of all) {
@@ -264,7 +264,7 @@ describe.skipIf(!hasReferenceData)("the templates of real models", () => {
 });
 
 describe("what is refused", () => {
-  it("templates without tools, and tools that are none", () => {
+  it("templates without tools, and tools that are malformed", () => {
     const codeOf = (given: readonly Tool[], source: string, choice: ToolChoiceOptions = {}) => {
       try {
         chosenTools(toolSetOf(given, source), choice);
@@ -286,7 +286,7 @@ describe("what is refused", () => {
     expect(codeOf(tools, hermes, { parallelToolCalls: 1 } as object)).toBe("INVALID_OPTION");
   });
 
-  it("schemas that cannot be kept, by the tool's name, and a choice without tools", async () => {
+  it("schemas that are not supported, by the tool's name, and a choice without tools", async () => {
     const model = await modelWithTemplate(toolTemplates.hermes);
     const chat = model.chat({ tools: [{ name: "a", parameters: { not: {} } }] });
     await expect(chat.ask("Hi")).rejects.toMatchObject({

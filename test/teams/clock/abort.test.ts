@@ -1,4 +1,4 @@
-// Aborts: at any moment, of any call, with the signal's own reason; they leave nothing behind, and take nobody with them.
+// Aborts: at any moment, of any call, with the signal's own reason. They leave nothing behind, and affect no other call.
 
 import { getEventListeners } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -85,7 +85,7 @@ describe("an abort while a model loads", () => {
     expectNoWorkers();
   });
 
-  it("when it is told of the progress", async () => {
+  it("from within onProgress", async () => {
     const controller = new AbortController();
     const onProgress = () => controller.abort(reason);
     await expect(loadModel(path, { threads: 3, signal: controller.signal, onProgress })).rejects.toBe(reason);
@@ -124,7 +124,7 @@ describe("an abort", () => {
     expect(parts).toBe(5);
   });
 
-  it("of one call leaves those beside it alone", async () => {
+  it("of one call does not affect the others", async () => {
     const alone = await fullLength(9);
     const beside = fullLength(9);
     for (let i = 0; i < 20; i++) {
@@ -154,7 +154,7 @@ describe("an abort", () => {
     for (const { tokens } of await Promise.all(running)) expect(tokens.length).toBe(CONTEXT - 3);
   });
 
-  it("of many calls by one signal is no leak to Node", async () => {
+  it("of many calls by one signal is not a leak to Node", async () => {
     const warnings: Error[] = [];
     const listen = (warning: Error) => void warnings.push(warning);
     process.on("warning", listen);

@@ -24,7 +24,7 @@ describe("a model", () => {
     }
   };
 
-  it("tells how many workers it has, and why", async () => {
+  it("reports how many workers it has, and why", async () => {
     process.env["CRIA_THREADS"] = "1";
     const info = await withModel({}, (model) => model.info);
     expect(info).toMatchObject({ threads: 1, threadsBatch: 1, threadsReason: "1 thread: CRIA_THREADS" });
@@ -32,7 +32,7 @@ describe("a model", () => {
     expect(asked).toMatchObject({ threads: 1, threadsBatch: 2 });
   });
 
-  it("refuses a CRIA_THREADS that is no number, before it reads the weights", async () => {
+  it("refuses a CRIA_THREADS that is not a number, before it reads the weights", async () => {
     process.env["CRIA_THREADS"] = "many";
     await expect(loadModel(demo)).rejects.toMatchObject({ code: "INVALID_OPTION" });
   });

@@ -1,4 +1,4 @@
-// What the text worker makes of vocabularies and texts is what this thread makes of them.
+// The text worker makes the same of vocabularies and texts as this thread does.
 
 import { type TokenizerMetadata, tokenizerFrom } from "cria/tokenizer";
 import { describe, expect, it } from "vitest";
@@ -114,7 +114,7 @@ describe("a text worker that is prepared", () => {
     expect(Number(stdout)).toBeGreaterThan(1);
   });
 
-  it("does not keep a program alive that has nothing for it to do", () => {
+  it("does not keep a program alive when it has nothing to do", () => {
     const { stdout } = runProgram(`
       import { BackgroundTokenizer } from ${JSON.stringify(module)};
       BackgroundTokenizer.prepare();
@@ -126,7 +126,7 @@ describe("a text worker that is prepared", () => {
 
 describe("a malformed vocabulary", () => {
   it.each<[string, (metadata: Metadata) => unknown]>([
-    ["merges that are no pairs", (metadata) => metadata.set("tokenizer.ggml.merges", ["ab"])],
+    ["merges that are not pairs", (metadata) => metadata.set("tokenizer.ggml.merges", ["ab"])],
     ["an id beyond the vocabulary", (metadata) => metadata.set("tokenizer.ggml.bos_token_id", 10 ** 6)],
     ["an unknown pre-tokenizer", (metadata) => metadata.set("tokenizer.ggml.pre", "none")],
     ["no tokens of its kind", (metadata) => metadata.set("tokenizer.ggml.tokens", 3)],

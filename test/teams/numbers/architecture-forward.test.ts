@@ -64,7 +64,7 @@ describe(`kernels ${fastestBuild}`, () => {
     try {
       const ours = await model.createSequence().evaluate(ids, { logits: "all" });
       expect(relativeError(logits, ours)).toBeLessThan(1e-5);
-      // One row at a time takes other paths, and gives the same.
+      // One row at a time takes other paths, and gives the same result.
       const sequence = model.createSequence();
       for (const [i, id] of ids.slice(0, 20).entries()) {
         expect(await sequence.evaluate([id])).toEqual(ours.slice(i * 512, (i + 1) * 512));
@@ -99,7 +99,7 @@ describe(`kernels ${fastestBuild}`, () => {
   });
 });
 
-it.each(["rope.freq_base", "rope.freq_base_swa"])("gemma3 with a %s that is no base is refused", async (key) => {
+it.each(["rope.freq_base", "rope.freq_base_swa"])("gemma3 with a %s that is not a base is refused", async (key) => {
   // The fixture's shapes are read from its keys, as when a model is loaded.
   const file = architectureModel({ architecture: "gemma3", keys: { [key]: -2.5 } });
   await expect(file).rejects.toThrow(`-2.5 is not between 0 and 1000000000000 ("gemma3.${key}")`);
@@ -108,7 +108,7 @@ it.each(["rope.freq_base", "rope.freq_base_swa"])("gemma3 with a %s that is no b
 describe("an encoder", () => {
   const shape = { architecture: "bert", keys: { "attention.causal": false, "attention.head_count_kv": 4 } };
 
-  it("generates no text, and says what it does instead", async () => {
+  it("does not generate text, and says what it does instead", async () => {
     const model = await loadModel(await architectureModel(shape), { threads: 1 });
     try {
       expect(model.info.generates).toBe(false);
@@ -124,7 +124,7 @@ describe("an encoder", () => {
     }
   });
 
-  it("has as many positions as it has learned", async () => {
+  it("has only the positions that it has learned", async () => {
     const loading = loadModel(await architectureModel(shape), { contextSize: 257 });
     await expect(loading).rejects.toThrow(
       /contextSize must be at most 256, the positions that the model has learned; it is 257/,

@@ -32,7 +32,7 @@ const names = hasReferenceData ? [...decoders, ...encoders] : [];
 const folderOf = (name: string) => `architectures/${name}`;
 const idsOf = (name: string) => readJson<number[]>(`${folderOf(name)}/tokens.json`);
 
-/** What is exact for a file, if the data have it. */
+/** The exact results for a file, if the data have them. */
 function exact(name: string, type: string, output: string): Float32Array | undefined {
   const path = `${folderOf(name)}/${type}.${output}.f32`;
   return existsSync(referenceData(path)) ? readFloats(path) : undefined;
@@ -95,7 +95,7 @@ describe.skipIf(!hasReferenceData)(`kernels ${fastestBuild}`, () => {
       }
     });
 
-    it("is exact in 32-bit floats, but for their rounding", async () => {
+    it("is exact in 32-bit floats, except for their rounding", async () => {
       await expectExact(await inFloats(path), "Q8_0");
       const floats = referenceData(`${folderOf(name)}/F32.gguf`);
       if (existsSync(floats)) await expectExact(floats, "F32");

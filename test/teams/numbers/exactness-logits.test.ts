@@ -29,7 +29,7 @@ describe.skipIf(!hasReferenceData).each(kernelBuilds)("micro models, kernels %s"
     }
   }
 
-  it("F32 with an f32 cache is exact but for the rounding of 32-bit floats", async () => {
+  it("F32 with an f32 cache is exact except for the rounding of 32-bit floats", async () => {
     const { klMean, top1, maxAbs } = await evaluate("F32", "f32");
     expect(klMean).toBeLessThan(1e-8);
     expect(maxAbs).toBeLessThan(1e-4);
@@ -48,7 +48,7 @@ describe.skipIf(!hasReferenceData).each(kernelBuilds)("micro models, kernels %s"
     top1Sum += top1;
   });
 
-  it("so are all files together, whose tests are those above", () => {
+  it("all files that the tests above have measured are, together, as near as the reference engine", () => {
     expect(ratios.length).toBe(quantised.length);
     expect(Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)).toBeLessThan(1.1);
     const theirs = quantised.reduce((sum, row) => sum + row.reference_engine_top1, 0);
