@@ -1,9 +1,9 @@
-// The callers' abort signals: who listens to them, and promises that settle when they abort.
+// The callers' abort signals: listeners that calls share, and promises that settle when a signal aborts.
 
 type Callback = () => void;
 
 /**
- * One listener for each signal, however many requests share it, because hosts warn of a leak where one signal has more than ten.
+ * One listener for each signal, however many requests share it, because hosts warn of a leak when a signal has more than ten.
  */
 export class AbortListeners {
   readonly #shared = new Map<AbortSignal, { readonly callbacks: Set<Callback>; readonly listener: Callback }>();
@@ -38,7 +38,7 @@ export class AbortListeners {
 
 const listeners = new AbortListeners();
 
-/** The promise's result, or the signal's reason as soon as it aborts: work that is under way cleans up behind it. */
+/** The promise's result, or the signal's reason as soon as it aborts: work under way cleans up after itself. */
 export function abortable<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 // The failures of cria: a few classes, each with a stable `code`, and the numbers in the message.
 
-/** What every cria error has beside its message: a code that programs may compare. */
+/** The base of all cria errors. Besides its message, each has a code that programs may compare. */
 export class CriaError extends Error {
   readonly code: string;
 
@@ -29,30 +29,30 @@ export class GgufError extends CriaError {
   }
 }
 
-/** A well-formed request for something that cria does not do: names it, and lists what is supported. */
+/** A well-formed request for something that cria does not do. The message names it and lists what is supported. */
 export class UnsupportedError extends CriaError {}
 
-/** The memory plan does not fit: the message shows weights + cache + buffers against the limit, in bytes. */
+/** The memory plan does not fit. The message shows weights + cache + buffers against the limit. */
 export class MemoryError extends CriaError {}
 
-/** Tokens that do not fit in the context, or a sequence used in a way it cannot be. */
+/** Tokens that do not fit in the context, or a sequence used in a way that its state does not allow. */
 export class ContextError extends CriaError {}
 
 /** A saved session that is damaged, or that belongs to another model, to other kernels, or to a cache of another kind. */
 export class SessionError extends CriaError {}
 
-/** A worker died, trapped, or did not answer: the model is lost, `dispose` it and load another. */
+/** A worker died, trapped, or did not answer: the model is lost. `dispose` it and load another. */
 export class WorkerError extends CriaError {}
 
 /** A chat template that does not parse, raises, or exceeds its limits. */
 export class TemplateError extends CriaError {}
 
 /**
- * A model that could not be brought from the network: the server's answer, the connection, what arrived, or the cache's folder.
- * What has arrived is kept where it can be used, and the next try goes on there.
+ * A model that could not be downloaded: because of the server's answer, the connection, the received bytes, or the cache's folder.
+ * Received bytes are kept where they can be used, and the next try goes on from there.
  */
 export class DownloadError extends CriaError {
-  /** The HTTP status, where the server's answer is what went wrong. */
+  /** The HTTP status, if the server's answer is the cause. */
   readonly status: number | undefined;
 
   constructor(code: string, message: string, options: { status?: number; cause?: unknown } = {}) {
@@ -65,8 +65,8 @@ export class DownloadError extends CriaError {
 export class GrammarError extends CriaError {}
 
 /**
- * A name from a file, fit for one line of an error message, because whoever wrote the file chose it: `text` with control, format
- * and unpaired surrogate characters escaped as \u{hex}, cut to `longest` characters.
+ * Makes a name from a file fit for one line of an error message, because the file's author chose it: control, format and unpaired
+ * surrogate characters are escaped as \u{hex}, and the text is cut to `longest` characters.
  */
 export function printable(text: string, longest = 96): string {
   const cut = text.length > longest ? `${text.slice(0, longest)}...` : text;

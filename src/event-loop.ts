@@ -1,6 +1,6 @@
-// Giving the event loop its turn, on every host.
+// Gives the event loop its turn, on every host.
 
-/** Runs the callback in a turn of its own. A macrotask: awaiting alone would drain microtasks only, and no message would ever arrive. */
+/** Runs the callback as a macrotask, in a turn of its own. Awaiting alone would run microtasks only, and no message would ever arrive. */
 export const nextTurn: (callback: () => void) => void =
   typeof setImmediate === "function"
     ? (callback) => void setImmediate(callback)

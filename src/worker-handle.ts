@@ -1,4 +1,4 @@
-// One worker thread, in Node (node:worker_threads) or where there is a global Worker (a browser): the few things both can do.
+// One worker thread, in Node (node:worker_threads) or where there is a global Worker (a browser): the few operations that both have.
 
 import { UnsupportedError } from "./errors.js";
 
@@ -23,7 +23,7 @@ export interface ParentPort {
 
 const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
 
-/** Starts a worker whose first message is `data`. In Node its heap can be limited: beyond, it ends with an error. */
+/** Starts a worker whose first message is `data`. In Node its heap can be limited; a worker that exceeds the limit ends with an error. */
 export async function startWorker(
   entry: URL,
   name: string,
@@ -34,8 +34,8 @@ export async function startWorker(
   if (inNode) {
     const { Worker } = await import("node:worker_threads");
     const resourceLimits = heapMegabytes === undefined ? {} : { maxOldGenerationSizeMb: heapMegabytes };
-    // A worker inherits the flags that Node was started with, and refuses this one: `node --input-type=module -e ...`. Flags that are
-    // named are checked, and those of V8 refused (`--max-old-space-size`), so none are named where all can be inherited.
+    // A worker inherits the flags that Node was started with, but refuses this one: `node --input-type=module -e ...`. An explicit list of
+    // flags is checked, and V8's flags in it are refused (`--max-old-space-size`). So there is no list where all can be inherited.
     const refused = (flag: string) => flag.startsWith("--input-type");
     const execArgv = process.execArgv.some(refused) ? process.execArgv.filter((flag) => !refused(flag)) : undefined;
     const worker = new Worker(entry, { name, workerData: data, resourceLimits, execArgv });
