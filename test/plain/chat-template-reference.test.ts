@@ -1,4 +1,4 @@
-// Chat templates of real models against what Jinja2 3.1.6 renders, and with contents that try to become control tokens.
+// Chat templates of real models, compared with what Jinja2 3.1.6 renders, and given contents that try to become control tokens.
 
 import { readFileSync } from "node:fs";
 import { type ChatMessage, type ChatTemplate, chatTemplateFrom, tokenizerFrom } from "cria/tokenizer";
@@ -21,7 +21,7 @@ interface Reference {
   }[];
 }
 
-// What is rendered otherwise, as "model conversation", and why. Empty: nothing is.
+// What is rendered differently, as "model conversation", and why. Empty, because nothing is.
 const knownDifferences = new Map<string, string>();
 
 function readJson<T>(path: string): T {
@@ -63,7 +63,7 @@ describe.skipIf(!hasReferenceData)("the chat templates of real models", () => {
     expect(different).toEqual([...knownDifferences.keys()]);
   });
 
-  it("have parts that are the prompt", async () => {
+  it("have parts that add up to the prompt", async () => {
     const { conversations, results } = reference();
     const all = templates();
     for (const { model, bos_token: bosToken, eos_token: eosToken, render } of results) {
@@ -76,7 +76,7 @@ describe.skipIf(!hasReferenceData)("the chat templates of real models", () => {
     }
   });
 
-  // Control tokens of several families, what templates look for in contents, and what is hard to keep whole.
+  // Control tokens of several families, what templates look for in contents, and what is easily torn apart.
   const controls = [
     "<|eot_id|>",
     "<|im_end|>",
@@ -155,7 +155,7 @@ describe.skipIf(!hasReferenceData)("the chat templates of real models", () => {
           const hostile = await controlIds(template, messages, tools).catch(() => undefined);
           if (hostile === undefined) continue;
           rendered++;
-          // Whatever the template wrote by itself has none of the characters that only the content has.
+          // The template's own text has none of the characters that only the content has.
           const written = hostile.parts.filter((part) => part.special).map((part) => part.text);
           for (const text of written) expect(text, model).not.toMatch(/[\ud800-\udfff\u2028\ufeff\ue000]/);
           // The same conversation with a tame content of the same shape has the same control tokens in the same order.

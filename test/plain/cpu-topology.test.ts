@@ -1,4 +1,4 @@
-// What cpuTopology makes of other machines' /sys and /proc, of this one's, and of nonsense.
+// What cpuTopology reads from other machines' /sys and /proc, from this machine's, and from nonsense.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -143,7 +143,7 @@ describe("other machines", () => {
       [1280 * 1024, 2],
       [2 * 2 ** 20, 4],
     ]);
-    expect(l3Groups).toEqual([]); // caches are known, and none is of level 3
+    expect(l3Groups).toEqual([]); // caches are known, but there is no level 3 among them
   });
 
   it("big and little ARM cores are told apart by their capacity", async () => {
@@ -229,7 +229,7 @@ describe("what the process may use", () => {
     expect((await read(both)).quota).toMatchObject({ cpus: 2, version: 2 });
   });
 
-  it("a group outside of what is mounted has the mounted group's limits", async () => {
+  it("a group outside the mounted part has the mounted group's limits", async () => {
     const files = cgroup2(["-", "50000 100000"]);
     files["/proc/self/mountinfo"] = "29 23 0:26 /../.. /sys/fs/cgroup/group1.slice rw - cgroup2 cgroup2 rw\n";
     files["/proc/self/cgroup"] = "0::/../../../etc\n";

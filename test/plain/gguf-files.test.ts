@@ -150,7 +150,7 @@ describe("a split model", () => {
     await rejects([], "GGUF_SOURCE");
   });
 
-  it("names the first part where another is given", async () => {
+  it("names the first part when another one is given", async () => {
     const first = await write("other", good);
     await rejects(first.replace("00001-of", "00002-of"), "GGUF_SPLIT", /part 2 of 3 .* open other-00001-of-00003.gguf/);
     await rejects(await bytesOf(good[1]), "GGUF_SPLIT", /open part 1/);

@@ -69,10 +69,13 @@ describe("the header", () => {
     await expectFailure(file({ version }), "GGUF_BIG_ENDIAN");
   });
 
-  it.each([2n ** 64n - 1n, 2n ** 63n, 10n ** 9n, 3n])("with %i of what is not there is truncated", async (count) => {
-    await expectFailure(file({ tensorCount: count }), "GGUF_TRUNCATED", /tensors/);
-    await expectFailure(file({ pairCount: count }), "GGUF_TRUNCATED", /key-value pairs/);
-  });
+  it.each([2n ** 64n - 1n, 2n ** 63n, 10n ** 9n, 3n])(
+    "with a count of %i and no such items is truncated",
+    async (count) => {
+      await expectFailure(file({ tensorCount: count }), "GGUF_TRUNCATED", /tensors/);
+      await expectFailure(file({ pairCount: count }), "GGUF_TRUNCATED", /key-value pairs/);
+    },
+  );
 
   it("whose counts are more than the bytes behind it can hold is refused before they are read", async () => {
     const bytes = new Uint8Array(1000);
@@ -121,7 +124,7 @@ describe("keys", () => {
     expect(error.message).toContain("a\\u{a}\\u{1b}[31m\\u{202e}");
   });
 
-  it("named as properties of objects are plain keys", async () => {
+  it("with the names of object properties are plain keys", async () => {
     const names = ["__proto__", "constructor", "toString"];
     const { metadata } = await openGguf(file({ pairs: names.map((name) => pair(name, 4, u32(5))) }));
     expect([...metadata.keys()]).toEqual(names);

@@ -113,7 +113,7 @@ async function write({ version, alignment, pairs, tensors, seed }: Model) {
   return { writer, data, bytes: await writer.toBytes(data) };
 }
 
-/** All that a model holds, comparable: string tables as bytes, as their buffers may be larger. */
+/** Everything that a model holds, comparable. String tables are given as bytes, because their buffers may be larger. */
 async function contents(gguf: Gguf) {
   return {
     version: gguf.version,
@@ -193,7 +193,7 @@ describe("properties", () => {
     );
   });
 
-  it("random bytes behind a good start are an error or stay in bounds", async () => {
+  it("random bytes after a good start are an error or stay in bounds", async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), fc.nat(3), fc.nat(3), async (tail, tensors, pairs) => {
         const start = [0x47, 0x47, 0x55, 0x46, 3, 0, 0, 0, tensors, 0, 0, 0, 0, 0, 0, 0, pairs, 0, 0, 0, 0, 0, 0, 0];
@@ -232,7 +232,7 @@ describe("the writer", () => {
     await expect(writer.toBytes(new Map([["a", new Uint8Array(bytes)]]))).rejects.toThrow(GgufError);
   });
 
-  it("takes plain arrays, and a key again in place of itself", async () => {
+  it("takes plain arrays, and replaces a key that is set again", async () => {
     const writer = new GgufWriter()
       .set("k", "uint8", 1)
       .set("strings", "string[]", ["a", "b"])

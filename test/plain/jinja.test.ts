@@ -1,4 +1,4 @@
-// The interpreter of templates against Jinja2 3.1.6 (fixtures/jinja2.json), and the marks that its strings carry.
+// The interpreter of templates compared with Jinja2 3.1.6 (fixtures/jinja2.json), and the marks that its strings carry.
 
 import { readFileSync } from "node:fs";
 import { type ChatMessage, chatTemplateFrom } from "cria/tokenizer";
@@ -37,12 +37,12 @@ describe("templates", () => {
     await expect(render(template)).rejects.toMatchObject({ code: "TEMPLATE_SYNTAX", message });
   });
 
-  it("name the filters and tests that there are", async () => {
+  it("list the filters and tests that exist", async () => {
     await expect(render("{{ n | nosuch }}")).rejects.toThrow(/'nosuch'; supported are abs, .*tojson.*upper$/);
     await expect(render("{{ n is nosuch }}")).rejects.toThrow(/'nosuch'; supported are boolean, .*upper$/);
   });
 
-  it("see nothing of JavaScript", async () => {
+  it("cannot reach JavaScript", async () => {
     const names = ["constructor", "__proto__", "prototype", "toString", "__class__", "valueOf", "hasOwnProperty"];
     for (const name of names) {
       for (const value of ["s", "d", "l", "n", "namespace()", "range", "messages[0]", "none", "loop"]) {
@@ -87,7 +87,7 @@ describe("marked strings", () => {
     );
   });
 
-  it("keep the marks of what they are joined of", () => {
+  it("keep the marks of the strings they are joined from", () => {
     fc.assert(
       fc.property(fc.array(string, { maxLength: 5 }), string, (strings, separator) => {
         const joined = MarkedString.join(strings, separator);
@@ -99,7 +99,7 @@ describe("marked strings", () => {
     );
   });
 
-  it("keep the marks of what they are cut from", () => {
+  it("keep the marks of the strings they are cut from", () => {
     fc.assert(
       fc.property(string, fc.nat(40), fc.nat(40), (whole, a, b) => {
         const [start, end] = [Math.min(a, b, whole.text.length), Math.min(Math.max(a, b), whole.text.length)];

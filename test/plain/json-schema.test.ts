@@ -1,4 +1,4 @@
-// JSON schemas: everything that a text can be is parsed and found valid by ajv, for random schemas, random texts and any budget; what is
+// JSON schemas: every text that a grammar allows parses and is valid by ajv, for random schemas, random texts and any budget. What is
 // not supported is refused by its name and place.
 
 import { fileURLToPath } from "node:url";
@@ -159,7 +159,7 @@ describe("texts", () => {
     );
   });
 
-  it("match a pattern where JavaScript finds it", () => {
+  it("match a pattern wherever JavaScript matches it", () => {
     const patterns = [
       "^[a-c]{2,3}$",
       "b",
@@ -204,7 +204,7 @@ describe("texts", () => {
     const both = { type: "string", pattern: "^[0-4-]+$", format: "uuid" };
     const text = randomText(grammarOf(both), 50, randomStream(1));
     expect([text, ajv.validate(both, JSON.parse(text))]).toEqual([text, true]);
-    // A word of zod's for a pattern, which says all.
+    // A format of zod's beside a pattern that already says everything.
     const starts = grammarOf({ type: "string", pattern: "^ab.*", format: "starts_with", maxLength: 3 });
     expect(['"abc"', '"abcd"', '"b"'].map((one) => matches(starts, one))).toEqual([true, false, false]);
     const impossible = { type: "string", pattern: "^abc$", maxLength: 2 };
@@ -244,7 +244,7 @@ describe("texts", () => {
     }
   });
 
-  it("have the names that propertyNames leaves, as zod writes records", () => {
+  it("have the names that propertyNames allows, as zod writes records", () => {
     const any = grammarOf({
       type: "object",
       propertyNames: { type: "string" },
@@ -266,7 +266,7 @@ describe("texts", () => {
     expect(matches(grammarOf({ type: "object", propertyNames: false }), "{}")).toBe(true);
   });
 
-  it("are what the schema can say at all", () => {
+  it("are what the whole schema allows", () => {
     const value = grammarOf(true);
     for (const text of ["{}", "[1, {}]", '"x"', "-1.5e+3", "null"]) expect(matches(value, text)).toBe(true);
     expect(grammarOf({ const: { b: [1, "x"], a: null } }).shortest).toBeGreaterThan(5);
@@ -382,7 +382,7 @@ describe("generation", () => {
   });
   afterAll(() => model.dispose());
 
-  /** CRIA_SCHEMAS=500 is the whole of it. */
+  /** CRIA_SCHEMAS=500 runs the full test. */
   const schemas = Number(process.env["CRIA_SCHEMAS"] ?? 50);
 
   it(`gives valid JSON for ${schemas} random schemas at temperature 1.5`, {
@@ -427,7 +427,7 @@ describe("generation", () => {
     }
   });
 
-  it("refuses what is larger than any stack, and no schema at all", async () => {
+  it("refuses what is larger than any stack, and a schema that is missing", async () => {
     const schema = { type: "string", pattern: `^${"a".repeat(200_000)}$` };
     await expect(model.completeJson("Hi", schema)).rejects.toMatchObject({ code: "GRAMMAR_TOO_LARGE" });
     const missing = undefined as unknown as JsonSchema;

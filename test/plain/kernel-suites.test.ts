@@ -29,7 +29,7 @@ describe("suites", () => {
     expect(kernel!.result).toEqual(input);
   });
 
-  it("a row has times, rates, and the error beside them", async () => {
+  it("a row has times, rates and the error", async () => {
     const shapes = [
       [16, 256, 1],
       [4096, 256, 4],

@@ -1,4 +1,4 @@
-// The KV cache, by itself: whatever sequences do, what each holds is what was computed for its text, and no page is lost.
+// The KV cache by itself: whatever sequences do, each holds what was computed for its text, and no page is lost.
 
 import { describe, expect, it } from "vitest";
 import { type CachedSequence, emptySequence, KvCache } from "../../dist/leader/kv-cache.js";
@@ -12,7 +12,7 @@ const LONGEST = 4;
 const TABLES_AT = 64;
 const KV_AT = 4096;
 
-/** A cache whose positions hold one word each: what stands there follows from the text up to it. */
+/** A cache whose positions hold one word each, which depends on the text up to that position. */
 class Machine {
   readonly #buffer = new SharedArrayBuffer(KV_AT + PAGES * PAGE * 4);
   readonly words = new Int32Array(this.#buffer);
@@ -102,7 +102,7 @@ function wordOf({ tokens }: CachedSequence, at: number): number {
 const text = (token: number, length: number) => new Array<number>(length).fill(token);
 
 describe("a sequence of the cache", () => {
-  it("takes over the full pages of a text that begins alike, of one that works, rests, or is gone", () => {
+  it("takes over the full pages of a text that begins alike, whether that one works, rests or is gone", () => {
     const machine = new Machine();
     const first = machine.open();
     machine.grow(first, text(1, 150));
@@ -115,7 +115,7 @@ describe("a sequence of the cache", () => {
     machine.check();
   });
 
-  it("loses its last pages first, when others need them, and those that rest longest before others", () => {
+  it("loses its last pages first, when others need them, and first those of the sequences that rest longest", () => {
     const machine = new Machine();
     const [old, young, big] = [machine.open(), machine.open(), machine.open()];
     machine.grow(old, text(1, 190));
@@ -127,7 +127,7 @@ describe("a sequence of the cache", () => {
     machine.check();
   });
 
-  it("is a copy of its own when it writes to a page that it shares", () => {
+  it("gets its own copy of a shared page when it writes to it", () => {
     const machine = new Machine();
     const first = machine.open();
     machine.grow(first, text(1, 70));

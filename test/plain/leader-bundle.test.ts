@@ -1,4 +1,4 @@
-// The leader's bundle holds what a worker runs, and nothing that only the caller's thread does.
+// The leader's bundle holds what a worker runs, and nothing that only the caller's thread runs.
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";

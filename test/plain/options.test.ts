@@ -109,7 +109,7 @@ describe("a value in a message", () => {
   });
 });
 
-it("the names of an interface's options are all of them, by the compiler", () => {
+it("the compiler checks that the names of an interface's options are complete", () => {
   interface Options {
     readonly a: number;
     readonly b?: string;

@@ -1,4 +1,4 @@
-// How bench/peers makes ratios of what it measured.
+// How bench/peers turns its measurements into ratios.
 
 import { describe, expect, test } from "vitest";
 import { cosine, median, pairRatios } from "../../bench/peers/src/statistics.js";
@@ -14,7 +14,7 @@ describe("the statistics of bench/peers", () => {
     expect(pairRatios([1, 3], [2, 1.5], "less")).toEqual([2, 0.5]);
   });
 
-  test("the cosine similarity is that of directions; vectors that have none are like no other", () => {
+  test("the cosine similarity is that of directions; vectors without a direction are similar to none", () => {
     expect(cosine([1, 2, 2], [2, 4, 4])).toBe(1);
     expect(cosine([3, 4], [-3, -4])).toBe(-1);
     expect(cosine([1, 0], [0, 5])).toBe(0);

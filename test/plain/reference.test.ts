@@ -1,5 +1,5 @@
-// The scalar reference against exact logits and hidden states that other programs computed, and against itself where the
-// files on hand have no such model.
+// The scalar reference, compared with exact logits and hidden states that other programs computed, and with results by hand where
+// the reference data have no such model.
 
 import { readdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -21,7 +21,7 @@ const largestDifference = (a: Float32Array, b: Float32Array): number => {
   return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i])), 0);
 };
 
-// One file as it is and one that is quantised: what each format's blocks mean, dequantize.test.ts holds bit for bit.
+// One unquantised file and one quantised: dequantize.test.ts checks bit for bit what each format's blocks mean.
 const microTypes = ["F32", "Q8_0"];
 
 const architectures = hasReferenceData
@@ -120,7 +120,7 @@ describe("the scalar reference by hand", () => {
       forward(identityModel(embedding, { "attention.sliding_window": window }), tokens).hidden.slice(-4);
     expect(of(1, [0, 1, 2])).toEqual(alone.hidden);
     expect(of(2, [0, 1, 2])).not.toEqual(alone.hidden);
-    // only the position before is seen: what came earlier makes no difference
+    // only the previous position is seen: earlier ones make no difference
     expect(of(2, [0, 1, 2])).toEqual(of(2, [2, 1, 2]));
     expect(of(3, [0, 1, 2])).not.toEqual(of(3, [2, 1, 2]));
   });

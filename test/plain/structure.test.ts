@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-// What the files of a room may import beside each other. A room is a folder of src, or of a folder that stands below with a slash; files
+// What the files of a room may import besides each other. A room is a folder of src, or of a folder that stands below with a slash; files
 // that stand in src itself are rooms of their own. `api` is the caller's thread and `leader` the leader's: they never import each other.
 const leaves = ["abort", "errors", "event-loop", "options", "worker-handle"];
 const src: Readonly<Record<string, readonly string[]>> = {
@@ -92,7 +92,7 @@ function arrowsUp(top: string, rooms: Readonly<Record<string, readonly string[]>
     const room = roomOf(top, file);
     for (const target of importsOf(file)) {
       const path = join(dirname(file), target);
-      if (relative(top, path).startsWith("..")) continue; // another house, whose arrows another test holds
+      if (relative(top, path).startsWith("..")) continue; // another house, whose arrows another test checks
       const to = roomOf(top, path);
       if (to !== room && !rooms[room]?.includes(to)) wrong.push(`${file} -> ${target}`);
     }

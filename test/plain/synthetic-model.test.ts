@@ -77,7 +77,7 @@ describe("a synthetic model", () => {
   });
 });
 
-it("every block of a matrix that is written in several slices has its scale", async () => {
+it("every block of a matrix that is written in several slices has a scale", async () => {
   const path = join(folder, "slices.gguf");
   await writeSyntheticModel({ shape: "micro", format: "Q8_0", seed: 3 }, path);
   const gguf = await openGguf(path);

@@ -1,4 +1,4 @@
-// How many workers compute: the rule, on many machines. threads.test.ts of test/teams has the workers.
+// How many workers compute: the rule, on many machines. test/teams has a threads.test.ts with real workers.
 
 import { describe, expect, it } from "vitest";
 import { chooseThreads, type ThreadRequest } from "../../dist/machine/cpu/threads.js";
@@ -64,7 +64,7 @@ describe("the rule", () => {
     expect(chooseThreads({ ...topology, allowed: cpus, cores }, request).threads).toBe(256);
   });
 
-  it("the option counts before CRIA_THREADS, and that before the rule", async () => {
+  it("the option outranks CRIA_THREADS, which outranks the rule", async () => {
     expect((await choose(laptop, { threads: 3, environment: "2" })).reason).toBe("3 threads: as asked");
     expect((await choose(laptop, { environment: "2" })).reason).toBe("2 threads: CRIA_THREADS");
     expect((await choose(laptop, { environment: "" })).threads).toBe(4);

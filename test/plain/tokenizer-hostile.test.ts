@@ -20,7 +20,7 @@ const SCORES = "tokenizer.ggml.scores";
 const TYPES = "tokenizer.ggml.token_type";
 const MERGES = "tokenizer.ggml.merges";
 
-/** A vocabulary with one value changed, or taken away. */
+/** A vocabulary with one value changed or removed. */
 function changed(metadata: Map<string, unknown>, key: string, value?: unknown): Map<string, unknown> {
   if (value === undefined) metadata.delete(key);
   else metadata.set(key, value);
@@ -97,7 +97,7 @@ describe("malformed vocabularies", () => {
     );
   });
 
-  it("an unknown pre-tokenizer is refused by name; none at all is the default one", () => {
+  it("an unknown pre-tokenizer is refused by name; a missing one is the default", () => {
     expect(() => tokenizerFrom(changed(bpe(), "tokenizer.ggml.pre", "my-own"))).toThrowError(
       expect.objectContaining({ name: "UnsupportedError", code: "UNSUPPORTED_PRETOKENIZER" }),
     );
@@ -106,7 +106,7 @@ describe("malformed vocabularies", () => {
     expect(tokenizerFrom(changed(bpe(), "tokenizer.ggml.pre")).encode(text)).toEqual(named);
   });
 
-  it("oddities that do no harm are taken as they are", () => {
+  it("harmless oddities are accepted as they are", () => {
     const plain = { bos: false } as const;
     const twice = tokenizerFrom(
       byteLevel(
@@ -169,10 +169,10 @@ const kinds: readonly (readonly [string, () => Map<string, unknown>])[] = [
   ],
 ];
 
-// Were any step quadratic, each of these would take more.
+// If any step were quadratic, each of these would take longer.
 const limit = { timeout: 5000 };
 
-describe.each(kinds)("much of the same through %s", (kind, metadata) => {
+describe.each(kinds)("long uniform texts through %s", (kind, metadata) => {
   const tokenizer = tokenizerFrom(metadata());
 
   it("a megabyte of one letter takes less than two seconds", () => {
@@ -202,7 +202,7 @@ const preTokenizers = [
   "mpt",
 ].concat(["command-r", "falcon", "deepseek-llm", "deepseek-coder", "tekken", "gpt-4o"]);
 
-describe.each(preTokenizers)("much of the same through the pre-tokenizer %s", (name) => {
+describe.each(preTokenizers)("long uniform texts through the pre-tokenizer %s", (name) => {
   it.each(units)("%s", limit, (_name, unit) => {
     const text = `${unit.repeat(2 ** 17 / unit.length)}x`.replaceAll("\ud800", "\ufffd");
     expect(wordEnds(preTokenizerNamed(name), text).at(-1)).toBe(text.length);
@@ -236,7 +236,7 @@ describe("vocabularies of strange shape", () => {
     expect(tokenizer.encode("\n".repeat(300_007), { bos: false })).toHaveLength(10_001);
   });
 
-  it("may name bytes only", () => {
+  it("may consist of bytes only", () => {
     const tokenizer = tokenizerFrom(
       metadataOf("llama", [...byteTokens], { add_bos_token: false, add_space_prefix: false }),
     );
