@@ -5,8 +5,8 @@
 //   NAME is set, but WHY                        topLogprobs is set, but logprobs is not true
 //
 // The checks take `unknown`, because callers may be JavaScript, and return the value with its type. Every failure is a CriaError with
-// the code INVALID_OPTION. Of an option that is not given the caller fills in the default first; only callbacks and signals, which have
-// none, may be undefined here.
+// the code INVALID_OPTION. Callers fill in defaults first. Only callbacks and signals, which have no default, may be
+// undefined here.
 
 import { CriaError, printable } from "./errors.js";
 

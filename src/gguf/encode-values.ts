@@ -156,7 +156,7 @@ function encodeScalar(to: ByteBuilder, key: string, type: GgufScalarType, value:
   } else {
     if (typeof value !== "bigint" && !Number.isSafeInteger(value)) throw wrong();
     const integer = BigInt(value as number | bigint);
-    const [least, most] = integerRanges[type];
+    const [least, most] = integerRanges[type]!;
     if (integer < least || integer > most) throw wrong();
     // Two's complement, little-endian: the low bytes of the 64-bit form are the narrower form.
     for (let byte = 0; byte < elementBytes[type]; byte++) {

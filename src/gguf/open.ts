@@ -90,13 +90,13 @@ export async function openGguf(
     headers.push(await readHeader(opened, windowBytes));
   };
   try {
-    await open(given[0]);
-    const count = partCount(sources[0], headers[0]);
+    await open(given[0]!);
+    const count = partCount(sources[0]!, headers[0]!);
     if (given.length > 1 && given.length !== count) {
-      throw splitError(sources[0], "split.count", `the model has ${count} parts, ${given.length} were given`);
+      throw splitError(sources[0]!, "split.count", `the model has ${count} parts, ${given.length} were given`);
     }
     for (let index = 1; index < count; index++) {
-      await open(given.length > 1 ? given[index] : siblingPath(sources[0], index, count));
+      await open(given.length > 1 ? given[index]! : siblingPath(sources[0]!, index, count));
     }
     if (count > 1) checkParts(sources, headers);
     return new OpenGguf(sources, headers);
@@ -132,13 +132,13 @@ class OpenGguf implements Gguf {
 
   constructor(sources: readonly Source[], headers: readonly Header[]) {
     this.#sources = sources;
-    this.version = headers[0].version;
-    this.metadata = headers[0].metadata;
-    this.alignment = headers[0].alignment;
+    this.version = headers[0]!.version;
+    this.metadata = headers[0]!.metadata;
+    this.alignment = headers[0]!.alignment;
     this.hasData = headers.every((header) => header.hasData);
     this.tensors = headers.flatMap((header, part) => header.tensors.map((tensor) => ({ ...tensor, part })));
     this.parts = sources.map(({ name, path, size, modified }, part) => {
-      return { name, path, size, modified, dataOffset: headers[part].dataOffset };
+      return { name, path, size, modified, dataOffset: headers[part]!.dataOffset };
     });
     this.#byName = new Map(this.tensors.map((tensor) => [tensor.name, tensor]));
   }
@@ -163,7 +163,7 @@ class OpenGguf implements Gguf {
         offset,
       });
     }
-    const source = this.#sources[tensor.part];
+    const source = this.#sources[tensor.part]!;
     await source.verifyUnchanged();
     const target = new Uint8Array(bytes);
     await source.read(offset, target);

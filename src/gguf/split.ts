@@ -47,26 +47,26 @@ export function checkParts(sources: readonly Source[], headers: readonly Header[
   const tensors = headers.reduce((sum, header) => sum + header.tensors.length, 0);
   const owners = new Map<string, number>();
   headers.forEach((header, index) => {
-    const source = sources[index];
+    const source = sources[index]!;
     const expect = (key: string, expected: number) => {
       const actual = header.metadata.getNumber(key);
       if (actual !== expected) throw splitError(source, key, `expected ${expected}, the file has ${actual ?? "none"}`);
     };
     expect("split.no", index);
     expect("split.count", headers.length);
-    expect("split.tensors.count", headers[0].metadata.getNumber("split.tensors.count") ?? tensors);
+    expect("split.tensors.count", headers[0]!.metadata.getNumber("split.tensors.count") ?? tensors);
     for (const { name } of header.tensors) {
       const owner = owners.get(name);
       if (owner !== undefined) {
-        throw splitError(source, name, `this tensor is also in part ${owner + 1}, ${sources[owner].name}`);
+        throw splitError(source, name, `this tensor is also in part ${owner + 1}, ${sources[owner]!.name}`);
       }
       owners.set(name, index);
     }
     if (!header.hasData) throw new GgufError("GGUF_TRUNCATED", `${source.name}: the tensor data is missing`);
   });
-  const declared = headers[0].metadata.getNumber("split.tensors.count");
+  const declared = headers[0]!.metadata.getNumber("split.tensors.count");
   if (declared !== tensors) {
-    throw splitError(sources[0], "split.tensors.count", `${declared} tensors expected, the parts have ${tensors}`);
+    throw splitError(sources[0]!, "split.tensors.count", `${declared} tensors expected, the parts have ${tensors}`);
   }
 }
 

@@ -110,7 +110,7 @@ export class StringTableBuilder {
       const end = position + 8 + view.getUint32(position, true);
       if (end > to || view.getUint32(position + 4, true) !== 0) break;
       // Most tokens are a few bytes: a loop is quicker than the view that `set` needs.
-      for (position += 8; position < end; position++) bytes[used++] = source[position];
+      for (position += 8; position < end; position++) bytes[used++] = source[position]!;
       offsets[++count] = used;
     }
     this.#used = used;

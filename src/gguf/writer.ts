@@ -182,7 +182,7 @@ export class GgufWriter {
     if (this.#tensors.size > 0) out.reserve(padded(out.length, alignment) - out.length);
     const header = out.finish();
     const tensors = [...this.#tensors.values()].map((tensor, index) => {
-      return { ...tensor, offset: header.length + offsets[index] };
+      return { ...tensor, offset: header.length + offsets[index]! };
     });
     return { header, tensors, size: header.length + dataOffset };
   }

@@ -328,7 +328,7 @@ class Builder {
   #pack(starts: readonly number[]): Automaton {
     const edges = this.#edges.flat();
     const firstEdge = new Int32Array(this.#edges.length + 1);
-    for (const [state, { length }] of this.#edges.entries()) firstEdge[state + 1] = firstEdge[state] + length;
+    for (const [state, { length }] of this.#edges.entries()) firstEdge[state + 1] = firstEdge[state]! + length;
     const endlessTwin = new Int32Array(this.#edges.length).fill(-1);
     const repetitionsLeft = new Int32Array(this.#edges.length);
     for (const { state, twin, left } of this.#twins) {

@@ -16,7 +16,7 @@ import type { Grammar } from "./syntax.js";
 export function compileGrammar(grammar: Grammar): Automaton {
   const { automaton, ruleNames } = buildAutomaton(grammar);
   refuseLeftRecursion(automaton, ruleNames);
-  const shortest = shortestWays(automaton, byteSteps(automaton))[automaton.starts[0]];
+  const shortest = shortestWays(automaton, byteSteps(automaton))[automaton.starts[0]!];
   if (!Number.isFinite(shortest)) {
     throw new GrammarError("GRAMMAR_EMPTY", `no finite text matches the grammar's rule "${ruleNames[0]}"`);
   }

@@ -70,7 +70,7 @@ export class Configurations {
 
   /** Where every text begins. */
   start(): number {
-    return this.#closure([this.#automaton.starts[0]], [BOTTOM]);
+    return this.#closure([this.#automaton.starts[0]!], [BOTTOM]);
   }
 
   /** One state, and nothing above or below it: what can be said about it holds under every stack. */
@@ -85,9 +85,9 @@ export class Configurations {
 
   /** The configuration after one more byte. */
   next(configuration: number, byte: number): number {
-    const entry = configuration * this.classes + this.classOfByte[byte];
+    const entry = configuration * this.classes + this.classOfByte[byte]!;
     this.spend(1);
-    const known = this.table[entry];
+    const known = this.table[entry]!;
     if (known !== UNKNOWN) return known;
     const next = this.#after(configuration, byte);
     this.table[entry] = next;
@@ -172,11 +172,11 @@ export class Configurations {
     const stacks: number[] = [];
     for (const thread of this.#threadsOf[configuration]!) {
       const state = this.#threads.first(thread);
-      for (let edge = firstEdge[state]; edge < firstEdge[state + 1]; edge++) {
+      for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
         this.#work++;
-        const data = edgeData[edge];
+        const data = edgeData[edge]!;
         if (edgeKind[edge] !== EDGE_BYTES || byte < data >> 8 || byte > (data & 0xff)) continue;
-        states.push(edgeTarget[edge]);
+        states.push(edgeTarget[edge]!);
         stacks.push(this.#threads.second(thread));
       }
     }
@@ -207,13 +207,13 @@ export class Configurations {
         else reach(this.#stacks.first(stack), this.#stacks.second(stack));
       }
       let readsByte = false;
-      for (let edge = firstEdge[state]; edge < firstEdge[state + 1]; edge++) {
+      for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
         this.#work++;
-        const target = edgeTarget[edge];
+        const target = edgeTarget[edge]!;
         if (edgeKind[edge] === EDGE_BYTES) readsByte = true;
         else if (edgeKind[edge] === EDGE_EMPTY) reach(target, stack);
         else if (edgeKind[edge] === EDGE_CALL && (target === NO_RETURN || any[target] !== Number.POSITIVE_INFINITY)) {
-          reach(starts[edgeData[edge]], target === NO_RETURN ? stack : this.#push(target, stack));
+          reach(starts[edgeData[edge]!]!, target === NO_RETURN ? stack : this.#push(target, stack));
         }
       }
       if (readsByte && byBytes[state] !== Number.POSITIVE_INFINITY) threads.push(this.#threads.add(state, stack));
@@ -226,7 +226,7 @@ export class Configurations {
 
   #push(returnTo: number, below: number): number {
     const stack = this.#stacks.add(returnTo, below);
-    this.#stackNeed[stack] ??= this.#needs.any[returnTo] + this.#stackNeed[below]!;
+    this.#stackNeed[stack] ??= this.#needs.any[returnTo]! + this.#stackNeed[below]!;
     return stack;
   }
 
@@ -242,7 +242,7 @@ export class Configurations {
     let need = accepts ? 0 : Number.POSITIVE_INFINITY;
     for (const thread of sorted) {
       const stack = this.#threads.second(thread);
-      need = Math.min(need, this.#needs.byBytes[this.#threads.first(thread)] + this.#stackNeed[stack]!);
+      need = Math.min(need, this.#needs.byBytes[this.#threads.first(thread)]! + this.#stackNeed[stack]!);
     }
     this.#need.push(need);
     const entries = this.#size * this.classes;

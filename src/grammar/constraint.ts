@@ -30,11 +30,11 @@ export class VocabularyGrammar {
     const byBytes = new Float64Array(any.length).fill(Number.POSITIVE_INFINITY);
     for (let state = 0; state < any.length; state++) {
       steps(state, (target) => {
-        byBytes[state] = Math.min(byBytes[state], 1 + any[target]);
+        byBytes[state] = Math.min(byBytes[state]!, 1 + any[target]!);
       });
     }
     this.#needs = { any, byBytes };
-    this.shortest = any[automaton.starts[0]];
+    this.shortest = any[automaton.starts[0]!]!;
     if (!Number.isFinite(this.shortest)) {
       throw new GrammarError("GRAMMAR_EMPTY", "the model's vocabulary cannot write a text that matches the grammar");
     }

@@ -40,11 +40,12 @@ function callsAtBegin(automaton: Automaton): number[][] {
     const calls = new Set<number>();
     const reached = new Set([start]);
     for (const state of reached) {
-      for (let edge = firstEdge[state]; edge < firstEdge[state + 1]; edge++) {
+      for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
         const called = edgeKind[edge] === EDGE_CALL ? edgeData[edge] : undefined;
         if (called !== undefined) calls.add(called);
-        const passes = edgeKind[edge] !== EDGE_BYTES && (called === undefined || wayWithoutBytes[starts[called]] === 0);
-        if (passes && edgeTarget[edge] !== NO_RETURN) reached.add(edgeTarget[edge]);
+        const passes =
+          edgeKind[edge] !== EDGE_BYTES && (called === undefined || wayWithoutBytes[starts[called]!] === 0);
+        if (passes && edgeTarget[edge] !== NO_RETURN) reached.add(edgeTarget[edge]!);
       }
     }
     return [...calls];

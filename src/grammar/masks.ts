@@ -70,7 +70,7 @@ export class Masks {
     let mostNeed = 0;
     for (const { state, stack } of this.#configurations.threads(configuration)) {
       const ofState = this.#maskOfState(state);
-      for (let i = 0; i < bits.length; i++) bits[i] |= ofState.bits[i];
+      for (let i = 0; i < bits.length; i++) bits[i]! |= ofState.bits[i]!;
       mostNeed = Math.max(mostNeed, ofState.mostNeed + this.#configurations.stackNeed(stack));
       const after = this.#configurations.returnTo(stack);
       if (after === DEAD) continue;
@@ -84,7 +84,7 @@ export class Masks {
   #maskOfState(state: number): StateMask {
     const known = this.#ofState.get(state);
     if (known !== undefined) return known;
-    const twin = this.#automaton.endlessTwin[state];
+    const twin = this.#automaton.endlessTwin[state]!;
     const mask = twin >= 0 ? this.#likeTwin(state, twin) : this.#maskFrom(state, new Uint32Array(this.#words), 0);
     this.#keep(this.#ofState, state, mask);
     return mask;
@@ -93,15 +93,15 @@ export class Masks {
   /** In a counted repetition: tokens of no more bytes than it may still have repetitions are its twin's; the others are tried. */
   #likeTwin(state: number, twin: number): StateMask {
     const { depth, longest, tokensLongerThan } = this.#vocabulary;
-    const left = this.#automaton.repetitionsLeft[state];
+    const left = this.#automaton.repetitionsLeft[state]!;
     const endless = this.#maskOfState(twin);
     if (left >= longest) return endless;
     const bits = endless.bits.slice();
-    for (const token of tokensLongerThan(left)) bits[token >> 5] &= ~(1 << (token & 31));
+    for (const token of tokensLongerThan(left)) bits[token >> 5]! &= ~(1 << (token & 31));
     const tried = this.#maskFrom(state, bits, left);
     const mostNeed = Math.max(endless.mostNeed, tried.mostNeed);
-    const ends = endless.ends.filter((node) => depth[node] <= left);
-    const more = tried.ends.filter((node) => depth[node] > left);
+    const ends = endless.ends.filter((node) => depth[node]! <= left);
+    const more = tried.ends.filter((node) => depth[node]! > left);
     return { bits, mostNeed, ends: Int32Array.from([...ends, ...more]) };
   }
 
@@ -127,44 +127,44 @@ export class Masks {
     const { byte, depth, end, firstToken, tokens: sorted, kinds, longestBelow } = this.#vocabulary;
     const configurations = this.#configurations;
     const path = this.#path;
-    const last = end[from];
+    const last = end[from]!;
     const { classes, classOfByte } = configurations;
     let { table } = configurations;
     let mostNeed = 0;
-    path[depth[from]] = configuration;
+    path[depth[from]!] = configuration;
     configurations.spend(last - from);
     for (let node = from + 1; node < last; ) {
-      if (longestBelow[node] <= shorter) {
-        node = end[node];
+      if (longestBelow[node]! <= shorter) {
+        node = end[node]!;
         continue;
       }
-      const before = path[depth[node] - 1];
-      let reached = table[before * classes + classOfByte[byte[node]]];
+      const before = path[depth[node]! - 1]!;
+      let reached = table[before * classes + classOfByte[byte[node]!]!]!;
       if (reached === UNKNOWN) {
-        reached = configurations.next(before, byte[node]);
+        reached = configurations.next(before, byte[node]!);
         table = configurations.table;
       }
       if (reached === DEAD) {
-        node = end[node];
+        node = end[node]!;
         continue;
       }
       // Where all bytes below lead back to here, as in a string, all tokens below are like this one.
-      const isUniform = reached === before && (kinds[node] & ~configurations.loopsOn(reached)) === 0;
-      const next = isUniform ? end[node] : node + 1;
+      const isUniform = reached === before && (kinds[node]! & ~configurations.loopsOn(reached)) === 0;
+      const next = isUniform ? end[node]! : node + 1;
       if (reached === before) table = configurations.table; // asking for loops may have made it grow
-      const tokensEnd = firstToken[next];
-      if (firstToken[node] < tokensEnd) {
+      const tokensEnd = firstToken[next]!;
+      if (firstToken[node]! < tokensEnd) {
         const need = configurations.need(reached);
         if (need <= tokens) {
-          for (let i = firstToken[node]; i < tokensEnd; i++) bits[sorted[i] >> 5] |= 1 << (sorted[i] & 31);
+          for (let i = firstToken[node]!; i < tokensEnd; i++) bits[sorted[i]! >> 5]! |= 1 << (sorted[i]! & 31);
           if (need > mostNeed) mostNeed = need;
         }
       }
-      if (ends !== undefined && end[node] > node + 1 && configurations.accepts(reached)) {
+      if (ends !== undefined && end[node]! > node + 1 && configurations.accepts(reached)) {
         // Each node below is an end of its own.
-        for (let inner = node; inner < next; inner++) if (end[inner] > inner + 1) ends.push(inner);
+        for (let inner = node; inner < next; inner++) if (end[inner]! > inner + 1) ends.push(inner);
       }
-      path[depth[node]] = reached;
+      path[depth[node]!] = reached;
       node = next;
     }
     return mostNeed;

@@ -27,28 +27,28 @@ export function shortestWays(automaton: Automaton, steps: Steps): Float64Array {
     second.push(two);
   };
   for (let state = 0; state < states; state++) {
-    for (let edge = firstEdge[state]; edge < firstEdge[state + 1]; edge++) {
-      if (edgeKind[edge] === EDGE_EMPTY) add(state, 0, edgeTarget[edge], NO_RETURN);
-      else if (edgeKind[edge] === EDGE_CALL) add(state, 0, starts[edgeData[edge]], edgeTarget[edge]);
+    for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
+      if (edgeKind[edge] === EDGE_EMPTY) add(state, 0, edgeTarget[edge]!, NO_RETURN);
+      else if (edgeKind[edge] === EDGE_CALL) add(state, 0, starts[edgeData[edge]!]!, edgeTarget[edge]!);
     }
     steps(state, (target) => add(state, 1, target, NO_RETURN));
   }
 
   // The ways that a state is part of: ways[waysOf[state] .. waysOf[state + 1]).
   const waysOf = new Int32Array(states + 2);
-  for (const list of [first, second]) for (const state of list) if (state !== NO_RETURN) waysOf[state + 2]++;
-  for (let state = 0; state <= states; state++) waysOf[state + 1] += waysOf[state];
-  const ways = new Int32Array(waysOf[states + 1]);
+  for (const list of [first, second]) for (const state of list) if (state !== NO_RETURN) waysOf[state + 2]!++;
+  for (let state = 0; state <= states; state++) waysOf[state + 1]! += waysOf[state]!;
+  const ways = new Int32Array(waysOf[states + 1]!);
   for (let i = 0; i < from.length; i++) {
-    ways[waysOf[first[i]! + 1]++] = i;
-    if (second[i] !== NO_RETURN) ways[waysOf[second[i]! + 1]++] = i;
+    ways[waysOf[first[i]! + 1]!++] = i;
+    if (second[i] !== NO_RETURN) ways[waysOf[second[i]! + 1]!++] = i;
   }
 
   const best = new Float64Array(states).fill(Number.POSITIVE_INFINITY);
   const settled = new Uint8Array(states);
   const queue = new Queue();
   const offer = (state: number, value: number) => {
-    if (value >= best[state]) return;
+    if (value >= best[state]!) return;
     best[state] = value;
     queue.push(value, state);
   };
@@ -56,12 +56,12 @@ export function shortestWays(automaton: Automaton, steps: Steps): Float64Array {
   for (let state = queue.pop(); state !== undefined; state = queue.pop()) {
     if (settled[state] === 1) continue;
     settled[state] = 1;
-    for (let at = waysOf[state]; at < waysOf[state + 1]; at++) {
-      const way = ways[at];
+    for (let at = waysOf[state]!; at < waysOf[state + 1]!; at++) {
+      const way = ways[at]!;
       const other = first[way] === state ? second[way]! : first[way]!;
       if (other !== NO_RETURN && settled[other] === 0) continue;
-      const rest = other === NO_RETURN ? 0 : best[other];
-      offer(from[way]!, cost[way]! + best[state] + rest);
+      const rest = other === NO_RETURN ? 0 : best[other]!;
+      offer(from[way]!, cost[way]! + best[state]! + rest);
     }
   }
   return best;
@@ -70,8 +70,8 @@ export function shortestWays(automaton: Automaton, steps: Steps): Float64Array {
 /** Steps of one byte each. */
 export function byteSteps({ firstEdge, edgeKind, edgeTarget }: Automaton): Steps {
   return (state, visit) => {
-    for (let edge = firstEdge[state]; edge < firstEdge[state + 1]; edge++) {
-      if (edgeKind[edge] === EDGE_BYTES) visit(edgeTarget[edge]);
+    for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
+      if (edgeKind[edge] === EDGE_BYTES) visit(edgeTarget[edge]!);
     }
   };
 }
@@ -85,8 +85,8 @@ export function tokenSteps(automaton: Automaton, vocabulary: Vocabulary): Steps 
   const chosen = new Int16Array(edgeKind.length);
   for (const [edge, kind] of edgeKind.entries()) {
     if (kind !== EDGE_BYTES) continue;
-    const low = edgeData[edge] >> 8;
-    const high = edgeData[edge] & 0xff;
+    const low = edgeData[edge]! >> 8;
+    const high = edgeData[edge]! & 0xff;
     chosen[edge] = low;
     for (let byte = low; byte <= high; byte++) {
       if (!vocabulary.hasToken(vocabulary.child(0, byte))) continue;
@@ -102,8 +102,8 @@ export function tokenSteps(automaton: Automaton, vocabulary: Vocabulary): Steps 
     seen[state] = closures;
     const list = [state];
     for (const one of list) {
-      for (let edge = firstEdge[one]; edge < firstEdge[one + 1]; edge++) {
-        const target = edgeTarget[edge];
+      for (let edge = firstEdge[one]!; edge < firstEdge[one + 1]!; edge++) {
+        const target = edgeTarget[edge]!;
         if (edgeKind[edge] !== EDGE_EMPTY || seen[target] === closures) continue;
         seen[target] = closures;
         list.push(target);
@@ -112,11 +112,11 @@ export function tokenSteps(automaton: Automaton, vocabulary: Vocabulary): Steps 
     return list;
   };
   const walk = (state: number, node: number, depth: number, visit: (target: number) => void) => {
-    for (let edge = firstEdge[state]; edge < firstEdge[state + 1]; edge++) {
+    for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
       if (edgeKind[edge] !== EDGE_BYTES) continue;
-      const child = vocabulary.child(node, chosen[edge]);
+      const child = vocabulary.child(node, chosen[edge]!);
       if (child === 0) continue;
-      const target = edgeTarget[edge];
+      const target = edgeTarget[edge]!;
       if (vocabulary.hasToken(child)) visit(target);
       if (depth === LONGEST_STEP || vocabulary.end[child] === child + 1) continue;
       for (const next of closureOf(target)) walk(next, child, depth + 1, visit);

@@ -69,16 +69,16 @@ export class Vocabulary {
     this.#eachToken((index, from, to, common) => {
       for (const left of path.splice(common + 1)) this.end[left] = node;
       for (let at = from + common; at < to; at++) {
-        this.byte[node] = bytes[at];
+        this.byte[node] = bytes[at]!;
         this.depth[node] = at - from + 1;
         // Nodes on the way have no token of their own: their tokens end where they begin.
         this.firstToken[node] = index;
         path.push(node++);
       }
     });
-    for (let child = 1; child < nodes; child = this.end[child]) this.#roots[this.byte[child]] = child;
+    for (let child = 1; child < nodes; child = this.end[child]!) this.#roots[this.byte[child]!] = child;
     this.longest = this.depth.reduce((most, depth) => Math.max(most, depth), 0);
-    this.kinds = Int32Array.from(this.byte, (byte) => 1 << KIND_OF_BYTE[byte]);
+    this.kinds = Int32Array.from(this.byte, (byte) => 1 << KIND_OF_BYTE[byte]!);
     this.longestBelow = this.depth.slice();
     this.#gatherFromBelow();
   }
@@ -88,25 +88,25 @@ export class Vocabulary {
     const path = new Int32Array(this.longest + 1);
     const parent = new Int32Array(this.nodes);
     for (let node = 1; node < this.nodes; node++) {
-      parent[node] = path[this.depth[node] - 1];
-      path[this.depth[node]] = node;
+      parent[node] = path[this.depth[node]! - 1]!;
+      path[this.depth[node]!] = node;
     }
     for (let node = this.nodes - 1; node > 0; node--) {
-      this.kinds[parent[node]] |= this.kinds[node];
-      this.longestBelow[parent[node]] = Math.max(this.longestBelow[parent[node]], this.longestBelow[node]);
+      this.kinds[parent[node]!]! |= this.kinds[node]!;
+      this.longestBelow[parent[node]!] = Math.max(this.longestBelow[parent[node]!]!, this.longestBelow[node]!);
     }
   }
 
   /** The node that goes on from `node` with a byte, or 0. */
   child(node: number, byte: number): number {
-    if (node === 0) return this.#roots[byte];
-    const end = this.end[node];
-    for (let child = node + 1; child < end; child = this.end[child]) if (this.byte[child] === byte) return child;
+    if (node === 0) return this.#roots[byte]!;
+    const end = this.end[node]!;
+    for (let child = node + 1; child < end; child = this.end[child]!) if (this.byte[child] === byte) return child;
     return 0;
   }
 
   hasToken(node: number): boolean {
-    return this.firstToken[node + 1] > this.firstToken[node];
+    return this.firstToken[node + 1]! > this.firstToken[node]!;
   }
 
   /** The tokens of more bytes than `bytes`. */
@@ -114,7 +114,7 @@ export class Vocabulary {
     const known = this.#longer.get(bytes);
     if (known !== undefined) return known;
     const { offsets } = this.#text;
-    const longer = this.tokens.filter((token) => offsets[token + 1] - offsets[token] > bytes);
+    const longer = this.tokens.filter((token) => offsets[token + 1]! - offsets[token]! > bytes);
     this.#longer.set(bytes, longer);
     return longer;
   };
@@ -130,8 +130,8 @@ export class Vocabulary {
     let before = 0;
     let beforeEnd = 0;
     for (const [index, token] of this.tokens.entries()) {
-      const from = offsets[token];
-      const to = offsets[token + 1];
+      const from = offsets[token]!;
+      const to = offsets[token + 1]!;
       const most = Math.min(to - from, beforeEnd - before);
       let common = 0;
       while (common < most && bytes[from + common] === bytes[before + common]) common++;
@@ -148,16 +148,16 @@ function sorted({ bytes, offsets }: TokenBytes): Int32Array {
   const keys = new Float64Array(size);
   let count = 0;
   for (let token = 0; token < size; token++) {
-    const from = offsets[token];
-    const to = offsets[token + 1];
+    const from = offsets[token]!;
+    const to = offsets[token + 1]!;
     if (from === to) continue;
     let prefix = 0;
-    for (let at = from; at < from + 4; at++) prefix = prefix * 256 + (at < to ? bytes[at] : 0);
+    for (let at = from; at! < from + 4; at!++) prefix = prefix * 256 + (at! < to ? bytes[at!]! : 0);
     keys[count++] = prefix * 2 ** 21 + token;
   }
   const order = keys.subarray(0, count).sort();
   const tokens = Int32Array.from(order, (key) => key % 2 ** 21);
-  const prefixOf = (i: number) => Math.floor(order[i] / 2 ** 21);
+  const prefixOf = (i: number) => Math.floor(order[i]! / 2 ** 21);
   for (let start = 0; start < count; ) {
     let end = start + 1;
     while (end < count && prefixOf(end) === prefixOf(start)) end++;
@@ -168,11 +168,11 @@ function sorted({ bytes, offsets }: TokenBytes): Int32Array {
 }
 
 function compare(bytes: Uint8Array, offsets: Uint32Array, a: number, b: number): number {
-  const lengthA = offsets[a + 1] - offsets[a];
-  const lengthB = offsets[b + 1] - offsets[b];
+  const lengthA = offsets[a + 1]! - offsets[a]!;
+  const lengthB = offsets[b + 1]! - offsets[b]!;
   const most = Math.min(lengthA, lengthB);
   for (let i = 0; i < most; i++) {
-    const difference = bytes[offsets[a] + i] - bytes[offsets[b] + i];
+    const difference = bytes[offsets[a]! + i]! - bytes[offsets[b]! + i]!;
     if (difference !== 0) return difference;
   }
   return lengthA - lengthB || a - b;

@@ -76,15 +76,15 @@ export class ConstrainedText {
     for (let word = 0; word < allowed.length; word++) {
       const first = 32 * word;
       if (allowed[word] === 0xffffffff) {
-        for (let id = first; id < first + 32; id++) masked[id] = logits[id];
+        for (let id = first; id < first + 32; id++) masked[id] = logits[id]!;
       } else {
-        for (let bits = allowed[word]; bits !== 0; bits &= bits - 1) {
+        for (let bits = allowed[word]!; bits !== 0; bits &= bits - 1) {
           const id = first + 31 - Math.clz32(bits & -bits);
-          masked[id] = logits[id];
+          masked[id] = logits[id]!;
         }
       }
     }
-    if (this.#constraint.accepts) for (const id of this.#endIds) masked[id] = logits[id];
+    if (this.#constraint.accepts) for (const id of this.#endIds) masked[id] = logits[id]!;
     return masked;
   }
 

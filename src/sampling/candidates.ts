@@ -34,7 +34,7 @@ const floatBits = new Int32Array(float.buffer);
 function orderOf(value: number): number {
   if (value === 0) return 0x80000000 | 0;
   float[0] = value;
-  const bits = floatBits[0];
+  const bits = floatBits[0]!;
   return bits < 0 ? ~bits : bits ^ 0x80000000;
 }
 
@@ -71,11 +71,11 @@ export class Candidates {
   /** Changes the logit of a token, if it is a candidate. */
   edit(id: number, change: (logit: number) => number): void {
     if (this.#whole !== undefined) {
-      this.#whole[id] = change(this.#whole[id]);
+      this.#whole[id] = change(this.#whole[id]!);
       return;
     }
     const place = this.#placeOf(id);
-    if (place >= 0) this.logits[place] = change(this.logits[place]);
+    if (place >= 0) this.logits[place] = change(this.logits[place]!);
   }
 
   /** Where a token is among the candidates; -1: it is not one of them. */
@@ -84,7 +84,7 @@ export class Candidates {
     let high = this.count;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.ids[middle] < id) low = middle + 1;
+      if (this.ids[middle]! < id) low = middle + 1;
       else high = middle;
     }
     return low < this.count && this.ids[low] === id ? low : -1;
@@ -102,10 +102,10 @@ export class Candidates {
     let threshold = Number.NEGATIVE_INFINITY;
     this.count = 0;
     for (let id = nextAbove(logits, 0, threshold); id < logits.length; id = nextAbove(logits, id + 1, threshold)) {
-      if (!(logits[id] < Number.POSITIVE_INFINITY)) throw notNumbers(id, logits[id]);
+      if (!(logits[id]! < Number.POSITIVE_INFINITY)) throw notNumbers(id, logits[id]!);
       if (this.count === capacity) threshold = this.#thinOut();
       this.ids[this.count] = id;
-      this.logits[this.count] = logits[id];
+      this.logits[this.count] = logits[id]!;
       this.count++;
     }
     if (this.count === 0) throw allBanned(logits.length);
@@ -116,7 +116,7 @@ export class Candidates {
   #thinOut(): number {
     this.keepTop(this.#topK);
     let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < this.count; i++) if (this.logits[i] < least) least = this.logits[i];
+    for (let i = 0; i < this.count; i++) if (this.logits[i]! < least) least = this.logits[i]!;
     return least;
   }
 
@@ -130,14 +130,14 @@ export class Candidates {
   /** The highest logit of all candidates. */
   largestLogit(): number {
     let largest = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < this.count; i++) if (this.logits[i] > largest) largest = this.logits[i];
+    for (let i = 0; i < this.count; i++) if (this.logits[i]! > largest) largest = this.logits[i]!;
     return largest;
   }
 
   /** Divides the logits. */
   cool(temperature: number): void {
     const divisor = Math.max(temperature, LEAST_TEMPERATURE);
-    for (let i = 0; i < this.count; i++) this.logits[i] /= divisor;
+    for (let i = 0; i < this.count; i++) this.logits[i]! /= divisor;
   }
 
   /** Sets the weights to softmax(logits) times their sum, which is returned; the most likely one's is 1. */
@@ -146,9 +146,9 @@ export class Candidates {
     const largest = this.largestLogit();
     let sum = 0;
     for (let i = 0; i < count; i++) {
-      const below = logits[i] - largest;
+      const below = logits[i]! - largest;
       weights[i] = below > NEGLIGIBLE ? exp(below) : 0;
-      sum += weights[i];
+      sum += weights[i]!;
     }
     return sum;
   }
@@ -157,7 +157,7 @@ export class Candidates {
   surprise(sum: number): { readonly logSum: number; readonly entropy: number } {
     const logSum = this.largestLogit() + log(sum);
     let entropy = 0;
-    for (let i = 0; i < this.count; i++) entropy += (this.weights[i] / sum) * (logSum - this.logits[i]);
+    for (let i = 0; i < this.count; i++) entropy += (this.weights[i]! / sum) * (logSum - this.logits[i]!);
     return { logSum, entropy };
   }
 
@@ -167,7 +167,7 @@ export class Candidates {
     let chosen = 0;
     for (let i = 0; i < this.count; i++) {
       if (this.weights[i] === 0) continue;
-      sum += this.weights[i];
+      sum += this.weights[i]!;
       chosen = i; // the last one with a weight, should rounding put the target at the very end
       if (target < sum) break;
     }
@@ -177,7 +177,7 @@ export class Candidates {
   /** Keeps the candidates with at least this logit. */
   keepFrom(leastLogit: number): void {
     let kept = 0;
-    for (let i = 0; i < this.count; i++) if (this.logits[i] >= leastLogit) this.#move(i, kept++);
+    for (let i = 0; i < this.count; i++) if (this.logits[i]! >= leastLogit) this.#move(i, kept++);
     this.count = kept;
   }
 
@@ -195,16 +195,16 @@ export class Candidates {
    * @param score the higher the better, (count); of equal scores the lowest ids are better
    */
   keepBest(score: Float32Array, target: number, strict: boolean): void {
-    for (let i = 0; i < this.count; i++) this.#order[i] = orderOf(score[i]);
+    for (let i = 0; i < this.count; i++) this.#order[i] = orderOf(score[i]!);
     const border = this.#border(target, strict);
     let total = border.weightAbove;
     let reached = false;
     let kept = 0;
     for (let i = 0; i < this.count; i++) {
-      const order = this.#order[i];
+      const order = this.#order[i]!;
       if (order >>> 0 < border.order >>> 0 || (order === border.order && reached)) continue;
       if (order === border.order) {
-        total += this.weights[i];
+        total += this.weights[i]!;
         reached = strict ? total > target : total >= target;
       }
       this.#move(i, kept++);
@@ -221,8 +221,8 @@ export class Candidates {
     for (const { shift, values } of DIGITS) {
       sums.fill(0, 0, values);
       for (let i = 0; i < this.count; i++) {
-        const candidate = this.#order[i];
-        if (((candidate ^ order) & known) === 0) sums[(candidate >>> shift) & (values - 1)] += this.weights[i];
+        const candidate = this.#order[i]!;
+        if (((candidate ^ order) & known) === 0) sums[(candidate >>> shift) & (values - 1)]! += this.weights[i]!;
       }
       let above = weightAbove;
       let found = -1;
@@ -231,7 +231,7 @@ export class Candidates {
         // Sums are rounded, so the last digit may miss a target that its parent reached: then it is the last one with weight.
         weightAbove = above;
         found = digit;
-        above += sums[digit];
+        above += sums[digit]!;
         if (strict ? above > target : above >= target) break;
       }
       order |= found << shift;
@@ -241,16 +241,16 @@ export class Candidates {
   }
 
   #move(from: number, to: number): void {
-    this.ids[to] = this.ids[from];
-    this.logits[to] = this.logits[from];
-    this.weights[to] = this.weights[from];
+    this.ids[to] = this.ids[from]!;
+    this.logits[to] = this.logits[from]!;
+    this.weights[to] = this.weights[from]!;
   }
 }
 
 /** The first token from `id` on whose logit is above the threshold, or NaN; the number of tokens if there is none. */
 function nextAbove(logits: Float32Array, id: number, threshold: number): number {
   let next = id;
-  while (next < logits.length && logits[next] <= threshold) next++;
+  while (next < logits.length && logits[next]! <= threshold) next++;
   return next;
 }
 

@@ -17,8 +17,8 @@ function powersOfTwo(): Float64Array {
   const powers = new Float64Array(2 * POWER_OFFSET + 1);
   powers[POWER_OFFSET] = 1;
   for (let k = 1; k <= POWER_OFFSET; k++) {
-    powers[POWER_OFFSET + k] = powers[POWER_OFFSET + k - 1] * 2;
-    powers[POWER_OFFSET - k] = powers[POWER_OFFSET - k + 1] / 2;
+    powers[POWER_OFFSET + k] = powers[POWER_OFFSET + k - 1]! * 2;
+    powers[POWER_OFFSET - k] = powers[POWER_OFFSET - k + 1]! / 2;
   }
   return powers;
 }
@@ -49,7 +49,7 @@ export function exp(x: number): number {
   odd = odd * square + 1 / 6;
   const sum = 1 + (r + square * (even + r * odd));
   const half = k >> 1;
-  return sum * POWERS[POWER_OFFSET + half] * POWERS[POWER_OFFSET + k - half];
+  return sum * POWERS[POWER_OFFSET + half]! * POWERS[POWER_OFFSET + k - half]!;
 }
 
 /** The number of terms of the series of log; the first term left out is below 0.0295^12 / 25 < 2e-20. */

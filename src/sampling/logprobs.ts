@@ -28,7 +28,7 @@ export function logprobsOf(
   let largest = Number.NEGATIVE_INFINITY;
   let threshold = Number.NEGATIVE_INFINITY; // what a token must be above to be among them
   for (let i = 0; i < logits.length; i++) {
-    const logit = logits[i];
+    const logit = logits[i]!;
     if (logit <= threshold) continue;
     if (!(logit < Number.POSITIVE_INFINITY)) throw notNumbers(i, logit);
     if (logit > largest) largest = logit;
@@ -37,16 +37,16 @@ export function logprobsOf(
       continue;
     }
     let place = best.length;
-    while (place > 0 && logits[best[place - 1]] < logit) place--;
+    while (place > 0 && logits[best[place - 1]!]! < logit) place--;
     best.splice(place, 0, i);
     if (best.length > count) best.pop();
-    if (best.length === count) threshold = logits[best[count - 1]];
+    if (best.length === count) threshold = logits[best[count - 1]!]!;
   }
   let sum = 0;
   for (let i = 0; i < logits.length; i++) {
-    const below = logits[i] - largest;
+    const below = logits[i]! - largest;
     if (below > NEGLIGIBLE) sum += exp(below);
   }
   const logSum = largest + log(sum);
-  return { logprob: logits[id] - logSum, top: best.map((token) => ({ id: token, logprob: logits[token] - logSum })) };
+  return { logprob: logits[id]! - logSum, top: best.map((token) => ({ id: token, logprob: logits[token]! - logSum })) };
 }

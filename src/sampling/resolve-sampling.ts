@@ -115,5 +115,5 @@ function isMap(bias: NonNullable<SamplingOptions["logitBias"]>): bias is Readonl
 }
 
 function randomSeed(): number {
-  return globalThis.crypto.getRandomValues(new Uint32Array(1))[0];
+  return globalThis.crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

@@ -95,7 +95,7 @@ export class Sampler {
   #edit(logits: Float32Array): Float32Array {
     const edited = this.#edited ?? logits;
     if (edited !== logits) edited.set(logits);
-    for (const [id, bias] of this.#options.logitBias) edited[id] += bias;
+    for (const [id, bias] of this.#options.logitBias) edited[id]! += bias;
     this.#candidates.begin(edited);
     for (const step of this.#chain.edits) step.apply(this.#candidates);
     return edited;
@@ -109,7 +109,7 @@ export class Sampler {
       this.#mirostat === undefined
         ? candidates.at(this.#random.nextFraction() * candidates.weigh())
         : this.#mirostat.draw(candidates, this.#random);
-    return candidates.ids[place];
+    return candidates.ids[place]!;
   }
 }
 
@@ -118,7 +118,7 @@ function argmax(logits: Float32Array): number {
   let best = -1;
   let largest = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) {
-    const logit = logits[id];
+    const logit = logits[id]!;
     if (logit <= largest) continue;
     if (!(logit < Number.POSITIVE_INFINITY)) throw notNumbers(id, logit);
     largest = logit;

@@ -67,19 +67,19 @@ class WordMerger {
     const symbols = new Int32Array(count);
     const letters = this.#letters;
     for (let i = 0, at = 0; at < length; i++) {
-      const end = letters[at] < 0x80 ? at + 1 : at + 2;
+      const end = letters[at]! < 0x80 ? at + 1 : at + 2;
       // A letter that is neither a token nor part of a merge stays as it is: it merges with nothing and encodes to nothing.
       symbols[i] = this.#pieces.find(letters, at, end);
       at = end;
     }
     const next = mergeSymbols(count, {
-      rank: (left, right) => merges.rank(symbols[left], symbols[right]),
+      rank: (left, right) => merges.rank(symbols[left]!, symbols[right]!),
       merge: (left, right) => {
-        symbols[left] = merges.result(symbols[left], symbols[right]);
+        symbols[left] = merges.result(symbols[left]!, symbols[right]!);
       },
     });
-    for (let i = 0; i !== -1; i = next[i]) {
-      const piece = symbols[i];
+    for (let i = 0; i !== -1; i = next[i]!) {
+      const piece = symbols[i]!;
       if (piece >= 0 && piece < this.#size) output.push(piece);
       else if (piece >= 0) this.#pushBytes(piece, output);
     }
@@ -131,19 +131,19 @@ class Merges {
 
   /** The rank of the merge of two pieces, or -1. */
   rank(left: number, right: number): number {
-    return this.#slots[this.#slotOf(left, right)] - 1;
+    return this.#slots[this.#slotOf(left, right)]! - 1;
   }
 
   /** The piece that two pieces make that have a merge. */
   result(left: number, right: number): number {
-    return this.#results[this.rank(left, right)];
+    return this.#results[this.rank(left, right)]!;
   }
 
   #slotOf(left: number, right: number): number {
     const mask = this.#slots.length - 1;
     const hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
     for (let slot = (hash ^ (hash >>> 15)) & mask; ; slot = (slot + 1) & mask) {
-      const rank = this.#slots[slot] - 1;
+      const rank = this.#slots[slot]! - 1;
       if (rank < 0 || (this.#lefts[rank] === left && this.#rights[rank] === right)) return slot;
     }
   }
@@ -168,8 +168,8 @@ export function readMerges(metadata: TokenizerMetadata, pieces: PieceTable, allo
     return known >= 0 ? known : pieces.add(source, start, end);
   };
   for (let rank = 0; rank < count; rank++) {
-    const start = offsets[rank];
-    const end = offsets[rank + 1];
+    const start = offsets[rank]!;
+    const end = offsets[rank + 1]!;
     let space = start + 1; // a first character that is a space belongs to the left piece
     while (space < end && bytes[space] !== SPACE) space++;
     if (space >= end - 1) {
@@ -181,7 +181,7 @@ export function readMerges(metadata: TokenizerMetadata, pieces: PieceTable, allo
     const right = pieceOf(bytes, space + 1, end);
     const length = end - start - 1;
     if (length > joined.length) joined = new Uint8Array(2 * length);
-    for (let i = start, o = 0; i < end; i++) if (i !== space) joined[o++] = bytes[i];
+    for (let i = start, o = 0; i! < end; i!++) if (i !== space) joined[o++] = bytes[i!]!;
     merges.add(rank, left, right, pieceOf(joined, 0, length));
   }
   return table;

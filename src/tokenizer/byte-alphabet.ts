@@ -28,7 +28,7 @@ CODE_POINT_OF_BYTE.forEach((codePoint, byte) => {
 export function toByteAlphabet(source: Uint8Array, length: number, target: Uint8Array): number {
   let at = 0;
   for (let i = 0; i < length; i++) {
-    const codePoint = CODE_POINT_OF_BYTE[source[i]];
+    const codePoint = CODE_POINT_OF_BYTE[source[i]!]!;
     if (codePoint < 0x80) {
       target[at++] = codePoint;
     } else {
@@ -44,15 +44,15 @@ export function fromByteAlphabet(source: Uint8Array): Uint8Array {
   const target = new Uint8Array(source.length);
   let length = 0;
   for (let i = 0; i < source.length; ) {
-    const size = source[i] < 0x80 ? 1 : (source[i] & 0xe0) === 0xc0 ? 2 : 3;
-    const codePoint = size === 1 ? source[i] : ((source[i] & 0x1f) << 6) | (source[i + 1] & 0x3f);
-    const byte = size <= 2 ? BYTE_OF_CODE_POINT[codePoint] : -1;
+    const size = source[i]! < 0x80 ? 1 : (source[i]! & 0xe0) === 0xc0 ? 2 : 3;
+    const codePoint = size === 1 ? source[i]! : ((source[i]! & 0x1f) << 6) | (source[i + 1]! & 0x3f);
+    const byte = size <= 2 ? BYTE_OF_CODE_POINT[codePoint]! : -1;
     if (byte >= 0) {
       target[length++] = byte;
       i += size;
     } else {
-      do target[length++] = source[i++];
-      while (i < source.length && (source[i] & 0xc0) === 0x80);
+      do target[length++] = source[i++]!;
+      while (i < source.length && (source[i]! & 0xc0) === 0x80);
     }
   }
   return target.subarray(0, length);

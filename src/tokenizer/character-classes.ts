@@ -35,11 +35,11 @@ export function classOf(codePoint: number): number {
   if (filled[block] === 0) {
     for (let c = block * BLOCK; c < (block + 1) * BLOCK; c++) {
       const character = String.fromCodePoint(c);
-      for (const [pattern, bit] of CATEGORIES) if (pattern.test(character)) table[c] |= bit;
+      for (const [pattern, bit] of CATEGORIES) if (pattern.test(character)) table[c]! |= bit;
     }
     filled[block] = 1;
   }
-  return table[codePoint];
+  return table[codePoint]!;
 }
 
 /** The classes of each UTF-16 unit of a well-formed text; both halves of a surrogate pair have the class of the pair. */

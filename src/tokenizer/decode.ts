@@ -16,10 +16,10 @@ export interface Decoder {
 
 /** The bytes for which a token stands in a text; not to be written to. */
 export function tokenBytes(vocabulary: Vocabulary, byteLevel: boolean, id: number): Uint8Array {
-  const attributes = vocabulary.attributes[id];
+  const attributes = vocabulary.attributes[id]!;
   const bytes = vocabulary.pieces.bytesOf(id);
   if ((attributes & (CONTROL | UNKNOWN | USER_DEFINED)) !== 0) return bytes;
-  if ((attributes & BYTE) !== 0) return Uint8Array.of(Number.parseInt(String.fromCharCode(bytes[3], bytes[4]), 16));
+  if ((attributes & BYTE) !== 0) return Uint8Array.of(Number.parseInt(String.fromCharCode(bytes[3]!, bytes[4]!), 16));
   if ((attributes & NORMAL) === 0) return NOTHING;
   return byteLevel ? fromByteAlphabet(bytes) : withSpaces(bytes);
 }
@@ -31,7 +31,7 @@ function withSpaces(source: Uint8Array): Uint8Array {
   let length = 0;
   for (let i = 0; i < source.length; ) {
     const isMark = source[i] === 0xe2 && source[i + 1] === 0x96 && source[i + 2] === 0x81;
-    target[length++] = isMark ? BLANK : source[i];
+    target[length++] = isMark ? BLANK : source[i]!;
     i += isMark ? 3 : 1;
   }
   return target.subarray(0, length);

@@ -37,7 +37,7 @@ const SCAN_LIMIT = 24;
 function mergeByScan(next: Int32Array, previous: Int32Array, ranks: Int32Array, rules: MergeRules): void {
   for (;;) {
     let best = -1;
-    for (let i = 0; i !== -1; i = next[i]) if (ranks[i] >= 0 && (best < 0 || ranks[i] < ranks[best])) best = i;
+    for (let i = 0; i !== -1; i = next[i]!) if (ranks[i]! >= 0 && (best < 0 || ranks[i]! < ranks[best]!)) best = i;
     if (best < 0) return;
     join(best, next, previous, ranks, rules);
   }
@@ -45,7 +45,7 @@ function mergeByScan(next: Int32Array, previous: Int32Array, ranks: Int32Array, 
 
 function mergeByHeap(next: Int32Array, previous: Int32Array, ranks: Int32Array, rules: MergeRules): void {
   const heap = new KeyHeap(next.length);
-  for (let i = 0; i < next.length; i++) if (ranks[i] >= 0) heap.push(ranks[i] * LEFT_LIMIT + i);
+  for (let i = 0; i < next.length; i++) if (ranks[i]! >= 0) heap.push(ranks[i]! * LEFT_LIMIT + i);
   while (heap.size > 0) {
     const key = heap.pop();
     const left = key % LEFT_LIMIT;
@@ -53,20 +53,20 @@ function mergeByHeap(next: Int32Array, previous: Int32Array, ranks: Int32Array, 
     if (ranks[left] !== (key - left) / LEFT_LIMIT) continue;
     join(left, next, previous, ranks, rules);
     if (ranks[left] >= 0) heap.push(ranks[left] * LEFT_LIMIT + left);
-    const before = previous[left];
-    if (before >= 0 && ranks[before] >= 0) heap.push(ranks[before] * LEFT_LIMIT + before);
+    const before = previous[left]!;
+    if (before >= 0 && ranks[before]! >= 0) heap.push(ranks[before]! * LEFT_LIMIT + before);
   }
 }
 
 function join(left: number, next: Int32Array, previous: Int32Array, ranks: Int32Array, rules: MergeRules): void {
-  const right = next[left];
+  const right = next[left]!;
   rules.merge(left, right);
-  const after = next[right];
+  const after = next[right]!;
   next[left] = after;
   ranks[right] = -1;
   if (after >= 0) previous[after] = left;
   ranks[left] = after >= 0 ? rules.rank(left, after) : -1;
-  const before = previous[left];
+  const before = previous[left]!;
   if (before >= 0) ranks[before] = rules.rank(before, left);
 }
 
@@ -89,8 +89,8 @@ class KeyHeap {
     let i = this.size++;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if (keys[parent] <= key) break;
-      keys[i] = keys[parent];
+      if (keys[parent]! <= key) break;
+      keys[i] = keys[parent]!;
       i = parent;
     }
     keys[i] = key;
@@ -98,14 +98,14 @@ class KeyHeap {
 
   pop(): number {
     const keys = this.#keys;
-    const top = keys[0];
+    const top = keys[0]!;
     const size = --this.size;
-    const key = keys[size];
+    const key = keys[size]!;
     let i = 0;
     for (let child = 1; child < size; child = 2 * i + 1) {
-      if (child + 1 < size && keys[child + 1] < keys[child]) child++;
-      if (keys[child] >= key) break;
-      keys[i] = keys[child];
+      if (child + 1 < size && keys[child + 1]! < keys[child]!) child++;
+      if (keys[child]! >= key) break;
+      keys[i] = keys[child]!;
       i = child;
     }
     keys[i] = key;

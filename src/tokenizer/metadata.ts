@@ -67,9 +67,9 @@ function listOf(texts: readonly string[]): StringList {
   const encoder = new TextEncoder();
   const encoded = texts.map((text) => encoder.encode(text));
   const offsets = new Uint32Array(encoded.length + 1);
-  for (let i = 0; i < encoded.length; i++) offsets[i + 1] = offsets[i] + encoded[i].length;
-  const bytes = new Uint8Array(offsets[encoded.length]);
-  for (let i = 0; i < encoded.length; i++) bytes.set(encoded[i], offsets[i]);
+  for (let i = 0; i < encoded.length; i++) offsets[i + 1] = offsets[i]! + encoded[i]!.length;
+  const bytes = new Uint8Array(offsets[encoded.length]!);
+  for (let i = 0; i < encoded.length; i++) bytes.set(encoded[i]!, offsets[i]);
   return { bytes, offsets };
 }
 

@@ -73,14 +73,14 @@ export class PieceTable {
   /** Appends a text and returns its number. */
   add(source: Uint8Array, start: number, end: number): number {
     const id = this.length;
-    const from = this.#offsets[id];
+    const from = this.#offsets[id]!;
     const to = from + (end - start);
     if (to > this.#bytes.length) this.#bytes = grown(this.#bytes, new Uint8Array(this.#allocate(to * 2)));
     if (id === this.#hashes.length) {
       this.#hashes = grown(this.#hashes, new Int32Array(this.#allocate(4 * (id * 2 + 16))));
       this.#offsets = grown(this.#offsets, new Uint32Array(this.#allocate(4 * (id * 2 + 17))));
     }
-    for (let i = start, o = from; i < end; i++, o++) this.#bytes[o] = source[i];
+    for (let i = start, o = from; i < end; i++, o!++) this.#bytes[o!] = source[i]!;
     this.#offsets[id + 1] = to;
     this.#hashes[id] = hashOf(source, start, end);
     this.length = id + 1;
@@ -111,7 +111,7 @@ export class PieceTable {
   #lookup(source: Uint8Array, start: number, length: number, hash: number): number {
     const mask = this.#slots.length - 1;
     for (let slot = slotOf(hash) & mask; ; slot = (slot + 1) & mask) {
-      const id = this.#slots[slot] - 1;
+      const id = this.#slots[slot]! - 1;
       if (id < 0) return -1;
       if (this.#hashes[id] === hash && this.#equals(id, source, start, length)) return id;
     }
@@ -123,23 +123,23 @@ export class PieceTable {
   }
 
   #equals(id: number, source: Uint8Array, start: number, length: number): boolean {
-    const from = this.#offsets[id];
-    if (this.#offsets[id + 1] - from !== length) return false;
+    const from = this.#offsets[id]!;
+    if (this.#offsets[id + 1]! - from !== length) return false;
     for (let i = 0; i < length; i++) if (this.#bytes[from + i] !== source[start + i]) return false;
     return true;
   }
 
   #insert(id: number): void {
-    const hash = this.#hashes[id];
+    const hash = this.#hashes[id]!;
     const mask = this.#slots.length - 1;
-    const from = this.#offsets[id];
+    const from = this.#offsets[id]!;
     for (let slot = slotOf(hash) & mask; ; slot = (slot + 1) & mask) {
-      const other = this.#slots[slot] - 1;
+      const other = this.#slots[slot]! - 1;
       if (other < 0) {
         this.#slots[slot] = id + 1;
         return;
       }
-      if (this.#hashes[other] === hash && this.#equals(other, this.#bytes, from, this.#offsets[id + 1] - from)) return;
+      if (this.#hashes[other] === hash && this.#equals(other, this.#bytes, from, this.#offsets[id + 1]! - from)) return;
     }
   }
 
@@ -154,7 +154,7 @@ const FACTOR = 0x01000193;
 
 function hashOf(source: Uint8Array, start: number, end: number): number {
   let hash = 0;
-  for (let i = start; i < end; i++) hash = (Math.imul(hash, FACTOR) + source[i] + 1) | 0;
+  for (let i = start; i < end; i++) hash = (Math.imul(hash, FACTOR) + source[i]! + 1) | 0;
   return hash;
 }
 
@@ -173,14 +173,14 @@ export class PrefixHashes {
     this.#prefixes = new Int32Array(source.length + 1);
     this.#powers = new Int32Array(source.length + 1).fill(1);
     for (let i = 0; i < source.length; i++) {
-      this.#prefixes[i + 1] = Math.imul(this.#prefixes[i], FACTOR) + source[i] + 1;
-      this.#powers[i + 1] = Math.imul(this.#powers[i], FACTOR);
+      this.#prefixes[i + 1] = Math.imul(this.#prefixes[i]!, FACTOR) + source[i]! + 1;
+      this.#powers[i + 1] = Math.imul(this.#powers[i]!, FACTOR);
     }
   }
 
   /** The hash of `length` bytes from `start`. */
   of(start: number, length: number): number {
-    return (this.#prefixes[start + length] - Math.imul(this.#prefixes[start], this.#powers[length])) | 0;
+    return (this.#prefixes[start + length]! - Math.imul(this.#prefixes[start]!, this.#powers[length]!)) | 0;
   }
 }
 

@@ -141,7 +141,7 @@ export function wordEnds(preTokenizer: PreTokenizer, text: string): readonly num
       let at = start;
       while (at < end) {
         let stop = at;
-        for (let i = 0; i < stage.length && stop === at; i++) stop = stage[i](source, at, end);
+        for (let i = 0; i < stage.length && stop === at; i++) stop = stage[i]!(source, at, end);
         if (stop === at) {
           at++;
         } else {

@@ -29,13 +29,13 @@ function afterCharacter({ text }: ScannedText, at: number): number {
 
 function runEnd({ classes }: ScannedText, mask: number, at: number, end: number): number {
   let i = at;
-  while (i < end && (classes[i] & mask) !== 0) i++;
+  while (i < end && (classes[i]! & mask) !== 0) i++;
   return i;
 }
 
 function runEndWithout({ classes }: ScannedText, mask: number, at: number, end: number): number {
   let i = at;
-  while (i < end && (classes[i] & mask) === 0) i++;
+  while (i < end && (classes[i]! & mask) === 0) i++;
   return i;
 }
 
@@ -82,7 +82,7 @@ export function spacedSymbols(tail: "" | "\r\n" | "\r\n/", mask = SPACE | LETTER
 
 /** Whether `[^\r\n\p{L}\p{N}]` matches. */
 function isWordPrefix({ text, classes }: ScannedText, at: number): boolean {
-  return (classes[at] & (LETTER | NUMBER)) === 0 && !isLineBreak(text.charCodeAt(at));
+  return (classes[at]! & (LETTER | NUMBER)) === 0 && !isLineBreak(text.charCodeAt(at));
 }
 
 /** `[^\r\n\p{L}\p{N}]?[mask]+` */
@@ -107,12 +107,12 @@ export function prefixedWord(contractions: boolean): Scanner {
     const { text, classes } = source;
     let upperEnd = start;
     let lastBoth = -1;
-    while (upperEnd < end && (classes[upperEnd] & LETTER) !== 0 && !isBetween(text.charCodeAt(upperEnd), 97, 122)) {
+    while (upperEnd < end && (classes[upperEnd]! & LETTER) !== 0 && !isBetween(text.charCodeAt(upperEnd), 97, 122)) {
       if (!isBetween(text.charCodeAt(upperEnd), 65, 90)) lastBoth = upperEnd;
       upperEnd++;
     }
     let stop = upperEnd;
-    while (stop < end && (classes[stop] & LETTER) !== 0 && !isBetween(text.charCodeAt(stop), 65, 90)) stop++;
+    while (stop < end && (classes[stop]! & LETTER) !== 0 && !isBetween(text.charCodeAt(stop), 65, 90)) stop++;
     // Without lower case at the end, U* gives back letters until L+ can match one; without any such letter, U+ takes all.
     if (stop === upperEnd && lastBoth >= 0) stop = lastBoth + 1;
     if (stop === start) return at;
@@ -128,7 +128,7 @@ function isBetween(unit: number, first: number, last: number): boolean {
 export function group(mask: number, most: number): Scanner {
   return (source, at, end) => {
     let stop = at;
-    for (let i = 0; i < most && stop < end && (source.classes[stop] & mask) !== 0; i++)
+    for (let i = 0; i < most && stop < end && (source.classes[stop]! & mask) !== 0; i++)
       stop = afterCharacter(source, stop);
     return stop;
   };
@@ -138,7 +138,7 @@ export function group(mask: number, most: number): Scanner {
 export function run(mask: number, others = ""): Scanner {
   return ({ text, classes }, at, end) => {
     let stop = at;
-    while (stop < end && ((classes[stop] & mask) !== 0 || others.includes(text[stop]))) stop++;
+    while (stop < end && ((classes[stop]! & mask) !== 0 || others.includes(text[stop]!))) stop++;
     return stop;
   };
 }
@@ -146,7 +146,7 @@ export function run(mask: number, others = ""): Scanner {
 /** `\s?[mask]+` */
 export function whiteSpacedRun(mask: number): Scanner {
   return (source, at, end) => {
-    const start = (source.classes[at] & SPACE) !== 0 ? at + 1 : at;
+    const start = (source.classes[at]! & SPACE) !== 0 ? at + 1 : at;
     const stop = runEnd(source, mask, start, end);
     return stop > start ? stop : at;
   };
@@ -155,7 +155,7 @@ export function whiteSpacedRun(mask: number): Scanner {
 /** `[ranges]+`, after `\s?` if `whiteSpaced`; ranges of code points in ascending order, in which white space never matches. */
 export function rangeRun(ranges: readonly (readonly [number, number])[], whiteSpaced: boolean): Scanner {
   return (source, at, end) => {
-    const start = whiteSpaced && (source.classes[at] & SPACE) !== 0 ? at + 1 : at;
+    const start = whiteSpaced && (source.classes[at]! & SPACE) !== 0 ? at + 1 : at;
     let stop = start;
     while (stop < end) {
       const codePoint = source.text.codePointAt(stop)!;
@@ -171,10 +171,10 @@ function isInRanges(ranges: readonly (readonly [number, number])[], codePoint: n
   let high = ranges.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (ranges[middle][1] < codePoint) low = middle + 1;
+    if (ranges[middle]![1] < codePoint) low = middle + 1;
     else high = middle;
   }
-  return low < ranges.length && ranges[low][0] <= codePoint;
+  return low < ranges.length && ranges[low]![0] <= codePoint;
 }
 
 /** `[0-9][0-9][0-9]` */
@@ -190,7 +190,7 @@ export const lineBreak: Scanner = ({ text }, at) => (isLineBreak(text.charCodeAt
 /** `\s*[\r\n]+` */
 export const lineBreaks: Scanner = (source, at, end) => {
   let stop = at;
-  for (let i = at; i < end && (source.classes[i] & SPACE) !== 0; i++) {
+  for (let i = at; i < end && (source.classes[i]! & SPACE) !== 0; i++) {
     if (isLineBreak(source.text.charCodeAt(i))) stop = i + 1;
   }
   return stop;
@@ -206,6 +206,6 @@ export const whiteSpace: Scanner = (source, at, end) => {
 export const trailingWhiteSpace: Scanner = (source, at, end) => {
   // In the middle of white space the answer is no: its first character was asked before. (Where that was in the piece before
   // this one and all of this piece is white space, no match leaves this piece whole, as a match would.)
-  if (at > 0 && (source.classes[at] & source.classes[at - 1] & SPACE) !== 0) return at;
+  if (at > 0 && (source.classes[at]! & source.classes[at - 1]! & SPACE) !== 0) return at;
   return runEnd(source, SPACE, at, end) === end ? end : at;
 };

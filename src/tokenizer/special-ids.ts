@@ -129,7 +129,7 @@ export function readSpecialIds(
     const id = named(role);
     if (id !== undefined) return id;
     const known = texts.map(idOf).find((found) => found !== undefined);
-    if (known !== undefined) attributes[known] |= CONTROL;
+    if (known !== undefined) attributes[known]! |= CONTROL;
     return known;
   };
 
@@ -142,7 +142,7 @@ export function readSpecialIds(
   for (const id of ENDS.map(idOf)) {
     if (id === undefined) continue;
     ends.add(id);
-    attributes[id] |= CONTROL;
+    attributes[id]! |= CONTROL;
   }
   for (const id of VISIBLE.map(idOf)) if (id !== undefined) attributes[id] = USER_DEFINED;
   for (const id of [eosId, ...turnIds]) addTo(ends, id);
@@ -206,18 +206,18 @@ function markStrips(
   const name = textOf("general.name").toLowerCase();
   const mark = (text: string, bit: number): void => {
     const id = idOf(text);
-    if (id !== undefined) attributes[id] |= bit;
+    if (id !== undefined) attributes[id]! |= bit;
   };
   if (/jina-v2-(?:de|es|code)/.test(preTokenizer) || /nomic-bert-moe|jina-bert-v3/.test(architecture)) {
     mark("<mask>", LEFT_STRIP);
   } else if (/phi-?3/.test(name)) {
     for (let id = 0; id < attributes.length; id++) {
-      if ((attributes[id] & (CONTROL | USER_DEFINED | UNKNOWN)) !== 0) attributes[id] |= RIGHT_STRIP;
+      if ((attributes[id]! & (CONTROL | USER_DEFINED | UNKNOWN)) !== 0) attributes[id]! |= RIGHT_STRIP;
     }
     mark("</s>", RIGHT_STRIP);
     for (const text of ["<unk>", "<s>", "<|endoftext|>"]) {
       const id = idOf(text);
-      if (id !== undefined) attributes[id] &= ~RIGHT_STRIP;
+      if (id !== undefined) attributes[id]! &= ~RIGHT_STRIP;
     }
   } else if (name.includes("modern-bert")) {
     mark("[MASK]", LEFT_STRIP);

@@ -37,7 +37,7 @@ export class SpecialTokens {
     const tokens: SpecialToken[] = [];
     const userDefined: SpecialToken[] = [];
     for (let id = 0; id < vocabulary.size; id++) {
-      const attributes = vocabulary.attributes[id];
+      const attributes = vocabulary.attributes[id]!;
       if ((attributes & (CONTROL | USER_DEFINED | UNKNOWN)) === 0) continue;
       const bytes = vocabulary.pieces.bytesOf(id);
       const token = {
@@ -90,7 +90,7 @@ class Finder {
 
   fragments(text: string): readonly Fragment[] {
     let fragments: readonly Fragment[] = text === "" ? [] : [{ start: 0, end: text.length }];
-    for (const order of this.#ordersIn(text)) fragments = cut(fragments, text, this.#tokens[order]);
+    for (const order of this.#ordersIn(text)) fragments = cut(fragments, text, this.#tokens[order]!);
     return fragments;
   }
 

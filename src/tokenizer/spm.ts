@@ -59,24 +59,24 @@ function mergerOf({ pieces, size }: Vocabulary, { ranks, byteIds }: SpmTable): W
     const bytes = encoder.encode(word);
     const ends = characterEnds(bytes);
     const starts = new Int32Array(ends.length);
-    for (let i = 1; i < ends.length; i++) starts[i] = ends[i - 1];
+    for (let i = 1; i < ends.length; i++) starts[i] = ends[i - 1]!;
     const candidates = new Int32Array(ends.length); // token of the pair (i, next of i)
     const next = mergeSymbols(ends.length, {
       rank(left, right) {
-        const id = pieces.find(bytes, starts[left], ends[right]);
+        const id = pieces.find(bytes, starts[left]!, ends[right]!);
         candidates[left] = id;
-        return id >= 0 && id < size ? ranks[id] : -1;
+        return id >= 0 && id < size ? ranks[id]! : -1;
       },
       merge(left, right) {
-        ends[left] = ends[right];
+        ends[left] = ends[right]!;
       },
     });
-    for (let i = 0; i !== -1; i = next[i]) {
-      const id = pieces.find(bytes, starts[i], ends[i]);
+    for (let i = 0; i !== -1; i = next[i]!) {
+      const id = pieces.find(bytes, starts[i]!, ends[i]!);
       if (id >= 0) {
         output.push(id);
       } else {
-        for (let at = starts[i]; at < ends[i]; at++) if (byteIds[bytes[at]] >= 0) output.push(byteIds[bytes[at]]);
+        for (let at = starts[i]!; at < ends[i]!; at++) if (byteIds[bytes[at]!]! >= 0) output.push(byteIds[bytes[at]!]!);
       }
     }
   };
@@ -95,12 +95,12 @@ class Neighbours {
 
   add(left: number, right: number): void {
     const bit = this.#bitOf(left, right);
-    this.#bits[bit >>> 5] |= 1 << (bit & 31);
+    this.#bits[bit >>> 5]! |= 1 << (bit & 31);
   }
 
   has(left: number, right: number): boolean {
     const bit = this.#bitOf(left, right);
-    return (this.#bits[bit >>> 5] & (1 << (bit & 31))) !== 0;
+    return (this.#bits[bit >>> 5]! & (1 << (bit & 31))) !== 0;
   }
 
   #bitOf(left: number, right: number): number {
@@ -129,7 +129,7 @@ function ranksOf(scores: Float32Array, allocate: Allocate): Int32Array {
   const order = Array.from(new Set(Array.from(scores, (score) => score + 0))).sort((a, b) => b - a);
   const rankOf = new Map(order.map((score, rank) => [score, rank]));
   const ranks = new Int32Array(allocate(4 * scores.length));
-  for (let id = 0; id < scores.length; id++) ranks[id] = rankOf.get(scores[id] + 0)!;
+  for (let id = 0; id < scores.length; id++) ranks[id] = rankOf.get(scores[id]! + 0)!;
   return ranks;
 }
 
@@ -149,6 +149,6 @@ function byteTokens(vocabulary: Vocabulary, unknownId: number | undefined, alloc
 function characterEnds(bytes: Uint8Array): Int32Array {
   const ends = new Int32Array(bytes.length);
   let count = 0;
-  for (let i = 1; i <= bytes.length; i++) if (i === bytes.length || (bytes[i] & 0xc0) !== 0x80) ends[count++] = i;
+  for (let i = 1; i <= bytes.length; i++) if (i === bytes.length || (bytes[i]! & 0xc0) !== 0x80) ends[count++] = i;
   return ends.subarray(0, count);
 }

@@ -155,7 +155,7 @@ export class Tokenizer {
   /** Whether a token is a control or unknown token, which `decode` hides. */
   isSpecial(id: number): boolean {
     this.#check(id);
-    return (this.#vocabulary.attributes[id] & (CONTROL | UNKNOWN)) !== 0;
+    return (this.#vocabulary.attributes[id]! & (CONTROL | UNKNOWN)) !== 0;
   }
 
   /** The id of the control or user-defined token with exactly this text. */

@@ -60,11 +60,11 @@ export function readVocabulary(metadata: TokenizerMetadata, allocate: Allocate):
   }
   const types = readNumbers(metadata, "tokenizer.ggml.token_type", size, [Int32Array, Uint32Array]);
   const attributes = new Uint8Array(allocate(size)).fill(NORMAL);
-  if (types !== undefined) for (let id = 0; id < size; id++) attributes[id] = ATTRIBUTES_OF_TYPE[types[id]] ?? 0;
+  if (types !== undefined) for (let id = 0; id < size; id++) attributes[id] = ATTRIBUTES_OF_TYPE[types[id]!] ?? 0;
   const pieces = piecesOf(texts, allocate);
   const decoder = new TextDecoder();
   for (let id = 0; id < size; id++) {
-    if ((attributes[id] & BYTE) !== 0) checkByteToken(id, decoder.decode(pieces.bytesOf(id).slice()));
+    if ((attributes[id]! & BYTE) !== 0) checkByteToken(id, decoder.decode(pieces.bytesOf(id).slice()));
   }
   return { size, pieces, scores, attributes };
 }
@@ -73,8 +73,8 @@ function piecesOf({ bytes, offsets }: StringList, allocate: Allocate): PieceTabl
   const size = offsets.length - 1;
   const pieces = PieceTable.withRoom(size, bytes.length, allocate);
   for (let id = 0; id < size; id++) {
-    if (offsets[id] < offsets[id + 1]) {
-      pieces.add(bytes, offsets[id], offsets[id + 1]);
+    if (offsets[id]! < offsets[id + 1]!) {
+      pieces.add(bytes, offsets[id]!, offsets[id + 1]!);
     } else {
       // An empty token can never be met in a text; it still needs a name of its own.
       const name = new TextEncoder().encode(`[EMPTY_${id}]`);

@@ -46,7 +46,7 @@ describe.each(builds)("attention (%s)", (build) => {
   /** Stores the positions from `first` on, in pages that lie in no order; slots that nobody writes hold NaN. */
   function store(kindName: Kind, { k, v }: Past, first = 0): Cache {
     const kind = kinds[kindName];
-    const headDim = k[0].length;
+    const headDim = k[0]!.length;
     const tile = kernels.kvTileBytes(kind, headDim);
     const pageBytes = 2 * tile + 64;
     const count = Math.ceil(k.length / PAGE);
@@ -57,9 +57,9 @@ describe.each(builds)("attention (%s)", (build) => {
     const key = arena.room(4 * headDim);
     const value = arena.room(4 * headDim);
     for (let p = k.length - 1; p >= first; p--) {
-      arena.bytes.set(new Uint8Array(k[p].slice().buffer), key);
-      arena.bytes.set(new Uint8Array(v[p].slice().buffer), value);
-      const page = kv + table[Math.floor(p / PAGE)] * pageBytes;
+      arena.bytes.set(new Uint8Array(k[p]!.slice().buffer), key);
+      arena.bytes.set(new Uint8Array(v[p]!.slice().buffer), value);
+      const page = kv + table[Math.floor(p / PAGE)]! * pageBytes;
       kernels.storeKv(kind, key, value, headDim, page, page + tile, p % PAGE);
     }
     return { kind, headDim, pageBytes, kv, pages: arena.place(table), positions: k.length };
@@ -68,8 +68,8 @@ describe.each(builds)("attention (%s)", (build) => {
   /** The results (rows, heads * headDim) of rows from `position` on; of a query with its heads side by side. */
   function run(cache: Cache, q: readonly Float32Array[], position: number, window = 0, ahead = 0): Float32Array[] {
     const { kind, headDim, pageBytes, kv, pages, positions } = cache;
-    const heads = q[0].length / headDim;
-    const stride = 4 * q[0].length + 32;
+    const heads = q[0]!.length / headDim;
+    const stride = 4 * q[0]!.length + 32;
     const queries = arena.room(q.length * stride);
     for (const [row, query] of q.entries()) {
       arena.bytes.set(new Uint8Array(query.slice().buffer), queries + row * stride);
@@ -97,10 +97,10 @@ describe.each(builds)("attention (%s)", (build) => {
       scratch,
     );
     for (let row = 0; row < q.length; row++) {
-      const beyond = arena.bytes.subarray(out + row * stride + 4 * q[0].length, out + (row + 1) * stride);
+      const beyond = arena.bytes.subarray(out + row * stride + 4 * q[0]!.length, out + (row + 1) * stride);
       expect(beyond.every((byte) => byte === 0xff)).toBe(true);
     }
-    return q.map((_, row) => arena.floats(out + row * stride, q[0].length));
+    return q.map((_, row) => arena.floats(out + row * stride, q[0]!.length));
   }
 
   const held = new WeakMap<Past, Past>();
@@ -126,7 +126,7 @@ describe.each(builds)("attention (%s)", (build) => {
     ahead = 0,
   ): void {
     const kind = kinds[kindName];
-    const headDim = past.k[0].length;
+    const headDim = past.k[0]!.length;
     const { k, v } = heldOf(kind, past);
     for (const [row, query] of q.entries()) {
       const last = Math.min(k.length, position + row + 1 + ahead);
@@ -134,8 +134,8 @@ describe.each(builds)("attention (%s)", (build) => {
       for (let at = 0; at < query.length; at += headDim) {
         const head = query.subarray(at, at + headDim);
         const exact = attend(head, k.slice(first, last), v.slice(first, last), 1 / Math.sqrt(headDim));
-        const ours = results[row].subarray(at, at + headDim);
-        const far = exact.reduce((most, value, d) => Math.max(most, Math.abs(value - ours[d])), 0);
+        const ours = results[row]!.subarray(at, at + headDim);
+        const far = exact.reduce((most, value, d) => Math.max(most, Math.abs(value - ours[d]!)), 0);
         expect(far).toBeLessThan(1e-5);
         expect(ours.every(Number.isFinite)).toBe(true);
       }
@@ -157,8 +157,8 @@ describe.each(builds)("attention (%s)", (build) => {
       [PAGE - 3, 1 + heads],
       [positions - QUERY_ROWS, QUERY_ROWS],
     ]) {
-      const q = randomVectors(rows, heads * headDim, position);
-      expectExact(kind, past, q, position, 0, run(cache, q, position));
+      const q = randomVectors(rows!, heads * headDim, position!);
+      expectExact(kind, past, q, position!, 0, run(cache, q, position!));
     }
   });
 
@@ -198,7 +198,7 @@ describe.each(builds)("attention (%s)", (build) => {
         // Each row by itself has the same result, bit for bit.
         for (const at of [0, positions >> 1, positions - 1]) {
           const base = at - (at % QUERY_ROWS);
-          const q = randomVectors(Math.min(QUERY_ROWS, positions - base), 2 * headDim, base)[at - base];
+          const q = randomVectors(Math.min(QUERY_ROWS, positions - base), 2 * headDim, base)[at - base]!;
           expect(run(cache, [q], at, window, ahead)[0]).toEqual(together[at]);
         }
       }
@@ -227,7 +227,7 @@ describe.each(builds)("attention (%s)", (build) => {
           const alone = store(kind, then, window > 0 ? Math.max(0, position + row - window + 1) : 0);
           for (let at = 0; at < query.length; at += headDim) {
             const [result] = run(alone, [query.subarray(at, at + headDim)], position + row, window);
-            expect(together[row].subarray(at, at + headDim)).toEqual(result);
+            expect(together[row]!.subarray(at, at + headDim)).toEqual(result);
           }
         }
         arena.clear();
@@ -240,8 +240,8 @@ describe.each(builds)("attention (%s)", (build) => {
     for (const headDim of headDims(kind)) {
       for (const factor of [1e-9, 1e-6, 1, 3e4]) {
         const past = { k: randomVectors(70, headDim, 1, factor), v: randomVectors(70, headDim, 2, factor) };
-        past.v[68].fill(0);
-        past.v[69] = past.v[69].map((_, d) => 2040 + d); // from 2048 on, every second one lies between two f16
+        past.v[68]!.fill(0);
+        past.v[69] = past.v[69]!.map((_, d) => 2040 + d); // from 2048 on, every second one lies between two f16
         const cache = store(kind, past);
         // A window of one position has the weight 1.
         const q = randomVectors(1, headDim, 3, 1e-3);
@@ -296,12 +296,12 @@ describe.each(builds)("attention (%s)", (build) => {
   it("a score of -infinity has no weight", () => {
     const headDim = 4;
     const past = randomPast(80, headDim, 15);
-    past.k[3].fill(Number.NEGATIVE_INFINITY);
-    past.k[79].fill(Number.NEGATIVE_INFINITY);
+    past.k[3]!.fill(Number.NEGATIVE_INFINITY);
+    past.k[79]!.fill(Number.NEGATIVE_INFINITY);
     const q = [new Float32Array(headDim).fill(1)];
     const without = { k: past.k.filter((_, p) => p % 76 !== 3), v: past.v.filter((_, p) => p % 76 !== 3) };
     const [result] = run(store("F32", past), q, 79);
-    expectExact("F32", without, q, 77, 0, [result]);
+    expectExact("F32", without, q, 77, 0, [result!]);
   });
 
   it("a query that is not finite spoils its own head alone", () => {
@@ -310,10 +310,10 @@ describe.each(builds)("attention (%s)", (build) => {
     const q = randomVectors(3, 2 * headDim, 17);
     const cache = store("F16", past);
     const clean = run(cache, q, 67);
-    q[1][headDim] = Number.NaN;
+    q[1]![headDim] = Number.NaN;
     const spoilt = run(cache, q, 67);
-    expect(spoilt[1].subarray(headDim).every(Number.isNaN)).toBe(true);
-    expect(spoilt[1].subarray(0, headDim)).toEqual(clean[1].subarray(0, headDim));
+    expect(spoilt[1]!.subarray(headDim).every(Number.isNaN)).toBe(true);
+    expect(spoilt[1]!.subarray(0, headDim)).toEqual(clean[1]!.subarray(0, headDim));
     expect([spoilt[0], spoilt[2]]).toEqual([clean[0], clean[2]]);
   });
 });

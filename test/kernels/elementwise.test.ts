@@ -28,7 +28,7 @@ describe.each(builds)("element by element (%s)", (build) => {
     const ours = swiGlu(gate, new Array(gate.length).fill(1));
     const worst = gate.reduce((most, x, i) => {
       const exact = silu(x);
-      return Math.abs(exact) < 2 ** -126 ? most : Math.max(most, Math.abs(ours[i] / exact - 1));
+      return Math.abs(exact) < 2 ** -126 ? most : Math.max(most, Math.abs(ours[i]! / exact - 1));
     }, 0);
     expect(worst).toBeLessThan(5e-7);
   });
@@ -42,7 +42,7 @@ describe.each(builds)("element by element (%s)", (build) => {
         const up = whole.map(([, y]) => y);
         const ours = swiGlu(gate, up);
         const alone = gate.map((x) => swiGlu([x, 0, 0, 0], [1, 1, 1, 1])[0]);
-        expect(ours).toEqual(Float32Array.from(alone, (x, i) => x * up[i]));
+        expect(ours).toEqual(Float32Array.from(alone, (x, i) => x! * up[i]!));
         arena.clear();
       }),
       { numRuns: 50 },
@@ -85,10 +85,10 @@ describe.each(builds)("element by element (%s)", (build) => {
     expect(geluAlone(gate)).toEqual(geGlu(gate, new Array(gate.length).fill(1)));
     for (const [i, x] of gate.entries()) {
       // The exponent has a rounding of its own, which grows with it; where e^z is no longer a normal number, 0 is near enough.
-      const tolerance = 5e-7 * (1 + Math.abs(x) ** 3 / 4) * Math.abs(gelu(x) * up[i]) + 1e-36;
-      expect(Math.abs(ours[i] - gelu(x) * up[i])).toBeLessThan(tolerance);
+      const tolerance = 5e-7 * (1 + Math.abs(x) ** 3 / 4) * Math.abs(gelu(x) * up[i]!) + 1e-36;
+      expect(Math.abs(ours[i]! - gelu(x) * up[i]!)).toBeLessThan(tolerance);
       const tanh = 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
-      expect(Math.abs(ours[i] - tanh * up[i])).toBeLessThan(1e-6 * (1 + Math.abs(x)) * up[i]);
+      expect(Math.abs(ours[i]! - tanh * up[i]!)).toBeLessThan(1e-6 * (1 + Math.abs(x)) * up[i]!);
     }
   });
 
@@ -120,6 +120,6 @@ describe.each(builds)("element by element (%s)", (build) => {
     const bias = Float32Array.from({ length: 52 }, (_, i) => 1e3 / (i + 1));
     const to = arena.place(y);
     kernels.addBias(to, arena.place(bias), 52);
-    expect(arena.floats(to, 52)).toEqual(y.map((value, i) => value + bias[i]));
+    expect(arena.floats(to, 52)).toEqual(y.map((value, i) => value + bias[i]!));
   });
 });

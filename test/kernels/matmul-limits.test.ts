@@ -42,14 +42,14 @@ describe.each(builds)("matmul at its limits (%s)", (build) => {
         let bound = 0;
         let variance = 0;
         for (let k = 0; k < columns; k++) {
-          const step = scales[Math.floor((k * scales.length) / columns)];
-          exact += w[k] * x[k];
-          bound += (Math.abs(w[k]) * step) / 2;
+          const step = scales[Math.floor((k * scales.length) / columns)]!;
+          exact += w[k]! * x[k]!;
+          bound += (Math.abs(w[k]!) * step) / 2;
           // Roundings to f32: one for each block of columns, of a sum that may be some times as large as the result.
-          bound += 4 * largest * Math.abs(x[k]) * scales.length * 2 ** -24;
-          variance += (w[k] * step) ** 2 / 12;
+          bound += 4 * largest * Math.abs(x[k]!) * scales.length * 2 ** -24;
+          variance += (w[k]! * step) ** 2 / 12;
         }
-        const error = Math.abs(results[t][r] - exact);
+        const error = Math.abs(results[t]![r]! - exact);
         expect(error).toBeLessThan(bound);
         squares += error ** 2 / variance;
       }
@@ -74,13 +74,13 @@ describe.each(builds)("matmul at its limits (%s)", (build) => {
   });
 
   it.each(Object.keys(factorsAt))("%s: factors that are zero, subnormal, negative, and beside each other", (name) => {
-    const matrix = randomMatrix(name, 40, widths(name)[1], 14);
+    const matrix = randomMatrix(name, 40, widths(name)[1]!, 14);
     const view = new DataView(matrix.bytes.buffer, matrix.bytes.byteOffset, matrix.bytes.length);
     const halves = [0x0000, 0x8000, 0x0001, 0x83ff, 0x0400, 0x8401, 0x1c00, 0x02aa];
     const { bytes } = blockOf(name);
     for (let block = 0; block * bytes < view.byteLength; block++) {
-      for (const [i, at] of factorsAt[name].entries()) {
-        const half = halves[Math.floor((block * (i + 1)) / (1 + (block % 3))) % halves.length];
+      for (const [i, at] of factorsAt[name]!.entries()) {
+        const half = halves[Math.floor((block * (i + 1)) / (1 + (block % 3))) % halves.length]!;
         view.setUint16(block * bytes + at, half, true);
       }
     }
@@ -92,7 +92,7 @@ describe.each(builds)("matmul at its limits (%s)", (build) => {
   });
 
   it.each(formatNames)("%s: a token that is not finite is so in all its results, and in no other token's", (name) => {
-    const columns = widths(name)[2];
+    const columns = widths(name)[2]!;
     const matrix = randomMatrix(name, 8, columns, 10);
     const tokens = randomTokens(7, columns, 11);
     const packed = pack(arena, matrix);
@@ -100,7 +100,7 @@ describe.each(builds)("matmul at its limits (%s)", (build) => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       for (const bad of [1, 6]) {
         const spoilt = tokens.map((x) => x.slice());
-        spoilt[bad][columns - 1] = value;
+        spoilt[bad]![columns - 1] = value;
         const results = multiply(arena, matrix, packed, spoilt);
         for (const [t, row] of results.entries()) {
           if (t === bad) expect(row.every((y) => !Number.isFinite(y))).toBe(true);
@@ -111,14 +111,14 @@ describe.each(builds)("matmul at its limits (%s)", (build) => {
   });
 
   it.each(formatNames)("%s: zeros give zeros, and subnormal activations next to nothing", (name) => {
-    const columns = widths(name)[1];
+    const columns = widths(name)[1]!;
     const matrix = randomMatrix(name, 8, columns, 12);
     const packed = pack(arena, matrix);
-    const [x] = randomTokens(1, columns, 13);
+    const x = randomTokens(1, columns, 13)[0]!;
     for (const factor of [0, 1e-45, 1e-41, 1e-37]) {
       const tokens = [x.map((value) => value * factor), x];
       const [tiny] = multiply(arena, matrix, packed, tokens);
-      expect(tiny.every((y) => Math.abs(y) <= 1e5 * factor)).toBe(true);
+      expect(tiny!.every((y) => Math.abs(y) <= 1e5 * factor)).toBe(true);
     }
   });
 });
@@ -163,7 +163,7 @@ const factorsAt: Readonly<Record<string, readonly number[]>> = {
 
 /** Rows whose quants and scales are all at an end of their range: each pattern of quant bytes with each of scale bytes. */
 function extremes(name: string, columns: number): Matrix {
-  const { quants, scales } = fields[name];
+  const { quants, scales } = fields[name]!;
   const block = blockOf(name);
   const rows: Uint8Array[] = [];
   for (const q of [0x00, 0xff, 0x7f, 0x80]) {

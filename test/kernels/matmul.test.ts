@@ -36,8 +36,8 @@ describe.each(builds)("matmul (%s)", (build) => {
 
   it.each(formatNames)("%s: a token's results are those that it has alone", (name) => {
     for (const columns of [widths(name)[0], widths(name).at(-1)!]) {
-      const matrix = randomMatrix(name, 17, columns, 3);
-      const tokens = randomTokens(COUNTS.at(-1)!, columns, 4);
+      const matrix = randomMatrix(name, 17, columns!, 3);
+      const tokens = randomTokens(COUNTS.at(-1)!, columns!, 4);
       let packed = pack(arena, matrix);
       const alone = tokens.map((x) => multiply(arena, matrix, packed, [x])[0]);
       for (const count of COUNTS) {
@@ -50,14 +50,14 @@ describe.each(builds)("matmul (%s)", (build) => {
   });
 
   it.each(formatNames)("%s: groups in pieces, and added to what is there", (name) => {
-    const columns = widths(name)[2];
+    const columns = widths(name)[2]!;
     const matrix = randomMatrix(name, 37, columns, 5);
     const tokens = randomTokens(6, columns, 6);
     const packed = pack(arena, matrix);
     const whole = multiply(arena, matrix, packed, tokens);
     expect(multiply(arena, matrix, packed, tokens, [1, 4])).toEqual(whole);
     const start = Array.from({ length: 37 }, (_, r) => Math.fround(r / 3));
-    const sums = whole.map((row) => row.map((value, r) => start[r] + value));
+    const sums = whole.map((row) => row.map((value, r) => start[r]! + value));
     expect(multiply(arena, matrix, packed, tokens, [2, 3], start)).toEqual(sums);
   });
 });

@@ -4,7 +4,7 @@ import { randomStream } from "../support/seed.js";
 
 /** Sums in f64 in the order of the rows, one division, one rounding to f32. */
 function meanTwin(x: readonly Float32Array[]): Float32Array {
-  return Float32Array.from(x[0], (_, d) => x.reduce((sum, row) => sum + row[d], 0) / x.length);
+  return Float32Array.from(x[0]!, (_, d) => x.reduce((sum, row) => sum + row[d]!, 0) / x.length);
 }
 
 describe.each(builds)("meanRows (%s)", (build) => {
@@ -15,7 +15,7 @@ describe.each(builds)("meanRows (%s)", (build) => {
 
   /** `gap`: numbers between the rows, NaN like those that pad them. */
   function meanRows(x: readonly Float32Array[], gap: number): Float32Array {
-    const columns = x[0].length;
+    const columns = x[0]!.length;
     const padded = Math.ceil(columns / 4) * 4;
     const all = new Float32Array(x.length * (padded + gap)).fill(Number.NaN);
     for (const [i, row] of x.entries()) all.set(row, i * (padded + gap));

@@ -22,7 +22,7 @@ describe.each(kernelBuilds)("the module %s", (build) => {
 
 it("all builds export the same kernels", () => {
   const [first, ...others] = kernelBuilds.map((build) => Object.keys(instantiate(build, 65536).kernels).sort());
-  expect(first.length).toBeGreaterThan(20);
+  expect(first!.length).toBeGreaterThan(20);
   for (const names of others) expect(names).toEqual(first);
 });
 
@@ -30,10 +30,10 @@ it("all builds export the same kernels", () => {
 function sections(module: Uint8Array): number[] {
   const numbers: number[] = [];
   for (let at = 8; at < module.length; ) {
-    numbers.push(module[at++]);
+    numbers.push(module[at++]!);
     let size = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = module[at++];
+      const byte = module[at++]!;
       size |= (byte & 127) << shift;
       if (byte < 128) break;
     }

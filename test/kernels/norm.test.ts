@@ -10,9 +10,9 @@ const f = Math.fround;
 function sumTwin(terms: Float32Array): number {
   const whole = terms.length & ~3;
   const lanes = [0, 0, 0, 0];
-  for (let i = 0; i < whole; i++) lanes[i & 3] = f(lanes[i & 3] + terms[i]);
-  let sum = f(f(lanes[0] + lanes[2]) + f(lanes[1] + lanes[3]));
-  for (let i = whole; i < terms.length; i++) sum = f(sum + terms[i]);
+  for (let i = 0; i < whole; i++) lanes[i & 3] = f(lanes[i & 3]! + terms[i]!);
+  let sum = f(f(lanes[0]! + lanes[2]!) + f(lanes[1]! + lanes[3]!));
+  for (let i = whole; i < terms.length; i++) sum = f(sum + terms[i]!);
   return sum;
 }
 
@@ -24,7 +24,7 @@ function rmsNormTwin(x: Float32Array, weight: Float32Array, epsilon: number): Fl
     x.map((value) => value * value),
     epsilon,
   );
-  return x.map((value, i) => f(value * scale) * weight[i]);
+  return x.map((value, i) => f(value * scale) * weight[i]!);
 }
 
 function layerNormTwin(x: Float32Array, weight: Float32Array, bias: Float32Array, epsilon: number): Float32Array {
@@ -34,7 +34,7 @@ function layerNormTwin(x: Float32Array, weight: Float32Array, bias: Float32Array
     centred.map((value) => value * value),
     epsilon,
   );
-  return centred.map((value, i) => f(f(value * scale) * weight[i]) + bias[i]);
+  return centred.map((value, i) => f(f(value * scale) * weight[i]!) + bias[i]!);
 }
 
 describe.each(builds)("rmsNorm (%s)", (build) => {
@@ -64,8 +64,8 @@ describe.each(builds)("rmsNorm (%s)", (build) => {
       const ours = rmsNorm(x, weight, 1e-5);
       expect(ours).toEqual(rmsNormTwin(x, weight, 1e-5));
       const meanSquare = x.reduce((sum, value) => sum + value * value, 0) / columns;
-      const exact = x.map((value, i) => (value / Math.sqrt(meanSquare + f(1e-5))) * weight[i]);
-      expect(exact.every((value, i) => Math.abs(ours[i] - value) <= 2e-6 * Math.abs(value))).toBe(true);
+      const exact = x.map((value, i) => (value / Math.sqrt(meanSquare + f(1e-5))) * weight[i]!);
+      expect(exact.every((value, i) => Math.abs(ours[i]! - value) <= 2e-6 * Math.abs(value))).toBe(true);
     }
   });
 
@@ -123,8 +123,8 @@ describe.each(builds)("layerNorm (%s)", (build) => {
       if (columns === 1) continue; // what a single column is away from its mean is nothing but rounding
       const mean = x.reduce((sum, value) => sum + value, 0) / columns;
       const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / columns;
-      const exact = Array.from(x, (value, i) => ((value - mean) / Math.sqrt(variance + 1e-12)) * weight[i] + bias[i]);
-      expect(exact.every((value, i) => Math.abs(ours[i] - value) <= 2e-5 * (1 + Math.abs(value)))).toBe(true);
+      const exact = Array.from(x, (value, i) => ((value - mean) / Math.sqrt(variance + 1e-12)) * weight[i]! + bias[i]!);
+      expect(exact.every((value, i) => Math.abs(ours[i]! - value) <= 2e-5 * (1 + Math.abs(value)))).toBe(true);
     }
   });
 

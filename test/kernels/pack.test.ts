@@ -47,7 +47,7 @@ describe.each(builds)("packing (%s)", (build) => {
         // The last piece first: workers pack theirs in any order.
         for (let i = bounds.length - 2; i >= 0; i--) {
           const [first, last] = [bounds[i], bounds[i + 1]];
-          kernels.packRows(id, source + first * rowBytes, first, last - first, columns, packed, scratch);
+          kernels.packRows(id, source + first! * rowBytes, first!, last! - first!, columns, packed, scratch);
         }
         const row = arena.room(rowBytes);
         for (let r = 0; r < rows; r++) {

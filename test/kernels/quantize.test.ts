@@ -22,7 +22,7 @@ function relativeError(weights: Float32Array, decoded: Float32Array): number {
   for (let at = 0; at < weights.length; at += 32) {
     const square = weights.subarray(at, at + 32).reduce((total, w) => total + w * w, 0);
     if (square === 0) continue;
-    const error = decoded.subarray(at, at + 32).reduce((total, w, i) => total + (w - weights[at + i]) ** 2, 0);
+    const error = decoded.subarray(at, at + 32).reduce((total, w, i) => total + (w - weights[at + i]!) ** 2, 0);
     sum += Math.sqrt(error / square);
     blocks++;
   }
@@ -87,7 +87,7 @@ describe.each(builds)("encoding (%s)", (build) => {
 
   describe.each(Object.entries(distributions))("%s", (_, weights) => {
     it.each(blockFormats)("%s: no worse than the obvious encoder", (name) => {
-      const plain = relativeError(weights, plainEncoders[name](weights));
+      const plain = relativeError(weights, plainEncoders[name]!(weights));
       expect(relativeError(weights, recode(name, weights))).toBeLessThanOrEqual(plain * (1 + 1e-6));
     });
   });
@@ -105,17 +105,17 @@ describe.each(builds)("encoding (%s)", (build) => {
   ] as const)("%s: searching is worth it on normal weights", (name, most) => {
     const random = new Random(7);
     const weights = Float32Array.from({ length: COUNT }, () => 0.02 * random.normal());
-    const plain = relativeError(weights, plainEncoders[name](weights));
+    const plain = relativeError(weights, plainEncoders[name]!(weights));
     expect(relativeError(weights, recode(name, weights))).toBeLessThan(most * plain);
   });
 
   it.each(blockFormats)("%s: a block does not depend on those before it", (name) => {
     const { blockSize } = tensorTypeByName(name)!;
     const weights = Float32Array.from([
-      ...distributions["where scales are below the least half"].subarray(0, blockSize),
-      ...distributions["normal"].subarray(0, blockSize),
+      ...distributions["where scales are below the least half"]!.subarray(0, blockSize),
+      ...distributions["normal"]!.subarray(0, blockSize),
       ...new Float32Array(blockSize),
-      ...distributions["heavy tails"].subarray(0, blockSize),
+      ...distributions["heavy tails"]!.subarray(0, blockSize),
     ]);
     const alone = [0, 1, 2, 3].map((b) => encode(name, weights.subarray(b * blockSize, (b + 1) * blockSize)));
     expect([...encode(name, weights)]).toEqual(alone.flatMap((block) => [...block]));
@@ -156,18 +156,18 @@ describe.each(builds)("encoding (%s)", (build) => {
       .map((word) => new Float32Array(Uint32Array.of(word).buffer)[0]);
     const half = fc.integer({ min: 0, max: 0x7bfe }).map((word) => {
       const [a, b] = dequantize("F16", new Uint8Array(Uint16Array.of(word, word + 1).buffer), 2);
-      return (a + b) / 2; // a tie
+      return (a! + b!) / 2; // a tie
     });
     fc.assert(
       fc.property(fc.oneof(bits, half, fc.float({ min: Math.fround(-70000), max: 70000, noNaN: true })), (w) => {
-        if (Math.abs(w) <= 65504) expect(recode("F16", Float32Array.of(w))[0]).toBe(nearestHalf(w));
-        const word = new Uint32Array(Float32Array.of(w).buffer)[0];
+        if (Math.abs(w!) <= 65504) expect(recode("F16", Float32Array.of(w!))[0]).toBe(nearestHalf(w!));
+        const word = new Uint32Array(Float32Array.of(w!).buffer)[0]!;
         const below = word & 0xffff0000;
         const [a, b] = new Float32Array(Uint32Array.of(below, below + 0x10000).buffer);
         if (!Number.isFinite(b)) return;
-        const [down, up] = [Math.abs(w - a), Math.abs(b - w)];
+        const [down, up] = [Math.abs(w! - a!), Math.abs(b! - w!)];
         const nearest = down < up || (down === up && (below & 0x10000) === 0) ? a : b;
-        expect(recode("BF16", Float32Array.of(w))[0]).toBe(nearest);
+        expect(recode("BF16", Float32Array.of(w!))[0]).toBe(nearest);
       }),
       { numRuns: 2000 },
     );
@@ -202,7 +202,7 @@ describe.each(builds)("encoding (%s)", (build) => {
       const weights = new Float32Array(blockSize).fill(sign * largest);
       weights[blockSize >> 1] = 0;
       const decoded = recode(name, weights);
-      for (const [i, w] of weights.entries()) expect(Math.abs(decoded[i] - w)).toBeLessThanOrEqual(largest / 63);
+      for (const [i, w] of weights.entries()) expect(Math.abs(decoded[i]! - w)).toBeLessThanOrEqual(largest / 63);
     }
   });
 

@@ -32,8 +32,8 @@ describe.each(builds)("rope (%s)", (build) => {
         const angle = frequency * position;
         worst = Math.max(
           worst,
-          Math.abs(cosines[2 * i] - Math.cos(angle)),
-          Math.abs(sines[2 * i + 1] - Math.sin(angle)),
+          Math.abs(cosines[2 * i]! - Math.cos(angle)),
+          Math.abs(sines[2 * i + 1]! - Math.sin(angle)),
         );
       }
       arena.clear();
@@ -46,8 +46,8 @@ describe.each(builds)("rope (%s)", (build) => {
     for (const position of [1, 2, 5, 1000, 65_535, 1_000_000]) {
       const { cosines, sines } = table(frequencies, 16, position, 1);
       for (const [i, frequency] of frequencies.entries()) {
-        expect(Math.abs(cosines[2 * i] - Math.cos(frequency * position))).toBeLessThan(1e-7);
-        expect(Math.abs(sines[2 * i + 1] - Math.sin(frequency * position))).toBeLessThan(1e-7);
+        expect(Math.abs(cosines[2 * i]! - Math.cos(frequency * position))).toBeLessThan(1e-7);
+        expect(Math.abs(sines[2 * i + 1]! - Math.sin(frequency * position))).toBeLessThan(1e-7);
       }
     }
   });
@@ -58,7 +58,7 @@ describe.each(builds)("rope (%s)", (build) => {
       expect(cosines[2 * i]).toBe(f(Math.cos(frequency * 17) * 1.25));
       expect(cosines[2 * i + 1]).toBe(cosines[2 * i]);
       expect(sines[2 * i + 1]).toBe(f(Math.sin(frequency * 17) * 1.25));
-      expect(sines[2 * i]).toBe(-sines[2 * i + 1]);
+      expect(sines[2 * i]).toBe(-sines[2 * i + 1]!);
     }
     expect([...cosines.subarray(6)]).toEqual([1, 1, 1, 1]);
     expect([...sines.subarray(6).map((value) => value + 0)]).toEqual([0, 0, 0, 0]);
@@ -81,7 +81,7 @@ describe.each(builds)("rope (%s)", (build) => {
       const { address, cosines, sines } = table(frequencies, headDim, 77, 1);
       const at = arena.place(x);
       kernels.rope(at, heads, headDim, address);
-      const expected = x.map((value, i) => f(value * cosines[i % headDim]) + f(x[i ^ 1] * sines[i % headDim]));
+      const expected = x.map((value, i) => f(value * cosines[i % headDim]!) + f(x[i ^ 1]! * sines[i % headDim]!));
       expect(arena.floats(at, x.length)).toEqual(expected);
       const halves = arena.place(x);
       kernels.ropeHalves(halves, heads, headDim, pairs, address);
@@ -90,7 +90,9 @@ describe.each(builds)("rope (%s)", (build) => {
         if (within >= 2 * pairs) return value;
         const pair = within % pairs;
         const [cosine, sine] = [cosines[2 * pair], sines[2 * pair + 1]];
-        return within < pairs ? f(value * cosine) - f(x[i + pairs] * sine) : f(x[i - pairs] * sine) + f(value * cosine);
+        return within < pairs
+          ? f(value * cosine!) - f(x[i + pairs]! * sine!)
+          : f(x[i - pairs]! * sine!) + f(value * cosine!);
       });
       expect(arena.floats(halves, x.length)).toEqual(turned);
       const rotated = arena.floats(at, x.length);

@@ -10,7 +10,7 @@ import type { BenchResult } from "../../dist/lab/bench.js";
 import { type BenchOptions, benchTests, testName } from "../../dist/lab/bench-tests.js";
 import { noiseFlags } from "../../dist/lab/noise-flags.js";
 
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 
 function cria(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });

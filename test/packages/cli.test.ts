@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type Completion, loadModel, type Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-const entry = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const entry = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const demo = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "cria-cli-"));
 

@@ -9,7 +9,7 @@ import type { CpuReport } from "../../dist/cli/cpu-report.js";
 import { allowed, cgroup1, cgroup2, epyc, laptop, type MachineFiles, withMachine } from "../support/cpu-machines.js";
 import { runnableBuilds } from "../support/kernel-module.js";
 
-const entry = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const entry = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const demo = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 
 function cria(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {

@@ -9,7 +9,7 @@ import { digestAt, home, hub, repoFolder, repository, useHub } from "../support/
 import { COMMIT, sha256 } from "../support/hub-server.js";
 
 useHub();
-const entry = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const entry = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const demo = readFileSync(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 const cached = () => join(repoFolder(), "snapshots", COMMIT, "demo-Q4_K_M.gguf");
 

@@ -27,7 +27,7 @@ import { hasReferenceData, referenceData } from "../support/reference-data.js";
 const folder = mkdtempSync(join(tmpdir(), "cria-quantize-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
-const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const cli = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 
 const names = fileTypes.map(({ name }) => name);
 const byName = (name: string) => fileTypes.find((type) => type.name === name)!;
@@ -259,7 +259,7 @@ describe("a quantised model", () => {
     }
     if (before === undefined) delete process.env["CRIA_KERNELS"];
     else process.env["CRIA_KERNELS"] = before;
-    for (const file of files) expect(Buffer.compare(readFileSync(file), readFileSync(files[0]))).toBe(0);
+    for (const file of files) expect(Buffer.compare(readFileSync(file), readFileSync(files[0]!))).toBe(0);
   });
 
   it("of a split model is one file", async () => {
@@ -389,7 +389,7 @@ describe("what cannot be quantised", () => {
     const gguf = await openGguf(floats);
     await gguf.close();
     const path = at("header.gguf");
-    writeFileSync(path, readFileSync(floats).subarray(0, gguf.parts[0].dataOffset));
+    writeFileSync(path, readFileSync(floats).subarray(0, gguf.parts[0]!.dataOffset));
     await expect(quantized(path, "Q8_0")).rejects.toMatchObject({ code: "GGUF_NO_DATA" });
   });
 

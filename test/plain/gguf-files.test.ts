@@ -65,16 +65,16 @@ describe("a file", () => {
     writeFileSync(at("cut.gguf"), bytes);
     const gguf = await openGguf(at("cut.gguf"));
     truncateSync(at("cut.gguf"), bytes.length - 1);
-    await expect(gguf.readTensor(gguf.tensors[0])).rejects.toMatchObject({ code: "GGUF_CHANGED" });
+    await expect(gguf.readTensor(gguf.tensors[0]!)).rejects.toMatchObject({ code: "GGUF_CHANGED" });
     await gguf.close();
   });
 
   it("that is overwritten after it was opened fails to read", async () => {
     writeFileSync(at("new.gguf"), bytes);
     const gguf = await openGguf(at("new.gguf"));
-    expect((await gguf.readTensor(gguf.tensors[0])).length).toBe(4096);
+    expect((await gguf.readTensor(gguf.tensors[0]!)).length).toBe(4096);
     utimesSync(at("new.gguf"), 1, 1);
-    await expect(gguf.readTensor(gguf.tensors[0])).rejects.toMatchObject({ code: "GGUF_CHANGED" });
+    await expect(gguf.readTensor(gguf.tensors[0]!)).rejects.toMatchObject({ code: "GGUF_CHANGED" });
     await gguf.close();
   });
 
@@ -127,7 +127,7 @@ describe("a split model", () => {
     { no: 1, count: 3, total: 3, tensors: ["a", "b"] },
     { no: 2, count: 3, total: 3, tensors: ["c"] },
   ];
-  const changed = (index: number, change: Partial<Part>) => good.with(index, { ...good[index], ...change });
+  const changed = (index: number, change: Partial<Part>) => good.with(index, { ...good[index]!, ...change });
 
   it("is opened by its first part", async () => {
     const gguf = await openGguf(await write("good", good));
@@ -142,18 +142,18 @@ describe("a split model", () => {
 
   it("is opened by an array of its parts", async () => {
     const parts = await Promise.all(good.map(bytesOf));
-    const gguf = await openGguf([parts[0], new Blob([parts[1]]), parts[2]]);
+    const gguf = await openGguf([parts[0]!, new Blob([parts[1]!]), parts[2]!]);
     expect((await gguf.readTensor(gguf.tensor("b")!))[0]).toBe("b".charCodeAt(0));
     await rejects(parts.slice(0, 2), "GGUF_SPLIT", /3 parts, 2 were given/);
-    await rejects([parts[0], parts[2], parts[1]], "GGUF_SPLIT", /split.no/);
-    await rejects(parts[0], "GGUF_SPLIT", /pass an array of all parts/);
+    await rejects([parts[0]!, parts[2]!, parts[1]!], "GGUF_SPLIT", /split.no/);
+    await rejects(parts[0]!, "GGUF_SPLIT", /pass an array of all parts/);
     await rejects([], "GGUF_SOURCE");
   });
 
   it("names the first part when another one is given", async () => {
     const first = await write("other", good);
     await rejects(first.replace("00001-of", "00002-of"), "GGUF_SPLIT", /part 2 of 3 .* open other-00001-of-00003.gguf/);
-    await rejects(await bytesOf(good[1]), "GGUF_SPLIT", /open part 1/);
+    await rejects(await bytesOf(good[1]!), "GGUF_SPLIT", /open part 1/);
   });
 
   it("without one of its parts", async () => {
@@ -163,9 +163,9 @@ describe("a split model", () => {
   });
 
   it("under another name", async () => {
-    writeFileSync(at("renamed.gguf"), await bytesOf(good[0]));
+    writeFileSync(at("renamed.gguf"), await bytesOf(good[0]!));
     await rejects(at("renamed.gguf"), "GGUF_SPLIT", /does not end in -00001-of-00003.gguf/);
-    writeFileSync(at("x-00001-of-00002.gguf"), await bytesOf(good[0]));
+    writeFileSync(at("x-00001-of-00002.gguf"), await bytesOf(good[0]!));
     await rejects(at("x-00001-of-00002.gguf"), "GGUF_SPLIT", /does not end in -00001-of-00003.gguf/);
   });
 

@@ -220,7 +220,7 @@ describe("the alignment", () => {
       }),
     );
     expect(gguf.alignment).toBe(alignment);
-    expect(gguf.tensors[1].offset - gguf.tensors[0].offset).toBe(second);
+    expect(gguf.tensors[1]!.offset - gguf.tensors[0]!.offset).toBe(second);
   });
 });
 
@@ -310,13 +310,13 @@ describe("tensors", () => {
     ];
     const gguf = await openGguf(file({ tensors, data: 64 }));
     expect(gguf.tensors.map(({ bytes }) => bytes)).toEqual([0, 4, 32]);
-    expect(await gguf.readTensor(gguf.tensors[0])).toEqual(new Uint8Array(0));
+    expect(await gguf.readTensor(gguf.tensors[0]!)).toEqual(new Uint8Array(0));
   });
 
   it("of a header by itself are listed, but cannot be read", async () => {
     const gguf = await openGguf(file({ tensors: [tensor()] }));
     expect(gguf.hasData).toBe(false);
     expect(gguf.tensors[0]).toMatchObject({ name: "w", type: "F32", shape: [8], bytes: 32 });
-    await expect(gguf.readTensor(gguf.tensors[0])).rejects.toMatchObject({ code: "GGUF_TRUNCATED" });
+    await expect(gguf.readTensor(gguf.tensors[0]!)).rejects.toMatchObject({ code: "GGUF_TRUNCATED" });
   });
 });

@@ -68,7 +68,7 @@ describe("metadata", () => {
     expect([...metadata.getStrings("string[]")!]).toEqual(["a", "", "\u00fc\ud83d\ude00"]);
     const inner = metadata.get("array[]") as unknown as { type: string; value: unknown }[];
     expect(inner[0]).toEqual({ type: "uint8[]", value: Uint8Array.of(1, 2) });
-    expect([...(inner[1].value as StringTable)]).toEqual(["x"]);
+    expect([...(inner[1]!.value as StringTable)]).toEqual(["x"]);
     expect([...metadata].length).toBe(18);
     expect([...metadata.values()].length).toBe(18);
   });
@@ -143,14 +143,14 @@ describe("sources", () => {
       expect(gguf.parts[0]).toMatchObject({ path: undefined, size: bytes.length, modified: undefined });
       await gguf.close();
       await gguf.close();
-      await expect(gguf.readTensor(gguf.tensors[0])).rejects.toMatchObject({ code: "GGUF_CLOSED" });
+      await expect(gguf.readTensor(gguf.tensors[0]!)).rejects.toMatchObject({ code: "GGUF_CLOSED" });
     }
   });
 
   it("refuse a tensor of another model", async () => {
     const [one, other] = [await openGguf(bytes), await openGguf(bytes)];
-    await expect(one.readTensor(other.tensors[0])).rejects.toThrow(GgufError);
-    await expect(one.readTensor({ ...one.tensors[0], offset: 0 })).rejects.toThrow(GgufError);
+    await expect(one.readTensor(other.tensors[0]!)).rejects.toThrow(GgufError);
+    await expect(one.readTensor({ ...one.tensors[0]!, offset: 0 })).rejects.toThrow(GgufError);
   });
 
   it.each([
@@ -236,7 +236,7 @@ describe.skipIf(!hasReferenceData)("reference files", () => {
     expect(gguf.version).toBe(expected.metadata.version);
     expect(gguf.tensors.length).toBe(expected.tensorInfos.length);
     gguf.tensors.forEach((each, at) => {
-      const theirs = expected.tensorInfos[at];
+      const theirs = expected.tensorInfos[at]!;
       expect([each.name, ...each.shape]).toEqual([theirs.name, ...theirs.shape.map(Number)]);
       expect(tensorTypeByName(each.type)!.id).toBe(theirs.dtype);
       expect(each.offset).toBe(Number(expected.tensorDataOffset) + Number(theirs.offset));

@@ -177,7 +177,7 @@ describe("properties", () => {
       fc.asyncProperty(model, fc.nat(), async (x, position) => {
         const { writer, bytes } = await write(x);
         const bit = position % (writer.header().length * 8);
-        bytes[bit >> 3] ^= 1 << (bit & 7);
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
         try {
           const gguf = await openGguf(bytes);
           for (const tensor of gguf.hasData ? gguf.tensors : []) {

@@ -18,7 +18,7 @@ async function evaluate(path: string, ids: readonly number[]) {
 
 const largestDifference = (a: Float32Array, b: Float32Array): number => {
   expect(a.length).toBe(b.length);
-  return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i])), 0);
+  return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i]!)), 0);
 };
 
 // One unquantised file and one quantised: dequantize.test.ts checks bit for bit what each format's blocks mean.
@@ -62,7 +62,7 @@ function identityModel(
   keys: Record<string, number | string>,
   more: Record<string, number[]> = {},
 ) {
-  const dim = embedding[0].length;
+  const dim = embedding[0]!.length;
   const identity = Array.from({ length: dim * dim }, (_, i) => (i % (dim + 1) === 0 ? 1 : 0));
   const tensors: Record<string, number[]> = {
     "token_embd.weight": embedding.flat(),
@@ -107,8 +107,8 @@ describe("the scalar reference by hand", () => {
   };
 
   it("is norm, attention, SwiGLU and the residuals for a single token", () => {
-    const afterAttention = [0, 0, 3, 4].map((value, i) => value + norm([0, 0, 3, 4])[i]); // a softmax over one is 1
-    const x = afterAttention.map((value, i) => value + silu(norm(afterAttention)[i]) * norm(afterAttention)[i]);
+    const afterAttention = [0, 0, 3, 4].map((value, i) => value + norm([0, 0, 3, 4])[i]!); // a softmax over one is 1
+    const x = afterAttention.map((value, i) => value + silu(norm(afterAttention)[i]!) * norm(afterAttention)[i]!);
     const { hidden, logits } = forward(identityModel(embedding, {}), [2]);
     expect([...hidden]).toEqual(norm(x).map(Math.fround));
     expect(logits).toEqual(hidden); // the output matrix is the identity
@@ -133,15 +133,15 @@ describe("the scalar reference by hand", () => {
       expect(hidden.slice(0, 4)).toEqual(plain.hidden.slice(0, 4)); // one score only: any score is a weight of 1
       expect(hidden.slice(4)).not.toEqual(plain.hidden.slice(4));
     }
-    const shifted = [1, 0, 0, 0].map((value, i) => value + norm([1, 0, 0, 0])[i] + bias[i]);
-    const x = shifted.map((value, i) => value + silu(norm(shifted)[i]) * norm(shifted)[i]);
+    const shifted = [1, 0, 0, 0].map((value, i) => value + norm([1, 0, 0, 0])[i]! + bias[i]!);
+    const x = shifted.map((value, i) => value + silu(norm(shifted)[i]!) * norm(shifted)[i]!);
     const { hidden } = forward(identityModel(embedding, {}, { "blk.0.attn_v.bias": bias }), [0]);
     expect([...hidden]).toEqual(norm(x).map(Math.fround));
   });
 
   it("turns pairs by position times frequency: plain, linear, by rope_freqs, and YaRN's ends", () => {
     const angles = (keys: Record<string, number | string>, more?: Record<string, number[]>) =>
-      ropeTable(identityModel(embedding, keys, more), 4, 4)[3].map(({ cos, sin }) => Math.atan2(sin, cos));
+      ropeTable(identityModel(embedding, keys, more), 4, 4)[3]!.map(({ cos, sin }) => Math.atan2(sin, cos));
     const near = (expected: number[]) => expected.map((value) => expect.closeTo(value, 12));
     expect(angles({})).toEqual(near([3, 0.03]));
     expect(angles({ "rope.freq_base": 100 })).toEqual(near([3, 0.3]));
@@ -155,7 +155,7 @@ describe("the scalar reference by hand", () => {
       "rope.scaling.original_context_length": 4000,
     };
     expect(angles(yarn)).toEqual(near([3, 0.03 * 0.5 + 0.0075 * 0.5]));
-    const [{ cos, sin }] = ropeTable(identityModel(embedding, yarn), 4, 4)[3];
+    const { cos, sin } = ropeTable(identityModel(embedding, yarn), 4, 4)[3]![0]!;
     expect(Math.hypot(cos, sin)).toBeCloseTo(1 + 0.1 * Math.log(4), 12);
   });
 });

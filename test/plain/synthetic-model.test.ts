@@ -18,7 +18,7 @@ describe("a synthetic model", () => {
     const path = join(folder, `${format}.gguf`);
     const size = await writeSyntheticModel({ shape: "micro", format, seed: 1 }, path);
     const gguf = await openGguf(path);
-    expect(gguf.parts[0].size).toBe(size);
+    expect(gguf.parts[0]!.size).toBe(size);
     const { metadata } = gguf;
     expect(metadata.getNumber("llama.block_count")).toBe(2);
     expect(metadata.getStrings("tokenizer.ggml.tokens")!.length).toBe(2048);
@@ -38,11 +38,11 @@ describe("a synthetic model", () => {
 
   it("of a seed is always the same file, of another seed another", async () => {
     const [a, b, c] = ["a", "b", "c"].map((name) => join(folder, name));
-    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 5 }, a);
-    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 5 }, b);
-    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 6 }, c);
-    expect(Buffer.compare(readFileSync(a), readFileSync(b))).toBe(0);
-    expect(Buffer.compare(readFileSync(a), readFileSync(c))).not.toBe(0);
+    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 5 }, a!);
+    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 5 }, b!);
+    await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 6 }, c!);
+    expect(Buffer.compare(readFileSync(a!), readFileSync(b!))).toBe(0);
+    expect(Buffer.compare(readFileSync(a!), readFileSync(c!))).not.toBe(0);
   });
 
   it("in the shape of MiniLM embeds texts, whose words take a few tokens", async () => {
@@ -56,8 +56,8 @@ describe("a synthetic model", () => {
       expect(ids).not.toContain(100); // [UNK]
       expect(ids.length).toBeLessThan(25);
       const [a, b] = await model.embed(["The quick brown fox", "A lazy dog"]);
-      expect(a.every(Number.isFinite)).toBe(true);
-      expect(a.reduce((sum, value, i) => sum + value * b[i], 0)).toBeLessThan(0.999);
+      expect(a!.every(Number.isFinite)).toBe(true);
+      expect(a!.reduce((sum, value, i) => sum + value * b![i]!, 0)).toBeLessThan(0.999);
     } finally {
       await model.dispose();
     }

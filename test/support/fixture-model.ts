@@ -107,7 +107,7 @@ export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<Arra
   norm("output_norm");
   if (!tied) matrix("output", vocab, dim);
   const { ropeFactors } = shape;
-  if (ropeFactors !== undefined) vector("rope_freqs.weight", ropeFactors.length, (_, i) => ropeFactors[i]);
+  if (ropeFactors !== undefined) vector("rope_freqs.weight", ropeFactors.length, (_, i) => ropeFactors[i]!);
   for (const [name, tensor] of Object.entries(shape.tensors ?? {})) {
     add(name, "F32", tensor.shape, new Uint8Array(tensor.values.buffer));
   }

@@ -20,7 +20,7 @@ export interface IdentityModel {
 function cycle(...formats: readonly TensorTypeName[]): (name: string) => TensorTypeName {
   const given = new Map<string, TensorTypeName>();
   return (name) => {
-    const format = given.get(name) ?? formats[given.size % formats.length];
+    const format = given.get(name) ?? formats[given.size % formats.length]!;
     given.set(name, format);
     return format;
   };
@@ -60,7 +60,7 @@ export const identityModels: readonly IdentityModel[] = [
     name: "long rows",
     shape: {
       ...{ dim: 64, layers: formatNames.length, heads: 2, kvHeads: 1, ffn: 2304, vocab: 512 },
-      format: (name) => (name.endsWith("ffn_down") ? formatNames[Number(name.split(".")[1])] : "Q8_0"),
+      format: (name) => (name.endsWith("ffn_down") ? formatNames[Number(name.split(".")[1])]! : "Q8_0"),
     },
     caches: ["f16"],
     tokens: 41,

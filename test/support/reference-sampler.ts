@@ -38,7 +38,7 @@ export function referenceDistribution(input: ReferenceInput): number[] {
   const bias = options.logitBias instanceof Map ? options.logitBias : new Map<number, number>();
   for (const [id, value] of bias) logits[id] += value;
   const state: State = { logits, tokens: [] };
-  state.tokens = [...logits.keys()].filter((id) => logits[id] > Number.NEGATIVE_INFINITY);
+  state.tokens = [...logits.keys()].filter((id) => logits[id]! > Number.NEGATIVE_INFINITY);
   sort(state);
   const greedy = options.temperature === 0 && !options.dynamicTemperature?.range;
   for (const name of options.samplers ?? DEFAULT_ORDER) {
@@ -53,24 +53,24 @@ export function referenceMirostat(raw: Float32Array, temperature: number, most: 
   const state: State = { logits: Float32Array.from(raw, (logit) => logit / temperature), tokens: [...raw.keys()] };
   sort(state);
   const p = softmax(state);
-  const kept = state.tokens.filter((_, index) => -Math.log2(p[index]) <= most);
-  state.tokens = kept.length === 0 ? [state.tokens[0]] : kept;
+  const kept = state.tokens.filter((_, index) => -Math.log2(p[index]!) <= most);
+  state.tokens = kept.length === 0 ? [state.tokens[0]!] : kept;
   return spread(state, raw.length);
 }
 
 function spread(state: State, size: number): number[] {
   const result = new Array<number>(size).fill(0);
-  for (const [index, value] of softmax(state).entries()) result[state.tokens[index]] = value;
+  for (const [index, value] of softmax(state).entries()) result[state.tokens[index]!] = value;
   return result;
 }
 
 function sort({ logits, tokens }: State): void {
-  tokens.sort((a, b) => logits[b] - logits[a] || a - b);
+  tokens.sort((a, b) => logits[b]! - logits[a]! || a - b);
 }
 
 function softmax({ logits, tokens }: State): number[] {
-  const largest = Math.max(...tokens.map((id) => logits[id]));
-  const weights = tokens.map((id) => Math.exp(logits[id] - largest));
+  const largest = Math.max(...tokens.map((id) => logits[id]!));
+  const weights = tokens.map((id) => Math.exp(logits[id]! - largest));
   const sum = weights.reduce((a, b) => a + b, 0);
   return weights.map((weight) => weight / sum);
 }
@@ -86,7 +86,7 @@ const samplers: Readonly<Record<SamplerName, (state: State, input: ReferenceInpu
     for (const id of new Set(recent)) {
       if (!state.tokens.includes(id)) continue;
       const count = recent.filter((token) => token === id).length;
-      const logit = state.logits[id];
+      const logit = state.logits[id]!;
       const repeated = logit > 0 ? logit / repeatPenalty : logit * repeatPenalty;
       state.logits[id] = repeated - (count * frequencyPenalty + presencePenalty);
     }
@@ -107,23 +107,23 @@ const samplers: Readonly<Record<SamplerName, (state: State, input: ReferenceInpu
       let length = 0;
       while (length < next && recent[next - 1 - length] === recent[recent.length - 1 - length]) length++;
       length = Math.min(length, limit);
-      longest.set(recent[next], Math.max(length, longest.get(recent[next]) ?? 0));
+      longest.set(recent[next]!, Math.max(length, longest.get(recent[next]!) ?? 0));
     }
     for (const [id, length] of longest) {
       if (length < allowedLength || limit < allowedLength || !state.tokens.includes(id)) continue;
       if (breakers.some((breaker) => breaker.length === 1 && breaker[0] === id)) continue;
-      state.logits[id] -= Math.min(multiplier * base ** (length - allowedLength), 1e9);
+      state.logits[id]! -= Math.min(multiplier * base ** (length - allowedLength), 1e9);
     }
     sort(state);
   },
 
   topNSigma(state, { options }) {
     if (!options.topNSigma) return;
-    const values = state.tokens.map((id) => state.logits[id]);
+    const values = state.tokens.map((id) => state.logits[id]!);
     const mean = values.reduce((a, b) => a + b, 0) / values.length;
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-    const least = values[0] - options.topNSigma * Math.sqrt(variance);
-    state.tokens = state.tokens.filter((id) => state.logits[id] >= least);
+    const least = values[0]! - options.topNSigma * Math.sqrt(variance);
+    state.tokens = state.tokens.filter((id) => state.logits[id]! >= least);
   },
 
   topK(state, { options: { topK = 40 } }) {
@@ -136,14 +136,14 @@ const samplers: Readonly<Record<SamplerName, (state: State, input: ReferenceInpu
     const entropy = entropyOf(p);
     const distance = p.map((value) => Math.fround(Math.abs(-Math.log(value) - entropy)));
     const { tokens } = state;
-    const order = [...tokens.keys()].sort((a, b) => distance[a] - distance[b] || tokens[a] - tokens[b]);
+    const order = [...tokens.keys()].sort((a, b) => distance[a]! - distance[b]! || tokens[a]! - tokens[b]!);
     let sum = 0;
     const kept = order.filter((index) => {
       const wanted = sum <= typicalP;
-      sum += p[index];
+      sum += p[index]!;
       return wanted;
     });
-    state.tokens = kept.map((index) => tokens[index]);
+    state.tokens = kept.map((index) => tokens[index]!);
     sort(state);
   },
 
@@ -153,14 +153,14 @@ const samplers: Readonly<Record<SamplerName, (state: State, input: ReferenceInpu
     let sum = 0;
     state.tokens = state.tokens.filter((_, index) => {
       const wanted = index === 0 || sum < topP;
-      sum += p[index];
+      sum += p[index]!;
       return wanted;
     });
   },
 
   minP(state, { options: { minP = 0.05 } }) {
     const p = softmax(state);
-    state.tokens = state.tokens.filter((_, index) => p[index] >= minP * p[0]);
+    state.tokens = state.tokens.filter((_, index) => p[index]! >= minP * p[0]!);
   },
 
   xtc(state, { options, xtcFraction = 0 }) {
@@ -181,6 +181,6 @@ const samplers: Readonly<Record<SamplerName, (state: State, input: ReferenceInpu
       const lowest = Math.max(0, temperature - range);
       temperature = lowest + (temperature + range - lowest) * unsure ** exponent;
     }
-    for (const id of state.tokens) state.logits[id] /= Math.max(temperature, 1e-20);
+    for (const id of state.tokens) state.logits[id]! /= Math.max(temperature, 1e-20);
   },
 };

@@ -38,7 +38,7 @@ function expectSameDraws(
     const fraction = random.nextFraction();
     const below = p.slice(0, id).reduce((a, b) => a + b, 0);
     expect(fraction).toBeGreaterThan(below - 1e-9);
-    expect(fraction).toBeLessThan(below + p[id] + 1e-9);
+    expect(fraction).toBeLessThan(below + p[id]! + 1e-9);
   }
 }
 
@@ -140,14 +140,14 @@ describe("the distribution of draws", () => {
       const sampler = new Sampler({ ...options, seed }, logits.length);
       const draws = 20_000;
       const counts = new Array<number>(logits.length).fill(0);
-      for (let i = 0; i < draws; i++) counts[sampler.sample(logits).id]++;
+      for (let i = 0; i < draws; i++) counts[sampler.sample(logits).id]!++;
       const p = referenceDistribution({ options, history: [], logits });
       let chiSquare = 0;
       for (const [id, count] of counts.entries()) {
         if (p[id] === 0) expect(count).toBe(0);
-        else chiSquare += (count - draws * p[id]) ** 2 / (draws * p[id]);
+        else chiSquare += (count - draws * p[id]!) ** 2 / (draws * p[id]!);
       }
-      expect(chiSquare).toBeLessThan(CRITICAL[p.filter((value) => value > 0).length - 1]);
+      expect(chiSquare).toBeLessThan(CRITICAL[p.filter((value) => value > 0).length - 1]!);
     }
   });
 });
@@ -247,12 +247,12 @@ describe("log probabilities", () => {
     logits[7] = Number.NEGATIVE_INFINITY;
     const largest = Math.max(...logits);
     const logSum = largest + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
-    const expected = [...logits.keys()].sort((a, b) => logits[b] - logits[a] || a - b).slice(0, 20);
+    const expected = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, 20);
     for (const options of [{}, { temperature: 0 }, { logitBias: { "9": 50 } }, { topK: 1 }]) {
       const { id, logprob, top } = new Sampler({ ...options, logprobs: true, topLogprobs: 20 }, 300).sample(logits);
-      expect(logprob).toBeCloseTo(logits[id] - logSum, 10);
+      expect(logprob).toBeCloseTo(logits[id]! - logSum, 10);
       expect(top!.map((token) => token.id)).toEqual(expected);
-      for (const token of top!) expect(token.logprob).toBeCloseTo(logits[token.id] - logSum, 10);
+      for (const token of top!) expect(token.logprob).toBeCloseTo(logits[token.id]! - logSum, 10);
     }
   });
 

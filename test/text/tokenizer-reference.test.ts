@@ -48,7 +48,7 @@ describe.skipIf(!hasReferenceData)("tokenizers of real models", () => {
   it.each([...vocabularies, "stories260k/stories260K-f32.gguf"])("%s gives the golden ids", async (file) => {
     const tokenizer = await tokenizerOf(referenceData(file));
     const golden = readJson<Golden>(referenceData("tokenizers/golden.json"));
-    const expected = golden.results[file.slice(file.indexOf("/") + 1)];
+    const expected = golden.results[file.slice(file.indexOf("/") + 1)]!;
     expect(expected).toHaveLength(golden.texts.length);
     golden.texts.forEach((text, i) => {
       const plain = [...tokenizer.encode(text, { special: false, bos: false })];
@@ -64,7 +64,7 @@ describe.skipIf(!hasReferenceData)("tokenizers of real models", () => {
     expect(texts.length).toBeGreaterThan(40);
     texts.forEach((text, i) => {
       const ids = tokenizer.encode(text, { special: false, bos: false });
-      expect({ text, ids: [...ids] }).toEqual({ text, ids: (lines[i].match(/\d+/g) ?? []).map(Number) });
+      expect({ text, ids: [...ids] }).toEqual({ text, ids: (lines[i]!.match(/\d+/g) ?? []).map(Number) });
       if (tokenizer.model !== "bert") expect(tokenizer.decode(ids)).toBe(text);
     });
   });

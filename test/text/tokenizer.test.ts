@@ -81,12 +81,12 @@ describe("SentencePiece", () => {
       const symbols = [...text.replaceAll(" ", "▁")];
       for (;;) {
         let best = -1;
-        const score = (i: number) => scoreOf.get(symbols[i] + symbols[i + 1]) ?? Number.NEGATIVE_INFINITY;
+        const score = (i: number) => scoreOf.get(symbols[i]! + symbols[i + 1]!) ?? Number.NEGATIVE_INFINITY;
         for (let i = 0; i + 1 < symbols.length; i++) {
           if (score(i) > (best < 0 ? Number.NEGATIVE_INFINITY : score(best))) best = i;
         }
         if (best < 0) return symbols;
-        symbols.splice(best, 2, symbols[best] + symbols[best + 1]);
+        symbols.splice(best, 2, symbols[best]! + symbols[best + 1]!);
       }
     };
     fc.assert(

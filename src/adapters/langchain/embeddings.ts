@@ -34,7 +34,7 @@ export class CriaEmbeddings extends Embeddings {
 
   /** A text to a vector. */
   async embedQuery(text: string): Promise<number[]> {
-    return (await this.#embed([text], "query"))[0];
+    return (await this.#embed([text], "query"))[0]!;
   }
 
   async #embed(texts: readonly string[], purpose: Purpose): Promise<number[][]> {

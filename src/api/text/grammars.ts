@@ -113,7 +113,7 @@ async function tokenBytesOf(tokenizer: Tokenizer): Promise<TokenBytes> {
     if (id % TOKENS_AT_A_TIME === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     const piece = tokenizer.isSpecial(id) ? new Uint8Array(0) : tokenizer.tokenBytes(id);
     pieces.push(piece);
-    offsets[id + 1] = offsets[id] + piece.length;
+    offsets[id + 1] = offsets[id]! + piece.length;
   }
   const bytes = new Uint8Array(new SharedArrayBuffer(offsets[size]));
   for (const [id, piece] of pieces.entries()) bytes.set(piece, offsets[id]);

@@ -134,8 +134,8 @@ class Dry implements SamplerStep {
     if (longest < allowedLength) return found;
     const overlaps = overlapsWithEnd(recent);
     for (let end = 0; end + 1 < recent.length; end++) {
-      const length = Math.min(overlaps[end], longest);
-      const next = recent[end + 1];
+      const length = Math.min(overlaps[end]!, longest);
+      const next = recent[end + 1]!;
       if (length >= allowedLength && length > (found.get(next) ?? -1) && !this.#singles.has(next)) {
         found.set(next, length);
       }
@@ -146,8 +146,8 @@ class Dry implements SamplerStep {
   /** How many tokens follow the last breaker. */
   #sinceBreaker(recent: readonly number[]): number {
     for (let start = recent.length - 1; start >= 0; start--) {
-      let longest = this.#singles.has(recent[start]) ? 1 : 0;
-      for (const sequence of this.#sequences.get(recent[start]) ?? []) {
+      let longest = this.#singles.has(recent[start]!) ? 1 : 0;
+      for (const sequence of this.#sequences.get(recent[start]!) ?? []) {
         if (sequence.length > longest && sequence.every((id, i) => recent[start + i] === id)) longest = sequence.length;
       }
       if (longest > 0) return recent.length - start - longest;
@@ -168,7 +168,7 @@ function overlapsWithEnd(ids: readonly number[]): Int32Array {
   let end = last;
   for (let place = last - 1; place >= 0; place--) {
     let length = 0;
-    if (place >= first) length = Math.min(overlaps[last - (end - place)], place - first + 1);
+    if (place >= first) length = Math.min(overlaps[last - (end - place)]!, place - first + 1);
     while (length <= place && ids[place - length] === ids[last - length]) length++;
     overlaps[place] = length;
     if (place - length + 1 < first) {

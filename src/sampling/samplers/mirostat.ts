@@ -54,7 +54,7 @@ export class Mirostat {
     else candidates.keepFrom(least);
     const sum = candidates.weigh();
     const chosen = candidates.at(random.nextFraction() * sum);
-    const surprise = log(sum / candidates.weights[chosen]) / Math.LN2;
+    const surprise = log(sum / candidates.weights[chosen]!) / Math.LN2;
     this.#most -= this.#options.eta * (surprise - this.#options.tau);
     return chosen;
   }

@@ -82,7 +82,7 @@ class Penalties implements SamplerStep {
     const length = this.#ring.length;
     if (length === 0) return;
     const place = this.#accepted % length;
-    if (this.#accepted >= length) this.#forget(this.#ring[place]);
+    if (this.#accepted >= length) this.#forget(this.#ring[place]!);
     this.#ring[place] = id;
     this.#accepted++;
   }

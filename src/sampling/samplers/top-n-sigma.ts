@@ -31,9 +31,9 @@ export const topNSigma: SamplerDefinition<"topNSigma", TopNSigmaOptions> = {
 
 function deviation({ logits, count }: Candidates): number {
   let sum = 0;
-  for (let i = 0; i < count; i++) sum += logits[i];
+  for (let i = 0; i < count; i++) sum += logits[i]!;
   const mean = sum / count;
   let squares = 0;
-  for (let i = 0; i < count; i++) squares += (logits[i] - mean) * (logits[i] - mean);
+  for (let i = 0; i < count; i++) squares += (logits[i]! - mean) * (logits[i]! - mean);
   return Math.sqrt(squares / count);
 }

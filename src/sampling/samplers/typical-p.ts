@@ -33,7 +33,7 @@ function locallyTypical(p: number): SamplerStep {
       if (typicality.length === 0) typicality = new Float32Array(ids.length);
       const sum = candidates.weigh();
       const { logSum, entropy } = candidates.surprise(sum);
-      for (let i = 0; i < count; i++) typicality[i] = -Math.abs(logSum - logits[i] - entropy);
+      for (let i = 0; i < count; i++) typicality[i] = -Math.abs(logSum - logits[i]! - entropy);
       candidates.keepBest(typicality, p * sum, true);
     },
   };

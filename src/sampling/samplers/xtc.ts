@@ -56,9 +56,9 @@ function excludeTopChoices({ probability, threshold }: Required<XtcOptions>, ran
       const { weights, logits, count } = candidates;
       let last = -1;
       for (let i = 0; i < count; i++) {
-        if (weights[i] >= least && (last < 0 || logits[i] <= logits[last])) last = i;
+        if (weights[i]! >= least && (last < 0 || logits[i]! <= logits[last]!)) last = i;
       }
-      candidates.keepWhere((i) => weights[i] < least || i === last);
+      candidates.keepWhere((i) => weights[i]! < least || i === last);
     },
   };
 }

@@ -18,7 +18,7 @@ export function bind(callee: string, args: Arguments, parameters: readonly strin
   }
   return names.map((name, i) => {
     const value = i < args.positional.length ? args.positional[i] : args.named.get(name);
-    if (value === undefined && !parameters[i].endsWith("?")) fail(`${callee}() needs the argument '${name}'`);
+    if (value === undefined && !parameters[i]!.endsWith("?")) fail(`${callee}() needs the argument '${name}'`);
     return value;
   });
 }

@@ -55,14 +55,14 @@ export function getSlice(value: Value, bounds: readonly [Value, Value, Value]): 
     if (step === undefined || step === 1) {
       return indexes.length === 0
         ? MarkedString.empty
-        : value.slice(unit(indexes[0]), unit(indexes[indexes.length - 1] + 1));
+        : value.slice(unit(indexes[0]!), unit(indexes[indexes.length - 1]! + 1));
     }
     return MarkedString.join(indexes.map((index) => value.slice(unit(index), unit(index + 1))));
   }
   if (value instanceof Sequence) {
     return new Sequence(
       value.kind,
-      sliceIndexes(value.items.length, start, stop, step).map((index) => value.items[index]),
+      sliceIndexes(value.items.length, start, stop, step).map((index) => value.items[index]!),
     );
   }
   return new Undefined(`'${typeName(value)}' object cannot be sliced`);

@@ -9,7 +9,7 @@ export function equal(a: Value, b: Value): boolean {
   if (a instanceof MarkedString) return b instanceof MarkedString && a.text === b.text;
   if (a instanceof Sequence) {
     if (!(b instanceof Sequence) || a.kind !== b.kind || a.items.length !== b.items.length) return false;
-    return a.items.every((item, i) => equal(item, b.items[i]));
+    return a.items.every((item, i) => equal(item, b.items[i]!));
   }
   if (a instanceof Dict) {
     if (!(b instanceof Dict) || a.size !== b.size) return false;
@@ -29,8 +29,8 @@ export function compare(a: Value, b: Value, operator = "<"): number {
   if (number !== undefined && other !== undefined) return number < other ? -1 : number > other ? 1 : 0;
   if (a instanceof MarkedString && b instanceof MarkedString) return compareTexts(a.text, b.text);
   if (a instanceof Sequence && b instanceof Sequence && a.kind === b.kind && a.kind !== "range") {
-    const place = a.items.findIndex((item, i) => i >= b.items.length || !equal(item, b.items[i]));
-    if (place >= 0 && place < b.items.length) return compare(a.items[place], b.items[place], operator);
+    const place = a.items.findIndex((item, i) => i >= b.items.length || !equal(item, b.items[i]!));
+    if (place >= 0 && place < b.items.length) return compare(a.items[place]!, b.items[place]!, operator);
     return a.items.length - b.items.length;
   }
   return fail(`'${operator}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`);

@@ -109,7 +109,7 @@ function dictSort(value: Value, [sensitive, by = string("key"), reversed]: reado
   if (!(value instanceof Dict)) return fail(`'${typeName(value)}' object has no attribute 'items'`);
   const key = sortKey(sensitive, undefined);
   const pairs = value.entries().map(([name, item]) => tuple(name, item));
-  return list(sorted(pairs, (pair) => key(pair instanceof Sequence ? pair.items[place] : pair), reversed));
+  return list(sorted(pairs, (pair) => key(pair instanceof Sequence ? pair.items[place]! : pair), reversed));
 }
 
 function first(value: Value): Value {
@@ -254,8 +254,8 @@ function tojson(value: Value, [ascii, indentation = NONE, separators = NONE, sor
   return toJson(value, {
     ensureAscii: isTrue(ascii ?? false),
     indent,
-    itemSeparator: item,
-    keySeparator: key,
+    itemSeparator: item!,
+    keySeparator: key!,
     sortKeys: isTrue(sort ?? false),
   });
 }

@@ -184,7 +184,7 @@ function assign(target: Expression, value: Value, scope: Scope): void {
     const wanted = target.value.length;
     if (values.length !== wanted) fail(`${values.length} values to unpack, expected ${wanted}`);
     target.value.forEach((element, i) => {
-      assign(element, values[i], scope);
+      assign(element, values[i]!, scope);
     });
   } else if (target.type === "MemberExpression" && target.property.type === "Identifier" && !target.computed) {
     const object = evaluate(target.object, scope);

@@ -34,10 +34,10 @@ export class MarkedString {
     let length = 0;
     const append = (string: MarkedString) => {
       for (let i = 0; i < string.marks.length; i += 2) {
-        const start = length + string.marks[i];
+        const start = length + string.marks[i]!;
         if (marks.at(-1) === start) marks.pop();
         else marks.push(start);
-        marks.push(length + string.marks[i + 1]);
+        marks.push(length + string.marks[i + 1]!);
       }
       length += string.text.length;
     };
@@ -54,8 +54,8 @@ export class MarkedString {
     if (start === 0 && end === this.text.length) return this;
     const marks: number[] = [];
     for (let i = 0; i < this.marks.length; i += 2) {
-      const from = Math.max(this.marks[i], start);
-      const to = Math.min(this.marks[i + 1], end);
+      const from = Math.max(this.marks[i]!, start);
+      const to = Math.min(this.marks[i + 1]!, end);
       if (from < to) marks.push(from - start, to - start);
     }
     return new MarkedString(this.text.slice(start, end), marks);
@@ -82,7 +82,7 @@ export class MarkedString {
     const runs: { text: string; outside: boolean }[] = [];
     const edges = [0, ...this.marks, this.text.length];
     for (let i = 0; i + 1 < edges.length; i++) {
-      if (edges[i] < edges[i + 1]) runs.push({ text: this.text.slice(edges[i], edges[i + 1]), outside: i % 2 === 1 });
+      if (edges[i]! < edges[i + 1]!) runs.push({ text: this.text.slice(edges[i], edges[i + 1]), outside: i % 2 === 1 });
     }
     return runs;
   }
@@ -91,7 +91,7 @@ export class MarkedString {
   offsets(): readonly number[] | undefined {
     if (!SURROGATES.test(this.text)) return undefined;
     const offsets = [0];
-    for (const character of this.text) offsets.push(offsets[offsets.length - 1] + character.length);
+    for (const character of this.text) offsets.push(offsets[offsets.length - 1]! + character.length);
     return offsets;
   }
 

@@ -38,10 +38,10 @@ export function strftime(time: LocalTime, format: string): string {
 }
 
 const directives: ReadonlyMap<string, (time: LocalTime) => string> = new Map<string, (time: LocalTime) => string>([
-  ["a", (time) => DAYS[dayOfWeek(time)].slice(0, 3)],
-  ["A", (time) => DAYS[dayOfWeek(time)]],
-  ["b", ({ month }) => MONTHS[month - 1].slice(0, 3)],
-  ["B", ({ month }) => MONTHS[month - 1]],
+  ["a", (time) => DAYS[dayOfWeek(time)]!.slice(0, 3)],
+  ["A", (time) => DAYS[dayOfWeek(time)]!],
+  ["b", ({ month }) => MONTHS[month - 1]!.slice(0, 3)],
+  ["B", ({ month }) => MONTHS[month - 1]!],
   ["c", (time) => strftime(time, "%a %b %e %H:%M:%S %Y")],
   ["d", ({ day }) => padded(day)],
   ["D", (time) => strftime(time, "%m/%d/%y")],

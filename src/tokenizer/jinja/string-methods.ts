@@ -111,8 +111,8 @@ export function strip(self: MarkedString, chars: Value | undefined, left: boolea
   const { text } = self;
   const stripped =
     chars === undefined || chars instanceof None
-      ? (at: number) => SPACES_ONLY.test(text[at])
-      : (at: number) => stringArgument("strip", chars).text.includes(text[at]);
+      ? (at: number) => SPACES_ONLY.test(text[at]!)
+      : (at: number) => stringArgument("strip", chars).text.includes(text[at]!);
   let start = 0;
   let end = text.length;
   while (left && start < end && stripped(start)) start++;
@@ -163,16 +163,16 @@ function split(self: MarkedString, sep: Value | undefined, maxSplit: Value | und
   if (limit < 0 || splits <= limit) return list(words.map(([start, end]) => self.slice(start, end)));
   if (fromRight) {
     const rest = words.slice(splits - limit + 1);
-    return list([self.slice(0, words[splits - limit][1]), ...rest.map(([start, end]) => self.slice(start, end))]);
+    return list([self.slice(0, words[splits - limit]![1]), ...rest.map(([start, end]) => self.slice(start, end))]);
   }
   const whole = words.slice(0, limit).map(([start, end]) => self.slice(start, end));
-  return list([...whole, self.slice(words[limit][0])]);
+  return list([...whole, self.slice(words[limit]![0])]);
 }
 
 function between(text: string, sep: string): readonly (readonly [start: number, end: number])[] {
   if (sep === "") fail("empty separator");
   const ends = [...positions(text, sep), text.length];
-  return ends.map((end, i) => [i === 0 ? 0 : ends[i - 1] + sep.length, end] as const);
+  return ends.map((end, i) => [i === 0 ? 0 : ends[i - 1]! + sep.length, end] as const);
 }
 
 function partition(self: MarkedString, sep: string, at: number, fromRight: boolean): Sequence {

@@ -49,8 +49,8 @@ function representation(value: Value): MarkedString {
 function sequenceText({ kind, items }: Sequence): MarkedString {
   if (kind === "range") {
     const numbers = items.map((item) => numberOf(item) ?? 0);
-    const step = numbers.length > 1 ? numbers[1] - numbers[0] : 1;
-    const stop = numbers.length > 0 ? numbers[numbers.length - 1] + step : 0;
+    const step = numbers.length > 1 ? numbers[1]! - numbers[0]! : 1;
+    const stop = numbers.length > 0 ? numbers[numbers.length - 1]! + step : 0;
     return string(`range(${numbers[0] ?? 0}, ${stop}${step === 1 ? "" : `, ${step}`})`);
   }
   const texts = items.map(representation);
@@ -74,7 +74,7 @@ function floatText(value: number): string {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e16)) {
     const [digits, exponent] = value.toExponential().split("e");
-    return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
+    return `${digits}e${exponent![0]}${exponent!.slice(1).padStart(2, "0")}`;
   }
   // Below 1e-6 JavaScript changes to exponents, above 1e16 Python: between them both write digits.
   return Number.isInteger(value) ? `${value}.0` : String(value);

@@ -38,7 +38,7 @@ export function attend(
 ): Float64Array {
   const scores = k.map((key) => {
     let sum = 0;
-    for (let d = 0; d < key.length; d++) sum += key[d] * q[d];
+    for (let d = 0; d < key.length; d++) sum += key[d]! * q[d]!;
     return sum * scale;
   });
   const top = scores.reduce((a, b) => Math.max(a, b));
@@ -46,8 +46,8 @@ export function attend(
   const sum = weights.reduce((a, b) => a + b);
   const out = new Float64Array(q.length);
   for (const [p, weight] of weights.entries()) {
-    const value = v[p];
-    for (let d = 0; d < out.length; d++) out[d] += (weight / sum) * value[d];
+    const value = v[p]!;
+    for (let d = 0; d < out.length; d++) out[d]! += (weight / sum) * value[d]!;
   }
   return out;
 }

@@ -60,7 +60,7 @@ export function pack(arena: Arena, { name, rows, columns, bytes }: Matrix): numb
 /** Encodes tokens in tiles; returns where they lie. */
 function encoded(arena: Arena, kind: number, tokens: readonly Float32Array[]): number {
   const { kernels } = arena;
-  const columns = tokens[0].length;
+  const columns = tokens[0]!.length;
   const stride = 4 * columns + 12; // rows need not be aligned
   const source = arena.room(tokens.length * stride);
   for (const [t, x] of tokens.entries()) arena.bytes.set(new Uint8Array(x.slice().buffer), source + t * stride);
@@ -98,7 +98,7 @@ export function multiply(
   for (let i = 0; i + 1 < bounds.length; i++) {
     const accumulate = addTo === undefined ? 0 : 1;
     const [first, last] = [bounds[i], bounds[i + 1]];
-    kernels.matmul(idOf(name), packed, first, last, columns, x, tokens.length, y, stride, accumulate, scratch);
+    kernels.matmul(idOf(name), packed, first!, last!, columns, x, tokens.length, y, stride, accumulate, scratch);
   }
   for (let t = 0; t < tokens.length; t++) {
     const beyond = arena.bytes.subarray(at(t) + groups * GROUP_ROWS * 4, at(t + 1));
@@ -120,10 +120,10 @@ export function plain(
     const byRow = Array.from({ length: matrix.rows }, (_, r) =>
       rowTwin(matrix.name, kind, rowOf(matrix, r), inputs, madd),
     );
-    return tokens.map((_, t) => Float32Array.from(byRow, (row) => row[t]));
+    return tokens.map((_, t) => Float32Array.from(byRow, (row) => row[t]!));
   };
   const twice = twin(rounded);
   if (arena.build === "simd") return twice; // only the relaxed build may fuse
-  const fits = results.every((row, t) => row.every((value, r) => Object.is(value, twice[t][r])));
+  const fits = results.every((row, t) => row.every((value, r) => Object.is(value, twice[t]![r])));
   return fits ? twice : twin(fused);
 }

@@ -45,9 +45,9 @@ export const fused: MultiplyAdd = (a, b, c) => {
   const share = sum - a;
   const error = a - (sum - share) + (product - share);
   double[0] = sum;
-  if (error !== 0 && (words[0] & 1) === 0) {
-    if (error > 0 === sum > 0) words[0] |= 1;
-    else if (words[0]-- === 0) words[1]--;
+  if (error !== 0 && (words[0]! & 1) === 0) {
+    if (error > 0 === sum > 0) words[0]! |= 1;
+    else if (words[0]!-- === 0) words[1]!--;
   }
   return f(double[0]);
 };
@@ -70,7 +70,7 @@ function factors(d: number, m?: number, centre = 0): Parts {
       for (const offset of m === undefined ? [d] : [d, m]) copy.set(offset === at ? [0x00, 0x3c] : [0, 0], offset);
       return dequantize(name, copy, blockOf(name).weights);
     };
-    const value = (at: number) => dequantize("F16", block.subarray(at), 1)[0];
+    const value = (at: number) => dequantize("F16", block.subarray(at), 1)[0]!;
     const integers = only(d).map((q) => q - centre);
     if (m === undefined) return [{ integers, d: value(d), m: 0 }];
     return [{ integers, d: value(d), minima: only(m), m: f(value(m) + f(centre * value(d))) }];
@@ -97,7 +97,7 @@ const formats: Readonly<Record<string, Parts>> = {
     const codes = dequantize(name, Uint8Array.from(units), 256);
     return Array.from({ length: 8 }, (_, s) => ({
       integers: codes.subarray(32 * s, 32 * s + 32),
-      d: scales[32 * s],
+      d: scales[32 * s]!,
       m: 0,
     }));
   },
@@ -105,7 +105,7 @@ const formats: Readonly<Record<string, Parts>> = {
   MXFP4: (name, block) => [
     {
       integers: dequantize(name, Uint8Array.from([128, ...block.subarray(1)]), 32),
-      d: dequantize(name, Uint8Array.from([block[0], ...new Array(16).fill(0x11)]), 32)[0],
+      d: dequantize(name, Uint8Array.from([block[0], ...new Array(16).fill(0x11)]), 32)[0]!,
       m: 0,
     },
   ],
@@ -130,7 +130,7 @@ const blockColumns: Readonly<Record<number, number>> = {
 /** Encodes the activations of one token. */
 export function encode(kind: number, x: Float32Array): Encoded {
   if (kind === ACTIVATION_F32) return { x, scales: new Float32Array(x.length), middles: new Float32Array(x.length) };
-  const columns = blockColumns[kind];
+  const columns = blockColumns[kind]!;
   const most = kind === ACTIVATION_Q16_32 ? 32767 : 127;
   const integers = new Float32Array(x.length);
   const scales = new Float32Array(x.length / columns);
@@ -169,14 +169,14 @@ export function rowTwin(
   const size = blockOf(name);
   if (kind === ACTIVATION_F32) {
     const weights = dequantize(name, row, row.length / size.bytes);
-    return tokens.map(({ x }) => weights.reduce((y, w, k) => madd(y, w, x[k]), 0));
+    return tokens.map(({ x }) => weights.reduce((y, w, k) => madd(y, w, x[k]!), 0));
   }
   const blocks: Block[] = [];
   for (let at = 0; at < row.length; at += size.bytes) {
-    blocks.push(...formats[name](name, row.subarray(at, at + size.bytes)));
+    blocks.push(...formats[name]!(name, row.subarray(at, at + size.bytes)));
   }
   return tokens.map(({ x, scales, middles }) =>
-    blocks.reduce((y, block, b) => addBlock(kind, y, block, x, b, scales[b], middles[b], madd), 0),
+    blocks.reduce((y, block, b) => addBlock(kind, y, block, x, b, scales[b]!, middles[b]!, madd), 0),
   );
 }
 
@@ -191,8 +191,8 @@ function addBlock(
   middle: number,
   madd: MultiplyAdd,
 ): number {
-  const from = b * blockColumns[kind];
-  const dot = (values: Float32Array) => values.reduce((sum, value, k) => sum + value * x[from + k], 0);
+  const from = b * blockColumns[kind]!;
+  const dot = (values: Float32Array) => values.reduce((sum, value, k) => sum + value * x[from + k]!, 0);
   const sum = madd(y, f(dot(integers)), f(d * scaleX));
   if (kind === ACTIVATION_CENTRED_Q8_32) {
     return madd(sum, f(d * integers.reduce((total, q) => total + q, 0)), middle);

@@ -4,7 +4,7 @@ const f = Math.fround;
 
 /** The binary16 nearest to x, ties to even, as a number; at most 65504. */
 export function nearestHalf(x: number): number {
-  const exponent = ((new Uint32Array(Float32Array.of(x).buffer)[0] >>> 23) & 255) - 127;
+  const exponent = ((new Uint32Array(Float32Array.of(x).buffer)[0]! >>> 23) & 255) - 127;
   const step = 2 ** (Math.max(exponent, -14) - 10);
   const half = nearestEven(Math.abs(x) / step) * step;
   return Math.sign(x) * Math.min(half, 65504);
@@ -47,13 +47,13 @@ const offsets = (high: number) => (weights: Float32Array) =>
   eachBlock(weights, 256, (block) => {
     const parts = Array.from({ length: 8 }, (_, s) => block.subarray(32 * s, 32 * s + 32));
     const minima = parts.map((part) => -Math.min(0, ...part));
-    const scales = parts.map((part, s) => (Math.max(0, ...part) + minima[s]) / high);
+    const scales = parts.map((part, s) => (Math.max(0, ...part) + minima[s]!) / high);
     const d = nearestHalf(Math.max(...scales) / 63);
     const dmin = nearestHalf(Math.max(...minima) / 63);
     return block.map((w, i) => {
       const s = i >> 5;
-      const scale = d * level(scales[s], d, 0, 63);
-      const minimum = dmin * level(minima[s], dmin, 0, 63);
+      const scale = d * level(scales[s]!, d, 0, 63);
+      const minimum = dmin * level(minima[s]!, dmin, 0, 63);
       return scale * level(w + minimum, scale, 0, high) - minimum;
     });
   });
@@ -64,7 +64,7 @@ const scales = (weights: Float32Array) =>
     const wanted = Float32Array.from({ length: 16 }, (_, s) => extremeOf(block.subarray(16 * s, 16 * s + 16)) / -32);
     const d = nearestHalf(extremeOf(wanted) / -128);
     return block.map((w, i) => {
-      const scale = d * level(wanted[i >> 4], d, -128, 127);
+      const scale = d * level(wanted[i >> 4]!, d, -128, 127);
       return scale * level(w, scale, -32, 31);
     });
   });

@@ -29,13 +29,13 @@ export function divergence(exact: Float32Array, ours: Float32Array, vocab: numbe
     const exactLog = logSoftmax(rowOf(exact));
     const oursLog = logSoftmax(rowOf(ours));
     let kl = 0;
-    for (let id = 0; id < vocab; id++) kl += Math.exp(exactLog[id]) * (exactLog[id] - oursLog[id]);
+    for (let id = 0; id < vocab; id++) kl += Math.exp(exactLog[id]!) * (exactLog[id]! - oursLog[id]!);
     klSum += kl;
     klMax = Math.max(klMax, kl);
     if (argmax(exactLog) === argmax(oursLog)) same++;
   }
   // NaN must not pass for agreement: Math.max hands it on, and so does the sum
-  const maxAbs = exact.reduce((largest, value, i) => Math.max(largest, Math.abs(value - ours[i])), 0);
+  const maxAbs = exact.reduce((largest, value, i) => Math.max(largest, Math.abs(value - ours[i]!)), 0);
   return { klMean: klSum / n, klMax, top1: same / n, maxAbs };
 }
 
@@ -46,5 +46,5 @@ function logSoftmax(logits: Float32Array): Float64Array {
 }
 
 function argmax(values: Float64Array): number {
-  return values.reduce((best, value, index) => (value > values[best] ? index : best), 0);
+  return values.reduce((best, value, index) => (value > values[best]! ? index : best), 0);
 }

@@ -23,7 +23,7 @@ export interface ReferenceModel {
 export async function readReferenceModel(gguf: Gguf): Promise<ReferenceModel> {
   const tensors = new Map<string, Matrix>();
   for (const tensor of gguf.tensors) {
-    const [columns, rows = 1] = tensor.shape;
+    const [columns = 1, rows = 1] = tensor.shape;
     const values = dequantize(tensor.type, await gguf.readTensor(tensor), rows * columns);
     tensors.set(tensor.name, { rows, columns, values });
   }
@@ -72,13 +72,13 @@ function decode(model: ReferenceModel, tokens: ArrayLike<number>): Float64Array[
     const block = (name: string): string => `blk.${layer}.${name}`;
     const normed = x.map((state) => norm(model, block("attn_norm"), state));
     for (const [position, attended] of attention(model, layer, normed).entries()) {
-      add(x[position], post(block("post_attention_norm"), attended));
+      add(x[position]!, post(block("post_attention_norm"), attended));
     }
     for (const state of x) {
       const normed = norm(model, block("ffn_norm"), state);
       const gate = linear(model, block("ffn_gate"), normed).map(gemma ? gelu : silu); // (ffn)
       const up = linear(model, block("ffn_up"), normed);
-      const gated = gate.map((value, i) => value * up[i]);
+      const gated = gate.map((value, i) => value * up[i]!);
       add(state, post(block("post_ffw_norm"), linear(model, block("ffn_down"), gated)));
     }
   }
@@ -103,11 +103,11 @@ function encode(model: ReferenceModel, tokens: ArrayLike<number>): Float64Array[
     const block = (name: string): string => `blk.${layer}.${name}`;
     const attended = attention(model, layer, x);
     x = x.map((state, position) => {
-      add(state, attended[position]);
+      add(state, attended[position]!);
       const y = norm(model, block("attn_output_norm"), state);
       const up = linear(model, block("ffn_up"), y);
       const gate = tensor(block("ffn_gate.weight")) && linear(model, block("ffn_gate"), y).map(silu);
-      const activated = gate === undefined ? up.map(gelu) : gate.map((value, i) => value * up[i]);
+      const activated = gate === undefined ? up.map(gelu) : gate.map((value, i) => value * up[i]!);
       add(y, linear(model, block("ffn_down"), activated));
       return norm(model, block("layer_output_norm"), y);
     });
@@ -129,11 +129,11 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
   const turned = (name: string, projected: Float64Array, position: number) => {
     const weight = tensor(block(`${name}_norm.weight`)); // of each head
     const normed = weight === undefined ? projected : rmsNormHeads(model, projected, weight);
-    return angles ? rotate(normed, angles[position], headDim, architecture === "llama") : normed;
+    return angles ? rotate(normed, angles[position]!, headDim, architecture === "llama") : normed;
   };
   const projections = inputs.map((input, position) => {
     const [q, k, v] = project(model, layer, input, heads * headDim, kvHeads * headDim);
-    return { q: turned("attn_q", q, position), k: turned("attn_k", k, position), v };
+    return { q: turned("attn_q", q!, position), k: turned("attn_k", k!, position), v };
   });
   return projections.map(({ q }, position) => {
     const attended = new Float64Array(heads * headDim);
@@ -146,11 +146,12 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
       const kvHead = Math.floor((head * kvHeads) / heads); // GQA: neighbouring query heads share a kv head
       const scores = seen.map(({ k }) => {
         let score = 0;
-        for (let i = 0; i < headDim; i++) score += q[head * headDim + i] * k[kvHead * headDim + i];
+        for (let i = 0; i < headDim; i++) score += q[head * headDim + i]! * k[kvHead * headDim + i]!;
         return score / Math.sqrt(headDim);
       });
       for (const [index, weight] of softmax(scores).entries()) {
-        for (let i = 0; i < headDim; i++) attended[head * headDim + i] += weight * seen[index].v[kvHead * headDim + i];
+        for (let i = 0; i < headDim; i++)
+          attended[head * headDim + i]! += weight * seen[index]!.v![kvHead * headDim + i]!;
       }
     }
     return linear(model, block("attn_output"), attended);
@@ -191,8 +192,8 @@ function linear(model: ReferenceModel, name: string, x: Float64Array): Float64Ar
   const bias = model.tensor(`${name}.bias`);
   const y = new Float64Array(rows);
   for (let r = 0; r < rows; r++) {
-    let sum = bias === undefined ? 0 : bias.values[r];
-    for (let c = 0; c < columns; c++) sum += values[r * columns + c] * x[c];
+    let sum = bias === undefined ? 0 : bias.values[r]!;
+    for (let c = 0; c < columns; c++) sum += values[r * columns + c]! * x[c]!;
     y[r] = sum;
   }
   return y;
@@ -206,13 +207,13 @@ function norm(model: ReferenceModel, name: string, x: Float64Array): Float64Arra
   const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
   const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
   const deviation = Math.sqrt(variance + model.key("attention.layer_norm_epsilon")!);
-  return x.map((value, i) => ((value - mean) / deviation) * weight.values[i] + bias.values[i]);
+  return x.map((value, i) => ((value - mean) / deviation) * weight.values[i]! + bias.values[i]!);
 }
 
 function rmsNorm(model: ReferenceModel, x: Float64Array, weight: Matrix): Float64Array {
   const meanSquare = x.reduce((sum, value) => sum + value * value, 0) / x.length;
   const epsilon = model.key("attention.layer_norm_rms_epsilon")!;
-  return x.map((value, i) => (value / Math.sqrt(meanSquare + epsilon)) * weight.values[i]);
+  return x.map((value, i) => (value / Math.sqrt(meanSquare + epsilon)) * weight.values[i]!);
 }
 
 /** The norm of every head, each with the same weight. */
@@ -242,8 +243,8 @@ function rotate(x: Float64Array, angles: readonly Angles[], headDim: number, nei
     for (const [i, { cos, sin }] of angles.entries()) {
       const first = head + (neighbours ? 2 * i : i);
       const second = first + (neighbours ? 1 : angles.length);
-      y[first] = x[first] * cos - x[second] * sin;
-      y[second] = x[first] * sin + x[second] * cos;
+      y[first] = x[first]! * cos - x[second]! * sin;
+      y[second] = x[first]! * sin + x[second]! * cos;
     }
   }
   return y;
@@ -257,11 +258,11 @@ function softmax(scores: readonly number[]): readonly number[] {
 }
 
 function add(x: Float64Array, y: Float64Array): void {
-  for (let i = 0; i < x.length; i++) x[i] += y[i];
+  for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
 }
 
 function flatten(rows: readonly Float64Array[]): Float32Array {
-  const columns = rows.length === 0 ? 0 : rows[0].length;
+  const columns = rows.length === 0 ? 0 : rows[0]!.length;
   const flat = new Float32Array(rows.length * columns);
   for (const [index, values] of rows.entries()) flat.set(values, index * columns);
   return flat;

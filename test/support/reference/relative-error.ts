@@ -12,8 +12,8 @@ export function relativeError(exact: Float32Array, ours: Float32Array): number {
   let difference = 0;
   let whole = 0;
   for (let i = 0; i < exact.length; i++) {
-    difference += (exact[i] - ours[i]) ** 2;
-    whole += exact[i] ** 2;
+    difference += (exact[i]! - ours[i]!) ** 2;
+    whole += exact[i]! ** 2;
   }
   return Math.sqrt(difference / whole);
 }

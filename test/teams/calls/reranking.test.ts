@@ -7,16 +7,17 @@ import { fileURLToPath } from "node:url";
 import { loadModel, type Model } from "cria";
 import { GgufWriter, openGguf } from "cria/gguf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Random } from "../../../bench/synthetic/random.js";
 import { architectureModel } from "../../support/architecture-model.js";
 import { type FixtureShape, fixtureModel } from "../../support/fixture-model.js";
-import { randomStream } from "../../support/seed.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
-const entry = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
+const entry = fileURLToPath(new URL("../../../dist/bin/main.js", import.meta.url));
 const folder = temporaryFolder();
 
 const CONTEXT = 128;
-const random = randomStream(3);
+// One draw for all runs: how far the types of tokens move a score is measured on it.
+const random = new Random(3);
 const values = (count: number) => Float32Array.from({ length: count }, () => 0.3 * random.normal());
 
 const ENCODER_DIM = 40;

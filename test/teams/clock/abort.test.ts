@@ -101,7 +101,7 @@ describe("an abort", () => {
     const sequence = model.createSequence();
     const untouched = model.createSequence();
     const [first] = await Promise.all([sequence, untouched].map((one) => one.evaluate(ids.slice(0, 30))));
-    expect(first.length).toBe(VOCAB);
+    expect(first!.length).toBe(VOCAB);
     const call = sequence.evaluate(ids, { logits: "all", signal: abortIn(milliseconds) });
     const outcome = await call.catch((error: unknown) => error);
     if (outcome === reason) expect(sequence.position).toBe(30);

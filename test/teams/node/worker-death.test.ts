@@ -126,7 +126,7 @@ describe.each([
     const model = await loadModel(file, { threads: 3, sequences: 4 });
     const calls = [...longCalls(model), ...shortCalls(model)];
     await new Promise((resolve) => setTimeout(resolve, 5));
-    void workers[victim].terminate();
+    void workers[victim]!.terminate();
     await expectWorkerErrors(calls, new RegExp(`^${role} of 3 workers died at op \\d+: it ended unexpectedly`));
     await expectOnlyTheModelIsLost(model);
   });
@@ -135,7 +135,7 @@ describe.each([
     const model = await loadModel(file, { threads: 3 });
     await model.complete([1, 2, 3], { maxTokens: 5 });
     const sequence = model.createSequence();
-    await workers[victim].terminate();
+    await workers[victim]!.terminate();
     await expectWorkerErrors([sequence.evaluate([1]), model.complete([1, 2, 3])], /ended unexpectedly/);
     sequence.dispose();
     await expectOnlyTheModelIsLost(model);
@@ -146,7 +146,7 @@ it("a worker that sleeps through decoding is terminated while another decodes", 
   const model = await loadModel(file, { threads: 1, threadsBatch: 3 });
   const call = model.complete([1, 2, 3], { ...endless(model), maxTokens: 1000 });
   await new Promise((resolve) => setTimeout(resolve, 10));
-  void workers[2].terminate();
+  void workers[2]!.terminate();
   await expectWorkerErrors([call], /^follower 2 of 3 workers died at op \d+: it ended unexpectedly/);
   await expectOnlyTheModelIsLost(model);
 });

@@ -57,7 +57,7 @@ async function modelOf(shape: ArchitectureShape) {
 
 describe(`kernels ${fastestBuild}`, () => {
   it.each(Object.keys(decoders))("%s", async (name) => {
-    const { file, reference } = await modelOf(decoders[name]);
+    const { file, reference } = await modelOf(decoders[name]!);
     const ids = randomIds(TOKENS, 512);
     const { logits } = forward(reference, ids);
     const model = await loadWith(fastestBuild, file, { kvCache: "f32", threads: 2 });
@@ -75,14 +75,14 @@ describe(`kernels ${fastestBuild}`, () => {
   });
 
   it.each(Object.keys(encoders))("%s", async (name) => {
-    const { file, reference } = await modelOf(encoders[name]);
+    const { file, reference } = await modelOf(encoders[name]!);
     const texts = [TOKENS, 1, 17, 64].map((length, i) => randomIds(length, 512, i));
     const model = await loadWith(fastestBuild, file, { threads: 2 });
     let together: Float32Array[][];
     try {
       together = await model.embed(texts, { pooling: "none", normalize: false });
       for (const [i, text] of texts.entries()) {
-        const ours = Float32Array.from(together[i].flatMap((vector) => [...vector]));
+        const ours = Float32Array.from(together[i]!.flatMap((vector) => [...vector]));
         expect(relativeError(forward(reference, text).hidden, ours)).toBeLessThan(1e-5);
         // Neither its neighbours in a step nor the number of threads change a text's vectors.
         expect(await model.embed([text], { pooling: "none", normalize: false })).toEqual([together[i]]);
@@ -139,7 +139,7 @@ describe("an encoder", () => {
       // What two texts begin with is not the same to them: its tokens see what follows.
       for (const end of [1, 2]) texts.push([...randomIds(128, 512, 7), ...randomIds(20, 512, end)]);
       const together = await model.embed(texts);
-      for (const i of [0, 99, 100, 101, 301, 302]) expect(await model.embed([texts[i]])).toEqual([together[i]]);
+      for (const i of [0, 99, 100, 101, 301, 302]) expect(await model.embed([texts[i]!])).toEqual([together[i]]);
       expect(new Set(together.map((vector) => vector.join())).size).toBe(texts.length);
     } finally {
       await model.dispose();

@@ -43,10 +43,10 @@ async function outputsOf(model: Model, ids: readonly number[]): Promise<Record<s
   const options = { normalize: false };
   const [hidden] = await model.embed([ids], { ...options, pooling: "none" });
   const outputs: Record<string, Float32Array> = {
-    hidden: Float32Array.from(hidden.flatMap((vector) => [...vector])),
+    hidden: Float32Array.from(hidden!.flatMap((vector) => [...vector])),
   };
   for (const pooling of ["mean", "cls", "last"] as const) {
-    [outputs[pooling]] = await model.embed([ids], { ...options, pooling });
+    outputs[pooling] = (await model.embed([ids], { ...options, pooling }))[0]!;
   }
   if (model.info.generates) outputs["logits"] = await model.createSequence().evaluate(ids, { logits: "all" });
   return outputs;
@@ -89,9 +89,9 @@ describe.skipIf(!hasReferenceData)(`kernels ${fastestBuild}`, () => {
       expect(Object.keys(bars).length).toBeGreaterThan(2);
       for (const [output, { rel_rms, kl_mean }] of Object.entries(bars)) {
         const expected = exact(name, "Q8_0", output)!;
-        expect(relativeError(expected, outputs[output]), output).toBeLessThan(1.1 * rel_rms);
+        expect(relativeError(expected, outputs[output]!), output).toBeLessThan(1.1 * rel_rms);
         if (kl_mean === undefined) continue;
-        expect(divergence(expected, outputs[output], model.info.vocabularySize).klMean).toBeLessThan(1.1 * kl_mean);
+        expect(divergence(expected, outputs[output]!, model.info.vocabularySize).klMean).toBeLessThan(1.1 * kl_mean);
       }
     });
 
@@ -139,6 +139,6 @@ describe.skipIf(!hasReferenceData)(`kernels ${fastestBuild}`, () => {
 });
 
 function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i], 0);
+  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }

@@ -29,7 +29,7 @@ function negativeLogLikelihoods(tokens: readonly number[], logits: Float32Array)
     const row = logits.subarray(position * vocab, (position + 1) * vocab);
     const largest = row.reduce((a, b) => Math.max(a, b));
     const sum = row.reduce((total, logit) => total + Math.exp(logit - largest), 0);
-    return largest + Math.log(sum) - row[token];
+    return largest + Math.log(sum) - row[token]!;
   });
 }
 
@@ -55,7 +55,7 @@ describe.skipIf(!hasReferenceData)(`stories260K, kernels ${fastestBuild}`, () =>
       const { text, tokens } = await model.complete(ids, { temperature: 0, maxTokens: generated.length });
       const differs = generated.findIndex(([next], i) => tokens[i] !== next);
       if (differs >= 0) {
-        const [, , best, second, secondLogit] = generated[differs];
+        const [, , best, second, secondLogit] = generated[differs]!;
         expect(best - secondLogit).toBeLessThan(CLOSE);
         expect(tokens[differs]).toBe(second);
         return;
@@ -68,13 +68,13 @@ describe.skipIf(!hasReferenceData)(`stories260K, kernels ${fastestBuild}`, () =>
 
     it.each(prompts)("gives the logits of the first 16 positions of prompt %s", async (name) => {
       const { steps, prompt_tokens } = readJson<ExpectedTokens>(`stories260k/expected/${name}.tokens.json`);
-      const ids = [prompt_tokens[0], ...steps.slice(0, 15).map(([next]) => next)];
+      const ids = [prompt_tokens[0]!, ...steps.slice(0, 15).map(([next]) => next)];
       const sequence = model.createSequence();
       const logits = await sequence.evaluate(ids, { logits: "all" });
       sequence.dispose();
       const expected = readFloats(`stories260k/expected/${name}.logits.f32`);
       expect(logits.length).toBe(expected.length);
-      const largest = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - logits[i])), 0);
+      const largest = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - logits[i]!)), 0);
       expect(largest).toBeLessThan(1e-4); // llama2.c computes in 32-bit floats, too
     });
   });
@@ -85,7 +85,7 @@ describe.skipIf(!hasReferenceData)(`stories260K, kernels ${fastestBuild}`, () =>
     ["q4_0", 0.01],
   ] as const)("%s has the recorded perplexity", async (format, tolerance) => {
     const { tokens, results } = readJson<Sample>("stories260k/expected/tinystories_sample_ppl.json");
-    const { mean_nll, per_story } = results[format];
+    const { mean_nll, per_story } = results[format]!;
     const path = referenceData(`stories260k/stories260K-${format}.gguf`);
     const model = await loadWith(fastestBuild, path, { kvCache: "f32", threads: 2 });
     try {
@@ -98,7 +98,7 @@ describe.skipIf(!hasReferenceData)(`stories260K, kernels ${fastestBuild}`, () =>
       const perplexity = Math.exp(mean(losses.flat()));
       expect(Math.abs(perplexity / Math.exp(mean_nll) - 1)).toBeLessThan(tolerance);
       for (const [i, loss] of losses.entries()) {
-        expect(Math.abs(Math.exp(mean(loss)) / Math.exp(per_story[i]) - 1)).toBeLessThan(2 * tolerance);
+        expect(Math.abs(Math.exp(mean(loss)) / Math.exp(per_story[i]!) - 1)).toBeLessThan(2 * tolerance);
       }
     } finally {
       await model.dispose();
