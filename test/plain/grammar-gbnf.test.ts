@@ -162,9 +162,10 @@ describe("tokens", () => {
     const constraint = grammar.begin();
     const path: number[] = [];
     for (let left = budget; !constraint.isOver; left--) {
-      if (constraint.accepts && (left === 0 || pick(3) === 0)) break;
-      if (left === 0) return undefined;
-      const allowed = tokensOf(constraint.allowed(left));
+      const allowed = left === 0 ? [] : tokensOf(constraint.allowed(left));
+      // A text that is whole may end, and must where no longer one fits.
+      if (constraint.accepts && (allowed.length === 0 || pick(3) === 0)) break;
+      if (allowed.length === 0) return undefined;
       const token = allowed[pick(allowed.length)]!;
       if (!constraint.accept(token)) return undefined;
       path.push(token);
