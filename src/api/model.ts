@@ -45,6 +45,9 @@ export interface ModelParts {
   readonly info: ModelInfo;
 }
 
+/** The schema is an argument, and the text ends with the JSON. */
+const completeJsonOptionNames = generateOptionNames.filter((name) => !["grammar", "jsonSchema", "stop"].includes(name));
+
 /** A loaded model. From `loadModel`. */
 export class Model {
   /** What the model is, and what it needs. */
@@ -96,9 +99,7 @@ export class Model {
     jsonSchema: JsonSchema,
     options: Omit<GenerateOptions, "grammar" | "jsonSchema" | "stop"> = {},
   ): Promise<JsonCompletion<Value>> {
-    for (const name of ["grammar", "jsonSchema", "stop"]) {
-      if (name in options) throw new CriaError("INVALID_OPTION", `completeJson has no option "${name}"`);
-    }
+    checkNames("completeJson", options, completeJsonOptionNames);
     if (jsonSchema === undefined) throw invalidOption("jsonSchema", "a JSON schema", jsonSchema);
     const ids = () => this.#promptIds(prompt, options.signal);
     const completion = await collect(this.#generate("completeJson", ids, undefined, { ...options, jsonSchema }));

@@ -2,12 +2,13 @@
 // have it in their programs; the work is done by modules that need Node.
 
 import { abortable } from "../abort.js";
-import { CriaError, UnsupportedError } from "../errors.js";
+import { UnsupportedError } from "../errors.js";
+import { checkCallback, checkNames, checkSignal, namesOf } from "../options.js";
 import type { DownloadOptions } from "./options.js";
 
 export type { DownloadOptions, DownloadProgress } from "./options.js";
 
-const optionNames: readonly string[] = ["offline", "onProgress", "signal"] satisfies (keyof DownloadOptions)[];
+const optionNames = namesOf<DownloadOptions>({ offline: true, onProgress: true, signal: true });
 
 /** Whether a source is a model on the network: `hf:user/repo`, or an `https:` or `http:` URL. */
 export function isRemote(source: unknown): source is string | URL {
@@ -22,11 +23,9 @@ export function isRemote(source: unknown): source is string | URL {
  * @throws DownloadError, with a code for each thing that can go wrong; UnsupportedError in hosts without files; the signal's reason
  */
 export async function downloadModel(source: string | URL, options: DownloadOptions = {}): Promise<string> {
-  for (const name of Object.keys(options)) {
-    if (!optionNames.includes(name)) {
-      throw new CriaError("INVALID_OPTION", `downloadModel has no option "${name}"; it has ${optionNames.join(", ")}`);
-    }
-  }
+  checkNames("downloadModel", options, optionNames);
+  checkCallback("onProgress", options.onProgress);
+  checkSignal(options.signal);
   options.signal?.throwIfAborted();
   if (typeof process === "undefined" || process.versions?.node === undefined) {
     throw new UnsupportedError(

@@ -2,6 +2,7 @@
 // and posted to the workers.
 
 import { CriaError, UnsupportedError } from "../errors.js";
+import { invalidOption } from "../options.js";
 
 /**
  * The builds of one source: `simd` uses the baseline only, `relaxed` relaxed SIMD, and `vnni` relaxed SIMD where its 8-bit dot product
@@ -175,7 +176,7 @@ function buildFromEnvironment(): KernelBuild | undefined {
   if (wanted === undefined) return undefined;
   const known = kernelBuilds.find((build) => build === wanted);
   if (known !== undefined) return known;
-  throw new CriaError("INVALID_OPTION", `CRIA_KERNELS must be one of ${kernelBuilds.join(", ")}; it is "${wanted}"`);
+  throw invalidOption("CRIA_KERNELS", `one of ${kernelBuilds.join(", ")}`, wanted);
 }
 
 /**
