@@ -83,6 +83,7 @@ export const ALL_AHEAD = 2 ** 30;
 export const LARGEST = {
   ...{ layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 30, vocab: 2 ** 24 },
   ropeBase: 1e12,
+  ropeScale: 1e6,
 };
 
 /**
@@ -122,8 +123,7 @@ export function readHyperparameters(reader: KeyReader, { ropePairs, norm }: Trai
     );
   }
   const epsilonKey = norm === "rms" ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
-  const normEpsilon = reader.number(epsilonKey, undefined);
-  if (!(normEpsilon > 0 && normEpsilon < 1)) throw reader.error(epsilonKey, `${normEpsilon} is not between 0 and 1`);
+  const normEpsilon = reader.number(epsilonKey, undefined, 0, 1);
   const causal = reader.boolean("attention.causal", true);
   const embedding = gguf.tensor("token_embd.weight");
   const vocab = embedding?.shape[1] ?? 0;
@@ -159,17 +159,15 @@ function readRope(reader: KeyReader, headDim: number, context: number): RopePara
 
 /** The base of a RoPE: 10000 in files that do not have the key. */
 export function readRopeBase(reader: KeyReader, key: string): number {
-  const base = reader.number(key, 10000);
-  if (!(base > 0 && base < LARGEST.ropeBase)) {
-    throw reader.error(key, `${base} is not between 0 and ${LARGEST.ropeBase}`);
-  }
-  return base;
+  return reader.number(key, 10000, 1, LARGEST.ropeBase);
 }
 
 function readScaling(reader: KeyReader, context: number): RopeScaling {
   const type = reader.string("rope.scaling.type") ?? "linear";
-  const factor = reader.number("rope.scaling.factor", reader.number("rope.scale_linear", 1)) || 1;
-  if (!(factor > 0 && factor < 1e6)) throw reader.error("rope.scaling.factor", `${factor} is not between 0 and 1e6`);
+  // Files without scaling may say 0.
+  const linear = reader.number("rope.scale_linear", 1, -1, LARGEST.ropeScale) || 1;
+  const factor = reader.number("rope.scaling.factor", linear, -1, LARGEST.ropeScale) || 1;
+  if (factor < 0) throw reader.error("rope.scaling.factor", `${factor} is not between 0 and ${LARGEST.ropeScale}`);
   switch (type) {
     case "none":
       return { type: "none" };
@@ -180,9 +178,9 @@ function readScaling(reader: KeyReader, context: number): RopeScaling {
         type: "yarn",
         factor,
         originalContext: reader.integer("rope.scaling.original_context_length", context, 1, LARGEST.context),
-        attentionFactor: reader.number("rope.scaling.attn_factor", 1),
-        betaFast: reader.number("rope.scaling.yarn_beta_fast", 32),
-        betaSlow: reader.number("rope.scaling.yarn_beta_slow", 1),
+        attentionFactor: reader.number("rope.scaling.attn_factor", 1, 0, 1000),
+        betaFast: reader.number("rope.scaling.yarn_beta_fast", 32, 0.001, LARGEST.ropeScale),
+        betaSlow: reader.number("rope.scaling.yarn_beta_slow", 1, 0.001, LARGEST.ropeScale),
       };
     default:
       throw new UnsupportedError(

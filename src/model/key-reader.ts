@@ -13,17 +13,23 @@ export class KeyReader {
     return new GgufError("GGUF_METADATA_VALUE", message, { subject: `${this.architecture}.${key}` });
   }
 
-  number(key: string, otherwise: number | undefined): number {
-    const value = this.gguf.metadata.getNumber(`${this.architecture}.${key}`) ?? otherwise;
-    if (value === undefined) throw this.error(key, "the file does not have this key");
-    if (!Number.isFinite(value)) throw this.error(key, `${value} is not finite`);
-    return value;
+  /** A number between two bounds, which are left out. Finite is not enough: what is computed from it must stay so, and soon be done. */
+  number(key: string, otherwise: number | undefined, above: number, below: number): number {
+    const value = this.#value(key, otherwise);
+    if (value > above && value < below) return value;
+    throw this.error(key, `${value} is not between ${above} and ${below}`);
   }
 
   integer(key: string, otherwise: number | undefined, from: number, to: number): number {
-    const value = this.number(key, otherwise);
+    const value = this.#value(key, otherwise);
     if (Number.isInteger(value) && value >= from && value <= to) return value;
     throw this.error(key, `${value} is not an integer in ${from} .. ${to}`);
+  }
+
+  #value(key: string, otherwise: number | undefined): number {
+    const value = this.gguf.metadata.getNumber(`${this.architecture}.${key}`) ?? otherwise;
+    if (value === undefined) throw this.error(key, "the file does not have this key");
+    return value;
   }
 
   string(key: string): string | undefined {

@@ -11,7 +11,7 @@ const VOCAB = 512;
 export interface ArchitectureShape {
   readonly architecture: string;
   /** Keys of `<architecture>.`; numbers that are not integers are float32. */
-  readonly keys?: Readonly<Record<string, number | boolean>>;
+  readonly keys?: Readonly<Record<string, number | boolean | string>>;
   /** Whether the file has a tensor that files may lack. Default: none of them. */
   readonly has?: (name: string) => boolean;
 }
@@ -22,7 +22,7 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   const writer = new GgufWriter().set("general.architecture", "string", architecture);
   setVocabulary(writer, VOCAB);
   const dim = 40;
-  const keys: Record<string, number | boolean> = {
+  const keys: Record<string, number | boolean | string> = {
     block_count: 4,
     context_length: 256,
     embedding_length: dim,
@@ -35,7 +35,13 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   };
   for (const [key, value] of Object.entries(keys)) {
     if (typeof value === "boolean") writer.set(`${architecture}.${key}`, "bool", value);
-    else writer.set(`${architecture}.${key}`, Number.isInteger(value) ? "uint32" : "float32", value);
+    else if (typeof value === "string") writer.set(`${architecture}.${key}`, "string", value);
+    else
+      writer.set(
+        `${architecture}.${key}`,
+        Number.isInteger(value) && value >= 0 && value < 2 ** 32 ? "uint32" : "float32",
+        value,
+      );
   }
   for (const key of ["layer_norm_epsilon", "layer_norm_rms_epsilon"]) {
     writer.set(`${architecture}.attention.${key}`, "float32", 1e-5);

@@ -40,17 +40,21 @@ export function ropeFrequencies(rope: RopeParameters, factors?: Float32Array): R
   return { frequencies, magnitude: scaling.attentionFactor * (1 + 0.1 * naturalLog(scaling.factor)) };
 }
 
+/** More than any loop below takes for a finite x > 0 (f64 has 2098 powers of two): none may depend on what a file says. */
+const MOST_STEPS = 4096;
+
 /** x^(1/n) for x > 0, by Newton's method from above (or from 1). */
 function nthRoot(x: number, n: number): number {
   if (x < 1) return 1 / nthRoot(1 / x, n);
   // A power of two that is at least the root: Newton's method descends from there without overshooting.
   let root = 1;
-  while (power(root, n) < x) root *= 2;
-  for (;;) {
+  for (let i = 0; i < MOST_STEPS && power(root, n) < x; i++) root *= 2;
+  for (let i = 0; i < MOST_STEPS; i++) {
     const next = ((n - 1) * root + x / power(root, n - 1)) / n;
-    if (!(next < root)) return root;
+    if (!(next < root)) break;
     root = next;
   }
+  return root;
 }
 
 function power(x: number, n: number): number {
@@ -64,10 +68,10 @@ function power(x: number, n: number): number {
 /** ln x for x > 0: halved or doubled into [2/3, 4/3], then 2 artanh((x - 1) / (x + 1)). */
 function naturalLog(x: number): number {
   let twos = 0;
-  for (; x > 4 / 3; x /= 2) twos++;
-  for (; x < 2 / 3; x *= 2) twos--;
+  for (; x > 4 / 3 && twos < MOST_STEPS; x /= 2) twos++;
+  for (; x < 2 / 3 && twos > -MOST_STEPS; x *= 2) twos--;
   const z = (x - 1) / (x + 1);
   let sum = 0;
-  for (let term = z, k = 1; Math.abs(term) > 1e-18; term *= z * z, k += 2) sum += term / k;
+  for (let term = z, k = 1; Math.abs(term) > 1e-18 && k < MOST_STEPS; term *= z * z, k += 2) sum += term / k;
   return 2 * sum + twos * Math.LN2;
 }

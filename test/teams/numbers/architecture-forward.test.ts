@@ -102,7 +102,7 @@ describe(`kernels ${fastestBuild}`, () => {
 it.each(["rope.freq_base", "rope.freq_base_swa"])("gemma3 with a %s that is not a base is refused", async (key) => {
   // The fixture's shapes are read from its keys, as when a model is loaded.
   const file = architectureModel({ architecture: "gemma3", keys: { [key]: -2.5 } });
-  await expect(file).rejects.toThrow(`-2.5 is not between 0 and 1000000000000 ("gemma3.${key}")`);
+  await expect(file).rejects.toThrow(`-2.5 is not between 1 and 1000000000000 ("gemma3.${key}")`);
 });
 
 describe("an encoder", () => {
