@@ -246,7 +246,7 @@ export class Model {
       client,
       sessions,
       contextSize,
-      vocabularySize: this.info.vocabularySize,
+      vocabularySize: this.tokenizer.vocabularySize,
       newId: () => this.#nextSequence++,
     };
   }
@@ -288,11 +288,7 @@ export class Model {
         `the prompt has ${ids.length} tokens; a context of ${contextSize} has room for ${contextSize - 1} and an answer`,
       );
     }
-    const vocabularySize = this.info.vocabularySize;
-    yield* streamGeneration(
-      { client, text, grammars: this.#grammars, tools, vocabularySize, contextSize, ids, sequence },
-      options,
-    );
+    yield* streamGeneration({ client, text, grammars: this.#grammars, tools, contextSize, ids, sequence }, options);
   }
 
   #chatTemplate(): ChatTemplate {
@@ -302,7 +298,7 @@ export class Model {
   }
 
   async #promptIds(prompt: Prompt, signal: AbortSignal | undefined): Promise<Int32Array> {
-    if (typeof prompt !== "string") return checkIds(prompt, this.info.vocabularySize);
+    if (typeof prompt !== "string") return checkIds(prompt, this.tokenizer.vocabularySize);
     const ids = await this.#parts.text.encodeParts([{ text: prompt, special: false }], signal);
     if (ids.length === 0)
       throw new ContextError("EMPTY_INPUT", "the prompt is empty, and the model has no BOS token to begin with");

@@ -32,8 +32,8 @@ export class GrammarCache {
   }
 
   /** Begins the text of a request that can be met. */
-  begin({ grammar, endIds }: GenerateRequest, vocab: number): ConstrainedText | undefined {
-    return grammar && new ConstrainedText(this.#grammarOf(grammar).begin(), endIds, vocab);
+  begin({ grammar, endIds, vocabularySize }: GenerateRequest): ConstrainedText | undefined {
+    return grammar && new ConstrainedText(this.#grammarOf(grammar).begin(), endIds, vocabularySize);
   }
 
   #grammarOf({ key, automaton, vocabulary }: GrammarRequest): VocabularyGrammar {

@@ -30,6 +30,8 @@ type Signals = readonly (AbortSignal | undefined)[];
 interface Pending {
   readonly abort: number;
   readonly onToken: ((token: TokenAnswer) => void) | undefined;
+  /** `onToken` threw: the call is rejected. */
+  failed: boolean;
   readonly resolve: (ending: Ending) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -66,13 +68,26 @@ export class LeaderClient {
       }
       const pending = this.#jobs.get(answer.job);
       if (answer.type === "token") {
-        pending?.onToken?.(answer);
+        if (pending !== undefined) this.#giveToken(pending, answer);
       } else if (pending !== undefined) {
         this.#jobs.delete(answer.job);
         this.#flags.giveBack(pending.abort);
         if (this.#jobs.size === 0) this.#team?.keepAlive(false);
         pending.resolve(answer);
       }
+    }
+  }
+
+  /** What is thrown while a token is handled rejects its call, and no other; the leader is told to let go of it. */
+  #giveToken(pending: Pending, token: TokenAnswer): void {
+    if (pending.failed) return;
+    try {
+      pending.onToken?.(token);
+    } catch (error) {
+      pending.failed = true;
+      pending.reject(error);
+      this.#flags.set(pending.abort);
+      this.#team?.tell({ type: "abort" } satisfies LeaderRequest);
     }
   }
 
@@ -163,7 +178,7 @@ export class LeaderClient {
       throwIfAborted();
       const ending = await new Promise<Ending>((resolve, reject) => {
         rejectAborted = () => reject(watched.find((signal) => signal.aborted)?.reason);
-        this.#jobs.set(job, { abort: abort!, onToken, resolve, reject });
+        this.#jobs.set(job, { abort: abort!, onToken, failed: false, resolve, reject });
         told = true;
         if (this.#jobs.size === 1) this.#team?.keepAlive(true);
         this.#team?.tell({ ...request, job, abort } as LeaderRequest);

@@ -34,6 +34,8 @@ export interface GenerateRequest extends JobRequest {
   /** How many tokens stay when the context is full; the older half of the others goes. undefined: the generation ends there. */
   readonly keep: number | undefined;
   readonly endIds: readonly number[];
+  /** How many ids have a token. A model may have more rows of logits, which are never chosen or reported. */
+  readonly vocabularySize: number;
   readonly grammar: GrammarRequest | undefined;
 }
 

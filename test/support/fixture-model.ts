@@ -18,6 +18,8 @@ export interface FixtureShape {
   readonly ffn: number;
   /** At least 512. */
   readonly vocab: number;
+  /** Ids that have a token. Default: all rows of the embedding. */
+  readonly tokens?: number;
   /** The format of a matrix, by its name without `.weight`. */
   readonly format: (name: string) => TensorTypeName;
   /** Whether the embedding is the output matrix too. Default true. */
@@ -41,7 +43,7 @@ export async function fixtureModel(shape: FixtureShape): Promise<Uint8Array<Arra
   const { dim, layers, heads, kvHeads, headDim = dim / heads, ffn, vocab, tied = true, biases = false } = shape;
   const { architecture = "llama" } = shape;
   const writer = new GgufWriter().set("general.architecture", "string", architecture);
-  setVocabulary(writer, vocab);
+  setVocabulary(writer, shape.tokens ?? vocab);
   for (const [key, value] of Object.entries(shape.metadata ?? {})) {
     if (typeof value === "string") writer.set(key, "string", value);
     else writer.set(key, "bool", value);

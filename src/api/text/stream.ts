@@ -21,7 +21,6 @@ export interface GenerationRequest {
   readonly grammars: Grammars;
   /** What the answer may call. */
   readonly tools?: ToolSet | undefined;
-  readonly vocabularySize: number;
   readonly contextSize: number;
   /** The whole prompt. The context has room for at least one more token. */
   readonly ids: Int32Array;
@@ -37,7 +36,7 @@ export async function* streamGeneration(
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
   const { maxTokens, contextShift, stop = [], signal, grammar, jsonSchema, ...sampling } = options;
-  const { seed, dry } = resolveSampling(sampling, request.vocabularySize);
+  const { seed, dry } = resolveSampling(sampling, tokenizer.vocabularySize);
   const keep = contextShift && checkKeep(contextShift, contextSize);
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
   const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, UNLIMITED));
@@ -67,6 +66,7 @@ export async function* streamGeneration(
         maxTokens: most,
         keep,
         endIds: [...tokenizer.endOfGenerationIds],
+        vocabularySize: tokenizer.vocabularySize,
         grammar: grammarRequest,
       },
       ({ id, logprob, top }) => {

@@ -102,7 +102,7 @@ export async function embed(
   const prompt = promptFor(options.purpose, options.prompts, info);
   const reader = new InputReader(text, info.contextSize, overlong, prompt);
   const list: readonly EmbedInput[] = [...inputs]; // the caller may change the array from now on
-  reader.check(list, info.vocabularySize);
+  reader.check(list, text.tokenizer.vocabularySize);
   signal?.throwIfAborted();
 
   const vectors = new Vectors(list.length, shape);

@@ -26,9 +26,8 @@ export function createJob(
       return new EvaluateJob(request, order, sequence, vocab);
     case "generate":
       return new GenerateJob(request, order, sequence, {
-        vocab,
         contextSize,
-        constraint: grammars.begin(request, vocab),
+        constraint: grammars.begin(request),
       });
     case "embed":
       return new EmbedJob(request, order, sequence, dim);

@@ -14,7 +14,6 @@ export class GenerateJob extends Job {
   readonly #request: GenerateRequest;
   readonly #endIds: ReadonlySet<number>;
   readonly #constraint: ConstrainedText | undefined;
-  readonly #vocab: number;
   readonly #contextSize: number;
   #sampler: Sampler | undefined;
   #cachedTokens = 0;
@@ -27,7 +26,6 @@ export class GenerateJob extends Job {
     order: number,
     sequence: CachedSequence,
     limits: {
-      readonly vocab: number;
       readonly contextSize: number;
       readonly constraint: ConstrainedText | undefined;
     },
@@ -36,7 +34,6 @@ export class GenerateJob extends Job {
     this.#constraint = limits.constraint;
     this.#request = request;
     this.#endIds = new Set(request.endIds);
-    this.#vocab = limits.vocab;
     this.#contextSize = limits.contextSize;
   }
 
@@ -112,9 +109,11 @@ export class GenerateJob extends Job {
     for (const token of rest) tokens.push(token);
   }
 
-  #sample(logits: Float32Array): SampledToken {
+  #sample(row: Float32Array): SampledToken {
+    const { sampling, vocabularySize, breakers } = this.#request;
+    const logits = row.subarray(0, vocabularySize);
     if (this.#sampler === undefined) {
-      this.#sampler = new Sampler(this.#request.sampling, this.#vocab, this.#request.breakers);
+      this.#sampler = new Sampler(sampling, vocabularySize, breakers);
       for (const id of this.ids) this.#sampler.accept(id);
     }
     const left = this.#request.maxTokens - this.#generated;
