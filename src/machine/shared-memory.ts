@@ -1,5 +1,14 @@
 // One WebAssembly memory that all threads of a team share, and the views of it. Nothing else reaches for `memory.buffer`.
 
+/** A page of a WebAssembly memory, in bytes. */
+export const WASM_PAGE = 65536;
+
+/**
+ * The largest memory that kernels run on, in bytes: wasm32's 4 GiB without the last page. Pointers are 32 bits wide, so the end of a
+ * buffer that ends at 2^32 would be 0, and a loop up to it would do nothing.
+ */
+export const LARGEST_MEMORY = 65535 * WASM_PAGE;
+
 export class SharedMemory {
   readonly memory: WebAssembly.Memory;
   readonly bytes: Uint8Array<SharedArrayBuffer>;

@@ -4,8 +4,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { tensorTypeByName } from "../../dist/gguf/index.js";
 import { dequantize, formatNames } from "../support/dequantize.js";
-import { instantiate, runnableBuilds } from "../support/kernel-module.js";
+import { Arena, builds } from "../support/kernels/arena.js";
 import { hasReferenceData, referenceData } from "../support/reference-data.js";
+import { randomStream } from "../support/seed.js";
+
+const arenas = Object.fromEntries(builds.map((build) => [build, new Arena(build, 4 * 2 ** 20)]));
+const idOf = (name: string) => tensorTypeByName(name)!.id;
 
 const names = formatNames.filter((name) => existsSync(referenceData(`quant/${name}.q.bin`)));
 
@@ -20,36 +24,32 @@ describe.skipIf(!hasReferenceData)("dequantisation of the reference vectors", ()
     expect(Buffer.from(weights.buffer).equals(expected)).toBe(true);
   });
 
-  it.each(names.flatMap((name) => runnableBuilds.map((build) => [name, build] as const)))(
+  it.each(names.flatMap((name) => builds.map((build) => [name, build] as const)))(
     "%s, kernel (%s): bit for bit",
     (name, build) => {
-      const { kernels, bytes } = instantiate(build, 4 * 2 ** 20);
+      const arena = arenas[build]!;
       const expected = readFileSync(referenceData(`quant/${name}.dq.f32`));
-      const source = 2 ** 16;
-      const destination = 2 ** 20;
-      bytes.set(readFileSync(referenceData(`quant/${name}.q.bin`)), source);
-      kernels.dequantizeRow(tensorTypeByName(name)!.id, source, expected.length / 4, destination, 64);
-      expect(Buffer.from(bytes.slice(destination, destination + expected.length)).equals(expected)).toBe(true);
+      const destination = arena.room(expected.length);
+      const source = arena.place(readFileSync(referenceData(`quant/${name}.q.bin`)));
+      arena.kernels.dequantizeRow(idOf(name), source, expected.length / 4, destination, arena.room(20));
+      expect(Buffer.from(arena.bytes.slice(destination, destination + expected.length)).equals(expected)).toBe(true);
+      arena.clear();
     },
   );
 });
 
 describe("dequantisation", () => {
   it.each(formatNames)("%s: kernel and scalar agree on random blocks", (name) => {
-    const { kernels, bytes } = instantiate("simd", 2 ** 20);
+    const arena = arenas.simd!;
     const type = tensorTypeByName(name)!;
     const count = 512;
-    const source = 2 ** 16;
-    const destination = 2 ** 18;
-    let seed = 1;
-    const length = (count / type.blockSize) * type.blockBytes;
-    for (let i = 0; i < length; i++) {
-      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-      bytes[source + i] = seed >>> 24;
-    }
-    kernels.dequantizeRow(type.id, source, count, destination, 64);
-    const ours = new Float32Array(bytes.slice(destination, destination + 4 * count).buffer);
-    const scalar = dequantize(name, bytes.slice(source, source + length), count);
+    const random = randomStream(1);
+    const blocks = Uint8Array.from({ length: (count / type.blockSize) * type.blockBytes }, () => random.below(256));
+    const destination = arena.room(4 * count);
+    arena.kernels.dequantizeRow(type.id, arena.place(blocks), count, destination, arena.room(20));
+    const ours = arena.floats(destination, count);
+    const scalar = dequantize(name, blocks, count);
     expect([...ours]).toEqual([...scalar]);
+    arena.clear();
   });
 });

@@ -1,6 +1,7 @@
 // Shared memory: whether this host has it, and how a model gets it.
 
 import { MemoryError, UnsupportedError } from "../../errors.js";
+import { WASM_PAGE } from "../../machine/shared-memory.js";
 import type { MemoryPlan } from "../../model/plan/memory-plan.js";
 
 /** In a browser, only cross-origin isolated pages have shared memory. */
@@ -15,7 +16,7 @@ export function checkIsolation(): void {
 
 /** Allocates the memory of a plan, all of it at once: it never grows. @throws MemoryError MEMORY_REFUSED */
 export function allocate(plan: MemoryPlan): WebAssembly.Memory {
-  const pages = plan.total / 65536;
+  const pages = plan.total / WASM_PAGE;
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch (cause) {

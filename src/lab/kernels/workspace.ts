@@ -2,8 +2,8 @@
 
 import { MemoryError } from "../../errors.js";
 import { instantiateKernels, type Kernels } from "../../machine/kernels.js";
+import { LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
 
-const WASM_PAGE = 65536;
 const CACHE_LINE = 64;
 
 /** A shared memory in which every buffer has a name. */
@@ -28,10 +28,10 @@ export function openWorkspace<Name extends string>(
   }
   const pages = Math.ceil(end / WASM_PAGE);
   const parts = Object.entries<number>(sizes).map(([name, bytes]) => `${name} ${bytes}`);
-  if (pages > 65536) {
+  if (pages * WASM_PAGE > LARGEST_MEMORY) {
     throw new MemoryError(
       "MEMORY_PLAN",
-      `${parts.join(" + ")} = ${end} bytes; one WebAssembly memory holds ${2 ** 32}`,
+      `${parts.join(" + ")} = ${end} bytes; one WebAssembly memory holds ${LARGEST_MEMORY}`,
     );
   }
   let memory: WebAssembly.Memory;

@@ -6,6 +6,7 @@
 import { PAGE, QUERY_ROWS, TEAM_BYTES } from "#abi";
 import { MemoryError } from "../../errors.js";
 import type { Kernels } from "../../machine/kernels.js";
+import { LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import { stepBytes } from "../step.js";
 import { aligned, planScratch, type Scratch } from "./scratch.js";
@@ -24,10 +25,6 @@ export const LOGIT_ROWS = 32;
 export const ABORT_FLAGS = 256;
 /** `progress` counts what is loaded in units of so many bytes, so that 4 GiB fit an int32. */
 export const PROGRESS_UNIT = 256;
-/** The largest wasm32 memory, in pages of 64 KiB. */
-const LARGEST_MEMORY = 65536 * 65536;
-
-const WASM_PAGE = 65536;
 const CACHE_LINE = 64;
 
 /** Where things lie: byte offsets in the shared memory. */
