@@ -186,6 +186,82 @@ describe("texts", () => {
     }
   });
 
+  it("read every escape of a class and of a pattern as JavaScript does", () => {
+    const classes = [
+      "\\b",
+      "\\t\\n\\v\\f\\r",
+      "\\0",
+      "\\cA-\\cZ",
+      "\\x41-\\x5a",
+      "\\u{41}-\\u{1F600}",
+      "\\ud83d\\ude00",
+    ];
+    classes.push(
+      "\\-\\]\\^\\\\",
+      "\\d\\s",
+      "\\W",
+      "a\\S",
+      "\\b-\\r",
+      "\\ud83dA",
+      "\\ud83d\\u0041",
+      "\\udc00-\\uffff",
+      "--/",
+    );
+    const outside = [
+      "\\0",
+      "\\cJ",
+      "\\ca",
+      "\\x0a",
+      "\\u000b",
+      "\\u{8}",
+      "\\ud83d\\ude00",
+      "\\ud83d\\u0041",
+      "\\ud83d",
+      "\\$",
+      "\\/",
+    ];
+    const patterns = [
+      ...classes.flatMap((inside) => [`[${inside}]`, `[^${inside}]`]),
+      "[^]",
+      "[]",
+      ".",
+      "\\D",
+      ...outside,
+    ];
+    const alphabet = [
+      ...Array(0x110).keys(),
+      0x1680,
+      0x2028,
+      0x3000,
+      0xd7ff,
+      0xe000,
+      0xfeff,
+      0xffff,
+      0x1f600,
+      0x10ffff,
+    ];
+    for (const pattern of patterns) {
+      const grammar = grammarOf({ type: "string", pattern: `^(${pattern}|some text)$` });
+      const regExp = new RegExp(`^${pattern}$`, "u");
+      for (const text of alphabet.map((codePoint) => String.fromCodePoint(codePoint))) {
+        expect([pattern, text, matches(grammar, JSON.stringify(text))]).toEqual([pattern, text, regExp.test(text)]);
+      }
+    }
+  });
+
+  it("write no label of a host that looks like Punycode", () => {
+    const hosts = { hostname: "", email: "a@", uri: "https://" } as const;
+    for (const [format, before] of Object.entries(hosts)) {
+      const grammar = grammarOf({ type: "string", format });
+      const accepts = (host: string) => matches(grammar, JSON.stringify(`${before}${host}.com`));
+      for (const host of ["xn--abc", "xn--", "ab--c", "a---b", "a.xn--x", "a-", "-a"])
+        expect([host, accepts(host)]).toEqual([host, false]);
+      for (const host of ["a", "ab", "xn", "xn-a", "a-b", "a--b", "abc--d", "a.b1-c", "abcdefgh-1234567"]) {
+        expect([host, accepts(host)]).toEqual([host, true]);
+      }
+    }
+  });
+
   it("match a pattern and a length, or a pattern and a format", () => {
     const texts = fc
       .array(fc.constantFrom("a", "b", "é", "🦙", "\n", '"'), { maxLength: 6 })

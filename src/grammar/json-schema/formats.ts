@@ -14,7 +14,12 @@ const date = `\\d{4}-${monthAndDay}`;
 const clock = "(?:[01]\\d|2[0-3]):[0-5]\\d";
 const time = `${clock}:[0-5]\\d(?:\\.\\d{1,6})?(?:Z|[+-]${clock})`;
 const octet = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
-const label = "[a-z0-9](?:[a-z0-9-]{0,14}[a-z0-9])?";
+/**
+ * A label of up to 16 characters. Hyphens are not its third and fourth character at once (RFC 5891, 4.2.3.1): those begin an A-label, such
+ * as "xn--4ca", whose rest must be the Punycode of a valid name, which is not regular.
+ */
+const label =
+  "[a-z0-9](?:[a-z0-9]|[a-z0-9-](?:[a-z0-9](?:[a-z0-9-]{0,12}[a-z0-9])?|-[a-z0-9](?:[a-z0-9-]{0,11}[a-z0-9])?))?";
 const host = `${label}(?:\\.${label}){0,3}`;
 
 /** The formats, by name. */

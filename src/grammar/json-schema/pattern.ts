@@ -37,7 +37,8 @@ const classes: Readonly<Record<string, readonly CodePointRange[]>> = {
   s: spaces,
   S: complement(spaces),
 };
-const controls: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13, 0: 0 };
+/** b: in a class only; elsewhere it is the border of a word. */
+const controls: Readonly<Record<string, number>> = { b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, 0: 0 };
 
 /**
  * The inside of a JSON string that a pattern matches somewhere.
@@ -185,10 +186,10 @@ class PatternParser {
       return one(Number.parseInt(digitsOf, 16));
     }
     const unit = this.#hexadecimal(4);
-    const isFirstHalf = unit >= 0xd800 && unit < 0xdc00;
-    if (!isFirstHalf || this.#symbols.slice(this.#at, this.#at + 2).join("") !== "\\u") return one(unit);
-    this.#at += 2;
-    return one(0x10000 + ((unit - 0xd800) << 10) + (this.#hexadecimal(4) - 0xdc00));
+    const second = /^\\u(d[c-f][0-9a-f]{2})$/i.exec(this.#symbols.slice(this.#at, this.#at + 6).join(""))?.[1];
+    if (unit < 0xd800 || unit > 0xdbff || second === undefined) return one(unit);
+    this.#at += 6;
+    return one(0x10000 + ((unit - 0xd800) << 10) + (Number.parseInt(second, 16) - 0xdc00));
   }
 
   #hexadecimal(length: number): number {

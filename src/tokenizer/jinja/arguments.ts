@@ -36,3 +36,11 @@ export function integerArgument(callee: string, value: Value | undefined): numbe
   if (value instanceof Undefined) return fail(value.message);
   return fail(`${callee}() needs an int, not '${value === undefined ? "nothing" : typeName(value)}'`);
 }
+
+/**
+ * The name of an argument, or of a namespace's attribute, as a string. Names that a template writes itself are words. Any other came from
+ * a mapping (`**mapping`), perhaps one from outside.
+ */
+export function givenName(name: string): MarkedString {
+  return /^\w+$/.test(name) ? new MarkedString(name) : MarkedString.outside(name);
+}

@@ -245,8 +245,8 @@ function tojson(value: Value, [ascii, indentation = NONE, separators = NONE, sor
     indentation instanceof None
       ? undefined
       : indentation instanceof MarkedString
-        ? indentation.text
-        : " ".repeat(Math.max(0, integerArgument("tojson", indentation)));
+        ? indentation
+        : string(" ").repeat(Math.max(0, integerArgument("tojson", indentation)));
   const [item, key] =
     separators instanceof None
       ? [string(indent === undefined ? ", " : ","), string(": ")]

@@ -1,21 +1,10 @@
 // The functions that every template has.
 
 import { TemplateError } from "../../errors.js";
-import { bind, integerArgument, stringArgument } from "./arguments.js";
+import { bind, givenName, integerArgument, stringArgument } from "./arguments.js";
 import { type LocalTime, strftime } from "./strftime.js";
 import { toText } from "./strings.js";
-import {
-  type Arguments,
-  Callable,
-  Dict,
-  fail,
-  iterate,
-  Namespace,
-  NONE,
-  Sequence,
-  string,
-  type Value,
-} from "./values.js";
+import { type Arguments, Callable, Dict, fail, iterate, Namespace, NONE, Sequence, type Value } from "./values.js";
 
 /** As in Jinja2's sandbox. */
 const LONGEST_RANGE = 100_000;
@@ -63,7 +52,7 @@ function named({ positional, named }: Arguments): readonly (readonly [Value, Val
   if (more.length > 0) fail(`at most 1 argument is expected, got ${positional.length}`);
   const entries =
     source instanceof Dict ? source.entries() : source === undefined ? [] : [...iterate(source)].map(pair);
-  return [...entries, ...[...named].map(([name, value]) => [string(name), value] as const)];
+  return [...entries, ...[...named].map(([name, value]) => [givenName(name), value] as const)];
 }
 
 function pair(value: Value): readonly [Value, Value] {

@@ -1,7 +1,7 @@
 // Runs a template as Jinja2 does. The values are Python's (values.ts), and the output knows which of its characters came from outside
 // (marked-string.ts), for which no interpreter in JavaScript has a place.
 
-import { NO_ARGUMENTS } from "./arguments.js";
+import { givenName, NO_ARGUMENTS } from "./arguments.js";
 import { getAttribute, getItem, getSlice } from "./attributes.js";
 import { equal } from "./comparisons.js";
 import { filterNamed } from "./filters.js";
@@ -215,7 +215,7 @@ function macro(name: string, { args, body }: Pick<MacroNode, "args" | "body">, s
     if (more.length > 0 && !takesMore) fail(`macro '${name}' takes at most ${args.length} argument(s)`);
     if (unknown !== undefined && !takesNamed) fail(`macro '${name}' takes no keyword argument '${unknown}'`);
     inner.set("varargs", tuple(...more));
-    inner.set("kwargs", new Dict([...rest].map(([key, value]) => [string(key), value])));
+    inner.set("kwargs", new Dict([...rest].map(([key, value]) => [givenName(key), value])));
     return capture(body, inner);
   });
 }

@@ -1,5 +1,6 @@
 // Values as text: str(), repr() and json.dumps() of Python.
 
+import { givenName } from "./arguments.js";
 import { compareTexts } from "./comparisons.js";
 import { MarkedString } from "./marked-string.js";
 import {
@@ -37,7 +38,7 @@ function representation(value: Value): MarkedString {
   if (value instanceof DictView) return enclosed(`${value.kind}([`, value.items.map(representation), "])");
   if (value instanceof Sequence) return sequenceText(value);
   if (value instanceof Namespace) {
-    const dict = new Dict([...value.attributes].map(([name, attribute]) => [string(name), attribute]));
+    const dict = new Dict([...value.attributes].map(([name, attribute]) => [givenName(name), attribute]));
     return enclosed("<Namespace ", [representation(dict)], ">");
   }
   if (value instanceof Undefined) return string("Undefined");
@@ -110,7 +111,7 @@ function pythonEscape(codePoint: number): string {
 export interface JsonOptions {
   readonly ensureAscii: boolean;
   /** What one level is indented by; undefined: all on one line. */
-  readonly indent: string | undefined;
+  readonly indent: MarkedString | undefined;
   readonly itemSeparator: MarkedString;
   readonly keySeparator: MarkedString;
   readonly sortKeys: boolean;
@@ -147,10 +148,14 @@ function jsonLines(
   { indent, itemSeparator }: JsonOptions,
   depth: number,
 ): MarkedString {
-  const newLine = indent === undefined || items.length === 0 ? "" : `\n${indent.repeat(depth)}`;
-  const inner = newLine === "" ? "" : newLine + indent;
-  const separator = MarkedString.join([itemSeparator, string(inner)]);
-  return MarkedString.join([string(open + inner), MarkedString.join(items, separator), string(newLine + close)]);
+  const newLine = (levels: number) => {
+    if (indent === undefined || items.length === 0) return MarkedString.empty;
+    return MarkedString.join([string("\n"), indent.repeat(levels)]);
+  };
+  const inner = newLine(depth + 1);
+  const separator = MarkedString.join([itemSeparator, inner]);
+  const lines = MarkedString.join(items, separator);
+  return MarkedString.join([string(open), inner, lines, newLine(depth), string(close)]);
 }
 
 function jsonKey(key: Value): MarkedString {

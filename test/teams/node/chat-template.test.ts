@@ -124,6 +124,20 @@ describe("the parts of a prompt", () => {
     ["{{ x | trim | e }}", "m(a&lt;|b|&gt;c)"],
     ["{{ x | trim | indent }}{{ x.title() | trim }}{{ x | trim | capitalize }}", "m(a<|b|>cA<|B|>CA<|b|>c)"],
     ["{{ strftime_now(x | trim) }}", "m(a<|b|>c)"],
+    ["{{ [1] | tojson(indent=x | trim) }}", "t([\n) m(a<|b|>c) t(1\n])"],
+    ["{{ {'k': [1]} | tojson(indent=x[2:3]) }}", 't({\n) m(a) t("k": [\n) m(aa) t(1\n) m(a) t(]\n})'],
+    ["{{ [1, 2] | tojson(separators=(x | trim, x)) }}", "t([1) m(a<|b|>c) t(2])"],
+    ["{{ ['y', 'z'] | join(x | trim) }}", "t(y) m(a<|b|>c) t(z)"],
+    ["{{ 'y-z'.replace('-', x | trim) ~ ('y-z' | replace('-', x | trim)) }}", "t(y) m(a<|b|>c) t(zy) m(a<|b|>c) t(z)"],
+    ["{{ 'y\nz' | indent(x | trim) }}", "t(y\n) m(a<|b|>c) t(z)"],
+    ["{{ z | default(x | trim) }}{{ '' | d(x | trim, true) }}", "m(a<|b|>ca<|b|>c)"],
+    ["{{ (x | trim).join(['y', 'z']) }}", "t(y) m(a<|b|>c) t(z)"],
+    ["{{ {(x | trim): 1} | items | map('first') | list }}", "t([') m(a<|b|>c) t('])"],
+    ["{{ namespace(**{(x | trim): 1}) }}", "t(<Namespace {') m(a<|b|>c) t(': 1}>)"],
+    ["{{ namespace({(x | trim): 1}) }}", "t(<Namespace {') m(a<|b|>c) t(': 1}>)"],
+    ["{{ dict(**{(x | trim): 1}) }}", "t({') m(a<|b|>c) t(': 1})"],
+    ["{% macro f() %}{{ kwargs }}{% endmacro %}{{ f(y=1, **{(x | trim): 2}) }}", "t({'y': 1, ') m(a<|b|>c) t(': 2})"],
+    ["{{ [x | trim] | map('upper') | join ~ [[x | trim]] | sum(start=[]) | first }}", "m(A<|B|>Ca<|b|>c)"],
   ])("%s", async (template, expected) => {
     expect(await parts(x + template, [user("  a<|b|>c  ")])).toBe(expected);
   });
