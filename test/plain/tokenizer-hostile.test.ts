@@ -152,6 +152,9 @@ const units: readonly (readonly [string, string])[] = [
   ["punctuation", "!?"],
   ["emoji", "🙂"],
   ["accents", "e\u0301"],
+  ["marks out of order", "\u0301\u0323"],
+  ["final sigmas", "\u03a3."],
+  ["syllables of three letters", "\ud55c"],
   ["halves of surrogate pairs", "\ud800"],
   ["beginnings of special tokens", "<|"],
 ];
@@ -188,6 +191,12 @@ describe.each(kinds)("long uniform texts through %s", (kind, metadata) => {
     const same = tokenizer.decode(ids) === `${text.replaceAll("\ud800", "\ufffd")}x`; // too long to be shown where it fails
     expect(kind === "bert" ? ids.length > 0 : same).toBe(true);
   });
+});
+
+it("WordPiece reads a word of two million letters", () => {
+  const tokenizer = tokenizerFrom(wordPiece(["a", "##a", ...[..."\u1112\u1161\u11ab"].map((letter) => `##${letter}`)]));
+  expect(tokenizer.encode("a".repeat(2 ** 21), { bos: false })).toHaveLength(2 ** 21);
+  expect(tokenizer.encode(`a${"\ud55c".repeat(2 ** 19)}`, { bos: false })).toHaveLength(1 + 3 * 2 ** 19);
 });
 
 const preTokenizers = [
