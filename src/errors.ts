@@ -74,3 +74,13 @@ export function printable(text: string, longest = 96): string {
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
 }
+
+/**
+ * Makes a URL, well-formed or not, fit for an error message: without what lets somebody in. Its query may be a signature, and what stands
+ * before its @ a password.
+ */
+export function printableUrl(url: string | URL): string {
+  const place = String(url).replace(/[?#].*/s, "");
+  // In hf:user/repo@revision the @ stands behind no password.
+  return printable(/^hf:/i.test(place) ? place : place.replace(/^([a-z][a-z0-9+.-]*:)?([/\\]*)[^/\\]*@/i, "$1$2"), 200);
+}

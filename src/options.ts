@@ -8,7 +8,7 @@
 // the code INVALID_OPTION. Callers fill in defaults first. Only callbacks and signals, which have no default, may be
 // undefined here.
 
-import { CriaError, printable } from "./errors.js";
+import { CriaError, printable, printableUrl } from "./errors.js";
 
 /** What an interface's options are called: all of them, and nothing else. */
 export type OptionNames<Options extends object> = { readonly [Name in keyof Options]-?: true };
@@ -105,6 +105,21 @@ export function checkSignal(value: unknown, name = "signal"): void {
   throw invalidOption(name, "an AbortSignal", value);
 }
 
+/** The URL of a folder of files that workers are made of, or undefined: in Node, where workers come from files only, a file: URL. */
+export function checkFolderUrl(name: string, value: unknown): URL | undefined {
+  if (value === undefined) return undefined;
+  const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
+  const fits =
+    value instanceof URL &&
+    value.pathname.endsWith("/") &&
+    (inNode ? value.protocol === "file:" : URL.canParse("worker.js", value));
+  if (fits) return value;
+  const what = inNode
+    ? "the file: URL of a folder, with a slash at its end"
+    : "the URL of a folder, with a slash at its end";
+  throw invalidOption(name, what, value instanceof URL ? value.href : value);
+}
+
 /** The error for a value that an option cannot have, for what the checks above do not know. */
 export function invalidOption(name: string, what: string, value: unknown): CriaError {
   return new CriaError("INVALID_OPTION", `${name} must be ${what}; it is ${shown(value)}`);
@@ -121,6 +136,7 @@ const LONGEST_SHOWN = 80;
 function shown(value: unknown): string {
   switch (typeof value) {
     case "string":
+      if (/^[a-z][a-z0-9+.-]*:\/\//i.test(value)) return quoted(printableUrl(value));
       return value.length > LONGEST_SHOWN ? `${quoted(value.slice(0, LONGEST_SHOWN))}...` : quoted(value);
     case "bigint":
       return value > -1e30 && value < 1e30 ? `${value}n` : "a very large BigInt";

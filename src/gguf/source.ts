@@ -2,7 +2,7 @@
 // loads its modules when one is opened.
 
 import type { FileHandle } from "node:fs/promises";
-import { GgufError, printable } from "../errors.js";
+import { GgufError, printable, printableUrl } from "../errors.js";
 import { giveWay } from "../event-loop.js";
 
 /** Bytes that can be read at any place. */
@@ -41,14 +41,14 @@ async function localPath(source: string | URL): Promise<string> {
   if (scheme?.toLowerCase() !== "file") {
     throw new GgufError(
       "GGUF_SOURCE",
-      `${printable(String(source))} is not a local file: download it first; this reader takes paths and file: URLs`,
+      `${printableUrl(source)} is not a local file: download it first; this reader takes paths and file: URLs`,
     );
   }
   const { fileURLToPath } = await import("node:url");
   try {
     return fileURLToPath(source);
   } catch (cause) {
-    throw new GgufError("GGUF_SOURCE", `${printable(String(source))} is not the URL of a local file`, { cause });
+    throw new GgufError("GGUF_SOURCE", `${printableUrl(source)} is not the URL of a local file`, { cause });
   }
 }
 

@@ -1,9 +1,9 @@
 // The answers of a server that a file comes from, held against what was asked for. Whoever throws drops the connection.
 
-import { DownloadError } from "../errors.js";
+import { DownloadError, printable, printableUrl } from "../errors.js";
 import { likelyMistake } from "../gguf/magic.js";
 import type { Digest } from "./digest.js";
-import { type Answer, Interruption, request, shown } from "./request.js";
+import { type Answer, Interruption, request } from "./request.js";
 
 /** One file that is to be brought. */
 export interface FileDownload {
@@ -31,7 +31,8 @@ export async function ask(download: FileDownload, headers: Readonly<Record<strin
   try {
     if (answer.status !== 416) download.checkStatus(answer);
     const encoding = answer.headers.get("content-encoding") ?? "identity";
-    if (encoding !== "identity") throw rangeError(download, answer, `it comes as ${encoding}, which was not asked for`);
+    if (encoding !== "identity")
+      throw rangeError(download, answer, `it comes as ${printable(encoding)}, which was not asked for`);
     return answer;
   } catch (error) {
     answer.cancel();
@@ -47,15 +48,21 @@ export function validatorOf({ headers }: Answer): string | undefined {
 /** Which bytes an answer of status 206 has: `from` to before `to`, of `size`. */
 export function contentRange(download: FileDownload, answer: Answer) {
   const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.headers.get("content-range") ?? "");
-  if (match === null) throw rangeError(download, answer, "Content-Range must be bytes N-M/SIZE");
-  return { from: Number(match[1]), to: Number(match[2]) + 1, size: Number(match[3]) };
+  const [from, last, size] = (match ?? []).slice(1).map(Number);
+  if (from === undefined || last === undefined || !Number.isSafeInteger(size)) {
+    throw rangeError(download, answer, "Content-Range must be bytes N-M/SIZE");
+  }
+  return { from, to: last + 1, size: size! };
 }
 
 /** Holds a size that the server tells against the one that is known. */
 export function checkSize({ url, expected }: FileDownload, answer: Answer, size: number | undefined): void {
   if (expected === undefined || size === undefined || size === expected.size) return;
   answer.cancel();
-  throw new DownloadError("DOWNLOAD_SIZE", `${shown(url)}: the hub says ${expected.size} bytes, the server ${size}`);
+  throw new DownloadError(
+    "DOWNLOAD_SIZE",
+    `${printableUrl(url)}: the hub says ${expected.size} bytes, the server ${size}`,
+  );
 }
 
 /** @throws DownloadError DOWNLOAD_NOT_GGUF where a file begins with other bytes than a model */
@@ -65,22 +72,22 @@ export function checkMagic(download: FileDownload, bytes: Uint8Array): void {
 
 export function notGguf({ url }: FileDownload, bytes: Uint8Array): DownloadError {
   const what = bytes.length === 0 ? "it is empty" : likelyMistake(bytes.subarray(0, MAGIC_BYTES));
-  return new DownloadError("DOWNLOAD_NOT_GGUF", `${shown(url)} is not a GGUF file: ${what}`);
+  return new DownloadError("DOWNLOAD_NOT_GGUF", `${printableUrl(url)} is not a GGUF file: ${what}`);
 }
 
 export function rangeError({ url }: FileDownload, answer: Answer, message: string): DownloadError {
   answer.cancel();
-  const range = answer.headers.get("content-range") ?? "no Content-Range";
-  return new DownloadError("DOWNLOAD_RANGE", `${shown(url)}: status ${answer.status}, ${range}: ${message}`);
+  const range = printable(answer.headers.get("content-range") ?? "no Content-Range");
+  return new DownloadError("DOWNLOAD_RANGE", `${printableUrl(url)}: status ${answer.status}, ${range}: ${message}`);
 }
 
 export function changed({ url }: FileDownload, answer: Answer, message: string): DownloadError {
   answer.cancel();
-  return new DownloadError("DOWNLOAD_CHANGED", `${shown(url)} was changed while it was downloaded: ${message}`);
+  return new DownloadError("DOWNLOAD_CHANGED", `${printableUrl(url)} was changed while it was downloaded: ${message}`);
 }
 
 /** Fewer bytes than were announced, and no error of the connection. */
 export function brokenOff({ url }: FileDownload, received: number, expected: number): Interruption {
-  const message = `${shown(url)}: the connection ended after ${received} of ${expected} bytes`;
+  const message = `${printableUrl(url)}: the connection ended after ${received} of ${expected} bytes`;
   return new Interruption(new DownloadError("DOWNLOAD_CONNECTION", message));
 }

@@ -4,7 +4,7 @@
 //   2  ranges, and a version that shows when the file changes: in parts. Otherwise: in one answer
 //   3  check the digest, if it is known, and give the file its name
 
-import { DownloadError } from "../errors.js";
+import { DownloadError, printableUrl } from "../errors.js";
 import {
   ask,
   brokenOff,
@@ -19,8 +19,15 @@ import {
 import { digestOf } from "./digest.js";
 import { downloadParts } from "./download-parts.js";
 import { downloadWhole } from "./download-whole.js";
-import { finishFile, incompletePath, LEAST_PART_BYTES, PartialFile, removeIncomplete } from "./partial-file.js";
-import { shown } from "./request.js";
+import { folderFailure } from "./folder-failure.js";
+import {
+  finishFile,
+  incompletePath,
+  isResumable,
+  LEAST_PART_BYTES,
+  PartialFile,
+  removeIncomplete,
+} from "./partial-file.js";
 import { withRetries } from "./retries.js";
 
 /** A file as the server has it: both tell one version from another. */
@@ -30,7 +37,7 @@ export interface FileVersion {
   readonly validator: string | undefined;
 }
 
-/** Brings a file. @throws DownloadError, or the signal's reason */
+/** Brings a file. What a later try cannot use is removed when it fails. @throws DownloadError, or the signal's reason */
 export async function downloadFile(download: FileDownload): Promise<FileVersion> {
   const { path, signal } = download;
   const start = await withRetries(signal, () => firstBytes(download));
@@ -47,8 +54,8 @@ export async function downloadFile(download: FileDownload): Promise<FileVersion>
     await finishFile(path);
     return version;
   } catch (error) {
-    const useless = error instanceof DownloadError && ["DOWNLOAD_CHANGED", "DOWNLOAD_CHECKSUM"].includes(error.code);
-    if (useless) await removeIncomplete(path);
+    const wrong = error instanceof DownloadError && ["DOWNLOAD_CHANGED", "DOWNLOAD_CHECKSUM"].includes(error.code);
+    if (wrong || !(await isResumable(path))) await removeIncomplete(path).catch(() => undefined);
     throw error;
   }
 }
@@ -96,9 +103,12 @@ async function firstBytes(download: FileDownload) {
 async function checkDigest({ path, url, expected, signal }: FileDownload): Promise<void> {
   if (expected === undefined) return;
   const { algorithm, hex } = expected.digest;
-  const actual = await digestOf(incompletePath(path), algorithm, signal);
+  const actual = await digestOf(incompletePath(path), algorithm, signal).catch((error) => {
+    signal?.throwIfAborted();
+    throw folderFailure(path, error);
+  });
   if (actual === hex) return;
   const what = algorithm === "git" ? "git hash" : "sha256";
-  const message = `${shown(url)}: the ${what} of what arrived is ${actual}, the hub says ${hex}; it was removed`;
+  const message = `${printableUrl(url)}: the ${what} of what arrived is ${actual}, the hub says ${hex}; it was removed`;
   throw new DownloadError("DOWNLOAD_CHECKSUM", message);
 }

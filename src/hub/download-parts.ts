@@ -1,5 +1,6 @@
 // A file in parts that arrive side by side. Each part goes on where its connection broke off.
 
+import { printable } from "../errors.js";
 import { ask, brokenOff, changed, contentRange, type FileDownload, rangeError, validatorOf } from "./answers.js";
 import type { Part, PartialFile } from "./partial-file.js";
 import { withRetries } from "./retries.js";
@@ -60,7 +61,11 @@ async function downloadPart(
       ...(strong && { "if-range": version.validator }),
     });
     if (answer.status === 416 || (watched && validatorOf(answer) !== version.validator)) {
-      throw changed(download, answer, `${version.validator} then, ${validatorOf(answer) ?? "no version"} now`);
+      throw changed(
+        download,
+        answer,
+        `${printable(version.validator)} then, ${printable(validatorOf(answer) ?? "no version")} now`,
+      );
     }
     if (answer.status !== 206) throw rangeError(download, answer, "the first range came, a later one did not");
     const range = contentRange(download, answer);

@@ -9,6 +9,7 @@ import {
   type FileDownload,
   MAGIC_BYTES,
   notGguf,
+  rangeError,
   validatorOf,
 } from "./answers.js";
 import { folderFailure } from "./folder-failure.js";
@@ -20,6 +21,7 @@ import { withRetries } from "./retries.js";
 export async function downloadWhole(download: FileDownload) {
   return withRetries(download.signal, async () => {
     const answer = await ask(download, {});
+    if (answer.status !== 200) throw rangeError(download, answer, "the whole file was asked for");
     const length = answer.headers.get("content-length");
     const total = length === null ? undefined : Number(length);
     checkSize(download, answer, total);
@@ -30,16 +32,20 @@ export async function downloadWhole(download: FileDownload) {
 }
 
 async function writeBody(download: FileDownload, answer: Answer, total: number | undefined): Promise<number> {
-  await removeIncomplete(download.path);
   const path = incompletePath(download.path);
-  const handle = await open(path, "wx").catch((error) => {
-    answer.cancel();
-    throw folderFailure(path, error);
-  });
+  /** Does something with the file. */
+  const onDisk = <Result>(work: Promise<Result>): Promise<Result> => {
+    return work.catch((error) => {
+      answer.cancel();
+      throw folderFailure(path, error);
+    });
+  };
+  await onDisk(removeIncomplete(download.path));
+  const handle = await onDisk(open(path, "wx"));
   let written = 0;
   let head: Uint8Array | undefined = new Uint8Array(0);
   try {
-    if (total !== undefined) await checkSpace(path, total);
+    if (total !== undefined) await onDisk(checkSpace(path, total));
     for await (const chunk of answer.body) {
       if (head !== undefined) {
         head = Buffer.concat([head, chunk]);
@@ -48,20 +54,18 @@ async function writeBody(download: FileDownload, answer: Answer, total: number |
       const bytes: Uint8Array = head ?? chunk;
       if (head !== undefined) checkMagic(download, head);
       head = undefined;
-      await handle.write(bytes).catch((error) => {
-        throw folderFailure(path, error);
-      });
+      await onDisk(handle.writeFile(bytes));
       written += bytes.length;
       download.onBytes(written, total);
     }
     if (total !== undefined && written < total) throw brokenOff(download, written, total);
     if (head !== undefined) throw notGguf(download, head);
-    await handle.datasync();
+    await onDisk(handle.datasync());
     return written;
   } catch (error) {
     answer.cancel();
     throw error;
   } finally {
-    await handle.close();
+    await onDisk(handle.close());
   }
 }

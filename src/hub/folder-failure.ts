@@ -2,8 +2,9 @@
 
 import { DownloadError, printable } from "../errors.js";
 
-/** The error of a failed call of the file system on a path in the cache. */
+/** The error of a failed call of the file system on a path in the cache; what is such an error already stays as it is. */
 export function folderFailure(path: string, cause: unknown): DownloadError {
+  if (cause instanceof DownloadError) return cause;
   const code = errorCode(cause);
   if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
     return new DownloadError("DOWNLOAD_NO_SPACE", `${printable(path, 200)}: no space is left (${code})`, { cause });

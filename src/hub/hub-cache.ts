@@ -6,7 +6,7 @@
 //     snapshots/COMMIT/folder/file.gguf   -> ../../../blobs/DIGEST; where there are no symbolic links, the file itself
 
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, stat, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { chooseFile, partsOf } from "./choose-file.js";
 import { errorCode, folderFailure } from "./folder-failure.js";
@@ -88,7 +88,10 @@ export class HubCache {
         await rename(blob, path); // Windows lets not everybody make links
         return;
       }
-      await rename(temporary, path);
+      await rename(temporary, path).catch(async (error) => {
+        await rm(temporary, { force: true }).catch(() => undefined);
+        throw error;
+      });
     } catch (error) {
       throw folderFailure(path, error);
     }

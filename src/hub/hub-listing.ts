@@ -55,25 +55,29 @@ function readListing(repo: string, text: string): HubListing {
   const { sha, siblings } = listing;
   if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha)) throw unusable(repo, "it names no commit");
   if (!Array.isArray(siblings)) throw unusable(repo, "it lists no files");
-  const files = siblings.map(readFile).filter((file) => file !== undefined);
+  const files = siblings.map((row, i) => readFile(repo, row, i)).filter((file) => file !== undefined);
   return { commit: sha, files: new Map(files.map((file) => [file.path, file])) };
 }
 
-/** A row of the listing; undefined where it is none that could be kept in a folder and checked. */
-function readFile(row: {
+interface ListedFile {
   readonly rfilename?: unknown;
   readonly size?: unknown;
   readonly blobId?: unknown;
-  readonly lfs?: { readonly sha256?: unknown; readonly size?: unknown };
-}): HubFile | undefined {
-  const { rfilename: path, lfs, blobId } = row;
-  const size = lfs?.size ?? row.size;
-  if (typeof path !== "string" || !isSafePath(path) || typeof size !== "number" || !(size >= 0)) return undefined;
+  readonly lfs?: { readonly sha256?: unknown; readonly size?: unknown } | null;
+}
+
+/** A row of the listing; undefined where it is none that could be kept in a folder and checked. */
+function readFile(repo: string, row: unknown, index: number): HubFile | undefined {
+  if (typeof row !== "object" || row === null) throw unusable(repo, `siblings[${index}] must be an object`);
+  const { rfilename: path, lfs, blobId, size: ownSize }: ListedFile = row;
+  const size = lfs?.size ?? ownSize;
+  if (typeof path !== "string" || !isSafePath(path)) return undefined;
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
   const sha256 = lfs?.sha256;
   if (typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256)) {
     return { path, size, digest: { algorithm: "sha256", hex: sha256 } };
   }
-  if (lfs === undefined && typeof blobId === "string" && /^[0-9a-f]{40}$/.test(blobId)) {
+  if ((lfs ?? undefined) === undefined && typeof blobId === "string" && /^[0-9a-f]{40}$/.test(blobId)) {
     return { path, size, digest: { algorithm: "git", hex: blobId } };
   }
   return undefined;

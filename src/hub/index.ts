@@ -3,7 +3,7 @@
 
 import { abortable } from "../abort.js";
 import { UnsupportedError } from "../errors.js";
-import { checkCallback, checkNames, checkSignal, namesOf } from "../options.js";
+import { checkBoolean, checkCallback, checkNames, checkSignal, namesOf } from "../options.js";
 import type { DownloadOptions } from "./options.js";
 
 export type { DownloadOptions, DownloadProgress } from "./options.js";
@@ -26,6 +26,7 @@ export async function downloadModel(source: string | URL, options: DownloadOptio
   checkNames("downloadModel", options, optionNames);
   checkCallback("onProgress", options.onProgress);
   checkSignal(options.signal);
+  if (options.offline !== undefined) checkBoolean("offline", options.offline);
   options.signal?.throwIfAborted();
   if (typeof process === "undefined" || process.versions?.node === undefined) {
     throw new UnsupportedError(

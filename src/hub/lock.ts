@@ -47,6 +47,9 @@ async function take(path: string, owner: string): Promise<boolean> {
   } catch (error) {
     // Windows says EPERM while a file of this name is being deleted.
     if (errorCode(error) === "EEXIST" || (process.platform === "win32" && errorCode(error) === "EPERM")) return false;
+    // On a full disk the file is there, and empty: nobody's lock, which others would wait for.
+    if (errorCode(error) === "ENOSPC" || errorCode(error) === "EDQUOT")
+      await rm(path, { force: true }).catch(() => undefined);
     throw folderFailure(path, error);
   }
 }

@@ -15,6 +15,8 @@ import { folderFailure } from "./folder-failure.js";
 /** The least and the most bytes of a part. Small files have 16 parts; the larger a part, the fewer requests. */
 export const LEAST_PART_BYTES = 2 ** 18;
 const MOST_PART_BYTES = 2 ** 25;
+/** Beyond 2 TiB, which no model has but a server may claim, parts are larger: their list must not take the memory. */
+const MOST_PARTS = 2 ** 16;
 const SAVE_MILLISECONDS = 1000;
 
 export interface Part {
@@ -53,16 +55,18 @@ export class PartialFile {
    */
   static async open(name: string, size: number, validator: string): Promise<PartialFile> {
     const path = incompletePath(name);
+    let handle: FileHandle | undefined;
     try {
       await mkdir(dirname(path), { recursive: true });
       const done = await readJournal(path, size, validator);
       if (done === undefined) await removeIncomplete(name);
       await checkSpace(path, size - (done ?? []).reduce((sum, bytes) => sum + bytes, 0));
-      const handle = await open(path, done === undefined ? "wx" : "r+");
+      handle = await open(path, done === undefined ? "wx" : "r+");
       await handle.truncate(size); // to its full length: no block is taken yet
       return new PartialFile(path, handle, size, validator, cut(size, done ?? []));
     } catch (error) {
-      throw error instanceof DownloadError ? error : folderFailure(path, error);
+      await handle?.close();
+      throw folderFailure(path, error);
     }
   }
 
@@ -75,8 +79,12 @@ export class PartialFile {
   async append(part: Part, bytes: Uint8Array): Promise<void> {
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      await this.#handle.write(bytes, 0, bytes.length, part.from + part.done);
-      part.done += bytes.length;
+      // A disk that is about to be full takes a piece of them first.
+      for (let at = 0; at < bytes.length; ) {
+        const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, part.from + part.done);
+        part.done += bytesWritten;
+        at += bytesWritten;
+      }
     } catch (error) {
       throw folderFailure(this.#path, error);
     }
@@ -116,6 +124,14 @@ export function incompletePath(name: string): string {
   return `${name}.cria-incomplete`;
 }
 
+/** Whether a later try can go on with what there is of a file. */
+export async function isResumable(name: string): Promise<boolean> {
+  return access(journalPath(incompletePath(name))).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Removes what there is of a file. */
 export async function removeIncomplete(name: string): Promise<void> {
   const path = incompletePath(name);
@@ -137,13 +153,18 @@ export async function finishFile(name: string): Promise<void> {
 /** Writes a small file so that others see all of it or nothing. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
-  const handle = await open(temporary, "w");
   try {
-    await handle.writeFile(text);
-  } finally {
-    await handle.close();
+    const handle = await open(temporary, "w");
+    try {
+      await handle.writeFile(text);
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(temporary, path);
 }
 
 /** @throws DownloadError DOWNLOAD_NO_SPACE where the disk has no room for so many bytes more */
@@ -161,7 +182,8 @@ function journalPath(path: string): string {
 }
 
 function cut(size: number, done: readonly number[]): Part[] {
-  const bytes = Math.min(Math.max(Math.ceil(size / 16), LEAST_PART_BYTES), MOST_PART_BYTES);
+  const usual = Math.min(Math.max(Math.ceil(size / 16), LEAST_PART_BYTES), MOST_PART_BYTES);
+  const bytes = Math.max(usual, Math.ceil(size / MOST_PARTS));
   return Array.from({ length: Math.ceil(size / bytes) }, (_, i) => {
     return { from: i * bytes, to: Math.min(size, (i + 1) * bytes), done: done[i] ?? 0 };
   });

@@ -7,7 +7,8 @@
 //   https://huggingface.co/user/repo/resolve/revision/file.gguf   the same file (also with /blob/, which is the page about it)
 //   https://anywhere/else.gguf        a file on some server
 
-import { DownloadError, printable } from "../errors.js";
+import { DownloadError, printable, printableUrl } from "../errors.js";
+import { invalidOption } from "../options.js";
 
 /** A model in a repository of the hub: by a file's path, by a quantisation, or neither. */
 export interface HubReference {
@@ -24,13 +25,16 @@ export interface UrlReference {
   readonly url: URL;
 }
 
-/** @throws DownloadError DOWNLOAD_SOURCE for what cannot name a model */
+/** @throws DownloadError DOWNLOAD_SOURCE for what cannot name a model; CriaError INVALID_OPTION */
 export function parseReference(source: string | URL, endpoint: string): HubReference | UrlReference {
+  if (typeof source !== "string" && !(source instanceof URL))
+    throw invalidOption("source", "a string or a URL", source);
   const text = String(source);
   if (/^hf:/i.test(text)) return parseHubName(text);
   if (!URL.canParse(text)) throw refused(text, "it is not a URL");
   const url = new URL(text);
   url.hash = "";
+  if (!/^https?:$/.test(url.protocol)) throw refused(text, "it must be hf:user/repo or an https: URL");
   if (url.username !== "" || url.password !== "") throw refused(url.host, "the URL must not have a password in it");
   return hubFileOf(url, endpoint) ?? { kind: "url", url };
 }
@@ -86,5 +90,5 @@ function decode(text: string, source: string): string {
 }
 
 function refused(source: string, message: string): DownloadError {
-  return new DownloadError("DOWNLOAD_SOURCE", `${printable(source, 200)}: ${message}`);
+  return new DownloadError("DOWNLOAD_SOURCE", `${printableUrl(source)}: ${message}`);
 }

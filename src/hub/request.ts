@@ -1,7 +1,7 @@
 // One GET, as a downloader needs it: redirects followed by hand, so that a token stays with the host it is meant for and https stays
 // https; an answer that does not come, or stops coming, ends; what may pass by itself is told from what will not.
 
-import { DownloadError, printable } from "../errors.js";
+import { DownloadError, printable, printableUrl } from "../errors.js";
 
 export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
@@ -20,17 +20,20 @@ export interface Answer {
   cancel(): void;
 }
 
-/** A failure that may pass by itself: the connection broke off, or the server says that it is busy. */
+/** No answer, or only half of one: the connection broke off, or the server says that it is busy. What is in the cache will do instead. */
 export class Interruption extends Error {
   /** What it is once nobody tries again. */
   readonly failure: DownloadError;
   /** How long the server asks to wait. */
   readonly waitMilliseconds: number | undefined;
+  /** Whether another try would fail in the same way: what answers does not speak HTTP, or its certificate is another's. */
+  readonly lasts: boolean;
 
-  constructor(failure: DownloadError, waitMilliseconds?: number) {
+  constructor(failure: DownloadError, { waitMilliseconds, lasts = false }: Partial<Interruption> = {}) {
     super(failure.message);
     this.failure = failure;
     this.waitMilliseconds = waitMilliseconds;
+    this.lasts = lasts;
   }
 }
 
@@ -54,15 +57,19 @@ export async function request(url: URL, options: RequestOptions): Promise<Answer
     if (!REDIRECTS.includes(answer.status)) {
       if (!PASSING.includes(answer.status)) return answer;
       answer.cancel();
-      const failure = new DownloadError("DOWNLOAD_STATUS", `${shown(at)} answered with HTTP status ${answer.status}`, {
-        status: answer.status,
-      });
-      throw new Interruption(failure, retryAfter(answer.headers));
+      const failure = new DownloadError(
+        "DOWNLOAD_STATUS",
+        `${printableUrl(at)} answered with HTTP status ${answer.status}`,
+        {
+          status: answer.status,
+        },
+      );
+      throw new Interruption(failure, { waitMilliseconds: retryAfter(answer.headers) });
     }
     await skip(answer);
     at = redirected(at, answer.headers.get("location"));
   }
-  throw new DownloadError("DOWNLOAD_REDIRECT", `${shown(url)} redirects more than ${MOST_REDIRECTS} times`);
+  throw new DownloadError("DOWNLOAD_REDIRECT", `${printableUrl(url)} redirects more than ${MOST_REDIRECTS} times`);
 }
 
 /** Reads what an answer says besides, so that its connection can be used again; too much of it is dropped. */
@@ -91,8 +98,8 @@ async function hop(url: URL, token: string | undefined, options: RequestOptions)
   const interrupted = (cause: unknown) => {
     end();
     if (signal?.aborted) return signal.reason;
-    const failure = new DownloadError("DOWNLOAD_CONNECTION", `${shown(url)}: ${reasonOf(cause)}`, { cause });
-    return new Interruption(failure);
+    const failure = new DownloadError("DOWNLOAD_CONNECTION", `${printableUrl(url)}: ${reasonOf(cause)}`, { cause });
+    return new Interruption(failure, { lasts: lasts(cause) });
   };
   let response: Response;
   try {
@@ -132,13 +139,20 @@ async function hop(url: URL, token: string | undefined, options: RequestOptions)
 
 function redirected(from: URL, location: string | null): URL {
   if (location === null || !URL.canParse(location, from)) {
-    throw new DownloadError("DOWNLOAD_REDIRECT", `${shown(from)} redirects to nowhere`);
+    throw new DownloadError("DOWNLOAD_REDIRECT", `${printableUrl(from)} redirects to nowhere`);
   }
   const to = new URL(location, from);
   to.hash = "";
+  if (to.username !== "" || to.password !== "") {
+    const message = `${printableUrl(from)} redirects to a URL with a password in it, which is refused: ${printableUrl(to)}`;
+    throw new DownloadError("DOWNLOAD_REDIRECT", message);
+  }
   if (to.protocol === "https:" || (to.protocol === "http:" && from.protocol === "http:")) return to;
   const what = to.protocol === "http:" ? "plain http" : printable(to.protocol, 20);
-  throw new DownloadError("DOWNLOAD_REDIRECT", `${shown(from)} redirects to ${what}, which is refused: ${shown(to)}`);
+  throw new DownloadError(
+    "DOWNLOAD_REDIRECT",
+    `${printableUrl(from)} redirects to ${what}, which is refused: ${printableUrl(to)}`,
+  );
 }
 
 /** Seconds, or a date. */
@@ -149,15 +163,32 @@ function retryAfter(headers: Headers): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);
 }
 
-/** A URL as messages have it: without the query, which may be a signature. */
-export function shown(url: URL): string {
-  return printable(`${url.origin}${url.pathname}`, 200);
+/** What a server or the host says, in which URLs may stand. */
+export function withoutSecrets(text: string): string {
+  return printable(text.replace(/[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, printableUrl), 200);
 }
 
 /** Why fetch failed: its own message never says. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (cause instanceof AggregateError && cause.errors.length > 0) return reasonOf(cause.errors[0]);
-  return cause instanceof Error ? cause.message : error.message;
+  const cause = causeOf(error);
+  return withoutSecrets(cause instanceof Error ? cause.message : String(cause));
+}
+
+function causeOf(error: unknown): unknown {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (cause instanceof AggregateError && cause.errors.length > 0) return causeOf(cause.errors[0]);
+  return cause instanceof Error ? cause : error;
+}
+
+/**
+ * Whether a connection fails in the same way the next time: the answer is not HTTP (llhttp's codes; an end within the head may be a
+ * connection that broke), its head is too long, its certificate does not hold, or fetch never asks on that port.
+ */
+function lasts(error: unknown): boolean {
+  const cause = causeOf(error);
+  if (!(cause instanceof Error)) return false;
+  const code = "code" in cause ? String(cause.code) : "";
+  if (/^HPE_(?!INVALID_EOF_STATE)|^UND_ERR_(HEADERS_OVERFLOW|INVALID_ARG)$|CERT|^ERR_(SSL|TLS)_/.test(code))
+    return true;
+  return cause.message === "bad port";
 }

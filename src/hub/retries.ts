@@ -12,8 +12,8 @@ const LONGEST_ASKED_MILLISECONDS = 60_000;
  * Does `work` until it comes to an end other than an Interruption. `progress` tells that bytes arrived: the count of tries and the
  * waits begin anew.
  *
- * @throws DownloadError once nothing has arrived for six tries (some eight seconds of waits), or where the server asks for a wait of more
- * than a minute; what else `work` throws; the signal's reason
+ * @throws DownloadError once nothing has arrived for six tries (some eight seconds of waits), at once where the failure lasts or the
+ * server asks for a wait of more than a minute; what else `work` throws; the signal's reason
  */
 export async function withRetries<Result>(
   signal: AbortSignal | undefined,
@@ -30,6 +30,7 @@ export async function withRetries<Result>(
       if (!(error instanceof Interruption)) throw error;
       failures++;
       const { failure, waitMilliseconds: asked = 0 } = error;
+      if (error.lasts) throw failure;
       if (failures === TRIES_WITHOUT_PROGRESS) {
         const message = `${failure.message}; given up after ${failures} tries`;
         throw new DownloadError(failure.code, message, { status: failure.status, cause: failure.cause });

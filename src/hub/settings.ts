@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { DownloadError } from "../errors.js";
+import { DownloadError, printable, printableUrl } from "../errors.js";
 
 export interface Settings {
   /** The hub, without a slash at its end. */
@@ -36,7 +36,7 @@ export async function readSettings(): Promise<Settings> {
     );
   }
   return {
-    endpoint: endpoint.href.replace(/\/+$/, ""),
+    endpoint: `${endpoint.origin}${endpoint.pathname}`.replace(/\/+$/, ""),
     token,
     hubCache: variable("HF_HUB_CACHE") ?? join(hubHome, "hub"),
     urlCache: variable("CRIA_CACHE") ?? join(systemCache(), "cria"),
@@ -52,8 +52,9 @@ function variable(name: string): string | undefined {
 
 function endpointOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
-  throw new DownloadError("DOWNLOAD_SETTING", `HF_ENDPOINT must be an https: URL; it is "${text}"`);
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "") return url;
+  const message = `HF_ENDPOINT must be an https: URL without a password; it is "${printableUrl(text)}"`;
+  throw new DownloadError("DOWNLOAD_SETTING", message);
 }
 
 function isLoopback({ hostname }: URL): boolean {
@@ -65,7 +66,10 @@ function secondsOf(name: string, otherwise: number): number {
   if (text === undefined) return otherwise;
   const seconds = Number(text);
   if (seconds > 0 && seconds <= 86_400) return seconds;
-  throw new DownloadError("DOWNLOAD_SETTING", `${name} must be a number of seconds in 0 .. 86400; it is "${text}"`);
+  throw new DownloadError(
+    "DOWNLOAD_SETTING",
+    `${name} must be a number of seconds in 0 .. 86400; it is "${printable(text)}"`,
+  );
 }
 
 /** The token that `hf auth login` has left; to have none is not an error. */

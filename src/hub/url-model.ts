@@ -4,9 +4,9 @@
 //   URLS/DIGEST OF THE URL/model.gguf.json   { url, size, validator }: what was brought, to ask whether it has changed
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DownloadError } from "../errors.js";
+import { DownloadError, printableUrl } from "../errors.js";
 import { validatorOf } from "./answers.js";
 import { partsOf } from "./choose-file.js";
 import { downloadFile, type FileVersion } from "./download-file.js";
@@ -16,7 +16,7 @@ import type { DownloadOptions } from "./options.js";
 import { writeWhole } from "./partial-file.js";
 import { byteReporter } from "./progress.js";
 import { checkUrlStatus } from "./refusals.js";
-import { Interruption, request, shown } from "./request.js";
+import { Interruption, request } from "./request.js";
 import type { Settings } from "./settings.js";
 
 /** Brings a model into the cache, and returns its (first) file's path there. @throws DownloadError, or the signal's reason */
@@ -46,7 +46,7 @@ async function bring(
   const cached = await readCached(path);
   if (cached !== undefined && (offline || (await isCurrent(url, cached, settings, signal)))) return;
   if (offline) {
-    const message = `${shown(url)} is not in the cache (${path}), and nothing is fetched offline`;
+    const message = `${printableUrl(url)} is not in the cache (${path}), and nothing is fetched offline`;
     throw new DownloadError("DOWNLOAD_OFFLINE", message);
   }
   await mkdir(join(path, ".."), { recursive: true }).catch((error) => {
@@ -66,7 +66,8 @@ async function bring(
       checkStatus: (answer) => checkUrlStatus(url, answer),
       onBytes,
     });
-    await writeWhole(recordPath(path), JSON.stringify({ url: shown(url), ...version })).catch((error) => {
+    await writeWhole(recordPath(path), JSON.stringify({ url: printableUrl(url), ...version })).catch(async (error) => {
+      await rm(path, { force: true }).catch(() => undefined); // without a record it would be fetched again
       throw folderFailure(path, error);
     });
   });

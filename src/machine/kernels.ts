@@ -224,7 +224,9 @@ async function readAsset(url: URL): Promise<Uint8Array<ArrayBuffer>> {
       throw new CriaError("ASSET_MISSING", `${url.href}: ${(cause as Error).message}`, { cause });
     }
   }
-  const response = await fetch(url);
+  const response = await fetch(url).catch((cause) => {
+    throw new CriaError("ASSET_MISSING", `${url.href}: ${(cause as Error).message}`, { cause });
+  });
   if (!response.ok) throw new CriaError("ASSET_MISSING", `${url.href}: HTTP status ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
 }

@@ -2,6 +2,7 @@
 // somebody else made, so they run in a worker, with limits on size, time and memory.
 
 import { CriaError, TemplateError } from "../errors.js";
+import { checkFolderUrl, checkNames, namesOf } from "../options.js";
 import { MarkedString } from "./jinja/marked-string.js";
 import { localTime } from "./jinja/strftime.js";
 import type { Rendered } from "./text-jobs.js";
@@ -49,13 +50,16 @@ export interface ChatTemplateOptions {
   readonly assets?: URL;
 }
 
+const optionNames = namesOf<ChatTemplateOptions>({ assets: true });
+
 /**
  * A chat template, from its Jinja source (`tokenizer.chat_template` of a model file). It is parsed when it is first rendered.
  *
- * @throws TemplateError TEMPLATE_SIZE when it has more than 262,144 characters
+ * @throws CriaError INVALID_OPTION, TemplateError TEMPLATE_SIZE when it has more than 262,144 characters
  */
 export function chatTemplateFrom(source: string, options: ChatTemplateOptions = {}): ChatTemplate {
-  return new ChatTemplate(source, textThread(options.assets));
+  checkNames("chatTemplateFrom", options, optionNames);
+  return new ChatTemplate(source, textThread(checkFolderUrl("assets", options.assets)));
 }
 
 /** A chat template. Use `chatTemplateFrom`. */

@@ -6,6 +6,7 @@ import {
   checkBoolean,
   checkCallback,
   checkChoice,
+  checkFolderUrl,
   checkGroup,
   checkInteger,
   checkNames,
@@ -32,11 +33,24 @@ describe("the checks", () => {
     expect(checked).toEqual(["a", "b"]);
     checkNames("call", { a: 1 }, ["a", "b"]);
     checkGroup("group", {}, ["a"]);
+    for (const value of [undefined, new URL("file:///x/")]) expect(checkFolderUrl("a", value)).toBe(value);
     for (const value of [undefined, () => 0]) checkCallback("f", value);
     for (const value of [undefined, new AbortController().signal]) checkSignal(value);
   });
 
   it.each<[string, () => unknown]>([
+    ...["./x", "", 5, {}, Object.create(null), ["file:///x/"], () => 1, "file:///x/"].map(
+      (value): [string, () => unknown] => {
+        const shown = /; it is .*/.exec(invalidOption("a", "a URL", value).message)![0];
+        const message = `a must be the file: URL of a folder, with a slash at its end${shown}`;
+        return [message, () => checkFolderUrl("a", value)];
+      },
+    ),
+    ...["http://u:p@h/x/?key=1", "file:///x", "data:text/plain,x/"].map((href): [string, () => unknown] => {
+      const shown = href.replace("u:p@", "").replace("?key=1", "");
+      const message = `a must be the file: URL of a folder, with a slash at its end; it is "${shown}"`;
+      return [message, () => checkFolderUrl("a", new URL(href))];
+    }),
     ["n must be an integer in 1 .. 3; it is 4", () => checkInteger("n", 4, 1, 3)],
     ["n must be an integer in 1 .. 3; it is 1.5", () => checkInteger("n", 1.5, 1, 3)],
     ['n must be an integer in 1 .. 3; it is "2"', () => checkInteger("n", "2", 1, 3)],

@@ -1,6 +1,7 @@
 // A hub on this machine for the tests of a file, an empty cache for each of them, and what they ask of both.
 
 import { readdirSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { type DownloadOptions, downloadModel } from "cria";
 import { afterAll, beforeAll, beforeEach } from "vitest";
@@ -85,4 +86,13 @@ export async function failure(source: string, options: DownloadOptions = {}) {
   );
   const { name, code, status, message } = error as { name: string; code: string; status?: number; message: string };
   return { name, code, status, message };
+}
+
+/** A port of this machine on which nobody listens. */
+export async function unusedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }

@@ -10,7 +10,7 @@ import { compileKernels, type KernelModule } from "../../machine/kernels.js";
 import { Team } from "../../machine/team.js";
 import { PROGRESS_UNIT } from "../../model/plan/memory-plan.js";
 import { Shard } from "../../model/plan/shard.js";
-import { checkCallback, checkNames, checkSignal } from "../../options.js";
+import { checkBoolean, checkCallback, checkFolderUrl, checkNames, checkSignal } from "../../options.js";
 import { LeaderClient } from "../../protocol/client.js";
 import type { LeaderAnswer } from "../../protocol/messages.js";
 import type { Program } from "../../protocol/program.js";
@@ -41,6 +41,8 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   checkSignal(signal);
   checkCallback("onProgress", options.onProgress);
   checkCallback("onDownload", options.onDownload);
+  if (options.offline !== undefined) checkBoolean("offline", options.offline);
+  checkFolderUrl("assets", options.assets);
   signal?.throwIfAborted();
   checkIsolation();
   const { offline, onDownload } = options;

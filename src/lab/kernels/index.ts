@@ -16,7 +16,7 @@ import {
   type Kernels,
   kernelBuilds,
 } from "../../machine/kernels.js";
-import { checkChoice, checkNames, namesOf } from "../../options.js";
+import { checkChoice, checkFolderUrl, checkNames, namesOf } from "../../options.js";
 import type { AttentionKernel, AttentionShape } from "./attention.js";
 import type { DeclaredKernel, KernelHost } from "./declaration.js";
 import type { DequantizeKernel, DequantizeShape } from "./dequantize.js";
@@ -98,7 +98,7 @@ const optionNames = namesOf<OpenKernelsOptions>({ build: true, assets: true });
 export async function openKernels(options: OpenKernelsOptions = {}): Promise<KernelLab> {
   checkNames("openKernels", options, optionNames);
   const wanted = options.build === undefined ? undefined : checkChoice("build", options.build, kernelBuilds);
-  const { module, build } = await compileKernels(options.assets, wanted);
+  const { module, build } = await compileKernels(checkFolderUrl("assets", options.assets), wanted);
   return new KernelLab(module, build);
 }
 

@@ -1,6 +1,7 @@
 // Models of the hub by name: which file is meant, who may have it, where it lies, and what happens without a network. A hub on this
 // machine answers.
 
+import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DownloadProgress, downloadModel, loadModel } from "cria";
@@ -14,6 +15,7 @@ import {
   leftovers,
   repoFolder,
   repository,
+  unusedPort,
   useHub,
 } from "../../support/hub-fixture.js";
 import { COMMIT, sha256 } from "../../support/hub-server.js";
@@ -179,12 +181,71 @@ describe("which file", () => {
     "hf:user/repo@%2e%2e%2fx/model.gguf",
     "hf:us--er/repo",
     "https://user:password@example.com/model.gguf",
+    "https://user:password@exa mple.com/model.gguf",
+    "user:password@example.com/model.gguf",
+    "ftp://user:password@example.com/model.gguf?X-Amz-Signature=password",
+    "file:///etc/passwd",
+    "data:text/plain,GGUF",
     "http://",
   ])("%s is refused without a request", async (source) => {
     const { code, message } = await failure(source);
     expect(code).toBe("DOWNLOAD_SOURCE");
     expect(message).not.toContain("password@");
+    expect(message).not.toContain("Signature");
     expect(hub.seen).toEqual([]);
+  });
+
+  it.each([null, 5, undefined, Object.create(null), ["hf:user/repo"]])(
+    "a source that is %s is refused",
+    async (source) => {
+      expect(await failure(source as unknown as string)).toMatchObject({
+        code: "INVALID_OPTION",
+        message: expect.stringMatching(/^source must be a string or a URL; it is /),
+      });
+    },
+  );
+
+  const digest = "a".repeat(64);
+  const listings: readonly (readonly [string, unknown, string, RegExp])[] = [
+    ["a row that is null", [null], "HUB_LISTING", /siblings\[0\] must be an object/],
+    ["a row that is a string", ["m-Q8_0.gguf"], "HUB_LISTING", /siblings\[0\] must be an object/],
+    ["a list that is null", null, "HUB_LISTING", /it lists no files/],
+    ["a list that is an object", {}, "HUB_LISTING", /it lists no files/],
+    ...[null, "1000", -1, 0.5, 1e300, [1000]].map((size): [string, unknown, string, RegExp] => {
+      const row = { rfilename: "m-Q8_0.gguf", lfs: { sha256: digest, size } };
+      return [`a size of ${JSON.stringify(size)}`, [row], "HUB_NOT_FOUND", /no GGUF file/];
+    }),
+    ["a name that is a number", [{ rfilename: 5, size: 5, blobId: digest }], "HUB_NOT_FOUND", /no GGUF file/],
+    [
+      "a digest that is null",
+      [{ rfilename: "m.gguf", lfs: { sha256: null, size: 5 } }],
+      "HUB_NOT_FOUND",
+      /no GGUF file/,
+    ],
+  ];
+  it.each(listings)("a listing with %s is refused", async (_, siblings, code, message) => {
+    hub.fault = () => ({ status: 200, body: JSON.stringify({ sha: COMMIT, siblings }) });
+    const failed = await failure("hf:user/repo");
+    expect(failed).toMatchObject({ name: "DownloadError", code });
+    expect(failed.message).toMatch(message);
+    expect(hub.seen.length).toBe(1);
+  });
+
+  it.each(["null", "5", '"text"', "[]", '{"sha": null}', '{"sha": 5, "siblings": []}'])(
+    "a listing that is %s is refused",
+    async (body) => {
+      hub.fault = () => ({ status: 200, body });
+      expect(await failure("hf:user/repo")).toMatchObject({ name: "DownloadError", code: "HUB_LISTING" });
+      expect(hub.seen.length).toBe(1);
+    },
+  );
+
+  it("a listing whose rows have null where large files have more is used", async () => {
+    const content = Buffer.from("GGUF and nothing else");
+    const blobId = createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
+    repository("user/repo", { "m-Q8_0.gguf": content });
+    hub.listed = (rfilename) => ({ rfilename, size: content.length, blobId, lfs: null });
+    expect(await downloadModel("hf:user/repo")).toMatch(/m-Q8_0\.gguf$/);
   });
 
   it("a listing that names files outside of the repository, or without a digest, is not followed", async () => {
@@ -240,6 +301,14 @@ describe("access", () => {
     expect(hub.seen[0]!.headers.authorization).toBe("Bearer hf_login");
   });
 
+  it("a password in HF_ENDPOINT is refused, and not shown", async () => {
+    process.env["HF_ENDPOINT"] = "https://user:password@hub.example/?X-Amz-Signature=abc";
+    expect(await failure("hf:user/repo")).toMatchObject({
+      code: "DOWNLOAD_SETTING",
+      message: 'HF_ENDPOINT must be an https: URL without a password; it is "https://hub.example/"',
+    });
+  });
+
   it("a token is not sent over plain http to another machine", async () => {
     process.env["HF_TOKEN"] = "hf_secret";
     process.env["HF_ENDPOINT"] = "http://hub.example";
@@ -258,6 +327,13 @@ describe("access", () => {
     [401, { "x-error-code": "RepoNotFound" }, "HUB_NOT_FOUND", /no repository user\/repo, or it is private/],
     [404, { "x-error-code": "RevisionNotFound" }, "HUB_NOT_FOUND", /no revision "main"/],
     [404, {}, "HUB_NOT_FOUND", /no repository/],
+    [304, {}, "DOWNLOAD_STATUS", /HTTP status 304/],
+    [
+      418,
+      { "x-error-message": "see https://u:p@h.example/x?token=y!" },
+      "DOWNLOAD_STATUS",
+      /: see https:\/\/h\.example\/x$/,
+    ],
     [418, { "x-error-message": "a teapot\u009b31m" }, "DOWNLOAD_STATUS", /HTTP status 418: a teapot\\u\{9b\}/],
   ];
   it.each(refusals)("status %i %j: %s", async (status, headers, code, message) => {
@@ -312,11 +388,11 @@ describe("offline", () => {
     const paths = await Promise.all(sources.map((source) => downloadModel(source)));
     hub.fault = () => ({ status: 503 });
     expect(await Promise.all(sources.map((source) => downloadModel(source)))).toEqual(paths);
-    process.env["HF_ENDPOINT"] = "http://127.0.0.1:1";
+    process.env["HF_ENDPOINT"] = `http://127.0.0.1:${await unusedPort()}`;
     expect(await downloadModel("hf:user/repo")).toBe(paths[0]);
     expect(await failure("hf:user/other")).toMatchObject({
       code: "DOWNLOAD_CONNECTION",
-      message: expect.stringMatching(/127\.0\.0\.1:1\/api.*(ECONNREFUSED|bad port).*given up after 6 tries/),
+      message: expect.stringMatching(/127\.0\.0\.1:\d+\/api.*ECONNREFUSED.*given up after 6 tries/),
     });
   });
 

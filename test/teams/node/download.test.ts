@@ -1,9 +1,12 @@
 // Downloads, and everything that servers, connections, disks and other processes do wrong. A hub on this machine does it.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
 import { downloadModel, loadModel } from "cria";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
@@ -20,6 +23,7 @@ import {
 import { COMMIT, type Fault, type SeenRequest, sha256 } from "../../support/hub-server.js";
 
 useHub();
+
 const reason = new Error("the user has changed their mind");
 
 describe("a plain URL", () => {
@@ -98,6 +102,102 @@ describe("redirects", () => {
   });
 });
 
+describe("secrets", () => {
+  const secrets = /user|:password|abc123/;
+  it.each([
+    ["http://user:password@127.0.0.1:1/m.gguf?X-Amz-Signature=abc123", /redirects to a URL with a password in it/],
+    ["http://:password@127.0.0.1:1/m.gguf", /redirects to a URL with a password in it/],
+    ["ftp://user:password@127.0.0.1/m.gguf?X-Amz-Signature=abc123", /redirects to a URL with a password in it/],
+    ["ftp://127.0.0.1/m.gguf?X-Amz-Signature=abc123", /redirects to ftp:, which is refused/],
+    ["data:text/plain,GGUF", /redirects to data:, which is refused/],
+    ["http://user:password@", /redirects to nowhere/],
+  ])("in a redirect to %s are not shown, and it is followed no more", async (location, message) => {
+    hub.fault = () => ({ status: 302, headers: { location } });
+    const error = await downloadModel(`${hub.origin}/files/m.gguf`).catch((error: Error) => error);
+    expect(error).toMatchObject({
+      name: "DownloadError",
+      code: "DOWNLOAD_REDIRECT",
+      message: expect.stringMatching(message),
+    });
+    expect(inspect(error)).not.toMatch(secrets);
+    expect(hub.seen.length).toBe(1);
+  });
+
+  it.each<readonly [string, Fault]>([
+    ["the server does not find it", { status: 404 }],
+    ["it is not a model", { ignoresRange: true }],
+    ["the answer is another range", { headers: { "content-range": "bytes 5-6/7" } }],
+    ["the answer has no range", { headers: { "content-range": "x".repeat(10_000) } }],
+    ["the answer is compressed", { headers: { "content-encoding": "\x9b31mgzip" } }],
+  ])("in a query are not shown: %s", async (_, fault) => {
+    hub.files.set("/files/m.gguf", Buffer.from("no model".padEnd(100)));
+    hub.fault = () => fault;
+    const error = await downloadModel(`${hub.origin}/files/m.gguf?X-Amz-Signature=abc123`).catch(
+      (error: Error) => error,
+    );
+    expect(error).toMatchObject({ name: "DownloadError" });
+    expect(inspect(error)).not.toMatch(secrets);
+    expect((error as Error).message).not.toMatch(/[\p{Cc}]/u);
+    expect((error as Error).message.length).toBeLessThan(500);
+  });
+
+  it("are not shown where no connection comes", async () => {
+    const url = "http://127.0.0.1:6667/m.gguf?X-Amz-Signature=abc123";
+    const error = await downloadModel(url).catch((error: Error) => error);
+    expect(error).toMatchObject({ code: "DOWNLOAD_CONNECTION" });
+    expect(inspect(error)).not.toMatch(secrets);
+  });
+});
+
+describe("answers that are not HTTP", () => {
+  it.each(["NaN", "-5", "1e3", "99999999999999999999999", "12, 13"])(
+    "a length of %s is refused at once",
+    async (length) => {
+      hub.files.set("/files/m.gguf", fakeModel(1000));
+      hub.fault = () => ({ ignoresRange: true, headers: { "content-length": length } });
+      expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({
+        name: "DownloadError",
+        code: "DOWNLOAD_CONNECTION",
+      });
+      expect(hub.seen.length).toBe(1);
+    },
+  );
+
+  it("a head without end, and no HTTP at all, are refused at once", async () => {
+    let connections = 0;
+    const answers = [`HTTP/1.1 200 OK\r\nx: ${"y".repeat(100_000)}`, "SSH-2.0-OpenSSH_9.6\r\n"];
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on("error", () => undefined).write(answers[connections++ % 2]!);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/m.gguf`;
+    for (let i = 1; i <= 2; i++) {
+      expect(await failure(url)).toMatchObject({ name: "DownloadError", code: "DOWNLOAD_CONNECTION" });
+      expect(connections).toBe(i);
+    }
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it("a port that fetch never asks on is refused at once", async () => {
+    const begin = performance.now();
+    expect(await failure("http://127.0.0.1:6667/m.gguf")).toMatchObject({
+      code: "DOWNLOAD_CONNECTION",
+      message: "http://127.0.0.1:6667/m.gguf: bad port",
+    });
+    expect(performance.now() - begin).toBeLessThan(200);
+  });
+
+  it("a part where the whole was asked for is refused", async () => {
+    hub.files.set("/files/m.gguf", fakeModel(1000));
+    let requests = 0;
+    hub.fault = () => (requests++ === 0 ? { ignoresRange: true } : { status: 206, body: fakeModel(1000) });
+    expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({ code: "DOWNLOAD_RANGE", status: undefined });
+  });
+});
+
 describe("connections that break", () => {
   it("parts go on where they were", async () => {
     const content = fakeModel(2_000_000);
@@ -172,6 +272,7 @@ describe("servers that lie", () => {
     ["another size", { headers: { "content-range": "bytes 262144-524287/2000000" } }, "DOWNLOAD_CHANGED"],
     ["no such header", { headers: { "content-range": "" } }, "DOWNLOAD_RANGE"],
     ["nonsense", { headers: { "content-range": "bytes */*" } }, "DOWNLOAD_RANGE"],
+    ["a size out of range", { headers: { "content-range": `bytes 0-9/${"9".repeat(400)}` } }, "DOWNLOAD_RANGE"],
     ["the whole file", { ignoresRange: true }, "DOWNLOAD_RANGE"],
     ["a compressed answer", { headers: { "content-encoding": "gzip" } }, "DOWNLOAD_RANGE"],
     ["another version", { headers: { etag: '"other"' } }, "DOWNLOAD_CHANGED"],
@@ -231,6 +332,91 @@ describe("the folder", () => {
       code: "DOWNLOAD_NO_SPACE",
       message: expect.stringMatching(new RegExp(`${2 ** 50} bytes are to come, \\d+ are free`)),
     });
+  });
+
+  /** What a full disk does: after some bytes, `write` and `writeFile` of files of this name fail. */
+  const fillDisk = async (fits: (bytes: number) => boolean, work: () => Promise<void>) => {
+    const probe = await open(fileURLToPath(import.meta.url));
+    const prototype = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const { write, writeFile } = prototype;
+    let written = 0;
+    const full = (bytes: number) => {
+      written += bytes;
+      if (!fits(written)) throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    };
+    prototype.write = async function (this: FileHandle, ...args: [Uint8Array, ...unknown[]]) {
+      full(args[0].length);
+      return Reflect.apply(write, this, args);
+    } as FileHandle["write"];
+    prototype.writeFile = async function (this: FileHandle, data: string | Uint8Array, ...rest: unknown[]) {
+      full(data.length);
+      return Reflect.apply(writeFile, this, [data, ...rest]);
+    } as FileHandle["writeFile"];
+    try {
+      await work();
+    } finally {
+      Object.assign(prototype, { write, writeFile });
+    }
+  };
+  const everything = () =>
+    readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
+
+  it.each<readonly [string, Fault]>([
+    ["in parts", {}],
+    ["in one answer", { ignoresRange: true }],
+    [
+      "in one answer of unknown length",
+      { ignoresRange: true, headers: { etag: "", "content-length": "", "transfer-encoding": "chunked" } },
+    ],
+  ])("that becomes full is told, and nothing stays of a file that comes %s", async (_, fault) => {
+    hub.files.set("/files/m.gguf", fakeModel(2_000_000));
+    hub.fault = () => fault;
+    await fillDisk(
+      (written) => written < 900_000,
+      async () => {
+        expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({
+          ...{ name: "DownloadError", code: "DOWNLOAD_NO_SPACE" },
+          message: expect.stringContaining("(ENOSPC)"),
+        });
+      },
+    );
+    expect(everything()).toEqual([]);
+  });
+
+  it("keeps nothing of a download that cannot be resumed: the connection is cut, then the file is gone", async () => {
+    hub.files.set("/files/m.gguf", fakeModel(600_000));
+    let requests = 0;
+    hub.fault = () => (requests++ < 2 ? { ignoresRange: true, cutAfter: 300_000 } : { status: 404 });
+    expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({ code: "DOWNLOAD_STATUS", status: 404 });
+    expect(requests).toBe(3);
+    expect(everything()).toEqual([]);
+  });
+
+  it("keeps nothing of a download that cannot be resumed: it is aborted", async () => {
+    hub.files.set("/files/m.gguf", fakeModel(600_000));
+    hub.fault = () => ({ ignoresRange: true, stallAfter: 300_000 });
+    const controller = new AbortController();
+    const onProgress = () => controller.abort(reason);
+    await expect(downloadModel(`${hub.origin}/files/m.gguf`, { signal: controller.signal, onProgress })).rejects.toBe(
+      reason,
+    );
+    while (everything().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  });
+
+  it("in whose place of a file a folder is, is told", async () => {
+    hub.files.set("/files/m.gguf", fakeModel(600_000));
+    for (const fault of [{}, { ignoresRange: true }]) {
+      hub.fault = () => fault;
+      const path = await downloadModel(`${hub.origin}/files/m.gguf`);
+      rmSync(path);
+      mkdirSync(`${path}.cria-incomplete`);
+      expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({
+        name: "DownloadError",
+        code: "DOWNLOAD_FOLDER",
+      });
+      rmSync(`${path}.cria-incomplete`, { recursive: true });
+    }
   });
 
   it("that cannot be made is told", async () => {

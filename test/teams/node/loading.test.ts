@@ -136,6 +136,15 @@ describe("what cannot be loaded", () => {
     await expect(loadModel("hf:no-repository")).rejects.toMatchObject({ code: "DOWNLOAD_SOURCE" });
   });
 
+  it("assets that are not the URL of a folder", async () => {
+    for (const assets of ["./x", "", 5, {}, new URL("http://u:secret@h/x/"), new URL("file:///x"), "file:///x/"]) {
+      const error: unknown = await loadModel(file, { assets: assets as URL }).catch((error) => error);
+      expect(error).toMatchObject({ constructor: CriaError, code: "INVALID_OPTION" });
+      expect(String(error)).toMatch(/assets must be the file: URL of a folder, with a slash at its end; it is /);
+      expect(String(error)).not.toContain("secret");
+    }
+  });
+
   it("a folder of assets without them", async () => {
     const assets = pathToFileURL(folder.path("nowhere/"));
     await expect(loadModel(file, { assets })).rejects.toMatchObject({ constructor: CriaError, code: "ASSET_MISSING" });
