@@ -28,14 +28,14 @@ export function checkNames(call: string, options: unknown, known: readonly strin
 
 /** An option that is itself an object of options. */
 export function checkGroup(name: string, group: unknown, known: readonly string[]): void {
-  if (typeof group !== "object" || group === null || Array.isArray(group)) {
+  if (typeof group !== "object" || group === null || isArray(group)) {
     throw invalidOption(name, `an object { ${known.join(", ")} }`, group);
   }
   refuseUnknown(name, group, known);
 }
 
 function refuseUnknown(owner: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  const unknown = readable(owner, options, () => Object.keys(options)).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new CriaError("INVALID_OPTION", `${owner} has no option ${shown(unknown)}; it has ${known.join(", ")}`);
 }
@@ -88,7 +88,9 @@ export function checkArray<Item>(
   check: (name: string, item: unknown) => Item,
   most = Number.POSITIVE_INFINITY,
 ): readonly Item[] {
-  if (Array.isArray(value) && value.length <= most) return Array.from(value, (item, i) => check(`${name}[${i}]`, item));
+  if (isArray(value) && value.length <= most) {
+    return readable(name, value, () => Array.from(value, (item, i) => check(`${name}[${i}]`, item)));
+  }
   const bound = most < Number.POSITIVE_INFINITY ? `at most ${most} ` : "";
   throw invalidOption(name, `an array of ${bound}${items}`, value);
 }
@@ -99,9 +101,9 @@ export function checkCallback(name: string, value: unknown): void {
   throw invalidOption(name, "a function", value);
 }
 
-/** An AbortSignal, of any realm, or undefined. */
+/** An AbortSignal, of any realm, or undefined. What only resembles one is refused: its abort would be lost. */
 export function checkSignal(value: unknown, name = "signal"): void {
-  if (value === undefined || typeof (value as AbortSignal | null)?.throwIfAborted === "function") return;
+  if (value === undefined || readable(name, value, () => isSignal(value))) return;
   throw invalidOption(name, "an AbortSignal", value);
 }
 
@@ -118,6 +120,62 @@ export function checkFolderUrl(name: string, value: unknown): URL | undefined {
     ? "the file: URL of a folder, with a slash at its end"
     : "the URL of a folder, with a slash at its end";
   throw invalidOption(name, what, value instanceof URL ? value.href : value);
+}
+
+function isSignal(value: unknown): boolean {
+  if (Object.prototype.toString.call(value) !== "[object AbortSignal]") return false;
+  const { aborted, throwIfAborted, addEventListener, removeEventListener } = value as AbortSignal;
+  const methods = [throwIfAborted, addEventListener, removeEventListener];
+  return typeof aborted === "boolean" && methods.every((method) => typeof method === "function");
+}
+
+/** What `read` makes of a value that is the caller's: a getter or a proxy may throw anything. */
+export function readable<Result>(name: string, value: unknown, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof CriaError) throw error;
+    throw invalidOption(name, "a value that can be read", value);
+  }
+}
+
+/** `Array.isArray`, except that a proxy that was revoked is not an array. */
+function isArray(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/** Levels and values of the largest value of JSON. */
+const DEEPEST_JSON = 200;
+const MOST_JSON = 2 ** 20;
+
+/** A value of JSON: a copy of it, so that it stays as it was checked. Fields that are undefined are left out. */
+export function checkJson(name: string, value: unknown): unknown {
+  return readable(name, value, () => jsonOf(name, value, 0, { values: 0 }));
+}
+
+function jsonOf(name: string, value: unknown, depth: number, count: { values: number }): unknown {
+  if (value === null || ["string", "boolean"].includes(typeof value) || Number.isFinite(value)) return value;
+  if (
+    typeof value !== "object" ||
+    !(Array.isArray(value) || Object.prototype.toString.call(value) === "[object Object]")
+  ) {
+    throw invalidOption(name, "a value of JSON", value);
+  }
+  count.values++;
+  if (depth === DEEPEST_JSON) throw invalidOption(name, `JSON of at most ${DEEPEST_JSON} levels`, value);
+  if (count.values > MOST_JSON)
+    throw invalidOption(name, `part of JSON of at most ${MOST_JSON} lists and objects`, value);
+  if (Array.isArray(value)) {
+    return Array.from(value, (item, i) => jsonOf(`${name}[${i}]`, item ?? null, depth + 1, count));
+  }
+  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
+  return Object.fromEntries(
+    entries.map(([key, field]) => [key, jsonOf(`${name}.${printable(key, 40)}`, field, depth + 1, count)]),
+  );
 }
 
 /** The error for a value that an option cannot have, for what the checks above do not know. */

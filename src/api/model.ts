@@ -8,6 +8,7 @@ import { checkNames, checkSignal, invalidOption } from "../options.js";
 import type { LeaderClient } from "../protocol/client.js";
 import type { Pooling } from "../protocol/pooling.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
+import { isBlankTemplate } from "../tokenizer/chat-template.js";
 import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
 import type { ModelInfo } from "./model-info.js";
 import { checkIds, Sequence, type SequenceModel } from "./sequences/sequence.js";
@@ -21,6 +22,7 @@ import {
   type JsonCompletion,
 } from "./text/generation.js";
 import { Grammars } from "./text/grammars.js";
+import { checkMessages } from "./text/messages.js";
 import { collect, streamGeneration } from "./text/stream.js";
 import { chosenTools, type ToolSet, toolSetOf } from "./text/tools.js";
 import { type EmbedOptions, embed } from "./vectors/embedding.js";
@@ -133,13 +135,18 @@ export class Model {
     const chatTemplate = this.#chatTemplate();
     const sequence = this.#nextSequence++;
     const { chat } = await this.#parts.sessions.restore(session, "chat", sequence);
-    return this.#chatOf(chatTemplate, sequence, chat!);
+    try {
+      return this.#chatOf(chatTemplate, sequence, chat!);
+    } catch (error) {
+      this.#parts.client.close(sequence);
+      throw error;
+    }
   }
 
   /**
    * Answers a conversation whose messages the caller keeps, part by part. What users say is never read as control tokens.
    *
-   * @param messages oldest first, as the file's chat template takes them; the answer is the assistant's
+   * @param messages oldest first; the answer is the assistant's. Contents are texts, or parts that are texts
    * @throws UnsupportedError when the file has no chat template, or one that does not support tools (UNSUPPORTED_TOOLS); TemplateError,
    * and what `generate` throws
    */
@@ -151,8 +158,9 @@ export class Model {
     const chatTemplate = this.#chatTemplate();
     const toolSet = tools && toolSetOf(tools, this.#parts.chatTemplate!);
     const chosen = chosenTools(toolSet, { toolChoice, parallelToolCalls });
+    const checked = checkMessages(messages, this.#parts.chatTemplate!);
     const ids = () =>
-      chatPrompt(chatTemplate, this.#parts.text, messages, { tools: toolSet?.described, signal: options.signal });
+      chatPrompt(chatTemplate, this.#parts.text, checked, { tools: toolSet?.described, signal: options.signal });
     yield* this.#generate("generateChat", ids, undefined, options, chosen);
   }
 
@@ -293,8 +301,11 @@ export class Model {
 
   #chatTemplate(): ChatTemplate {
     const { chatTemplate, assets } = this.#parts;
-    if (chatTemplate !== undefined) return chatTemplateFrom(chatTemplate, { assets });
-    throw new UnsupportedError("NO_CHAT_TEMPLATE", "the model file has no chat template (tokenizer.chat_template)");
+    if (chatTemplate === undefined || isBlankTemplate(chatTemplate)) {
+      const what = `${chatTemplate === undefined ? "no" : "a blank"} chat template (tokenizer.chat_template)`;
+      throw new UnsupportedError("NO_CHAT_TEMPLATE", `the model file has ${what}`);
+    }
+    return chatTemplateFrom(chatTemplate, { assets });
   }
 
   async #promptIds(prompt: Prompt, signal: AbortSignal | undefined): Promise<Int32Array> {

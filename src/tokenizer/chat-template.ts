@@ -1,8 +1,8 @@
 // Chat templates: the Jinja programs in model files that turn a conversation into the text of a prompt. They come with a file that
 // somebody else made, so they run in a worker, with limits on size, time and memory.
 
-import { CriaError, TemplateError } from "../errors.js";
-import { checkFolderUrl, checkNames, namesOf } from "../options.js";
+import { TemplateError } from "../errors.js";
+import { checkFolderUrl, checkNames, checkText, invalidOption, namesOf, readable } from "../options.js";
 import { MarkedString } from "./jinja/marked-string.js";
 import { localTime } from "./jinja/strftime.js";
 import type { Rendered } from "./text-jobs.js";
@@ -62,14 +62,24 @@ export function chatTemplateFrom(source: string, options: ChatTemplateOptions = 
   return new ChatTemplate(source, textThread(checkFolderUrl("assets", options.assets)));
 }
 
+/** Whether a template writes nothing, whatever it is given: it is empty, or all white space and comments. */
+export function isBlankTemplate(source: string): boolean {
+  let rest = source.trim();
+  while (rest.startsWith("{#")) {
+    const end = rest.indexOf("#}", 2);
+    if (end < 0) return false; // it does not parse
+    rest = rest.slice(end + 2).trimStart();
+  }
+  return rest === "";
+}
+
 /** A chat template. Use `chatTemplateFrom`. */
 export class ChatTemplate {
   readonly #source: string;
   readonly #thread: TextThread;
 
   constructor(source: string, thread: TextThread) {
-    if (typeof source !== "string")
-      throw new CriaError("INVALID_OPTION", `the chat template must be a string; it is ${typeof source}`);
+    checkText("the chat template", source);
     if (source.length > LONGEST_TEMPLATE) {
       throw new TemplateError(
         "TEMPLATE_SIZE",
@@ -106,6 +116,46 @@ export class ChatTemplate {
     return new MarkedString(text, marks).runs().map((run) => ({ text: run.text, special: !run.outside }));
   }
 
+  /**
+   * `renderParts` for a conversation that is about to be answered: the last thing that the user says must show. Contents are texts; a
+   * template that shows only contents in parts is given parts.
+   *
+   * @throws TemplateError as `render` does, and TEMPLATE_DROPPED when the prompt has nothing of the last user message
+   */
+  async promptParts(
+    messages: readonly ChatMessage[],
+    options: RenderOptions = {},
+    signal?: AbortSignal,
+  ): Promise<readonly PromptPart[]> {
+    const given = { now: new Date(), ...options };
+    const last = messages.findLastIndex(({ role }) => role === "user");
+    const said = messages[last]?.content;
+    const parts = await this.renderParts(messages, given, signal);
+    if (typeof said !== "string" || said.trim() === "" || shows(parts, messages, last)) return parts;
+    // It may have been escaped, cut or rewritten. What has nothing of it stays the same whatever the user says.
+    const content = said.replace(/\S/gu, (character) => (character === "x" ? "y" : "x"));
+    const other = messages.with(last, { ...messages[last]!, content });
+    const otherParts = await this.#tryParts(other, given, signal);
+    if (otherParts === undefined || textOf(parts) !== textOf(otherParts)) return parts;
+    const [inParts, otherInParts] = [
+      await this.#tryParts(messages.map(withParts), given, signal),
+      await this.#tryParts(other.map(withParts), given, signal),
+    ];
+    if (inParts !== undefined && otherInParts !== undefined && textOf(inParts) !== textOf(otherInParts)) return inParts;
+    const message = `the chat template shows nothing of messages[${last}], the last of the user`;
+    throw new TemplateError("TEMPLATE_DROPPED", message);
+  }
+
+  /** Undefined where the template refuses the messages. */
+  async #tryParts(...given: Parameters<ChatTemplate["renderParts"]>): Promise<readonly PromptPart[] | undefined> {
+    try {
+      return await this.renderParts(...given);
+    } catch (error) {
+      if (error instanceof TemplateError) return undefined;
+      throw error;
+    }
+  }
+
   #render(
     messages: readonly ChatMessage[],
     options: RenderOptions,
@@ -120,11 +170,12 @@ export class ChatTemplate {
       now = new Date(),
       ...variables
     } = options;
-    if (!Array.isArray(messages))
-      throw new CriaError("INVALID_OPTION", `messages must be an array; it is ${typeof messages}`);
-    if (!(now instanceof Date) || Number.isNaN(now.getTime())) {
-      throw new CriaError("INVALID_OPTION", `now must be a valid Date; it is ${String(now)}`);
-    }
+    readable("messages", messages, () => {
+      if (!Array.isArray(messages)) throw invalidOption("messages", "an array", messages);
+    });
+    readable("now", now, () => {
+      if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw invalidOption("now", "a valid Date", now);
+    });
     const given = {
       source: this.#source,
       messages,
@@ -135,4 +186,21 @@ export class ChatTemplate {
     };
     return this.#thread.run("render", given, { signal });
   }
+}
+
+/** Whether a message's text stands in a prompt, and nothing else that was said can be what stands there. */
+function shows(parts: readonly PromptPart[], messages: readonly ChatMessage[], index: number): boolean {
+  const text = String(messages[index]!.content).trim();
+  if (!parts.some((part) => !part.special && part.text.includes(text))) return false;
+  const quoted = JSON.stringify(text).slice(1, -1);
+  return !messages.some((message, i) => i !== index && JSON.stringify(message).includes(quoted));
+}
+
+function withParts(message: ChatMessage): ChatMessage {
+  if (typeof message.content !== "string") return message;
+  return { ...message, content: [{ type: "text", text: message.content }] };
+}
+
+function textOf(parts: readonly PromptPart[]): string {
+  return parts.map(({ text }) => text).join("");
 }

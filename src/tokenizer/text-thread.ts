@@ -3,7 +3,7 @@
 // do.
 
 import { abortable } from "../abort.js";
-import { CriaError, TemplateError } from "../errors.js";
+import { CriaError, printable, TemplateError } from "../errors.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import { fromFailure } from "./text-failures.js";
 import type { TextAnswer, TextJob, TextJobName, TextJobs } from "./text-jobs.js";
@@ -113,7 +113,8 @@ export class TextThread {
       this.#worker?.postMessage(pending.job, pending.transfer);
     } catch (cause) {
       // Functions, for example, cannot be sent to another thread.
-      const message = `the chat template was given what is not JSON: ${(cause as Error).message}`;
+      const why = cause instanceof Error ? cause.message : "it cannot be read";
+      const message = `the chat template was given what is not JSON: ${printable(why)}`;
       this.#settle(() => pending.reject(new TemplateError("TEMPLATE_INPUT", message, { cause })));
       return;
     }

@@ -57,16 +57,16 @@ function chatOptions(options: LanguageModelV3CallOptions): ChatCompletionOptions
     // Without a schema any JSON will do.
     jsonSchema: format?.type === "json" ? ((format.schema as JsonSchema | undefined) ?? true) : undefined,
   };
-  const given = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+  const given = Object.fromEntries(Object.entries(named).filter(([, value]) => (value ?? undefined) !== undefined));
   return { ...options.providerOptions?.["cria"], ...given, ...toolOptions(options) };
 }
 
-function warningsFor({ includeRawChunks, tools = [] }: LanguageModelV3CallOptions): SharedV3Warning[] {
+function warningsFor({ includeRawChunks, tools }: LanguageModelV3CallOptions): SharedV3Warning[] {
   const warnings: SharedV3Warning[] = [];
   if (includeRawChunks === true) {
     warnings.push({ type: "unsupported", feature: "includeRawChunks", details: "the text is the only kind of chunk" });
   }
-  if (tools.some((tool) => tool.type === "function" && tool.inputExamples !== undefined)) {
+  if (tools?.some((tool) => tool.type === "function" && tool.inputExamples !== undefined)) {
     const details = "chat templates show a tool's description and schema only";
     warnings.push({ type: "unsupported", feature: "inputExamples", details });
   }

@@ -11,11 +11,11 @@ import {
 
 /** The tools that a call offers, and which of them the answer may call. @throws UnsupportedError for a provider's own tools */
 export function toolOptions({
-  tools = [],
+  tools,
   toolChoice,
   responseFormat,
 }: LanguageModelV3CallOptions): Pick<ChatCompletionOptions, "tools" | "toolChoice"> {
-  if (tools.length === 0) return {};
+  if (!tools?.length) return {};
   if (responseFormat?.type === "json" && toolChoice?.type !== "none") {
     throw new UnsupportedError(
       "UNSUPPORTED_RESPONSE_FORMAT",
@@ -29,11 +29,11 @@ export function toolOptions({
 }
 
 function toolOf(tool: NonNullable<LanguageModelV3CallOptions["tools"]>[number]): Tool {
-  if (tool.type === "function") {
+  if (tool?.type === "function") {
     const { name, description, inputSchema } = tool;
-    return { name, description, parameters: inputSchema as JsonSchema };
+    return { name, description: description ?? undefined, parameters: (inputSchema as JsonSchema | null) ?? undefined };
   }
-  throw new UnsupportedError("UNSUPPORTED_TOOLS", `the tool "${tool.id}" is run by a provider; supported: functions`);
+  throw new UnsupportedError("UNSUPPORTED_TOOLS", `the tool "${tool?.id}" is run by a provider; supported: functions`);
 }
 
 /** A call of an answer. */

@@ -156,9 +156,9 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
       ...options,
       ...(stop && { stop }),
       ...(signal && { signal }),
-      ...(jsonSchema !== undefined && { jsonSchema }),
+      ...((jsonSchema ?? undefined) !== undefined && { jsonSchema }),
       ...(tools && { tools: tools.map(toolOf) }),
-      ...(choice !== undefined && { toolChoice: toolChoiceOf(choice) }),
+      ...(choice && { toolChoice: toolChoiceOf(choice) }),
     };
     if (chat.tools === undefined || chat.jsonSchema === undefined || chat.toolChoice === "none") return chat;
     throw new UnsupportedError(

@@ -12,55 +12,63 @@ const roles: Readonly<Record<string, string>> = { human: "user", ai: "assistant"
 export function chatMessages(messages: readonly BaseMessage[]): ChatMessage[] {
   /** The tools that were called, by the calls' ids. */
   const called = new Map<string, string>();
-  return messages.map((message) => {
-    const content = textOf(message.content);
+  return messages.map((message, i) => {
+    const content = textOf(message.content, `messages[${i}]`);
     if (ToolMessage.isInstance(message)) {
       const id = message.tool_call_id;
-      return { role: "tool", name: message.name ?? toolCalled(id, called), content, tool_call_id: id };
+      return { role: "tool", name: message.name ?? toolCalled(id, called, i), content, tool_call_id: id };
     }
-    const calls = AIMessage.isInstance(message) ? templateCallsOf(message) : [];
+    const calls = AIMessage.isInstance(message) ? templateCallsOf(message, i) : [];
     for (const call of calls) if (call.id !== undefined) called.set(call.id, call.function.name);
-    return { role: roleOf(message), content, ...(calls.length > 0 && { tool_calls: calls }) };
+    return { role: roleOf(message, i), content, ...(calls.length > 0 && { tool_calls: calls }) };
   });
 }
 
-/** @throws UnsupportedError for content that is not text */
-export function textOf(content: MessageContent): string {
-  if (typeof content === "string") return content;
+/**
+ * The text of blocks of text. What is not a list of blocks stays as it is: where a conversation begins it is refused, for all callers.
+ *
+ * @param what whose content it is
+ * @throws UnsupportedError for content that is not text
+ */
+export function textOf(content: MessageContent, what = "the message"): string {
+  if (!Array.isArray(content)) return content;
   return content
     .map((block) => {
-      if (block.type === "text" && typeof block["text"] === "string") return block["text"];
-      throw new UnsupportedError(
-        "UNSUPPORTED_CONTENT",
-        `a message has content of type "${block.type}"; supported: text`,
-      );
+      if (block?.type === "text" && typeof block["text"] === "string") return block["text"];
+      const type = typeof block?.type === "string" ? `"${block.type}"` : "none";
+      throw new UnsupportedError("UNSUPPORTED_CONTENT", `${what} has content of type ${type}; supported: text`);
     })
     .join("");
 }
 
-function templateCallsOf({ tool_calls = [], invalid_tool_calls = [] }: AIMessage) {
-  if (invalid_tool_calls.length > 0) {
-    const names = invalid_tool_calls.map(({ name }) => name).join(", ");
-    throw new UnsupportedError("UNSUPPORTED_TOOLS", `a message of the assistant has invalid calls of ${names}`);
+function templateCallsOf({ tool_calls, invalid_tool_calls }: AIMessage, i: number) {
+  // Arguments that are an empty text are none, though LangChain does not read them so.
+  const [empty, invalid] = [true, false].map((wanted) => {
+    return (invalid_tool_calls ?? []).filter(({ name, args }) => (!!name && !args?.trim()) === wanted);
+  });
+  if (invalid!.length > 0) {
+    const names = invalid!.map(({ name }) => name).join(", ");
+    throw new UnsupportedError("UNSUPPORTED_TOOLS", `messages[${i}] has invalid calls of ${names}`);
   }
-  return tool_calls.map(({ id, name, args }) => ({ id, type: "function", function: { name, arguments: args } }));
+  const calls = [...(tool_calls ?? []), ...empty!.map(({ id, name }) => ({ id, name: name!, args: {} }))];
+  return calls.map(({ id, name, args }) => ({ id, type: "function", function: { name, arguments: args ?? {} } }));
 }
 
-function toolCalled(id: string, called: ReadonlyMap<string, string>): string {
+function toolCalled(id: string, called: ReadonlyMap<string, string>, i: number): string {
   const name = called.get(id);
   if (name !== undefined) return name;
   throw new UnsupportedError(
     "UNSUPPORTED_CONTENT",
-    `a message has the result of the call "${id}"; no earlier message has a call with this id`,
+    `messages[${i}] has the result of the call "${id}"; no earlier message has a call with this id`,
   );
 }
 
-function roleOf(message: BaseMessage): string {
+function roleOf(message: BaseMessage, i: number): string {
   // A ChatMessage names its role itself.
   const role = "role" in message ? String(message.role) : roles[message.type];
   if (role !== undefined) return role;
   throw new UnsupportedError(
     "UNSUPPORTED_CONTENT",
-    `a message's type must be one of ${Object.keys(roles).join(", ")}, tool; it is "${message.type}"`,
+    `the type of messages[${i}] must be one of ${Object.keys(roles).join(", ")}, tool; it is "${message.type}"`,
   );
 }

@@ -6,26 +6,34 @@ import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
 import { type Tool, type ToolCall, type ToolCallDelta, type ToolChoice, UnsupportedError } from "../../index.js";
 
 /** A tool as LangChain takes them: its own, with a schema of zod or JSON Schema, or OpenAI's form. @throws UnsupportedError for other kinds */
-export function toolOf(given: BindToolsInput): Tool {
-  const { type, function: definition } = convertToOpenAITool(given);
-  if (type !== "function") {
-    throw new UnsupportedError("UNSUPPORTED_TOOLS", `a tool's type must be function; it is ${JSON.stringify(type)}`);
+export function toolOf(given: BindToolsInput, i: number): Tool {
+  const { type, function: definition } = converted(given, i) ?? {};
+  if (type !== "function" || typeof definition !== "object" || definition === null) {
+    throw new UnsupportedError("UNSUPPORTED_TOOLS", `the type of tools[${i}] must be function; it is "${type}"`);
   }
   const { name, description, parameters } = definition;
-  return { name, description, parameters };
+  return { name, description: description ?? undefined, parameters: parameters ?? undefined };
+}
+
+function converted(given: BindToolsInput, i: number): Partial<ReturnType<typeof convertToOpenAITool>> | undefined {
+  try {
+    return convertToOpenAITool(given);
+  } catch (cause) {
+    throw new UnsupportedError("UNSUPPORTED_TOOLS", `tools[${i}] is not a tool that LangChain can describe`, { cause });
+  }
 }
 
 /** `tool_choice`: LangChain's words, a tool's name, or OpenAI's form. "any" is what others call "required". */
 export function toolChoiceOf(given: string | Record<string, unknown>): ToolChoice {
   if (given === "any") return "required";
   if (given === "auto" || given === "none" || given === "required") return given;
-  const named = typeof given === "string" ? { name: given } : given["function"];
+  const named = typeof given === "string" ? { name: given } : given?.["function"];
   if (typeof named === "object" && named !== null && "name" in named && typeof named.name === "string") {
     return { name: named.name };
   }
   throw new UnsupportedError(
     "UNSUPPORTED_TOOLS",
-    `tool_choice must be auto, any, none, required, a tool's name, or { type: "function", function: { name } }; it is ${JSON.stringify(given)}`,
+    `tool_choice must be auto, any, none, required, a tool's name, or { type: "function", function: { name } }`,
   );
 }
 

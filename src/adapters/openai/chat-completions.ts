@@ -68,12 +68,14 @@ export async function chatCompletions(
     const { text, toolCallDeltas, logprobs, done, toolCalls } = part;
     if (first) yield chunk([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }]);
     first = false;
-    if (text !== "" || toolCallDeltas !== undefined || logprobs !== undefined) {
+    if (text !== "" || toolCallDeltas !== undefined || logprobs?.length) {
       const delta = { content: text, ...(toolCallDeltas && { tool_calls: callDeltasOf(toolCallDeltas) }) };
       yield chunk([{ index: 0, delta, finish_reason: null, logprobs: logprobsOf(logprobs) }]);
     }
     if (done === undefined) return;
-    yield chunk([{ index: 0, delta: {}, finish_reason: toolCalls ? "tool_calls" : done.finishReason }]);
+    const finish = toolCalls ? "tool_calls" : done.finishReason;
+    // Logprobs that were asked for are there, even where there is no token.
+    yield chunk([{ index: 0, delta: {}, finish_reason: finish, ...(logprobs && { logprobs: logprobsOf([]) }) }]);
     if (includeUsage) yield { ...chunk([]), usage: usageOf(done.usage) };
   });
 }

@@ -29,13 +29,15 @@ export function errorAnswer(error: unknown): { readonly status: number; readonly
   if (error instanceof WorkerError || code === "DISPOSED") {
     return { status: 500, body: { error: { message, type: "server_error", param: null, code } } };
   }
+  // An option's error begins with the option's name, and messages have the same name in the request.
+  const [param = null] = /^messages\S*/.exec(message) ?? [];
   return {
     status: 400,
     body: {
       error: {
         message,
         type: "invalid_request_error",
-        param: null,
+        param: code === "INVALID_OPTION" ? param : null,
         // The code by which OpenAI's clients know that a prompt must be shorter.
         code: code === "CONTEXT_FULL" ? "context_length_exceeded" : code,
       },

@@ -8,7 +8,11 @@ import { templateCallsOf } from "./tools.js";
 const DEVELOPER = "developer";
 const roles = ["system", DEVELOPER, "user", "assistant", "tool"];
 
-/** @throws RequestError for messages of other roles, for content that is not text, and for results of calls that there were not */
+/**
+ * What contents in parts may hold is checked, for all callers, where a conversation begins.
+ *
+ * @throws RequestError for messages of other roles, for content that is neither text nor parts, and for results of calls that there were not
+ */
 export function chatMessages(messages: readonly unknown[]): ChatMessage[] {
   /** The tools that were called, by the calls' ids. */
   const called = new Map<string, string>();
@@ -18,9 +22,8 @@ export function chatMessages(messages: readonly unknown[]): ChatMessage[] {
     if (!roles.includes(role)) throw fields.invalid("role", `must be one of ${roles.join(", ")}; it is "${role}"`);
     const calls = role === "assistant" ? fields.take("tool_calls", "array") : undefined;
     // Of what is called nothing needs to be said.
-    const given =
-      calls === undefined ? fields.need("content", "string", "array") : fields.take("content", "string", "array");
-    const content = contentOf(given ?? "", `messages[${i}].content`);
+    const given = calls?.length ? fields.take("content", "string", "array") : fields.need("content", "string", "array");
+    const content = (given ?? "") as NonNullable<ChatMessage["content"]>;
     if (role === "tool") {
       const id = fields.need("tool_call_id", "string");
       const name = called.get(id);
@@ -37,16 +40,4 @@ export function chatMessages(messages: readonly unknown[]): ChatMessage[] {
     for (const call of toolCalls) called.set(call.id, call.function.name);
     return { ...own, tool_calls: toolCalls };
   });
-}
-
-function contentOf(content: string | readonly unknown[], path: string): string {
-  if (typeof content === "string") return content;
-  const texts = content.map((part, i) => {
-    const fields = new Fields(part, `${path}[${i}].`);
-    fields.only("type", "text");
-    const text = fields.need("text", "string");
-    fields.end();
-    return text;
-  });
-  return texts.join("");
 }

@@ -77,7 +77,9 @@ export function templateCallsOf(calls: readonly unknown[], path: string) {
   });
 }
 
+/** Arguments that are an empty text are none. */
 function parsed(text: string, call: Fields): unknown {
+  if (text.trim() === "") return {};
   try {
     return JSON.parse(text);
   } catch (error) {

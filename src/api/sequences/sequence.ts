@@ -1,7 +1,7 @@
 // A sequence: the low level, for people who write their own sampling.
 
 import { ContextError, CriaError } from "../../errors.js";
-import { checkChoice, checkNames, checkSignal, namesOf } from "../../options.js";
+import { checkChoice, checkNames, checkSignal, invalidOption, namesOf, readable } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { type Sessions, writeSessionFile } from "./sessions.js";
 
@@ -134,18 +134,22 @@ export class Sequence {
 
 /** Token ids as the leader takes them. @throws CriaError */
 export function checkIds(ids: ArrayLike<number>, vocabularySize: number): Int32Array {
-  if (typeof ids !== "object" || ids === null) {
-    throw new CriaError("INVALID_TOKEN", `the tokens must be an array of ids; they are ${String(ids)}`);
-  }
-  if (!(ids.length > 0)) throw new CriaError("INVALID_TOKEN", "there must be at least one token");
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i];
-    if (!Number.isInteger(id) || id! < 0 || id! >= vocabularySize) {
-      throw new CriaError(
-        "INVALID_TOKEN",
-        `token ${i} must be an integer in 0 .. ${vocabularySize - 1}; it is ${String(id)}`,
-      );
+  return readable("the tokens", ids, () => {
+    if (typeof ids !== "object" || ids === null) throw invalidIds("the tokens", "an array of ids", ids);
+    const { length } = ids;
+    if (!(length > 0)) throw new CriaError("INVALID_TOKEN", "there must be at least one token");
+    const tokens: number[] = []; // each is read once, because it may be another the next time
+    for (let i = 0; i < length; i++) {
+      const id: unknown = ids[i];
+      if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= vocabularySize) {
+        throw invalidIds(`token ${i}`, `an integer in 0 .. ${vocabularySize - 1}`, id);
+      }
+      tokens.push(id as number);
     }
-  }
-  return Int32Array.from(ids);
+    return Int32Array.from(tokens);
+  });
+}
+
+function invalidIds(name: string, what: string, value: unknown): CriaError {
+  return new CriaError("INVALID_TOKEN", invalidOption(name, what, value).message);
 }

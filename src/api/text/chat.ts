@@ -1,13 +1,14 @@
 // A conversation: the messages so far, rendered by the model's chat template, and the answers to them.
 
 import { CriaError } from "../../errors.js";
-import { checkNames, invalidOption, namesOf } from "../../options.js";
+import { checkNames, checkText, namesOf } from "../../options.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { ChatMessage, ChatTemplate } from "../../tokenizer/index.js";
 import type { ChatState } from "../sequences/session-format.js";
 import { writeSessionFile } from "../sequences/sessions.js";
 import type { Tool } from "../tool.js";
 import type { Completion, GeneratedPart, GenerateOptions } from "./generation.js";
+import { checkMessages, toolMessages } from "./messages.js";
 import { collect } from "./stream.js";
 import {
   chosenTools,
@@ -58,7 +59,7 @@ export async function chatPrompt(
   const { tokenizer } = text;
   const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
   const [bosToken, eosToken] = [spelling(tokenizer.bosId), spelling(tokenizer.eosId)];
-  const parts = await template.renderParts(messages, { bosToken, eosToken, tools }, signal);
+  const parts = await template.promptParts(messages, { bosToken, eosToken, tools }, signal);
   return text.encodeParts(parts, signal);
 }
 
@@ -97,11 +98,11 @@ export class Chat {
     this.#model = model;
     this.#givenTools = options.tools;
     this.#tools = options.tools && toolSetOf(options.tools, model.template);
-    if (options.messages !== undefined && !Array.isArray(options.messages)) {
-      throw invalidOption("messages", "an array of messages", options.messages);
-    }
-    const system: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
-    this.#messages = [...system, ...(options.messages ?? [])];
+    const system = options.system ?? undefined;
+    this.#messages = [
+      ...(system === undefined ? [] : [{ role: "system", content: checkText("system", system) }]),
+      ...checkMessages(options.messages ?? [], model.template),
+    ];
     this.#contextShift = options.contextShift ?? false;
   }
 
@@ -117,7 +118,7 @@ export class Chat {
    * @throws TemplateError, and what `model.generate` throws; CriaError CHAT_BUSY while an answer is under way
    */
   send(text: string, options: AnswerOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
-    return this.#answer([{ role: "user", content: text }], options);
+    return this.#answer(() => [{ role: "user", content: checkText("text", text) }], options);
   }
 
   /** Sends the results of the last answer's calls, in their order, and streams the answer to them. @throws as `send` does */
@@ -125,28 +126,22 @@ export class Chat {
     results: readonly ToolResult[],
     options: AnswerOptions = {},
   ): AsyncGenerator<GeneratedPart, void, undefined> {
-    const messages = results.map(({ name, content }) => {
-      return { role: "tool", name, content: typeof content === "string" ? content : JSON.stringify(content) };
-    });
-    return this.#answer(messages, options);
+    return this.#answer(() => toolMessages(results), options);
   }
 
   async *#answer(
-    more: readonly ChatMessage[],
+    more: () => readonly ChatMessage[],
     { toolChoice, parallelToolCalls, ...options }: AnswerOptions,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
-    for (const { content } of more) {
-      if (typeof content === "string") continue;
-      throw invalidOption("content", "a string", content);
-    }
+    const sent = more();
     this.#checkIdle();
     this.#answering = true;
     try {
-      let messages: readonly ChatMessage[] = [...this.#messages, ...more];
+      let messages: readonly ChatMessage[] = [...this.#messages, ...sent];
       const prompt = async () => {
-        const sent = await this.#prompt(messages, options);
-        messages = sent.messages;
-        return sent.ids;
+        const fitted = await this.#prompt(messages, options);
+        messages = fitted.messages;
+        return fitted.ids;
       };
       const tools = chosenTools(this.#tools, { toolChoice, parallelToolCalls });
       let answer = "";

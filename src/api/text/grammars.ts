@@ -1,7 +1,7 @@
 // Compiles grammars on the caller's thread: from what a caller wrote to what the leader follows. Recently used grammars are kept
 // compiled.
 
-import { CriaError, GrammarError } from "../../errors.js";
+import { GrammarError, printable } from "../../errors.js";
 import {
   type Automaton,
   compileGrammar,
@@ -11,7 +11,7 @@ import {
   type TokenBytes,
   toolGrammar,
 } from "../../grammar/index.js";
-import { checkText, idleOption, namesOf } from "../../options.js";
+import { checkText, idleOption, invalidOption, namesOf, readable } from "../../options.js";
 import type { GrammarRequest } from "../../protocol/messages.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
 import type { ToolSet } from "./tools.js";
@@ -28,6 +28,8 @@ export const grammarOptionNames = namesOf<GrammarOptions>({ grammar: true, jsonS
 
 /** Compiled grammars that are kept. */
 const KEPT = 16;
+/** Values of the largest schema. Far smaller ones are refused later, as too large grammars. */
+const MOST_VALUES = 2 ** 22;
 /** Tokens whose bytes are collected in one go, which takes a few milliseconds. */
 const TOKENS_AT_A_TIME = 8192;
 
@@ -70,12 +72,7 @@ export class Grammars {
   }
 
   #ofSchema(jsonSchema: unknown) {
-    let text: string | undefined;
-    try {
-      text = JSON.stringify(jsonSchema);
-    } catch (cause) {
-      throw new CriaError("INVALID_OPTION", `jsonSchema must be JSON: ${(cause as Error).message}`, { cause });
-    }
+    const text = readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema));
     const schema = text === undefined ? undefined : JSON.parse(text);
     return this.#compiled(`schema ${text}`, () => compileGrammar(grammarOfSchema(schema)));
   }
@@ -92,6 +89,19 @@ export class Grammars {
     for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
     return compiled;
   }
+}
+
+/** A schema as JSON, as its own `toJSON` gives it. What JSON would leave out or change is refused. */
+function schemaText(jsonSchema: unknown): string | undefined {
+  let values = 0;
+  return JSON.stringify(jsonSchema, (key, value: unknown) => {
+    const isJson =
+      value === undefined || ["string", "boolean", "object"].includes(typeof value) || Number.isFinite(value);
+    if (!isJson) throw invalidOption(key === "" ? "jsonSchema" : `"${printable(key)}" in jsonSchema`, "JSON", value);
+    values++;
+    if (values > MOST_VALUES) throw invalidOption("jsonSchema", `JSON of at most ${MOST_VALUES} values`, jsonSchema);
+    return value;
+  });
 }
 
 /** A grammar whose nested parts or lists overflow the stack is also too large for the automaton. */

@@ -5,7 +5,7 @@
 //   stops "END", "N!"           root -E-> E -N-> EN -D-> END
 //                               root -N-> N -!-> N!          fail(EN) = N: after "EN", "!" completes "N!"
 
-import { checkText, invalidOption } from "../../options.js";
+import { checkText, invalidOption, readable } from "../../options.js";
 
 interface State {
   readonly next: Map<number, State>;
@@ -39,12 +39,14 @@ export class StopStrings {
   constructor(stops: readonly string[]) {
     this.#root = newState(0, "");
     this.#state = this.#root;
-    if (!Array.isArray(stops)) throw invalidOption("stop", "a string or an array of strings", stops);
-    for (const [index, stop] of stops.entries()) {
-      checkText(`stop[${index}]`, stop, 1);
-      if (/\p{Surrogate}/u.test(stop)) throw invalidOption(`stop[${index}]`, "a well-formed string", stop);
-      this.#insert(stop);
-    }
+    readable("stop", stops, () => {
+      if (!Array.isArray(stops)) throw invalidOption("stop", "a string or an array of strings", stops);
+      for (const [index, given] of stops.entries()) {
+        const stop = checkText(`stop[${index}]`, given, 1);
+        if (/\p{Surrogate}/u.test(stop)) throw invalidOption(`stop[${index}]`, "a well-formed string", stop);
+        this.#insert(stop);
+      }
+    });
     this.#link();
   }
 

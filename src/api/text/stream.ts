@@ -118,6 +118,7 @@ export async function* streamGeneration(
       yield {
         text: item.text,
         tokens: new Int32Array(0),
+        ...(sampling.logprobs && { logprobs: [] }),
         done: {
           finishReason: item.finishReason,
           usage: { promptTokens: ids.length, completionTokens, cachedTokens, seed },
@@ -148,14 +149,17 @@ function checkKeep(contextShift: { readonly keep: number }, contextSize: number)
 export async function collect(parts: AsyncIterable<GeneratedPart>): Promise<Completion> {
   let text = "";
   const tokens: number[] = [];
-  const logprobs: GeneratedLogprob[] = [];
+  let logprobs: GeneratedLogprob[] | undefined;
   for await (const part of parts) {
     text += part.text;
     tokens.push(...part.tokens);
-    if (part.logprobs !== undefined) logprobs.push(...part.logprobs);
+    if (part.logprobs !== undefined) {
+      logprobs ??= [];
+      logprobs.push(...part.logprobs);
+    }
     if (part.done !== undefined) {
       const { done, toolCalls } = part;
-      const extras = { ...(logprobs.length > 0 && { logprobs }), ...(toolCalls && { toolCalls }) };
+      const extras = { ...(logprobs && { logprobs }), ...(toolCalls && { toolCalls }) };
       return { text, tokens: Int32Array.from(tokens), ...done, ...extras };
     }
   }

@@ -8,7 +8,17 @@ import {
   type ToolNotation,
   type ToolSignature,
 } from "../../grammar/index.js";
-import { checkBoolean, checkChoice, checkGroup, checkText, idleOption, invalidOption, namesOf } from "../../options.js";
+import {
+  checkBoolean,
+  checkChoice,
+  checkGroup,
+  checkJson,
+  checkText,
+  idleOption,
+  invalidOption,
+  namesOf,
+  readable,
+} from "../../options.js";
 import type { Tool } from "../tool.js";
 
 /** A call that an answer asks for. */
@@ -65,20 +75,28 @@ const NO_ARGUMENTS: JsonSchema = { type: "object", additionalProperties: false }
 
 /** @throws CriaError INVALID_OPTION; UnsupportedError UNSUPPORTED_TOOLS when the template has no known notation for calls */
 export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
-  const names = new Set<string>();
-  if (!Array.isArray(tools) || tools.length === 0) throw invalidOption("tools", "an array of at least one tool", tools);
-  for (const [i, tool] of tools.entries()) {
-    checkGroup(`tools[${i}]`, tool, toolFields);
-    checkText(`tools[${i}].name`, tool.name, 1);
-    if (names.has(tool.name)) throw invalidOption(`tools[${i}].name`, "a name that no other tool has", tool.name);
-    names.add(tool.name);
-  }
-  const signatures = tools.map(({ name, parameters }) => ({ name, parameters: argumentsSchema(name, parameters) }));
-  const described = tools.map(({ name, description = "", parameters = NO_ARGUMENTS }) => ({
+  const given = readable("tools", tools, () => checkTools(tools));
+  const signatures = given.map(({ name, parameters }) => ({ name, parameters: argumentsSchema(name, parameters) }));
+  const described = given.map(({ name, description = "", parameters = NO_ARGUMENTS }) => ({
     type: "function",
     function: { name, description, parameters },
   }));
   return { notation: notationOf(template), signatures, count: { least: 0, most: "any" }, described };
+}
+
+/** Copies of the tools. A field that is null is absent. */
+function checkTools(tools: unknown): readonly Tool[] {
+  if (!Array.isArray(tools) || tools.length === 0) throw invalidOption("tools", "an array of at least one tool", tools);
+  const names = new Set<string>();
+  return Array.from(tools, (tool: unknown, i) => {
+    checkGroup(`tools[${i}]`, tool, toolFields);
+    const { name, description, parameters } = tool as Record<keyof Tool, unknown>;
+    const known = checkText(`tools[${i}].name`, name, 1);
+    if (names.has(known)) throw invalidOption(`tools[${i}].name`, "a name that no other tool has", known);
+    names.add(known);
+    const schema = checkJson(`tools[${i}].parameters`, parameters ?? NO_ARGUMENTS) as JsonSchema;
+    return { name: known, description: checkText(`tools[${i}].description`, description ?? ""), parameters: schema };
+  });
 }
 
 /** Arguments are an object even where the parameters do not say so, as `{}` does not. */

@@ -103,6 +103,40 @@ describe("generateText", () => {
     expect(await failure({ tools: { weather } })).toBeInstanceOf(UnsupportedError);
   });
 
+  it("refuses messages that the SDK has not checked by their index, and takes null for absent", async () => {
+    const call = async (...prompt: readonly unknown[]) =>
+      criaLanguageModel(model).doGenerate({ prompt, tools: null, maxOutputTokens: 4, topK: null } as never);
+    const user = { role: "user", content: [{ type: "text", text: question }] };
+    const [text] = (await call(user)).content;
+    expect((await call({ role: "user", content: question })).content).toEqual([text]);
+    for (const [content, code] of [
+      [null, "INVALID_OPTION"],
+      [undefined, "INVALID_OPTION"],
+      [5, "INVALID_OPTION"],
+      [[{ type: "text" }], "INVALID_OPTION"],
+      [[null], "UNSUPPORTED_CONTENT"],
+      [[{ type: "file" }], "UNSUPPORTED_CONTENT"],
+    ] as const) {
+      const error = await call(user, { role: "user", content }).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code, message: expect.stringMatching(/^messages\[1\]/) });
+    }
+    for (const output of [
+      undefined,
+      null,
+      {},
+      { type: "json", value: 1n },
+      { type: "json" },
+      { type: "content", value: [null] },
+    ]) {
+      const part = { type: "tool-result", toolCallId: "1", toolName: "f", output };
+      const error = await call(user, { role: "tool", content: [part] }).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({
+        code: expect.stringMatching(/^(INVALID_OPTION|UNSUPPORTED_CONTENT)$/),
+        message: expect.stringMatching(/^messages\[1\]/),
+      });
+    }
+  });
+
   it("ends when its signal aborts", async () => {
     const reason = new Error("enough");
     const controller = new AbortController();

@@ -135,6 +135,15 @@ describe("ChatCria", () => {
     );
     const invalid = new AIMessage({ content: "", invalid_tool_calls: [{ name: "weather", args: "{" }] });
     expect(await codeOf(chat.invoke([invalid]))).toBe("UNSUPPORTED_TOOLS");
+    for (const content of [undefined, null, 5, {}]) {
+      const message = new HumanMessage("x");
+      message.content = content as unknown as string;
+      const call = chat.invoke([new HumanMessage(question), message]);
+      await expect(call).rejects.toThrow(/^messages\[1\]\.content must be a string/);
+    }
+    const nulls = { tools: null, tool_choice: null, jsonSchema: null, options: null, stop: null } as object;
+    expect((await chat.invoke(question, nulls)).text).toBe((await chat.invoke(question)).text);
+    expect(await codeOf(chat.invoke(question, { tools: [null as never] }))).toBe("UNSUPPORTED_TOOLS");
     const search = { type: "web_search" };
     expect(await codeOf(chat.invoke(question, { tools: [search] }))).toBe("UNSUPPORTED_TOOLS");
     expect(await codeOf(chat.invoke(question, { tools: [], tool_choice: { name: 1 } }))).toBe("UNSUPPORTED_TOOLS");
@@ -210,6 +219,17 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
     );
     const without = await own().invoke(messages, { options: { maxTokens: 1, parallelToolCalls: undefined } });
     expect(without.usage_metadata!.input_tokens).toBe(usage.promptTokens);
+  });
+
+  it("may have been called with an empty text for arguments", async () => {
+    const tokensWith = async (given: object) => {
+      const called = new AIMessage({ content: "", ...given });
+      const messages = [new HumanMessage("Rain?"), called, new ToolMessage({ content: "5", tool_call_id: "1" })];
+      return (await own().invoke(messages, { options: { maxTokens: 1, parallelToolCalls: undefined } })).usage_metadata!
+        .input_tokens;
+    };
+    const empty = await tokensWith({ invalid_tool_calls: [{ id: "1", name: "time", args: "" }] });
+    expect(empty).toEqual(await tokensWith({ tool_calls: [{ id: "1", name: "time", args: {} }] }));
   });
 
   it("are streamed in chunks that add up to the same", async () => {

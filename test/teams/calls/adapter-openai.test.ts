@@ -116,6 +116,37 @@ describe("chat.completions", () => {
     expect(streamed).toEqual(content);
   });
 
+  it("reports an empty list of log probabilities for an empty answer, whole and streamed", async () => {
+    const wanted = { ...request, max_completion_tokens: 0, logprobs: true };
+    const { choices } = await client.chat.completions.create(wanted);
+    expect(choices[0]).toMatchObject({ message: { content: "" }, logprobs: { content: [], refusal: null } });
+    const streamed = [];
+    for await (const chunk of await client.chat.completions.create({ ...wanted, stream: true })) {
+      streamed.push(chunk.choices[0]!.logprobs?.content);
+    }
+    expect(streamed).toEqual([undefined, []]);
+    const legacy = await client.completions.create({ model: "demo", prompt: "x", max_tokens: 0, logprobs: 2 });
+    expect(legacy.choices[0]!.logprobs).toEqual({ tokens: [], token_logprobs: [], top_logprobs: [] });
+  });
+
+  it("takes null for absent, in every field", async () => {
+    const { choices } = await client.chat.completions.create(request);
+    const fields =
+      "temperature top_p presence_penalty frequency_penalty seed logit_bias stop user n top_k min_p typical_p";
+    const more = "repeat_penalty repeat_last_n max_tokens logprobs top_logprobs tools tool_choice parallel_tool_calls";
+    const rest = "response_format stream stream_options safety_identifier prompt_cache_key";
+    const names = [fields, more, rest].join(" ").split(" ");
+    const nulls = Object.fromEntries(names.filter((name) => !(name in request)).map((name) => [name, null]));
+    const part = { type: "text", text: user.content, x: null };
+    const messages = [{ role: "user", name: null, tool_calls: null, content: [part] }];
+    const answer = await client.chat.completions.create({
+      ...nulls,
+      ...request,
+      messages,
+    } as unknown as typeof request);
+    expect(answer.choices).toEqual(choices);
+  });
+
   it("gives JSON, any object or one of a schema", async () => {
     const warm = { ...request, temperature: 1.2, seed: 3, max_completion_tokens: 80 };
     const schema = {
@@ -206,6 +237,23 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
     );
     expect(last.choices[0]!.message.content).toBe(expected.text);
     expect(last.choices[0]!.message.tool_calls).toBeUndefined();
+  });
+
+  it("may have been called with an empty text for arguments", async () => {
+    const tokensWith = async (given: string) => {
+      const call = { id: "1", type: "function", function: { name: "time", arguments: given } } as const;
+      const history = [
+        { role: "assistant", tool_calls: [call] } as const,
+        { role: "tool", tool_call_id: "1", content: "5" } as const,
+      ];
+      const answer = await its.chat.completions.create({
+        ...ask,
+        messages: [...messages, ...history],
+        tool_choice: "none",
+      } as never);
+      return [answer.usage!.prompt_tokens, answer.choices[0]!.message.content];
+    };
+    expect(await tokensWith("")).toEqual(await tokensWith("{}"));
   });
 
   it("are streamed, and run by the client's own runner", async () => {
@@ -379,6 +427,12 @@ describe("what is refused", () => {
     ["messages[0].role", { messages: [{ role: "judge", content: "x" }] }],
     ["messages[0].content[0].type", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }],
     ["messages[0].audio", { messages: [{ ...user, audio: {} }] }],
+    ["messages[1].content", { messages: [user, { role: "assistant", content: null }] }],
+    ["messages[1].content", { messages: [user, { role: "user", content: 5 }] }],
+    ["messages[1].content", { messages: [user, { role: "user", content: [] }] }],
+    ["messages[1].content[1]", { messages: [user, { role: "user", content: [{ type: "text", text: "a" }, "b"] }] }],
+    ["messages[1].content[0].text", { messages: [user, { role: "user", content: [{ type: "text", text: null }] }] }],
+    ["messages[1].content[0].x", { messages: [user, { role: "user", content: [{ type: "text", text: "a", x: 1 }] }] }],
   ])("%s, by its name", async (param, body) => {
     const error = await refused(body);
     expect(error).toBeInstanceOf(BadRequestError);
