@@ -258,7 +258,7 @@ describe("values that cannot be read", () => {
     },
   );
 
-  it("are no abort signals, though they resemble them", async () => {
+  it("are refused as abort signals, though they resemble them", async () => {
     const lookalikes = [
       { aborted: false, throwIfAborted: () => undefined },
       {
