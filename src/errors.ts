@@ -61,6 +61,17 @@ export class DownloadError extends CriaError {
   }
 }
 
+/** A file that cannot be read or written. `cause` is the file system's own error. */
+export class FileError extends CriaError {
+  /** The file's path. */
+  readonly path: string;
+
+  constructor(code: string, path: string, message: string, options?: ErrorOptions) {
+    super(code, `${printable(path, 200)} ${message}`, options);
+    this.path = path;
+  }
+}
+
 /** A grammar that does not parse, matches no text, or exceeds a limit. */
 export class GrammarError extends CriaError {}
 

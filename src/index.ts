@@ -29,6 +29,7 @@ export {
   ContextError,
   CriaError,
   DownloadError,
+  FileError,
   GgufError,
   GrammarError,
   MemoryError,

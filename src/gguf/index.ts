@@ -1,6 +1,6 @@
 // `cria/gguf`: reads and writes GGUF model files.
 
-export { GgufError, printable } from "../errors.js";
+export { FileError, GgufError, printable } from "../errors.js";
 export type { GgufInput } from "./encode-values.js";
 export type { HeaderTensor } from "./header.js";
 export { type GgufEntry, GgufMetadata } from "./metadata.js";

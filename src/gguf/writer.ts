@@ -7,6 +7,7 @@
 //   await writer.writeFile("model.gguf", (tensor) => bytesOf(tensor.name));
 
 import { GgufError, printable } from "../errors.js";
+import { localPath, NewFile } from "../files.js";
 import { ByteBuilder, encodeEntry, type GgufInput, utf8 } from "./encode-values.js";
 import {
   DEFAULT_ALIGNMENT,
@@ -136,18 +137,19 @@ export class GgufWriter {
     return file;
   }
 
-  /** Writes the file to `path`, asking for each tensor's data when it is its turn. A file that fails is removed. */
+  /**
+   * Writes the file to `path`, asking for each tensor's data when it is its turn. A file that exists is replaced once the new one is
+   * complete; a new one that fails is removed.
+   *
+   * @throws FileError, GgufError GGUF_TENSOR_SIZE, or what `data` throws
+   */
   async writeFile(path: string, data: (tensor: HeaderTensor) => TensorData | Promise<TensorData>): Promise<void> {
-    const { open, rm } = await import("node:fs/promises");
-    const file = await open(path, "w");
+    const file = await NewFile.create(await localPath("path", path));
     try {
-      for await (const chunk of this.chunks(data)) {
-        for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
-      }
-      await file.close();
+      for await (const chunk of this.chunks(data)) await file.write(chunk);
+      await file.finish();
     } catch (error) {
-      await file.close();
-      await rm(path, { force: true });
+      await file.discard();
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 // quantizeModel: from a file of floats to a smaller one. Tensors are read, encoded and written piece by piece: the model is never in
 // memory as a whole. While this thread reads and writes, workers encode the next pieces.
 
-import { rename, rm, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { GgufError, UnsupportedError } from "../errors.js";
 import { type Gguf, GgufWriter, openGguf, printable, type TensorTypeName } from "../gguf/index.js";
 import { MOST_THREADS, usableCpus } from "../machine/cpu/threads.js";
@@ -13,6 +13,7 @@ import {
   checkInteger,
   checkNames,
   checkSignal,
+  checkText,
   invalidOption,
   namesOf,
 } from "../options.js";
@@ -55,13 +56,15 @@ const QUANTIZATION_VERSION = 2;
  * everything else as it is. A file that exists is replaced once the new one is complete.
  *
  * @throws GgufError when the input is not a well-formed model, or has a weight that is not finite or beyond what its type can hold;
- * UnsupportedError when it is quantised already, or a mixture of experts; CriaError INVALID_OPTION; WorkerError; the signal's reason
+ * UnsupportedError when it is quantised already, or a mixture of experts; FileError; CriaError INVALID_OPTION; WorkerError; the signal's reason
  */
 export async function quantizeModel(
   inputPath: string,
   outputPath: string,
   options: QuantizeOptions,
 ): Promise<QuantizeSummary> {
+  checkText("inputPath", inputPath, 1);
+  checkText("outputPath", outputPath, 1);
   checkNames("quantizeModel", options, optionNames);
   const type = checkChoice(
     "type",
@@ -84,9 +87,7 @@ export async function quantizeModel(
     try {
       const total = parameters(gguf);
       let done = 0;
-      // An incomplete file must not have the name of a complete one.
-      const partial = `${outputPath}.partial`;
-      await writer.writeFile(partial, async function* ({ name, type }) {
+      await writer.writeFile(outputPath, async function* ({ name, type }) {
         const tensor = gguf.tensor(name)!;
         for await (const { bytes, weights } of encodedPieces(gguf, tensor, type, pool)) {
           signal?.throwIfAborted();
@@ -94,10 +95,6 @@ export async function quantizeModel(
           done += weights;
           onProgress?.(done / total);
         }
-      });
-      await rename(partial, outputPath).catch(async (error) => {
-        await rm(partial, { force: true });
-        throw error;
       });
     } finally {
       await pool.close();

@@ -6,18 +6,20 @@ import {
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { GgufWriter, openGguf, type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import { FileError, GgufWriter, openGguf, type TensorTypeName, tensorTypeByName } from "cria/gguf";
 import { type FileTypeName, fileTypes, type QuantizeOptions, quantizedType, quantizeModel } from "cria/quantize";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dequantize } from "../support/dequantize.js";
+import { withFullDisk } from "../support/disks.js";
 import { fixtureModel, randomIds } from "../support/fixture-model.js";
 import { loadWith } from "../support/kernel-builds.js";
 import { instantiate } from "../support/kernel-module.js";
@@ -330,7 +332,7 @@ describe("what cannot be quantised", () => {
       subject: "blk.0.ffn_up.weight",
     });
     expect(readFileSync(output, "utf8")).toBe("a file that was there");
-    expect(existsSync(`${output}.partial`)).toBe(false);
+    expect(readdirSync(dirname(output)).filter((name) => name.endsWith(".partial"))).toEqual([]);
   });
 
   it("a model that is quantised already", async () => {
@@ -361,6 +363,41 @@ describe("what cannot be quantised", () => {
       "outputPath must be a file, or a name that is free; it is ",
     );
     await expect(quantizeModel(floats, at("nowhere/x.gguf"), { type: "Q8_0" })).rejects.toThrow("ENOENT");
+  });
+
+  it("to a place that cannot be written: one typed error, and what was there stays", async () => {
+    mkdirSync(at("places"));
+    writeFileSync(at("places/good"), "a file that was there");
+    for (const [name, code, system] of [
+      ["absent/x.gguf", "FILE_NOT_FOUND", "ENOENT"],
+      ["good/x.gguf", "FILE_UNWRITABLE", "ENOTDIR"],
+    ] as const) {
+      const path = at(join("places", name));
+      const error: unknown = await quantizeModel(floats, path, { type: "Q8_0" }).catch((error) => error);
+      expect(error).toBeInstanceOf(FileError);
+      expect(error).toMatchObject({ name: "FileError", code, path, cause: { code: system } });
+    }
+    for (const name of ["good", "new.gguf"]) {
+      const path = at(join("places", name));
+      const quantizing = withFullDisk(200_000, () => quantizeModel(floats, path, { type: "Q8_0" }));
+      await expect(quantizing).rejects.toMatchObject({ name: "FileError", code: "FILE_NO_SPACE", path });
+    }
+    expect(readdirSync(at("places"))).toEqual(["good"]);
+    expect(readFileSync(at("places/good"), "utf8")).toBe("a file that was there");
+  });
+
+  it("from or to what is not a path", async () => {
+    for (const path of [undefined, null, 5, "", Object.create(null), new Uint8Array(8)] as unknown as string[]) {
+      for (const [input, output] of [
+        [path, at("x.gguf")],
+        [floats, path],
+      ] as const) {
+        await expect(quantizeModel(input, output, { type: "Q8_0" })).rejects.toMatchObject({
+          code: "INVALID_OPTION",
+          message: expect.stringMatching(/^(in|out)putPath must be a string of at least 1 character; it is /),
+        });
+      }
+    }
   });
 
   it("to a type that there is not, or with options that there are not", async () => {
@@ -409,7 +446,7 @@ describe("what cannot be quantised", () => {
       });
       await expect(quantizing).rejects.toBe(reason);
       expect(readFileSync(output, "utf8")).toBe("a file that was there");
-      expect(existsSync(`${output}.partial`)).toBe(false);
+      expect(readdirSync(dirname(output)).filter((name) => name.endsWith(".partial"))).toEqual([]);
     }
   });
 });

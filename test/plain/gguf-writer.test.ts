@@ -1,6 +1,6 @@
 // The writer: what it writes reads back equal, and it refuses what no file may hold.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -17,6 +17,7 @@ import {
   tensorTypes,
 } from "cria/gguf";
 import { afterAll, describe, expect, it } from "vitest";
+import { withFullDisk } from "../support/disks.js";
 import fc from "../support/fast-check.js";
 import { hasReferenceData, referenceData } from "../support/reference-data.js";
 
@@ -230,6 +231,34 @@ describe("the writer", () => {
     await expect(written).rejects.toMatchObject({ code: "GGUF_TENSOR_SIZE", subject: "a" });
     expect(existsSync(path)).toBe(false);
     await expect(writer.toBytes(new Map([["a", new Uint8Array(bytes)]]))).rejects.toThrow(GgufError);
+  });
+
+  it("replaces a file only by a whole one", async () => {
+    const path = join(folder, "replaced.gguf");
+    const writer = new GgufWriter().addTensor("a", "F32", [3]);
+    writeFileSync(path, "a file that was there");
+    const names = readdirSync(folder);
+    await expect(writer.writeFile(path, () => [new Uint8Array(11)])).rejects.toMatchObject({
+      code: "GGUF_TENSOR_SIZE",
+    });
+    const reason = new Error("no data");
+    await expect(writer.writeFile(path, () => Promise.reject(reason))).rejects.toBe(reason);
+    for (const bytes of [10, 200]) {
+      const writing = withFullDisk(bytes, () =>
+        new GgufWriter().addTensor("a", "F32", [300]).writeFile(path, () => new Uint8Array(1200)),
+      );
+      await expect(writing).rejects.toMatchObject({ name: "FileError", code: "FILE_NO_SPACE", path });
+    }
+    expect(readFileSync(path, "utf8")).toBe("a file that was there");
+    expect(readdirSync(folder)).toEqual(names);
+    await writer.writeFile(path, () => new Uint8Array(12));
+    expect(readFileSync(path).length).toBe(writer.size);
+    expect(readdirSync(folder)).toEqual(names);
+    await expect(writer.writeFile(5 as unknown as string, () => [])).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    await expect(writer.writeFile(folder, () => [])).rejects.toMatchObject({
+      name: "FileError",
+      code: "FILE_NOT_A_FILE",
+    });
   });
 
   it("takes plain arrays, and replaces a key that is set again", async () => {

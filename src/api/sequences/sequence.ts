@@ -3,7 +3,7 @@
 import { ContextError, CriaError } from "../../errors.js";
 import { checkChoice, checkNames, checkSignal, invalidOption, namesOf, readable } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
-import { type Sessions, writeSessionFile } from "./sessions.js";
+import { type Sessions, saveSession } from "./sessions.js";
 
 /** What sequences need from their model. */
 export interface SequenceModel {
@@ -98,13 +98,11 @@ export class Sequence {
    *
    * @param path a file to write the session to as well
    * @returns the session's bytes
-   * @throws ContextError while an `evaluate` is under way
+   * @throws ContextError while an `evaluate` is under way; FileError
    */
   async save(path?: string | URL): Promise<Uint8Array> {
     this.#checkIdle("save");
-    const session = await this.#model.sessions.save(this.#id, undefined);
-    if (path !== undefined) await writeSessionFile(path, session);
-    return session;
+    return saveSession(path, () => this.#model.sessions.save(this.#id, undefined));
   }
 
   /** Gives the sequence's part of the cache back. */

@@ -14,7 +14,7 @@
 // Pages that are not full stay out: the bytes after their last position belonged to another text.
 
 import { PAGE } from "#abi";
-import { ContextError, SessionError } from "../../errors.js";
+import { ContextError, printable, SessionError } from "../../errors.js";
 import type { ChatMessage } from "../../tokenizer/index.js";
 import type { Tool } from "../tool.js";
 
@@ -119,7 +119,7 @@ export async function readSession(
   const tokens = Int32Array.from({ length: n }, (_, i) => view.getInt32(HEADER + h + 4 * i, true));
   for (const [i, id] of tokens.entries()) {
     if (id < 0 || id >= limits.vocabularySize) {
-      throw corrupt(`token ${i} is ${id}; it can be an integer in 0 .. ${limits.vocabularySize - 1}`);
+      throw corrupt(`token ${i} must be an integer in 0 .. ${limits.vocabularySize - 1}; it is ${id}`);
     }
   }
   return { tokens, pages: bytes.subarray(pagesAt, end), chat: description.chat };
@@ -147,7 +147,7 @@ function describe(json: Uint8Array): Description {
 function compare(description: Description, stamp: SessionStamp): void {
   const check = (code: string, what: string, of: keyof SessionStamp) => {
     if (description[of] === stamp[of]) return;
-    const [theirs, ours] = [description, stamp].map((one) => String(one[of]).slice(0, 16));
+    const [theirs, ours] = [description, stamp].map((one) => printable(String(one[of]).slice(0, 16)));
     throw new SessionError(code, `the session is of ${what} ${theirs}, the model has ${ours}`);
   };
   check("SESSION_KERNELS_MISMATCH", "the kernels", "kernels");

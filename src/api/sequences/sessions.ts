@@ -2,6 +2,7 @@
 
 import { PAGE } from "#abi";
 import { SessionError } from "../../errors.js";
+import { localPath, NewFile, readWholeFile } from "../../files.js";
 import type { Blueprint } from "../../model/blueprint.js";
 import type { Shard } from "../../model/plan/shard.js";
 import { invalidOption } from "../../options.js";
@@ -78,21 +79,29 @@ async function bytesOf(source: SessionSource): Promise<Uint8Array<ArrayBuffer>> 
   if (typeof source !== "string" && !(source instanceof URL)) {
     throw invalidOption("session", "a Uint8Array, a path or a file: URL", source);
   }
-  const { readFile } = await import("node:fs/promises");
-  const { buffer, byteOffset, byteLength } = await readFile(source);
-  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+  return readWholeFile(await localPath("session", source), MOST_SESSION_BYTES, (bytes) => {
+    return new SessionError("SESSION_CORRUPT", `not a session that cria saved: no session has ${bytes} bytes`);
+  });
 }
 
-/** Writes a session to a file. It goes to a file beside it first, so that there is never half a session. */
-export async function writeSessionFile(path: string | URL, session: Uint8Array): Promise<void> {
-  const { rename, rm, writeFile } = await import("node:fs/promises");
-  const target = path instanceof URL ? (await import("node:url")).fileURLToPath(path) : path;
-  const partial = `${target}.${crypto.randomUUID()}.partial`;
+/** A KV cache fits into one memory of 4 GiB; a conversation's messages are less. */
+const MOST_SESSION_BYTES = 2 ** 33;
+
+/** Saves a session, to a file as well where there is a path. @throws FileError, CriaError INVALID_OPTION, what `save` throws */
+export async function saveSession(
+  path: string | URL | undefined,
+  save: () => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  if (path === undefined) return save();
+  const file = await localPath("path", path);
+  const session = await save();
+  const written = await NewFile.create(file);
   try {
-    await writeFile(partial, session);
-    await rename(partial, target);
+    await written.write(session);
+    await written.finish();
   } catch (error) {
-    await rm(partial, { force: true });
+    await written.discard();
     throw error;
   }
+  return session;
 }

@@ -5,7 +5,7 @@ import { checkNames, checkText, namesOf } from "../../options.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { ChatMessage, ChatTemplate } from "../../tokenizer/index.js";
 import type { ChatState } from "../sequences/session-format.js";
-import { writeSessionFile } from "../sequences/sessions.js";
+import { saveSession } from "../sequences/sessions.js";
 import type { Tool } from "../tool.js";
 import type { Completion, GeneratedPart, GenerateOptions } from "./generation.js";
 import { checkMessages, toolMessages } from "./messages.js";
@@ -165,17 +165,12 @@ export class Chat {
    *
    * @param path a file to write the session to as well
    * @returns the session's bytes
-   * @throws CriaError CHAT_BUSY while an answer is under way
+   * @throws CriaError CHAT_BUSY while an answer is under way; FileError
    */
   async save(path?: string | URL): Promise<Uint8Array> {
     this.#checkIdle();
-    const session = await this.#model.save({
-      messages: this.messages,
-      contextShift: this.#contextShift,
-      tools: this.#givenTools,
-    });
-    if (path !== undefined) await writeSessionFile(path, session);
-    return session;
+    const state = { messages: this.messages, contextShift: this.#contextShift, tools: this.#givenTools };
+    return saveSession(path, () => this.#model.save(state));
   }
 
   /** Gives the conversation's part of the KV cache back. */

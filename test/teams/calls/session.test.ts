@@ -1,11 +1,23 @@
 // Saved sessions: a sequence and a conversation go on in another process as if nothing had happened. Bytes that are not a session, or
 // another model's, are refused by name.
 
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { ContextError, loadModel, type Model, SessionError } from "cria";
+import { ContextError, FileError, loadModel, type Model, SessionError } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { asUser, withFullDisk } from "../../support/disks.js";
 import fc from "../../support/fast-check.js";
 import { fixtureModel, randomIds } from "../../support/fixture-model.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -179,8 +191,29 @@ describe("what is refused", () => {
     for (const bytes of [new Uint8Array(), new Uint8Array(100), new Uint8Array(readFileSync(demo).subarray(0, 5000))]) {
       expect(await codeOf(model, bytes)).toBe("SESSION_CORRUPT");
     }
-    await expect(model.restoreSequence(folder.path("absent"))).rejects.toMatchObject({ code: "ENOENT" });
-    await expect(model.restoreSequence(5 as unknown as string)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  });
+
+  it("tokens that the model does not have, and texts of a stranger that would break a line", async () => {
+    const { session } = await saved();
+    const h = new DataView(session.buffer).getUint32(12, true);
+    const forged = session.slice();
+    new DataView(forged.buffer).setInt32(24 + h + 4 * 5, 2 ** 30, true);
+    seal(forged);
+    await expect(model.restoreSequence(forged)).rejects.toMatchObject({
+      code: "SESSION_CORRUPT",
+      message: expect.stringMatching(
+        /^not a session that cria saved: token 5 must be an integer in 0 \.\. \d+; it is 1073741824$/,
+      ),
+    });
+    const text = new TextDecoder().decode(session.subarray(24, 24 + h));
+    const head = new TextEncoder().encode(text.replace(/"kernels":"\w+"/, String.raw`"kernels":"\u001b\n"`));
+    const renamed = Buffer.concat([session.subarray(0, 24), head, session.subarray(24 + h)]);
+    renamed.writeUInt32LE(head.length, 12);
+    seal(renamed);
+    await expect(model.restoreSequence(renamed)).rejects.toMatchObject({
+      code: "SESSION_KERNELS_MISMATCH",
+      message: expect.stringContaining("\\u{1b}\\u{a}"),
+    });
   });
 
   it("another version", async () => {
@@ -214,5 +247,118 @@ describe("what is refused", () => {
     const restored = await model.restoreSequence(session);
     expect(await restored.evaluate(next, { logits: "all" })).toEqual(logits);
     restored.dispose();
+  });
+});
+
+describe("files", () => {
+  const names = () => readdirSync(folder.path("files"));
+  const at = (name: string) => folder.path(join("files", name));
+  let session: Uint8Array;
+  beforeAll(async () => {
+    mkdirSync(folder.path("files/a folder"), { recursive: true });
+    mkdirSync(folder.path("files/closed"));
+    chmodSync(folder.path("."), 0o755);
+    ({ session } = await saved(at("good")));
+    for (const name of ["secret", "closed/good"]) writeFileSync(at(name), session);
+    chmodSync(at("secret"), 0);
+    chmodSync(at("closed/good"), 0o444);
+    chmodSync(at("closed"), 0o555);
+    chmodSync(at("."), 0o777);
+    spawnSync("mkfifo", [at("pipe")]);
+  });
+
+  const reading: readonly (readonly [string, string, string, string])[] = [
+    ["absent", "FILE_NOT_FOUND", "ENOENT", "does not exist (ENOENT)"],
+    ["a folder", "FILE_NOT_A_FILE", "", "is a folder"],
+    ["pipe", "FILE_NOT_A_FILE", "", "is a device, a socket or a pipe, not a file"],
+    ["good/below", "FILE_UNREADABLE", "ENOTDIR", "cannot be read (ENOTDIR)"],
+    ["secret", "FILE_UNREADABLE", "EACCES", "cannot be read (EACCES)"],
+    ["n".repeat(300), "FILE_UNREADABLE", "ENAMETOOLONG", "cannot be read (ENAMETOOLONG)"],
+  ];
+  it.each(reading)("%s is not read: %s", async (name, code, system, message) => {
+    const path = at(name);
+    for (const source of [path, pathToFileURL(path)]) {
+      for (const call of [() => model.restoreSequence(source), () => model.restoreChat(source)]) {
+        const error: unknown = await asUser<unknown>(call).catch((error) => error);
+        expect(error).toBeInstanceOf(FileError);
+        expect(error).toMatchObject({ name: "FileError", code, path, message: expect.stringContaining(message) });
+        if (system !== "") expect((error as FileError).cause).toMatchObject({ code: system });
+      }
+    }
+  });
+
+  const writing: readonly (readonly [string, string, string])[] = [
+    ["absent/new", "FILE_NOT_FOUND", "cannot be written: its folder does not exist (ENOENT)"],
+    ["a folder", "FILE_NOT_A_FILE", "is a folder"],
+    ["pipe", "FILE_NOT_A_FILE", "is a device, a socket or a pipe, not a file"],
+    ["good/below", "FILE_UNWRITABLE", "cannot be written (ENOTDIR)"],
+    ["closed/new", "FILE_UNWRITABLE", "cannot be written (EACCES)"],
+    ["closed/good", "FILE_UNWRITABLE", "cannot be written (EACCES)"],
+    ["secret", "FILE_UNWRITABLE", "cannot be written (EACCES)"],
+    ["n".repeat(300), "FILE_UNWRITABLE", "cannot be written (ENAMETOOLONG)"],
+  ];
+  it.each(writing)("%s is not written: %s", async (name, code, message) => {
+    const before = names();
+    const sequence = model.createSequence();
+    const chat = model.chat();
+    for (const call of [() => sequence.save(at(name)), () => chat.save(pathToFileURL(at(name)))]) {
+      const error: unknown = await asUser(call).catch((error) => error);
+      expect(error).toMatchObject({
+        name: "FileError",
+        code,
+        path: at(name),
+        message: expect.stringContaining(message),
+      });
+    }
+    expect(names()).toEqual(before);
+    expect(new Uint8Array(readFileSync(at("closed/good")))).toEqual(session);
+    sequence.dispose();
+    chat.dispose();
+  });
+
+  it("a disk that becomes full costs nothing that was there", async () => {
+    const before = names();
+    const sequence = model.createSequence();
+    await sequence.evaluate(ids);
+    for (const name of ["good", "new"]) {
+      await expect(withFullDisk(1000, () => sequence.save(at(name)))).rejects.toMatchObject({
+        ...{ name: "FileError", code: "FILE_NO_SPACE", path: at(name), cause: { code: "ENOSPC" } },
+        message: expect.stringContaining("cannot be written: no space is left on the disk (ENOSPC)"),
+      });
+    }
+    expect(new Uint8Array(readFileSync(at("good")))).toEqual(session);
+    expect(names()).toEqual(before);
+    sequence.dispose();
+  });
+
+  it("a link stays one, and what it names is replaced", async () => {
+    symlinkSync(at("good"), at("link"));
+    const sequence = model.createSequence();
+    const empty = await sequence.save(at("link"));
+    expect(readlinkSync(at("link"))).toBe(at("good"));
+    expect(new Uint8Array(readFileSync(at("good")))).toEqual(empty);
+    sequence.dispose();
+  });
+
+  it("what is neither a path nor a file: URL is refused before anything is done", async () => {
+    const sequence = model.createSequence();
+    const before = names();
+    for (const path of [5, {}, Object.create(null), "", "a\0b", new URL("http://u:secret@h/x"), new Uint8Array(3)]) {
+      const refused = { name: "CriaError", code: "INVALID_OPTION", message: expect.not.stringContaining("secret") };
+      await expect(sequence.save(path as string)).rejects.toMatchObject(refused);
+      if (path instanceof Uint8Array) continue;
+      await expect(model.restoreSequence(path as string)).rejects.toMatchObject(refused);
+      await expect(model.restoreChat(path as string)).rejects.toMatchObject(refused);
+    }
+    expect(names()).toEqual(before);
+    sequence.dispose();
+  });
+
+  it("a file larger than any session is refused without being read", async () => {
+    truncateSync(at("good"), 2 ** 40);
+    await expect(model.restoreSequence(at("good"))).rejects.toMatchObject({
+      name: "SessionError",
+      code: "SESSION_CORRUPT",
+    });
   });
 });

@@ -2,13 +2,13 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { downloadModel, loadModel } from "cria";
 import { beforeEach, describe, expect, it } from "vitest";
+import { withFullDisk } from "../../support/disks.js";
 import {
   digestAt,
   failure,
@@ -334,31 +334,6 @@ describe("the folder", () => {
     });
   });
 
-  /** What a full disk does: after some bytes, `write` and `writeFile` of files of this name fail. */
-  const fillDisk = async (fits: (bytes: number) => boolean, work: () => Promise<void>) => {
-    const probe = await open(fileURLToPath(import.meta.url));
-    const prototype = Object.getPrototypeOf(probe) as FileHandle;
-    await probe.close();
-    const { write, writeFile } = prototype;
-    let written = 0;
-    const full = (bytes: number) => {
-      written += bytes;
-      if (!fits(written)) throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
-    };
-    prototype.write = async function (this: FileHandle, ...args: [Uint8Array, ...unknown[]]) {
-      full(args[0].length);
-      return Reflect.apply(write, this, args);
-    } as FileHandle["write"];
-    prototype.writeFile = async function (this: FileHandle, data: string | Uint8Array, ...rest: unknown[]) {
-      full(data.length);
-      return Reflect.apply(writeFile, this, [data, ...rest]);
-    } as FileHandle["writeFile"];
-    try {
-      await work();
-    } finally {
-      Object.assign(prototype, { write, writeFile });
-    }
-  };
   const everything = () =>
     readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
 
@@ -372,15 +347,12 @@ describe("the folder", () => {
   ])("that becomes full is told, and nothing stays of a file that comes %s", async (_, fault) => {
     hub.files.set("/files/m.gguf", fakeModel(2_000_000));
     hub.fault = () => fault;
-    await fillDisk(
-      (written) => written < 900_000,
-      async () => {
-        expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({
-          ...{ name: "DownloadError", code: "DOWNLOAD_NO_SPACE" },
-          message: expect.stringContaining("(ENOSPC)"),
-        });
-      },
-    );
+    await withFullDisk(900_000, async () => {
+      expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({
+        ...{ name: "DownloadError", code: "DOWNLOAD_NO_SPACE" },
+        message: expect.stringContaining("(ENOSPC)"),
+      });
+    });
     expect(everything()).toEqual([]);
   });
 
