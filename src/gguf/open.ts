@@ -31,6 +31,8 @@ export interface GgufPart {
   readonly size: number;
   /** When the file was last modified, in ms since 1970; undefined for a Blob or a Uint8Array. */
   readonly modified: number | undefined;
+  /** Which file it is, and in which state: device, inode, size and time of modification. undefined for a Blob or a Uint8Array. */
+  readonly identity: string | undefined;
   /** Byte offset at which its tensor data begins. */
   readonly dataOffset: number;
 }
@@ -137,8 +139,8 @@ class OpenGguf implements Gguf {
     this.alignment = headers[0]!.alignment;
     this.hasData = headers.every((header) => header.hasData);
     this.tensors = headers.flatMap((header, part) => header.tensors.map((tensor) => ({ ...tensor, part })));
-    this.parts = sources.map(({ name, path, size, modified }, part) => {
-      return { name, path, size, modified, dataOffset: headers[part]!.dataOffset };
+    this.parts = sources.map(({ name, path, size, modified, identity }, part) => {
+      return { name, path, size, modified, identity, dataOffset: headers[part]!.dataOffset };
     });
     this.#byName = new Map(this.tensors.map((tensor) => [tensor.name, tensor]));
   }

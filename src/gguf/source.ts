@@ -1,9 +1,11 @@
 // Where the bytes of a GGUF file come from: a file (positioned reads), a Blob, or memory. Only the file needs Node, and
 // loads its modules when one is opened.
 
+import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { GgufError, printable, printableUrl } from "../errors.js";
 import { giveWay } from "../event-loop.js";
+import { fileIdentity } from "../file-identity.js";
 
 /** Bytes that can be read at any place. */
 export interface Source {
@@ -15,6 +17,8 @@ export interface Source {
   readonly size: number;
   /** When the file was last modified, in ms since 1970, where it is a file. */
   readonly modified?: number;
+  /** Which file it is, and in which state, where it is a file. */
+  readonly identity?: string;
   /** Fills `target` with the bytes from `offset`; fails with GgufError where they are not all there. */
   read(offset: number, target: Uint8Array): Promise<void>;
   /** Fails with GgufError where the bytes behind it are no longer those that were opened. */
@@ -59,8 +63,8 @@ async function openFile(path: string): Promise<Source> {
   try {
     // Without O_NONBLOCK, opening a FIFO that nobody writes to would wait for ever. Windows has neither.
     handle = await promises.open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    const stat = await handle.stat();
-    if (stat.isFile()) return new FileSource(handle, path, name, stat.size, stat.mtimeMs);
+    const stat = await handle.stat({ bigint: true });
+    if (stat.isFile()) return new FileSource(handle, path, name, stat);
     throw notAFile(path, stat.isDirectory() ? "directory" : stat.isFIFO() ? "FIFO" : "device");
   } catch (cause) {
     await handle?.close();
@@ -86,21 +90,25 @@ class FileSource implements Source {
   readonly name: string;
   readonly size: number;
   readonly modified: number;
+  readonly identity: string;
   readonly #handle: FileHandle;
 
-  constructor(handle: FileHandle, path: string, name: string, size: number, modified: number) {
+  constructor(handle: FileHandle, path: string, name: string, stat: BigIntStats) {
     this.#handle = handle;
     this.path = path;
     this.name = name;
-    this.size = size;
-    this.modified = modified;
+    this.size = Number(stat.size);
+    this.modified = Number(stat.mtimeNs) / 1e6;
+    this.identity = fileIdentity(stat);
   }
 
   async read(offset: number, target: Uint8Array): Promise<void> {
     let done = 0;
     while (done < target.length) {
       const wanted = Math.min(target.length - done, LARGEST_READ);
-      const { bytesRead } = await this.#handle.read(target, done, wanted, offset + done);
+      const { bytesRead } = await this.#handle
+        .read(target, done, wanted, offset + done)
+        .catch((cause) => this.#unreadable(cause, offset + done));
       if (bytesRead === 0) {
         throw new GgufError("GGUF_CHANGED", `${this.name}: became shorter while it was read`, {
           offset: offset + done,
@@ -111,10 +119,15 @@ class FileSource implements Source {
   }
 
   async verifyUnchanged(): Promise<void> {
-    const { size, mtimeMs } = await this.#handle.stat();
-    if (size !== this.size || mtimeMs !== this.modified) {
+    const stat = await this.#handle.stat({ bigint: true }).catch((cause) => this.#unreadable(cause));
+    if (fileIdentity(stat) !== this.identity) {
       throw new GgufError("GGUF_CHANGED", `${this.name}: was modified after it was opened (${this.size} bytes then)`);
     }
+  }
+
+  #unreadable(cause: unknown, offset?: number): never {
+    const where = offset === undefined ? { cause } : { offset, cause };
+    throw new GgufError("GGUF_UNREADABLE", `${this.name} cannot be read: ${errorCode(cause)}`, where);
   }
 
   async close(): Promise<void> {
@@ -163,11 +176,10 @@ class MemorySource implements Source {
   }
 
   async read(offset: number, target: Uint8Array): Promise<void> {
-    const bytes = this.#bytes.subarray(offset, offset + target.length);
-    if (bytes.length !== target.length) {
+    if (this.#bytes.length < offset + target.length) {
       throw new GgufError("GGUF_CHANGED", "Uint8Array: its buffer was detached or became shorter", { offset });
     }
-    target.set(bytes);
+    target.set(this.#bytes.subarray(offset, offset + target.length));
     await giveWay(); // reads of other sources do, too
   }
 

@@ -1,7 +1,7 @@
 // The main thread's side of the lab: a team of workers, as many as a model has, that times kernels and the limits of the machine.
 
 import { planWorkers } from "../api/load/worker-plan.js";
-import { WorkerError } from "../errors.js";
+import { type CriaError, WorkerError } from "../errors.js";
 import { compileKernels, type KernelBuild } from "../machine/kernels.js";
 import { Team } from "../machine/team.js";
 import { checkChoice, invalidOption } from "../options.js";
@@ -29,7 +29,7 @@ export class LabTeam {
   readonly lab: KernelLab;
 
   #team: Team | undefined;
-  #dead: WorkerError | undefined;
+  #dead: CriaError | undefined;
   readonly #waiting: Waiting[] = [];
 
   private constructor(threads: number, lab: KernelLab) {
@@ -79,7 +79,7 @@ export class LabTeam {
     await this.#team?.close();
   }
 
-  #die(error: WorkerError): void {
+  #die(error: CriaError): void {
     this.#dead ??= error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }

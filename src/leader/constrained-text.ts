@@ -1,8 +1,9 @@
 // Grammars in the leader: which tokens may come next in a text under a grammar.
 
-import { GrammarError } from "../errors.js";
+import { ContextError, GrammarError } from "../errors.js";
 import { type Constraint, VocabularyGrammar } from "../grammar/constraint.js";
 import { Vocabulary } from "../grammar/vocabulary.js";
+import { posted } from "../posted-error.js";
 import type { GenerateRequest, GrammarRequest, LeaderAnswer } from "../protocol/messages.js";
 
 /** How many grammars are kept, with what was computed for them. */
@@ -24,10 +25,10 @@ export class GrammarCache {
         return undefined;
       }
       const message = `the shortest text of the grammar has ${shortest} tokens; there is room for ${maxTokens}`;
-      return { type: "failed", job, kind: "context", code: "BUDGET_TOO_SMALL", message };
+      return { type: "failed", job, error: posted(new ContextError("BUDGET_TOO_SMALL", message)) };
     } catch (error) {
       if (!(error instanceof GrammarError)) throw error;
-      return { type: "failed", job, kind: "grammar", code: error.code, message: error.message };
+      return { type: "failed", job, error: posted(error) };
     }
   }
 

@@ -1,17 +1,21 @@
 // The leader: takes requests, runs the steps that the scheduler forms with the team, and streams the answers out. Between two steps it
 // returns to its event loop, so that messages arrive.
 
+import { ContextError, CriaError } from "../errors.js";
 import { nextTurn } from "../event-loop.js";
 import { type Member, StepAborted } from "../machine/member.js";
 import type { Shard } from "../model/plan/shard.js";
-import { writeStep } from "../model/step.js";
+import { type StepRun, writeStep } from "../model/step.js";
+import { posted } from "../posted-error.js";
 import type { LeaderAnswer, LeaderRequest } from "../protocol/messages.js";
 import type { Program } from "../protocol/program.js";
+import { brokenNumber } from "../sampling/candidates.js";
 import type { ParentPort } from "../worker-handle.js";
 import { GrammarCache } from "./constrained-text.js";
 import { Head } from "./head.js";
 import { createJob, type SingleRequest } from "./jobs/create-job.js";
 import { textsOf } from "./jobs/embed-job.js";
+import type { Job } from "./jobs/job.js";
 import { emptySequence, KvCache } from "./kv-cache.js";
 import { type Part, Scheduler } from "./scheduler.js";
 
@@ -152,8 +156,8 @@ export class Leader {
   }
 
   #refuse(job: number): void {
-    const [code, message] = ["SEQUENCE_DISPOSED", "the sequence is disposed of"];
-    this.#answer({ type: "failed", job, kind: "context", code, message });
+    const error = new ContextError("SEQUENCE_DISPOSED", "the sequence is disposed of");
+    this.#answer({ type: "failed", job, error: posted(error) });
   }
 
   /** Runs steps until no job is left, each in its own turn of the event loop. */
@@ -198,8 +202,38 @@ export class Leader {
       if (!(error instanceof StepAborted)) throw error;
       return "aborted"; // no sequence has grown; the aborted jobs are removed before the next step
     }
-    for (const part of parts) this.#finishPart(part);
+    const failed = new Set<number>();
+    let row = 0;
+    for (const part of parts) {
+      const first = row;
+      row += part.run.tokens.length;
+      try {
+        if (failed.has(part.job.id)) continue;
+        this.#checkNumbers(part.run, first);
+        this.#finishPart(part);
+      } catch (error) {
+        if (!(error instanceof CriaError)) throw error;
+        failed.add(part.job.id);
+        this.#fail(part.job.id, error);
+      }
+    }
     return "done";
+  }
+
+  /**
+   * The residual stream of each row must be finite when a step ends, because keys and values would not show that it was not: an f16 cache
+   * has no NaN. `first`: the first of the rows in the step.
+   */
+  #checkNumbers({ tokens, position }: StepRun, first: number): void {
+    const { dim } = this.#program.blueprint.hyperparameters;
+    for (let row = 0; row < tokens.length; row++) {
+      const x = this.#shard.residual(first + row, dim);
+      let differences = 0;
+      for (let i = 0; i < dim; i++) differences += x[i]! - x[i]!; // 0, or NaN
+      if (differences === 0) continue;
+      const broken = x.findIndex((value) => !Number.isFinite(value));
+      throw brokenNumber(`element ${broken} of the residual stream at position ${position + row}`, x[broken]!);
+    }
   }
 
   #workersFor(parts: readonly Part[]): number {
@@ -219,14 +253,25 @@ export class Leader {
     if (done) this.#scheduler.remove([job]);
   }
 
+  /** A request that cannot go on ends with all of its jobs; those of other requests go on. */
+  #fail(id: number, error: CriaError): void {
+    this.#end(this.#scheduler.jobs.filter((job) => job.id === id));
+    this.#answer({ type: "failed", job: id, error: posted(error) });
+  }
+
+  /** Ends jobs before they are done. */
+  #end(jobs: readonly Job[]): void {
+    for (const job of jobs) {
+      if (job.begun && job.rewind) this.#cache.truncate(job.sequence, job.startLength);
+    }
+    this.#scheduler.remove(jobs);
+  }
+
   #dropAborted(): void {
     // Each flag is read once: all texts of a request must go together, because soon after the answer its flag may be another request's.
     const flags = this.#abortFlags.slice();
     const aborted = this.#scheduler.jobs.filter(({ abort }) => flags[abort] !== 0);
-    for (const job of aborted) {
-      if (job.begun && job.rewind) this.#cache.truncate(job.sequence, job.startLength);
-    }
-    this.#scheduler.remove(aborted);
+    this.#end(aborted);
     for (const id of new Set(aborted.map(({ id }) => id))) this.#answer({ type: "aborted", job: id });
   }
 }

@@ -1,5 +1,6 @@
 // A worker's entry. All workers load the model together; then the leader serves requests, and the followers wait for steps.
 
+import { CriaError } from "../errors.js";
 import { pinThread } from "../machine/cpu/pin.js";
 import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
@@ -8,6 +9,7 @@ import { Pass } from "../model/pass.js";
 import { loadShare } from "../model/plan/loading.js";
 import { ropeBytes } from "../model/plan/memory-plan.js";
 import { Shard } from "../model/plan/shard.js";
+import { type PostedError, posted } from "../posted-error.js";
 import type { Program } from "../protocol/program.js";
 import { type ParentPort, workerStart } from "../worker-handle.js";
 import { Leader } from "./leader.js";
@@ -27,7 +29,12 @@ try {
 async function work(member: Member, program: Program, port: ParentPort): Promise<void> {
   const { blueprint, source } = program;
   const shard = new Shard(member.memory, blueprint.layout);
-  await loadShare(member, shard, source);
+  try {
+    await loadShare(member, shard, source);
+  } catch (error) {
+    leave(error, error instanceof CriaError ? posted(error) : undefined);
+    return;
+  }
   if (member.index === 0) {
     for (const [rope, frequencies] of program.frequencies.entries()) {
       const address = shard.layout.frequencies + rope * ropeBytes(blueprint.hyperparameters);
@@ -52,10 +59,10 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
   }
 }
 
-/** A worker that cannot go on takes the team with it, and says why. */
-function leave(error: unknown): void {
+/** A worker that cannot go on takes the team with it, and says why. `wrong`: the model is at fault, and the worker is not. */
+function leave(error: unknown, wrong?: PostedError): void {
   if (error instanceof TeamPoisoned) return; // another worker was first, and has said why
   member.poison();
-  const notice: DeathNotice = { type: "death", message: error instanceof Error ? error.message : String(error) };
-  port.postMessage(notice);
+  const message = error instanceof Error ? error.message : String(error);
+  port.postMessage({ type: "death", message, error: wrong } satisfies DeathNotice);
 }

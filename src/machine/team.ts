@@ -2,7 +2,8 @@
 // nothing about transformers: the workers' entry and what they are given come from outside.
 
 import { TEAM_BYTES, TEAM_CPUS, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
-import { WorkerError } from "../errors.js";
+import { type CriaError, WorkerError } from "../errors.js";
+import { type PostedError, received } from "../posted-error.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import type { PinResult } from "./cpu/pin.js";
 import { type Membership, poisonTeam } from "./member.js";
@@ -27,7 +28,7 @@ export interface TeamOptions {
   /** A message from worker `index`. */
   readonly onMessage: (index: number, message: unknown) => void;
   /** The team is lost; called once. */
-  readonly onDeath: (error: WorkerError) => void;
+  readonly onDeath: (error: CriaError) => void;
 }
 
 /** What a worker finds in its first message. */
@@ -47,6 +48,8 @@ export interface PinNotice extends PinResult {
 export interface DeathNotice {
   readonly type: "death";
   readonly message: string;
+  /** The error that the caller gets in place of a WorkerError: while a model is loaded, what is wrong with it. */
+  readonly error?: PostedError | undefined;
 }
 
 // How often a waiting worker looks before it sleeps. It looks for about 50 microseconds, which is what waking up costs.
@@ -61,7 +64,7 @@ export class Team {
   readonly pinned: Promise<readonly PinResult[]>;
   readonly #pinResults: PinResult[] = [];
   #allPinned: (results: readonly PinResult[]) => void = () => undefined;
-  #dead: WorkerError | undefined;
+  #dead: CriaError | undefined;
   #closing = false;
 
   private constructor(options: TeamOptions) {
@@ -84,7 +87,7 @@ export class Team {
       team.#handles.push(
         await startWorker(options.entry, `cria-${index}`, data, {
           onMessage: (message) => {
-            if (isNotice<DeathNotice>(message, "death")) team.#die(index, message.message);
+            if (isNotice<DeathNotice>(message, "death")) team.#die(index, message.message, message.error);
             else if (isNotice<PinNotice>(message, "pin")) team.#notePin(index, message);
             else options.onMessage(index, message);
           },
@@ -97,7 +100,7 @@ export class Team {
   }
 
   /** The error that ended the team, if it is dead. */
-  get dead(): WorkerError | undefined {
+  get dead(): CriaError | undefined {
     return this.#dead;
   }
 
@@ -139,16 +142,16 @@ export class Team {
     if (Object.keys(this.#pinResults).length === this.#options.workers) this.#allPinned(this.#pinResults);
   }
 
-  #die(index: number, reason: string): void {
+  #die(index: number, reason: string, error?: PostedError): void {
     if (this.#closing || this.#dead !== undefined) return;
     poisonTeam(this.#words, this.#options.control, index);
     const first = this.#firstToDie() ?? index;
     const op = this.#words[(this.#options.control + TEAM_POISON_OP) >> 2];
     const role = first === 0 ? "the leader" : `follower ${first}`;
-    this.#dead = new WorkerError(
-      "WORKER_DIED",
-      `${role} of ${this.#options.workers} workers died at op ${op}: ${reason}`,
-    );
+    this.#dead =
+      error === undefined
+        ? new WorkerError("WORKER_DIED", `${role} of ${this.#options.workers} workers died at op ${op}: ${reason}`)
+        : received(error);
     this.#options.onDeath(this.#dead);
   }
 }

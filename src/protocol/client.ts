@@ -2,8 +2,9 @@
 // process alive while something is under way, and only then.
 
 import { AbortListeners } from "../abort.js";
-import { ContextError, CriaError, GrammarError, type WorkerError } from "../errors.js";
+import { CriaError } from "../errors.js";
 import type { Team } from "../machine/team.js";
+import { received } from "../posted-error.js";
 import { AbortFlags } from "./abort-flags.js";
 import type {
   EmbedRequest,
@@ -18,8 +19,6 @@ import type {
 
 type TokenAnswer = Extract<LeaderAnswer, { type: "token" }>;
 type Ending = Exclude<LeaderAnswer, { type: "ready" | "token" }>;
-
-const failures = { context: ContextError, option: CriaError, grammar: GrammarError } as const;
 
 type WithoutJob<Request> = Omit<Request, "job" | "abort">;
 
@@ -92,7 +91,7 @@ export class LeaderClient {
   }
 
   /** The team is lost, or the model is disposed of: every call is rejected, those that wait and those to come. */
-  end(error: WorkerError | CriaError): void {
+  end(error: CriaError): void {
     this.#ended ??= error;
     this.#ready?.reject(this.#ended);
     for (const pending of this.#jobs.values()) pending.reject(this.#ended);
@@ -185,8 +184,7 @@ export class LeaderClient {
       });
       if (ending.type === "aborted") throwIfAborted();
       if (ending.type === "failed") {
-        const Class = failures[ending.kind];
-        throw new Class(ending.code, ending.message);
+        throw received(ending.error);
       }
       return ending;
     } catch (error) {

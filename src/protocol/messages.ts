@@ -2,6 +2,7 @@
 
 import type { Automaton } from "../grammar/automaton.js";
 import type { TokenBytes } from "../grammar/vocabulary.js";
+import type { PostedError } from "../posted-error.js";
 import type { SamplingOptions, TokenLogprob } from "../sampling/sampler.js";
 import type { TokenBreakers } from "../tokenizer/sequence-breakers.js";
 import type { Pooling } from "./pooling.js";
@@ -113,7 +114,5 @@ export type LeaderAnswer =
   | {
       readonly type: "failed";
       readonly job: number;
-      readonly kind: "context" | "option" | "grammar";
-      readonly code: string;
-      readonly message: string;
+      readonly error: PostedError;
     };

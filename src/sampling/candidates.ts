@@ -256,7 +256,12 @@ function nextAbove(logits: Float32Array, id: number, threshold: number): number 
 
 /** The error for a logit that has no probability. */
 export function notNumbers(id: number, logit: number): CriaError {
-  return new CriaError("NAN_LOGITS", `the logit of token ${id} is ${logit}: the model's numbers are broken`);
+  return brokenNumber(`the logit of token ${id}`, logit);
+}
+
+/** The error for a result that is not a number, such as those of weights that are NaN. */
+export function brokenNumber(name: string, value: number): CriaError {
+  return new CriaError("NAN_LOGITS", `${name} is ${value}: the model's numbers are broken`);
 }
 
 /** The error where no token is left to choose. */

@@ -1,9 +1,9 @@
 // What the text worker is asked, and what it answers.
 
+import type { PostedError } from "../posted-error.js";
 import type { TemplateInput } from "./jinja/render.js";
 import type { TokenBreakers } from "./sequence-breakers.js";
 import type { TokenizerTables } from "./tables.js";
-import type { TextFailure } from "./text-failures.js";
 import type { PromptPart } from "./tokenizer.js";
 
 /** A text that a template made, and the ranges of it that messages, tools or documents said: start, end, start, end. */
@@ -53,4 +53,4 @@ export type TextJob = {
 export type TextAnswer =
   | { readonly type: "ready" }
   | { readonly type: "done"; readonly result: TextJobs[TextJobName]["result"] }
-  | { readonly type: "failed"; readonly failure: TextFailure };
+  | { readonly type: "failed"; readonly error: PostedError };

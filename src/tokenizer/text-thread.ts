@@ -4,8 +4,8 @@
 
 import { abortable } from "../abort.js";
 import { CriaError, printable, TemplateError } from "../errors.js";
+import { received } from "../posted-error.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
-import { fromFailure } from "./text-failures.js";
 import type { TextAnswer, TextJob, TextJobName, TextJobs } from "./text-jobs.js";
 
 /** How long one template may take. */
@@ -129,7 +129,7 @@ export class TextThread {
     } else if (answer.type === "done") {
       this.#settle((pending) => pending.resolve(answer.result));
     } else {
-      this.#settle((pending) => pending.reject(fromFailure(answer.failure)));
+      this.#settle((pending) => pending.reject(received(answer.error)));
     }
   }
 

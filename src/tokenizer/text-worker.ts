@@ -1,11 +1,11 @@
 // The text worker's entry: what must not stall the calling thread is done here.
 
-import { printable, TemplateError } from "../errors.js";
+import { CriaError, printable, TemplateError } from "../errors.js";
+import { posted } from "../posted-error.js";
 import { workerStart } from "../worker-handle.js";
 import { renderTemplate, type TemplateInput } from "./jinja/render.js";
 import { tokenBreakers } from "./sequence-breakers.js";
 import { tokenizerTables } from "./tables.js";
-import { toFailure } from "./text-failures.js";
 import type { KeyedTables, Rendered, TextAnswer, TextJob, TextJobName, TextJobs } from "./text-jobs.js";
 import { Tokenizer } from "./tokenizer.js";
 
@@ -34,7 +34,10 @@ function answerTo({ name, given }: TextJob): TextAnswer {
   try {
     return { type: "done", result: (work[name] as (given: unknown) => Result)(given) };
   } catch (error) {
-    return { type: "failed", failure: toFailure(error) };
+    return {
+      type: "failed",
+      error: posted(error instanceof CriaError ? error : new CriaError("TEXT_WORKER", String(error))),
+    };
   }
 }
 

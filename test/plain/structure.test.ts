@@ -9,13 +9,15 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 // What the files of a room may import besides each other. A room is a folder of src, or of a folder that stands below with a slash; files
 // that stand in src itself are rooms of their own. `api` is the caller's thread and `leader` the leader's: they never import each other.
-const leaves = ["abort", "errors", "event-loop", "files", "options", "worker-handle"];
+const leaves = ["abort", "errors", "event-loop", "file-identity", "files", "options", "posted-error", "worker-handle"];
 const src: Readonly<Record<string, readonly string[]>> = {
   abort: [],
   errors: [],
   "event-loop": [],
+  "file-identity": [],
   files: ["errors", "options"],
   options: ["errors"],
+  "posted-error": ["errors"],
   "worker-handle": ["errors"],
   gguf: leaves,
   hub: ["gguf", ...leaves],

@@ -96,10 +96,10 @@ async function loadOpened(
   const team = await startTeam(planned, shard, client, program, kernels, options.assets);
   const watch = watchProgress(shard, onProgress);
   try {
-    // When either of the two fails, both end.
-    const [text, [pinned]] = await Promise.all([
-      reading,
-      abortable(Promise.all([team.pinned, client.ready(team)]), signal),
+    // When one of them fails, all end.
+    const [text, [pinned]] = await Promise.race([
+      Promise.all([reading, abortable(Promise.all([team.pinned, client.ready(team)]), signal)]),
+      watch.failed,
     ]);
     onProgress?.(1);
     return new Model({
@@ -158,10 +158,24 @@ function startTeam(
   });
 }
 
+/** Tells how far the workers have come. What `report` throws is what `failed` rejects with. */
 function watchProgress({ progress, layout }: Shard, report?: (fraction: number) => void) {
-  if (report === undefined) return { stop: () => undefined };
-  const total = layout.weights.reduce((sum, weight) => sum + weight.rows * weight.rowBytes, 0) / PROGRESS_UNIT;
-  report(0);
-  const timer = setInterval(() => report(Math.min(1, Atomics.load(progress, 0) / total)), 50);
-  return { stop: () => clearInterval(timer) };
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const stop = () => clearInterval(timer);
+  const failed = new Promise<never>((_, reject) => {
+    if (report === undefined) return;
+    const total = layout.weights.reduce((sum, weight) => sum + weight.rows * weight.rowBytes, 0) / PROGRESS_UNIT;
+    const tell = () => {
+      try {
+        report(Math.min(1, Atomics.load(progress, 0) / total));
+      } catch (error) {
+        stop();
+        reject(error);
+      }
+    };
+    timer = setInterval(tell, 50);
+    tell();
+  });
+  failed.catch(() => undefined); // the load may have ended before
+  return { failed, stop };
 }

@@ -1,6 +1,8 @@
 // Where the workers read the weights: from the model's files, or from a copy of its bytes in shared memory.
 
+import { GgufError, MemoryError } from "../../errors.js";
 import { giveWay } from "../../event-loop.js";
+import type { KnownFile } from "../../file-identity.js";
 import type { Gguf } from "../../gguf/index.js";
 import type { ModelSource } from "../../model/plan/loading.js";
 import type { LoadSource } from "./load-options.js";
@@ -19,18 +21,35 @@ export async function bytesOf(source: LoadSource): Promise<number> {
 /** Bytes of a model in memory that are copied before the event loop gets its turn. */
 const COPIED_AT_ONCE = 2 ** 22;
 
+/** @throws GgufError GGUF_CHANGED where the bytes are no longer there, MemoryError MEMORY_REFUSED */
 export async function modelSource(gguf: Gguf, source: LoadSource): Promise<ModelSource> {
-  const paths = gguf.parts.map((part) => part.path);
-  if (paths.every((path) => path !== undefined)) return { kind: "files", paths };
-  const part = new SharedArrayBuffer(gguf.parts[0]!.size);
+  const files = gguf.parts.map(({ path, identity }) => ({ path, identity }));
+  if (files.every((file): file is KnownFile => file.path !== undefined)) return { kind: "files", files };
+  const { size } = gguf.parts[0]!;
+  const part = sharedBytes(size);
   const bytes = new Uint8Array(part);
-  for (let at = 0; at < part.byteLength; at += COPIED_AT_ONCE) {
-    if (source instanceof Uint8Array) {
-      bytes.set(source.subarray(at, at + COPIED_AT_ONCE), at);
-      await giveWay();
-    } else {
-      bytes.set(new Uint8Array(await (source as Blob).slice(at, at + COPIED_AT_ONCE).arrayBuffer()), at);
-    }
+  for (let at = 0; at < size; at += COPIED_AT_ONCE) {
+    await giveWay();
+    bytes.set(await pieceOf(source as Uint8Array | Blob, at, Math.min(size, at + COPIED_AT_ONCE)), at);
   }
   return { kind: "bytes", parts: [part] };
+}
+
+async function pieceOf(source: Uint8Array | Blob, from: number, to: number): Promise<Uint8Array> {
+  try {
+    if (source instanceof Uint8Array && source.length >= to) return source.subarray(from, to);
+    if (!(source instanceof Uint8Array)) return new Uint8Array(await source.slice(from, to).arrayBuffer());
+  } catch (cause) {
+    throw new GgufError("GGUF_CHANGED", "the Blob can no longer be read", { offset: from, cause });
+  }
+  const message = "Uint8Array: its buffer was detached or became shorter while it was being loaded";
+  throw new GgufError("GGUF_CHANGED", message, { offset: from });
+}
+
+function sharedBytes(size: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(size);
+  } catch (cause) {
+    throw new MemoryError("MEMORY_REFUSED", `the host refused ${size} bytes for a copy of the model`, { cause });
+  }
 }

@@ -3,6 +3,7 @@
 import type { HiddenRows, StepRun } from "../../model/step.js";
 import type { EmbedRequest, JobRequest } from "../../protocol/messages.js";
 import type { Pooling } from "../../protocol/pooling.js";
+import { brokenNumber } from "../../sampling/candidates.js";
 import type { Head } from "../head.js";
 import type { CachedSequence } from "../kv-cache.js";
 import { Job, range, type StepResults } from "./job.js";
@@ -32,9 +33,13 @@ class EmbedVectors {
     this.values = new Float32Array(vectors * this.#elements);
   }
 
-  /** Sets vector `i` to what the head makes of a hidden state. */
+  /** Sets vector `i` to what the head makes of a hidden state. @throws CriaError NAN_LOGITS where that is not finite */
   set(i: number, hidden: Float32Array): void {
-    this.head.apply(this.pooling, hidden, this.values.subarray(i * this.#elements, (i + 1) * this.#elements));
+    const vector = this.values.subarray(i * this.#elements, (i + 1) * this.#elements);
+    this.head.apply(this.pooling, hidden, vector);
+    const broken = vector.findIndex((value) => !Number.isFinite(value));
+    if (broken < 0) return;
+    throw brokenNumber(`${this.pooling === "rank" ? "score" : "element"} ${broken} of the result`, vector[broken]!);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { StepRun } from "../../model/step.js";
 import type { EvaluateRequest } from "../../protocol/messages.js";
+import { notNumbers } from "../../sampling/candidates.js";
 import type { CachedSequence } from "../kv-cache.js";
 import { Job, range, type StepResults } from "./job.js";
 
@@ -37,7 +38,12 @@ export class EvaluateJob extends Job {
     // Allocated only now: many jobs may wait, and with a large vocabulary, touching this much memory takes longer than an abort may.
     this.#logits ??= new Float32Array((this.#all ? this.ids.length : 1) * this.#vocab);
     const logits = this.#logits;
-    for (let i = 0; i < run.logits.length; i++) logits.set(results.logits(i), this.#vocab * this.#rows++);
+    for (let i = 0; i < run.logits.length; i++) {
+      const row = results.logits(i);
+      const broken = row.findIndex((logit) => !(logit < Number.POSITIVE_INFINITY));
+      if (broken >= 0) throw notNumbers(broken, row[broken]!);
+      logits.set(row, this.#vocab * this.#rows++);
+    }
     if (!end) return false;
     results.answer({ type: "evaluated", job: this.id, logits }, [logits.buffer as ArrayBuffer]);
     return true;

@@ -1,6 +1,5 @@
 // Generate: tokens to more tokens, one in each step, until the text ends, its budget is spent or the context is full.
 
-import { CriaError, GrammarError } from "../../errors.js";
 import type { StepRun } from "../../model/step.js";
 import type { GenerateRequest, GenerateSummary } from "../../protocol/messages.js";
 import { type SampledToken, Sampler } from "../../sampling/sampler.js";
@@ -71,19 +70,9 @@ export class GenerateJob extends Job {
     if (!end) return false;
     if (this.#prefilled === 0) this.#prefilled = performance.now();
     if (this.#request.maxTokens === 0) return this.#finish("length", results);
-    let token: SampledToken;
-    let isEnd: boolean;
-    try {
-      token = this.#sample(results.logits(0));
-      isEnd = this.#endIds.has(token.id);
-      if (!isEnd) this.#constraint?.accept(token.id);
-    } catch (error) {
-      if (!(error instanceof CriaError)) throw error;
-      const { code, message } = error;
-      const kind = error instanceof GrammarError ? "grammar" : "option";
-      results.answer({ type: "failed", job: this.id, kind, code, message });
-      return true;
-    }
+    const token = this.#sample(results.logits(0));
+    const isEnd = this.#endIds.has(token.id);
+    if (!isEnd) this.#constraint?.accept(token.id);
     if (isEnd) return this.#finish("stop", results);
     this.#generated++;
     results.answer({ type: "token", job: this.id, ...token });

@@ -2,7 +2,8 @@
 // it is free, so that all cores read and pack at once.
 
 import { GROUP_ROWS } from "#abi";
-import { GgufError } from "../../errors.js";
+import { GgufError, printable } from "../../errors.js";
+import { fileIdentity, type KnownFile } from "../../file-identity.js";
 import type { Member } from "../../machine/member.js";
 import { type PlacedWeight, PROGRESS_UNIT } from "./memory-plan.js";
 import { STAGING_BYTES } from "./scratch.js";
@@ -10,7 +11,7 @@ import type { Shard } from "./shard.js";
 
 /** Where a model's bytes come from: the parts of a split file, in order. A file that is not split has one part. */
 export type ModelSource =
-  | { readonly kind: "files"; readonly paths: readonly string[] }
+  | { readonly kind: "files"; readonly files: readonly KnownFile[] }
   | { readonly kind: "bytes"; readonly parts: readonly SharedArrayBuffer[] };
 
 /** Reads `bytes` bytes at `offset` of part `part` to `address` in shared memory, synchronously. */
@@ -19,7 +20,7 @@ type Read = (part: number, offset: number, address: number, bytes: number) => vo
 /** This worker's share of the loading. The caller waits for the others. */
 export async function loadShare(member: Member, shard: Shard, source: ModelSource): Promise<void> {
   const { bytes, progress } = shard;
-  const reader = source.kind === "files" ? await fileReader(source.paths, bytes) : bytesReader(source.parts, bytes);
+  const reader = source.kind === "files" ? await fileReader(source.files, bytes) : bytesReader(source.parts, bytes);
   try {
     const cell = member.openTickets();
     let ticket = member.ticket(cell);
@@ -35,6 +36,7 @@ export async function loadShare(member: Member, shard: Shard, source: ModelSourc
       }
       firstPiece += pieces;
     }
+    reader.verifyUnchanged();
   } finally {
     reader.close();
   }
@@ -57,39 +59,68 @@ function loadPiece(member: Member, shard: Shard, weight: PlacedWeight, first: nu
   member.kernels.packRows(weight.type, values, first, count, weight.columns, weight.address, job);
 }
 
-async function fileReader(paths: readonly string[], memory: Uint8Array): Promise<{ read: Read; close(): void }> {
-  const { closeSync, openSync, readSync } = await import("node:fs");
-  const files: number[] = [];
+interface Reader {
+  readonly read: Read;
+  /** Fails with GgufError where the bytes are no longer those whose header was read. */
+  verifyUnchanged(): void;
+  close(): void;
+}
+
+/** Every worker opens the files again. What it opens must be the files whose header was read, before and after it reads. */
+async function fileReader(files: readonly KnownFile[], memory: Uint8Array): Promise<Reader> {
+  const { closeSync, fstatSync, openSync, readSync } = await import("node:fs");
+  const open: number[] = [];
+  const identityOf = (descriptor: number) => fileIdentity(fstatSync(descriptor, { bigint: true }));
+  const verify = (part: number) => {
+    const { path, identity } = files[part]!;
+    if (identityOf(open[part]!) === identity) return;
+    throw new GgufError("GGUF_CHANGED", `${printable(path)} was replaced or modified while it was being loaded`);
+  };
   const close = () => {
-    for (const file of files) closeSync(file);
+    for (const descriptor of open) closeSync(descriptor);
   };
   try {
-    for (const path of paths) files.push(openSync(path, "r"));
+    for (const [part, { path }] of files.entries()) {
+      try {
+        open.push(openSync(path, "r"));
+      } catch (cause) {
+        const message = `${printable(path)} can no longer be opened: ${(cause as NodeJS.ErrnoException).code}`;
+        throw new GgufError("GGUF_CHANGED", message, { cause });
+      }
+      verify(part);
+    }
   } catch (error) {
     close();
     throw error;
   }
   const read: Read = (part, offset, address, bytes) => {
     for (let done = 0; done < bytes; ) {
-      const got = readSync(files[part]!, memory, address + done, bytes - done, offset + done);
+      const got = readSome(part, address + done, bytes - done, offset + done);
       if (got === 0) {
-        throw new GgufError(
-          "GGUF_TRUNCATED",
-          `the file ended ${bytes - done} bytes early: it changed while it was being loaded`,
-          {
-            offset: offset + done,
-          },
-        );
+        const message = `${printable(files[part]!.path)} became ${bytes - done} bytes shorter while it was being loaded`;
+        throw new GgufError("GGUF_CHANGED", message, { offset: offset + done });
       }
       done += got;
     }
   };
-  return { read, close };
+  const readSome = (part: number, address: number, bytes: number, offset: number) => {
+    try {
+      return readSync(open[part]!, memory, address, bytes, offset);
+    } catch (cause) {
+      const message = `${printable(files[part]!.path)} cannot be read: ${(cause as NodeJS.ErrnoException).code}`;
+      throw new GgufError("GGUF_UNREADABLE", message, { offset, cause });
+    }
+  };
+  const verifyUnchanged = () => {
+    for (const part of files.keys()) verify(part);
+  };
+  return { read, verifyUnchanged, close };
 }
 
-function bytesReader(parts: readonly SharedArrayBuffer[], memory: Uint8Array): { read: Read; close(): void } {
+function bytesReader(parts: readonly SharedArrayBuffer[], memory: Uint8Array): Reader {
   return {
     read: (part, offset, address, bytes) => memory.set(new Uint8Array(parts[part]!, offset, bytes), address),
+    verifyUnchanged: () => undefined,
     close: () => undefined,
   };
 }

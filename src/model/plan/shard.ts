@@ -28,6 +28,12 @@ export class Shard extends SharedMemory {
     return this.wordsAt(this.layout.progress, 1);
   }
 
+  /** Row `i` of the residual stream, (dim). */
+  residual(i: number, dim: number): Float32Array<SharedArrayBuffer> {
+    const { address, stride } = this.layout.buffers.x;
+    return this.floats(address + i * stride, dim);
+  }
+
   /** Row `i` of the logits, (vocab). */
   logits(i: number, vocab: number): Float32Array<SharedArrayBuffer> {
     const { address, stride } = this.layout.buffers.logits;

@@ -252,6 +252,13 @@ describe("cria rerank", () => {
 });
 
 describe("mistakes", () => {
+  it("a score that is not a number is refused", async () => {
+    const broken = await crossEncoderFile(2, (tensor) => void tensor("token_embd.weight").fill(Number.NaN));
+    const model = await loadModel(broken, options);
+    expect(await codeOf(model.rerank("who?", ["a fox"]))).toBe("NAN_LOGITS");
+    await model.dispose();
+  });
+
   it("a model without a head says so", async () => {
     const model = await load({});
     expect(await codeOf(model.rerank("who?", ["a fox"]))).toBe("NOT_A_RERANKER");

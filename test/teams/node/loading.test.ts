@@ -1,11 +1,12 @@
 // loadModel: where a model may come from, what it reports, and that a load that fails leaves nothing behind.
 
-import { writeFileSync } from "node:fs";
+import { renameSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Worker } from "node:worker_threads";
 import { CriaError, GgufError, type LoadSource, loadModel, MemoryError, UnsupportedError } from "cria";
 import { GgufWriter, openGguf } from "cria/gguf";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { modelSource } from "../../../dist/api/load/model-source.js";
 import { type FixtureShape, fixtureModel, randomIds } from "../../support/fixture-model.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
@@ -88,6 +89,58 @@ describe("progress", () => {
     await new Promise((resolve) => setTimeout(resolve, 120));
     expect(reports.length).toBe(count); // no more of it, once the model is there
     await model.dispose();
+  });
+});
+
+describe("a progress callback that throws", () => {
+  it.each([1, 2])("at call %i: the load is rejected with that error, and the team ends", async (failing) => {
+    const mine = new RangeError("mine");
+    let calls = 0;
+    const onProgress = () => {
+      if (++calls >= failing) throw mine;
+    };
+    await expect(loadModel(folder.path("model.gguf"), { threads: 2, onProgress })).rejects.toBe(mine);
+    expect(calls).toBe(failing);
+    expect(workers.length).toBeGreaterThan(1);
+  });
+});
+
+describe("a file that changes between its header and its weights", () => {
+  const path = () => folder.path("changing.gguf");
+
+  /** Loads a model whose file is changed as soon as the team's first worker is started. */
+  async function loadWhile(change: () => void) {
+    writeFileSync(path(), file);
+    process.once("worker", change);
+    try {
+      return await loadModel(path(), { threads: 2 });
+    } finally {
+      process.off("worker", change);
+    }
+  }
+
+  it.each<[string, () => void]>([
+    [
+      "another model has taken its name",
+      () => {
+        writeFileSync(folder.path("other.gguf"), file);
+        renameSync(folder.path("other.gguf"), path());
+      },
+    ],
+    ["it was cut", () => truncateSync(path(), file.length - 1000)],
+    ["it was modified", () => utimesSync(path(), 1, 1)],
+    ["it was removed", () => unlinkSync(path())],
+  ])("%s: GGUF_CHANGED", async (_, change) => {
+    await expect(loadWhile(change)).rejects.toMatchObject({ constructor: GgufError, code: "GGUF_CHANGED" });
+    expect(workers.length).toBeGreaterThan(0);
+  });
+
+  it("a model in memory whose bytes are taken away", async () => {
+    const bytes = new Uint8Array(file);
+    const gguf = await openGguf(bytes);
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    const changed = { constructor: GgufError, code: "GGUF_CHANGED" };
+    await expect(modelSource(gguf, bytes)).rejects.toMatchObject(changed);
   });
 });
 
