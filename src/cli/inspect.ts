@@ -4,7 +4,7 @@
 import { planModel } from "../api/load/plan-model.js";
 import { CriaError } from "../errors.js";
 import { type Gguf, type GgufArray, type GgufValue, openGguf, printable, StringTable } from "../gguf/index.js";
-import type { LoadOptions } from "../index.js";
+import type { LoadOptions, MemoryPlan } from "../index.js";
 import { compileKernels } from "../machine/kernels.js";
 import { tokenizerFrom } from "../tokenizer/index.js";
 import { command } from "./command.js";
@@ -84,11 +84,25 @@ async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
       ["total", plan.total],
     ] as const;
     const title = `memory plan: context ${contextSize}, KV cache ${options.kvCache ?? "f16"}, ${workers.reason}`;
-    return [title, ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)]))];
+    const shards = plan.shards.length === 1 ? [] : shardLines(plan.shards);
+    return [title, ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)])), ...shards];
   } catch (error) {
     if (!(error instanceof CriaError) || error.code === "INVALID_OPTION") throw error;
     return [`cria cannot run this: ${printable(error.message, Number.POSITIVE_INFINITY)}`];
   }
+}
+
+/** The memories that a model is divided among, where one does not hold it. */
+function shardLines(shards: MemoryPlan["shards"]): string[] {
+  const rows = shards.map(({ layers, firstLayer, weights, kvCache, total }, i) => [
+    `shard ${i}`,
+    layers === 0 ? "no layers" : `layers ${firstLayer} .. ${firstLayer + layers - 1}`,
+    `weights ${mebibytes(weights)}`,
+    `KV cache ${mebibytes(kvCache)}`,
+    `total ${total} bytes`,
+    mebibytes(total),
+  ]);
+  return [`in ${shards.length} shards, each a memory of its own:`, ...table(rows)];
 }
 
 function shownValue(value: GgufValue): string {

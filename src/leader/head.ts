@@ -1,10 +1,8 @@
 // Runs a model's head: pooled hidden states to embeddings, or to scores. The leader does it alone, between two steps.
 
 import { GROUP_ROWS } from "#abi";
-import type { Member } from "../machine/member.js";
 import type { PlacedWeight } from "../model/plan/memory-plan.js";
-import type { Scratch } from "../model/plan/scratch.js";
-import type { Shard } from "../model/plan/shard.js";
+import type { WorkerShard } from "../model/plan/shard.js";
 import type { Pooling } from "../protocol/pooling.js";
 import type { Program } from "../protocol/program.js";
 import { exp } from "../sampling/exponential.js";
@@ -17,28 +15,25 @@ interface Layer {
 export class Head {
   /** Whether scores are read from the last token; otherwise they are read from the first. */
   readonly ranksLastToken: boolean;
-  readonly #member: Member;
   readonly #dimensions: number;
   readonly #scores: number;
   readonly #embedding: readonly Layer[];
   readonly #ranking: readonly Layer[];
-  readonly #shard: Shard;
-  readonly #scratch: Scratch;
+  readonly #shard: WorkerShard;
 
-  constructor(member: Member, shard: Shard, { head }: Program) {
+  /** @param shard where steps end: the head's weights lie there */
+  constructor(shard: WorkerShard, { head }: Program) {
     const weights = new Map(shard.layout.weights.map((weight) => [weight.name, weight]));
     const layer = (name: string): Layer => ({
       weight: weights.get(`${name}.weight`)!,
       bias: weights.get(`${name}.bias`),
     });
     this.ranksLastToken = head.answers;
-    this.#member = member;
     this.#dimensions = head.dimensions;
     this.#scores = head.scores;
     this.#embedding = head.embedding.map(layer);
     this.#ranking = head.ranking.map(layer);
     this.#shard = shard;
-    this.#scratch = shard.scratch(member.index);
   }
 
   /** Elements of the output. */
@@ -65,8 +60,8 @@ export class Head {
 
   /** weight . x + bias, in memory that the next call overwrites. */
   #multiply({ weight, bias }: Layer, x: Float32Array): Float32Array {
-    const { kernels } = this.#member;
-    const { kernel, headInput, headOutput, headEncoded } = this.#scratch;
+    const { kernels } = this.#shard;
+    const { kernel, headInput, headOutput, headEncoded } = this.#shard.scratch;
     const { type, address, columns, rows } = weight;
     this.#shard.floats(headInput, columns).set(x);
     kernels.encodeActivations(kernels.formatActivation(type), headInput, columns * 4, 1, columns, headEncoded);

@@ -2,6 +2,9 @@
 //
 //   sequence -> page table (int32 words in shared memory, read by the attention kernel) -> pages of 64 positions, all layers and heads
 //
+// Every shard has the page tables, and of each page the part of its own layers. A page's parts, one after another, are what a session
+// keeps of it: the layers in order, however many shards there are.
+//
 // It is a cache: a sequence is its text. While it is idle its keys and values can be taken away, the last page first, and they are
 // evaluated again when they are needed. Sequences share pages by reference count: forks do, and so do texts that begin alike, through the
 // index. A page that is shared or in the index is not written to any more. A page that nobody holds stays in the index until it is needed.
@@ -28,11 +31,12 @@ export interface CachedSequence {
   used: number;
 }
 
+/** What the cache uses of a shard. */
+type KvShard = Pick<Shard, "words" | "bytes" | "layout" | "index">;
+
 export class KvCache {
   readonly #pool: KvPool;
-  readonly #kv: number;
-  readonly #words: Int32Array;
-  readonly #bytes: Uint8Array;
+  readonly #shards: readonly KvShard[];
   readonly #index = new PrefixIndex();
   /** How many sequences hold a page. */
   readonly #sharers: Int32Array;
@@ -46,11 +50,10 @@ export class KvCache {
   readonly #holders = new Set<CachedSequence>();
   #clock = 0;
 
-  constructor({ words, bytes, layout }: Pick<Shard, "words" | "bytes" | "layout">, pool: KvPool) {
+  constructor(shards: readonly KvShard[], pool: KvPool) {
+    const { layout } = shards[0]!;
     this.#pool = pool;
-    this.#kv = layout.kv;
-    this.#words = words;
-    this.#bytes = bytes;
+    this.#shards = shards;
     this.#sharers = new Int32Array(pool.pages);
     for (let page = pool.pages - 1; page >= 0; page--) this.#freePages.push(page);
     for (let table = pool.tables - 1; table >= 0; table--) {
@@ -133,8 +136,11 @@ export class KvCache {
     session.set(head);
     session.set(new Uint8Array(Int32Array.from(tokens).buffer), head.length);
     for (let at = 0; at < full; at++) {
-      const from = this.#kv + pages[at]! * pageBytes;
-      session.set(this.#bytes.subarray(from, from + pageBytes), head.length + 4 * tokens.length + at * pageBytes);
+      let to = head.length + 4 * tokens.length + at * pageBytes;
+      for (const part of this.#parts(pages[at]!)) {
+        session.set(part, to);
+        to += part.length;
+      }
     }
     return { session, tokens: tokens.length, pages: full };
   }
@@ -146,7 +152,11 @@ export class KvCache {
     const count = Math.min(pages.length / pageBytes, this.obtainable());
     for (let at = 0; at < count; at++) {
       const page = this.#take();
-      this.#bytes.set(pages.subarray(at * pageBytes, (at + 1) * pageBytes), this.#kv + page * pageBytes);
+      let from = at * pageBytes;
+      for (const part of this.#parts(page)) {
+        part.set(pages.subarray(from, from + part.length));
+        from += part.length;
+      }
       this.#append(sequence, page);
       sequence.computed += PAGE;
     }
@@ -271,13 +281,22 @@ export class KvCache {
   }
 
   #writeTable(sequence: CachedSequence, at: number): void {
-    if (sequence.pageTable !== 0) this.#words[(sequence.pageTable >> 2) + at] = sequence.pages[at]!;
+    if (sequence.pageTable === 0) return;
+    for (const { words } of this.#shards) words[(sequence.pageTable >> 2) + at] = sequence.pages[at]!;
+  }
+
+  /** The parts of a page, shard after shard. */
+  #parts(page: number): readonly Uint8Array[] {
+    return this.#shards.map(({ bytes, layout, index }) => {
+      const { kv, pageBytes } = layout.shards[index]!;
+      return bytes.subarray(kv + page * pageBytes, kv + (page + 1) * pageBytes);
+    });
   }
 
   #copy(page: number): number {
     const copy = this.#take();
-    const { pageBytes } = this.#pool;
-    this.#bytes.copyWithin(this.#kv + copy * pageBytes, this.#kv + page * pageBytes, this.#kv + (page + 1) * pageBytes);
+    const to = this.#parts(copy);
+    for (const [i, part] of this.#parts(page).entries()) to[i]!.set(part);
     return copy;
   }
 }

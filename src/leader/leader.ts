@@ -4,7 +4,7 @@
 import { ContextError, CriaError } from "../errors.js";
 import { nextTurn } from "../event-loop.js";
 import { type Member, StepAborted } from "../machine/member.js";
-import type { Shard } from "../model/plan/shard.js";
+import type { WorkerShard } from "../model/plan/shard.js";
 import { type StepRun, writeStep } from "../model/step.js";
 import { posted } from "../posted-error.js";
 import type { LeaderAnswer, LeaderRequest } from "../protocol/messages.js";
@@ -21,7 +21,8 @@ import { type Part, Scheduler } from "./scheduler.js";
 
 export class Leader {
   readonly #member: Member;
-  readonly #shard: Shard;
+  /** Where steps end: logits and hidden states lie there. */
+  readonly #output: WorkerShard;
   readonly #forward: () => void;
   readonly #program: Program;
   readonly #port: ParentPort;
@@ -43,24 +44,24 @@ export class Leader {
 
   constructor(
     member: Member,
-    shard: Shard,
+    shards: readonly WorkerShard[],
     forward: () => void,
     program: Program,
     port: ParentPort,
     onDeath: (error: unknown) => void,
   ) {
     this.#member = member;
-    this.#shard = shard;
     this.#forward = forward;
     this.#program = program;
     this.#port = port;
     this.#onDeath = onDeath;
-    const { hyperparameters, pool } = program.blueprint;
-    this.#cache = new KvCache(shard, pool);
-    this.#scheduler = new Scheduler(this.#cache, { rows: shard.layout.rows, causal: hyperparameters.causal });
-    this.#stepWords = shard.step;
-    this.#abortFlags = shard.aborts;
-    this.#head = new Head(member, shard, program);
+    const { hyperparameters, layout, pool } = program.blueprint;
+    this.#output = shards[layout.outputShard]!;
+    this.#cache = new KvCache(shards, pool);
+    this.#scheduler = new Scheduler(this.#cache, { rows: layout.rows, causal: hyperparameters.causal });
+    this.#stepWords = shards[0]!.step;
+    this.#abortFlags = shards[0]!.aborts;
+    this.#head = new Head(this.#output, program);
     const isAborted = (flag: number) => Atomics.load(this.#abortFlags, flag) !== 0;
     member.wantsAbort = () => {
       const { flags, short } = this.#underWay;
@@ -227,7 +228,7 @@ export class Leader {
   #checkNumbers({ tokens, position }: StepRun, first: number): void {
     const { dim } = this.#program.blueprint.hyperparameters;
     for (let row = 0; row < tokens.length; row++) {
-      const x = this.#shard.residual(first + row, dim);
+      const x = this.#output.residual(first + row, dim);
       let differences = 0;
       for (let i = 0; i < dim; i++) differences += x[i]! - x[i]!; // 0, or NaN
       if (differences === 0) continue;
@@ -245,8 +246,8 @@ export class Leader {
     const { vocab, dim } = this.#program.blueprint.hyperparameters;
     this.#cache.advance(job.sequence, run.tokens.length, job.publishes);
     const done = job.take(run, {
-      logits: (i) => this.#shard.logits(firstLogits + i, vocab),
-      hidden: (i) => this.#shard.hidden(firstHidden + i, dim),
+      logits: (i) => this.#output.logits(firstLogits + i, vocab),
+      hidden: (i) => this.#output.hidden(firstHidden + i, dim),
       answer: (answer, transfer) => this.#answer(answer, transfer),
       truncate: (length) => this.#cache.truncate(job.sequence, length),
     });

@@ -2,13 +2,14 @@
 
 import { CriaError } from "../errors.js";
 import { pinThread } from "../machine/cpu/pin.js";
+import { instantiateKernels } from "../machine/kernels.js";
 import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
 import { architectureOf } from "../model/architectures/table.js";
 import { Pass } from "../model/pass.js";
 import { loadShare } from "../model/plan/loading.js";
 import { ropeBytes } from "../model/plan/memory-plan.js";
-import { Shard } from "../model/plan/shard.js";
+import { WorkerShard } from "../model/plan/shard.js";
 import { type PostedError, posted } from "../posted-error.js";
 import type { Program } from "../protocol/program.js";
 import { type ParentPort, workerStart } from "../worker-handle.js";
@@ -27,26 +28,30 @@ try {
 }
 
 async function work(member: Member, program: Program, port: ParentPort): Promise<void> {
-  const { blueprint, source } = program;
-  const shard = new Shard(member.memory, blueprint.layout);
+  const { blueprint, memories, source } = program;
+  const { hyperparameters, layout } = blueprint;
+  const shards = memories.map((memory, index) => {
+    const kernels = index === 0 ? member.kernels : instantiateKernels(membership.module, memory);
+    return new WorkerShard(memory, layout, index, kernels, member.index);
+  });
   try {
-    await loadShare(member, shard, source);
+    await loadShare(member, shards, source);
   } catch (error) {
     leave(error, error instanceof CriaError ? posted(error) : undefined);
     return;
   }
   if (member.index === 0) {
     for (const [rope, frequencies] of program.frequencies.entries()) {
-      const address = shard.layout.frequencies + rope * ropeBytes(blueprint.hyperparameters);
-      shard.doubles(address, frequencies.length).set(frequencies);
+      const address = layout.frequencies + rope * ropeBytes(hyperparameters);
+      for (const shard of shards) shard.doubles(address, frequencies.length).set(frequencies);
     }
   }
   member.barrier();
 
-  const pass = new Pass(member, shard, blueprint);
-  const { forward } = architectureOf(blueprint.hyperparameters.architecture);
+  const pass = new Pass(member, shards, blueprint);
+  const { forward } = architectureOf(hyperparameters.architecture);
   if (member.index === 0) {
-    new Leader(member, shard, () => forward(pass), program, port, leave).start();
+    new Leader(member, shards, () => forward(pass), program, port, leave).start();
     return;
   }
   for (;;) {

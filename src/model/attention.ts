@@ -5,9 +5,9 @@ import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
 import type { Hyperparameters } from "./hyperparameters.js";
-import { type KvPool, type Layout, type PlacedWeight, ropeBytes } from "./plan/memory-plan.js";
+import { type KvPool, type Layout, type PlacedWeight, ropeBytes, type ShardLayout } from "./plan/memory-plan.js";
 import { tallestItem } from "./plan/scratch.js";
-import type { Shard } from "./plan/shard.js";
+import type { WorkerShard } from "./plan/shard.js";
 import type { Step } from "./step.js";
 
 /** Norms of the heads of q and of k, the same for all heads. */
@@ -21,22 +21,25 @@ export class Attention {
   readonly #kernels: Kernels;
   readonly #h: Hyperparameters;
   readonly #layout: Layout;
+  readonly #own: ShardLayout;
   readonly #pool: KvPool;
   readonly #magnitudes: readonly number[];
   readonly #step: Step;
   readonly #words: Int32Array;
   readonly #scratch: number;
 
-  constructor(member: Member, shard: Shard, blueprint: Blueprint, step: Step) {
+  /** @param shard attends in those layers whose keys and values lie there */
+  constructor(member: Member, shard: WorkerShard, blueprint: Blueprint, step: Step) {
     this.#member = member;
-    this.#kernels = member.kernels;
+    this.#kernels = shard.kernels;
     this.#h = blueprint.hyperparameters;
     this.#layout = shard.layout;
+    this.#own = shard.layout.shards[shard.index]!;
     this.#pool = blueprint.pool;
     this.#magnitudes = blueprint.ropeMagnitudes;
     this.#step = step;
     this.#words = shard.words;
-    this.#scratch = shard.scratch(member.index).kernel;
+    this.#scratch = shard.scratch.kernel;
   }
 
   /** Makes RoPE's tables for a row. */
@@ -53,6 +56,11 @@ export class Attention {
         this.#scratch,
       );
     }
+  }
+
+  /** Visits the tables of a row: their addresses and bytes. */
+  forTables(row: number, visit: (address: number, bytes: number) => void): void {
+    for (let rope = 0; rope < this.#h.ropes.length; rope++) visit(this.#table(rope, row), this.#h.headDim * 8);
   }
 
   /** Where the cosines and sines of a row lie. */
@@ -161,7 +169,7 @@ export class Attention {
       rotate(q.address + row * q.stride + head * group * headBytes, group, table, norms?.q);
       rotate(key, 1, table, norms?.k);
       const page = this.#words[(pageTable >> 2) + Math.floor((position + i) / PAGE)]!;
-      const tile = this.#kvHead(layer, head) + page * pool.pageBytes;
+      const tile = this.#kvHead(layer, head) + page * this.#own.pageBytes;
       const value = v.address + row * v.stride + head * headBytes;
       kernels.storeKv(pool.kind, key, value, h.headDim, tile, tile + pool.tileBytes, (position + i) % PAGE);
     }
@@ -185,7 +193,7 @@ export class Attention {
       1 / Math.sqrt(h.headDim),
       step.itemPageTable(item),
       this.#kvHead(layer, head),
-      pool.pageBytes,
+      this.#own.pageBytes,
       window,
       ahead,
       step.itemSequenceLength(item),
@@ -197,6 +205,7 @@ export class Attention {
 
   /** Where a KV head's part of page 0 lies. */
   #kvHead(layer: number, head: number): number {
-    return this.#layout.kv + ((layer % this.#pool.layers) * this.#h.kvHeads + head) * 2 * this.#pool.tileBytes;
+    const { kv, firstLayer, keptLayers } = this.#own;
+    return kv + (((layer - firstLayer) % keptLayers) * this.#h.kvHeads + head) * 2 * this.#pool.tileBytes;
   }
 }

@@ -5,7 +5,7 @@ import { GROUP_ROWS, TILE_TOKENS } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { PlacedWeight, Rows } from "./plan/memory-plan.js";
-import type { Shard } from "./plan/shard.js";
+import type { WorkerShard } from "./plan/shard.js";
 import type { Step } from "./step.js";
 
 /** Activations encoded in up to five ways: the way `kind` (1 .. 5) lies at base + slots[kind]. */
@@ -45,11 +45,12 @@ export class Matmul {
   readonly #step: Step;
   readonly #scratch: number;
 
-  constructor(member: Member, shard: Shard, step: Step) {
+  /** @param shard the weights that it multiplies by, and the activations, lie there */
+  constructor(member: Member, shard: WorkerShard, step: Step) {
     const { buffers } = shard.layout;
-    const { kernel, encodedRow, row } = shard.scratch(member.index);
+    const { kernel, encodedRow, row } = shard.scratch;
     this.#member = member;
-    this.#kernels = member.kernels;
+    this.#kernels = shard.kernels;
     this.#step = step;
     this.#scratch = kernel;
     this.#shared = { base: buffers.encoded, slots: buffers.encodedSlots };

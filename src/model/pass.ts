@@ -3,15 +3,13 @@
 // Every operation, here and in matmul.ts and attention.ts, ends with its own barrier, or needs none: an architecture says only
 // mathematics. Between two barriers a worker may read what the others wrote before the first.
 
-import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import { Attention } from "./attention.js";
 import type { Blueprint } from "./blueprint.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { type Encoded, Matmul } from "./matmul.js";
 import type { Buffers, PlacedWeight, Rows } from "./plan/memory-plan.js";
-import type { Scratch } from "./plan/scratch.js";
-import type { Shard } from "./plan/shard.js";
+import type { WorkerShard } from "./plan/shard.js";
 import type { LayerSpecs, OptionalSpec, WeightSpec } from "./plan/weight-specs.js";
 import { Step } from "./step.js";
 
@@ -33,32 +31,60 @@ interface EmbedSteps {
   readonly positions?: PlacedWeight;
 }
 
-export class Pass {
-  readonly h: Hyperparameters;
-  readonly buffers: Buffers;
+/** A shard, and the operations on what lies in it. */
+interface Site {
+  readonly shard: WorkerShard;
   readonly matmul: Matmul;
   readonly attention: Attention;
+}
+
+export class Pass {
+  readonly h: Hyperparameters;
+  /** The same in all shards. */
+  readonly buffers: Buffers;
 
   readonly #member: Member;
-  readonly #kernels: Kernels;
   readonly #step: Step;
+  readonly #sites: readonly Site[];
+  /** Where x is now. */
+  #site: Site;
+  /** Of each layer. */
+  readonly #layerSites: readonly Site[];
+  /** Where a step ends. */
+  readonly #outputSite: Site;
   readonly #weights: ReadonlyMap<string, PlacedWeight>;
   readonly #layers: unknown[] = [];
   /** Elements of a row of x, with the padding that kernels on whole vectors need. */
   readonly #width: number;
-  readonly #scratch: Scratch;
 
-  constructor(member: Member, shard: Shard, blueprint: Blueprint) {
-    this.h = blueprint.hyperparameters;
-    this.buffers = shard.layout.buffers;
+  constructor(member: Member, shards: readonly WorkerShard[], blueprint: Blueprint) {
+    const { hyperparameters, layout } = blueprint;
+    const step = new Step(shards[0]!.step);
+    this.h = hyperparameters;
+    this.buffers = layout.buffers;
     this.#member = member;
-    this.#kernels = member.kernels;
-    this.#step = new Step(shard.step);
-    this.#weights = new Map(shard.layout.weights.map((weight) => [weight.name, weight]));
+    this.#step = step;
+    this.#sites = shards.map((shard) => ({
+      shard,
+      matmul: new Matmul(member, shard, step),
+      attention: new Attention(member, shard, blueprint, step),
+    }));
+    this.#site = this.#sites[0]!;
+    this.#layerSites = this.#sites.flatMap((site) => {
+      const { firstLayer, endLayer } = layout.shards[site.shard.index]!;
+      return new Array<Site>(endLayer - firstLayer).fill(site);
+    });
+    this.#outputSite = this.#sites[layout.outputShard]!;
+    this.#weights = new Map(layout.weights.map((weight) => [weight.name, weight]));
     this.#width = Math.ceil(this.h.dim / 4) * 4;
-    this.#scratch = shard.scratch(member.index);
-    this.matmul = new Matmul(member, shard, this.#step);
-    this.attention = new Attention(member, shard, blueprint, this.#step);
+  }
+
+  get matmul(): Matmul {
+    return this.#site.matmul;
+  }
+
+  get attention(): Attention {
+    return this.#site.attention;
   }
 
   weight(name: string): PlacedWeight {
@@ -71,7 +97,9 @@ export class Pass {
     return this.#weights.get(name);
   }
 
-  /** The weights of a layer, looked up once. An architecture always passes the same `specs`. */
+  /**
+   * The weights of a layer, to whose shard x goes. They are looked up once: an architecture always passes the same `specs`.
+   */
   layer<Specs extends LayerSpecs>(
     layer: number,
     specs: (h: Hyperparameters, layer: number) => Specs,
@@ -79,7 +107,23 @@ export class Pass {
     this.#layers[layer] ??= Object.fromEntries(
       Object.entries(specs(this.h, layer)).map(([key, spec]) => [key, spec && this.#placed(spec)]),
     );
+    this.#moveTo(this.#layerSites[layer]!);
     return this.#layers[layer] as LayerWeights<Specs>;
+  }
+
+  /** Copies x to another shard, and RoPE's tables with it. Each worker copies its rows. */
+  #moveTo(site: Site): void {
+    if (site === this.#site) return;
+    const from = this.#site.shard;
+    const to = site.shard;
+    const copy = (address: number, bytes: number) =>
+      to.bytes.set(from.bytes.subarray(address, address + bytes), address);
+    this.#forRows(this.#step.rows, (row, x) => {
+      copy(x, this.#width * 4);
+      this.attention.forTables(row, copy);
+    });
+    this.#site = site;
+    this.#member.barrier();
   }
 
   #placed({ name, optional, slice }: WeightSpec): PlacedWeight | undefined {
@@ -88,11 +132,12 @@ export class Pass {
     return { ...weight, rows: slice.rows, address: weight.address + slice.first * weight.rowBytes };
   }
 
-  /** x = rows of the embedding, scaled and added to as asked. Also makes RoPE's tables for each row. */
+  /** x = rows of the embedding, scaled and added to as asked. Also makes RoPE's tables for each row. A step begins with it. */
   embed(embedding: PlacedWeight, { scale = 1, types, positions }: EmbedSteps = {}): void {
-    const kernels = this.#kernels;
+    this.#site = this.#sites[embedding.shard]!;
     const step = this.#step;
-    const { job, values } = this.#scratch;
+    const { kernels } = this.#site.shard;
+    const { job, values } = this.#site.shard.scratch;
     this.#forRows(step.rows, (row, x) => {
       const token = step.token(row);
       let source = embedding.address + token * embedding.rowBytes;
@@ -111,9 +156,10 @@ export class Pass {
 
   /** x += row `index` of a table. */
   #addRow(x: number, table: PlacedWeight, index: number): void {
-    const { job, values } = this.#scratch;
-    this.#kernels.dequantizeRow(table.type, table.address + index * table.rowBytes, this.h.dim, values, job);
-    this.#kernels.addBias(x, values, this.#width);
+    const { kernels } = this.#site.shard;
+    const { job, values } = this.#site.shard.scratch;
+    kernels.dequantizeRow(table.type, table.address + index * table.rowBytes, this.h.dim, values, job);
+    kernels.addBias(x, values, this.#width);
   }
 
   /** x, normalised if there is a norm, and encoded for the matrices that read it. */
@@ -129,7 +175,7 @@ export class Pass {
     this.#forRows(this.#step.rows, (row, x) => {
       const from = branch.address + row * branch.stride;
       this.#rmsNorm(norm, from, from);
-      this.#kernels.addBias(x, from, this.#width);
+      this.#site.shard.kernels.addBias(x, from, this.#width);
     });
     this.#member.barrier();
   }
@@ -138,7 +184,7 @@ export class Pass {
   layerNorm(norm: PlacedWeight, bias: PlacedWeight): void {
     const { dim, normEpsilon } = this.h;
     this.#forRows(this.#step.rows, (_, x) => {
-      this.#kernels.layerNorm(x, norm.address, bias.address, x, dim, normEpsilon);
+      this.#site.shard.kernels.layerNorm(x, norm.address, bias.address, x, dim, normEpsilon);
     });
     this.#member.barrier();
   }
@@ -147,6 +193,7 @@ export class Pass {
   output(norm?: PlacedWeight, output?: PlacedWeight): void {
     const { x, normed, logits } = this.buffers;
     const step = this.#step;
+    this.#moveTo(this.#outputSite);
     this.#makeHidden(norm);
     if (norm === undefined || output === undefined || step.logitRows === 0) {
       this.#member.barrier();
@@ -168,12 +215,12 @@ export class Pass {
         // In place: a row that wants its hidden state wants no logits.
         for (let at = from; at < from + rows * x.stride; at += x.stride) this.#rmsNorm(norm, at, at);
       }
-      this.#kernels.meanRows(from, x.stride, rows, this.h.dim, hidden.address + i * hidden.stride);
+      this.#site.shard.kernels.meanRows(from, x.stride, rows, this.h.dim, hidden.address + i * hidden.stride);
     }
   }
 
   #rmsNorm(norm: PlacedWeight, from: number, to: number): void {
-    this.#kernels.rmsNorm(from, norm.address, to, this.h.dim, this.h.normEpsilon);
+    this.#site.shard.kernels.rmsNorm(from, norm.address, to, this.h.dim, this.h.normEpsilon);
   }
 
   /** This worker's rows of x: their numbers and addresses. */

@@ -6,6 +6,8 @@ import type { ModelSource } from "../model/plan/loading.js";
 
 export interface Program {
   readonly blueprint: Blueprint;
+  /** Of the shards. */
+  readonly memories: readonly WebAssembly.Memory[];
   readonly head: HeadShape;
   /** The frequencies of each RoPE, in radians per position. */
   readonly frequencies: readonly Float64Array[];

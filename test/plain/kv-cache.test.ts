@@ -12,18 +12,23 @@ const LONGEST = 4;
 const TABLES_AT = 64;
 const KV_AT = 4096;
 
-/** A cache whose positions hold one word each, which depends on the text up to that position. */
+/** Words that a position has in each shard. */
+const SHARDS = [1, 2];
+const LAYOUT = {
+  pageTables: TABLES_AT,
+  shards: SHARDS.map((words) => ({ kv: KV_AT, pageBytes: PAGE * 4 * words })) as unknown as Layout["shards"],
+} as Layout;
+
+/** A cache whose positions hold a few words each, in two shards. They depend on the text up to that position. */
 class Machine {
-  readonly #buffer = new SharedArrayBuffer(KV_AT + PAGES * PAGE * 4);
-  readonly words = new Int32Array(this.#buffer);
-  readonly cache = new KvCache(
-    {
-      words: this.words,
-      bytes: new Uint8Array(this.#buffer),
-      layout: { pageTables: TABLES_AT, kv: KV_AT } as Layout,
-    },
-    { pages: PAGES, pagesPerSequence: LONGEST, tables: 3, pageBytes: PAGE * 4 } as KvPool,
-  );
+  readonly shards = SHARDS.map((words, index) => {
+    const buffer = new SharedArrayBuffer(KV_AT + PAGES * PAGE * 4 * words);
+    return { words: new Int32Array(buffer), bytes: new Uint8Array(buffer), layout: LAYOUT, index };
+  });
+  readonly cache = new KvCache(this.shards, {
+    ...{ pages: PAGES, pagesPerSequence: LONGEST, tables: 3 },
+    pageBytes: PAGE * 4 * (SHARDS[0]! + SHARDS[1]!),
+  } as KvPool);
   readonly sequences: CachedSequence[] = [];
   get active(): readonly CachedSequence[] {
     return this.sequences.filter(({ pageTable }) => pageTable !== 0);
@@ -58,17 +63,25 @@ class Machine {
     while (sequence.computed < length) {
       const { computed } = sequence;
       const count = Math.min(length - computed, 50);
-      for (let at = computed; at < computed + count; at++)
-        this.words[this.#address(sequence, at)] = wordOf(sequence, at);
+      for (let at = computed; at < computed + count; at++) {
+        for (const { words, index } of this.shards) {
+          words.fill(wordOf(sequence, at) + index, ...this.#range(this.#page(sequence, at, index), at, index));
+        }
+      }
       this.cache.advance(sequence, count, true);
     }
     return cached;
   }
 
-  /** By way of the page table, as the kernels do. */
-  #address(sequence: CachedSequence, at: number): number {
-    const page = this.words[(sequence.pageTable >> 2) + Math.floor(at / PAGE)]!;
-    return (KV_AT >> 2) + page * PAGE + (at % PAGE);
+  /** By way of the shard's page table, as the kernels do. */
+  #page(sequence: CachedSequence, at: number, shard: number): number {
+    return this.shards[shard]!.words[(sequence.pageTable >> 2) + Math.floor(at / PAGE)]!;
+  }
+
+  /** Of a position's words in a page, the first and the end. */
+  #range(page: number, at: number, shard: number): [number, number] {
+    const first = (KV_AT >> 2) + (page * PAGE + (at % PAGE)) * SHARDS[shard]!;
+    return [first, first + SHARDS[shard]!];
   }
 
   check(): void {
@@ -78,12 +91,15 @@ class Machine {
       expect(pages.length).toBeGreaterThanOrEqual(Math.ceil(computed / PAGE));
       for (let at = 0; at < computed; at++) {
         const page = pages[Math.floor(at / PAGE)]!;
-        if (this.words[(KV_AT >> 2) + page * PAGE + (at % PAGE)] !== wordOf(sequence, at)) {
-          throw new Error(`position ${at} is not what was computed`);
+        for (const { words, index } of this.shards) {
+          const held = words.subarray(...this.#range(page, at, index));
+          if (held.some((word) => word !== wordOf(sequence, at) + index)) {
+            throw new Error(`position ${at} is not what was computed`);
+          }
         }
       }
-      if (pageTable !== 0) {
-        const table = this.words.subarray(pageTable >> 2, (pageTable >> 2) + pages.length);
+      for (const { words } of pageTable === 0 ? [] : this.shards) {
+        const table = words.subarray(pageTable >> 2, (pageTable >> 2) + pages.length);
         expect([...table]).toEqual([...pages]);
       }
     }

@@ -14,11 +14,13 @@ export function checkIsolation(): void {
   );
 }
 
-/** Allocates the memory of a plan, all of it at once: it never grows. @throws MemoryError MEMORY_REFUSED */
-export function allocate(plan: MemoryPlan): WebAssembly.Memory {
-  const pages = plan.total / WASM_PAGE;
+/** Allocates the memories of a plan, all of them at once: they never grow. @throws MemoryError MEMORY_REFUSED */
+export function allocate(plan: MemoryPlan): WebAssembly.Memory[] {
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    return plan.shards.map(({ total }) => {
+      const pages = total / WASM_PAGE;
+      return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    });
   } catch (cause) {
     throw new MemoryError(
       "MEMORY_REFUSED",

@@ -76,8 +76,9 @@ async function loadOpened(
   reading.catch(() => undefined); // something else may fail before this is awaited
   const ropes = await readRopes(gguf, planned.hyperparameters);
   await giveWay(); // the header is read, and starting many workers holds this thread again
-  const shard = new Shard(allocate(planned.plan), planned.layout);
-  const client = new LeaderClient(shard.aborts);
+  const shards = allocate(planned.plan).map((memory, index) => new Shard(memory, planned.layout, index));
+  const [first] = shards;
+  const client = new LeaderClient(first!.aborts);
   const program: Program = {
     blueprint: {
       hyperparameters: planned.hyperparameters,
@@ -85,6 +86,7 @@ async function loadOpened(
       pool: planned.pool,
       ropeMagnitudes: ropes.map(({ magnitude }) => magnitude),
     },
+    memories: shards.map(({ memory }) => memory),
     head: planned.head,
     frequencies: ropes.map(({ frequencies }) => frequencies),
     source: await modelSource(gguf, source),
@@ -93,8 +95,8 @@ async function loadOpened(
     batchWorkers: planned.workers.threadsBatch,
   };
   signal?.throwIfAborted();
-  const team = await startTeam(planned, shard, client, program, kernels, options.assets);
-  const watch = watchProgress(shard, onProgress);
+  const team = await startTeam(planned, first!, client, program, kernels, options.assets);
+  const watch = watchProgress(first!, onProgress);
   try {
     // When one of them fails, all end.
     const [text, [pinned]] = await Promise.race([
@@ -111,7 +113,7 @@ async function loadOpened(
       pairFormat: pairFormatOf(gguf.metadata),
       sessions: new Sessions({
         client,
-        shard,
+        shards,
         blueprint: program.blueprint,
         frequencies: program.frequencies,
         contextSize: planned.contextSize,
@@ -123,7 +125,7 @@ async function loadOpened(
       info: describe(gguf, planned, {
         kernels: kernels.build,
         pinning: reportPinning(planned.workers, pinned),
-        hugePageBytes: await hugeBytesOf(planned.plan.total),
+        hugePageBytes: await hugeBytesOf(planned.plan.shards.map(({ total }) => total)),
       }),
     });
   } catch (error) {

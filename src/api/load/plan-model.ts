@@ -4,6 +4,7 @@ import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
 import { GgufError, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
 import { instantiateKernels, type KernelModule } from "../../machine/kernels.js";
+import { LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
 import { architectureOf, readModel } from "../../model/architectures/table.js";
 import { type HeadShape, headOf } from "../../model/head.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
@@ -60,8 +61,22 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
   const planned = planMemory(
     hyperparameters,
     found,
-    { workers: workers.workers, contextSize, sequences, kvKind, headWidth: head.shape.widest },
+    {
+      workers: workers.workers,
+      contextSize,
+      sequences,
+      kvKind,
+      headWidth: head.shape.widest,
+      shardBytes: shardBytesOf(),
+    },
     sizes,
   );
   return { hyperparameters, head: head.shape, ...planned, contextSize, workers };
+}
+
+/** The most bytes of a shard: a whole memory, unless the environment's CRIA_SHARD_BYTES says less, for tests. */
+function shardBytesOf(): number {
+  const wanted = (typeof process === "undefined" ? undefined : process.env?.["CRIA_SHARD_BYTES"]) || undefined;
+  const most = checkInteger("CRIA_SHARD_BYTES", Number(wanted ?? LARGEST_MEMORY), WASM_PAGE, LARGEST_MEMORY);
+  return Math.floor(most / WASM_PAGE) * WASM_PAGE;
 }

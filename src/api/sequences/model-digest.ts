@@ -14,8 +14,8 @@ const SLICE_BYTES = 1024;
  * @returns hexadecimal
  */
 export async function modelDigest(
-  { bytes: memory, layout }: Shard,
-  { hyperparameters, ropeMagnitudes }: Blueprint,
+  shards: readonly Shard[],
+  { hyperparameters, layout, ropeMagnitudes }: Blueprint,
   frequencies: readonly Float64Array[],
 ): Promise<string> {
   const weights = layout.weights.map(({ name, format, rows, columns, bytes }) => ({
@@ -29,12 +29,12 @@ export async function modelDigest(
   const parts: Uint8Array[] = [
     new TextEncoder().encode(JSON.stringify({ hyperparameters, ropeMagnitudes, ropes, weights })),
   ];
-  for (const { address, bytes } of layout.weights) {
+  for (const { shard, address, bytes } of layout.weights) {
     const slices = bytes <= SLICES * SLICE_BYTES ? 1 : SLICES;
     const length = slices === 1 ? bytes : SLICE_BYTES;
     for (let i = 0; i < slices; i++) {
       const at = address + (slices === 1 ? 0 : Math.floor((i * (bytes - length)) / (slices - 1)));
-      parts.push(memory.subarray(at, at + length));
+      parts.push(shards[shard]!.bytes.subarray(at, at + length));
     }
   }
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

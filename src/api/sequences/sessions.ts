@@ -24,7 +24,7 @@ export type SessionSource = Uint8Array | string | URL;
 /** What a session is compared with. */
 export interface SessionModel {
   readonly client: LeaderClient;
-  readonly shard: Shard;
+  readonly shards: readonly Shard[];
   readonly blueprint: Blueprint;
   readonly frequencies: readonly Float64Array[];
   readonly contextSize: number;
@@ -62,8 +62,8 @@ export class Sessions {
   }
 
   #ownStamp(): Promise<SessionStamp> {
-    const { shard, blueprint, frequencies, kernels, kvCache } = this.#model;
-    this.#stamp ??= modelDigest(shard, blueprint, frequencies).then((model) => ({
+    const { shards, blueprint, frequencies, kernels, kvCache } = this.#model;
+    this.#stamp ??= modelDigest(shards, blueprint, frequencies).then((model) => ({
       model,
       kernels,
       kvCache,

@@ -36,21 +36,22 @@ export async function hugePages(options: { readonly root?: string | undefined } 
 }
 
 /**
- * Bytes of a WebAssembly memory of `memoryBytes` that lie in huge pages now; undefined where that is not told. A memory is known by its
+ * Bytes of WebAssembly memories of these sizes that lie in huge pages now; undefined where that is not told. A memory is known by its
  * size: of several that are equal, the one with the fewest counts. It never throws.
  *
  * The kernel walks all page tables for it, some 10 ms a GB of small pages; where the setting rules huge pages out, it is not asked.
  */
-export async function hugeBytesOf(memoryBytes: number): Promise<number | undefined> {
+export async function hugeBytesOf(memories: readonly number[]): Promise<number | undefined> {
   const { enabled } = await hugePages();
   if (enabled === undefined) return undefined;
   if (enabled !== "always") return 0;
   const { readFile } = await import("node:fs/promises");
   const smaps = await readFile("/proc/self/smaps", "utf8").catch(() => "");
-  return hugeBytesIn(smaps, memoryBytes);
+  const bytes = memories.map((memoryBytes) => hugeBytesIn(smaps, memoryBytes));
+  return bytes.reduce((sum, one) => (sum === undefined || one === undefined ? undefined : sum + one), 0);
 }
 
-/** The same of a given `smaps`. */
+/** The same of one memory and a given `smaps`. */
 export function hugeBytesIn(smaps: string, memoryBytes: number): number | undefined {
   let least: number | undefined;
   for (const mapping of smaps.split(/^(?=[\da-f]+-[\da-f]+ )/m)) {

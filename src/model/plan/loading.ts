@@ -7,31 +7,31 @@ import { fileIdentity, type KnownFile } from "../../file-identity.js";
 import type { Member } from "../../machine/member.js";
 import { type PlacedWeight, PROGRESS_UNIT } from "./memory-plan.js";
 import { STAGING_BYTES } from "./scratch.js";
-import type { Shard } from "./shard.js";
+import type { WorkerShard } from "./shard.js";
 
 /** Where a model's bytes come from: the parts of a split file, in order. A file that is not split has one part. */
 export type ModelSource =
   | { readonly kind: "files"; readonly files: readonly KnownFile[] }
   | { readonly kind: "bytes"; readonly parts: readonly SharedArrayBuffer[] };
 
-/** Reads `bytes` bytes at `offset` of part `part` to `address` in shared memory, synchronously. */
-type Read = (part: number, offset: number, address: number, bytes: number) => void;
+/** Reads `bytes` bytes at `offset` of part `part` to `address` in a shard, synchronously. */
+type Read = (part: number, offset: number, to: WorkerShard, address: number, bytes: number) => void;
 
 /** This worker's share of the loading. The caller waits for the others. */
-export async function loadShare(member: Member, shard: Shard, source: ModelSource): Promise<void> {
-  const { bytes, progress } = shard;
-  const reader = source.kind === "files" ? await fileReader(source.files, bytes) : bytesReader(source.parts, bytes);
+export async function loadShare(member: Member, shards: readonly WorkerShard[], source: ModelSource): Promise<void> {
+  const { layout, progress } = shards[0]!;
+  const reader = source.kind === "files" ? await fileReader(source.files) : bytesReader(source.parts);
   try {
     const cell = member.openTickets();
     let ticket = member.ticket(cell);
     let firstPiece = 0;
-    for (const weight of shard.layout.weights) {
+    for (const weight of layout.weights) {
       const rows = pieceRows(weight);
       const pieces = Math.ceil(weight.rows / rows);
       for (; ticket < firstPiece + pieces; ticket = member.ticket(cell)) {
         const first = (ticket - firstPiece) * rows;
         const count = Math.min(rows, weight.rows - first);
-        loadPiece(member, shard, weight, first, count, reader.read);
+        loadPiece(shards[weight.shard]!, weight, first, count, reader.read);
         Atomics.add(progress, 0, Math.ceil((count * weight.rowBytes) / PROGRESS_UNIT));
       }
       firstPiece += pieces;
@@ -47,16 +47,16 @@ function pieceRows(weight: PlacedWeight): number {
   return Math.max(1, Math.floor(STAGING_BYTES / weight.rowBytes / GROUP_ROWS)) * GROUP_ROWS;
 }
 
-function loadPiece(member: Member, shard: Shard, weight: PlacedWeight, first: number, count: number, read: Read): void {
+function loadPiece(shard: WorkerShard, weight: PlacedWeight, first: number, count: number, read: Read): void {
   const bytes = count * weight.rowBytes;
   const offset = weight.offset + first * weight.rowBytes;
   if (weight.role !== "matrix") {
-    read(weight.part, offset, weight.address + first * weight.rowBytes, bytes);
+    read(weight.part, offset, shard, weight.address + first * weight.rowBytes, bytes);
     return;
   }
-  const { job, values } = shard.scratch(member.index);
-  read(weight.part, offset, values, bytes);
-  member.kernels.packRows(weight.type, values, first, count, weight.columns, weight.address, job);
+  const { job, values } = shard.scratch;
+  read(weight.part, offset, shard, values, bytes);
+  shard.kernels.packRows(weight.type, values, first, count, weight.columns, weight.address, job);
 }
 
 interface Reader {
@@ -67,7 +67,7 @@ interface Reader {
 }
 
 /** Every worker opens the files again. What it opens must be the files whose header was read, before and after it reads. */
-async function fileReader(files: readonly KnownFile[], memory: Uint8Array): Promise<Reader> {
+async function fileReader(files: readonly KnownFile[]): Promise<Reader> {
   const { closeSync, fstatSync, openSync, readSync } = await import("node:fs");
   const open: number[] = [];
   const identityOf = (descriptor: number) => fileIdentity(fstatSync(descriptor, { bigint: true }));
@@ -93,9 +93,9 @@ async function fileReader(files: readonly KnownFile[], memory: Uint8Array): Prom
     close();
     throw error;
   }
-  const read: Read = (part, offset, address, bytes) => {
+  const read: Read = (part, offset, to, address, bytes) => {
     for (let done = 0; done < bytes; ) {
-      const got = readSome(part, address + done, bytes - done, offset + done);
+      const got = readSome(part, to.bytes, address + done, bytes - done, offset + done);
       if (got === 0) {
         const message = `${printable(files[part]!.path)} became ${bytes - done} bytes shorter while it was being loaded`;
         throw new GgufError("GGUF_CHANGED", message, { offset: offset + done });
@@ -103,7 +103,7 @@ async function fileReader(files: readonly KnownFile[], memory: Uint8Array): Prom
       done += got;
     }
   };
-  const readSome = (part: number, address: number, bytes: number, offset: number) => {
+  const readSome = (part: number, memory: Uint8Array, address: number, bytes: number, offset: number) => {
     try {
       return readSync(open[part]!, memory, address, bytes, offset);
     } catch (cause) {
@@ -117,9 +117,9 @@ async function fileReader(files: readonly KnownFile[], memory: Uint8Array): Prom
   return { read, verifyUnchanged, close };
 }
 
-function bytesReader(parts: readonly SharedArrayBuffer[], memory: Uint8Array): Reader {
+function bytesReader(parts: readonly SharedArrayBuffer[]): Reader {
   return {
-    read: (part, offset, address, bytes) => memory.set(new Uint8Array(parts[part]!, offset, bytes), address),
+    read: (part, offset, to, address, bytes) => to.bytes.set(new Uint8Array(parts[part]!, offset, bytes), address),
     verifyUnchanged: () => undefined,
     close: () => undefined,
   };

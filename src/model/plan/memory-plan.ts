@@ -1,15 +1,19 @@
 // The memory plan: everything that a model needs in shared memory, laid out before anything is allocated. Exactly what it says
 // is then allocated, byte for byte.
 //
-//   0 | control, step | weights | KV cache | activations | one scratch for each worker |
+//   shard 0   0 | control, step | activations | one scratch for each worker | weights | KV cache |
+//   shard 1   0 | control, step | activations | one scratch for each worker | weights | KV cache |
+//   ...           the same in all shards                                      of some layers, in order
+//
+// A model has as many shards as its layers need (shards.ts). Most have one.
 
 import { PAGE, QUERY_ROWS, TEAM_BYTES } from "#abi";
-import { MemoryError } from "../../errors.js";
 import type { Kernels } from "../../machine/kernels.js";
-import { LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
+import { WASM_PAGE } from "../../machine/shared-memory.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import { stepBytes } from "../step.js";
 import { aligned, planScratch, type Scratch } from "./scratch.js";
+import { type Division, divide } from "./shards.js";
 import type { Weight } from "./weights.js";
 
 /**
@@ -23,11 +27,11 @@ const ENCODER_TEXTS = 32;
 export const LOGIT_ROWS = 32;
 /** Abort flags: one int32 for each request under way. */
 export const ABORT_FLAGS = 256;
-/** `progress` counts what is loaded in units of so many bytes, so that 4 GiB fit an int32. */
+/** `progress` counts what is loaded in units of so many bytes, so that 512 GiB fit an int32. */
 export const PROGRESS_UNIT = 256;
 const CACHE_LINE = 64;
 
-/** Where things lie: byte offsets in the shared memory. */
+/** Where things lie: byte offsets in a shard. */
 export interface Layout {
   /** Rows of one step at most. */
   readonly rows: number;
@@ -38,8 +42,11 @@ export interface Layout {
   readonly pageTables: number;
   /** The frequencies of each of the hyperparameters' `ropes`, `ropeBytes` apart. */
   readonly frequencies: number;
+  /** In the order in which a forward pass reads them, however they are divided. */
   readonly weights: readonly PlacedWeight[];
-  readonly kv: number;
+  readonly shards: readonly ShardLayout[];
+  /** Where a step ends: its logits, its hidden states, and the model's head. */
+  readonly outputShard: number;
   readonly buffers: Buffers;
   /** Scratch of worker 0; the next worker's lies `scratchBytes` later. `scratchParts` lie in it at these offsets. */
   readonly scratch: number;
@@ -47,7 +54,21 @@ export interface Layout {
   readonly scratchParts: Scratch;
 }
 
+/** What differs from shard to shard. */
+export interface ShardLayout {
+  /** The shard has layers `firstLayer` .. `endLayer` - 1. */
+  readonly firstLayer: number;
+  readonly endLayer: number;
+  /** Where the KV cache begins. */
+  readonly kv: number;
+  /** Of these layers, those whose k and v are kept (see `KvPool.layers`). */
+  readonly keptLayers: number;
+  /** Bytes of this shard's part of a page. */
+  readonly pageBytes: number;
+}
+
 export interface PlacedWeight extends Weight {
+  readonly shard: number;
   readonly address: number;
 }
 
@@ -83,7 +104,19 @@ export interface MemoryPlan {
   readonly activations: number;
   readonly scratch: number;
   readonly control: number;
-  /** The whole shared memory: the sum, in WebAssembly pages of 64 KiB. */
+  /** All shared memory: the sum, in WebAssembly pages of 64 KiB. */
+  readonly total: number;
+  /** The memories that it is divided among, in order. */
+  readonly shards: readonly ShardPlan[];
+}
+
+/** Bytes of one shard. What is not weights or KV cache, every shard has. */
+export interface ShardPlan {
+  /** How many layers it has, and the first of them. */
+  readonly layers: number;
+  readonly firstLayer: number;
+  readonly weights: number;
+  readonly kvCache: number;
   readonly total: number;
 }
 
@@ -97,6 +130,8 @@ export interface PlanOptions {
   readonly kvKind: number;
   /** Elements of the widest vector in the model's head. */
   readonly headWidth: number;
+  /** The most bytes of a shard. */
+  readonly shardBytes: number;
 }
 
 /** What follows from the options: the size of the pool. */
@@ -105,7 +140,9 @@ export interface KvPool {
   readonly tileBytes: number;
   /** Layers whose k and v are kept: all; or 1 in an encoder, where each layer overwrites those of the one before it. */
   readonly layers: number;
-  /** Bytes of one page: k and v of 64 positions, for those layers and all KV heads. */
+  /** Bytes of k and v of 64 positions, for one layer and all KV heads. */
+  readonly layerPageBytes: number;
+  /** Bytes of one page: k and v of 64 positions, for those layers and all KV heads. With several shards, of its parts in all of them. */
   readonly pageBytes: number;
   readonly pages: number;
   /** Entries of one sequence's page table. */
@@ -114,7 +151,7 @@ export interface KvPool {
   readonly tables: number;
 }
 
-/** Lays out the memory of a model. @throws MemoryError when it does not fit into one WebAssembly memory */
+/** Lays out the memory of a model. @throws MemoryError when a tensor or a layer does not fit into one WebAssembly memory */
 export function planMemory(
   h: Hyperparameters,
   weights: readonly Weight[],
@@ -133,14 +170,8 @@ export function planMemory(
   const frequencies = arena.take(h.ropes.length * ropeBytes(h));
   const controlBytes = arena.end;
 
-  const placed = weights.map((weight) => ({ ...weight, address: arena.take(weight.bytes) }));
-  const weightBytes = arena.end - controlBytes;
-
-  const kv = arena.take(pool.pages * pool.pageBytes);
-  const kvBytes = arena.end - controlBytes - weightBytes;
-
   const buffers = takeBuffers(h, weights, rows, arena, kernels);
-  const activationBytes = arena.end - controlBytes - weightBytes - kvBytes;
+  const activationBytes = arena.end - controlBytes;
 
   const { encodedRowBytes } = buffers;
   const { headWidth } = options;
@@ -151,24 +182,21 @@ export function planMemory(
     kernels,
   );
   const scratch = arena.take(scratchBytes * options.workers);
-  const total = Math.ceil(arena.end / WASM_PAGE) * WASM_PAGE;
+  const common = { control: controlBytes, activations: activationBytes, scratch: scratchBytes * options.workers };
 
+  const division = divide(weights, pool, { layers: h.layers, commonBytes: arena.end, shardBytes: options.shardBytes });
+  const { placed, shards } = place(weights, division, pool, arena.end);
+  const sum = (bytes: (shard: ShardPlan) => number) => shards.reduce((total, { plan }) => total + bytes(plan), 0);
+  const total = sum((shard) => shard.total);
   const plan: MemoryPlan = {
-    weights: weightBytes,
-    kvCache: kvBytes,
-    activations: activationBytes,
-    scratch: scratchBytes * options.workers,
-    control: total - weightBytes - kvBytes - activationBytes - scratchBytes * options.workers,
+    weights: sum((shard) => shard.weights),
+    kvCache: sum((shard) => shard.kvCache),
+    activations: common.activations * shards.length,
+    scratch: common.scratch * shards.length,
+    control: sum((shard) => shard.total - shard.weights - shard.kvCache - common.activations - common.scratch),
     total,
+    shards: shards.map((shard) => shard.plan),
   };
-  if (total > LARGEST_MEMORY) {
-    throw new MemoryError(
-      "MEMORY_PLAN",
-      `weights ${megabytes(plan.weights)} + KV cache ${megabytes(plan.kvCache)} (${options.contextSize} positions x ` +
-        `${options.sequences}) + activations ${megabytes(plan.activations)} + scratch ${megabytes(plan.scratch)} = ` +
-        `${megabytes(total)}; one WebAssembly memory holds ${megabytes(LARGEST_MEMORY)}`,
-    );
-  }
   return {
     layout: {
       rows,
@@ -179,7 +207,8 @@ export function planMemory(
       pageTables,
       frequencies,
       weights: placed,
-      kv,
+      shards: shards.map((shard) => shard.layout),
+      outputShard: division.output,
       buffers,
       scratch,
       scratchBytes,
@@ -188,6 +217,32 @@ export function planMemory(
     pool,
     plan,
   };
+}
+
+/** Gives everything its address in its shard, after the `commonBytes` that all shards have. */
+function place(weights: readonly Weight[], division: Division, pool: KvPool, commonBytes: number) {
+  const arenas = division.shards.map(() => new Arena(commonBytes));
+  const placed = weights.map((weight, i): PlacedWeight => {
+    const shard = division.weights[i]!;
+    return { ...weight, shard, address: arenas[shard]!.take(weight.bytes) };
+  });
+  const shards = division.shards.map(({ firstLayer, endLayer, keptLayers }, i) => {
+    const arena = arenas[i]!;
+    const weightBytes = arena.end - commonBytes;
+    const pageBytes = keptLayers * pool.layerPageBytes;
+    const kv = arena.take(pool.pages * pageBytes);
+    const total = Math.ceil(arena.end / WASM_PAGE) * WASM_PAGE;
+    const layout: ShardLayout = { firstLayer, endLayer, kv, keptLayers, pageBytes };
+    const plan: ShardPlan = {
+      layers: endLayer - firstLayer,
+      firstLayer,
+      weights: weightBytes,
+      kvCache: arena.end - kv,
+      total,
+    };
+    return { layout, plan };
+  });
+  return { placed, shards };
 }
 
 function stepRows(h: Hyperparameters, contextSize: number): number {
@@ -199,11 +254,13 @@ function poolOf(h: Hyperparameters, options: PlanOptions, rows: number, kernels:
   const pagesPerSequence = Math.ceil(options.contextSize / PAGE);
   const layers = h.causal ? h.layers : 1;
   const pages = pagesPerSequence * options.sequences + (h.causal ? 0 : ENCODER_TEXTS);
+  const layerPageBytes = h.kvHeads * 2 * tileBytes;
   return {
     kind: options.kvKind,
     tileBytes,
     layers,
-    pageBytes: layers * h.kvHeads * 2 * tileBytes,
+    layerPageBytes,
+    pageBytes: layers * layerPageBytes,
     pages,
     pagesPerSequence,
     tables: rows,
@@ -281,8 +338,4 @@ class Arena {
     this.end = aligned(address + bytes);
     return address;
   }
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

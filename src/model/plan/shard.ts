@@ -1,5 +1,9 @@
-// A shard: one memory, what lies where in it, and the views of it by name. A model is one shard.
+// A shard: one memory, what lies where in it, and the views of it by name. A model has as many as it needs, most often one.
+//
+// What every shard has lies at the same addresses in all of them. The team's control block, the abort flags, the progress and the step
+// are used in shard 0 only.
 
+import type { Kernels } from "../../machine/kernels.js";
 import { SharedMemory } from "../../machine/shared-memory.js";
 import { stepBytes } from "../step.js";
 import { ABORT_FLAGS, type Layout } from "./memory-plan.js";
@@ -7,10 +11,13 @@ import type { Scratch } from "./scratch.js";
 
 export class Shard extends SharedMemory {
   readonly layout: Layout;
+  /** Which of the model's shards it is. */
+  readonly index: number;
 
-  constructor(memory: WebAssembly.Memory, layout: Layout) {
+  constructor(memory: WebAssembly.Memory, layout: Layout, index: number) {
     super(memory);
     this.layout = layout;
+    this.index = index;
   }
 
   /** The step under way, as `writeStep` writes it. */
@@ -45,9 +52,23 @@ export class Shard extends SharedMemory {
     const { address, stride } = this.layout.buffers.hidden;
     return this.floats(address + i * stride, dim);
   }
+}
 
-  /** A worker's scratch: the addresses of its parts. */
-  scratch(worker: number): Scratch {
+/** A shard as one worker sees it. */
+export class WorkerShard extends Shard {
+  /** The worker's instance of the kernels over this memory. */
+  readonly kernels: Kernels;
+  /** The worker's scratch: the addresses of its parts. */
+  readonly scratch: Scratch;
+
+  /** @param worker the worker's number in the team */
+  constructor(memory: WebAssembly.Memory, layout: Layout, index: number, kernels: Kernels, worker: number) {
+    super(memory, layout, index);
+    this.kernels = kernels;
+    this.scratch = this.#scratchOf(worker);
+  }
+
+  #scratchOf(worker: number): Scratch {
     const { scratch, scratchBytes, scratchParts } = this.layout;
     const base = scratch + worker * scratchBytes;
     const { kernel, job, values, encodedRow, row, headInput, headOutput, headEncoded } = scratchParts;

@@ -12,6 +12,8 @@ export interface WeightSpec {
   readonly rows: number;
   readonly columns: number;
   readonly optional?: boolean;
+  /** The layer that it belongs to. undefined: it is read before the first layer, or after the last. */
+  readonly layer?: number;
   /** Only these rows of the matrix: the forward pass treats them as a matrix of their own. */
   readonly slice?: { readonly first: number; readonly rows: number };
 }
@@ -55,7 +57,7 @@ export function layerWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters
     for (const spec of Object.values(layerSpecs(h, layer))) {
       if (spec === undefined) continue;
       const { slice: _, ...whole } = spec;
-      specs.set(spec.name, whole);
+      specs.set(spec.name, { ...whole, layer });
     }
   }
   return [...specs.values()];

@@ -8,7 +8,7 @@ import { Member, StepAborted } from "../../../dist/machine/member.js";
 import { llama } from "../../../dist/model/architectures/llama.js";
 import { Pass } from "../../../dist/model/pass.js";
 import { loadShare } from "../../../dist/model/plan/loading.js";
-import { Shard } from "../../../dist/model/plan/shard.js";
+import { WorkerShard } from "../../../dist/model/plan/shard.js";
 import { writeStep } from "../../../dist/model/step.js";
 import type { LeaderAnswer, LeaderRequest } from "../../../dist/protocol/messages.js";
 import type { Program } from "../../../dist/protocol/program.js";
@@ -30,7 +30,7 @@ async function teamOfOne() {
     { threads: 1, contextSize: 64, sequences: 3 },
     { module, build: "simd" },
   );
-  const pages = planned.plan.total / 65536;
+  const pages = planned.plan.shards[0]!.total / 65536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const { control } = planned.layout;
   const member = new Member({ module, memory, control, index: 0, workers: 1, regulars: 1 });
@@ -38,17 +38,18 @@ async function teamOfOne() {
   return {
     ...planned,
     file,
-    shard: new Shard(memory, layout),
+    memory,
+    shard: new WorkerShard(memory, layout, 0, member.kernels, 0),
     member,
     blueprint: { hyperparameters, layout, pool, ropeMagnitudes: [1] },
   };
 }
 
 it("an abort leaves the rest of a matmul or of attention, and the next step is whole", async () => {
-  const { file, shard, member, blueprint } = await teamOfOne();
+  const { file, memory, layout, shard, member, blueprint } = await teamOfOne();
   const bytes = new SharedArrayBuffer(file.length);
   new Uint8Array(bytes).set(file);
-  await loadShare(member, shard, { kind: "bytes", parts: [bytes] });
+  await loadShare(member, [shard], { kind: "bytes", parts: [bytes] });
 
   let calls: string[] = [];
   let abortAt = Number.POSITIVE_INFINITY;
@@ -59,15 +60,13 @@ it("an abort leaves the rest of a matmul or of attention, and the next step is w
       kernel(...numbers);
     };
   const { matmul, attention } = member.kernels;
-  Object.assign(member, {
-    kernels: {
-      ...member.kernels,
-      matmul: counted("matmul", matmul),
-      attention: counted("attention", attention),
-    },
-  });
+  const kernels = {
+    ...member.kernels,
+    matmul: counted("matmul", matmul),
+    attention: counted("attention", attention),
+  };
   member.wantsAbort = () => calls.length >= abortAt;
-  const pass = new Pass(member, shard, blueprint);
+  const pass = new Pass(member, [new WorkerShard(memory, layout, 0, kernels, 0)], blueprint);
   const rows = Array.from({ length: ROWS }, (_, row) => row);
   const step = () => {
     calls = [];
@@ -121,13 +120,13 @@ it("the step after one that was left is short: the abort of one job does not end
     }
   };
   const program: Program = {
-    ...{ blueprint, head, contextSize, frequencies: [], source: { kind: "bytes", parts: [] } },
+    ...{ blueprint, memories: [], head, contextSize, frequencies: [], source: { kind: "bytes", parts: [] } },
     ...{ decodeWorkers: 1, batchWorkers: 1 },
   };
   const die = (error: unknown) => {
     throw error;
   };
-  new Leader(member, shard, forward, program, port, die).start();
+  new Leader(member, [shard], forward, program, port, die).start();
   const settled = () => answers.flatMap((answer) => ("job" in answer ? `${answer.type} ${answer.job}` : []));
   deliver(evaluate(0));
   deliver(evaluate(1)); // alone in the short step

@@ -1,0 +1,145 @@
+// How a model is divided among wasm32 memories: its layers in order, each shard as full as it goes. What is read before the layers lies
+// with the first of them. What is read after them lies with the last, or wherever there is room.
+//
+//   shard 0   embedding, layers 0 .. i - 1
+//   shard 1   layers i .. j - 1
+//   shard 2   layers j .. n - 1, output matrix
+//
+// A tied embedding, which is read at both ends, takes what is read after the layers along.
+
+import { MemoryError } from "../../errors.js";
+import { aligned } from "./scratch.js";
+import type { Weight } from "./weights.js";
+
+/** Which shard has what. */
+export interface Division {
+  /** The shard of each weight. */
+  readonly weights: readonly number[];
+  readonly shards: readonly DividedShard[];
+  /** The shard of what is read after the layers. */
+  readonly output: number;
+}
+
+interface DividedShard {
+  /** It has layers `firstLayer` .. `endLayer` - 1. */
+  readonly firstLayer: number;
+  readonly endLayer: number;
+  /** Of these, how many keep their own k and v. */
+  readonly keptLayers: number;
+}
+
+/** What must lie in one memory: a layer, or what is read before or after the layers. */
+interface Unit {
+  readonly name: string;
+  readonly weights: readonly Weight[];
+  readonly layers: number;
+}
+
+/** What the KV cache takes. */
+interface CacheNeeds {
+  readonly pages: number;
+  /** Bytes of one layer's part of a page. */
+  readonly layerPageBytes: number;
+  /** The most layers whose k and v a shard keeps: all; or 1 in an encoder, where each layer overwrites those of the one before it. */
+  readonly layers: number;
+}
+
+/** What the plan gives. */
+interface Rooms {
+  readonly layers: number;
+  /** Bytes that every shard has besides weights and KV cache. */
+  readonly commonBytes: number;
+  /** The most bytes of a shard. */
+  readonly shardBytes: number;
+}
+
+/** @throws MemoryError MEMORY_PLAN when a unit is larger than a memory */
+export function divide(weights: readonly Weight[], cache: CacheNeeds, rooms: Rooms): Division {
+  const { input, layers, output } = unitsOf(weights, rooms.layers);
+  const room = rooms.shardBytes - rooms.commonBytes;
+  const bytesOf = (units: readonly Unit[]) => {
+    const matrices = units.flatMap((unit) => unit.weights).reduce((sum, { bytes }) => sum + aligned(bytes), 0);
+    return matrices + aligned(cache.pages * cache.layerPageBytes * keptLayers(units, cache));
+  };
+  const shards: Unit[][] = [[]];
+  const append = (unit: Unit) => {
+    if (bytesOf([unit]) > room) throw tooLarge(unit, bytesOf([unit]), cache, rooms);
+    const last = shards.at(-1)!;
+    if (bytesOf([...last, unit]) <= room) last.push(unit);
+    else shards.push([unit]);
+    return shards.length - 1;
+  };
+  let end = append(input);
+  for (const layer of layers) end = append(layer);
+  if (output !== undefined) {
+    const free = shards.findLastIndex((units) => bytesOf([...units, output]) <= room);
+    if (free >= 0) shards[free]!.push(output);
+    end = free >= 0 ? free : append(output);
+  } else if (isTied(input)) end = 0;
+
+  const shardOf = new Map(shards.flatMap((units, i) => units.flatMap((unit) => unit.weights.map((one) => [one, i]))));
+  let firstLayer = 0;
+  return {
+    weights: weights.map((weight) => shardOf.get(weight)!),
+    shards: shards.map((units) => {
+      const endLayer = firstLayer + layersOf(units);
+      const shard = { firstLayer, endLayer, keptLayers: keptLayers(units, cache) };
+      firstLayer = endLayer;
+      return shard;
+    }),
+    output: end,
+  };
+}
+
+function unitsOf(
+  weights: readonly Weight[],
+  layers: number,
+): { input: Unit; layers: Unit[]; output: Unit | undefined } {
+  const first = weights.findIndex(({ layer }) => layer !== undefined);
+  const before = { name: "what is read before the layers", weights: weights.slice(0, first), layers: 0 };
+  const after = weights.slice(first).filter(({ layer }) => layer === undefined);
+  const units = Array.from({ length: layers }, (_, number) => ({
+    name: `layer ${number}`,
+    weights: weights.filter(({ layer }) => layer === number),
+    layers: 1,
+  }));
+  if (isTied(before)) {
+    return { input: { ...before, weights: [...before.weights, ...after] }, layers: units, output: undefined };
+  }
+  const output = { name: "what is read after the layers", weights: after, layers: 0 };
+  return { input: before, layers: units, output: after.length > 0 ? output : undefined };
+}
+
+/** Whether the embedding is the output matrix too. */
+function isTied(input: Unit): boolean {
+  return input.weights.some(({ role }) => role === "matrix");
+}
+
+function layersOf(units: readonly Unit[]): number {
+  return units.reduce((sum, { layers }) => sum + layers, 0);
+}
+
+function keptLayers(units: readonly Unit[], cache: CacheNeeds): number {
+  return Math.min(cache.layers, layersOf(units));
+}
+
+function tooLarge({ name, weights, layers }: Unit, bytes: number, cache: CacheNeeds, rooms: Rooms): MemoryError {
+  const room = rooms.shardBytes - rooms.commonBytes;
+  const holds =
+    `one WebAssembly memory holds ${megabytes(rooms.shardBytes)}, ` +
+    `of which activations and scratch take ${megabytes(rooms.commonBytes)}`;
+  const wide = weights.find((weight) => weight.bytes > room);
+  if (wide !== undefined) {
+    return new MemoryError("MEMORY_PLAN", `tensor "${wide.name}" takes ${megabytes(wide.bytes)}; ${holds}`);
+  }
+  const kvBytes = cache.pages * cache.layerPageBytes * layers;
+  return new MemoryError(
+    "MEMORY_PLAN",
+    `${name} takes ${megabytes(bytes)}: weights ${megabytes(bytes - aligned(kvBytes))} + KV cache ${megabytes(kvBytes)} ` +
+      `(${cache.pages} pages of 64 positions); ${holds}`,
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
