@@ -148,6 +148,7 @@ export class KvCache {
   /** Fills an empty sequence, with as many pages as can be had. They never enter the index: others must not depend on a file's word. */
   restore(sequence: CachedSequence, tokens: Int32Array, pages: Uint8Array): void {
     const { pageBytes } = this.#pool;
+    sequence.used = this.#clock++; // the last to lose pages: otherwise the next page would be taken from this one
     for (const token of tokens) sequence.tokens.push(token);
     const count = Math.min(pages.length / pageBytes, this.obtainable());
     for (let at = 0; at < count; at++) {

@@ -40,6 +40,14 @@ class Machine {
     return sequence;
   }
 
+  /** Opens a sequence that holds what another, idle one does, by way of a session. */
+  restore(sequence: CachedSequence): CachedSequence {
+    const { session, tokens } = this.cache.save(sequence, new Uint8Array(0), 0);
+    const restored = this.open();
+    this.cache.restore(restored, new Int32Array(session.buffer, 0, tokens), session.subarray(4 * tokens));
+    return restored;
+  }
+
   close(sequence: CachedSequence): void {
     this.cache.release(sequence);
     this.sequences.splice(this.sequences.indexOf(sequence), 1);
@@ -143,6 +151,19 @@ describe("a sequence of the cache", () => {
     machine.check();
   });
 
+  it("is restored to pages of others, never to its own", () => {
+    const machine = new Machine();
+    const [gone, sequence] = [machine.open(), machine.open()];
+    for (const [i, one] of [gone, sequence].entries()) {
+      machine.grow(one, text(i, 190));
+      machine.cache.pause(one);
+    }
+    machine.close(gone);
+    const restored = machine.restore(sequence);
+    expect(restored.computed).toBe(128);
+    machine.check();
+  });
+
   it("gets its own copy of a shared page when it writes to it", () => {
     const machine = new Machine();
     const first = machine.open();
@@ -165,6 +186,7 @@ it("holds what was computed, and loses no page, whatever sequences do", () => {
     fc.record({ kind: fc.constant("pause" as const), which }),
     fc.record({ kind: fc.constant("truncate" as const), which, length: fc.nat(LONGEST * PAGE) }),
     fc.record({ kind: fc.constant("fork" as const), which }),
+    fc.record({ kind: fc.constant("restore" as const), which }),
     fc.record({ kind: fc.constant("close" as const), which }),
   );
   fc.assert(
@@ -189,6 +211,8 @@ it("holds what was computed, and loses no page, whatever sequences do", () => {
           continue; // what works is neither copied nor closed
         } else if (command.kind === "fork") {
           machine.cache.fork(sequence, machine.open());
+        } else if (command.kind === "restore") {
+          machine.restore(sequence);
         } else {
           machine.close(sequence);
         }
