@@ -5,8 +5,8 @@
 //   NAME is set, but WHY                        topLogprobs is set, but logprobs is not true
 //
 // The checks take `unknown`, because callers may be JavaScript, and return the value with its type. Every failure is a CriaError with
-// the code INVALID_OPTION. Callers fill in defaults first. Only callbacks and signals, which have no default, may be
-// undefined here.
+// the code INVALID_OPTION. A call begins with `optionsOf`, then fills in its defaults. Only callbacks and signals, which have no
+// default, may be undefined in the checks.
 
 import { CriaError, printable, printableUrl } from "./errors.js";
 
@@ -18,26 +18,41 @@ export function namesOf<Options extends object>(names: OptionNames<Options>): re
   return Object.keys(names) as (keyof Options & string)[];
 }
 
-/** Refuses options that do not exist: a misspelt name must not be ignored in silence. */
-export function checkNames(call: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null) {
-    throw invalidOption(`the options argument of ${call}`, "an object", options);
+/**
+ * The options of a call, each read once: a copy of those that are there. null counts as absent, for the argument as for each option.
+ * Options that do not exist are refused, because a misspelt name must not be ignored in silence.
+ */
+export function optionsOf<Options extends object>(
+  call: string,
+  options: Options | null | undefined,
+  known: readonly string[],
+): Options {
+  const given: unknown = options ?? {};
+  if (typeof given !== "object" || given === null || isArray(given)) {
+    throw invalidOption(`the options argument of ${call}`, "an object", given);
   }
-  refuseUnknown(call, options, known);
+  return present<Options>(call, given, known);
 }
 
-/** An option that is itself an object of options. */
-export function checkGroup(name: string, group: unknown, known: readonly string[]): void {
+/** An option that is itself an object of options: a copy, as `optionsOf` makes it. */
+export function groupOf<Group extends object>(name: string, group: unknown, known: readonly string[]): Group {
   if (typeof group !== "object" || group === null || isArray(group)) {
     throw invalidOption(name, `an object { ${known.join(", ")} }`, group);
   }
-  refuseUnknown(name, group, known);
+  return present<Group>(name, group, known);
 }
 
-function refuseUnknown(owner: string, options: object, known: readonly string[]): void {
+function present<Options extends object>(owner: string, options: object, known: readonly string[]): Options {
   const unknown = readable(owner, options, () => Object.keys(options)).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw new CriaError("INVALID_OPTION", `${owner} has no option ${shown(unknown)}; it has ${known.join(", ")}`);
+  if (unknown !== undefined) {
+    throw new CriaError("INVALID_OPTION", `${owner} has no option ${shown(unknown)}; it has ${known.join(", ")}`);
+  }
+  const copy: Record<string, unknown> = {};
+  for (const name of known) {
+    const value = readable(owner, options, () => (options as Readonly<Record<string, unknown>>)[name]) ?? undefined;
+    if (value !== undefined) copy[name] = value;
+  }
+  return copy as Options;
 }
 
 /** An integer within bounds. */

@@ -4,7 +4,7 @@ import { abortable } from "../abort.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
 import type { JsonSchema } from "../grammar/index.js";
 import type { Team } from "../machine/team.js";
-import { checkNames, checkSignal, invalidOption } from "../options.js";
+import { checkSignal, invalidOption, optionsOf } from "../options.js";
 import type { LeaderClient } from "../protocol/client.js";
 import type { Pooling } from "../protocol/pooling.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
@@ -13,7 +13,13 @@ import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer }
 import type { ModelInfo } from "./model-info.js";
 import { checkIds, Sequence, type SequenceModel } from "./sequences/sequence.js";
 import type { SessionSource, Sessions } from "./sequences/sessions.js";
-import { Chat, type ChatCompletionOptions, type ChatOptions, chatPrompt } from "./text/chat.js";
+import {
+  Chat,
+  type ChatCompletionOptions,
+  type ChatOptions,
+  chatCompletionOptionNames,
+  chatPrompt,
+} from "./text/chat.js";
 import {
   type Completion,
   type GeneratedPart,
@@ -81,12 +87,12 @@ export class Model {
    * INVALID_OPTION, WorkerError; rejects with signal.reason
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GeneratedPart, void, undefined> {
-    return this.#generate("generate", () => this.#promptIds(prompt, options.signal), undefined, options);
+    return this.#generate("generate", (signal) => this.#promptIds(prompt, signal), undefined, options);
   }
 
   /** Continues a prompt, and answers when it is done: `generate`, collected. */
   async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
-    return collect(this.#generate("complete", () => this.#promptIds(prompt, options.signal), undefined, options));
+    return collect(this.#generate("complete", (signal) => this.#promptIds(prompt, signal), undefined, options));
   }
 
   /**
@@ -101,10 +107,10 @@ export class Model {
     jsonSchema: JsonSchema,
     options: Omit<GenerateOptions, "grammar" | "jsonSchema" | "stop"> = {},
   ): Promise<JsonCompletion<Value>> {
-    checkNames("completeJson", options, completeJsonOptionNames);
-    if (jsonSchema === undefined) throw invalidOption("jsonSchema", "a JSON schema", jsonSchema);
-    const ids = () => this.#promptIds(prompt, options.signal);
-    const completion = await collect(this.#generate("completeJson", ids, undefined, { ...options, jsonSchema }));
+    const given = optionsOf<GenerateOptions>("completeJson", options, completeJsonOptionNames);
+    if (jsonSchema === undefined || jsonSchema === null) throw invalidOption("jsonSchema", "a JSON schema", jsonSchema);
+    const ids = (signal: AbortSignal | undefined) => this.#promptIds(prompt, signal);
+    const completion = await collect(this.#generate("completeJson", ids, undefined, { ...given, jsonSchema }));
     return { object: JSON.parse(completion.text), ...completion };
   }
 
@@ -152,16 +158,18 @@ export class Model {
    */
   async *generateChat(
     messages: readonly ChatMessage[],
-    { tools, toolChoice, parallelToolCalls, ...options }: ChatCompletionOptions = {},
+    options: ChatCompletionOptions = {},
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
+    const given = optionsOf("generateChat", options, chatCompletionOptionNames);
+    const { tools, toolChoice, parallelToolCalls, ...generating } = given;
     const chatTemplate = this.#chatTemplate();
     const toolSet = tools && toolSetOf(tools, this.#parts.chatTemplate!);
     const chosen = chosenTools(toolSet, { toolChoice, parallelToolCalls });
     const checked = checkMessages(messages, this.#parts.chatTemplate!);
-    const ids = () =>
-      chatPrompt(chatTemplate, this.#parts.text, checked, { tools: toolSet?.described, signal: options.signal });
-    yield* this.#generate("generateChat", ids, undefined, options, chosen);
+    const ids = (signal: AbortSignal | undefined) =>
+      chatPrompt(chatTemplate, this.#parts.text, checked, { tools: toolSet?.described, signal });
+    yield* this.#generate("generateChat", ids, undefined, generating, chosen);
   }
 
   /** Answers a conversation whose messages the caller keeps: `generateChat`, collected. */
@@ -277,18 +285,18 @@ export class Model {
 
   async *#generate(
     call: string,
-    prompt: () => Promise<Int32Array>,
+    prompt: (signal: AbortSignal | undefined) => Promise<Int32Array>,
     sequence: number | undefined,
-    options: GenerateOptions,
+    given: GenerateOptions,
     tools?: ToolSet,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
     this.#checkGenerates(call);
-    checkNames(call, options, generateOptionNames);
+    const options = optionsOf(call, given, generateOptionNames);
     checkSignal(options.signal);
     options.signal?.throwIfAborted();
     const { client, text, contextSize } = this.#parts;
-    const ids = await abortable(prompt(), options.signal);
+    const ids = await abortable(prompt(options.signal), options.signal);
     this.#check();
     if (ids.length >= contextSize) {
       throw new ContextError(

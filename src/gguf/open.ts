@@ -1,6 +1,7 @@
 // Opens a GGUF model: one source, or the parts of a split model, as one set of metadata and tensors.
 
 import { GgufError, printable } from "../errors.js";
+import { checkInteger, namesOf, optionsOf } from "../options.js";
 import { type Header, readHeader } from "./header.js";
 import type { GgufMetadata } from "./metadata.js";
 import { type GgufSource, openSource, type Source } from "./source.js";
@@ -54,7 +55,7 @@ export interface Gguf {
   tensor(name: string): GgufTensor | undefined;
   /**
    * The tensor's bytes, as they are in the file, or `bytes` of them from the tensor's byte `from` on. Throws GgufError where the file
-   * has changed or is closed, RangeError where the tensor does not have that many bytes.
+   * has changed or is closed, CriaError INVALID_OPTION where the tensor does not have that many bytes.
    */
   readTensor(tensor: GgufTensor, from?: number, bytes?: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Closes the file. What was read of it stays. */
@@ -67,6 +68,8 @@ export interface OpenGgufOptions {
   readonly windowBytes?: number;
 }
 
+const optionNames = namesOf<OpenGgufOptions>({ windowBytes: true });
+
 /**
  * Opens a GGUF file of version 2 or 3 and reads its header. The source is a path, a `file:` URL, a Blob or a Uint8Array (not
  * copied: do not change it). Of a split model, pass part 1's path: the others are looked for beside it; or an array of all
@@ -78,11 +81,11 @@ export interface OpenGgufOptions {
  */
 export async function openGguf(
   source: GgufSource | readonly GgufSource[],
-  { windowBytes = DEFAULT_WINDOW_BYTES }: OpenGgufOptions = {},
+  options: OpenGgufOptions = {},
 ): Promise<Gguf> {
+  const { windowBytes = DEFAULT_WINDOW_BYTES } = optionsOf("openGguf", options, optionNames);
+  checkInteger("windowBytes", windowBytes, 1, Number.MAX_SAFE_INTEGER);
   const given: readonly GgufSource[] = Array.isArray(source) ? source : [source as GgufSource];
-  if (!Number.isInteger(windowBytes) || windowBytes < 1)
-    throw new RangeError(`windowBytes must be an integer of at least 1; it is ${windowBytes}`);
   if (given.length === 0) throw new GgufError("GGUF_SOURCE", "the list of parts must not be empty");
   const sources: Source[] = [];
   const headers: Header[] = [];
@@ -154,9 +157,8 @@ class OpenGguf implements Gguf {
     if (this.#byName.get(tensor.name) !== tensor) {
       throw new GgufError("GGUF_TENSOR_NAME", "this tensor is from another model", { subject });
     }
-    if (!(from >= 0 && bytes >= 0 && from + bytes <= tensor.bytes)) {
-      throw new RangeError(`bytes ${from} .. ${from + bytes} of a tensor of ${tensor.bytes}`);
-    }
+    checkInteger("from", from, 0, tensor.bytes);
+    checkInteger("bytes", bytes, 0, tensor.bytes - from);
     const offset = tensor.offset + from;
     if (this.#closed) throw new GgufError("GGUF_CLOSED", "the model has been closed", { subject, offset });
     if (!this.hasData) {

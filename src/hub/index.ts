@@ -3,7 +3,7 @@
 
 import { abortable } from "../abort.js";
 import { UnsupportedError } from "../errors.js";
-import { checkBoolean, checkCallback, checkNames, checkSignal, namesOf } from "../options.js";
+import { checkBoolean, checkCallback, checkSignal, namesOf, optionsOf } from "../options.js";
 import type { DownloadOptions } from "./options.js";
 
 export type { DownloadOptions, DownloadProgress } from "./options.js";
@@ -22,8 +22,8 @@ export function isRemote(source: unknown): source is string | URL {
  * @param source `hf:user/repo`, `hf:user/repo:quant`, `hf:user/repo/file.gguf` (each with `@revision` behind the repo), or a URL
  * @throws DownloadError, with a code for each thing that can go wrong; UnsupportedError in hosts without files; the signal's reason
  */
-export async function downloadModel(source: string | URL, options: DownloadOptions = {}): Promise<string> {
-  checkNames("downloadModel", options, optionNames);
+export async function downloadModel(source: string | URL, given: DownloadOptions = {}): Promise<string> {
+  const options = optionsOf("downloadModel", given, optionNames);
   checkCallback("onProgress", options.onProgress);
   checkSignal(options.signal);
   if (options.offline !== undefined) checkBoolean("offline", options.offline);

@@ -11,11 +11,11 @@ import {
   checkCallback,
   checkChoice,
   checkInteger,
-  checkNames,
   checkSignal,
   checkText,
   invalidOption,
   namesOf,
+  optionsOf,
 } from "../options.js";
 import { EncoderPool } from "./encoder-pool.js";
 import { type FileType, type FileTypeName, fileTypes, quantizedType } from "./file-types.js";
@@ -61,11 +61,11 @@ const QUANTIZATION_VERSION = 2;
 export async function quantizeModel(
   inputPath: string,
   outputPath: string,
-  options: QuantizeOptions,
+  given: QuantizeOptions,
 ): Promise<QuantizeSummary> {
   checkText("inputPath", inputPath, 1);
   checkText("outputPath", outputPath, 1);
-  checkNames("quantizeModel", options, optionNames);
+  const options = optionsOf("quantizeModel", given, optionNames);
   const type = checkChoice(
     "type",
     options.type,

@@ -1,7 +1,7 @@
 // What a sampler declares about its options: ranges, defaults and flags, once. The checks here, the flags of `cria run` and `cria chat`
 // (cli/sampling-flags.ts) and the table in docs/sampling.md derive from it.
 
-import { checkArray, checkGroup, checkInteger, checkNumber, checkText } from "../options.js";
+import { checkArray, checkInteger, checkNumber, checkText, groupOf } from "../options.js";
 
 /** An option's flag on the command line. */
 interface Flag {
@@ -78,12 +78,12 @@ export function resolveOptions<Options extends object>(rows: OptionRows<Options>
 export function resolveGroup<Fields extends object>(
   name: string,
   { fields }: GroupRow<Fields>,
-  group: unknown,
+  given: unknown,
 ): Required<Fields> | undefined {
-  if (group === undefined) return undefined;
-  checkGroup(name, group, Object.keys(fields));
+  if (given === undefined || given === null) return undefined;
+  const group = groupOf<Record<string, unknown>>(name, given, Object.keys(fields));
   const resolved = (Object.entries(fields) as [string, FieldRow][]).map(([field, row]) => {
-    return [field, resolveField(`${name}.${field}`, row, (group as Record<string, unknown>)[field])];
+    return [field, resolveField(`${name}.${field}`, row, group[field])];
   });
   return Object.fromEntries(resolved);
 }

@@ -2,7 +2,7 @@
 // somebody else made, so they run in a worker, with limits on size, time and memory.
 
 import { TemplateError } from "../errors.js";
-import { checkFolderUrl, checkNames, checkText, invalidOption, namesOf, readable } from "../options.js";
+import { checkBoolean, checkFolderUrl, checkText, invalidOption, namesOf, optionsOf, readable } from "../options.js";
 import { MarkedString } from "./jinja/marked-string.js";
 import { localTime } from "./jinja/strftime.js";
 import type { Rendered } from "./text-jobs.js";
@@ -58,8 +58,8 @@ const optionNames = namesOf<ChatTemplateOptions>({ assets: true });
  * @throws CriaError INVALID_OPTION, TemplateError TEMPLATE_SIZE when it has more than 262,144 characters
  */
 export function chatTemplateFrom(source: string, options: ChatTemplateOptions = {}): ChatTemplate {
-  checkNames("chatTemplateFrom", options, optionNames);
-  return new ChatTemplate(source, textThread(checkFolderUrl("assets", options.assets)));
+  const { assets } = optionsOf("chatTemplateFrom", options, optionNames);
+  return new ChatTemplate(source, textThread(checkFolderUrl("assets", assets)));
 }
 
 /** Whether a template writes nothing, whatever it is given: it is empty, or all white space and comments. */
@@ -161,15 +161,9 @@ export class ChatTemplate {
     options: RenderOptions,
     signal: AbortSignal | undefined,
   ): Promise<Rendered> {
-    const {
-      bosToken = "",
-      eosToken = "",
-      addGenerationPrompt = true,
-      tools = null,
-      documents = null,
-      now = new Date(),
-      ...variables
-    } = options;
+    // Of the options that have a name, null is absent; of the variables, it is Jinja's None.
+    const { bosToken, eosToken, addGenerationPrompt, tools, documents, now: time, ...variables } = options ?? {};
+    const now = time ?? new Date();
     readable("messages", messages, () => {
       if (!Array.isArray(messages)) throw invalidOption("messages", "an array", messages);
     });
@@ -179,9 +173,14 @@ export class ChatTemplate {
     const given = {
       source: this.#source,
       messages,
-      bosToken,
-      eosToken,
-      variables: { add_generation_prompt: addGenerationPrompt, tools, documents, ...variables },
+      bosToken: checkText("bosToken", bosToken ?? ""),
+      eosToken: checkText("eosToken", eosToken ?? ""),
+      variables: {
+        add_generation_prompt: checkBoolean("addGenerationPrompt", addGenerationPrompt ?? true),
+        tools: tools ?? null,
+        documents: documents ?? null,
+        ...variables,
+      },
       now: localTime(now),
     };
     return this.#thread.run("render", given, { signal });

@@ -7,15 +7,15 @@ import {
   checkCallback,
   checkChoice,
   checkFolderUrl,
-  checkGroup,
   checkInteger,
-  checkNames,
   checkNumber,
   checkSignal,
   checkText,
+  groupOf,
   idleOption,
   invalidOption,
   namesOf,
+  optionsOf,
 } from "../../dist/options.js";
 
 const refused = (message: string) => expect.objectContaining({ name: "CriaError", code: "INVALID_OPTION", message });
@@ -31,8 +31,8 @@ describe("the checks", () => {
     const checked = checkArray("t", texts, "strings", checkText, 2);
     texts[0] = "c";
     expect(checked).toEqual(["a", "b"]);
-    checkNames("call", { a: 1 }, ["a", "b"]);
-    checkGroup("group", {}, ["a"]);
+    expect(optionsOf("call", { a: 1 }, ["a", "b"])).toEqual({ a: 1 });
+    expect(groupOf("group", {}, ["a"])).toEqual({});
     for (const value of [undefined, new URL("file:///x/")]) expect(checkFolderUrl("a", value)).toBe(value);
     for (const value of [undefined, () => 0]) checkCallback("f", value);
     for (const value of [undefined, new AbortController().signal]) checkSignal(value);
@@ -70,13 +70,41 @@ describe("the checks", () => {
     ["f must be a function; it is true", () => checkCallback("f", true)],
     ["signal must be an AbortSignal; it is an instance of AbortController", () => checkSignal(new AbortController())],
     ["signal must be an AbortSignal; it is null", () => checkSignal(null)],
-    ["the options argument of call must be an object; it is 5", () => checkNames("call", 5, ["a"])],
-    ['call has no option "c"; it has a, b', () => checkNames("call", { a: 1, c: 2 }, ["a", "b"])],
-    ["group must be an object { a, b }; it is true", () => checkGroup("group", true, ["a", "b"])],
-    ["group must be an object { a }; it is an array of 0", () => checkGroup("group", [], ["a"])],
-    ['group has no option "b"; it has a', () => checkGroup("group", { b: 1 }, ["a"])],
+    ["the options argument of call must be an object; it is 5", () => optionsOf("call", 5 as never, ["a"])],
+    ['call has no option "c"; it has a, b', () => optionsOf("call", { a: 1, c: 2 }, ["a", "b"])],
+    ["group must be an object { a, b }; it is true", () => groupOf("group", true, ["a", "b"])],
+    ["group must be an object { a }; it is an array of 0", () => groupOf("group", [], ["a"])],
+    ['group has no option "b"; it has a', () => groupOf("group", { b: 1 }, ["a"])],
   ])("%s", (message, check) => {
     expect(check).toThrow(refused(message));
+  });
+
+  it("null is absent, for the options and for each of them", () => {
+    expect(optionsOf("call", null, ["a"])).toEqual({});
+    expect(optionsOf("call", undefined, ["a"])).toEqual({});
+    expect(Object.keys(optionsOf("call", { a: null, b: undefined, c: false }, ["a", "b", "c"]))).toEqual(["c"]);
+    expect(Object.keys(groupOf("group", { a: null, b: 0 }, ["a", "b"]))).toEqual(["b"]);
+  });
+
+  it("options are read once, also those of an object's class", () => {
+    let reads = 0;
+    class Options {
+      get a() {
+        return ++reads;
+      }
+    }
+    const options = optionsOf<{ readonly a?: number }>("call", new Options(), ["a"]);
+    expect([options.a, options.a, reads]).toEqual([1, 1, 1]);
+  });
+
+  it("options that cannot be read", () => {
+    const throwing = {
+      get a() {
+        throw new Error("no");
+      },
+    };
+    const message = "call must be a value that can be read; it is an object";
+    expect(() => optionsOf("call", throwing, ["a"])).toThrow(refused(message));
   });
 
   it("an option that would do nothing", () => {

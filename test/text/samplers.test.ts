@@ -310,7 +310,6 @@ describe("bad input", () => {
     ["xtc.probability", { probability: 1.1 }],
     ["xtc.threshold", { threshold: -0.1 }],
     ["odds", { odds: 1 }],
-    ["dry", null],
     ["dry.multiplier", { multiplier: -1 }],
     ["dry.base", { base: 0.9 }],
     ["dry.allowedLength", { allowedLength: 1.5 }],

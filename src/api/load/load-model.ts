@@ -10,7 +10,7 @@ import { compileKernels, type KernelModule } from "../../machine/kernels.js";
 import { Team } from "../../machine/team.js";
 import { PROGRESS_UNIT } from "../../model/plan/memory-plan.js";
 import { Shard } from "../../model/plan/shard.js";
-import { checkBoolean, checkCallback, checkFolderUrl, checkNames, checkSignal } from "../../options.js";
+import { checkBoolean, checkCallback, checkFolderUrl, checkSignal, optionsOf } from "../../options.js";
 import { LeaderClient } from "../../protocol/client.js";
 import type { LeaderAnswer } from "../../protocol/messages.js";
 import type { Program } from "../../protocol/program.js";
@@ -35,8 +35,8 @@ import { reportPinning } from "./worker-plan.js";
  * it does not fit, WorkerError when a worker fails, DownloadError when it cannot be brought from the network, CriaError INVALID_OPTION,
  * or the signal's reason
  */
-export async function loadModel(source: LoadSource, options: LoadOptions = {}): Promise<Model> {
-  checkNames("loadModel", options, loadOptionNames);
+export async function loadModel(source: LoadSource, given: LoadOptions = {}): Promise<Model> {
+  const options = optionsOf("loadModel", given, loadOptionNames);
   const { signal } = options;
   checkSignal(signal);
   checkCallback("onProgress", options.onProgress);

@@ -1,7 +1,7 @@
 // A sequence: the low level, for people who write their own sampling.
 
 import { ContextError, CriaError } from "../../errors.js";
-import { checkChoice, checkNames, checkSignal, invalidOption, namesOf, readable } from "../../options.js";
+import { checkChoice, checkSignal, invalidOption, namesOf, optionsOf, readable } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { type Sessions, saveSession } from "./sessions.js";
 
@@ -15,7 +15,13 @@ export interface SequenceModel {
   readonly newId: () => number;
 }
 
-const evaluateOptionNames = namesOf<NonNullable<Parameters<Sequence["evaluate"]>[1]>>({ logits: true, signal: true });
+/** How to evaluate. */
+interface EvaluateOptions {
+  readonly logits?: "last" | "all";
+  readonly signal?: AbortSignal;
+}
+
+const evaluateOptionNames = namesOf<EvaluateOptions>({ logits: true, signal: true });
 
 /** A text in the KV cache that grows by `evaluate`. From `model.createSequence()`. */
 export class Sequence {
@@ -46,13 +52,9 @@ export class Sequence {
    * @throws ContextError when the tokens do not fit, CriaError INVALID_TOKEN; rejects with signal.reason when aborted: the sequence is
    * then as it was before
    */
-  async evaluate(
-    ids: ArrayLike<number>,
-    options: { readonly logits?: "last" | "all"; readonly signal?: AbortSignal } = {},
-  ): Promise<Float32Array> {
+  async evaluate(ids: ArrayLike<number>, options: EvaluateOptions = {}): Promise<Float32Array> {
     this.#check();
-    checkNames("evaluate", options, evaluateOptionNames);
-    const { logits = "last", signal } = options;
+    const { logits = "last", signal } = optionsOf("evaluate", options, evaluateOptionNames);
     checkSignal(signal);
     checkChoice("logits", logits, ["last", "all"]);
     const tokens = checkIds(ids, this.#model.vocabularySize);

@@ -1,13 +1,13 @@
 // A conversation: the messages so far, rendered by the model's chat template, and the answers to them.
 
 import { CriaError } from "../../errors.js";
-import { checkNames, checkText, namesOf } from "../../options.js";
+import { checkBoolean, checkText, namesOf, optionsOf } from "../../options.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { ChatMessage, ChatTemplate } from "../../tokenizer/index.js";
 import type { ChatState } from "../sequences/session-format.js";
 import { saveSession } from "../sequences/sessions.js";
 import type { Tool } from "../tool.js";
-import type { Completion, GeneratedPart, GenerateOptions } from "./generation.js";
+import { type Completion, type GeneratedPart, type GenerateOptions, generateOptionNames } from "./generation.js";
 import { checkMessages, toolMessages } from "./messages.js";
 import { collect } from "./stream.js";
 import {
@@ -39,11 +39,19 @@ const chatOptionNames = namesOf<ChatOptions>({ system: true, messages: true, con
 /** How to answer: how to generate, and whether to call tools. */
 export interface AnswerOptions extends GenerateOptions, ToolChoiceOptions {}
 
+const answerOptionNames: readonly (keyof AnswerOptions)[] = [
+  ...generateOptionNames,
+  ...namesOf<ToolChoiceOptions>({ toolChoice: true, parallelToolCalls: true }),
+];
+
 /** How to answer a conversation whose messages the caller keeps. */
 export interface ChatCompletionOptions extends AnswerOptions {
   /** What the model may ask you to call. */
   readonly tools?: readonly Tool[];
 }
+
+/** The names of `ChatCompletionOptions`. */
+export const chatCompletionOptionNames: readonly (keyof ChatCompletionOptions)[] = [...answerOptionNames, "tools"];
 
 /**
  * The ids of a conversation that the assistant is about to answer. Only what the template itself wrote can become control tokens.
@@ -93,17 +101,17 @@ export class Chat {
   #answering = false;
 
   /** Use `model.chat()`. */
-  constructor(model: ChatModel, options: ChatOptions) {
-    checkNames("chat", options, chatOptionNames);
+  constructor(model: ChatModel, given: ChatOptions) {
+    const options = optionsOf("chat", given, chatOptionNames);
     this.#model = model;
     this.#givenTools = options.tools;
     this.#tools = options.tools && toolSetOf(options.tools, model.template);
-    const system = options.system ?? undefined;
+    const { system, contextShift = false } = options;
     this.#messages = [
       ...(system === undefined ? [] : [{ role: "system", content: checkText("system", system) }]),
       ...checkMessages(options.messages ?? [], model.template),
     ];
-    this.#contextShift = options.contextShift ?? false;
+    this.#contextShift = checkBoolean("contextShift", contextShift);
   }
 
   /** The messages so far, without those that a context shift has forgotten. */
@@ -131,8 +139,9 @@ export class Chat {
 
   async *#answer(
     more: () => readonly ChatMessage[],
-    { toolChoice, parallelToolCalls, ...options }: AnswerOptions,
+    given: AnswerOptions,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
+    const { toolChoice, parallelToolCalls, ...options } = optionsOf("send", given, answerOptionNames);
     const sent = more();
     this.#checkIdle();
     this.#answering = true;

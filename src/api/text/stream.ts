@@ -2,7 +2,7 @@
 
 import { abortable } from "../../abort.js";
 import { CriaError } from "../../errors.js";
-import { checkGroup, checkInteger } from "../../options.js";
+import { checkInteger, groupOf } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
@@ -140,9 +140,9 @@ export async function* streamGeneration(
 }
 
 /** How many tokens a context shift keeps. At least one more must be left to forget, and one to go on from. */
-function checkKeep(contextShift: { readonly keep: number }, contextSize: number): number {
-  checkGroup("contextShift", contextShift, ["keep"]);
-  return checkInteger("contextShift.keep", contextShift.keep, 0, contextSize - 2);
+function checkKeep(contextShift: unknown, contextSize: number): number {
+  const { keep } = groupOf<{ readonly keep?: unknown }>("contextShift", contextShift, ["keep"]);
+  return checkInteger("contextShift.keep", keep, 0, contextSize - 2);
 }
 
 /** Collects a stream of parts. */

@@ -11,9 +11,9 @@ import {
 import {
   checkBoolean,
   checkChoice,
-  checkGroup,
   checkJson,
   checkText,
+  groupOf,
   idleOption,
   invalidOption,
   namesOf,
@@ -89,8 +89,7 @@ function checkTools(tools: unknown): readonly Tool[] {
   if (!Array.isArray(tools) || tools.length === 0) throw invalidOption("tools", "an array of at least one tool", tools);
   const names = new Set<string>();
   return Array.from(tools, (tool: unknown, i) => {
-    checkGroup(`tools[${i}]`, tool, toolFields);
-    const { name, description, parameters } = tool as Record<keyof Tool, unknown>;
+    const { name, description, parameters } = groupOf<Record<keyof Tool, unknown>>(`tools[${i}]`, tool, toolFields);
     const known = checkText(`tools[${i}].name`, name, 1);
     if (names.has(known)) throw invalidOption(`tools[${i}].name`, "a name that no other tool has", known);
     names.add(known);
@@ -129,11 +128,11 @@ export function chosenTools(tools: ToolSet | undefined, options: ToolChoiceOptio
     if (choice === "none") return { ...tools, count: { least: 0, most: 0 } };
     return { ...tools, count: { least: choice === "required" ? 1 : 0, most } };
   }
-  checkGroup("toolChoice", toolChoice, ["name"]);
-  const signatures = tools.signatures.filter(({ name }) => name === toolChoice.name);
+  const chosen = groupOf<{ readonly name?: unknown }>("toolChoice", toolChoice, ["name"]);
+  const signatures = tools.signatures.filter(({ name }) => name === chosen.name);
   if (signatures.length > 0) return { ...tools, signatures, count: { least: 1, most } };
   const names = tools.signatures.map(({ name }) => name).join(", ");
-  throw invalidOption("toolChoice.name", `one of ${names}`, toolChoice.name);
+  throw invalidOption("toolChoice.name", `one of ${names}`, chosen.name);
 }
 
 /** The notation that the template teaches the model, recognised by the template's words. */

@@ -6,11 +6,11 @@ import {
   checkCallback,
   checkChoice,
   checkInteger,
-  checkNames,
   checkSignal,
   idleOption,
   invalidOption,
   namesOf,
+  optionsOf,
 } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import type { Pooling } from "../../protocol/pooling.js";
@@ -80,9 +80,9 @@ export interface EmbedModel {
 export async function embed(
   model: EmbedModel,
   inputs: readonly EmbedInput[],
-  options: EmbedOptions<Pooling>,
+  given: EmbedOptions<Pooling>,
 ): Promise<Float32Array[] | Float32Array[][]> {
-  checkNames("embed", options, optionNames);
+  const options = optionsOf("embed", given, optionNames);
   if (!Array.isArray(inputs)) throw invalidOption("inputs", "an array of strings or arrays of token ids", inputs);
   const { info, text, client } = model;
   const { overlong = "error", onProgress, onUsage, signal } = options;

@@ -5,7 +5,7 @@
 // related models may need other words.
 
 import { UnsupportedError } from "../../errors.js";
-import { checkChoice, checkGroup, checkText, idleOption, namesOf } from "../../options.js";
+import { checkChoice, checkText, groupOf, idleOption, namesOf } from "../../options.js";
 
 /** What a text is for. */
 export type Purpose = "query" | "document";
@@ -154,10 +154,10 @@ function findFamily(name: string | undefined, architecture: string): Family | un
  */
 export function promptFor(
   purpose: Purpose | undefined,
-  prompts: PurposePrompts | undefined,
+  givenPrompts: PurposePrompts | undefined,
   model: { readonly name: string | undefined; readonly architecture: string },
 ): string {
-  if (prompts !== undefined) checkPrompts(prompts);
+  const prompts = givenPrompts && checkPrompts(givenPrompts);
   if (purpose === undefined) {
     if (prompts === undefined) return "";
     throw idleOption("prompts", "purpose is not: it says which of them goes before the texts");
@@ -173,9 +173,8 @@ export function promptFor(
   );
 }
 
-function checkPrompts(prompts: PurposePrompts): void {
-  checkGroup("prompts", prompts, namesOf<PurposePrompts>({ query: true, document: true }));
-  for (const [name, prompt] of Object.entries(prompts)) {
-    if (prompt !== undefined) checkText(`prompts.${name}`, prompt);
-  }
+function checkPrompts(given: PurposePrompts): PurposePrompts {
+  const prompts = groupOf<PurposePrompts>("prompts", given, namesOf<PurposePrompts>({ query: true, document: true }));
+  for (const [name, prompt] of Object.entries(prompts)) checkText(`prompts.${name}`, prompt);
+  return prompts;
 }

@@ -10,10 +10,10 @@ import {
   checkCallback,
   checkChoice,
   checkInteger,
-  checkNames,
   checkSignal,
   checkText,
   namesOf,
+  optionsOf,
 } from "../../options.js";
 import { joinIds } from "../../protocol/ids.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
@@ -75,9 +75,9 @@ export async function rerank(
   { info, text, client, pairFormat }: EmbedModel & { readonly pairFormat: PairFormat },
   query: string,
   documents: readonly string[],
-  options: RerankOptions,
+  given: RerankOptions,
 ): Promise<RankedDocument[]> {
-  checkNames("rerank", options, optionNames);
+  const options = optionsOf("rerank", given, optionNames);
   if (!info.embedding.reranks) throw noRankHead();
   const { overlong = "error", onProgress, onUsage, signal } = options;
   checkChoice("overlong", overlong, ["error", "truncate"]);

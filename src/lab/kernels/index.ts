@@ -16,7 +16,7 @@ import {
   type Kernels,
   kernelBuilds,
 } from "../../machine/kernels.js";
-import { checkChoice, checkFolderUrl, checkNames, namesOf } from "../../options.js";
+import { checkChoice, checkFolderUrl, namesOf, optionsOf } from "../../options.js";
 import type { AttentionKernel, AttentionShape } from "./attention.js";
 import type { DeclaredKernel, KernelHost } from "./declaration.js";
 import type { DequantizeKernel, DequantizeShape } from "./dequantize.js";
@@ -95,8 +95,8 @@ const optionNames = namesOf<OpenKernelsOptions>({ build: true, assets: true });
  *
  * @throws UnsupportedError when this host cannot run that build, CriaError INVALID_OPTION
  */
-export async function openKernels(options: OpenKernelsOptions = {}): Promise<KernelLab> {
-  checkNames("openKernels", options, optionNames);
+export async function openKernels(given: OpenKernelsOptions = {}): Promise<KernelLab> {
+  const options = optionsOf("openKernels", given, optionNames);
   const wanted = options.build === undefined ? undefined : checkChoice("build", options.build, kernelBuilds);
   const { module, build } = await compileKernels(checkFolderUrl("assets", options.assets), wanted);
   return new KernelLab(module, build);

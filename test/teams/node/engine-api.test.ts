@@ -93,10 +93,9 @@ describe("generate and complete", () => {
     expect(await codeOf(model.complete("x", { maxTokens: 1.5 }))).toBe("INVALID_OPTION");
     expect(await codeOf(model.complete("x", { heat: 1 } as object))).toBe("INVALID_OPTION");
     expect(await codeOf(model.complete("x", { stop: "" }))).toBe("INVALID_OPTION");
-    for (const bad of [{ stop: 5 }, { stop: null }, { signal: {} }, { signal: null }]) {
+    for (const bad of [{ stop: 5 }, { signal: {} }, 5, []]) {
       expect(await codeOf(model.complete("x", bad as object))).toBe("INVALID_OPTION");
     }
-    expect(await codeOf(model.complete("x", null as unknown as object))).toBe("INVALID_OPTION");
     expect(await codeOf(model.complete(null as unknown as string))).toBe("INVALID_TOKEN");
     const outside = async () => model.complete([model.info.vocabularySize]);
     await expect(outside()).rejects.toBeInstanceOf(CriaError);
@@ -218,7 +217,7 @@ describe("embed", () => {
     expect(await codeOf(model.embed([[]]))).toMatch(/EMPTY_INPUT|INVALID_TOKEN/);
     expect(await codeOf(model.embed(["x ".repeat(2000)]))).toBe("CONTEXT_FULL");
     expect(await codeOf(model.embed("a fox" as unknown as string[]))).toBe("INVALID_OPTION");
-    for (const bad of [{ normalize: "false" }, { signal: {} }, null]) {
+    for (const bad of [{ normalize: "false" }, { signal: {} }, 5]) {
       expect(await codeOf(model.embed(["a fox"], bad as object))).toBe("INVALID_OPTION");
     }
     const given = ["a fox", "an owl"];
