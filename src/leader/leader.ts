@@ -15,6 +15,7 @@ import { GrammarCache } from "./constrained-text.js";
 import { Head } from "./head.js";
 import { createJob, type SingleRequest } from "./jobs/create-job.js";
 import { textsOf } from "./jobs/embed-job.js";
+import { GenerateJob } from "./jobs/generate-job.js";
 import type { Job } from "./jobs/job.js";
 import { emptySequence, KvCache } from "./kv-cache.js";
 import { type Part, Scheduler } from "./scheduler.js";
@@ -135,6 +136,19 @@ export class Leader {
       case "abort":
         this.#dropAborted();
         return;
+      case "grant": {
+        const job = this.#jobOf(request.job);
+        if (!(job instanceof GenerateJob)) return; // it has ended meanwhile
+        const { paused } = job;
+        job.grant(request.tokens, request.abort);
+        if (paused) this.#scheduler.release(job);
+        return;
+      }
+      case "drop": {
+        const job = this.#jobOf(request.job);
+        if (job !== undefined) this.#drop([job]);
+        return;
+      }
       case "embed":
         for (const text of textsOf(request, this.#head)) this.#addJob(text);
         return;
@@ -252,6 +266,11 @@ export class Leader {
       truncate: (length) => this.#cache.truncate(job.sequence, length),
     });
     if (done) this.#scheduler.remove([job]);
+    else if (job.paused) this.#scheduler.hold(job);
+  }
+
+  #jobOf(id: number): Job | undefined {
+    return this.#scheduler.jobs.find((job) => job.id === id);
   }
 
   /** A request that cannot go on ends with all of its jobs; those of other requests go on. */
@@ -271,7 +290,11 @@ export class Leader {
   #dropAborted(): void {
     // Each flag is read once: all texts of a request must go together, because soon after the answer its flag may be another request's.
     const flags = this.#abortFlags.slice();
-    const aborted = this.#scheduler.jobs.filter(({ abort }) => flags[abort] !== 0);
+    this.#drop(this.#scheduler.jobs.filter(({ abort, paused }) => !paused && flags[abort] !== 0));
+  }
+
+  /** Ends jobs that are aborted, and says so. */
+  #drop(aborted: readonly Job[]): void {
     this.#end(aborted);
     for (const id of new Set(aborted.map(({ id }) => id))) this.#answer({ type: "aborted", job: id });
   }

@@ -3,6 +3,8 @@
 //   waiting --admitted: pages for the whole text that is known--> active --done--
 //      ^                                                            |
 //      +------ no page for the next token: the youngest waits ------+
+//      ^                                                            |
+//      +----- its caller reads on ----- held <----- its caller does not read
 //
 // Jobs begin in the order of their arrival. One that does not fit yet may be overtaken by a few that do, but not by more. A generation
 // gets pages as it grows. When none are left, the generation that came last gives up its pages and evaluates its text again later.
@@ -42,6 +44,8 @@ export class Scheduler {
   /** In the order of their arrival. */
   #waiting: Job[] = [];
   #active: Job[] = [];
+  /** Jobs that are paused. */
+  #held: Job[] = [];
   /** Whether pages may have become free since a waiting job was last refused: it may fit now. */
   #changed = false;
   #served = 0;
@@ -62,7 +66,7 @@ export class Scheduler {
 
   /** All jobs under way. */
   get jobs(): readonly Job[] {
-    return [...this.#active, ...this.#waiting];
+    return [...this.#active, ...this.#waiting, ...this.#held];
   }
 
   add(job: Job): void {
@@ -75,7 +79,10 @@ export class Scheduler {
     const gone = new Set(jobs);
     const active = this.#active.length;
     this.#active = this.#active.filter((job) => !gone.has(job));
-    if (active - this.#active.length < jobs.length) this.#waiting = this.#waiting.filter((job) => !gone.has(job));
+    if (active - this.#active.length < jobs.length) {
+      this.#waiting = this.#waiting.filter((job) => !gone.has(job));
+      this.#held = this.#held.filter((job) => !gone.has(job));
+    }
     for (const { sequence } of jobs) {
       if (sequence.pageTable !== 0) this.#cache.pause(sequence);
       if (sequence.temporary) this.#cache.release(sequence);
@@ -87,7 +94,7 @@ export class Scheduler {
   admit(): void {
     if (!this.#changed) return;
     this.#changed = false;
-    const taken = new Set(this.#active.map(({ sequence }) => sequence));
+    const taken = new Set([...this.#active, ...this.#held].map(({ sequence }) => sequence));
     const passed: Job[] = [];
     const overtaken: Job[] = [];
     let seen = 0;
@@ -147,6 +154,21 @@ export class Scheduler {
     this.#active = this.#active.filter((other) => other !== job);
     this.#waiting = [...this.#waiting, job].sort(byOrder);
     this.#cache.pause(job.sequence);
+  }
+
+  /** A job that runs is paused: others may have its row and, when they need them, its pages. */
+  hold(job: Job): void {
+    this.#active = this.#active.filter((other) => other !== job);
+    this.#held.push(job);
+    this.#cache.pause(job.sequence);
+    this.#changed = true;
+  }
+
+  /** A job that was held goes on as soon as there is room, ahead of those that came later. */
+  release(job: Job): void {
+    this.#held = this.#held.filter((other) => other !== job);
+    this.#waiting = [...this.#waiting, job].sort(byOrder);
+    this.#changed = true;
   }
 
   /** The next step. `short`: it has few rows of prompts, or one text of an encoder. */

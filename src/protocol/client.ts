@@ -6,16 +6,20 @@ import { CriaError } from "../errors.js";
 import type { Team } from "../machine/team.js";
 import { received } from "../posted-error.js";
 import { AbortFlags } from "./abort-flags.js";
-import type {
-  EmbedRequest,
-  EvaluateRequest,
-  GenerateRequest,
-  GenerateSummary,
-  LeaderAnswer,
-  LeaderRequest,
-  SavedSequence,
-  SaveRequest,
+import {
+  type EmbedRequest,
+  type EvaluateRequest,
+  type GenerateRequest,
+  type GenerateSummary,
+  type LeaderAnswer,
+  type LeaderRequest,
+  type SavedSequence,
+  type SaveRequest,
+  TOKEN_WINDOW,
 } from "./messages.js";
+
+/** Tokens that are taken before the leader is told, so that it has more to send before the window is used up. */
+const GRANT = TOKEN_WINDOW / 2;
 
 type TokenAnswer = Extract<LeaderAnswer, { type: "token" }>;
 type Ending = Exclude<LeaderAnswer, { type: "ready" | "token" }>;
@@ -27,13 +31,24 @@ type Signals = readonly (AbortSignal | undefined)[];
 
 /** A job that the leader knows. It is pending until the leader lets go of it, even if its caller has already been told of an abort. */
 interface Pending {
-  readonly abort: number;
-  readonly onToken: ((token: TokenAnswer) => void) | undefined;
-  /** `onToken` threw: the call is rejected. */
-  failed: boolean;
+  readonly job: number;
+  /** Its abort flag. A generation that is paused has none, so that calls that nobody reads do not keep others from theirs. */
+  abort: number | undefined;
+  readonly onToken: OnToken | undefined;
+  /** The caller takes one more token. */
+  readonly taken: () => void;
+  /** Tokens that have come, that the leader may send, and that the caller has taken since the leader was told. */
+  received: number;
+  granted: number;
+  untold: number;
+  /** The leader is asked to let go of it. */
+  aborted: boolean;
   readonly resolve: (ending: Ending) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** What is done with a token; `taken` is to be called when its reader takes it. */
+type OnToken = (token: TokenAnswer, taken: () => void) => void;
 
 export class LeaderClient {
   readonly #flags: AbortFlags;
@@ -43,6 +58,8 @@ export class LeaderClient {
   #ready: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #nextJob = 0;
   #ended: Error | undefined;
+  /** While the model is loaded, the workers keep the process alive. */
+  #alive = true;
 
   constructor(abortFlags: Int32Array) {
     this.#flags = new AbortFlags(abortFlags);
@@ -61,7 +78,7 @@ export class LeaderClient {
   receive(answers: readonly LeaderAnswer[]): void {
     for (const answer of answers) {
       if (answer.type === "ready") {
-        this.#team?.keepAlive(false);
+        this.#keepAlive();
         this.#ready?.resolve();
         continue;
       }
@@ -70,8 +87,8 @@ export class LeaderClient {
         if (pending !== undefined) this.#giveToken(pending, answer);
       } else if (pending !== undefined) {
         this.#jobs.delete(answer.job);
-        this.#flags.giveBack(pending.abort);
-        if (this.#jobs.size === 0) this.#team?.keepAlive(false);
+        this.#giveFlagBack(pending);
+        this.#keepAlive();
         pending.resolve(answer);
       }
     }
@@ -79,24 +96,85 @@ export class LeaderClient {
 
   /** What is thrown while a token is handled rejects its call, and no other; the leader is told to let go of it. */
   #giveToken(pending: Pending, token: TokenAnswer): void {
-    if (pending.failed) return;
-    try {
-      pending.onToken?.(token);
-    } catch (error) {
-      pending.failed = true;
-      pending.reject(error);
+    pending.received++;
+    if (!pending.aborted) {
+      try {
+        pending.onToken?.(token, pending.taken);
+      } catch (error) {
+        pending.reject(error);
+        this.#abort(pending);
+      }
+    }
+    if (pending.received < pending.granted) return;
+    // The leader has paused it, and nothing is on its way any more.
+    this.#giveFlagBack(pending);
+    if (pending.aborted) this.#tellDrop(pending);
+    this.#keepAlive();
+  }
+
+  /** The leader may send as many tokens more as were taken. A generation that was paused goes on. */
+  #grant(pending: Pending): void {
+    const tokens = pending.untold;
+    pending.untold = 0;
+    const { job, abort } = pending;
+    if (abort !== undefined) {
+      pending.granted += tokens;
+      this.#team?.tell({ type: "grant", job, tokens, abort } satisfies LeaderRequest);
+      return;
+    }
+    void this.#flags.take(job).then((flag) => {
+      if (flag === undefined) return;
+      if (this.#jobs.get(job) !== pending || pending.aborted) {
+        this.#flags.giveBack(flag);
+        return;
+      }
+      pending.abort = flag;
+      pending.granted += tokens;
+      this.#team?.tell({ type: "grant", job, tokens, abort: flag } satisfies LeaderRequest);
+      this.#keepAlive();
+    });
+  }
+
+  /** Asks the leader to let go of a job. */
+  #abort(pending: Pending): void {
+    if (pending.aborted) return;
+    pending.aborted = true;
+    if (pending.abort === undefined) {
+      this.#flags.stopWaiting(pending.job);
+      this.#tellDrop(pending);
+    } else {
       this.#flags.set(pending.abort);
       this.#team?.tell({ type: "abort" } satisfies LeaderRequest);
     }
+  }
+
+  #tellDrop({ job }: Pending): void {
+    this.#team?.tell({ type: "drop", job } satisfies LeaderRequest);
+  }
+
+  #giveFlagBack(pending: Pending): void {
+    if (pending.abort !== undefined) this.#flags.giveBack(pending.abort);
+    pending.abort = undefined;
+  }
+
+  /** Something under way keeps the process alive. What is paused does not: if nothing else goes on, nobody will ever read it. */
+  #keepAlive(): void {
+    const alive = [...this.#jobs.values()].some(({ received, granted }) => received < granted);
+    if (alive !== this.#alive) this.#team?.keepAlive(alive);
+    this.#alive = alive;
   }
 
   /** The team is lost, or the model is disposed of: every call is rejected, those that wait and those to come. */
   end(error: CriaError): void {
     this.#ended ??= error;
     this.#ready?.reject(this.#ended);
-    for (const pending of this.#jobs.values()) pending.reject(this.#ended);
+    const pending = [...this.#jobs.values()];
     this.#jobs.clear();
-    this.#team?.keepAlive(false);
+    for (const each of pending) {
+      each.reject(this.#ended);
+      this.#giveFlagBack(each); // calls that wait for a flag are then rejected, too
+    }
+    this.#keepAlive();
   }
 
   tell(request: LeaderRequest): void {
@@ -129,11 +207,7 @@ export class LeaderClient {
     return ending;
   }
 
-  async generate(
-    request: WithoutJob<GenerateRequest>,
-    onToken: (token: TokenAnswer) => void,
-    signals: Signals,
-  ): Promise<GenerateSummary> {
+  async generate(request: WithoutJob<GenerateRequest>, onToken: OnToken, signals: Signals): Promise<GenerateSummary> {
     const ending = await this.#run(request, signals, onToken);
     if (ending.type !== "generated") throw unexpected(ending);
     return ending.summary;
@@ -150,7 +224,7 @@ export class LeaderClient {
       | WithoutJob<GenerateRequest>
       | WithoutJob<SaveRequest>,
     signals: Signals,
-    onToken?: (token: TokenAnswer) => void,
+    onToken?: OnToken,
   ): Promise<Ending> {
     const watched = signals.filter((signal) => signal !== undefined);
     const throwIfAborted = () => {
@@ -160,15 +234,13 @@ export class LeaderClient {
     const job = this.#nextJob++;
     const atOnce = request.type === "generate" || request.type === "embed";
     let abort: number | undefined;
-    let told = false;
-    let rejectAborted: () => void = () => undefined;
+    let pending: Pending | undefined;
     const stopListening = this.#listeners.add(watched, () => {
-      if (abort === undefined) {
+      if (pending === undefined) {
         this.#flags.stopWaiting(job);
       } else {
-        this.#flags.set(abort);
-        this.#team?.tell({ type: "abort" } satisfies LeaderRequest);
-        if (atOnce) rejectAborted();
+        this.#abort(pending);
+        if (atOnce) pending.reject(watched.find((signal) => signal.aborted)?.reason);
       }
     });
     try {
@@ -176,10 +248,16 @@ export class LeaderClient {
       if (this.#ended !== undefined) throw this.#ended;
       throwIfAborted();
       const ending = await new Promise<Ending>((resolve, reject) => {
-        rejectAborted = () => reject(watched.find((signal) => signal.aborted)?.reason);
-        this.#jobs.set(job, { abort: abort!, onToken, failed: false, resolve, reject });
-        told = true;
-        if (this.#jobs.size === 1) this.#team?.keepAlive(true);
+        const taken = () => {
+          if (this.#jobs.get(job) !== pending || pending === undefined) return;
+          pending.untold++;
+          if (pending.untold >= GRANT) this.#grant(pending);
+        };
+        const window = onToken === undefined ? Number.POSITIVE_INFINITY : TOKEN_WINDOW;
+        const counts = { received: 0, granted: window, untold: 0 };
+        pending = { job, abort, onToken, taken, ...counts, aborted: false, resolve, reject };
+        this.#jobs.set(job, pending);
+        this.#keepAlive();
         this.#team?.tell({ ...request, job, abort } as LeaderRequest);
       });
       if (ending.type === "aborted") throwIfAborted();
@@ -188,7 +266,7 @@ export class LeaderClient {
       }
       return ending;
     } catch (error) {
-      if (!told && abort !== undefined) this.#flags.giveBack(abort);
+      if (pending === undefined && abort !== undefined) this.#flags.giveBack(abort);
       throw error;
     } finally {
       stopListening();

@@ -40,6 +40,12 @@ export interface GenerateRequest extends JobRequest {
   readonly grammar: GrammarRequest | undefined;
 }
 
+/**
+ * How many tokens of a generation may lie between the leader and whoever reads them. When there are so many, the generation is paused: its
+ * job waits without a flag, a row or a page of its own, until a grant comes.
+ */
+export const TOKEN_WINDOW = 256;
+
 /** What the text must match. */
 export interface GrammarRequest {
   /** Equal grammars have equal numbers. */
@@ -78,7 +84,11 @@ export type LeaderRequest =
   /** Open a sequence that holds these tokens and these pages. */
   | { readonly type: "restore"; readonly sequence: number; readonly tokens: Int32Array; readonly pages: Uint8Array }
   /** Some abort flag was set. */
-  | { readonly type: "abort" };
+  | { readonly type: "abort" }
+  /** The reader has taken so many tokens of a generation, which may send as many more. `abort`: its flag from now on. */
+  | { readonly type: "grant"; readonly job: number; readonly tokens: number; readonly abort: number }
+  /** Abort a generation that is paused, and thus has no flag. */
+  | { readonly type: "drop"; readonly job: number };
 
 export interface GenerateSummary {
   readonly finishReason: "stop" | "length";

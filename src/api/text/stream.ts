@@ -28,7 +28,10 @@ export interface GenerationRequest {
   readonly sequence: number | undefined;
 }
 
-/** Streams a generation. Leaving the loop early aborts it. */
+/** Ends a generation whose loop was neither finished nor left, when nobody can go on with it any more. */
+const forgotten = new FinalizationRegistry((leave: AbortController) => leave.abort());
+
+/** Streams a generation. Leaving the loop early aborts it. While many parts are unread, it is paused. */
 export async function* streamGeneration(
   request: GenerationRequest,
   options: GenerateOptions,
@@ -69,7 +72,7 @@ export async function* streamGeneration(
         vocabularySize: tokenizer.vocabularySize,
         grammar: grammarRequest,
       },
-      ({ id, logprob, top }) => {
+      ({ id, logprob, top }, taken) => {
         if (stopped) return; // the leader does not know yet
         completionTokens++;
         if (firstToken === 0) firstToken = performance.now();
@@ -77,12 +80,13 @@ export async function* streamGeneration(
         const found = stops.push(said);
         const logprobs = logprob === undefined ? undefined : [{ id, logprob, top: top ?? [] }];
         const calls = !found.stopped && deltas.length > 0;
-        queue.push({
+        const part = {
           text: calls ? found.text + stops.end() : found.text, // no text comes after a call
           tokens: Int32Array.of(id),
           ...(logprobs && { logprobs }),
           ...(calls && { toolCallDeltas: deltas }),
-        });
+        };
+        queue.push(part, taken);
         if (found.stopped) {
           stopped = true;
           leave.abort();
@@ -102,6 +106,9 @@ export async function* streamGeneration(
       },
     );
 
+  // Nothing but this generator refers to it: no function in here may.
+  const loop = {};
+  forgotten.register(loop, leave, loop);
   try {
     for (;;) {
       const item = await queue.next();
@@ -134,6 +141,7 @@ export async function* streamGeneration(
       return;
     }
   } finally {
+    forgotten.unregister(loop);
     leave.abort();
     await running;
   }
@@ -174,14 +182,20 @@ interface LastItem {
     | undefined;
 }
 
-/** Holds parts between the leader's messages and the caller's loop. */
+interface PartItem {
+  readonly part: GeneratedPart;
+  /** The caller takes it. */
+  readonly taken: () => void;
+}
+
+/** Holds parts between the leader's messages and the caller's loop. When it holds many, the leader pauses. */
 class PartQueue {
-  readonly #items: ({ readonly part: GeneratedPart } | LastItem)[] = [];
+  readonly #items: (PartItem | LastItem)[] = [];
   #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => undefined;
 
-  push(part: GeneratedPart): void {
-    this.#items.push({ part });
+  push(part: GeneratedPart, taken: () => void): void {
+    this.#items.push({ part, taken });
     this.#wake();
   }
 
@@ -195,10 +209,11 @@ class PartQueue {
     this.#wake();
   }
 
-  async next(): Promise<{ readonly part: GeneratedPart } | LastItem> {
+  async next(): Promise<PartItem | LastItem> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.error;
       const item = this.#items.shift();
+      if (item !== undefined && "part" in item) item.taken();
       if (item !== undefined) return item;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

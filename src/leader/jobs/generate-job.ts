@@ -1,7 +1,7 @@
 // Generate: tokens to more tokens, one in each step, until the text ends, its budget is spent or the context is full.
 
 import type { StepRun } from "../../model/step.js";
-import type { GenerateRequest, GenerateSummary } from "../../protocol/messages.js";
+import { type GenerateRequest, type GenerateSummary, TOKEN_WINDOW } from "../../protocol/messages.js";
 import { type SampledToken, Sampler } from "../../sampling/sampler.js";
 import type { ConstrainedText } from "../constrained-text.js";
 import type { CachedSequence, KvCache } from "../kv-cache.js";
@@ -19,6 +19,10 @@ export class GenerateJob extends Job {
   #admitted = 0;
   #prefilled = 0;
   #generated = 0;
+  /** How many more tokens may be sent before the caller takes some. */
+  #credit = TOKEN_WINDOW;
+  #pausedSince = 0;
+  #pausedFor = 0;
 
   constructor(
     request: GenerateRequest,
@@ -39,6 +43,17 @@ export class GenerateJob extends Job {
   override get longest(): number {
     const { keep, maxTokens } = this.#request;
     return keep === undefined ? Math.min(this.#contextSize, this.ids.length + maxTokens) : this.#contextSize;
+  }
+
+  override get paused(): boolean {
+    return this.#credit === 0;
+  }
+
+  /** The caller has taken tokens. */
+  grant(tokens: number, abort: number): void {
+    if (this.paused) this.#pausedFor += performance.now() - this.#pausedSince;
+    this.#credit += tokens;
+    this.abort = abort;
   }
 
   get reusable(): number {
@@ -75,6 +90,8 @@ export class GenerateJob extends Job {
     if (!isEnd) this.#constraint?.accept(token.id);
     if (isEnd) return this.#finish("stop", results);
     this.#generated++;
+    this.#credit--;
+    if (this.paused) this.#pausedSince = performance.now();
     results.answer({ type: "token", job: this.id, ...token });
     if (this.#constraint?.isOver) return this.#finish("stop", results);
     const { tokens } = this.sequence;
@@ -121,7 +138,7 @@ export class GenerateJob extends Job {
         finishReason,
         cachedTokens: this.#cachedTokens,
         prefillMilliseconds: this.#prefilled - this.#admitted,
-        decodeMilliseconds: now - this.#prefilled,
+        decodeMilliseconds: now - this.#prefilled - this.#pausedFor,
       },
     });
     return true;

@@ -18,7 +18,8 @@ export interface StepResults {
 
 export abstract class Job {
   readonly id: number;
-  readonly abort: number;
+  /** Its abort flag. A paused job has none: this is then another's. */
+  abort: number;
   /** Whether an aborted job leaves its sequence as it was. */
   readonly rewind: boolean = true;
   /** Whether its text grows while it runs. Its pages are then given one by one. */
@@ -52,6 +53,11 @@ export abstract class Job {
   /** Length of the sequence when the job began. */
   get startLength(): number {
     return this.#startLength!;
+  }
+
+  /** Whether it waits until its caller has taken what it has sent. */
+  get paused(): boolean {
+    return false;
   }
 
   /** How many tokens of the text are not computed yet. */
