@@ -4,6 +4,7 @@
 import { parseArguments } from "./arguments.js";
 import { commands } from "./commands.js";
 import { exitCodeOf, failureLine, Interrupted, UsageError } from "./failure.js";
+import { isModel } from "./model-source.js";
 import { nearest } from "./nearest.js";
 
 // The reader of our output (`| head`) has seen enough.
@@ -40,7 +41,19 @@ async function runCommand(name: string, args: readonly string[]): Promise<void> 
     process.stdout.write(commandHelp(name, { ...command, options }));
     return;
   }
+  if ("model" in options && values["model"] === undefined && values["hubRepo"] === undefined) {
+    const word = positionals.find(isModel);
+    if (word !== undefined) {
+      const example = `cria ${name} -m ${quoted(word)}${command.usage.replace("[options]", "")}`;
+      throw new UsageError(`"${word}" is a model, and a model is named with -m: ${example}`);
+    }
+  }
   await command.run(values, positionals);
+}
+
+/** A word as a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w./:@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** `cria`, `cria --help`, `cria help run`, `cria --version`, and mistakes. */
@@ -54,7 +67,11 @@ async function withoutCommand(first: string | undefined, rest: readonly string[]
     const { version } = await import("./version.js");
     process.stdout.write(`cria ${version()}\n`);
   } else {
-    const kind = first.startsWith("-") ? "unknown option" : "unknown command";
-    throw new UsageError(`${kind} ${first}${nearest(first, Object.keys(commands))}`);
+    if (isModel(first)) {
+      throw new UsageError(`"${first}" is a model, and a command comes first: cria run -m ${quoted(first)} "prompt"`);
+    }
+    if (first.startsWith("-"))
+      throw new UsageError(`unknown option ${first}; a command comes first, as in cria run ${first}`);
+    throw new UsageError(`unknown command ${first}${nearest(first, Object.keys(commands))}`);
   }
 }

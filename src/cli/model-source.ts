@@ -1,5 +1,6 @@
 // Which model a command is given; one on the network is downloaded first.
 
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { isRemote } from "../hub/index.js";
 import { demoModel as demoModelUrl, downloadModel } from "../index.js";
@@ -34,6 +35,21 @@ export const sourceOptions = {
 
 /** The demo model's path. */
 export const demoModel = fileURLToPath(demoModelUrl);
+
+/** Whether an argument is a model rather than a text: by its name, or by what the file of that name begins with. */
+export function isModel(word: string): boolean {
+  if (/^(hf:\S+|\S+\.gguf)$/i.test(word)) return true;
+  try {
+    if (!statSync(word).isFile()) return false;
+    const file = openSync(word, "r");
+    const bytes = Buffer.alloc(4);
+    readSync(file, bytes);
+    closeSync(file);
+    return bytes.toString("latin1") === "GGUF";
+  } catch {
+    return false; // most texts are not the name of a file
+  }
+}
 
 /** The path of the model that the options name. @throws UsageError where they name two, DownloadError, or the signal's reason */
 export async function modelPath(values: OptionValues<typeof sourceOptions>, signal: AbortSignal): Promise<string> {

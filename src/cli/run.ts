@@ -47,8 +47,7 @@ async function promptOf(
 ): Promise<string> {
   const given = [...positionals, ...[values.prompt, values.file].filter((source) => source !== undefined)];
   if (given.length > 1) {
-    const hint = positionals.some((word) => word.endsWith(".gguf")) ? "; a model is named with -m" : "";
-    throw new UsageError(`${given.length} prompts: give one, in quotes${hint}`);
+    throw new UsageError(`${given.length} prompts: give one, in quotes`);
   }
   if (values.file !== undefined) return readTextFile(values.file);
   return given[0] ?? readPipe("the prompt");

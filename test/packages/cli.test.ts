@@ -249,6 +249,16 @@ describe("mistakes", () => {
   const cases: readonly (readonly [string, readonly string[], number, RegExp])[] = [
     ["no such command", ["sing"], 2, /unknown command sing/],
     ["no such option", ["run", "--heat", "1", "hi"], 2, /unknown option --heat/],
+    ["a flag of llama.cpp's", ["run", "-fa", "on", "hi"], 2, /-fa is a flag of llama\.cpp's; .*leave it out/],
+    [
+      "a model in a prompt's place",
+      ["run", demo],
+      2,
+      /is a model, and a model is named with -m: cria run -m .* "prompt"/,
+    ],
+    ["a model that is not there", ["chat", "none.gguf"], 2, /named with -m: cria chat -m none\.gguf/],
+    ["a model in a command's place", [demo], 2, /a command comes first: cria run -m .* "prompt"/],
+    ["a flag in a command's place", ["-m", demo], 2, /unknown option -m; a command comes first, as in cria run -m/],
     ["not a number", ["run", "-t", "two", "hi"], 2, /-t must be a number; it is "two"/],
     ["out of range", ["run", "--temp", "-1", "hi"], 2, /temperature must be a number in 0 \.\. 100; it is -1/],
     [
