@@ -130,8 +130,10 @@ function markdownColumns({ batch, kvCache }: Columns): readonly MarkdownColumn[]
     {
       name: "t/s",
       width: 20,
-      value: ({ tokensPerSecond }) =>
-        `${mean(tokensPerSecond).toFixed(2)} ± ${standardDeviation(tokensPerSecond).toFixed(2)}`,
+      value: ({ tokensPerSecond }) => {
+        const spread = tokensPerSecond.length > 1 ? standardDeviation(tokensPerSecond).toFixed(2) : "?";
+        return `${mean(tokensPerSecond).toFixed(2)} ± ${spread}`;
+      },
     },
     { name: "of limit", width: 8, value: ({ limit }) => `${(100 * limit.share).toFixed(0)} %` },
     { name: "bound by", width: -8, value: ({ limit }) => limit.boundBy },

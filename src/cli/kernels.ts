@@ -78,14 +78,28 @@ function parseShape(text: string): readonly number[] {
 
 function header({ lab, threads }: LabTeam): string {
   const title = `${lab.build} kernels, ${threads} thread${threads === 1 ? "" : "s"}, Node ${process.versions.node}`;
-  const columns = ["kernel", "format", "shape", "from", "time", "GB/s", "GOP/s", "of limit", "bound by", "error"];
+  const columns = [
+    "kernel",
+    "format",
+    "shape",
+    "from",
+    "time",
+    "GB/s",
+    "GOP/s",
+    "of limit",
+    "bound by",
+    "error",
+    "noise",
+  ];
   return `${title}\n\n${line(columns)}${line(columns.map((_, i) => "-".repeat(widths[i]!)))}`;
 }
 
-const widths = [10, 13, 20, 6, 10, 7, 7, 8, 8, 8] as const;
+const widths = [10, 13, 20, 6, 10, 7, 7, 8, 8, 8, 5] as const;
 
 function line(cells: readonly string[]): string {
-  const padded = cells.map((cell, i) => (i < 4 || i === 8 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)));
+  const padded = cells.map((cell, i) =>
+    i < 4 || i === 8 || i === 10 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!),
+  );
   return `${padded.join("  ").trimEnd()}\n`;
 }
 
@@ -101,6 +115,7 @@ function row(one: KernelMeasurement): string {
     one.share === undefined ? "" : `${(100 * one.share).toFixed(0)} %`,
     one.boundBy ?? "",
     one.error === undefined ? "" : one.error === 0 ? "0" : one.error.toExponential(1),
+    one.noise.join("; "),
   ]);
 }
 

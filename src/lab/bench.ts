@@ -11,9 +11,9 @@ import { cpuNoise, noiseBetween } from "../machine/cpu/noise.js";
 import type { KernelBuild } from "../machine/kernels.js";
 import { BenchModel } from "./bench-model.js";
 import { type BenchOptions, type BenchTest, benchTests, testName } from "./bench-tests.js";
-import { noiseFlags } from "./noise-flags.js";
+import { limitFlags, noiseFlags, sampleFlags } from "./noise-flags.js";
 import { residence } from "./residence.js";
-import { type Limit, limitOf, type Roofline } from "./roofline.js";
+import type { Limit, Roofline } from "./roofline.js";
 import { median } from "./statistics.js";
 
 // V8 compiles kernels well only once they have run for a while.
@@ -43,7 +43,7 @@ export interface BenchResult extends BenchTest {
   readonly weightBytes: number;
   /** The least time and the most tokens per second that the machine allows, what binds them, and the share that the median reaches. */
   readonly limit: Limit & { readonly tokensPerSecond: number; readonly share: number };
-  /** Disturbances: "throttled in 3 of 50 periods", "2 % stolen", "spread 7 %". Empty: the figures count. */
+  /** Disturbances: "throttled in 3 of 50 periods", "2 % stolen", "CPU pressure 40 %", "spread 7 %". Empty: the figures count. */
   readonly noise: readonly string[];
 }
 
@@ -99,16 +99,19 @@ async function measure(
     milliseconds.push(await bench.run(test, signal));
   }
   const noise = noiseBetween(before, await cpuNoise());
+  const elapsed = Date.now() - time.getTime();
 
   const { prompt, generate, parallel, depth, batch } = test;
   const tokens = prompt + generate * parallel;
   const tokensPerSecond = milliseconds.map((one) => (1000 * tokens) / one);
-  const roofline = probe.roofline(roundsBefore);
   const least = prompt > 0 ? work.prefill(prompt, depth, batch) : work.decode(generate, depth, parallel);
   const { cacheBytes } = await residence();
   // A model that fits into the caches is not read from memory.
-  const limit = limitOf(work.weightBytes > cacheBytes ? least : { ...least, bytes: 0 }, roofline);
+  const bound = work.weightBytes > cacheBytes ? least : { ...least, bytes: 0 };
+  const middle = median(tokensPerSecond);
+  const { limit, roofline, bestOf } = await probe.limit(bound, tokens / middle, roundsBefore);
   const most = tokens / limit.seconds;
+  const share = middle / most;
   return {
     ...test,
     name: testName(test),
@@ -123,7 +126,11 @@ async function measure(
     tokensPerSecond,
     roofline,
     weightBytes: work.weightBytes,
-    limit: { ...limit, tokensPerSecond: most, share: median(tokensPerSecond) / most },
-    noise: noiseFlags(noise, tokensPerSecond),
+    limit: { ...limit, tokensPerSecond: most, share },
+    noise: [
+      ...noiseFlags(noise, tokensPerSecond, elapsed),
+      ...sampleFlags(tokensPerSecond),
+      ...limitFlags({ rounds: bestOf, share }),
+    ],
   };
 }

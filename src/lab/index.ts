@@ -8,4 +8,12 @@ export { type KernelCase, type KernelName, kernelNames, kernelRows } from "./ker
 export { LabTeam, type LabTeamOptions } from "./lab-team.js";
 export { type KernelChoice, type KernelMeasurement, kernelCases, measureKernels } from "./measure-kernels.js";
 export { type Residence, residence } from "./residence.js";
-export { type Limit, limitOf, measureRoofline, type Roofline, RooflineProbe, type Work } from "./roofline.js";
+export {
+  type Limit,
+  limitOf,
+  type MeasuredLimit,
+  measureRoofline,
+  type Roofline,
+  RooflineProbe,
+  type Work,
+} from "./roofline.js";

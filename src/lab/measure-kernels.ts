@@ -4,8 +4,9 @@ import { checkChoice, invalidOption } from "../options.js";
 import type { PeakName } from "./kernels/declaration.js";
 import { type KernelCase, kernelNames, kernelRows } from "./kernels/table.js";
 import type { LabTeam } from "./lab-team.js";
+import { limitFlags } from "./noise-flags.js";
 import { residence } from "./residence.js";
-import { type Limit, limitOf, RooflineProbe } from "./roofline.js";
+import { type Limit, RooflineProbe } from "./roofline.js";
 import { median } from "./statistics.js";
 
 /** Which kernels to measure. */
@@ -34,6 +35,8 @@ export interface KernelMeasurement extends KernelCase {
   readonly boundBy: Limit["boundBy"] | undefined;
   /** Relative to the exact result, |a - b| / |b|, 0 where nothing is lost; undefined where the kernel's row has none. */
   readonly error: number | undefined;
+  /** Signs that others disturbed the limit. Empty: there are none. */
+  readonly noise: readonly string[];
 }
 
 const REPETITIONS = 3;
@@ -81,8 +84,9 @@ export async function* measureKernels(
     const peak: PeakName | undefined = row.peak(team.lab, what.format);
     const fromMemory = bytes > cacheBytes;
     const work = { bytes: fromMemory ? bytes : 0, operations: peak === undefined ? {} : { [peak]: operations } };
-    const limit = limitOf(work, probe.roofline(roundsBefore));
     const middle = median(seconds);
+    const { limit, bestOf } = await probe.limit(work, middle, roundsBefore);
+    const share = limit.seconds > 0 ? limit.seconds / middle : undefined;
     yield {
       ...what,
       dimensions: row.dimensions,
@@ -90,9 +94,10 @@ export async function* measureKernels(
       bytesPerSecond: bytes / middle,
       operationsPerSecond: operations / middle,
       fromMemory,
-      share: limit.seconds > 0 ? limit.seconds / middle : undefined,
+      share,
       boundBy: limit.seconds > 0 ? limit.boundBy : undefined,
       error,
+      noise: limitFlags({ rounds: bestOf, share: share ?? 0 }),
     };
   }
 }

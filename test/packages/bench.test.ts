@@ -8,7 +8,7 @@ import { benchFormats } from "../../dist/cli/bench-output.js";
 import { parseRanges } from "../../dist/cli/ranges.js";
 import type { BenchResult } from "../../dist/lab/bench.js";
 import { type BenchOptions, benchTests, testName } from "../../dist/lab/bench-tests.js";
-import { noiseFlags } from "../../dist/lab/noise-flags.js";
+import { limitFlags, noiseFlags, sampleFlags } from "../../dist/lab/noise-flags.js";
 
 const main = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 
@@ -91,11 +91,12 @@ const result: BenchResult = {
   noise: ["spread 43 %"],
 };
 
+const write = (name: keyof typeof benchFormats, ...results: BenchResult[]) => {
+  const format = benchFormats[name]({ batch: false, kvCache: true });
+  return format.header() + results.map((one) => format.result(one)).join("") + format.footer();
+};
+
 describe("formats", () => {
-  const write = (name: keyof typeof benchFormats, ...results: BenchResult[]) => {
-    const format = benchFormats[name]({ batch: false, kvCache: true });
-    return format.header() + results.map((one) => format.result(one)).join("") + format.footer();
-  };
   // Keys that readers of llama-bench's files look for.
   const keys =
     "build_commit cpu_info backends model_filename model_type model_size model_n_params n_batch n_ubatch n_threads type_k type_v " +
@@ -200,6 +201,25 @@ describe("noise", () => {
     expect(noiseFlags({ ...none, ticks: 1000, stolenTicks: 20 }, [100])).toEqual(["2 % stolen"]);
     expect(noiseFlags({ ...none, ticks: 1000, stolenTicks: 5 }, [100, 100])).toEqual([]);
     expect(noiseFlags(none, [100, 120])).toEqual(["spread 13 %"]);
+  });
+
+  it("is told of tasks that waited for a processor", () => {
+    const waited = (pressureMicroseconds: number) => noiseFlags({ ...none, pressureMicroseconds }, [100, 100], 1000);
+    expect(waited(150_000)).toEqual([]);
+    expect(waited(980_000)).toEqual(["CPU pressure 98 %"]);
+    expect(waited(1_010_000)).toEqual(["CPU pressure 100 %"]);
+  });
+
+  it("is told of a single repetition, which has no spread", () => {
+    expect(sampleFlags([100])).toEqual(["one repetition: no spread"]);
+    expect(sampleFlags([100, 100])).toEqual([]);
+    expect(write("md", { ...result, tokensPerSecond: [128] })).toContain("  128.00 ± ? |");
+  });
+
+  it("is told of a limit that was passed", () => {
+    expect(limitFlags({ rounds: undefined, share: 1 })).toEqual([]);
+    expect(limitFlags({ rounds: 15, share: 0.9 })).toEqual(["limit disturbed: the best of 15 rounds counts"]);
+    expect(limitFlags({ rounds: 15, share: 1.2 })).toEqual(["over the limit: that, or the time, was disturbed"]);
   });
 });
 

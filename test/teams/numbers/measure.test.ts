@@ -8,7 +8,7 @@ import {
   kernelCases,
   measureKernels,
 } from "../../../dist/lab/measure-kernels.js";
-import { limitOf, measureRoofline } from "../../../dist/lab/roofline.js";
+import { limitOf, measureRoofline, RooflineProbe } from "../../../dist/lab/roofline.js";
 import { mean, median, standardDeviation } from "../../../dist/lab/statistics.js";
 
 let team: LabTeam;
@@ -39,6 +39,34 @@ describe("the roofline", () => {
       boundBy: "f32",
     });
     expect(limitOf({ bytes: 0, operations: { int16: 5 } }, roofline)).toEqual({ seconds: 0.1, boundBy: "int16" });
+  });
+});
+
+describe("the limit of what was measured", () => {
+  /** A probe on a machine that others disturb in its first rounds: it takes these seconds for each measurement of a round. */
+  const probeOf = (rounds: readonly number[]) => {
+    let calls = 0;
+    const time = async ({ kernel }: { kernel: string }) => {
+      const seconds = [rounds[Math.floor(calls++ / 4)] ?? 1];
+      return { bytes: kernel === "read" ? 1000 : 0, operations: kernel === "peak" ? 1000 : 0, seconds };
+    };
+    return new RooflineProbe({ time } as unknown as LabTeam);
+  };
+  const work = { bytes: 1000, operations: {} };
+
+  it("is that of the medians, where these hold", async () => {
+    const probe = probeOf([1, 3, 1]);
+    for (let round = 0; round < 3; round++) await probe.round();
+    expect(await probe.limit(work, 1)).toMatchObject({ limit: { seconds: 1, boundBy: "memory" }, bestOf: undefined });
+    expect(probe.rounds).toBe(3);
+  });
+
+  it("is that of the best of more rounds, where the work was faster than the medians", async () => {
+    const probe = probeOf([9, 4, 5, 3]);
+    for (let round = 0; round < 4; round++) await probe.round();
+    const { limit, roofline, bestOf } = await probe.limit(work, 2, 1);
+    expect([limit.seconds, roofline.bandwidth, bestOf]).toEqual([1, 1000, 13]);
+    expect((await probe.limit(work, 0.5, 1)).limit.seconds / 0.5).toBe(2); // 200 %: said in the noise
   });
 });
 
