@@ -1,10 +1,12 @@
 // cria inspect: what is in a GGUF file, and how much memory running it would take. Works on any GGUF file; of one that cria does not
 // run it says why.
 
+import { memoryRefusal } from "../api/load/memory-check.js";
 import { planModel } from "../api/load/plan-model.js";
 import { CriaError } from "../errors.js";
 import { type Gguf, type GgufArray, type GgufValue, openGguf, printable, StringTable } from "../gguf/index.js";
 import type { LoadOptions, MemoryPlan } from "../index.js";
+import { availableMemory } from "../machine/cpu/available-memory.js";
 import { compileKernels } from "../machine/kernels.js";
 import { tokenizerFrom } from "../tokenizer/index.js";
 import { command } from "./command.js";
@@ -73,7 +75,8 @@ function tensorLines({ tensors, hasData }: Gguf): string[] {
 /** The memory plan, or why cria does not run the file; its tokenizer may be the reason. */
 async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
   try {
-    const { plan, contextSize, workers } = await planModel(gguf, options, await compileKernels());
+    const planned = await planModel(gguf, options, await compileKernels());
+    const { plan, contextSize, workers } = planned;
     tokenizerFrom(gguf.metadata);
     const rows = [
       ["weights", plan.weights],
@@ -85,7 +88,15 @@ async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
     ] as const;
     const title = `memory plan: context ${contextSize}, KV cache ${options.kvCache ?? "f16"}, ${workers.reason}`;
     const shards = plan.shards.length === 1 ? [] : shardLines(plan.shards);
-    return [title, ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)])), ...shards];
+    const available = await availableMemory();
+    const refusal = available && memoryRefusal(planned, available, 0);
+    const last = refusal === undefined ? [] : [`too large for this machine now: ${refusal}`];
+    return [
+      title,
+      ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)])),
+      ...shards,
+      ...last,
+    ];
   } catch (error) {
     if (!(error instanceof CriaError) || error.code === "INVALID_OPTION") throw error;
     return [`cria cannot run this: ${printable(error.message, Number.POSITIVE_INFINITY)}`];

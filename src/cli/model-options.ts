@@ -44,6 +44,11 @@ export const modelOptions = {
     value: "WHERE",
     help: "pin each worker (Linux): physical, l3:N, node:N, or processors such as 0,2-5",
   },
+  ignoreMemory: {
+    flags: ["--ignore-memory"],
+    type: "boolean",
+    help: "load a model that is larger than the memory that is available",
+  },
 } as const satisfies OptionTable;
 
 /** Loads the model that the options name, gives it to `use`, and disposes of it. Ctrl-C aborts the loading, and the signal for `use`. */
@@ -67,7 +72,8 @@ export async function openModel(values: OptionValues<typeof modelOptions>, signa
   const options = await loadOptions(path, values);
   const bar = progressBar(path, "loading");
   try {
-    return await loadModel(path, { ...options, pin: values.pin, signal, onProgress: bar.show });
+    const { pin, ignoreMemory } = values;
+    return await loadModel(path, { ...options, pin, ignoreMemory, signal, onProgress: bar.show });
   } finally {
     bar.clear();
   }

@@ -127,6 +127,48 @@ export function cgroup2(quotas: readonly string[], cpuset?: string): MachineFile
   return files;
 }
 
+/** `/proc/meminfo` of a machine with so many bytes left. */
+export function meminfo(available: number): MachineFiles {
+  const lines = [
+    "MemTotal:       32000000 kB",
+    "MemFree:          100000 kB",
+    `MemAvailable:   ${available / 1024} kB`,
+  ];
+  return { "/proc/meminfo": `${lines.join("\n")}\n` };
+}
+
+/** The memory of a control group: its limit as the kernel writes it, bytes used, and bytes of them that are the cache of files. */
+export interface MemoryGroup {
+  readonly limit: string;
+  readonly used: number;
+  readonly cached: number;
+}
+
+/** Version 2 groups below the root, from the outside in. */
+export function memoryGroups2(groups: readonly MemoryGroup[]): MachineFiles {
+  const files = { ...cgroup2(["max", ...groups.map(() => "max")]) };
+  let path = "/sys/fs/cgroup";
+  for (const [depth, { limit, used, cached }] of groups.entries()) {
+    path += `/group${depth + 1}.slice`;
+    files[`${path}/memory.max`] = `${limit}\n`;
+    files[`${path}/memory.current`] = `${used}\n`;
+    files[`${path}/memory.stat`] = `anon ${used - cached}\ninactive_file ${cached - 4096}\nactive_file 4096\n`;
+  }
+  return files;
+}
+
+/** A version 1 group, in a mount that shows it as its root. */
+export function memoryGroup1({ limit, used, cached }: MemoryGroup): MachineFiles {
+  const folder = "/sys/fs/cgroup/memory";
+  return {
+    "/proc/self/cgroup": "4:memory:/docker/0f3a\n",
+    "/proc/self/mountinfo": `36 25 0:31 /docker/0f3a ${folder} ro,nosuid - cgroup cgroup rw,memory\n`,
+    [`${folder}/memory.limit_in_bytes`]: `${limit}\n`,
+    [`${folder}/memory.usage_in_bytes`]: `${used}\n`,
+    [`${folder}/memory.stat`]: `cache ${cached}\ninactive_file 0\nactive_file 0\ntotal_inactive_file ${cached}\ntotal_active_file 0\n`,
+  };
+}
+
 /** A version 1 container that sees its own group as the root of the mount, or by its path on the host. */
 export function cgroup1(quota: string, period: string, seen: "own" | "host"): MachineFiles {
   const group = seen === "own" ? "/" : "/docker/0f3a";

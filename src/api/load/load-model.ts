@@ -5,6 +5,7 @@ import { CriaError } from "../../errors.js";
 import { giveWay } from "../../event-loop.js";
 import { type Gguf, openGguf } from "../../gguf/index.js";
 import { downloadModel, isRemote } from "../../hub/index.js";
+import { availableMemory } from "../../machine/cpu/available-memory.js";
 import { hugeBytesOf } from "../../machine/cpu/huge-pages.js";
 import { compileKernels, type KernelModule } from "../../machine/kernels.js";
 import { Team } from "../../machine/team.js";
@@ -22,7 +23,8 @@ import { pairFormatOf } from "../vectors/reranking.js";
 import { describe } from "./describe.js";
 import { allocate, checkIsolation } from "./host-memory.js";
 import { type LoadOptions, type LoadSource, loadOptionNames } from "./load-options.js";
-import { bytesOf, modelSource } from "./model-source.js";
+import { checkMemory } from "./memory-check.js";
+import { bytesOf, copiedBytesOf, modelSource } from "./model-source.js";
 import { type PlannedModel, planModel } from "./plan-model.js";
 import { readTokenizer } from "./read-tokenizer.js";
 import { readRopes } from "./rope-factors.js";
@@ -42,6 +44,7 @@ export async function loadModel(source: LoadSource, given: LoadOptions = {}): Pr
   checkCallback("onProgress", options.onProgress);
   checkCallback("onDownload", options.onDownload);
   if (options.offline !== undefined) checkBoolean("offline", options.offline);
+  if (options.ignoreMemory !== undefined) checkBoolean("ignoreMemory", options.ignoreMemory);
   checkFolderUrl("assets", options.assets);
   signal?.throwIfAborted();
   checkIsolation();
@@ -71,6 +74,7 @@ async function loadOpened(
 ): Promise<Model> {
   const { signal, onProgress } = options;
   const planned = await planModel(gguf, options, kernels);
+  if (options.ignoreMemory !== true) checkMemory(planned, await availableMemory(), copiedBytesOf(gguf));
   // While the workers read, the text worker makes the tokenizer's tables.
   const reading = readTokenizer(gguf, planned.hyperparameters, options.assets);
   reading.catch(() => undefined); // something else may fail before this is awaited
@@ -118,7 +122,7 @@ async function loadOpened(
         frequencies: program.frequencies,
         contextSize: planned.contextSize,
         kernels: kernels.build,
-        kvCache: options.kvCache ?? "f16",
+        kvCache: planned.kvCache,
       }),
       contextSize: planned.contextSize,
       loadMilliseconds: performance.now() - begin,

@@ -33,6 +33,11 @@ export interface LoadOptions {
   readonly onDownload?: (progress: DownloadProgress) => void;
   /** Makes no network requests: a model from the network must be in the cache already. Default: what HF_HUB_OFFLINE says. */
   readonly offline?: boolean;
+  /**
+   * Loads the model although its plan is larger than the memory that this process can take, as Linux says. Such a process is most likely
+   * killed. Default false: it is refused.
+   */
+  readonly ignoreMemory?: boolean;
   /** Ends the loading: `loadModel` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
@@ -53,6 +58,7 @@ export const loadOptionNames = namesOf<LoadOptions>({
   onProgress: true,
   onDownload: true,
   offline: true,
+  ignoreMemory: true,
   signal: true,
   assets: true,
 });

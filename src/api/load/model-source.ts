@@ -18,6 +18,11 @@ export async function bytesOf(source: LoadSource): Promise<number> {
   );
 }
 
+/** Bytes that `modelSource` will copy. */
+export function copiedBytesOf(gguf: Gguf): number {
+  return gguf.parts.every(({ path }) => path !== undefined) ? 0 : gguf.parts[0]!.size;
+}
+
 /** Bytes of a model in memory that are copied before the event loop gets its turn. */
 const COPIED_AT_ONCE = 2 ** 22;
 

@@ -11,7 +11,7 @@ import type { Hyperparameters } from "../../model/hyperparameters.js";
 import { type KvPool, type Layout, type MemoryPlan, planMemory } from "../../model/plan/memory-plan.js";
 import { findWeights } from "../../model/plan/weights.js";
 import { checkChoice, checkInteger, invalidOption } from "../../options.js";
-import type { LoadOptions } from "./load-options.js";
+import type { KvCacheType, LoadOptions } from "./load-options.js";
 import { planWorkers, type WorkerPlan } from "./worker-plan.js";
 
 const kvKinds = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 } as const;
@@ -24,6 +24,10 @@ export interface PlannedModel {
   readonly pool: KvPool;
   readonly plan: MemoryPlan;
   readonly contextSize: number;
+  readonly sequences: number;
+  readonly kvCache: KvCacheType;
+  /** Bytes of a page of each type of KV cache that the model can have, the widest type first. */
+  readonly kvPageBytes: Readonly<Partial<Record<KvCacheType, number>>>;
   readonly workers: WorkerPlan;
 }
 
@@ -71,7 +75,15 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
     },
     sizes,
   );
-  return { hyperparameters, head: head.shape, ...planned, contextSize, workers };
+  const { tileBytes, pageBytes } = planned.pool;
+  const pageBytesOf = (type: KvCacheType) =>
+    (pageBytes / tileBytes) * sizes.kvTileBytes(kvKinds[type], hyperparameters.headDim);
+  const kvPageBytes = {
+    f32: pageBytesOf("f32"),
+    f16: pageBytesOf("f16"),
+    ...(hyperparameters.headDim % 32 === 0 && { q8_0: pageBytesOf("q8_0") }),
+  };
+  return { hyperparameters, head: head.shape, ...planned, contextSize, sequences, kvCache, kvPageBytes, workers };
 }
 
 /** The most bytes of a shard: a whole memory, unless the environment's CRIA_SHARD_BYTES says less, for tests. */

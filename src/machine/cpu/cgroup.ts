@@ -52,6 +52,11 @@ export function readCgroupLimits(files: HostFiles): CgroupLimits {
   return { quota, cpuset: set.find((cpus) => cpus !== undefined), folder: quota?.folder ?? counting?.folder };
 }
 
+/** The folders of the groups that bound this process's memory. */
+export function memoryFolders(files: HostFiles): readonly GroupFolder[] {
+  return groupFolders(readMounts(files), readGroups(files), "memory");
+}
+
 interface Mount {
   readonly version: 1 | 2;
   /** Of version 1. */
@@ -95,7 +100,7 @@ function readGroups(files: HostFiles): Groups {
   return groups;
 }
 
-interface GroupFolder {
+export interface GroupFolder {
   readonly folder: string;
   readonly version: 1 | 2;
 }
