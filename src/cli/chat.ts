@@ -8,6 +8,7 @@ import { generateOptions, toGenerateOptions } from "./generate-options.js";
 import { grammarOptions, toGrammarOptions } from "./grammar-options.js";
 import { interruptible } from "./interrupt.js";
 import { modelOptions, openModel } from "./model-options.js";
+import { outputText } from "./terminal-text.js";
 import { Timings } from "./timings.js";
 
 const typedCommands = `/help   this text
@@ -95,7 +96,7 @@ async function answer(conversation: Chat, message: string, options: GenerateOpti
   try {
     await interruptible(async (signal) => {
       for await (const part of conversation.send(message, { ...options, signal })) {
-        process.stdout.write(part.text);
+        process.stdout.write(outputText(part.text));
         begun = true;
         if (part.done !== undefined) timings.add(part.done);
       }

@@ -42,7 +42,8 @@ given options, or why cria does not run it.`,
 function fileLines(gguf: Gguf): string[] {
   const { parts, version, alignment } = gguf;
   return parts.map(
-    ({ name, size }) => `${name}: GGUF version ${version}, ${size} bytes (${mebibytes(size)}), alignment ${alignment}`,
+    ({ name, size }) =>
+      `${printable(name, Number.POSITIVE_INFINITY)}: GGUF version ${version}, ${size} bytes (${mebibytes(size)}), alignment ${alignment}`,
   );
 }
 

@@ -5,6 +5,7 @@ import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { readLines } from "./input.js";
 import { modelOptions, withModel } from "./model-options.js";
+import { outputText } from "./terminal-text.js";
 
 export const rerank = command({
   usage: '[options] "query" "document" ...',
@@ -38,7 +39,7 @@ export const rerank = command({
       if (values.json) process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
       else
         for (const { index, score, document } of rows)
-          process.stdout.write(`${score.toFixed(6)}\t${index}\t${document}\n`);
+          process.stdout.write(`${score.toFixed(6)}\t${index}\t${outputText(document)}\n`);
     });
   },
 });

@@ -6,6 +6,7 @@ import { generateOptions, toGenerateOptions } from "./generate-options.js";
 import { grammarOptions, toGrammarOptions } from "./grammar-options.js";
 import { readPipe, readTextFile } from "./input.js";
 import { modelOptions, withModel } from "./model-options.js";
+import { outputText } from "./terminal-text.js";
 import { Timings } from "./timings.js";
 
 export const run = command({
@@ -29,7 +30,7 @@ the prompt where stdout is a terminal; timings go to stderr.`,
       let begun = false;
       try {
         for await (const part of model.generate(prompt, { ...options, signal })) {
-          process.stdout.write(begun ? part.text : shown + part.text);
+          process.stdout.write(outputText(begun ? part.text : shown + part.text));
           begun = true;
           if (part.done !== undefined) timings.add(part.done);
         }

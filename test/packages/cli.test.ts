@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Completion, loadModel, type Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { visible } from "../../dist/cli/terminal-text.js";
 
 const entry = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const demo = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
@@ -28,9 +29,9 @@ interface Ended {
 }
 
 /** Runs the command to its end. */
-function cria(args: readonly string[], input = ""): Promise<Ended> {
+function cria(args: readonly string[], input = "", node: readonly string[] = []): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [entry, ...args], (_, out, err) => {
+    const child = execFile(process.execPath, [...node, entry, ...args], (_, out, err) => {
       resolve({ code: child.exitCode, out, err });
     });
     child.stdin!.on("error", () => undefined); // a command that fails at once does not read it
@@ -47,6 +48,32 @@ function file(name: string, content: string): string {
   writeFileSync(path, content);
   return path;
 }
+
+describe("text on a terminal", () => {
+  const hostile = "\x1b[2J\x07\ta\r\nb\r\u202e\u2066\x9b\u00ad\ufeff\x7f\n\u{e0041}👩\u200d👩";
+  const shown = "\\u{1b}[2J\\u{7}\ta\r\nb\\u{d}\\u{202e}\\u{2066}\\u{9b}\\u{ad}\\u{feff}\\u{7f}\n\\u{e0041}👩\u200d👩";
+
+  it("has its control characters visible, except for newlines and tabs", () => {
+    expect(visible(hostile)).toBe(shown);
+    expect(visible("héllo 世界\n\t\r\n")).toBe("héllo 世界\n\t\r\n");
+  });
+
+  it("that a model writes is raw where it is piped, and cannot steer a terminal", async () => {
+    // A grammar that makes the model write it.
+    const bytes = [..."\x1b[2J\ta\nb\u202ec\x07"]
+      .map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join("");
+    const grammar = `root ::= "${bytes}"`;
+    const run = ["run", "Once", "--no-display-prompt", "--grammar", grammar, "-n", "60"];
+    const asTerminal = ["--import", "data:text/javascript,process.stdout.isTTY=true"];
+    const [piped, terminal] = await Promise.all([cria(run), cria(run, "", asTerminal)]);
+    expect(piped.out).toBe("\x1b[2J\ta\nb\u202ec\x07\n");
+    expect(terminal.out).toBe("\\u{1b}[2J\ta\nb\\u{202e}c\\u{7}\n");
+    const chat = await cria(["chat", "--grammar", grammar, "-n", "60"], "Hello\n", asTerminal);
+    expect(chat.out).toContain("\\u{1b}[2J\ta\nb\\u{202e}c\\u{7}\n");
+    expect(chat.out).not.toContain("\x1b[2J");
+  });
+});
 
 describe("cria run", () => {
   let story: Completion;
