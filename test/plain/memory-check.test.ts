@@ -53,7 +53,7 @@ describe("the memory that is left", () => {
     ],
     ["of a machine that does not say", {}, undefined, undefined],
     [
-      "where the numbers are no numbers",
+      "where the numbers are not numbers",
       { "/proc/meminfo": "MemAvailable: much\n", ...memoryGroups2([{ ...outer, limit: "-1" }]) },
       undefined,
       undefined,
