@@ -37,7 +37,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
-    setupFiles: ["test/support/typed-array-equality.ts"],
+    setupFiles: ["test/support/typed-array-equality.ts", "test/support/tell-seed.ts"],
     projects: [
       lane("plain", twoAtATime),
       lane("kernels", twoAtATime),

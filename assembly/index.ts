@@ -6,8 +6,7 @@
 export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/encode";
 export { attention, attentionScratchBytes } from "./kernels/attention";
-export { addBias, clampedSwiGlu, geGlu, gelu, scale, sigmoid, swiGlu } from "./kernels/elementwise";
-export { addWeightedRows, chooseExperts } from "./kernels/experts";
+export { addBias, geGlu, gelu, scale, swiGlu } from "./kernels/elementwise";
 export { kvTileBytes, storeKv } from "./kernels/kv_page";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
 export { meanRows } from "./kernels/mean";

@@ -1,11 +1,17 @@
 // The failures of cria: a few classes, each with a stable `code`, and the numbers in the message.
 
-/** The base of all cria errors. Besides its message, each has a code that programs may compare. */
+/** More characters than any message needs. What a file or a server wrote may be of any length. */
+const LONGEST_MESSAGE = 2000;
+
+/**
+ * The base of all cria errors. Besides its message, each has a code that programs may compare. The message is one line without control
+ * characters, whoever wrote what it quotes.
+ */
 export class CriaError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message, LONGEST_MESSAGE), options);
     this.code = code;
     this.name = new.target.name;
   }

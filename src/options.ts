@@ -126,11 +126,11 @@ export function checkSignal(value: unknown, name = "signal"): void {
 export function checkFolderUrl(name: string, value: unknown): URL | undefined {
   if (value === undefined) return undefined;
   const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
-  const fits =
-    value instanceof URL &&
-    value.pathname.endsWith("/") &&
-    (inNode ? value.protocol === "file:" : URL.canParse("worker.js", value));
-  if (fits) return value;
+  const fits = readable(name, value, () => {
+    if (!(value instanceof URL) || !value.pathname.endsWith("/")) return false;
+    return inNode ? value.protocol === "file:" : URL.canParse("worker.js", value);
+  });
+  if (fits) return value as URL;
   const what = inNode
     ? "the file: URL of a folder, with a slash at its end"
     : "the URL of a folder, with a slash at its end";

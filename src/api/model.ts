@@ -164,7 +164,7 @@ export class Model {
     const given = optionsOf("generateChat", options, chatCompletionOptionNames);
     const { tools, toolChoice, parallelToolCalls, ...generating } = given;
     const chatTemplate = this.#chatTemplate();
-    const toolSet = tools && toolSetOf(tools, this.#parts.chatTemplate!);
+    const toolSet = tools === undefined ? undefined : toolSetOf(tools, this.#parts.chatTemplate!);
     const chosen = chosenTools(toolSet, { toolChoice, parallelToolCalls });
     const checked = checkMessages(messages, this.#parts.chatTemplate!);
     const ids = (signal: AbortSignal | undefined) =>

@@ -10,6 +10,7 @@ import {
   idleOption,
   invalidOption,
   namesOf,
+  readable,
 } from "../options.js";
 import { type OptionRows, resolveGroup, resolveOptions } from "./option-rows.js";
 import { mirostatOptions } from "./samplers/mirostat.js";
@@ -61,6 +62,16 @@ export function resolveSampling(options: SamplingOptions, vocabularySize: number
   };
 }
 
+/**
+ * The options that are set, as `resolveSampling` has read them, and the seed: numbers, strings and booleans only, whatever objects the
+ * caller's were. Another thread can be sent them, and the caller's objects are not read again.
+ */
+export function plainSampling(options: SamplingOptions, resolved: ResolvedSampling): SamplingOptions {
+  const names = Object.keys(options).filter((name) => options[name as keyof SamplingOptions] !== undefined);
+  const read = { ...options, ...resolved } as Record<string, unknown>;
+  return { ...Object.fromEntries(names.map((name) => [name, read[name]])), seed: resolved.seed };
+}
+
 /** The samplers that work. An option whose sampler does not is refused: it would do nothing. */
 function resolveSamplers(options: SamplingOptions): readonly SamplerName[] {
   const { mirostat } = options;
@@ -98,7 +109,9 @@ function resolveBias(bias: SamplingOptions["logitBias"], vocabularySize: number)
   if (typeof bias !== "object" || bias === null) {
     throw invalidOption("logitBias", "a Map or an object of token ids", bias);
   }
-  const entries: Iterable<readonly [unknown, number]> = isMap(bias) ? bias.entries() : Object.entries(bias);
+  const entries = readable("logitBias", bias, (): readonly (readonly [unknown, number])[] => {
+    return isMap(bias) ? [...bias.entries()] : Object.entries(bias);
+  });
   for (const [key, value] of entries) {
     const id = typeof key === "string" && /^(0|[1-9]\d*)$/.test(key) ? Number(key) : key;
     if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= vocabularySize) {

@@ -37,6 +37,11 @@ describe("templates", () => {
     await expect(render(template)).rejects.toMatchObject({ code: "TEMPLATE_SYNTAX", message });
   });
 
+  it("with an index behind a filter are refused by a sentence, as in Jinja2", async () => {
+    const message = expect.stringContaining("a filter is a name");
+    await expect(render("{{ 'ab' | upper()[0] }}")).rejects.toMatchObject({ code: "TEMPLATE_RENDER", message });
+  });
+
   it("list the filters and tests that exist", async () => {
     await expect(render("{{ n | nosuch }}")).rejects.toThrow(/'nosuch'; supported are abs, .*tojson.*upper$/);
     await expect(render("{{ n is nosuch }}")).rejects.toThrow(/'nosuch'; supported are boolean, .*upper$/);

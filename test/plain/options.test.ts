@@ -1,6 +1,7 @@
 // The validator of options: one wording, whatever the value is.
 
 import { describe, expect, it } from "vitest";
+import { CriaError } from "../../dist/errors.js";
 import {
   checkArray,
   checkBoolean,
@@ -161,4 +162,11 @@ it("the compiler checks that the names of an interface's options are complete", 
   namesOf<Options>({ a: true });
   // @ts-expect-error c does not exist
   namesOf<Options>({ a: true, b: true, c: true });
+});
+
+it("the message of an error is one line of some length, whatever a file or a server wrote", () => {
+  expect(new CriaError("CODE", 'the type "a\n\u001b[31m\u202e\ud800"').message).toBe(
+    'the type "a\\u{a}\\u{1b}[31m\\u{202e}\\u{d800}"',
+  );
+  expect(new CriaError("CODE", "x".repeat(100_000)).message.length).toBeLessThan(2010);
 });

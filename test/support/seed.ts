@@ -1,6 +1,5 @@
-// Where random cases begin: new in every run, and told where a test fails. CRIA_TEST_SEED=N runs the cases of that run again.
+// Where random cases begin: new in every run, and told where a test fails (tell-seed.ts). CRIA_TEST_SEED=N runs the cases of that run again.
 
-import { beforeEach, onTestFailed } from "vitest";
 import { Random } from "../../bench/synthetic/random.js";
 
 /** 32 bits. vitest.config.ts chooses it, once for all files and workers of a run. */
@@ -10,8 +9,3 @@ export const testSeed = Number(process.env["CRIA_TEST_SEED"]) >>> 0;
 export function randomStream(stream: number): Random {
   return new Random(testSeed + stream);
 }
-
-// Of every test file that asks for the seed.
-beforeEach(() => {
-  onTestFailed(({ task }) => console.error(`${task.name}: CRIA_TEST_SEED=${testSeed}`));
-});

@@ -31,10 +31,7 @@ const actions: Readonly<Record<string, Action>> = {
  * an error body as OpenAI's; fields that it does not know are refused by name. It rejects only with the reason of an aborted signal.
  */
 export function createFetch(model: Model, options: FetchOptions = {}): typeof fetch {
-  const { name = model.info.name ?? model.info.architecture, ...unknown } = options;
-  for (const option of Object.keys(unknown)) {
-    throw new CriaError("INVALID_OPTION", `createFetch has no option "${option}"; it has name`);
-  }
+  const name = givenName(options) ?? model.info.name ?? model.info.architecture;
   const service: Service = { model, name };
   const self: ModelObject = { id: name, object: "model", created: Math.floor(Date.now() / 1000), owned_by: "cria" };
 
@@ -67,6 +64,24 @@ export function createFetch(model: Model, options: FetchOptions = {}): typeof fe
     if (wanted === name) return action(service, fields, signal);
     throw new RequestError(404, "model_not_found", `the model "${wanted}" does not exist; there is "${name}"`, "model");
   }
+}
+
+/** The option `name`. Callers may be JavaScript. @throws CriaError INVALID_OPTION */
+function givenName(options: unknown): string | undefined {
+  const refused = (message: string) => new CriaError("INVALID_OPTION", message);
+  if (options === null || options === undefined) return undefined;
+  if (typeof options !== "object") throw refused("the options argument of createFetch must be an object");
+  let name: unknown;
+  let unknown: string | undefined;
+  try {
+    ({ name } = options as FetchOptions);
+    unknown = Object.keys(options).find((option) => option !== "name");
+  } catch (cause) {
+    throw new CriaError("INVALID_OPTION", "the options argument of createFetch cannot be read", { cause });
+  }
+  if (unknown !== undefined) throw refused(`createFetch has no option "${unknown}"; it has name`);
+  if (name === undefined || name === null || typeof name === "string") return name ?? undefined;
+  throw refused(`name must be a string; it is ${typeof name === "object" ? "an object" : `a ${typeof name}`}`);
 }
 
 async function bodyOf(request: Request): Promise<unknown> {

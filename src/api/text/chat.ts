@@ -9,7 +9,7 @@ import { saveSession } from "../sequences/sessions.js";
 import type { Tool } from "../tool.js";
 import { type Completion, type GeneratedPart, type GenerateOptions, generateOptionNames } from "./generation.js";
 import { checkMessages, toolMessages } from "./messages.js";
-import { collect } from "./stream.js";
+import { collect, mostTokens } from "./stream.js";
 import {
   chosenTools,
   type ToolCall,
@@ -105,7 +105,7 @@ export class Chat {
     const options = optionsOf("chat", given, chatOptionNames);
     this.#model = model;
     this.#givenTools = options.tools;
-    this.#tools = options.tools && toolSetOf(options.tools, model.template);
+    this.#tools = options.tools === undefined ? undefined : toolSetOf(options.tools, model.template);
     const { system, contextShift = false } = options;
     this.#messages = [
       ...(system === undefined ? [] : [{ role: "system", content: checkText("system", system) }]),
@@ -195,8 +195,8 @@ export class Chat {
   /** The conversation as it is sent: shortened if it has to be and `contextShift` allows it. */
   async #prompt(messages: readonly ChatMessage[], { maxTokens, signal }: GenerateOptions) {
     const { contextSize, promptOf } = this.#model;
+    const answer = Math.min(mostTokens(maxTokens, contextSize / 4), contextSize / 2);
     let ids = await promptOf(messages, this.#tools, signal);
-    const answer = Math.min(maxTokens ?? contextSize / 4, contextSize / 2);
     if (!this.#contextShift || ids.length + answer <= contextSize) return { messages, ids };
     let shortened = messages;
     for (let less = withoutOldestTurn(messages); less !== undefined; less = withoutOldestTurn(shortened)) {

@@ -4,7 +4,7 @@ import { abortable } from "../../abort.js";
 import { CriaError } from "../../errors.js";
 import { checkInteger, groupOf } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
-import { resolveSampling } from "../../sampling/resolve-sampling.js";
+import { plainSampling, resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import { AnswerReader } from "./answer-reader.js";
 import type { Completion, FinishReason, GeneratedLogprob, GeneratedPart, GenerateOptions } from "./generation.js";
@@ -31,6 +31,11 @@ export interface GenerationRequest {
 /** Ends a generation whose loop was neither finished nor left, when nobody can go on with it any more. */
 const forgotten = new FinalizationRegistry((leave: AbortController) => leave.abort());
 
+/** `maxTokens`, or what counts where it is absent. @throws CriaError INVALID_OPTION */
+export function mostTokens(maxTokens: number | undefined, otherwise: number): number {
+  return maxTokens === undefined ? otherwise : checkInteger("maxTokens", maxTokens, 0, UNLIMITED);
+}
+
 /** Streams a generation. Leaving the loop early aborts it. While many parts are unread, it is paused. */
 export async function* streamGeneration(
   request: GenerationRequest,
@@ -39,10 +44,11 @@ export async function* streamGeneration(
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
   const { maxTokens, contextShift, stop = [], signal, grammar, jsonSchema, ...sampling } = options;
-  const { seed, dry } = resolveSampling(sampling, tokenizer.vocabularySize);
+  const resolved = resolveSampling(sampling, tokenizer.vocabularySize);
+  const { seed, dry } = resolved;
   const keep = contextShift && checkKeep(contextShift, contextSize);
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
-  const most = maxTokens === undefined ? room : Math.min(room, checkInteger("maxTokens", maxTokens, 0, UNLIMITED));
+  const most = Math.min(room, mostTokens(maxTokens, room));
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
   const grammarRequest = await request.grammars.request({ grammar, jsonSchema }, request.tools);
   const stops = new StopStrings(typeof stop === "string" ? [stop] : stop);
@@ -64,7 +70,7 @@ export async function* streamGeneration(
         type: "generate",
         sequence: request.sequence,
         ids,
-        sampling: { ...sampling, seed },
+        sampling: plainSampling(sampling, resolved),
         breakers,
         maxTokens: most,
         keep,

@@ -334,6 +334,8 @@ function call(callee: Value, args: Arguments): Value {
 
 function applyFilter(value: Value, filter: IdentifierNode | CallNode, scope: Scope): Value {
   if (filter.type === "Identifier") return filterNamed(filter.value)(value, NO_ARGUMENTS);
-  if (filter.callee.type !== "Identifier") return fail("a filter is a name");
-  return filterNamed(filter.callee.value)(value, evaluateArguments(filter.args, scope));
+  // The parser also lets a filter be followed by an index, as in `x | f[0]`.
+  const { callee } = filter as Partial<typeof filter>;
+  if (callee?.type !== "Identifier") return fail("a filter is a name");
+  return filterNamed(callee.value)(value, evaluateArguments(filter.args, scope));
 }
