@@ -6,7 +6,8 @@
 export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/encode";
 export { attention, attentionScratchBytes } from "./kernels/attention";
-export { addBias, geGlu, gelu, scale, swiGlu } from "./kernels/elementwise";
+export { addBias, clampedSwiGlu, geGlu, gelu, scale, sigmoid, swiGlu } from "./kernels/elementwise";
+export { addWeightedRows, chooseExperts } from "./kernels/experts";
 export { kvTileBytes, storeKv } from "./kernels/kv_page";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
 export { meanRows } from "./kernels/mean";

@@ -1,6 +1,9 @@
 // Attention over a paged KV cache: softmax(q . k / sqrt(headDim)) . v, online (Milakov and Gimelshein 2018; Dao et al. 2022), one page
 // of 64 positions at a time. So no row of scores is longer than a page, and only the positions that some row sees are computed.
 //
+// A head may have a sink (Xiao et al. 2023): a score of a position that every row sees and that has no v. It takes weight from the others:
+// a query begins with the sink as its largest score, and a sum of 1.
+//
 //   item    up to 16 query rows of one sequence, and all heads that share one KV head (GQA)
 //   page    64 positions     k and v of the page are decoded to f32 once (L1/L2) and serve all rows and heads of the item
 //   block   4 queries        4 x 64 scores, their softmax, and the sums over v: what is loaded of k and v serves four (registers)
@@ -401,7 +404,7 @@ function setRanges(
  * `q`: queries, (rows, ...) f32 with rows `qStride` bytes apart, the item's `heads` heads of headDim side by side at `q`; `out`: the same
  * shape, `outStride`. `pages`: int32 page numbers of the sequence; k of page n lies at `kv` + n * `pageBytes`, its v `kvTileBytes` later.
  * `window`: positions that a row may look back, its own included (0: all); `ahead`: positions after its own that it may see, up to
- * `end`, the sequence's length. `scratch`: `attentionScratchBytes`.
+ * `end`, the sequence's length. `sinks`: (heads) f32, or 0 for none. `scratch`: `attentionScratchBytes`.
  */
 export function attention(
   kind: i32,
@@ -418,6 +421,7 @@ export function attention(
   window: i32,
   ahead: i32,
   end: i32,
+  sinks: usize,
   out: usize,
   outStride: usize,
   scratch: usize,
@@ -440,9 +444,11 @@ export function attention(
   writeExpTable(table);
   sortQueries(q, qStride, rows, heads, dims, sorted, blocked);
   memory.fill(results, 0, queries * vector);
-  for (let query: usize = 0; query < queries; query++) {
-    store<f32>(tops + (query << 2), -f32.MAX_VALUE);
-    store<f32>(sums + (query << 2), 0);
+  for (let row = 0, at: usize = 0; row < rows; row++) {
+    for (let head: usize = 0; head < <usize>heads; head++, at += 4) {
+      store<f32>(tops + at, sinks == 0 ? -f32.MAX_VALUE : max(load<f32>(sinks + (head << 2)), -f32.MAX_VALUE));
+      store<f32>(sums + at, sinks == 0 ? 0 : 1);
+    }
   }
 
   const last = min(end, position + rows + ahead) - 1;

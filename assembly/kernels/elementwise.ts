@@ -1,11 +1,13 @@
-// Operations on single elements: the gates of feed-forward networks (Shazeer 2020), the addition of a bias, and a factor.
+// Operations on single elements: the gates of feed-forward networks (Shazeer 2020), the sigmoid, the addition of a bias, and a factor.
 //
+//   sigmoid(x) = 1 / (1 + e^-x)
 //   silu(x) = x / (1 + e^-x)
 //   gelu(x) = x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))       (Hendrycks and Gimpel 2016, the form with tanh)
 //           = x / (1 + e^-z)  with  z = x (2 sqrt(2 / pi) + 2 sqrt(2 / pi) 0.044715 x^2)
+//   the clamped gate (gpt-oss, OpenAI 2025):  x / (1 + e^(-1.702 x)) * (up + 1)  with  x <= 7  and  -7 <= up <= 7
 //
 // Cost for 4 elements of SwiGLU: 32 bytes read, 16 written; 1 division, some 30 other instructions, most of them of exp. GELU has 4
-// more. Bias: 32 bytes read, 16 written, 1 addition. Factor: 16 read, 16 written, 1 multiplication. Some 6 vectors in registers, in exp.
+// more, the clamped gate 5. Sigmoid: 16 read, 16 written, the same without 1 multiplication. Bias: 32 bytes read, 16 written, 1 addition. Factor: 16 read, 16 written, 1 multiplication. Some 6 vectors in registers, in exp.
 // Plain version: test/kernels/elementwise.test.ts.
 
 import { expNegative, writeExpTable } from "../lanes";
@@ -34,6 +36,34 @@ export function swiGlu(gate: usize, up: usize, count: i32, scratch: usize): void
   for (const stop = gate + (<usize>count << 2); gate < stop; gate += 16, up += 16) {
     const x = v128.load(gate);
     v128.store(gate, f32x4.mul(timesSigmoid(x, x, scratch), v128.load(up)));
+  }
+}
+
+/**
+ * gate = x * sigmoid(1.702 x) * (up + 1) with x = min(gate, 7), and up between -7 and 7, for `count` f32 (a multiple of 4). NaN stays NaN.
+ * `scratch`: `EXP_TABLE_BYTES`.
+ */
+export function clampedSwiGlu(gate: usize, up: usize, count: i32, scratch: usize): void {
+  writeExpTable(scratch);
+  const most = f32x4.splat(7);
+  const least = f32x4.splat(-7);
+  for (const stop = gate + (<usize>count << 2); gate < stop; gate += 16, up += 16) {
+    const x = f32x4.pmin(v128.load(gate), most);
+    const y = f32x4.pmax(f32x4.pmin(v128.load(up), most), least);
+    const z = f32x4.mul(x, f32x4.splat(1.702));
+    v128.store(gate, f32x4.mul(timesSigmoid(x, z, scratch), f32x4.add(y, f32x4.splat(1))));
+  }
+}
+
+/** y = sigmoid(x), for any `count` of f32. y may be x. `scratch`: `EXP_TABLE_BYTES`. */
+export function sigmoid(x: usize, y: usize, count: i32, scratch: usize): void {
+  writeExpTable(scratch);
+  const one = f32x4.splat(1);
+  const bytes = <usize>count << 2;
+  const whole = bytes & ~15;
+  for (let i: usize = 0; i < whole; i += 16) v128.store(y + i, timesSigmoid(one, v128.load(x + i), scratch));
+  for (let i = whole; i < bytes; i += 4) {
+    v128.store32_lane(y + i, timesSigmoid(one, v128.load32_splat(x + i), scratch), 0);
   }
 }
 

@@ -84,10 +84,30 @@ export interface Kernels {
   layerNorm(x: number, weight: number, bias: number, y: number, columns: number, epsilon: number): void;
   meanRows(x: number, stride: number, rows: number, columns: number, y: number): void;
   swiGlu(gate: number, up: number, count: number, scratch: number): void;
+  clampedSwiGlu(gate: number, up: number, count: number, scratch: number): void;
   geGlu(gate: number, up: number, count: number, scratch: number): void;
   gelu(x: number, count: number, scratch: number): void;
+  sigmoid(x: number, y: number, count: number, scratch: number): void;
   scale(x: number, factor: number, count: number): void;
   addBias(y: number, bias: number, count: number): void;
+  chooseExperts(
+    logits: number,
+    count: number,
+    used: number,
+    amongChosen: number,
+    ids: number,
+    weights: number,
+    scratch: number,
+  ): void;
+  addWeightedRows(
+    y: number,
+    rows: number,
+    stride: number,
+    indices: number,
+    weights: number,
+    terms: number,
+    count: number,
+  ): void;
   ropeTable(
     frequencies: number,
     pairs: number,
@@ -118,6 +138,7 @@ export interface Kernels {
     window: number,
     ahead: number,
     end: number,
+    sinks: number,
     out: number,
     outStride: number,
     scratch: number,

@@ -70,17 +70,18 @@ export class Attention {
 
   /**
    * attended = softmax(q . k) . v, over all positions that each row may see. Before that, every head of q and k is normalised (if there
-   * are norms for it) and rotated, and k and v go into the cache. Ends with a barrier.
+   * are norms for it) and rotated, and k and v go into the cache. `sinks`, (heads), are scores that take weight from the positions'.
+   * Ends with a barrier.
    */
-  attend(layer: number, norms?: HeadNorms): void {
+  attend(layer: number, norms?: HeadNorms, sinks?: PlacedWeight): void {
     const texts = this.#texts();
-    if (this.#isShared(texts.length - 1)) this.#attendTogether(layer, norms);
-    else this.#attendText(texts, layer, norms);
+    if (this.#isShared(texts.length - 1)) this.#attendTogether(layer, norms, sinks);
+    else this.#attendText(texts, layer, norms, sinks);
     this.#member.barrier();
   }
 
   /** Several workers attend to one head of one text, so they wait until it is in the cache. */
-  #attendTogether(layer: number, norms: HeadNorms | undefined): void {
+  #attendTogether(layer: number, norms: HeadNorms | undefined, sinks: PlacedWeight | undefined): void {
     const { kvHeads } = this.#h;
     const { items } = this.#step;
     const { index, workers } = this.#member;
@@ -91,12 +92,17 @@ export class Attention {
     this.#takeTurns(items * kvHeads, (turn) => {
       // The last items look back farthest. They go first, so that no worker begins a long one at the end.
       const item = items - 1 - Math.floor(turn / kvHeads);
-      this.#attendRows(item, this.#step.itemRows(item), turn % kvHeads, layer);
+      this.#attendRows(item, this.#step.itemRows(item), turn % kvHeads, layer, sinks);
     });
   }
 
   /** One worker stores and attends to a head of a text. */
-  #attendText(texts: readonly number[], layer: number, norms: HeadNorms | undefined): void {
+  #attendText(
+    texts: readonly number[],
+    layer: number,
+    norms: HeadNorms | undefined,
+    sinks: PlacedWeight | undefined,
+  ): void {
     const { kvHeads } = this.#h;
     const mostRows = tallestItem(this.#h);
     this.#takeTurns((texts.length - 1) * kvHeads, (turn) => {
@@ -108,7 +114,7 @@ export class Attention {
         let rows = 0;
         let next = item;
         while (next < end && rows + this.#step.itemRows(next) <= mostRows) rows += this.#step.itemRows(next++);
-        this.#attendRows(item, rows, head, layer);
+        this.#attendRows(item, rows, head, layer, sinks);
         item = next;
       }
     });
@@ -176,7 +182,7 @@ export class Attention {
   }
 
   /** `rows` rows of one sequence, beginning with those of item `item`, attend to a KV head. */
-  #attendRows(item: number, rows: number, head: number, layer: number): void {
+  #attendRows(item: number, rows: number, head: number, layer: number, sinks: PlacedWeight | undefined): void {
     const [h, step, pool] = [this.#h, this.#step, this.#pool];
     const { q, attended } = this.#layout.buffers;
     const { window, ahead } = h.attention[layer]!;
@@ -197,6 +203,7 @@ export class Attention {
       window,
       ahead,
       step.itemSequenceLength(item),
+      sinks === undefined ? 0 : sinks.address + head * group * 4,
       attended.address + offset,
       attended.stride,
       this.#scratch,

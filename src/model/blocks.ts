@@ -17,6 +17,8 @@ export interface AttentionParts {
   readonly postNorm?: boolean;
   /** Biases, where the file has them. */
   readonly biases?: boolean;
+  /** A sink for every head. */
+  readonly sinks?: boolean;
 }
 
 /** The weights of `attention`. */
@@ -24,23 +26,24 @@ export function attentionSpecs(h: Hyperparameters, layer: number, parts: Attenti
   const q = h.heads * h.headDim;
   const kv = h.kvHeads * h.headDim;
   const blk = `blk.${layer}.`;
-  const norm = (name: string, columns: number, has = false) =>
+  const part = (name: string, columns: number, has = false) =>
     has ? vector(`${blk}${name}.weight`, columns) : undefined;
   const bias = (name: string, columns: number) =>
     parts.biases ? optional(vector(`${blk}${name}.bias`, columns)) : undefined;
   return {
-    attn_norm: norm("attn_norm", h.dim, parts.norm),
+    attn_norm: part("attn_norm", h.dim, parts.norm),
     attn_q: matrix(`${blk}attn_q.weight`, q, h.dim),
     attn_q_bias: bias("attn_q", q),
     attn_k: matrix(`${blk}attn_k.weight`, kv, h.dim),
     attn_k_bias: bias("attn_k", kv),
     attn_v: matrix(`${blk}attn_v.weight`, kv, h.dim),
     attn_v_bias: bias("attn_v", kv),
-    attn_q_norm: norm("attn_q_norm", h.headDim, parts.headNorms),
-    attn_k_norm: norm("attn_k_norm", h.headDim, parts.headNorms),
+    attn_q_norm: part("attn_q_norm", h.headDim, parts.headNorms),
+    attn_k_norm: part("attn_k_norm", h.headDim, parts.headNorms),
+    attn_sinks: part("attn_sinks", h.heads, parts.sinks),
     attn_output: matrix(`${blk}attn_output.weight`, h.dim, q),
     attn_output_bias: bias("attn_output", h.dim),
-    post_attention_norm: norm("post_attention_norm", h.dim, parts.postNorm),
+    post_attention_norm: part("post_attention_norm", h.dim, parts.postNorm),
   };
 }
 
@@ -53,7 +56,8 @@ export function attention(pass: Pass, layer: number, w: LayerWeights<ReturnType<
     { weight: w.attn_k, bias: w.attn_k_bias, to: k }, // (rows, kvHeads * headDim)
     { weight: w.attn_v, bias: w.attn_v_bias, to: v }, // (rows, kvHeads * headDim)
   ]);
-  pass.attention.attend(layer, w.attn_q_norm && w.attn_k_norm && { q: w.attn_q_norm, k: w.attn_k_norm });
+  const norms = w.attn_q_norm && w.attn_k_norm && { q: w.attn_q_norm, k: w.attn_k_norm };
+  pass.attention.attend(layer, norms, w.attn_sinks);
   addProduct(pass, attended, w.attn_output, w.attn_output_bias, w.post_attention_norm); // (rows, heads * headDim)
 }
 

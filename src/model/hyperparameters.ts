@@ -1,6 +1,7 @@
 // What a model's metadata says about its shape, checked once, here.
 
 import { GgufError, UnsupportedError } from "../errors.js";
+import { type ExpertParameters, type ExpertTraits, readExperts } from "./expert-parameters.js";
 import type { KeyReader } from "./key-reader.js";
 
 /** The numbers that define a transformer. Names as in llama2.c; keys as in the GGUF specification. */
@@ -16,8 +17,10 @@ export interface Hyperparameters {
   readonly kvHeads: number;
   /** `attention.key_length`, else dim / heads */
   readonly headDim: number;
-  /** `feed_forward_length` */
+  /** `feed_forward_length`; in a mixture of experts that of what all tokens take besides, 0 if there is none. */
   readonly ffn: number;
+  /** undefined: the feed-forward is dense. */
+  readonly experts?: ExpertParameters | undefined;
   /** Rows of `token_embd.weight`. */
   readonly vocab: number;
   /** `context_length`: positions that the model was trained for. */
@@ -43,6 +46,8 @@ export interface Traits {
   readonly ropePairs: RopePairs;
   /** rms: RMSNorm; layer: the full one, with a mean and biases. */
   readonly norm: "rms" | "layer";
+  /** Of architectures whose feed-forward may be a mixture of experts. */
+  readonly experts?: ExpertTraits;
 }
 
 /** How a layer attends. */
@@ -90,13 +95,13 @@ export const LARGEST = {
  * Reads the keys that all architectures have. All layers attend alike: to all positions, or, if causal, to all up to their own.
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
-export function readHyperparameters(reader: KeyReader, { ropePairs, norm }: Traits): Hyperparameters {
+export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperparameters {
+  const { ropePairs, norm } = traits;
   const { gguf, architecture } = reader;
   const layers = reader.integer("block_count", undefined, 1, LARGEST.layers);
   const dim = reader.integer("embedding_length", undefined, 4, LARGEST.dim);
   const heads = reader.perLayer("attention.head_count", undefined, 1, LARGEST.heads);
   const kvHeads = reader.perLayer("attention.head_count_kv", heads, 1, heads);
-  const ffn = reader.perLayer("feed_forward_length", undefined, 1, LARGEST.ffn);
   const context = reader.integer("context_length", undefined, 1, LARGEST.context);
   if (heads % kvHeads !== 0) {
     throw reader.error("attention.head_count_kv", `${kvHeads} does not divide the ${heads} heads`);
@@ -115,13 +120,8 @@ export function readHyperparameters(reader: KeyReader, { ropePairs, norm }: Trai
       `heads of ${headDim} dimensions; supported: multiples of 4 up to 1024`,
     );
   }
-  const experts = reader.integer("expert_count", 0, 0, 2 ** 20);
-  if (experts > 0) {
-    throw new UnsupportedError(
-      "UNSUPPORTED_ARCHITECTURE",
-      `a mixture of ${experts} experts (${architecture}.expert_count); supported: dense models`,
-    );
-  }
+  const experts = readExperts(reader, dim, traits.experts);
+  const ffn = experts?.shared ?? reader.perLayer("feed_forward_length", undefined, 1, LARGEST.ffn);
   const epsilonKey = norm === "rms" ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
   const normEpsilon = reader.number(epsilonKey, undefined, 0, 1);
   const causal = reader.boolean("attention.causal", true);
@@ -140,6 +140,7 @@ export function readHyperparameters(reader: KeyReader, { ropePairs, norm }: Trai
     kvHeads,
     headDim,
     ffn,
+    experts,
     vocab,
     context,
     normEpsilon,

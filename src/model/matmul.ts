@@ -28,10 +28,10 @@ export interface Product {
 export type Gate = "silu" | "gelu";
 
 // Each worker's share of a matmul comes in about this many pieces, so that a worker that is held up leaves the rest to others.
-const PIECES = 6;
+export const PIECES = 6;
 // But a piece has at least this many bytes of weights for one row (fewer for more rows), as long as each worker still gets one: beginning
 // another stream of weights takes a microsecond, in which about 20 KB could be read.
-const PIECE_BYTES = 128 * 1024;
+export const PIECE_BYTES = 128 * 1024;
 
 export class Matmul {
   /** Encodings of the step's rows, which all workers read. */

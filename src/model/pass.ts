@@ -6,6 +6,7 @@
 import type { Member } from "../machine/member.js";
 import { Attention } from "./attention.js";
 import type { Blueprint } from "./blueprint.js";
+import { Experts } from "./experts.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { type Encoded, Matmul } from "./matmul.js";
 import type { Buffers, PlacedWeight, Rows } from "./plan/memory-plan.js";
@@ -36,6 +37,8 @@ interface Site {
   readonly shard: WorkerShard;
   readonly matmul: Matmul;
   readonly attention: Attention;
+  /** Of a mixture of experts. */
+  readonly experts: Experts | undefined;
 }
 
 export class Pass {
@@ -68,6 +71,7 @@ export class Pass {
       shard,
       matmul: new Matmul(member, shard, step),
       attention: new Attention(member, shard, blueprint, step),
+      experts: hyperparameters.experts && new Experts(member, shard, hyperparameters.experts, step),
     }));
     this.#site = this.#sites[0]!;
     this.#layerSites = this.#sites.flatMap((site) => {
@@ -85,6 +89,11 @@ export class Pass {
 
   get attention(): Attention {
     return this.#site.attention;
+  }
+
+  /** Of a mixture of experts. */
+  get experts(): Experts | undefined {
+    return this.#site.experts;
   }
 
   weight(name: string): PlacedWeight {

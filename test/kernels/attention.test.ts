@@ -66,7 +66,14 @@ describe.each(builds)("attention (%s)", (build) => {
   }
 
   /** The results (rows, heads * headDim) of rows from `position` on; of a query with its heads side by side. */
-  function run(cache: Cache, q: readonly Float32Array[], position: number, window = 0, ahead = 0): Float32Array[] {
+  function run(
+    cache: Cache,
+    q: readonly Float32Array[],
+    position: number,
+    window = 0,
+    ahead = 0,
+    sinks?: Float32Array,
+  ): Float32Array[] {
     const { kind, headDim, pageBytes, kv, pages, positions } = cache;
     const heads = q[0]!.length / headDim;
     const stride = 4 * q[0]!.length + 32;
@@ -92,6 +99,7 @@ describe.each(builds)("attention (%s)", (build) => {
       window,
       ahead,
       positions,
+      sinks === undefined ? 0 : arena.place(sinks),
       out,
       stride,
       scratch,
@@ -124,6 +132,7 @@ describe.each(builds)("attention (%s)", (build) => {
     window: number,
     results: readonly Float32Array[],
     ahead = 0,
+    sinks?: Float32Array,
   ): void {
     const kind = kinds[kindName];
     const headDim = past.k[0]!.length;
@@ -133,7 +142,8 @@ describe.each(builds)("attention (%s)", (build) => {
       const first = window > 0 ? Math.max(0, position + row + 1 - window) : 0;
       for (let at = 0; at < query.length; at += headDim) {
         const head = query.subarray(at, at + headDim);
-        const exact = attend(head, k.slice(first, last), v.slice(first, last), 1 / Math.sqrt(headDim));
+        const sink = sinks?.[at / headDim];
+        const exact = attend(head, k.slice(first, last), v.slice(first, last), 1 / Math.sqrt(headDim), sink);
         const ours = results[row]!.subarray(at, at + headDim);
         const far = exact.reduce((most, value, d) => Math.max(most, Math.abs(value - ours[d]!)), 0);
         expect(far).toBeLessThan(1e-5);
@@ -290,6 +300,36 @@ describe.each(builds)("attention (%s)", (build) => {
       const past = { k: randomVectors(100, headDim, 12), v: randomVectors(100, headDim, 13) };
       const q = randomVectors(2, headDim, 14, factor);
       expectExact(kind, past, q, 98, 0, run(store(kind, past), q, 98));
+    }
+  });
+
+  it.each(kindNames)("%s: a head's sink takes its weight from the positions, in every page and window", (kind) => {
+    const headDim = 32;
+    const positions = 2 * PAGE + 9;
+    const past = randomPast(positions, headDim, 18);
+    const cache = store(kind, past);
+    // Far below the scores, among them, above them, and so large that nothing is left for the positions.
+    const sinks = Float32Array.of(-200, 0.5, 3, 12, 300);
+    for (const window of [0, 1, 70]) {
+      for (const [position, rows] of [
+        [0, 3],
+        [PAGE - 2, 5],
+        [positions - 1, 1],
+      ] as const) {
+        const q = randomVectors(rows, sinks.length * headDim, position + window);
+        const together = run(cache, q, position, window, 0, sinks);
+        expectExact(kind, past, q, position, window, together, 0, sinks);
+        expect(together[0]!.subarray(0, headDim)).toEqual(run(cache, q, position, window)[0]!.subarray(0, headDim));
+        // A row and a head have the results that they have alone.
+        for (const [row, query] of q.entries()) {
+          for (const [head, sink] of sinks.entries()) {
+            const at = head * headDim;
+            const alone = [query.subarray(at, at + headDim)];
+            const [result] = run(cache, alone, position + row, window, 0, Float32Array.of(sink));
+            expect(together[row]!.subarray(at, at + headDim)).toEqual(result);
+          }
+        }
+      }
     }
   });
 

@@ -1,4 +1,4 @@
-// Gates, the addition of a bias and a factor, against f64 and by their rule. SwiGLU is also where the kernels' own exp is seen by itself.
+// Gates, the sigmoid, the addition of a bias and a factor, against f64 and by their rule. SwiGLU is also where the kernels' own exp is seen by itself.
 
 import { afterEach, describe, expect, it } from "vitest";
 import { EXP_TABLE_BYTES } from "../../dist/abi.js";
@@ -106,6 +106,60 @@ describe.each(builds)("element by element (%s)", (build) => {
       Number.NaN,
     ]);
     expect([...geGlu([0, -0, 0, -0], [1, 1, 2, 2])]).toEqual([0, -0, 0, -0]);
+  });
+
+  function clampedSwiGlu(gate: readonly number[], up: readonly number[]): Float32Array {
+    const to = arena.place(Float32Array.from(gate));
+    kernels.clampedSwiGlu(to, arena.place(Float32Array.from(up)), gate.length, arena.room(EXP_TABLE_BYTES));
+    return arena.floats(to, gate.length);
+  }
+
+  it("clampedSwiGlu has limits on both sides of up, on one of the gate, and adds 1 to up", () => {
+    const gate: number[] = [];
+    const up: number[] = [];
+    for (let x = -40; x < 20; x += 1 / 64) {
+      gate.push(f(x));
+      up.push(f((gate.length % 41) - 20 + x / 64));
+    }
+    const ours = clampedSwiGlu(gate, up);
+    const exact = gate.map((g, i) => {
+      const x = Math.min(g, 7);
+      const e = Math.exp(-1.702 * Math.abs(x));
+      return ((x < 0 ? x * e : x) / (1 + e)) * (Math.max(-7, Math.min(up[i]!, 7)) + 1);
+    });
+    // 1.702 x has a rounding of its own, which grows with x.
+    for (const [i, y] of exact.entries()) {
+      expect(Math.abs(ours[i]! - y)).toBeLessThanOrEqual((5e-7 + 2e-7 * Math.abs(gate[i]!)) * Math.abs(y) + 1e-36);
+    }
+  });
+
+  it("clampedSwiGlu at the ends: the limits for what is large, and NaN where there is no number", () => {
+    const infinity = Number.POSITIVE_INFINITY;
+    const ours = clampedSwiGlu(
+      [7, infinity, 3e38, 8, 1, 1, Number.NaN, 1],
+      [1, 1, -infinity, infinity, 1e9, -1e9, 1, Number.NaN],
+    );
+    const [seven, one] = [7 / (1 + Math.exp(-7 * 1.702)), 1 / (1 + Math.exp(-1.702))];
+    for (const [i, y] of [2 * seven, 2 * seven, -6 * seven, 8 * seven, 8 * one, -6 * one].entries()) {
+      expect(Math.abs(ours[i]! / y - 1)).toBeLessThan(1e-6);
+    }
+    expect([...ours.subarray(6)]).toEqual([Number.NaN, Number.NaN]);
+  });
+
+  it("sigmoid has a relative error below 5e-7, for any number of elements", () => {
+    const x: number[] = [];
+    for (let value = -86; value < 100; value += 1 / 128) x.push(f(value));
+    for (const count of [1, 2, 3, 4, 5, 7, x.length]) {
+      const from = arena.place(Float32Array.from(x.slice(-count)));
+      const to = arena.room(4 * count);
+      kernels.sigmoid(from, to, count, arena.room(EXP_TABLE_BYTES));
+      for (const [i, y] of arena.floats(to, count).entries()) {
+        const value = x[x.length - count + i]!;
+        const exact = value < 0 ? Math.exp(value) / (1 + Math.exp(value)) : 1 / (1 + Math.exp(-value));
+        expect(Math.abs(y / exact - 1)).toBeLessThan(5e-7);
+      }
+      arena.clear();
+    }
   });
 
   it("scale multiplies", () => {

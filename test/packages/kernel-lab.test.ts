@@ -290,6 +290,58 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     expect(distance(alone.result, gelu)).toBeLessThan(1e-6);
   });
 
+  it("gates with limits, and takes the sigmoid", () => {
+    const lab = labs[build];
+    const x = noise(64, 8).map((value) => value * 10);
+    const up = noise(64, 9).map((value) => value * 10);
+    const gated = lab.clampedSwiGlu({ columns: 32, rows: 2 }).setInput(x, up);
+    gated.run();
+    expect(gated.kernel).toBe("clampedSwiGlu");
+    const exact = Array.from(x, (gate, i) => {
+      const least = Math.min(gate, 7);
+      return (least / (1 + Math.exp(-1.702 * least))) * (Math.max(-7, Math.min(7, up[i]!)) + 1);
+    });
+    expect(distance(gated.result, exact)).toBeLessThan(1e-6);
+    const sigmoid = lab.sigmoid({ columns: 32, rows: 2 }).setInput(x);
+    sigmoid.run();
+    expect(sigmoid.bytes).toBe(8 * 64);
+    expect(
+      distance(
+        sigmoid.result,
+        Array.from(x, (value) => 1 / (1 + Math.exp(-value))),
+      ),
+    ).toBeLessThan(1e-6);
+  });
+
+  it("chooses experts, and adds their results", () => {
+    const lab = labs[build];
+    const logits = Float32Array.of(0, 3, 1, 2, 5, 4, 4, 5);
+    const chosen = lab.chooseExperts({ rows: 2, experts: 4, used: 2 }).setInput(logits);
+    chosen.run();
+    const e = Math.E;
+    expect(distance(chosen.result, [e / (e + 1), 1 / (e + 1), 0.5, 0.5])).toBeLessThan(1e-6);
+    expect(chosen.bytes).toBe(4 * 2 * (4 + 2 * 2));
+    const all = lab.chooseExperts({ experts: 4, used: 2, amongChosen: 0 }).setInput(logits.subarray(4));
+    all.run();
+    expect(distance(all.result, [e / (2 * e + 2), e / (2 * e + 2)])).toBeLessThan(1e-6);
+    expect(() => lab.chooseExperts({ experts: 4, used: 5 })).toThrow(/used must be an integer in 1 .. 4; it is 5/);
+
+    const y = noise(2 * 20, 10);
+    const terms = noise(2 * 3 * 20, 11);
+    const weights = noise(2 * 3, 12);
+    const sum = lab.addWeightedRows({ rows: 2, columns: 20, terms: 3 }).setInput(y, terms, weights);
+    sum.run();
+    const exact = Array.from(y, (value, i) => {
+      const row = Math.floor(i / 20);
+      return [0, 1, 2].reduce(
+        (total, t) => total + weights[row * 3 + t]! * terms[(row * 3 + t) * 20 + (i % 20)]!,
+        value,
+      );
+    });
+    expect(distance(sum.result, exact)).toBeLessThan(1e-6);
+    expect(sum.operations).toBe(2 * 2 * 3 * 20);
+  });
+
   it("adds a bias, and multiplies by a factor, once for each run", () => {
     const x = noise(3 * 20, 10);
     const bias = noise(20, 11);
@@ -404,7 +456,7 @@ describe("cria/kernels refuses", () => {
     expect(() => lab.rmsNorm({ columns: 8, epsilon: Number.NaN })).toThrow(
       /epsilon must be a number in 0 .. 1; it is NaN/,
     );
-    for (const kernel of ["swiGlu", "geGlu", "gelu", "addBias", "scale"] as const) {
+    for (const kernel of ["swiGlu", "clampedSwiGlu", "geGlu", "gelu", "sigmoid", "addBias", "scale"] as const) {
       expect(() => lab[kernel]({ columns: 6 })).toThrow(/columns must be a multiple of 4; it is 6/);
     }
     expect(() => lab.ropeTable({ headDim: 7 })).toThrow(/headDim must be a multiple of 2; it is 7/);

@@ -20,14 +20,17 @@ describe("suites", () => {
     expect(Math.max(...touched)).toBeGreaterThanOrEqual(sizes.streamedBytes);
   });
 
-  it.each(["swiGlu", "geGlu", "gelu", "scale"] as const)("%s works in place, on input that lasts", (name) => {
-    const { run, error, kernel } = kernelRows[name].prepare(lab, "f32", [2, 512]);
-    const input = kernel!.result;
-    run();
-    expect(error!()).toBeGreaterThan(0);
-    for (let i = 0; i < 1000; i++) run();
-    expect(kernel!.result).toEqual(input);
-  });
+  it.each(["swiGlu", "clampedSwiGlu", "geGlu", "gelu", "scale"] as const)(
+    "%s works in place, on input that lasts",
+    (name) => {
+      const { run, error, kernel } = kernelRows[name].prepare(lab, "f32", [2, 512]);
+      const input = kernel!.result;
+      run();
+      expect(error!()).toBeGreaterThan(0);
+      for (let i = 0; i < 1000; i++) run();
+      expect(kernel!.result).toEqual(input);
+    },
+  );
 
   it("a row has times, rates and the error", async () => {
     const shapes = [

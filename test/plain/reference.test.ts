@@ -85,6 +85,7 @@ function identityModel(
     architecture: "llama",
     key: (name) => all[name] as number | undefined,
     text: (name) => all[name] as string | undefined,
+    flag: () => undefined,
     tensor: (name) => {
       const values = tensors[name];
       if (values === undefined) return undefined;

@@ -1,6 +1,8 @@
 // Small models of random 32-bit weights for every architecture: the tensors are those that its file in src/model asks for.
 
-import { GgufWriter, openGguf } from "cria/gguf";
+import { GgufWriter, openGguf, type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import { randomBlocks } from "../../bench/synthetic/blocks.js";
+import { Random } from "../../bench/synthetic/random.js";
 import { setVocabulary } from "../../bench/synthetic/vocabulary.js";
 import { architectureOf, readModel } from "../../dist/model/architectures/table.js";
 import { randomStream } from "./seed.js";
@@ -12,20 +14,28 @@ export interface ArchitectureShape {
   readonly architecture: string;
   /** Keys of `<architecture>.`; numbers that are not integers are float32. */
   readonly keys?: Readonly<Record<string, number | boolean | string>>;
+  /** Another stream, another model. Default 1. */
+  readonly stream?: number;
+  /** For a model that is the same in every run. */
+  readonly seed?: number;
+  /** The format of a matrix, by its name. Default F32. */
+  readonly format?: (name: string) => TensorTypeName;
   /** Whether the file has a tensor that files may lack. Default: none of them. */
   readonly has?: (name: string) => boolean;
 }
 
-/** A model file of width 40 and 4 layers, with heads of 12 of which two share k and v. The same shape gives the same file in one run. */
+/**
+ * A model file of width 40 and 4 layers, with heads of 12 of which two share k and v, unless the keys say otherwise. The same shape gives
+ * the same file in one run.
+ */
 export async function architectureModel(shape: ArchitectureShape): Promise<Uint8Array<ArrayBuffer>> {
-  const { architecture, has = () => false } = shape;
+  const { architecture, stream = 1, has = () => false, format = () => "F32" } = shape;
   const writer = new GgufWriter().set("general.architecture", "string", architecture);
   setVocabulary(writer, VOCAB);
-  const dim = 40;
   const keys: Record<string, number | boolean | string> = {
     block_count: 4,
     context_length: 256,
-    embedding_length: dim,
+    embedding_length: 40,
     feed_forward_length: 52,
     "attention.head_count": 4,
     "attention.head_count_kv": 2,
@@ -47,20 +57,32 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     writer.set(`${architecture}.attention.${key}`, "float32", 1e-5);
   }
   writer.set("tokenizer.ggml.token_type_count", "uint32", 2);
-  writer.addTensor("token_embd.weight", "F32", [dim, VOCAB]);
-  const empty = new Map([["token_embd.weight", new Uint8Array(dim * VOCAB * 4)]]);
+  const dim = keys["embedding_length"] as number;
+  const bytesOf = (type: TensorTypeName, weights: number) => {
+    const { blockSize, blockBytes } = tensorTypeByName(type)!;
+    return (weights / blockSize) * blockBytes;
+  };
+  const embedding = "token_embd.weight";
+  writer.addTensor(embedding, format(embedding), [dim, VOCAB]);
+  const empty = new Map([[embedding, new Uint8Array(bytesOf(format(embedding), dim * VOCAB))]]);
   const header = await openGguf(await writer.toBytes(empty));
   const specs = architectureOf(architecture).weights(readModel(header), has);
 
-  const random = randomStream(1);
+  const random = shape.seed === undefined ? randomStream(stream) : new Random(shape.seed);
   const data = new Map<string, Uint8Array>();
-  for (const { name, role, rows, columns, optional } of specs) {
+  for (const { name, role, rows, columns, matrices = 1, optional } of specs) {
     if (optional && !has(name)) continue;
-    if (name !== "token_embd.weight") writer.addTensor(name, "F32", role === "vector" ? [columns] : [columns, rows]);
-    // What keeps the size of what it is multiplied by, so that attention has peaks.
-    const value = name.endsWith("norm.weight")
-      ? () => 1 + 0.1 * random.normal()
-      : () => random.normal() / (role === "matrix" ? Math.sqrt(columns / 2) : 2);
+    const dimensions = role === "vector" && rows === 1 ? [columns] : [columns, rows / matrices, matrices];
+    while (dimensions.length > 2 && dimensions.at(-1) === 1) dimensions.pop();
+    const type = role === "vector" ? "F32" : format(name);
+    if (name !== embedding) writer.addTensor(name, type, dimensions);
+    if (type !== "F32") {
+      data.set(name, randomBlocks(type, (rows * columns) / tensorTypeByName(type)!.blockSize, random));
+      continue;
+    }
+    // What keeps the size of what it is multiplied by, so that attention has peaks; and gates that reach gpt-oss's limits.
+    const size = role !== "matrix" ? 0.5 : name.includes("_exps.") ? 3 / Math.sqrt(columns) : Math.sqrt(2 / columns);
+    const value = name.endsWith("norm.weight") ? () => 1 + 0.1 * random.normal() : () => size * random.normal();
     data.set(name, new Uint8Array(Float32Array.from({ length: rows * columns }, value).buffer));
   }
   return writer.toBytes(data);

@@ -126,6 +126,7 @@ export const attention = declareKernel<AttentionShape, AttentionKernel, Buffers>
               window,
               0,
               positions,
+              0,
               at.out + offset,
               stride,
               at.scratch,

@@ -1,9 +1,10 @@
-// The activations of feed-forward networks (assembly/kernels/elementwise.ts): SwiGLU and GeGLU (Shazeer 2020), and GELU by itself.
+// The activations of feed-forward networks (assembly/kernels/elementwise.ts): SwiGLU and GeGLU (Shazeer 2020), gpt-oss's SwiGLU with
+// limits, and GELU and the sigmoid by themselves.
 //
 // They work in place, over what the run before has written. From most numbers that leads, run by run, to 0 by way of subnormal numbers,
 // which are slow, or to infinity; and a copy before each run would be timed with it. So they are timed on numbers so large that
 // 1 / (1 + e^-z) rounds to 1, from z = 17 on: there silu(x) and gelu(x) are x, bit for bit, and with an up of 1 the input stays what it
-// is, however often a kernel runs. No kernel branches on what it reads, and these numbers and all that is made of them are normal: they
+// is, however often a kernel runs. With limits, a gate beyond its limit is the limit, so that a run's result gives itself again. No kernel branches on what it reads, and these numbers and all that is made of them are normal: they
 // take the time of any others. The error is that of a run over the whole curve.
 
 import { EXP_TABLE_BYTES } from "#abi";
@@ -31,10 +32,11 @@ const feedForwardChunk = { ...rowsOfChunk, shapes: () => [[128, 8192]] } as cons
 
 /**
  * gate = activation(gate) * up, in place: a second run takes the first one's result for its gate. The activation is silu in swiGlu, and
- * in geGlu gelu as in GeluKernel. From `KernelLab.swiGlu` and `KernelLab.geGlu`.
+ * in geGlu gelu as in GeluKernel; in clampedSwiGlu it is x * sigmoid(1.702 x) with x = min(gate, 7), times up + 1, with up between -7
+ * and 7. From `KernelLab.swiGlu`, `KernelLab.geGlu` and `KernelLab.clampedSwiGlu`.
  */
 export interface GatedKernel extends ShapedKernel<ElementwiseShape> {
-  readonly kernel: "swiGlu" | "geGlu";
+  readonly kernel: "swiGlu" | "clampedSwiGlu" | "geGlu";
   /** gate and up. */
   readonly bytes: number;
   /** @param gate (rows, columns) f32 @param up the same shape @throws CriaError INVALID_SHAPE */
@@ -79,6 +81,85 @@ function declareGate(name: GatedKernel["kernel"], activation: Activation) {
     },
   });
 }
+
+/** gpt-oss's gate with limits, in float64. */
+function clampedGate(gate: number, up: number): number {
+  const x = Math.min(gate, 7);
+  return (x / (1 + Math.exp(-1.702 * x))) * (Math.min(Math.max(up, -7), 7) + 1);
+}
+
+export const clampedSwiGlu = declareKernel<ElementwiseShape, GatedKernel, "gate" | "up" | "scratch">({
+  plan(given) {
+    const shape = checkElementwise(given);
+    const count = shape.rows * shape.columns;
+    return {
+      kernel: "clampedSwiGlu",
+      shape,
+      bytes: 8 * count,
+      buffers: { gate: f32(1, count), up: f32(1, count), scratch: u8(EXP_TABLE_BYTES) },
+      set: { setInput: ["gate", "up"] },
+      run: ({ at, kernels }) => kernels.clampedSwiGlu(at.gate, at.up, count, at.scratch),
+      result: "gate",
+    };
+  },
+  ...feedForwardChunk,
+  fill(kernel) {
+    const count = kernel.shape.rows * kernel.shape.columns;
+    // Results above 7, which a run gives again.
+    const ups = noise(count, 2).map((value) => value + 2);
+    const lasting = () => {
+      kernel.setInput(new Float32Array(count).fill(8), ups).run();
+      kernel.setInput(kernel.result, ups);
+    };
+    lasting();
+    return () => {
+      const gate = noise(count, 1).map((value) => 10 * value);
+      const up = noise(count, 3).map((value) => 10 * value);
+      kernel.setInput(gate, up).run();
+      const error = relativeError(
+        kernel.result,
+        Float64Array.from(gate, (value, i) => clampedGate(value, up[i]!)),
+      );
+      lasting();
+      return error;
+    };
+  },
+});
+
+/** y = 1 / (1 + e^-x). From `KernelLab.sigmoid`. */
+export interface SigmoidKernel extends ShapedKernel<ElementwiseShape> {
+  /** x and y. */
+  readonly bytes: number;
+  /** @param x (rows, columns) f32 @throws CriaError INVALID_SHAPE */
+  setInput(x: Float32Array): this;
+  /** (rows, columns) f32. */
+  readonly result: Float32Array;
+}
+
+export const sigmoid = declareKernel<ElementwiseShape, SigmoidKernel, "x" | "y" | "scratch">({
+  plan(given) {
+    const shape = checkElementwise(given);
+    const count = shape.rows * shape.columns;
+    return {
+      shape,
+      bytes: 8 * count,
+      buffers: { x: f32(1, count), y: f32(1, count), scratch: u8(EXP_TABLE_BYTES) },
+      set: { setInput: ["x"] },
+      run: ({ at, kernels }) => kernels.sigmoid(at.x, at.y, count, at.scratch),
+      result: "y",
+    };
+  },
+  ...feedForwardChunk,
+  fill(kernel) {
+    const x = curve(kernel.shape.rows * kernel.shape.columns);
+    kernel.setInput(x);
+    return () =>
+      relativeError(
+        kernel.result,
+        Float64Array.from(x, (value) => 1 / (1 + Math.exp(-value))),
+      );
+  },
+});
 
 /**
  * x = x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), the form of GELU with tanh (Hendrycks and Gimpel 2016), in place: a second run

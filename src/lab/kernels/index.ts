@@ -22,8 +22,14 @@ import type { DeclaredKernel, KernelHost } from "./declaration.js";
 import type { DequantizeKernel, DequantizeShape } from "./dequantize.js";
 import type { AddBiasKernel, ElementwiseShape, ScaleKernel } from "./elementwise.js";
 import type { EncodeKernel, EncodeShape } from "./encode.js";
+import type {
+  AddWeightedRowsKernel,
+  AddWeightedRowsShape,
+  ChooseExpertsKernel,
+  ChooseExpertsShape,
+} from "./experts.js";
 import { type ActivationName, findFormat, listFormats, type WeightFormat } from "./formats.js";
-import type { GatedKernel, GeluKernel } from "./gates.js";
+import type { GatedKernel, GeluKernel, SigmoidKernel } from "./gates.js";
 import type { KvCacheName } from "./kv-cache.js";
 import type { MatmulKernel, MatmulShape } from "./matmul.js";
 import type { MeanRowsKernel, MeanRowsShape } from "./mean.js";
@@ -43,8 +49,12 @@ export type { KernelBuild, Kernels } from "../../machine/kernels.js";
 export type {
   ActivationName,
   AddBiasKernel,
+  AddWeightedRowsKernel,
+  AddWeightedRowsShape,
   AttentionKernel,
   AttentionShape,
+  ChooseExpertsKernel,
+  ChooseExpertsShape,
   DequantizeKernel,
   DequantizeShape,
   ElementwiseShape,
@@ -72,6 +82,7 @@ export type {
   RopeTableShape,
   ScaleKernel,
   ShapedKernel,
+  SigmoidKernel,
   StoreKvKernel,
   StoreKvShape,
   UnpackKernel,
@@ -137,14 +148,22 @@ export class KernelLab implements KernelHost {
   readonly ropeTable = this.#method(kernelRows.ropeTable);
   /** silu(gate) * up. */
   readonly swiGlu = this.#method(kernelRows.swiGlu);
+  /** gpt-oss's silu(gate) * up, with limits. */
+  readonly clampedSwiGlu = this.#method(kernelRows.clampedSwiGlu);
   /** gelu(gate) * up. */
   readonly geGlu = this.#method(kernelRows.geGlu);
   /** GELU, the form with tanh. */
   readonly gelu = this.#method(kernelRows.gelu);
+  /** 1 / (1 + e^-x). */
+  readonly sigmoid = this.#method(kernelRows.sigmoid);
   /** y + bias, row by row. */
   readonly addBias = this.#method(kernelRows.addBias);
   /** x * factor. */
   readonly scale = this.#method(kernelRows.scale);
+  /** The largest of a router's logits, and their softmax. */
+  readonly chooseExperts = this.#method(kernelRows.chooseExperts);
+  /** y + the weighted sum of other rows, row by row. */
+  readonly addWeightedRows = this.#method(kernelRows.addWeightedRows);
 
   readonly module: WebAssembly.Module;
   readonly build: KernelBuild;

@@ -5,7 +5,8 @@ import type { KernelRow } from "./declaration.js";
 import { dequantize } from "./dequantize.js";
 import { addBias, scale } from "./elementwise.js";
 import { encode } from "./encode.js";
-import { geGlu, gelu, swiGlu } from "./gates.js";
+import { addWeightedRows, chooseExperts } from "./experts.js";
+import { clampedSwiGlu, geGlu, gelu, sigmoid, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { meanRows } from "./mean.js";
@@ -35,10 +36,14 @@ export const kernelRows = {
   rope,
   ropeHalves,
   swiGlu,
+  clampedSwiGlu,
   geGlu,
   gelu,
+  sigmoid,
   addBias,
   scale,
+  chooseExperts,
+  addWeightedRows,
 } as const satisfies Readonly<Record<string, KernelRow>>;
 
 /** The name of a measured kernel. */

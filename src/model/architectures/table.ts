@@ -8,15 +8,21 @@ import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { gemmaEmbedding } from "./gemma-embedding.js";
 import { gemma3 } from "./gemma3.js";
+import { gptOss } from "./gpt-oss.js";
 import { llama } from "./llama.js";
 import { nomicBert } from "./nomic-bert.js";
 import { qwen2 } from "./qwen2.js";
+import { qwen2Moe } from "./qwen2moe.js";
 import { qwen3 } from "./qwen3.js";
+import { qwen3Moe } from "./qwen3moe.js";
 
 const architectures: Readonly<Record<string, Architecture>> = {
   llama,
   qwen2,
+  qwen2moe: qwen2Moe,
   qwen3,
+  qwen3moe: qwen3Moe,
+  "gpt-oss": gptOss,
   gemma3,
   bert,
   "nomic-bert": nomicBert,

@@ -7,9 +7,10 @@
 //
 // A model has as many shards as its layers need (shards.ts). Most have one.
 
-import { PAGE, QUERY_ROWS, TEAM_BYTES } from "#abi";
+import { PAGE, QUERY_ROWS, TEAM_BYTES, TILE_TOKENS } from "#abi";
 import type { Kernels } from "../../machine/kernels.js";
 import { WASM_PAGE } from "../../machine/shared-memory.js";
+import type { ExpertParameters } from "../expert-parameters.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import { stepBytes } from "../step.js";
 import { aligned, planScratch, type Scratch } from "./scratch.js";
@@ -95,6 +96,21 @@ export interface Buffers {
   readonly encodedSlots: readonly number[]; // where way 1 .. 5 lies in `encoded`
   readonly encodedRowSlots: readonly number[]; // and where in the encodings of a single row
   readonly encodedRowBytes: number; // of a single row, all ways
+  readonly experts?: ExpertBuffers | undefined; // of a mixture of experts
+}
+
+/**
+ * What a mixture of experts needs besides. Each row has a place in the arrays below for each expert that it chooses: places of one expert
+ * lie side by side, in the order of the rows.
+ */
+export interface ExpertBuffers {
+  readonly logits: Rows; // (rows, experts) the router's
+  readonly sharedLogits: Rows; // (rows, 1) of the gate of what all rows take besides
+  readonly gate: Rows; // (rows * used, ffn)
+  readonly up: Rows; // (rows * used, ffn), of gate's stride
+  readonly down: Rows; // (rows * used, dim), and behind them (rows, dim) of what all rows take besides
+  readonly encoded: number; // x or gate of all places, in the ways that the experts' formats ask for; whole tiles for each expert
+  readonly encodedSlots: readonly number[];
 }
 
 /** Bytes by purpose, as `cria inspect` shows them. */
@@ -284,6 +300,25 @@ function takeBuffers(
   const qColumns = h.heads * h.headDim;
   const kvColumns = h.kvHeads * h.headDim;
   const widest = Math.max(h.dim, qColumns, h.ffn);
+  const takeExperts = ({ count, used, ffn, shared }: ExpertParameters): ExpertBuffers => {
+    const places = stepRows * used;
+    const tiled = places + (TILE_TOKENS - 1) * Math.min(count, places);
+    const slots = encodedSlots(
+      weights.filter(({ matrices }) => matrices !== undefined),
+      Math.max(h.dim, ffn),
+      tiled,
+      kernels,
+    );
+    return {
+      logits: rows(count),
+      sharedLogits: rows(1, shared > 0 ? stepRows : 0),
+      gate: rows(ffn, places),
+      up: rows(ffn, places),
+      down: rows(h.dim, places + (shared > 0 ? stepRows : 0)),
+      encoded: arena.take(slots.bytes),
+      encodedSlots: slots.slots,
+    };
+  };
   const encoded = encodedSlots(weights, widest, stepRows, kernels);
   const encodedRow = encodedSlots(weights, widest, 1, kernels);
   return {
@@ -302,6 +337,7 @@ function takeBuffers(
     encodedSlots: encoded.slots,
     encodedRowSlots: encodedRow.slots,
     encodedRowBytes: encodedRow.bytes,
+    experts: h.experts && takeExperts(h.experts),
   };
 }
 

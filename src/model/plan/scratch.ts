@@ -3,6 +3,7 @@
 //   USE         FROM ITS BEGINNING ON
 //   rows        job 64 | values: rows as in the file, on their way to be packed, or a row of a table
 //   matmul      kernel | encodedRow: a row of its own, in all ways | row (dim) f32
+//   experts     kernel | encodedRow | row | choice: int32 and f32 (rows, terms) | gathered (TILE_TOKENS, dim) f32
 //   attention   kernel
 //   head        kernel | headInput f32 | headOutput f32 | headEncoded
 
@@ -14,8 +15,10 @@ import {
   ACTIVATION_Q16_32,
   GROUP_ROWS,
   QUERY_ROWS,
+  TILE_TOKENS,
 } from "#abi";
 import type { Kernels } from "../../machine/kernels.js";
+import { termsOf } from "../expert-parameters.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import type { Weight } from "./weights.js";
 
@@ -32,6 +35,8 @@ export interface Scratch {
   readonly values: number;
   readonly encodedRow: number;
   readonly row: number;
+  readonly choice: number;
+  readonly gathered: number;
   readonly headInput: number;
   readonly headOutput: number;
   readonly headEncoded: number;
@@ -60,6 +65,9 @@ export function planScratch(
 
   const encodedRow = aligned(kernels.matmulScratchBytes(rows));
   const row = encodedRow + encodedRowBytes;
+  const choice = row + aligned(h.dim * 4);
+  const gathered = choice + aligned(h.experts === undefined ? 0 : 2 * rows * termsOf(h.experts) * 4);
+  const expertsEnd = gathered + aligned(h.experts === undefined ? 0 : TILE_TOKENS * h.dim * 4);
 
   const attentionBytes = kernels.attentionScratchBytes(h.headDim, tallestItem(h) * (h.heads / h.kvHeads));
 
@@ -70,10 +78,8 @@ export function planScratch(
   const headBytes = Math.max(...activations.map((kind) => kernels.activationBytes(kind, width)));
 
   return {
-    parts: { kernel: 0, job: 0, values, encodedRow, row, headInput, headOutput, headEncoded },
-    bytes: aligned(
-      Math.max(values + aligned(valueBytes), row + aligned(h.dim * 4), attentionBytes, headEncoded + headBytes),
-    ),
+    parts: { kernel: 0, job: 0, values, encodedRow, row, choice, gathered, headInput, headOutput, headEncoded },
+    bytes: aligned(Math.max(values + aligned(valueBytes), expertsEnd, attentionBytes, headEncoded + headBytes)),
   };
 }
 

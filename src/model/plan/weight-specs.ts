@@ -11,6 +11,8 @@ export interface WeightSpec {
   readonly role: "matrix" | "embedding" | "vector";
   readonly rows: number;
   readonly columns: number;
+  /** The file's tensor is so many matrices, one after another; `rows` counts those of all. Each has a multiple of GROUP_ROWS. */
+  readonly matrices?: number;
   readonly optional?: boolean;
   /** The layer that it belongs to. undefined: it is read before the first layer, or after the last. */
   readonly layer?: number;
@@ -36,6 +38,16 @@ export function matrix(name: string, rows: number, columns: number): WeightSpec 
 
 export function vector(name: string, columns: number): WeightSpec {
   return { name, role: "vector", rows: 1, columns };
+}
+
+/** `count` matrices in one tensor, such as those of all experts: (count, rows, columns). `rows` is a multiple of GROUP_ROWS. */
+export function matrices(name: string, count: number, rows: number, columns: number): WeightSpec {
+  return { name, role: "matrix", rows: count * rows, columns, matrices: count };
+}
+
+/** `count` vectors in one tensor: (count, columns). */
+export function vectors(name: string, count: number, columns: number): WeightSpec {
+  return { name, role: "vector", rows: count, columns };
 }
 
 export function optional(spec: WeightSpec): OptionalSpec {

@@ -39,10 +39,15 @@ export function findWeights(gguf: Gguf, specs: readonly WeightSpec[], kernels: K
 }
 
 function weightOf(tensor: GgufTensor, spec: WeightSpec, kernels: Kernels): Weight {
-  const [columns = 1, rows = 1, ...rest] = tensor.shape;
-  if (columns !== spec.columns || rows !== spec.rows || rest.some((n) => n !== 1)) {
-    const expected = spec.role === "vector" ? `(${spec.columns})` : `(${spec.columns}, ${spec.rows})`;
-    throw new GgufError("GGUF_TENSOR_SHAPE", `shape (${tensor.shape.join(", ")}), expected ${expected}`, {
+  const { columns, rows, matrices = 1 } = spec;
+  const expected = [columns, rows / matrices, matrices];
+  if (
+    Array.from({ length: Math.max(3, tensor.shape.length) }).some(
+      (_, i) => (tensor.shape[i] ?? 1) !== (expected[i] ?? 1),
+    )
+  ) {
+    const shown = matrices > 1 ? expected : spec.role === "vector" && rows === 1 ? [columns] : [columns, rows];
+    throw new GgufError("GGUF_TENSOR_SHAPE", `shape (${tensor.shape.join(", ")}), expected (${shown.join(", ")})`, {
       subject: spec.name,
     });
   }

@@ -29,21 +29,22 @@ function half(value: number): number {
   return Math.sign(value) * halfToEven(magnitude / step) * step;
 }
 
-/** One query (headDim) against the keys and values, (positions, headDim), that it sees. */
+/** One query (headDim) against the keys and values, (positions, headDim), that it sees, and a score without a value. */
 export function attend(
   q: Float32Array,
   k: readonly Float32Array[],
   v: readonly Float32Array[],
   scale: number,
+  sink = Number.NEGATIVE_INFINITY,
 ): Float64Array {
   const scores = k.map((key) => {
     let sum = 0;
     for (let d = 0; d < key.length; d++) sum += key[d]! * q[d]!;
     return sum * scale;
   });
-  const top = scores.reduce((a, b) => Math.max(a, b));
+  const top = scores.reduce((a, b) => Math.max(a, b), sink);
   const weights = scores.map((score) => Math.exp(score - top));
-  const sum = weights.reduce((a, b) => a + b);
+  const sum = weights.reduce((a, b) => a + b, Math.exp(sink - top));
   const out = new Float64Array(q.length);
   for (const [p, weight] of weights.entries()) {
     const value = v[p]!;

@@ -3,9 +3,11 @@
 
 import type { Gguf } from "../../../dist/gguf/index.js";
 import { dequantize } from "../dequantize.js";
+import { mixture } from "./experts.js";
 import { type Angles, ropeTable } from "./rope.js";
 
 interface Matrix {
+  /** Of all matrices, where the tensor has several. */
   readonly rows: number;
   readonly columns: number;
   readonly values: Float32Array; // (rows, columns)
@@ -16,14 +18,18 @@ export interface ReferenceModel {
   readonly architecture: string;
   readonly key: (name: string) => number | undefined;
   readonly text: (name: string) => string | undefined;
+  readonly flag: (name: string) => boolean | undefined;
   readonly tensor: (name: string) => Matrix | undefined;
+  /** Told how far the last logit that a router chooses is above the first that it does not. */
+  readonly onChoice?: (distance: number) => void;
 }
 
 /** Reads and dequantises the whole model. */
 export async function readReferenceModel(gguf: Gguf): Promise<ReferenceModel> {
   const tensors = new Map<string, Matrix>();
   for (const tensor of gguf.tensors) {
-    const [columns = 1, rows = 1] = tensor.shape;
+    const [columns = 1, ...others] = tensor.shape;
+    const rows = others.reduce((product, n) => product * n, 1);
     const values = dequantize(tensor.type, await gguf.readTensor(tensor), rows * columns);
     tensors.set(tensor.name, { rows, columns, values });
   }
@@ -32,6 +38,7 @@ export async function readReferenceModel(gguf: Gguf): Promise<ReferenceModel> {
     architecture,
     key: (name) => gguf.metadata.getNumber(`${architecture}.${name}`),
     text: (name) => gguf.metadata.getString(`${architecture}.${name}`),
+    flag: (name) => gguf.metadata.getBoolean(`${architecture}.${name}`),
     tensor: (name) => tensors.get(name),
   };
 }
@@ -75,6 +82,11 @@ function decode(model: ReferenceModel, tokens: ArrayLike<number>): Float64Array[
       add(x[position]!, post(block("post_attention_norm"), attended));
     }
     for (const state of x) {
+      if (model.tensor(block("ffn_gate_inp.weight")) !== undefined) {
+        const name = model.architecture === "gpt-oss" ? "post_attention_norm" : "ffn_norm";
+        add(state, mixture(model, layer, norm(model, block(name), state)));
+        continue;
+      }
       const normed = norm(model, block("ffn_norm"), state);
       const gate = linear(model, block("ffn_gate"), normed).map(gemma ? gelu : silu); // (ffn)
       const up = linear(model, block("ffn_up"), normed);
@@ -149,7 +161,9 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
         for (let i = 0; i < headDim; i++) score += q[head * headDim + i]! * k[kvHead * headDim + i]!;
         return score / Math.sqrt(headDim);
       });
-      for (const [index, weight] of softmax(scores).entries()) {
+      const sink = tensor(block("attn_sinks.weight"))?.values[head]; // a score of a position that has no v
+      const weights = softmax(sink === undefined ? scores : [...scores, sink]);
+      for (const [index, weight] of weights.slice(0, seen.length).entries()) {
         for (let i = 0; i < headDim; i++)
           attended[head * headDim + i]! += weight * seen[index]!.v![kvHead * headDim + i]!;
       }
@@ -161,6 +175,10 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
 /** How far a token of a layer sees, whether on both sides, and whether with the RoPE of local layers. */
 function visibility({ key, architecture }: ReferenceModel, layer: number) {
   const window = key("attention.sliding_window") || Number.POSITIVE_INFINITY;
+  if (architecture === "gpt-oss") {
+    const everywhere = layer % (key("attention.sliding_window_pattern") ?? 2) === 1;
+    return { window: everywhere ? Number.POSITIVE_INFINITY : window, symmetric: false, local: false };
+  }
   if (!architecture.startsWith("gemma")) {
     return {
       window: architecture === "llama" ? window : Number.POSITIVE_INFINITY,

@@ -30,6 +30,10 @@ const barriers = [...worker.matchAll(/^\/\/ dist\/model\/(\S+)\.js\n([\s\S]*?)(?
 const shownBy: Readonly<Record<string, string>> = {
   "attention #attendTogether 0": "gemma3",
   "attention attend 0": "gemma3",
+  "experts addProducts 0": "qwen3moe",
+  "experts encode 0": "qwen3moe",
+  "experts gather 0": "qwen3moe",
+  "experts multiplyGated 0": "qwen3moe",
   "matmul encode 0": "gemma3",
   "matmul multiply 0": "gemma3",
   "matmul multiplyGated 0": "gemma3",
@@ -39,6 +43,10 @@ const shownBy: Readonly<Record<string, string>> = {
   "pass embed 0": "gemma3",
   "pass layerNorm 0": "bert",
   "pass output 0": "bert",
+};
+const keysOf: Readonly<Record<string, Readonly<Record<string, number | boolean>>>> = {
+  bert: { "attention.causal": false, "attention.head_count_kv": 4 },
+  qwen3moe: { expert_count: 6, expert_used_count: 3, expert_feed_forward_length: 48 },
 };
 const architectures = [...new Set(Object.values(shownBy))];
 const files = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -88,11 +96,7 @@ async function isRight(architecture: string, path: string): Promise<boolean> {
 beforeAll(async () => {
   for (const name of architectures) {
     const architecture = name.split(" ")[0]!;
-    const encoder = architecture === "bert";
-    const keys: Record<string, number | boolean> = encoder
-      ? { "attention.causal": false, "attention.head_count_kv": 4 }
-      : {};
-    files.set(name, await architectureModel({ architecture, keys }));
+    files.set(name, await architectureModel({ architecture, keys: keysOf[architecture] ?? {} }));
     expected.set(name, await all(outcomes(name, assets)));
   }
   process.env["CRIA_TEST_JITTER"] = String(1 + Math.floor(Math.random() * 1e6));

@@ -87,10 +87,14 @@ describe("measured kernels", () => {
     rope: [4, 2, 32],
     ropeHalves: [4, 2, 32],
     swiGlu: [4, 64],
+    clampedSwiGlu: [4, 64],
     geGlu: [4, 64],
     gelu: [4, 64],
+    sigmoid: [4, 64],
     addBias: [4, 64],
     scale: [4, 64],
+    chooseExperts: [4, 30, 3],
+    addWeightedRows: [4, 64, 3],
     read: [4096],
     peak: [10],
   } as const;
@@ -155,10 +159,13 @@ describe("measured kernels", () => {
     ["rope", "f32", [1, 1, 6]],
     ["ropeHalves", "f32", [1, 1, 6]],
     ["swiGlu", "f32", [1, 6]],
+    ["clampedSwiGlu", "f32", [1, 6]],
     ["geGlu", "f32", [1, 6]],
     ["gelu", "f32", [1, 6]],
     ["addBias", "f32", [1, 6]],
+    ["sigmoid", "f32", [1, 6]],
     ["scale", "f32", [1, 6]],
+    ["addWeightedRows", "f32", [1, 6, 2]],
   ])("%s of %s refuses a shape that makes no sense", async (kernel, format, shape) => {
     await expect(measure({ kernels: [kernel], formats: [format], shapes: [shape] })).rejects.toMatchObject({
       code: "INVALID_SHAPE",
