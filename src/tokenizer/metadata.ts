@@ -19,6 +19,9 @@ export interface StringList {
 /** uint32's -1, which converters write where a model has no such token. */
 const NO_ID = 0xffffffff;
 
+/** What `readId` gives where the file says that there is no such token. */
+export const NO_TOKEN = "none";
+
 export function readString(metadata: TokenizerMetadata, key: string): string | undefined {
   const value = metadata.get(key);
   if (value === undefined || typeof value === "string") return value;
@@ -31,17 +34,13 @@ export function readBoolean(metadata: TokenizerMetadata, key: string): boolean |
   throw wrongType(key, "a boolean", value);
 }
 
-/** A token id below `vocabularySize`; undefined where the key is absent or says that there is none. */
-export function readId(metadata: TokenizerMetadata, key: string, vocabularySize: number): number | undefined {
+/** A token id, which may lie outside the vocabulary; NO_TOKEN where the file says that there is none. */
+export function readId(metadata: TokenizerMetadata, key: string): number | typeof NO_TOKEN | undefined {
   const value = metadata.get(key);
   if (value === undefined) return undefined;
   const id = typeof value === "bigint" ? Number(value) : value;
   if (typeof id !== "number") throw wrongType(key, "a token id", value);
-  if (id === NO_ID) return undefined;
-  if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return id;
-  throw new GgufError("TOKENIZER_ID_RANGE", `Token id ${id} is outside the vocabulary of ${vocabularySize}`, {
-    subject: key,
-  });
+  return id === NO_ID ? NO_TOKEN : id;
 }
 
 /** An array of strings, which may be one of `openGguf`, or what `StringList` is. */

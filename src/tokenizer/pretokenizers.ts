@@ -35,8 +35,6 @@ export interface PreTokenizer {
   readonly ignoreMerges?: true;
   /** Whether a text begins with BOS unless the file says otherwise. */
   readonly addsBos?: true;
-  /** Whether there is no BOS unless the file names one. */
-  readonly noBos?: true;
 }
 
 const words: Stage = [contraction, spacedRun(LETTER), spacedRun(NUMBER), spacedSymbols(""), whiteSpace];
@@ -61,7 +59,7 @@ const rows: readonly PreTokenizer[] = [
     addsBos: true,
   },
   { names: ["dbrx", "smaug-bpe"], stages: [llamaWords] },
-  { names: ["chatglm-bpe", "glm4"], stages: [llamaWords], noBos: true },
+  { names: ["chatglm-bpe", "glm4"], stages: [llamaWords] },
   {
     names: ["gpt-2", "phi-2", "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "a.x-4.0", "mellum"].concat(
       ["modern-bert", "jina-v1-en", "jina-v2-code", "roberta-bpe", "exaone4"],

@@ -1,9 +1,9 @@
 // Which tokens have a role: begin, end, unknown and so on, and which ones end a generation. Files name some of them by id;
 // the rest is known by text, as in llama.cpp.
 
-import { GgufError } from "../errors.js";
-import { readBoolean, readId, type TokenizerMetadata } from "./metadata.js";
-import { CONTROL, LEFT_STRIP, NORMAL, RIGHT_STRIP, UNKNOWN, USER_DEFINED, type Vocabulary } from "./vocabulary.js";
+import { GgufError, printable } from "../errors.js";
+import { NO_TOKEN, readBoolean, readId, type TokenizerMetadata } from "./metadata.js";
+import { CONTROL, findToken, NORMAL, USER_DEFINED, type Vocabulary, type Warn } from "./vocabulary.js";
 
 /** The ids by role, and whether texts begin and end with a token of their own. */
 export interface SpecialIds {
@@ -18,7 +18,7 @@ export interface SpecialIds {
   readonly endOfGenerationIds: ReadonlySet<number>;
 }
 
-/** What holds for a kind of tokenizer where the file does not say otherwise. */
+/** What holds for a kind of tokenizer where the file does not say otherwise. A role without an id has none. */
 export interface SpecialDefaults {
   readonly bos?: number;
   readonly eos?: number;
@@ -27,6 +27,8 @@ export interface SpecialDefaults {
   readonly pad?: number;
   readonly mask?: number;
   readonly addsBos: boolean;
+  /** Whether `cls_token_id` is another name of `bos_token_id`. */
+  readonly bosIsCls?: true;
 }
 
 const END_OF_TURN = [
@@ -112,58 +114,132 @@ const ENDS = [
 /** Tokens of the harmony format that a reader of the text wants to see. */
 const VISIBLE = ["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
 
-/** Reads the roles, and completes `vocabulary.attributes` by what the texts of tokens say. */
+/**
+ * Reads the roles, and completes `vocabulary.attributes` by what the texts of tokens say.
+ *
+ * @param warn is told what the file does not say and what is taken in its place
+ * @throws GgufError TOKENIZER_ID_RANGE, TOKENIZER_ID_MISSING
+ */
 export function readSpecialIds(
   metadata: TokenizerMetadata,
   vocabulary: Vocabulary,
   defaults: SpecialDefaults,
+  warn: Warn,
 ): SpecialIds {
-  const { attributes, size } = vocabulary;
+  const { attributes } = vocabulary;
+  const named = new NamedIds(metadata, vocabulary, warn);
   const idOf = (text: string): number | undefined => findToken(vocabulary, text);
-  const named = (role: string, fallback?: number): number | undefined =>
-    readId(metadata, `tokenizer.ggml.${role}_token_id`, size) ??
-    (fallback !== undefined && fallback < size ? fallback : undefined);
+  const written: number[] = []; // tokens that the file has as text
+  const markControl = (id: number): void => {
+    if ((attributes[id]! & CONTROL) === 0) written.push(id);
+    attributes[id]! |= CONTROL;
+  };
 
   /** The id that the file names, or the first of the texts that is a token, which then is a control token. */
-  const namedOrKnown = (role: string, texts: readonly string[]): number | undefined => {
-    const id = named(role);
-    if (id !== undefined) return id;
+  const namedOrKnown = (id: number | typeof NO_TOKEN | undefined, texts: readonly string[]): number | undefined => {
+    if (id !== undefined) return id === NO_TOKEN ? undefined : id;
     const known = texts.map(idOf).find((found) => found !== undefined);
-    if (known !== undefined) attributes[known]! |= CONTROL;
+    if (known !== undefined) markControl(known);
     return known;
   };
 
-  const bosId = named("bos", defaults.bos);
-  const eosId = named("eos", defaults.eos);
+  const statedBos = named.needed(defaults.bosIsCls && !metadata.has(keyOf("bos")) ? "cls" : "bos");
+  const bosId = named.orDefault("bos", statedBos, defaults.bos);
+  const eosId = named.orDefault("eos", named.needed("eos"), defaults.eos);
   const ends = new Set<number>();
-  for (const [role, texts] of FILL_IN_MARKS) namedOrKnown(role, texts);
-  const turnIds = [namedOrKnown("eot", END_OF_TURN), namedOrKnown("eom", END_OF_MESSAGE)];
-  for (const [role, texts] of FILL_IN_ENDS) addTo(ends, namedOrKnown(role, texts));
+  for (const [role, texts] of FILL_IN_MARKS) namedOrKnown(named.unneeded(role), texts);
+  const turnIds = [namedOrKnown(named.needed("eot"), END_OF_TURN), namedOrKnown(named.needed("eom"), END_OF_MESSAGE)];
+  for (const [role, texts] of FILL_IN_ENDS) addTo(ends, namedOrKnown(named.unneeded(role), texts));
   for (const id of ENDS.map(idOf)) {
     if (id === undefined) continue;
     ends.add(id);
-    attributes[id]! |= CONTROL;
+    markControl(id);
   }
   for (const id of VISIBLE.map(idOf)) if (id !== undefined) attributes[id] = USER_DEFINED;
   for (const id of [eosId, ...turnIds]) addTo(ends, id);
   keepMiddles(ends, attributes, idOf);
-  markStrips(metadata, vocabulary, idOf);
+  if (written.length > 0) {
+    const shown = written.slice(0, 3).map((id) => shownToken(vocabulary, id));
+    const more = written.length > shown.length ? ` and ${written.length - shown.length} more` : "";
+    warn(
+      `tokens that the file has as text are taken for control tokens, as they are written: ${shown.join(", ")}${more}`,
+    );
+  }
 
-  const addsBos = readBoolean(metadata, "tokenizer.ggml.add_bos_token") ?? defaults.addsBos;
+  const fileAddsBos = readBoolean(metadata, "tokenizer.ggml.add_bos_token");
   const addsEos = readBoolean(metadata, "tokenizer.ggml.add_eos_token") ?? false;
+  // Whether texts begin with BOS is the file's word, or else the habit of the family, which a file without a BOS does not follow.
+  const hasNoBos = bosId === undefined && (statedBos === NO_TOKEN || defaults.bos === undefined);
+  const addsBos = fileAddsBos ?? (defaults.addsBos && !hasNoBos);
+  if (fileAddsBos === undefined && defaults.addsBos && hasNoBos) {
+    warn(
+      "tokenizer.ggml.bos_token_id and add_bos_token are missing: texts begin without BOS, unlike in such vocabularies",
+    );
+  }
   if (addsBos && bosId === undefined) throw missing("add_bos_token", "bos_token_id");
   if (addsEos && eosId === undefined) throw missing("add_eos_token", "eos_token_id");
   return {
     bosId,
     eosId,
-    unknownId: named("unknown", defaults.unknown),
-    separatorId: named("seperator", defaults.separator), // the misspelt key is the format's
-    padId: named("padding", defaults.pad),
-    maskId: named("mask", defaults.mask),
+    unknownId: named.orDefault("unknown", named.needed("unknown"), defaults.unknown),
+    separatorId: named.orDefault("seperator", named.needed("seperator"), defaults.separator), // the format misspells it
+    padId: named.orDefault("padding", named.unneeded("padding"), defaults.pad),
+    maskId: named.orDefault("mask", named.unneeded("mask"), defaults.mask),
     addsBos,
     addsEos,
     endOfGenerationIds: ends,
   };
+}
+
+/** The ids that a file names by their roles. */
+class NamedIds {
+  readonly #metadata: TokenizerMetadata;
+  readonly #vocabulary: Vocabulary;
+  readonly #warn: Warn;
+
+  constructor(metadata: TokenizerMetadata, vocabulary: Vocabulary, warn: Warn) {
+    this.#metadata = metadata;
+    this.#vocabulary = vocabulary;
+    this.#warn = warn;
+  }
+
+  /** The id of a role on which texts and answers depend. */
+  needed(role: string): number | typeof NO_TOKEN | undefined {
+    const id = readId(this.#metadata, keyOf(role));
+    if (id === undefined || id === NO_TOKEN || this.#isToken(id)) return id;
+    throw new GgufError("TOKENIZER_ID_RANGE", `Token id ${id} is outside the vocabulary of ${this.#vocabulary.size}`, {
+      subject: keyOf(role),
+    });
+  }
+
+  /** The id of a role that no text depends on. Files exist whose padding token is one that was never added to the vocabulary. */
+  unneeded(role: string): number | typeof NO_TOKEN | undefined {
+    const id = readId(this.#metadata, keyOf(role));
+    if (id === undefined || id === NO_TOKEN || this.#isToken(id)) return id;
+    this.#warn(`${keyOf(role)} is ${id}, outside the vocabulary of ${this.#vocabulary.size}: there is no such token`);
+    return NO_TOKEN;
+  }
+
+  /** The id that a file names, or the one that its family has in this role. */
+  orDefault(role: string, id: number | typeof NO_TOKEN | undefined, otherwise: number | undefined): number | undefined {
+    if (id !== undefined) return id === NO_TOKEN ? undefined : id;
+    if (otherwise === undefined || !this.#isToken(otherwise)) return undefined;
+    const token = shownToken(this.#vocabulary, otherwise);
+    this.#warn(`${keyOf(role)} is missing: it is taken to be ${otherwise} (${token}), as in other such vocabularies`);
+    return otherwise;
+  }
+
+  #isToken(id: number): boolean {
+    return Number.isInteger(id) && id >= 0 && id < this.#vocabulary.size;
+  }
+}
+
+function keyOf(role: string): string {
+  return `tokenizer.ggml.${role}_token_id`;
+}
+
+function shownToken({ pieces }: Vocabulary, id: number): string {
+  return JSON.stringify(printable(new TextDecoder().decode(pieces.bytesOf(id).slice()), 24));
 }
 
 function addTo(ids: Set<number>, id: number | undefined): void {
@@ -176,12 +252,6 @@ function missing(flag: string, role: string): GgufError {
   });
 }
 
-function findToken({ pieces }: Vocabulary, text: string): number | undefined {
-  const bytes = new TextEncoder().encode(text);
-  const id = pieces.find(bytes, 0, bytes.length);
-  return id >= 0 ? id : undefined;
-}
-
 /** Formats with several channels use an end token of others in the middle of an answer. */
 function keepMiddles(ends: Set<number>, attributes: Uint8Array, idOf: (text: string) => number | undefined): void {
   const has = (text: string): boolean => ends.has(idOf(text) ?? -1);
@@ -192,34 +262,4 @@ function keepMiddles(ends: Set<number>, attributes: Uint8Array, idOf: (text: str
   const calls = has("<|call|>") || has("<|calls|>");
   if (calls && (has("<|return|>") || has("<|flush|>"))) drop("<|end|>", USER_DEFINED);
   if (has("<|tool_response>")) drop("</s>", NORMAL);
-}
-
-/** GGUF has no strip attributes: they follow from the names of model, architecture and pre-tokenizer. */
-function markStrips(
-  metadata: TokenizerMetadata,
-  { attributes }: Vocabulary,
-  idOf: (text: string) => number | undefined,
-): void {
-  const textOf = (key: string): string => String(metadata.get(key) ?? "");
-  const preTokenizer = textOf("tokenizer.ggml.pre");
-  const architecture = textOf("general.architecture");
-  const name = textOf("general.name").toLowerCase();
-  const mark = (text: string, bit: number): void => {
-    const id = idOf(text);
-    if (id !== undefined) attributes[id]! |= bit;
-  };
-  if (/jina-v2-(?:de|es|code)/.test(preTokenizer) || /nomic-bert-moe|jina-bert-v3/.test(architecture)) {
-    mark("<mask>", LEFT_STRIP);
-  } else if (/phi-?3/.test(name)) {
-    for (let id = 0; id < attributes.length; id++) {
-      if ((attributes[id]! & (CONTROL | USER_DEFINED | UNKNOWN)) !== 0) attributes[id]! |= RIGHT_STRIP;
-    }
-    mark("</s>", RIGHT_STRIP);
-    for (const text of ["<unk>", "<s>", "<|endoftext|>"]) {
-      const id = idOf(text);
-      if (id !== undefined) attributes[id]! &= ~RIGHT_STRIP;
-    }
-  } else if (name.includes("modern-bert")) {
-    mark("[MASK]", LEFT_STRIP);
-  }
 }

@@ -8,7 +8,8 @@ import { type Allocate, inThread, type PieceTableData } from "./piece-table.js";
 import { preTokenizerNamed } from "./pretokenizers.js";
 import { readSpecialIds, type SpecialDefaults, type SpecialIds } from "./special-ids.js";
 import { type SpmTable, spmTable } from "./spm.js";
-import { readVocabulary, type ScoredVocabulary } from "./vocabulary.js";
+import { markStrips } from "./strips.js";
+import { readVocabulary, type ScoredVocabulary, type Warn } from "./vocabulary.js";
 import type { WordPieceOptions } from "./wordpiece.js";
 
 /** The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece. */
@@ -28,6 +29,8 @@ export interface TokenizerTables {
   readonly attributes: Uint8Array;
   readonly ids: SpecialIds;
   readonly encoder: EncoderTable;
+  /** What the file does not say, and what was taken in its place: a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -38,10 +41,19 @@ export interface TokenizerTables {
  */
 export function tokenizerTables(metadata: TokenizerMetadata, allocate: Allocate = inThread): TokenizerTables {
   const model = readModel(metadata);
-  const preTokenizer = model === "gpt2" ? readString(metadata, "tokenizer.ggml.pre") || "default" : undefined;
-  const defaults = defaultsOf(model, preTokenizer);
-  const vocabulary = readVocabulary(metadata, allocate);
-  const ids = readSpecialIds(metadata, vocabulary, defaults);
+  const warnings: string[] = [];
+  const warn: Warn = (guess) => warnings.push(guess);
+  const preTokenizer = model === "gpt2" ? readPreTokenizer(metadata, warn) : undefined;
+  const vocabulary = readVocabulary(metadata, allocate, warn);
+  if (model === "llama" && !metadata.has("tokenizer.ggml.scores")) {
+    warn("tokenizer.ggml.scores is missing: all merges count as equally good");
+  }
+  const ids = readSpecialIds(metadata, vocabulary, defaultsOf(model, preTokenizer), warn);
+  markStrips(metadata, vocabulary, warn);
+  warnOfUnapplied(metadata, warn);
+  if (model !== "bert" && ids.endOfGenerationIds.size === 0) {
+    warn("the file names no token that ends a text: an answer ends at maxTokens or a stop string only");
+  }
   if (model === "bert" && (ids.bosId === undefined || ids.separatorId === undefined)) {
     throw new GgufError("TOKENIZER_ID_MISSING", "A WordPiece vocabulary has tokens for the begin and end of a text", {
       subject: ids.bosId === undefined ? "tokenizer.ggml.bos_token_id" : "tokenizer.ggml.seperator_token_id",
@@ -49,7 +61,8 @@ export function tokenizerTables(metadata: TokenizerMetadata, allocate: Allocate 
   }
   const encoder = encoderTable(metadata, vocabulary, ids, allocate, model, preTokenizer);
   // The merges may have added pieces.
-  return { size: vocabulary.size, pieces: vocabulary.pieces.data, attributes: vocabulary.attributes, ids, encoder };
+  const { size, pieces, attributes } = vocabulary;
+  return { size, pieces: pieces.data, attributes, ids, encoder, warnings };
 }
 
 function encoderTable(
@@ -82,12 +95,35 @@ function readModel(metadata: TokenizerMetadata): TokenizerModel {
   );
 }
 
-/** Ids that hold where a file names none. */
+function readPreTokenizer(metadata: TokenizerMetadata, warn: Warn): string {
+  const name = readString(metadata, "tokenizer.ggml.pre");
+  if (name) return name;
+  warn(
+    'tokenizer.ggml.pre is missing: text is cut into words as by "default", which may not be how the model learned it',
+  );
+  return "default";
+}
+
+/** Ids that hold where a file names none: those of the Llama 1 and 2, and of BERT. Byte-level vocabularies have none in common. */
 function defaultsOf(model: TokenizerModel, preTokenizer: string | undefined): SpecialDefaults {
-  if (model === "llama") return { bos: 1, eos: 2, unknown: 0, addsBos: true };
-  if (model === "bert") return { bos: 101, unknown: 100, separator: 102, pad: 0, mask: 103, addsBos: true };
-  const row = preTokenizer === undefined ? undefined : preTokenizerNamed(preTokenizer);
-  return { bos: row?.noBos ? undefined : 11, eos: 11, addsBos: row?.addsBos === true };
+  switch (model) {
+    case "llama":
+      return { bos: 1, eos: 2, unknown: 0, addsBos: true };
+    case "bert":
+      return { bos: 101, unknown: 100, separator: 102, pad: 0, mask: 103, addsBos: true, bosIsCls: true };
+    case "gpt2":
+      return { addsBos: preTokenizer !== undefined && preTokenizerNamed(preTokenizer).addsBos === true };
+  }
+}
+
+/** Steps of a tokenizer that files of other kinds ask for. llama.cpp leaves them out, too. */
+function warnOfUnapplied(metadata: TokenizerMetadata, warn: Warn): void {
+  if (metadata.has("tokenizer.ggml.precompiled_charsmap")) {
+    warn("tokenizer.ggml.precompiled_charsmap is not applied: text is not normalised by it");
+  }
+  if (readBoolean(metadata, "tokenizer.ggml.remove_extra_whitespaces") === true) {
+    warn("tokenizer.ggml.remove_extra_whitespaces is not applied: white space stays as it is");
+  }
 }
 
 function wordPieceOptions(metadata: TokenizerMetadata, { unknownId }: SpecialIds): WordPieceOptions {

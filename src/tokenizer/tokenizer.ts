@@ -73,6 +73,8 @@ export class Tokenizer {
   readonly addsEos: boolean;
   /** Every token after which a generation is over: end of text, of turn, of message. */
   readonly endOfGenerationIds: ReadonlySet<number>;
+  /** What the file does not say of its tokenizer, and what was taken in its place: a sentence each. */
+  readonly warnings: readonly string[];
   readonly #vocabulary: Vocabulary;
   readonly #specialTokens: SpecialTokens;
   readonly #encodeFragment: FragmentEncoder;
@@ -80,7 +82,7 @@ export class Tokenizer {
   readonly #firstIds: readonly number[];
   readonly #lastIds: readonly number[];
 
-  constructor({ size, pieces, attributes, ids, encoder }: TokenizerTables) {
+  constructor({ size, pieces, attributes, ids, encoder, warnings }: TokenizerTables) {
     const vocabulary: Vocabulary = { size, attributes, pieces: new PieceTable(pieces) };
     const isBert = encoder.model === "bert";
     this.model = encoder.model;
@@ -95,6 +97,7 @@ export class Tokenizer {
     this.addsBos = ids.addsBos || isBert;
     this.addsEos = ids.addsEos || isBert;
     this.endOfGenerationIds = ids.endOfGenerationIds;
+    this.warnings = warnings;
     this.#firstIds = listOf(ids.bosId);
     this.#lastIds = this.addsEos ? listOf(isBert ? ids.separatorId : ids.eosId) : [];
     this.#specialTokens = new SpecialTokens(vocabulary);

@@ -38,8 +38,18 @@ export interface ScoredVocabulary extends Vocabulary {
   readonly scores: Float32Array;
 }
 
+/** Is told what a file does not say, and what is taken in its place, in one sentence. */
+export type Warn = (guess: string) => void;
+
+/** The id of the token with this text. */
+export function findToken({ pieces, size }: Vocabulary, text: string): number | undefined {
+  const bytes = new TextEncoder().encode(text);
+  const id = pieces.find(bytes, 0, bytes.length);
+  return id >= 0 && id < size ? id : undefined;
+}
+
 /** Reads tokenizer.ggml.tokens, scores and token_type. */
-export function readVocabulary(metadata: TokenizerMetadata, allocate: Allocate): ScoredVocabulary {
+export function readVocabulary(metadata: TokenizerMetadata, allocate: Allocate, warn: Warn): ScoredVocabulary {
   const key = "tokenizer.ggml.tokens";
   const texts = readStrings(metadata, key);
   if (texts === undefined) throw new GgufError("TOKENIZER_TOKENS", "The file has no vocabulary", { subject: key });
@@ -60,6 +70,7 @@ export function readVocabulary(metadata: TokenizerMetadata, allocate: Allocate):
   }
   const types = readNumbers(metadata, "tokenizer.ggml.token_type", size, [Int32Array, Uint32Array]);
   const attributes = new Uint8Array(allocate(size)).fill(NORMAL);
+  if (types === undefined) warn("tokenizer.ggml.token_type is missing: all tokens count as text");
   if (types !== undefined) for (let id = 0; id < size; id++) attributes[id] = ATTRIBUTES_OF_TYPE[types[id]!] ?? 0;
   const pieces = piecesOf(texts, allocate);
   const decoder = new TextDecoder();
