@@ -49,6 +49,8 @@ export interface ModelInfo {
   /** Whether it generates text. If not, it is an encoder: its tokens see what comes after them, and it makes embeddings. */
   readonly generates: boolean;
   readonly embedding: EmbeddingInfo;
+  /** What the file does not say, or says in a way that cria does not know, and what was taken in its place: a sentence each. */
+  readonly warnings: readonly string[];
   /** Workers that compute steps of one row (decode), and of several (prefill, batches). */
   readonly threads: number;
   readonly threadsBatch: number;

@@ -1,6 +1,7 @@
 // cria inspect: what is in a GGUF file, and how much memory running it would take. Works on any GGUF file; of one that cria does not
 // run it says why.
 
+import { warningsOf } from "../api/load/describe.js";
 import { memoryRefusal } from "../api/load/memory-check.js";
 import { planModel } from "../api/load/plan-model.js";
 import { CriaError } from "../errors.js";
@@ -22,7 +23,7 @@ const SHOWN = 6;
 export const inspect = command({
   usage: "[options] file",
   about: `Prints what is in a GGUF file: metadata, tensors (row length first), and how much shared memory it takes with the
-given options, or why cria does not run it.`,
+given options and what the file leaves to guesses, or why cria does not run it.`,
   options: { ...offlineOption, ...planOptions },
   async run(values, positionals) {
     const [source] = positionals;
@@ -73,12 +74,12 @@ function tensorLines({ tensors, hasData }: Gguf): string[] {
   return [`tensors: ${tensors.length}${total}${hasData ? "" : "; the file has no data"}`, ...table(rows)];
 }
 
-/** The memory plan, or why cria does not run the file; its tokenizer may be the reason. */
+/** The memory plan and what was guessed, or why cria does not run the file; its tokenizer may be the reason. */
 async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
   try {
     const planned = await planModel(gguf, options, await compileKernels());
     const { plan, contextSize, workers } = planned;
-    tokenizerFrom(gguf.metadata);
+    const warnings = warningsOf(gguf, planned, tokenizerFrom(gguf.metadata));
     const rows = [
       ["weights", plan.weights],
       ["KV cache", plan.kvCache],
@@ -97,6 +98,7 @@ async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
       ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)])),
       ...shards,
       ...last,
+      ...(warnings.length > 0 ? ["", "warnings:", ...warnings.map((warning) => `  ${warning}`)] : []),
     ];
   } catch (error) {
     if (!(error instanceof CriaError) || error.code === "INVALID_OPTION") throw error;

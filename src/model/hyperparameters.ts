@@ -48,6 +48,8 @@ export interface Traits {
   readonly norm: "rms" | "layer";
   /** Of architectures whose feed-forward may be a mixture of experts. */
   readonly experts?: ExpertTraits;
+  /** Whether tokens always see what comes after them. */
+  readonly encoder?: boolean;
 }
 
 /** How a layer attends. */
@@ -96,7 +98,7 @@ export const LARGEST = {
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
 export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperparameters {
-  const { ropePairs, norm } = traits;
+  const { ropePairs, norm, encoder = false } = traits;
   const { gguf, architecture } = reader;
   const layers = reader.integer("block_count", undefined, 1, LARGEST.layers);
   const dim = reader.integer("embedding_length", undefined, 4, LARGEST.dim);
@@ -124,7 +126,13 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
   const ffn = experts?.shared ?? reader.perLayer("feed_forward_length", undefined, 1, LARGEST.ffn);
   const epsilonKey = norm === "rms" ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
   const normEpsilon = reader.number(epsilonKey, undefined, 0, 1);
-  const causal = reader.boolean("attention.causal", true);
+  const causal = reader.boolean("attention.causal", !encoder);
+  if (encoder && causal) {
+    throw new UnsupportedError(
+      "UNSUPPORTED_ARCHITECTURE",
+      `${architecture}.attention.causal is true; supported: false, tokens that see the whole text`,
+    );
+  }
   const embedding = gguf.tensor("token_embd.weight");
   const vocab = embedding?.shape[1] ?? 0;
   if (vocab < 1 || vocab > LARGEST.vocab) {
@@ -160,6 +168,7 @@ function readRope(reader: KeyReader, headDim: number, context: number): RopePara
 
 /** The base of a RoPE: 10000 in files that do not have the key. */
 export function readRopeBase(reader: KeyReader, key: string): number {
+  if (key === "rope.freq_base") reader.guess(key, "the base of RoPE is taken to be 10000");
   return reader.number(key, 10000, 1, LARGEST.ropeBase);
 }
 
@@ -168,6 +177,7 @@ function readScaling(reader: KeyReader, context: number): RopeScaling {
   // Files without scaling may say 0.
   const linear = reader.number("rope.scale_linear", 1, -1, LARGEST.ropeScale) || 1;
   const factor = reader.number("rope.scaling.factor", linear, -1, LARGEST.ropeScale) || 1;
+  if (factor !== 1 && type === "linear") reader.guess("rope.scaling.type", "the scaling of RoPE is taken to be linear");
   if (factor < 0) throw reader.error("rope.scaling.factor", `${factor} is not between 0 and ${LARGEST.ropeScale}`);
   switch (type) {
     case "none":
@@ -175,6 +185,7 @@ function readScaling(reader: KeyReader, context: number): RopeScaling {
     case "linear":
       return factor === 1 ? { type: "none" } : { type: "linear", factor };
     case "yarn":
+      reader.guess("rope.scaling.original_context_length", `yarn is taken to start from the context of ${context}`);
       return {
         type: "yarn",
         factor,

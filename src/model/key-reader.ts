@@ -1,9 +1,14 @@
-// Reads `<architecture>.<key>` of a model's metadata, with bounds.
+// Reads `<architecture>.<key>` of a model's metadata, with bounds, and knows afterwards which keys were read and what was guessed.
 
 import { GgufError, UnsupportedError } from "../errors.js";
 import type { Gguf } from "../gguf/index.js";
 
 export class KeyReader {
+  /** The keys that were asked for, without the architecture. */
+  readonly asked = new Set<string>();
+  /** What the file does not say, and what was taken in its place: a sentence each. */
+  readonly warnings: string[] = [];
+
   constructor(
     readonly gguf: Gguf,
     readonly architecture: string,
@@ -11,6 +16,18 @@ export class KeyReader {
 
   error(key: string, message: string): GgufError {
     return new GgufError("GGUF_METADATA_VALUE", message, { subject: `${this.architecture}.${key}` });
+  }
+
+  /** Notes that a value is a guess, if the file does not have the key. */
+  guess(key: string, taken: string): void {
+    const path = this.#path(key);
+    if (!this.gguf.metadata.has(path)) this.warnings.push(`${path} is missing: ${taken}`);
+  }
+
+  /** The file's name of a key. */
+  #path(key: string): string {
+    this.asked.add(key);
+    return `${this.architecture}.${key}`;
   }
 
   /** A number between two bounds, which are left out. Finite is not enough: what is computed from it must stay so, and soon be done. */
@@ -27,24 +44,24 @@ export class KeyReader {
   }
 
   #value(key: string, otherwise: number | undefined): number {
-    const value = this.gguf.metadata.getNumber(`${this.architecture}.${key}`) ?? otherwise;
+    const value = this.gguf.metadata.getNumber(this.#path(key)) ?? otherwise;
     if (value === undefined) throw this.error(key, "the file does not have this key");
     return value;
   }
 
   string(key: string): string | undefined {
-    return this.gguf.metadata.getString(`${this.architecture}.${key}`);
+    return this.gguf.metadata.getString(this.#path(key));
   }
 
   boolean(key: string, otherwise: boolean): boolean {
-    return this.gguf.metadata.getBoolean(`${this.architecture}.${key}`) ?? otherwise;
+    return this.gguf.metadata.getBoolean(this.#path(key)) ?? otherwise;
   }
 
   /** A number, or an array that has the same number for every layer. */
   perLayer(key: string, otherwise: number | undefined, from: number, to: number): number {
-    const value = this.gguf.metadata.get(`${this.architecture}.${key}`);
+    const value = this.gguf.metadata.get(this.#path(key));
     if (value === undefined || typeof value === "number") return this.integer(key, otherwise, from, to);
-    const numbers = this.gguf.metadata.getNumbers(`${this.architecture}.${key}`) ?? [];
+    const numbers = this.gguf.metadata.getNumbers(this.#path(key)) ?? [];
     const first = numbers[0];
     if (first === undefined || !Number.isInteger(first) || first < from || first > to) {
       throw this.error(key, `${first} is not an integer in ${from} .. ${to}`);

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type Completion, loadModel, type Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { visible } from "../../dist/cli/terminal-text.js";
+import { fixtureModel } from "../support/fixture-model.js";
 
 const entry = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const demo = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
@@ -43,7 +44,7 @@ function cria(args: readonly string[], input = "", node: readonly string[] = [])
 const criaEach = (...calls: readonly Parameters<typeof cria>[]) => Promise.all(calls.map((call) => cria(...call)));
 
 /** A text file with this content. */
-function file(name: string, content: string): string {
+function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);
   writeFileSync(path, content);
   return path;
@@ -241,6 +242,23 @@ describe("cria inspect", () => {
     for (const [name, bytes] of Object.entries(parts))
       expect(out).toMatch(new RegExp(`^ +${name} +${bytes} bytes`, "m"));
     expect(out).toContain(`memory plan: context 512, KV cache f16, ${model.info.threads} threads`);
+    expect(model.info.warnings).toEqual([]);
+    expect(out).not.toContain("warnings:");
+  });
+
+  it("prints what was guessed, which a loaded model says, too", async () => {
+    const shape = { dim: 64, layers: 1, heads: 2, kvHeads: 1, ffn: 64, vocab: 512, format: () => "F32" as const };
+    const bytes = await fixtureModel({ ...shape, metadata: { "tokenizer.ggml.pre": "" }, keys: { my_note: 1 } });
+    const guessed = await loadModel(bytes, { threads: 1 });
+    const { warnings } = guessed.info;
+    await guessed.dispose();
+    expect(warnings).toEqual([
+      expect.stringContaining("llama.rope.freq_base is missing"),
+      expect.stringContaining("llama.my_note is not a key"),
+      expect.stringContaining("tokenizer.ggml.pre is missing"),
+    ]);
+    const { out } = await cria(["inspect", file("guessed.gguf", bytes), "-t", "1"]);
+    expect(out).toContain(`\nwarnings:\n${warnings.map((warning) => `  ${warning}\n`).join("")}`);
   });
 });
 

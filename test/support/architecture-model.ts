@@ -22,6 +22,8 @@ export interface ArchitectureShape {
   readonly format?: (name: string) => TensorTypeName;
   /** Whether the file has a tensor that files may lack. Default: none of them. */
   readonly has?: (name: string) => boolean;
+  /** More tensors: vectors of 6 elements. */
+  readonly tensors?: readonly string[];
 }
 
 /**
@@ -66,7 +68,7 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   writer.addTensor(embedding, format(embedding), [dim, VOCAB]);
   const empty = new Map([[embedding, new Uint8Array(bytesOf(format(embedding), dim * VOCAB))]]);
   const header = await openGguf(await writer.toBytes(empty));
-  const specs = architectureOf(architecture).weights(readModel(header), has);
+  const specs = architectureOf(architecture).weights(readModel(header).hyperparameters, has);
 
   const random = shape.seed === undefined ? randomStream(stream) : new Random(shape.seed);
   const data = new Map<string, Uint8Array>();
@@ -84,6 +86,10 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     const size = role !== "matrix" ? 0.5 : name.includes("_exps.") ? 3 / Math.sqrt(columns) : Math.sqrt(2 / columns);
     const value = name.endsWith("norm.weight") ? () => 1 + 0.1 * random.normal() : () => size * random.normal();
     data.set(name, new Uint8Array(Float32Array.from({ length: rows * columns }, value).buffer));
+  }
+  for (const name of shape.tensors ?? []) {
+    writer.addTensor(name, "F32", [6]);
+    data.set(name, new Uint8Array(24));
   }
   return writer.toBytes(data);
 }

@@ -126,7 +126,7 @@ async function loadOpened(
       }),
       contextSize: planned.contextSize,
       loadMilliseconds: performance.now() - begin,
-      info: describe(gguf, planned, {
+      info: describe(gguf, planned, text.tokenizer, {
         kernels: kernels.build,
         pinning: reportPinning(planned.workers, pinned),
         hugePageBytes: await hugeBytesOf(planned.plan.shards.map(({ total }) => total)),

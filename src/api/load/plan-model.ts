@@ -9,6 +9,7 @@ import { architectureOf, readModel } from "../../model/architectures/table.js";
 import { type HeadShape, headOf } from "../../model/head.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
 import { type KvPool, type Layout, type MemoryPlan, planMemory } from "../../model/plan/memory-plan.js";
+import { checkUnreadTensors } from "../../model/plan/unread-tensors.js";
 import { findWeights } from "../../model/plan/weights.js";
 import { checkChoice, checkInteger, invalidOption } from "../../options.js";
 import type { KvCacheType, LoadOptions } from "./load-options.js";
@@ -29,13 +30,15 @@ export interface PlannedModel {
   /** Bytes of a page of each type of KV cache that the model can have, the widest type first. */
   readonly kvPageBytes: Readonly<Partial<Record<KvCacheType, number>>>;
   readonly workers: WorkerPlan;
+  /** What the file does not say of its shape, and what was taken in its place. */
+  readonly warnings: readonly string[];
 }
 
 /** Reads a model's shape and lays out its memory, without allocating it. */
 export async function planModel(gguf: Gguf, options: LoadOptions, kernels: KernelModule): Promise<PlannedModel> {
   if (!gguf.hasData)
     throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data; is it only a vocabulary?");
-  const hyperparameters = readModel(gguf);
+  const { hyperparameters, warnings } = readModel(gguf);
   const workers = await planWorkers(options);
   const contextSize = checkInteger(
     "contextSize",
@@ -61,6 +64,7 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
   const head = headOf(gguf, hyperparameters.architecture, hyperparameters.dim);
   const specs = [...weights(hyperparameters, (name) => gguf.tensor(name) !== undefined), ...head.weights];
   const found = findWeights(gguf, specs, sizes);
+  checkUnreadTensors(gguf, specs, hyperparameters);
   const kvKind = kvKinds[kvCache];
   const planned = planMemory(
     hyperparameters,
@@ -83,7 +87,10 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
     f16: pageBytesOf("f16"),
     ...(hyperparameters.headDim % 32 === 0 && { q8_0: pageBytesOf("q8_0") }),
   };
-  return { hyperparameters, head: head.shape, ...planned, contextSize, sequences, kvCache, kvPageBytes, workers };
+  return {
+    ...{ hyperparameters, head: head.shape, ...planned },
+    ...{ contextSize, sequences, kvCache, kvPageBytes, workers, warnings },
+  };
 }
 
 /** The most bytes of a shard: a whole memory, unless the environment's CRIA_SHARD_BYTES says less, for tests. */

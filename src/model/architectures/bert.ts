@@ -61,7 +61,7 @@ export function bertWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters,
 }
 
 export const bert: Architecture = {
-  hyperparameters: (reader) => readHyperparameters(reader, { ropePairs: "none", norm: "layer" }),
+  hyperparameters: (reader) => readHyperparameters(reader, { ropePairs: "none", norm: "layer", encoder: true }),
   weights: (h) => bertWeights(h, layerSpecs),
   forward,
 };

@@ -14,13 +14,13 @@ function forward(pass: Pass): void {
 
 /** Half of a window lies before a token, and half after it. */
 function hyperparameters(reader: KeyReader): Hyperparameters {
-  const h = readGemma(reader);
+  const h = readGemma(reader, true);
   const attention = h.attention.map((layer) => {
     if (layer.window === 0) return { ...layer, ahead: ALL_AHEAD };
     const half = Math.floor(layer.window / 2);
     return { ...layer, window: half + 1, ahead: half };
   });
-  return { ...h, causal: false, attention };
+  return { ...h, attention };
 }
 
 export const gemmaEmbedding: Architecture = {

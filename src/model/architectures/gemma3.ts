@@ -35,16 +35,14 @@ export function gemmaLayerSpecs(h: Hyperparameters, layer: number) {
  * The common keys, and those of the two kinds of layers. Of every `attention.sliding_window_pattern` layers, the last sees everything
  * and has the file's RoPE. The others see a window and have a RoPE of base `rope.freq_base_swa`, without scaling.
  */
-export function readGemma(reader: KeyReader): Hyperparameters {
-  const h = readHyperparameters(reader, { ropePairs: "halves", norm: "rms" });
+export function readGemma(reader: KeyReader, encoder = false): Hyperparameters {
+  const h = readHyperparameters(reader, { ropePairs: "halves", norm: "rms", encoder });
   const window = reader.integer("attention.sliding_window", 0, 0, LARGEST.context);
   const pattern = reader.integer("attention.sliding_window_pattern", 6, 1, LARGEST.layers);
+  const base = readRopeBase(reader, "rope.freq_base_swa");
+  if (window === 0) return h; // then all layers are of the kind that sees everything
   const [everywhere] = h.ropes;
-  const local = {
-    ...everywhere!,
-    base: readRopeBase(reader, "rope.freq_base_swa"),
-    scaling: { type: "none" },
-  } as const;
+  const local = { ...everywhere!, base, scaling: { type: "none" } } as const;
   return {
     ...h,
     ropes: [everywhere!, local],
@@ -53,7 +51,7 @@ export function readGemma(reader: KeyReader): Hyperparameters {
 }
 
 export const gemma3: Architecture = {
-  hyperparameters: readGemma,
+  hyperparameters: (reader) => readGemma(reader),
   weights: (h, has) => decoderWeights(h, has, gemmaLayerSpecs),
   forward,
 };

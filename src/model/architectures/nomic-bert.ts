@@ -42,7 +42,7 @@ function layerSpecs(h: Hyperparameters, layer: number) {
 }
 
 function hyperparameters(reader: KeyReader): Hyperparameters {
-  const h = readHyperparameters(reader, { ropePairs: "halves", norm: "layer" });
+  const h = readHyperparameters(reader, { ropePairs: "halves", norm: "layer", encoder: true });
   if ((h.heads * h.headDim) % GROUP_ROWS !== 0 || (h.kvHeads * h.headDim) % GROUP_ROWS !== 0) {
     throw new UnsupportedError(
       "UNSUPPORTED_ARCHITECTURE",

@@ -4,6 +4,7 @@ import { printable, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import { KeyReader } from "../key-reader.js";
+import { checkUnreadKeys } from "../unread-keys.js";
 import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { gemmaEmbedding } from "./gemma-embedding.js";
@@ -34,11 +35,17 @@ export function architectureOf(name: string): Architecture {
   return architectures[name]!;
 }
 
+/** A model's numbers, and what the file does not say: a sentence each. */
+export interface ModelReading {
+  readonly hyperparameters: Hyperparameters;
+  readonly warnings: readonly string[];
+}
+
 /**
  * Reads what kind of model a file holds.
- * @throws UnsupportedError for an architecture without a row here
+ * @throws UnsupportedError for an architecture without a row here, or with a key that changes it and is not applied
  */
-export function readModel(gguf: Gguf): Hyperparameters {
+export function readModel(gguf: Gguf): ModelReading {
   const name = gguf.metadata.getString("general.architecture");
   if (name === undefined || !Object.hasOwn(architectures, name)) {
     const type = gguf.metadata.getString("general.type");
@@ -48,5 +55,8 @@ export function readModel(gguf: Gguf): Hyperparameters {
       `architecture "${printable(name ?? "(none)")}"${kind}; supported: ${Object.keys(architectures).join(", ")}`,
     );
   }
-  return architectureOf(name).hyperparameters(new KeyReader(gguf, name));
+  const reader = new KeyReader(gguf, name);
+  const hyperparameters = architectureOf(name).hyperparameters(reader);
+  const unknown = checkUnreadKeys(reader, hyperparameters);
+  return { hyperparameters, warnings: [...reader.warnings, ...unknown] };
 }
