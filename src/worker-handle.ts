@@ -1,6 +1,6 @@
 // One worker thread, in Node (node:worker_threads) or where there is a global Worker (a browser): the few operations that both have.
 
-import { UnsupportedError } from "./errors.js";
+import { MemoryError, UnsupportedError } from "./errors.js";
 
 export interface WorkerEvents {
   readonly onMessage: (message: unknown) => void;
@@ -23,7 +23,11 @@ export interface ParentPort {
 
 const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
 
-/** Starts a worker whose first message is `data`. In Node its heap can be limited; a worker that exceeds the limit ends with an error. */
+/**
+ * Starts a worker whose first message is `data`. In Node its heap can be limited; a worker that exceeds the limit ends with an error.
+ *
+ * @throws MemoryError MEMORY_REFUSED where a limit on the address space leaves no room, UnsupportedError
+ */
 export async function startWorker(
   entry: URL,
   name: string,
@@ -33,6 +37,7 @@ export async function startWorker(
 ): Promise<WorkerHandle> {
   if (inNode) {
     const { Worker } = await import("node:worker_threads");
+    await checkAddressSpace();
     const resourceLimits = heapMegabytes === undefined ? {} : { maxOldGenerationSizeMb: heapMegabytes };
     // A worker inherits the flags that Node was started with, but refuses this one: `node --input-type=module -e ...`. An explicit list of
     // flags is checked, and V8's flags in it are refused (`--max-old-space-size`). So there is no list where all can be inherited.
@@ -42,6 +47,12 @@ export async function startWorker(
     worker.on("message", events.onMessage);
     worker.on("error", events.onError);
     worker.on("exit", events.onExit);
+    starting++;
+    const started = () => {
+      starting--;
+      worker.off("online", started).off("exit", started);
+    };
+    worker.on("online", started).on("exit", started);
     return {
       postMessage: (message, transfer) => worker.postMessage(message, transfer as ArrayBuffer[] | undefined),
       keepAlive: (yes) => (yes ? worker.ref() : worker.unref()),
@@ -60,6 +71,33 @@ export async function startWorker(
     keepAlive: () => undefined,
     terminate: async () => worker.terminate(),
   };
+}
+
+/** Address space that V8 reserves for a worker: 600 to 1000 MB on Node 20 to 26, most of it for code. */
+const WORKER_ADDRESS_SPACE = 2 ** 30;
+/** Workers that have not reserved theirs yet. */
+let starting = 0;
+
+/** V8 ends the process where it cannot reserve a worker's address space. So a limit on that (ulimit -v) is looked at before. */
+async function checkAddressSpace(): Promise<void> {
+  if (process.platform !== "linux") return;
+  const { readFileSync } = await import("node:fs");
+  let limit: number;
+  let used: number;
+  try {
+    limit = Number(/^Max address space +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1]);
+    if (Number.isNaN(limit)) return; // unlimited
+    used = 1024 * Number(/^VmSize:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1]);
+  } catch {
+    return; // no /proc: nothing is known of a limit
+  }
+  const wanted = (starting + 1) * WORKER_ADDRESS_SPACE;
+  if (wanted <= limit - used) return;
+  throw new MemoryError(
+    "MEMORY_REFUSED",
+    `a worker may take ${WORKER_ADDRESS_SPACE} bytes of address space, and the limit of ${limit} bytes (ulimit -v) ` +
+      `leaves ${Math.max(0, limit - used - starting * WORKER_ADDRESS_SPACE)}`,
+  );
 }
 
 /** In a worker: what it was given, and its line to the thread that started it. */

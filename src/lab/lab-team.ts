@@ -3,6 +3,7 @@
 import { planWorkers } from "../api/load/worker-plan.js";
 import { type CriaError, WorkerError } from "../errors.js";
 import { compileKernels, type KernelBuild } from "../machine/kernels.js";
+import { allocateMemory } from "../machine/shared-memory.js";
 import { Team } from "../machine/team.js";
 import { checkChoice, invalidOption } from "../options.js";
 import { CONTROL, type Task, type Timing } from "./blackboard.js";
@@ -45,7 +46,7 @@ export class LabTeam {
     lab.#team = await Team.start({
       entry: new URL("../lab/worker.js", import.meta.url),
       module,
-      memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
+      memory: allocateMemory(1, "a team"),
       control: CONTROL,
       workers: threads,
       regulars: threads,

@@ -3,6 +3,7 @@
 
 import { CriaError, UnsupportedError } from "../errors.js";
 import { invalidOption } from "../options.js";
+import { allocateMemory } from "./shared-memory.js";
 
 /**
  * The builds of one source: `simd` uses the baseline only, `relaxed` relaxed SIMD, and `vnni` relaxed SIMD where its 8-bit dot product
@@ -188,7 +189,7 @@ async function compileBuild(build: KernelBuild, bytes: Uint8Array<ArrayBuffer>) 
   if (build === "simd") return WebAssembly.validate(bytes) ? WebAssembly.compile(bytes) : undefined;
   const module = await compileRelaxed(bytes);
   if (module === undefined || build === "relaxed") return module;
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const memory = allocateMemory(1, "a look at the kernels");
   return instantiateKernels(module, memory).dotIsUnsigned() === 1 ? module : undefined;
 }
 

@@ -1,5 +1,7 @@
 // One WebAssembly memory that all threads of a team share, and the views of it. Nothing else reaches for `memory.buffer`.
 
+import { MemoryError } from "../errors.js";
+
 /** A page of a WebAssembly memory, in bytes. */
 export const WASM_PAGE = 65536;
 
@@ -8,6 +10,38 @@ export const WASM_PAGE = 65536;
  * buffer that ends at 2^32 would be 0, and a loop up to it would do nothing.
  */
 export const LARGEST_MEMORY = 65535 * WASM_PAGE;
+
+/**
+ * Makes a shared memory that never grows. `what` it is for stands in the message.
+ *
+ * V8 reserves some 10 GB of address space for each memory, however small, so a limit on that (ulimit -v) refuses even the first page.
+ *
+ * @throws MemoryError MEMORY_REFUSED where the host does not give it
+ */
+export function allocateMemory(pages: number, what: string): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw memoryRefused(pages * WASM_PAGE, what, cause);
+  }
+}
+
+/** Makes a shared buffer. @throws MemoryError MEMORY_REFUSED where the host does not give it */
+export function allocateBuffer(bytes: number, what: string): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (cause) {
+    throw memoryRefused(bytes, what, cause);
+  }
+}
+
+function memoryRefused(bytes: number, what: string, cause: unknown): MemoryError {
+  return new MemoryError(
+    "MEMORY_REFUSED",
+    `the host refused ${bytes} bytes of shared memory for ${what}; an address space limit (ulimit -v) is a common cause`,
+    { cause },
+  );
+}
 
 export class SharedMemory {
   readonly memory: WebAssembly.Memory;

@@ -74,29 +74,38 @@ export class Team {
       options.pins === undefined ? Promise.resolve([]) : new Promise((resolve) => (this.#allPinned = resolve));
   }
 
-  /** Starts the workers. They run on their own, and their messages arrive at `onMessage`. */
+  /** Starts the workers. They run on their own, and their messages arrive at `onMessage`. @throws MemoryError MEMORY_REFUSED */
   static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options);
     team.#words.fill(0, options.control >> 2, (options.control + TEAM_BYTES) >> 2);
     team.#words[(options.control + TEAM_SPIN) >> 2] = SPIN;
     team.#words[(options.control + TEAM_CPUS) >> 2] = options.cpus;
+    try {
+      await team.#startWorkers(options);
+      return team;
+    } catch (error) {
+      await team.close();
+      throw error;
+    }
+  }
+
+  async #startWorkers(options: TeamOptions): Promise<void> {
     for (let index = 0; index < options.workers; index++) {
       const { module, memory, control, workers, regulars, program } = options;
       const membership: Membership = { module, memory, control, index, workers, regulars };
       const data: WorkerData = { membership, pin: options.pins?.[index], program };
-      team.#handles.push(
+      this.#handles.push(
         await startWorker(options.entry, `cria-${index}`, data, {
           onMessage: (message) => {
-            if (isNotice<DeathNotice>(message, "death")) team.#die(index, message.message, message.error);
-            else if (isNotice<PinNotice>(message, "pin")) team.#notePin(index, message);
+            if (isNotice<DeathNotice>(message, "death")) this.#die(index, message.message, message.error);
+            else if (isNotice<PinNotice>(message, "pin")) this.#notePin(index, message);
             else options.onMessage(index, message);
           },
-          onError: (error) => team.#die(index, error.message),
-          onExit: (code) => team.#onExit(index, code),
+          onError: (error) => this.#die(index, error.message),
+          onExit: (code) => this.#onExit(index, code),
         }),
       );
     }
-    return team;
   }
 
   /** The error that ended the team, if it is dead. */

@@ -21,17 +21,26 @@ export class EncoderPool {
 
   static async start(workers: number, module: WebAssembly.Module): Promise<EncoderPool> {
     const pool = new EncoderPool();
+    try {
+      await pool.#startWorkers(workers, module);
+      return pool;
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  async #startWorkers(workers: number, module: WebAssembly.Module): Promise<void> {
     for (let index = 0; index < workers; index++) {
-      pool.#handles.push(
+      this.#handles.push(
         await startWorker(new URL("../quantize/worker.js", import.meta.url), `cria-quantize-${index}`, module, {
-          onMessage: (message) => pool.#answer(index, message as EncodedPiece),
-          onError: (error) => pool.#die(`worker ${index} of ${workers} failed: ${error.message}`),
-          onExit: (code) => pool.#die(`worker ${index} of ${workers} ended unexpectedly with code ${code}`),
+          onMessage: (message) => this.#answer(index, message as EncodedPiece),
+          onError: (error) => this.#die(`worker ${index} of ${workers} failed: ${error.message}`),
+          onExit: (code) => this.#die(`worker ${index} of ${workers} ended unexpectedly with code ${code}`),
         }),
       );
-      pool.#idle.push(index);
+      this.#idle.push(index);
     }
-    return pool;
   }
 
   /** How many pieces to ask for before the first of them is needed: two for each worker. */

@@ -3,7 +3,7 @@
 //   scratch | the piece as it is in the file | the piece as f32 | the piece encoded
 
 import { instantiateKernels, type Kernels } from "../machine/kernels.js";
-import { SharedMemory } from "../machine/shared-memory.js";
+import { allocateMemory, SharedMemory } from "../machine/shared-memory.js";
 
 /** Weights of a piece, at most: a whole number of blocks of every format. */
 export const PIECE_WEIGHTS = 2 ** 18;
@@ -28,10 +28,10 @@ export class Encoder {
 
   constructor(module: WebAssembly.Module) {
     // The module imports a memory of at least one page, and says itself how much scratch it needs.
-    const sizes = instantiateKernels(module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+    const sizes = instantiateKernels(module, allocateMemory(1, "the kernels' sizes"));
     this.#scratchBytes = Math.ceil(sizes.quantizeScratchBytes() / 64) * 64;
     const pages = Math.ceil((this.#scratchBytes + 3 * 4 * PIECE_WEIGHTS) / 65536);
-    this.#memory = new SharedMemory(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }));
+    this.#memory = new SharedMemory(allocateMemory(pages, "an encoder"));
     this.#kernels = instantiateKernels(module, this.#memory.memory);
   }
 

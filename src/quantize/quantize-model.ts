@@ -4,7 +4,7 @@
 import { stat } from "node:fs/promises";
 import { GgufError, UnsupportedError } from "../errors.js";
 import { type Gguf, GgufWriter, openGguf, printable, type TensorTypeName } from "../gguf/index.js";
-import { MOST_THREADS, usableCpus } from "../machine/cpu/threads.js";
+import { mostThreads, usableCpus } from "../machine/cpu/threads.js";
 import { cpuTopology } from "../machine/cpu/topology.js";
 import { compileKernels } from "../machine/kernels.js";
 import {
@@ -72,7 +72,8 @@ export async function quantizeModel(
     fileTypes.map(({ name }) => name),
   );
   const fileType = fileTypes.find(({ name }) => name === type)!;
-  const threads = checkInteger("threads", options.threads ?? usableCpus(await cpuTopology()), 1, MOST_THREADS);
+  const machine = await cpuTopology();
+  const threads = checkInteger("threads", options.threads ?? usableCpus(machine), 1, mostThreads(machine));
   const { signal, onProgress } = options;
   checkCallback("onProgress", onProgress);
   checkSignal(signal);

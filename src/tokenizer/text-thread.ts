@@ -3,7 +3,7 @@
 // do.
 
 import { abortable } from "../abort.js";
-import { CriaError, printable, TemplateError } from "../errors.js";
+import { CriaError, MemoryError, printable, TemplateError } from "../errors.js";
 import { received } from "../posted-error.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import type { TextAnswer, TextJob, TextJobName, TextJobs } from "./text-jobs.js";
@@ -151,6 +151,7 @@ export class TextThread {
 
 function deathOf({ name }: TextJob, error: Error): CriaError {
   const cause = { cause: error };
+  if (error instanceof MemoryError) return error;
   if (name !== "render") return new CriaError("TEXT_WORKER", `the text worker died: ${error.message}`, cause);
   if ((error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY") {
     return new TemplateError("TEMPLATE_MEMORY", `the chat template took more than ${HEAP_MEGABYTES} MB of memory`);

@@ -1,8 +1,9 @@
 // How many workers compute: the rule, on many machines. test/teams has a threads.test.ts with real workers.
 
 import { describe, expect, it } from "vitest";
+import { planWorkers } from "../../dist/api/load/worker-plan.js";
 import { chooseThreads, type ThreadRequest } from "../../dist/machine/cpu/threads.js";
-import { cpuTopology } from "../../dist/machine/cpu/topology.js";
+import { type CpuTopology, cpuTopology } from "../../dist/machine/cpu/topology.js";
 import { allowed, cgroup1, cgroup2, epyc, laptop, type MachineFiles, withMachine } from "../support/cpu-machines.js";
 
 const choose = (files: MachineFiles, request: Partial<ThreadRequest> = {}) =>
@@ -75,6 +76,35 @@ describe("the rule", () => {
       code: "INVALID_OPTION",
       message: `CRIA_THREADS must be an integer in 1 .. 256; it is "${environment}"`,
     });
+  });
+
+  it("few processors take 64 workers in turns at most, many as many as there are", async () => {
+    const topology = await withMachine(laptop, (root) => cpuTopology({ root }));
+    const on = (cpus: number): CpuTopology => ({ ...topology, allowed: Array.from({ length: cpus }, (_, cpu) => cpu) });
+    expect((await planWorkers({ threads: 64, threadsBatch: 64 }, on(2))).workers).toBe(64);
+    expect((await planWorkers({ threads: 100 }, on(100))).workers).toBe(100);
+    expect((await planWorkers({ threads: 256 }, { ...on(2), source: "navigator" })).workers).toBe(256);
+    for (const [name, threads, cpus, most] of [
+      ["threads", 65, 2, 64],
+      ["threadsBatch", 128, 2, 64],
+      ["threads", 256, 100, 100],
+      ["threads", 257, 512, 256],
+    ] as const) {
+      await expect(planWorkers({ [name]: threads }, on(cpus))).rejects.toMatchObject({
+        code: "INVALID_OPTION",
+        message: `${name} must be an integer in 1 .. ${most}; it is ${threads}`,
+      });
+    }
+    process.env["CRIA_THREADS"] = "128";
+    try {
+      await expect(planWorkers({}, on(2))).rejects.toMatchObject({
+        code: "INVALID_OPTION",
+        message: 'CRIA_THREADS must be an integer in 1 .. 64; it is "128"',
+      });
+      expect((await planWorkers({ threads: 2 }, on(2))).workers).toBe(2);
+    } finally {
+      delete process.env["CRIA_THREADS"];
+    }
   });
 
   it("prefill may have more workers, or fewer", async () => {

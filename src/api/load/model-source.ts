@@ -1,9 +1,10 @@
 // Where the workers read the weights: from the model's files, or from a copy of its bytes in shared memory.
 
-import { GgufError, MemoryError } from "../../errors.js";
+import { GgufError } from "../../errors.js";
 import { giveWay } from "../../event-loop.js";
 import type { KnownFile } from "../../file-identity.js";
 import type { Gguf } from "../../gguf/index.js";
+import { allocateBuffer } from "../../machine/shared-memory.js";
 import type { ModelSource } from "../../model/plan/loading.js";
 import type { LoadSource } from "./load-options.js";
 
@@ -31,7 +32,7 @@ export async function modelSource(gguf: Gguf, source: LoadSource): Promise<Model
   const files = gguf.parts.map(({ path, identity }) => ({ path, identity }));
   if (files.every((file): file is KnownFile => file.path !== undefined)) return { kind: "files", files };
   const { size } = gguf.parts[0]!;
-  const part = sharedBytes(size);
+  const part = allocateBuffer(size, "a copy of the model");
   const bytes = new Uint8Array(part);
   for (let at = 0; at < size; at += COPIED_AT_ONCE) {
     await giveWay();
@@ -49,12 +50,4 @@ async function pieceOf(source: Uint8Array | Blob, from: number, to: number): Pro
   }
   const message = "Uint8Array: its buffer was detached or became shorter while it was being loaded";
   throw new GgufError("GGUF_CHANGED", message, { offset: from });
-}
-
-function sharedBytes(size: number): SharedArrayBuffer {
-  try {
-    return new SharedArrayBuffer(size);
-  } catch (cause) {
-    throw new MemoryError("MEMORY_REFUSED", `the host refused ${size} bytes for a copy of the model`, { cause });
-  }
 }

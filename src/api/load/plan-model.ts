@@ -4,7 +4,7 @@ import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
 import { GgufError, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
 import { instantiateKernels, type KernelModule } from "../../machine/kernels.js";
-import { LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
+import { allocateMemory, LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
 import { architectureOf, readModel } from "../../model/architectures/table.js";
 import { type HeadShape, headOf } from "../../model/head.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
@@ -59,7 +59,7 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
       `a q8_0 cache needs heads of a multiple of 32 dimensions, these have ${hyperparameters.headDim}; supported: f16, f32`,
     );
   }
-  const sizes = instantiateKernels(kernels.module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+  const sizes = instantiateKernels(kernels.module, allocateMemory(1, "the kernels' sizes"));
   const { weights } = architectureOf(hyperparameters.architecture);
   const head = headOf(gguf, hyperparameters.architecture, hyperparameters.dim);
   const specs = [...weights(hyperparameters, (name) => gguf.tensor(name) !== undefined), ...head.weights];

@@ -2,7 +2,7 @@
 
 import type { PinResult } from "../../machine/cpu/pin.js";
 import { type PinRequest, pinnedCpus, pinsOf } from "../../machine/cpu/pin-plan.js";
-import { chooseThreads, MOST_THREADS, type ThreadChoice } from "../../machine/cpu/threads.js";
+import { chooseThreads, mostThreads, type ThreadChoice } from "../../machine/cpu/threads.js";
 import { type CpuTopology, cpuTopology } from "../../machine/cpu/topology.js";
 import { checkInteger, invalidOption } from "../../options.js";
 import type { Pinning } from "../model-info.js";
@@ -27,15 +27,17 @@ export interface WorkerOptions {
 /** Resolves the options, on this machine unless another is given. @throws CriaError INVALID_OPTION */
 export async function planWorkers(options: WorkerOptions, on?: CpuTopology): Promise<WorkerPlan> {
   const { threads, threadsBatch } = options;
-  if (threads !== undefined) checkInteger("threads", threads, 1, MOST_THREADS);
-  if (threadsBatch !== undefined) checkInteger("threadsBatch", threadsBatch, 1, MOST_THREADS);
-  const request = checkPin(options.pin);
   const machine = on ?? (await cpuTopology());
+  const most = mostThreads(machine);
+  if (threads !== undefined) checkInteger("threads", threads, 1, most);
+  if (threadsBatch !== undefined) checkInteger("threadsBatch", threadsBatch, 1, most);
+  const request = checkPin(options.pin);
   const pinned = request === undefined || machine.source !== "sysfs" ? undefined : pinnedCpus(machine, request);
   // Pinned workers have those processors and no others.
   const topology: CpuTopology = pinned === undefined ? machine : { ...machine, allowed: pinned };
   const environment = typeof process === "undefined" ? undefined : process.env?.["CRIA_THREADS"];
   const choice = chooseThreads(topology, { threads, threadsBatch, environment });
+  if (choice.threads > most) throw invalidOption("CRIA_THREADS", `an integer in 1 .. ${most}`, environment);
   const workers = Math.max(choice.decodeWorkers, choice.threadsBatch);
   const pins = pinned === undefined ? undefined : pinsOf(pinned, workers);
   return {

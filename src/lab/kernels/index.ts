@@ -16,6 +16,7 @@ import {
   type Kernels,
   kernelBuilds,
 } from "../../machine/kernels.js";
+import { allocateMemory } from "../../machine/shared-memory.js";
 import { checkChoice, checkFolderUrl, namesOf, optionsOf } from "../../options.js";
 import type { AttentionKernel, AttentionShape } from "./attention.js";
 import type { DeclaredKernel, KernelHost } from "./declaration.js";
@@ -176,7 +177,7 @@ export class KernelLab implements KernelHost {
   constructor(module: WebAssembly.Module, build: KernelBuild) {
     this.module = module;
     this.build = build;
-    this.sizes = instantiateKernels(module, new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+    this.sizes = instantiateKernels(module, allocateMemory(1, "the kernels' sizes"));
     this.formats = listFormats(this.sizes);
   }
 

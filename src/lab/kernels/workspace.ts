@@ -2,7 +2,7 @@
 
 import { MemoryError } from "../../errors.js";
 import { instantiateKernels, type Kernels } from "../../machine/kernels.js";
-import { LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
+import { allocateMemory, LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
 
 const CACHE_LINE = 64;
 
@@ -34,11 +34,6 @@ export function openWorkspace<Name extends string>(
       `${parts.join(" + ")} = ${end} bytes; one WebAssembly memory holds ${LARGEST_MEMORY}`,
     );
   }
-  let memory: WebAssembly.Memory;
-  try {
-    memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch (cause) {
-    throw new MemoryError("MEMORY_REFUSED", `the host refused ${end} bytes (${parts.join(" + ")})`, { cause });
-  }
+  const memory = allocateMemory(pages, `a kernel's buffers (${parts.join(" + ")})`);
   return { kernels: instantiateKernels(module, memory), memory, at };
 }

@@ -7,6 +7,17 @@ import type { CpuTopology } from "./topology.js";
 /** Workers of a team, at most. */
 export const MOST_THREADS = 256;
 
+/**
+ * Workers that fewer processors may be asked to take in turns. Each worker takes some 10 MB and 20 to 100 ms of a processor before it
+ * computes, and beyond the processors it brings nothing: on 2 of them 64 workers load in ten seconds, 256 would take half a minute.
+ */
+const MOST_IN_TURNS = 64;
+
+/** The most workers that a team on this machine may have. Browsers may understate their processors. */
+export function mostThreads({ allowed, source }: CpuTopology): number {
+  return source === "navigator" ? MOST_THREADS : Math.min(MOST_THREADS, Math.max(MOST_IN_TURNS, allowed.length));
+}
+
 export interface ThreadRequest {
   readonly threads: number | undefined;
   readonly threadsBatch: number | undefined;
