@@ -1,5 +1,6 @@
 // SentencePiece-style BPE ("llama"): characters merge to the token with the best score until no two neighbours form a token;
-// a character that is not a token becomes its bytes, <0x00> to <0xFF>.
+// a character that is not a token becomes its bytes, <0x00> to <0xFF>. In a vocabulary without them it is unknown, and a run of unknown
+// characters is one token, as in SentencePiece.
 
 import { mergeSymbols } from "./merge.js";
 import type { Allocate } from "./piece-table.js";
@@ -16,15 +17,20 @@ export interface SpmTable {
   readonly ranks: Int32Array;
   /** The bits of `Neighbours`. */
   readonly neighbours: Uint32Array;
-  /** The id for each byte: its byte token, or the token of that one byte, or unknown; -1 where a vocabulary has none of them. */
+  /** The id for each byte: its byte token, or the token of that one byte, or UNKNOWN. */
   readonly byteIds: Int32Array;
+  readonly unknownId: number | undefined;
 }
+
+/** Stands for what is unknown until it is seen where the run of it ends. */
+const UNKNOWN = -1;
 
 export function spmTable(vocabulary: ScoredVocabulary, unknownId: number | undefined, allocate: Allocate): SpmTable {
   return {
     ranks: ranksOf(vocabulary.scores, allocate),
     neighbours: neighboursIn(vocabulary, allocate),
-    byteIds: byteTokens(vocabulary, unknownId, allocate),
+    byteIds: byteTokens(vocabulary, allocate),
+    unknownId,
   };
 }
 
@@ -36,6 +42,7 @@ export function spmEncoder(vocabulary: Vocabulary, table: SpmTable, addSpacePref
   return (text, afterSpecial, output) => {
     const prefix = addSpacePrefix && afterSpecial ? " " : "";
     const marked = (prefix + text).replaceAll(" ", SPACE_MARK);
+    const first = output.length;
     let start = 0;
     let previous = -1;
     for (let i = 0; i < marked.length; ) {
@@ -48,7 +55,22 @@ export function spmEncoder(vocabulary: Vocabulary, table: SpmTable, addSpacePref
       i += codePoint > 0xffff ? 2 : 1;
     }
     if (start < marked.length) encodeWord(marked.slice(start), output);
+    joinUnknown(output, first, table.unknownId);
   };
+}
+
+/** Replaces each run of UNKNOWN, from `first` on, by one token, or by nothing where there is no such token. */
+function joinUnknown(ids: number[], first: number, unknownId: number | undefined): void {
+  let length = ids.indexOf(UNKNOWN, first);
+  if (length < 0) return;
+  let inRun = false;
+  for (let i = length; i < ids.length; i++) {
+    const isUnknown = ids[i] === UNKNOWN;
+    if (!isUnknown) ids[length++] = ids[i]!;
+    else if (!inRun && unknownId !== undefined) ids[length++] = unknownId;
+    inRun = isUnknown;
+  }
+  ids.length = length;
 }
 
 /** An encoder of what cannot be cut further. */
@@ -76,7 +98,7 @@ function mergerOf({ pieces, size }: Vocabulary, { ranks, byteIds }: SpmTable): W
       if (id >= 0) {
         output.push(id);
       } else {
-        for (let at = starts[i]!; at < ends[i]!; at++) if (byteIds[bytes[at]!]! >= 0) output.push(byteIds[bytes[at]!]!);
+        for (let at = starts[i]!; at < ends[i]!; at++) output.push(byteIds[bytes[at]!]!);
       }
     }
   };
@@ -133,14 +155,14 @@ function ranksOf(scores: Float32Array, allocate: Allocate): Int32Array {
   return ranks;
 }
 
-function byteTokens(vocabulary: Vocabulary, unknownId: number | undefined, allocate: Allocate): Int32Array {
+function byteTokens(vocabulary: Vocabulary, allocate: Allocate): Int32Array {
   const encoder = new TextEncoder();
   const ids = new Int32Array(allocate(4 * 256));
   for (let byte = 0; byte < ids.length; byte++) {
     const name = encoder.encode(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
     const named = vocabulary.pieces.find(name, 0, name.length);
     const single = vocabulary.pieces.find(Uint8Array.of(byte), 0, 1);
-    ids[byte] = named >= 0 ? named : single >= 0 ? single : (unknownId ?? -1);
+    ids[byte] = named >= 0 ? named : single; // -1 is UNKNOWN
   }
   return ids;
 }

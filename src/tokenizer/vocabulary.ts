@@ -24,6 +24,9 @@ const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/;
 /** Most tokens that a vocabulary may have: ids and ranks are packed in 26 bits. */
 const MOST_TOKENS = 2 ** 26 - 1;
 
+/** Most bytes of a token, far beyond any real one (the longest are runs of some hundred spaces): what makes tables of it must end soon. */
+const LONGEST_TOKEN = 2 ** 21;
+
 /** The tokens, numbered by id. */
 export interface Vocabulary {
   readonly size: number;
@@ -56,6 +59,13 @@ export function readVocabulary(metadata: TokenizerMetadata, allocate: Allocate, 
   const size = texts.offsets.length - 1;
   if (size === 0 || size > MOST_TOKENS) {
     throw new GgufError("TOKENIZER_TOKENS", `A vocabulary has 1 to ${MOST_TOKENS} tokens, this one ${size}`, {
+      subject: key,
+    });
+  }
+  const long = texts.offsets.subarray(1).findIndex((end, id) => end - texts.offsets[id]! > LONGEST_TOKEN);
+  if (long >= 0) {
+    const length = texts.offsets[long + 1]! - texts.offsets[long]!;
+    throw new GgufError("TOKENIZER_TOKENS", `Token ${long} has ${length} bytes; at most ${LONGEST_TOKEN} are taken`, {
       subject: key,
     });
   }

@@ -37,6 +37,7 @@ describe("malformed vocabularies", () => {
     ["tokens that are numbers", changed(spm(), TOKENS, [1, 2]), "TOKENIZER_TYPE", TOKENS],
     ["tokens that are bytes", changed(spm(), TOKENS, new Uint8Array(9)), "TOKENIZER_TYPE", TOKENS],
     ["tokens that are one string", changed(spm(), TOKENS, "abc"), "TOKENIZER_TYPE", TOKENS],
+    ["a token of 8 MB", changed(spm(), TOKENS, ["a", "b".repeat(2 ** 23)]), "TOKENIZER_TOKENS", TOKENS],
     ["too few scores", changed(spm(), SCORES, new Float32Array(3)), "TOKENIZER_LENGTH", SCORES],
     ["too many scores", changed(spm(), SCORES, new Float32Array(999)), "TOKENIZER_LENGTH", SCORES],
     ["scores of another type", changed(spm(), SCORES, new BigInt64Array(261)), "TOKENIZER_TYPE", SCORES],

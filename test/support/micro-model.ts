@@ -73,7 +73,7 @@ export async function microModel(
   const header = await openGguf(await microBytes({ entries, tensors: new Map([["token_embd.weight", embedding]]) }));
   const random = new Random(1);
   const tensors = new Map<string, { shape: number[]; data: Uint8Array }>();
-  for (const spec of architectureOf(architecture).weights(readModel(header), () => false)) {
+  for (const spec of architectureOf(architecture).weights(readModel(header).hyperparameters, () => false)) {
     if (spec.optional) continue;
     const value = spec.name.endsWith("norm.weight") ? () => 1 : () => random.normal() / 2;
     const data = new Uint8Array(Float32Array.from({ length: spec.rows * spec.columns }, value).buffer);

@@ -138,6 +138,39 @@ describe("byte-level BPE", () => {
   });
 });
 
+describe("SentencePiece without byte tokens", () => {
+  // What the SentencePiece library gives for such a vocabulary (byte_fallback off).
+  const specials = [
+    ["<unk>", UNKNOWN],
+    ["<s>", CONTROL],
+    ["</s>", CONTROL],
+  ] as const;
+  const ids = { bos_token_id: 1, eos_token_id: 2, unknown_token_id: 0, add_space_prefix: false };
+  const tokenizer = tokenizerFrom(metadataOf("llama", [...specials, ["\u2581"], ["a"], ["b"], ["ab", NORMAL, 1]], ids));
+
+  it.each<[string, number[]]>([
+    ["\u00e9", [0]],
+    ["\u{1f999}", [0]],
+    ["\u65e5\u672c\u8a9e", [0]],
+    ["xyz", [0]],
+    ["axyzb", [4, 0, 5]],
+    ["ab\u00e9\u00e9ab", [6, 0, 6]],
+    ["\u00e9 \u00e9", [0, 3, 0]],
+    ["\u00e9a\u00e9b\u00e9", [0, 4, 0, 5, 0]],
+  ])("%s: one <unk> for a run of unknown characters", (text, expected) => {
+    expect([...tokenizer.encode(text, plain)]).toEqual(expected);
+    expect([...tokenizer.encode(text, plain)]).toEqual(expected); // from the memory of words
+  });
+
+  it("special tokens end a run, and without <unk> nothing is left of it", () => {
+    expect([...tokenizer.encode("x</s>y", { special: true, bos: false })]).toEqual([0, 2, 0]);
+    const none = tokenizerFrom(
+      metadataOf("llama", [["a"], ["b"]], { bos_token_id: 0xffffffff, unknown_token_id: 0xffffffff }),
+    );
+    expect([...none.encode("xay")]).toEqual([0]);
+  });
+});
+
 describe("WordPiece", () => {
   const tokenizer = tokenizerFrom(
     wordPiece(["un", "##aff", "##able", "a", "##b", "cafe", "!", "日", "'", "s", "straße", "ß"]),
