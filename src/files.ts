@@ -2,7 +2,7 @@
 
 import type { FileHandle } from "node:fs/promises";
 import { FileError, printable } from "./errors.js";
-import { checkText, invalidOption } from "./options.js";
+import { checkText, invalidOption, readable } from "./options.js";
 
 /** Which code a failure has, and what the message says of it; all others are FILE_UNREADABLE or FILE_UNWRITABLE. */
 const failures: Readonly<Record<string, readonly [code: string, message: string]>> = {
@@ -28,7 +28,7 @@ function fileError(cause: unknown, path: string, use: "read" | "written"): FileE
 
 /** The path that an option names. @throws CriaError INVALID_OPTION for what is neither a path nor a `file:` URL */
 export async function localPath(name: string, value: unknown): Promise<string> {
-  if (value instanceof URL) {
+  if (readable(name, value, () => value instanceof URL) && value instanceof URL) {
     const { fileURLToPath } = await import("node:url");
     try {
       return fileURLToPath(value);

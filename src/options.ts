@@ -103,7 +103,7 @@ export function checkArray<Item>(
   check: (name: string, item: unknown) => Item,
   most = Number.POSITIVE_INFINITY,
 ): readonly Item[] {
-  if (isArray(value) && value.length <= most) {
+  if (isArray(value) && readable(name, value, () => value.length <= most)) {
     return readable(name, value, () => Array.from(value, (item, i) => check(`${name}[${i}]`, item)));
   }
   const bound = most < Number.POSITIVE_INFINITY ? `at most ${most} ` : "";

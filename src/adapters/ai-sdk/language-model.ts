@@ -1,7 +1,14 @@
 // The language model: generateText, streamText and what is built on them.
 
 import type { LanguageModelV3, LanguageModelV3CallOptions, SharedV3Warning } from "@ai-sdk/provider";
-import type { ChatCompletionOptions, GenerateOptions, JsonSchema, Model } from "../../index.js";
+import {
+  type ChatCompletionOptions,
+  type ChatMessage,
+  CriaError,
+  type GenerateOptions,
+  type JsonSchema,
+  type Model,
+} from "../../index.js";
 import { chatMessages } from "./prompt.js";
 import { endOf, streamOf } from "./stream.js";
 import { newCallId, toolCallOf, toolOptions } from "./tools.js";
@@ -21,7 +28,7 @@ export function criaLanguageModel(model: Model): LanguageModelV3 {
     supportedUrls: {},
 
     async doGenerate(options) {
-      const completion = await model.completeChat(chatMessages(options.prompt), chatOptions(options));
+      const completion = await model.completeChat(...chatCall(options));
       const { text, toolCalls } = completion;
       return {
         content: [
@@ -34,12 +41,22 @@ export function criaLanguageModel(model: Model): LanguageModelV3 {
     },
 
     async doStream(options) {
-      const parts = model.generateChat(chatMessages(options.prompt), chatOptions(options));
+      const parts = model.generateChat(...chatCall(options));
       // A prompt or an option that is refused rejects the call; only what goes wrong later is an error of the stream.
       const { value: first } = await parts.next();
       return { stream: streamOf(first!, parts, { warnings: warningsFor(options), signal: options.abortSignal }) };
     },
   };
+}
+
+/** What a call says, in cria's words. Values that the SDK has not made may throw anything when they are read. */
+function chatCall(options: LanguageModelV3CallOptions): [ChatMessage[], ChatCompletionOptions] {
+  try {
+    return [chatMessages(options.prompt), chatOptions(options)];
+  } catch (error) {
+    if (error instanceof CriaError) throw error;
+    throw new CriaError("INVALID_OPTION", "the options of the call must be values that can be read", { cause: error });
+  }
 }
 
 function chatOptions(options: LanguageModelV3CallOptions): ChatCompletionOptions {
@@ -66,7 +83,7 @@ function warningsFor({ includeRawChunks, tools }: LanguageModelV3CallOptions): S
   if (includeRawChunks === true) {
     warnings.push({ type: "unsupported", feature: "includeRawChunks", details: "the text is the only kind of chunk" });
   }
-  if (tools?.some((tool) => tool.type === "function" && tool.inputExamples !== undefined)) {
+  if (tools?.some((tool) => tool?.type === "function" && tool.inputExamples !== undefined)) {
     const details = "chat templates show a tool's description and schema only";
     warnings.push({ type: "unsupported", feature: "inputExamples", details });
   }

@@ -15,7 +15,8 @@ export function toolOptions({
   toolChoice,
   responseFormat,
 }: LanguageModelV3CallOptions): Pick<ChatCompletionOptions, "tools" | "toolChoice"> {
-  if (!tools?.length) return {};
+  if (!Array.isArray(tools)) return { tools: (tools as unknown as readonly Tool[] | null) ?? undefined }; // what is not a list is refused
+  if (tools.length === 0) return {};
   if (responseFormat?.type === "json" && toolChoice?.type !== "none") {
     throw new UnsupportedError(
       "UNSUPPORTED_RESPONSE_FORMAT",

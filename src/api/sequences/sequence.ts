@@ -80,7 +80,10 @@ export class Sequence {
   truncate(length: number): void {
     this.#checkIdle("truncate");
     if (!Number.isInteger(length) || length < 0 || length > this.#position) {
-      throw new ContextError("INVALID_POSITION", `truncate to ${length}; the sequence has ${this.#position} tokens`);
+      throw new ContextError(
+        "INVALID_POSITION",
+        `truncate to ${typeof length === "number" ? length : typeof length}; the sequence has ${this.#position} tokens`,
+      );
     }
     this.#model.client.tell({ type: "truncate", sequence: this.#id, length });
     this.#position = length;

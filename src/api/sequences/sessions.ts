@@ -5,7 +5,7 @@ import { SessionError } from "../../errors.js";
 import { localPath, NewFile, readWholeFile } from "../../files.js";
 import type { Blueprint } from "../../model/blueprint.js";
 import type { Shard } from "../../model/plan/shard.js";
-import { invalidOption } from "../../options.js";
+import { invalidOption, readable } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { modelDigest } from "./model-digest.js";
 import {
@@ -75,7 +75,9 @@ export class Sessions {
 }
 
 async function bytesOf(source: SessionSource): Promise<Uint8Array<ArrayBuffer>> {
-  if (source instanceof Uint8Array) return new Uint8Array(source); // the caller may write to it meanwhile
+  // A copy, because the caller may write to it meanwhile.
+  const bytes = readable("session", source, () => (source instanceof Uint8Array ? new Uint8Array(source) : undefined));
+  if (bytes !== undefined) return bytes;
   if (typeof source !== "string" && !(source instanceof URL)) {
     throw invalidOption("session", "a Uint8Array, a path or a file: URL", source);
   }

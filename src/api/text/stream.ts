@@ -2,7 +2,7 @@
 
 import { abortable } from "../../abort.js";
 import { CriaError } from "../../errors.js";
-import { checkInteger, groupOf } from "../../options.js";
+import { checkInteger, groupOf, readable } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { plainSampling, resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
@@ -44,8 +44,11 @@ export async function* streamGeneration(
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
   const { maxTokens, contextShift, stop = [], signal, grammar, jsonSchema, ...sampling } = options;
-  const resolved = resolveSampling(sampling, tokenizer.vocabularySize);
-  const { seed, dry } = resolved;
+  const { seed, dry, posted } = readable("the sampling options", sampling, () => {
+    const resolved = resolveSampling(sampling, tokenizer.vocabularySize);
+    const { seed, dry } = resolved;
+    return { seed, dry, posted: plainSampling(sampling, resolved) };
+  });
   const keep = contextShift && checkKeep(contextShift, contextSize);
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
   const most = Math.min(room, mostTokens(maxTokens, room));
@@ -70,7 +73,7 @@ export async function* streamGeneration(
         type: "generate",
         sequence: request.sequence,
         ids,
-        sampling: plainSampling(sampling, resolved),
+        sampling: posted,
         breakers,
         maxTokens: most,
         keep,

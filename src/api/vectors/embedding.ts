@@ -83,7 +83,6 @@ export async function embed(
   given: EmbedOptions<Pooling>,
 ): Promise<Float32Array[] | Float32Array[][]> {
   const options = optionsOf("embed", given, optionNames);
-  if (!Array.isArray(inputs)) throw invalidOption("inputs", "an array of strings or arrays of token ids", inputs);
   const { info, text, client } = model;
   const { overlong = "error", onProgress, onUsage, signal } = options;
   checkCallback("onProgress", onProgress);
@@ -101,8 +100,7 @@ export async function embed(
   const shape = vectorShape(pooling, options, info.embedding.dimensions);
   const prompt = promptFor(options.purpose, options.prompts, info);
   const reader = new InputReader(text, info.contextSize, overlong, prompt);
-  const list: readonly EmbedInput[] = [...inputs]; // the caller may change the array from now on
-  reader.check(list, text.tokenizer.vocabularySize);
+  const list = reader.check(inputs, text.tokenizer.vocabularySize);
   signal?.throwIfAborted();
 
   const vectors = new Vectors(list.length, shape);

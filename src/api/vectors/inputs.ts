@@ -1,7 +1,7 @@
 // Inputs to pieces: a text, or ids, becomes the ids that the model reads. What is too long is refused, cut, or split into several.
 
 import { ContextError } from "../../errors.js";
-import { invalidOption } from "../../options.js";
+import { checkArray, invalidOption } from "../../options.js";
 import { joinIds } from "../../protocol/ids.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
@@ -35,18 +35,17 @@ export class InputReader {
     if (tokenizer.addsEos) this.#endId = tokenizer.model === "bert" ? tokenizer.separatorId : tokenizer.eosId;
   }
 
-  /** Checks what can be checked before anything is computed. @throws CriaError */
-  check(inputs: readonly EmbedInput[], vocabularySize: number): void {
-    for (const [i, input] of inputs.entries()) {
-      if (typeof input === "string") continue;
+  /** Checks what can be checked before anything is computed. Returns copies, because the caller may change the inputs. @throws CriaError */
+  check(inputs: unknown, vocabularySize: number): readonly EmbedInput[] {
+    return checkArray("inputs", inputs, "strings or arrays of token ids", (name, given) => {
+      if (typeof given === "string") return given;
+      const input = given as ArrayLike<number> | null;
       if (typeof input !== "object" || input === null || typeof input.length !== "number") {
-        throw invalidOption(`inputs[${i}]`, "a string or an array of token ids", input);
+        throw invalidOption(name, "a string or an array of token ids", input);
       }
-      if (this.#prompt !== "") {
-        throw invalidOption(`inputs[${i}]`, "a string, because purpose puts words before it", input);
-      }
-      if (input.length > 0) checkIds(input, vocabularySize);
-    }
+      if (this.#prompt !== "") throw invalidOption(name, "a string, because purpose puts words before it", input);
+      return input.length > 0 ? checkIds(input, vocabularySize) : new Int32Array(0);
+    });
   }
 
   /** The pieces of an input: one, or several if it is long. @throws ContextError; rejects with the signal's reason */

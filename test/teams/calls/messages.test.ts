@@ -258,6 +258,27 @@ describe("values that cannot be read", () => {
     },
   );
 
+  it("that pass every check and cannot be sent end no process", async () => {
+    const behind = <T extends object>(value: T) => new Proxy(value, {});
+    for (const call of [
+      model.complete("x", { maxTokens: 1, samplers: behind(["temperature"]) as never }),
+      model.complete("x", { maxTokens: 1, logitBias: behind({ 5: 1 }) }),
+      model.complete("x", { maxTokens: 1, xtc: behind({ probability: 0.5 }) as never }),
+    ]) {
+      expect((await failureOf(call)).code).toMatch(/^(none|INVALID_OPTION)$/);
+    }
+    const calls = {
+      inputs: model.embed([revokedArray() as never]),
+      session: model.restoreSequence(revokedArray() as never),
+      save: model.chat().save(revokedArray() as never),
+      tools: model.completeChat([user], { tools: Number.NaN as never }),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      expect([name, await failureOf(call)]).toMatchObject([name, { code: "INVALID_OPTION" }]);
+    }
+    expect((await model.complete("x", { ...options, maxTokens: 1 })).tokens).toHaveLength(1);
+  });
+
   it("are refused as abort signals, though they resemble them", async () => {
     const lookalikes = [
       { aborted: false, throwIfAborted: () => undefined },
@@ -300,6 +321,12 @@ describe("an abort signal behind a proxy", () => {
     },
   );
 });
+
+function revokedArray(): unknown[] {
+  const { proxy, revoke } = Proxy.revocable([], {});
+  revoke();
+  return proxy;
+}
 
 /** Forbids every token that would end a generation. */
 function bans(): Record<number, number> {
