@@ -27,6 +27,7 @@ export interface SpecialDefaults {
   readonly pad?: number;
   readonly mask?: number;
   readonly addsBos: boolean;
+  readonly addsEos?: true;
   /** Whether `cls_token_id` is another name of `bos_token_id`. */
   readonly bosIsCls?: true;
 }
@@ -167,7 +168,7 @@ export function readSpecialIds(
   }
 
   const fileAddsBos = readBoolean(metadata, "tokenizer.ggml.add_bos_token");
-  const addsEos = readBoolean(metadata, "tokenizer.ggml.add_eos_token") ?? false;
+  const addsEos = readBoolean(metadata, "tokenizer.ggml.add_eos_token") ?? defaults.addsEos === true;
   // Whether texts begin with BOS is the file's word, or else the habit of the family, which a file without a BOS does not follow.
   const hasNoBos = bosId === undefined && (statedBos === NO_TOKEN || defaults.bos === undefined);
   const addsBos = fileAddsBos ?? (defaults.addsBos && !hasNoBos);

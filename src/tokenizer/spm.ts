@@ -3,6 +3,7 @@
 // characters is one token, as in SentencePiece.
 
 import { mergeSymbols } from "./merge.js";
+import { Neighbours, neighboursIn } from "./neighbours.js";
 import type { Allocate } from "./piece-table.js";
 import type { FragmentEncoder } from "./special-tokens.js";
 import type { ScoredVocabulary, Vocabulary } from "./vocabulary.js";
@@ -43,24 +44,13 @@ export function spmEncoder(vocabulary: Vocabulary, table: SpmTable, addSpacePref
     const prefix = addSpacePrefix && afterSpecial ? " " : "";
     const marked = (prefix + text).replaceAll(" ", SPACE_MARK);
     const first = output.length;
-    let start = 0;
-    let previous = -1;
-    for (let i = 0; i < marked.length; ) {
-      const codePoint = marked.codePointAt(i)!;
-      if (i > start && !neighbours.has(previous, codePoint)) {
-        encodeWord(marked.slice(start, i), output);
-        start = i;
-      }
-      previous = codePoint;
-      i += codePoint > 0xffff ? 2 : 1;
-    }
-    if (start < marked.length) encodeWord(marked.slice(start), output);
+    neighbours.cut(marked, (start, end) => encodeWord(marked.slice(start, end), output));
     joinUnknown(output, first, table.unknownId);
   };
 }
 
 /** Replaces each run of UNKNOWN, from `first` on, by one token, or by nothing where there is no such token. */
-function joinUnknown(ids: number[], first: number, unknownId: number | undefined): void {
+export function joinUnknown(ids: number[], first: number, unknownId: number | undefined): void {
   let length = ids.indexOf(UNKNOWN, first);
   if (length < 0) return;
   let inRun = false;
@@ -102,48 +92,6 @@ function mergerOf({ pieces, size }: Vocabulary, { ranks, byteIds }: SpmTable): W
       }
     }
   };
-}
-
-/**
- * Which characters follow each other in some token. Where two neighbours of a text do not, no merge can ever join them, so the
- * text can be cut there: most texts fall into words. A bit may be set for several pairs: then a text is cut less often.
- */
-class Neighbours {
-  readonly #bits: Uint32Array;
-
-  constructor(bits: Uint32Array) {
-    this.#bits = bits;
-  }
-
-  add(left: number, right: number): void {
-    const bit = this.#bitOf(left, right);
-    this.#bits[bit >>> 5]! |= 1 << (bit & 31);
-  }
-
-  has(left: number, right: number): boolean {
-    const bit = this.#bitOf(left, right);
-    return (this.#bits[bit >>> 5]! & (1 << (bit & 31))) !== 0;
-  }
-
-  #bitOf(left: number, right: number): number {
-    const hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
-    return (hash ^ (hash >>> 15)) & (this.#bits.length * 32 - 1);
-  }
-}
-
-function neighboursIn({ pieces, size }: Vocabulary, allocate: Allocate): Uint32Array {
-  const bits = new Uint32Array(allocate(4 * 2 ** 17));
-  const neighbours = new Neighbours(bits);
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  for (let id = 0; id < size; id++) {
-    let previous = -1;
-    for (const character of decoder.decode(pieces.bytesOf(id).slice())) {
-      const codePoint = character.codePointAt(0)!;
-      if (previous >= 0) neighbours.add(previous, codePoint);
-      previous = codePoint;
-    }
-  }
-  return bits;
 }
 
 /** The order of scores as ranks: 0 is the highest score, equal scores are equal ranks. */

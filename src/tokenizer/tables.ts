@@ -9,19 +9,21 @@ import { preTokenizerNamed } from "./pretokenizers.js";
 import { readSpecialIds, type SpecialDefaults, type SpecialIds } from "./special-ids.js";
 import { type SpmTable, spmTable } from "./spm.js";
 import { markStrips } from "./strips.js";
+import { type UnigramTable, unigramTable } from "./unigram.js";
 import { readVocabulary, type ScoredVocabulary, type Warn } from "./vocabulary.js";
 import type { WordPieceOptions } from "./wordpiece.js";
 
-/** The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece. */
-export type TokenizerModel = "llama" | "gpt2" | "bert";
+/** The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece, SentencePiece's unigram. */
+export type TokenizerModel = "llama" | "gpt2" | "bert" | "t5";
 
-const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert"];
+const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert", "t5"];
 
 /** What each kind of tokenizer has of its own. */
 type EncoderTable =
   | { readonly model: "gpt2"; readonly preTokenizer: string; readonly merges: MergeTable }
   | { readonly model: "llama"; readonly addSpacePrefix: boolean; readonly spm: SpmTable }
-  | { readonly model: "bert"; readonly wordPiece: WordPieceOptions };
+  | { readonly model: "bert"; readonly wordPiece: WordPieceOptions }
+  | { readonly model: "t5"; readonly unigram: UnigramTable };
 
 export interface TokenizerTables {
   readonly size: number;
@@ -45,12 +47,12 @@ export function tokenizerTables(metadata: TokenizerMetadata, allocate: Allocate 
   const warn: Warn = (guess) => warnings.push(guess);
   const preTokenizer = model === "gpt2" ? readPreTokenizer(metadata, warn) : undefined;
   const vocabulary = readVocabulary(metadata, allocate, warn);
-  if (model === "llama" && !metadata.has("tokenizer.ggml.scores")) {
-    warn("tokenizer.ggml.scores is missing: all merges count as equally good");
+  if ((model === "llama" || model === "t5") && !metadata.has("tokenizer.ggml.scores")) {
+    warn("tokenizer.ggml.scores is missing: all tokens count as equally good");
   }
   const ids = readSpecialIds(metadata, vocabulary, defaultsOf(model, preTokenizer), warn);
   markStrips(metadata, vocabulary, warn);
-  warnOfUnapplied(metadata, warn);
+  if (model !== "t5") warnOfUnapplied(metadata, warn);
   if (model !== "bert" && ids.endOfGenerationIds.size === 0) {
     warn("the file names no token that ends a text: an answer ends at maxTokens or a stop string only");
   }
@@ -82,6 +84,8 @@ function encoderTable(
     }
     case "bert":
       return { model, wordPiece: wordPieceOptions(metadata, ids) };
+    case "t5":
+      return { model, unigram: unigramTable(metadata, vocabulary, ids.unknownId, allocate) };
   }
 }
 
@@ -104,13 +108,15 @@ function readPreTokenizer(metadata: TokenizerMetadata, warn: Warn): string {
   return "default";
 }
 
-/** Ids that hold where a file names none: those of the Llama 1 and 2, and of BERT. Byte-level vocabularies have none in common. */
+/** Ids that hold where a file names none: those of Llama 1 and 2, of BERT, and of T5. Byte-level vocabularies have none in common. */
 function defaultsOf(model: TokenizerModel, preTokenizer: string | undefined): SpecialDefaults {
   switch (model) {
     case "llama":
       return { bos: 1, eos: 2, unknown: 0, addsBos: true };
     case "bert":
       return { bos: 101, unknown: 100, separator: 102, pad: 0, mask: 103, addsBos: true, bosIsCls: true };
+    case "t5":
+      return { eos: 1, unknown: 2, pad: 0, addsBos: false, addsEos: true };
     case "gpt2":
       return { addsBos: preTokenizer !== undefined && preTokenizerNamed(preTokenizer).addsBos === true };
   }

@@ -9,6 +9,7 @@ import { preTokenizerNamed } from "./pretokenizers.js";
 import { type FragmentEncoder, SpecialTokens } from "./special-tokens.js";
 import { spmEncoder } from "./spm.js";
 import { type TokenizerModel, type TokenizerTables, tokenizerTables } from "./tables.js";
+import { unigramEncoder } from "./unigram.js";
 import { CONTROL, UNKNOWN, type Vocabulary } from "./vocabulary.js";
 import { wordPieceEncoder } from "./wordpiece.js";
 
@@ -101,7 +102,7 @@ export class Tokenizer {
     this.#firstIds = listOf(ids.bosId);
     this.#lastIds = this.addsEos ? listOf(isBert ? ids.separatorId : ids.eosId) : [];
     this.#specialTokens = new SpecialTokens(vocabulary);
-    this.#stripsSpace = encoder.model === "llama" && encoder.addSpacePrefix;
+    this.#stripsSpace = prefixesSpace(encoder);
     this.#encodeFragment = encoderOf(vocabulary, encoder);
   }
 
@@ -216,7 +217,15 @@ function encoderOf(vocabulary: Vocabulary, table: TokenizerTables["encoder"]): F
       return spmEncoder(vocabulary, table.spm, table.addSpacePrefix);
     case "bert":
       return wordPieceEncoder(vocabulary, table.wordPiece);
+    case "t5":
+      return unigramEncoder(table.unigram);
   }
+}
+
+/** Whether the encoder puts a space before a text, which decoding takes away again. */
+function prefixesSpace(table: TokenizerTables["encoder"]): boolean {
+  if (table.model === "t5") return table.unigram.addSpacePrefix;
+  return table.model === "llama" && table.addSpacePrefix;
 }
 
 function listOf(id: number | undefined): readonly number[] {
