@@ -140,7 +140,6 @@ describe("pre-tokenizers", () => {
     expect(preTokenizerNamed("llama-bpe")).toMatchObject({ ignoreMerges: true, addsBos: true });
     expect(preTokenizerNamed("tekken")).toMatchObject({ ignoreMerges: true, addsBos: true });
     expect(preTokenizerNamed("gpt-4o").ignoreMerges).toBeUndefined();
-    expect(preTokenizerNamed("glm4")).toMatchObject({ noBos: true });
   });
 
   it("refuses a name that it does not know, and lists those that it knows", () => {
