@@ -6,6 +6,7 @@ import { mergeSymbols } from "./merge.js";
 import { Neighbours, neighboursIn } from "./neighbours.js";
 import type { Allocate } from "./piece-table.js";
 import type { FragmentEncoder } from "./special-tokens.js";
+import { joinUnknown, UNKNOWN } from "./unknown.js";
 import type { ScoredVocabulary, Vocabulary } from "./vocabulary.js";
 import { remembering, type WordEncoder } from "./word-cache.js";
 
@@ -22,9 +23,6 @@ export interface SpmTable {
   readonly byteIds: Int32Array;
   readonly unknownId: number | undefined;
 }
-
-/** Stands for what is unknown until it is seen where the run of it ends. */
-const UNKNOWN = -1;
 
 export function spmTable(vocabulary: ScoredVocabulary, unknownId: number | undefined, allocate: Allocate): SpmTable {
   return {
@@ -47,20 +45,6 @@ export function spmEncoder(vocabulary: Vocabulary, table: SpmTable, addSpacePref
     neighbours.cut(marked, (start, end) => encodeWord(marked.slice(start, end), output));
     joinUnknown(output, first, table.unknownId);
   };
-}
-
-/** Replaces each run of UNKNOWN, from `first` on, by one token, or by nothing where there is no such token. */
-export function joinUnknown(ids: number[], first: number, unknownId: number | undefined): void {
-  let length = ids.indexOf(UNKNOWN, first);
-  if (length < 0) return;
-  let inRun = false;
-  for (let i = length; i < ids.length; i++) {
-    const isUnknown = ids[i] === UNKNOWN;
-    if (!isUnknown) ids[length++] = ids[i]!;
-    else if (!inRun && unknownId !== undefined) ids[length++] = unknownId;
-    inRun = isUnknown;
-  }
-  ids.length = length;
 }
 
 /** An encoder of what cannot be cut further. */

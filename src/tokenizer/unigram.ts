@@ -12,7 +12,8 @@ import { Neighbours, neighboursIn } from "./neighbours.js";
 import type { Allocate } from "./piece-table.js";
 import { PieceTrie, type PieceTrieData, pieceTrie } from "./piece-trie.js";
 import type { FragmentEncoder } from "./special-tokens.js";
-import { joinUnknown, SPACE_MARK } from "./spm.js";
+import { SPACE_MARK } from "./spm.js";
+import { joinUnknown, UNKNOWN } from "./unknown.js";
 import { BYTE, NORMAL, type ScoredVocabulary, USER_DEFINED } from "./vocabulary.js";
 import { remembering, type WordEncoder } from "./word-cache.js";
 
@@ -88,7 +89,7 @@ export function unigramEncoder(table: UnigramTable): FragmentEncoder {
 }
 
 /** Viterbi's algorithm over the bytes of a word. */
-function wordEncoder({ trie: data, scores, unknownScore, unknownId, byteIds }: UnigramTable): WordEncoder {
+function wordEncoder({ trie: data, scores, unknownScore, byteIds }: UnigramTable): WordEncoder {
   const trie = new PieceTrie(data);
   const encoder = new TextEncoder();
 
@@ -119,7 +120,7 @@ function wordEncoder({ trie: data, scores, unknownScore, unknownId, byteIds }: U
       const id = lastId[end]!;
       if (id >= 0) output.push(id);
       else if (byteIds !== undefined) for (let i = lastStart[end]!; i < end; i++) output.push(byteIds[bytes[i]!]!);
-      else if (unknownId !== undefined) output.push(unknownId);
+      else output.push(UNKNOWN);
     }
   };
 }
