@@ -6,7 +6,7 @@ import { mergeSymbols } from "./merge.js";
 import { Neighbours, neighboursIn } from "./neighbours.js";
 import type { Allocate } from "./piece-table.js";
 import type { FragmentEncoder } from "./special-tokens.js";
-import { joinUnknown, UNKNOWN } from "./unknown.js";
+import { joinUnknown } from "./unknown.js";
 import type { ScoredVocabulary, Vocabulary } from "./vocabulary.js";
 import { remembering, type WordEncoder } from "./word-cache.js";
 
