@@ -1,6 +1,7 @@
 // The tokenizer of a model file: text to ids and back, of whichever kind the file has.
 
-import { UnsupportedError } from "../errors.js";
+import { CriaError, UnsupportedError } from "../errors.js";
+import { checkBoolean, checkText, invalidOption, namesOf, optionsOf, readable } from "../options.js";
 import { bpeEncoder, LONGEST_WORD } from "./bpe.js";
 import { cleanUpSpaces, createDecoder, type Decoder, decodeAll, tokenBytes } from "./decode.js";
 import type { TokenizerMetadata } from "./metadata.js";
@@ -41,6 +42,10 @@ export interface PromptPart {
   readonly text: string;
   readonly special: boolean;
 }
+
+const encodeOptionNames = namesOf<EncodeOptions>({ special: true, bos: true });
+const decodeOptionNames = namesOf<DecodeOptions>({ special: true });
+const decoderOptionNames = namesOf<DecoderOptions>({ special: true, continues: true });
 
 // With the flag u, two halves that belong together are one character and do not match.
 const LONE_SURROGATES = /[\ud800-\udfff]+/gu;
@@ -106,8 +111,15 @@ export class Tokenizer {
     this.#encodeFragment = encoderOf(vocabulary, encoder);
   }
 
-  /** The ids of a text. Half a surrogate pair counts as U+FFFD. */
-  encode(text: string, { special = false, bos }: EncodeOptions = {}): Int32Array {
+  /**
+   * The ids of a text. Half a surrogate pair counts as U+FFFD.
+   * @throws CriaError INVALID_OPTION, UnsupportedError UNSUPPORTED_TEXT_LENGTH
+   */
+  encode(text: string, options?: EncodeOptions): Int32Array {
+    checkText("text", text);
+    const { special = false, bos } = optionsOf("encode", options, encodeOptionNames);
+    checkBoolean("special", special);
+    if (bos !== undefined) checkBoolean("bos", bos);
     const output: number[] = (bos ?? this.addsBos) ? [...this.#firstIds] : [];
     this.#append([{ text, special }], output);
     if (bos !== false) output.push(...this.#lastIds);
@@ -118,10 +130,12 @@ export class Tokenizer {
    * The ids of a prompt made of parts: those that `encode` gives for the whole text, but control tokens are recognised only within
    * parts that are `special`. BOS goes first if the file's flags say so and the prompt does not begin with it; no EOS goes last,
    * because an answer follows.
+   *
+   * @throws CriaError INVALID_OPTION, UnsupportedError UNSUPPORTED_TEXT_LENGTH
    */
   encodeParts(parts: Iterable<PromptPart>): Int32Array {
     const joined: { text: string; special: boolean }[] = [];
-    for (const { text, special } of parts) {
+    for (const { text, special } of partsOf(parts)) {
       const last = joined.at(-1);
       if (text === "") continue;
       if (last?.special === special) last.text += text;
@@ -133,14 +147,26 @@ export class Tokenizer {
     return Int32Array.from(output);
   }
 
-  /** The text of ids. Bytes that are not UTF-8 become U+FFFD. */
-  decode(ids: Iterable<number>, { special = false }: DecodeOptions = {}): string {
-    const text = decodeAll(ids, this.#bytesOf(special), this.#stripsSpace);
+  /**
+   * The text of ids. Bytes that are not UTF-8 become U+FFFD.
+   * @throws CriaError INVALID_OPTION, INVALID_TOKEN
+   */
+  decode(ids: Iterable<number>, options?: DecodeOptions): string {
+    const { special = false } = optionsOf("decode", options, decodeOptionNames);
+    checkBoolean("special", special);
+    const text = decodeAll(
+      listed("ids", ids, "an iterable of token ids") as Iterable<number>,
+      this.#bytesOf(special),
+      this.#stripsSpace,
+    );
     return this.model === "bert" ? cleanUpSpaces(text) : text;
   }
 
   /** A decoder for ids that come one by one; all that it gives together is what `decode` gives ("bert": without clean-up). */
-  decoder({ special = false, continues = false }: DecoderOptions = {}): Decoder {
+  decoder(options?: DecoderOptions): Decoder {
+    const { special = false, continues = false } = optionsOf("decoder", options, decoderOptionNames);
+    checkBoolean("special", special);
+    checkBoolean("continues", continues);
     return createDecoder(this.#bytesOf(special), this.#stripsSpace && !continues);
   }
 
@@ -164,6 +190,7 @@ export class Tokenizer {
 
   /** The id of the control or user-defined token with exactly this text. */
   idOf(text: string): number | undefined {
+    checkText("text", text);
     return this.#specialTokens.idOf(text);
   }
 
@@ -205,8 +232,33 @@ export class Tokenizer {
 
   #check(id: number): void {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabularySize) return;
-    throw new RangeError(`Token id ${id} is outside the vocabulary of ${this.vocabularySize}`);
+    const { message } = invalidOption("the token id", `an integer in 0 .. ${this.vocabularySize - 1}`, id);
+    throw new CriaError("INVALID_TOKEN", message);
   }
+}
+
+/** What an iterable that is the caller's gives. A string is refused: its characters are not meant. */
+function listed(name: string, value: unknown, what: string): Iterable<unknown> {
+  if (readable(name, value, () => value instanceof Int32Array)) return value as Int32Array;
+  const isIterable = readable(name, value, () => {
+    const given = value as Partial<Iterable<unknown>> | null | undefined;
+    return typeof given === "object" && typeof given?.[Symbol.iterator] === "function";
+  });
+  if (!isIterable) throw invalidOption(name, what, value);
+  return readable(name, value, () => [...(value as Iterable<unknown>)]);
+}
+
+function partsOf(parts: unknown): readonly PromptPart[] {
+  return Array.from(listed("parts", parts, "an iterable of { text, special }"), (part, i) => {
+    if (typeof part !== "object" || part === null) throw invalidOption(`parts[${i}]`, "{ text, special }", part);
+    return readable(`parts[${i}]`, part, () => {
+      const { text, special } = part as PromptPart;
+      return {
+        text: checkText(`parts[${i}].text`, text),
+        special: checkBoolean(`parts[${i}].special`, special ?? false),
+      };
+    });
+  });
 }
 
 function encoderOf(vocabulary: Vocabulary, table: TokenizerTables["encoder"]): FragmentEncoder {
