@@ -11,7 +11,15 @@ import { runProgram } from "../support/run-program.js";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
 const pages = [
-  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "models/README.md", "bench/README.md"],
+  ...[
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "examples/README.md",
+    "models/README.md",
+    "bench/README.md",
+  ],
   ...guides.map((name) => `docs/${name}`),
 ];
 const textOf = (page: string) => readFileSync(join(root, page), "utf8");

@@ -30,6 +30,13 @@ function write(name: string, content: string): string {
   return path;
 }
 
+it("npm sbom lists what a program gets: SECURITY.md's command", () => {
+  const [, command] = /^npm (sbom [^#]*)#/m.exec(readFileSync(new URL("SECURITY.md", root), "utf8"))!;
+  const { stdout } = spawnSync("npm", command!.trim().split(" "), { cwd: root, encoding: "utf8" });
+  const { components } = JSON.parse(stdout) as { components: readonly { name: string; version: string }[] };
+  expect(Object.fromEntries(components.map(({ name, version }) => [name, version]))).toEqual(description.dependencies);
+});
+
 describe("the tarball", () => {
   it("is smaller than 1.5 MB, the demo model left out", () => {
     const demo = packed.files.find(({ path }) => path === "models/cria-demo-Q4_K_S.gguf");
