@@ -14,6 +14,12 @@ export function checkIsolation(): void {
   );
 }
 
+/** WebAssembly is little endian, and so are files: numbers pass between both and JavaScript as they lie in memory. */
+export function checkByteOrder(bytesOfOne = new Uint8Array(Uint32Array.of(1).buffer)): void {
+  if (bytesOfOne[0] === 1) return;
+  throw new UnsupportedError("BIG_ENDIAN", "this host's processor is big endian; cria runs on little endian ones");
+}
+
 /** Allocates the memories of a plan, all of them at once: they never grow. @throws MemoryError MEMORY_REFUSED */
 export function allocate(plan: MemoryPlan): WebAssembly.Memory[] {
   const { weights, kvCache, activations, scratch } = plan;

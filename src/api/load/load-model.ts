@@ -21,7 +21,7 @@ import { Model } from "../model.js";
 import { Sessions } from "../sequences/sessions.js";
 import { pairFormatOf } from "../vectors/reranking.js";
 import { describe } from "./describe.js";
-import { allocate, checkIsolation } from "./host-memory.js";
+import { allocate, checkByteOrder, checkIsolation } from "./host-memory.js";
 import { type LoadOptions, type LoadSource, loadOptionNames } from "./load-options.js";
 import { checkMemory } from "./memory-check.js";
 import { bytesOf, copiedBytesOf, modelSource } from "./model-source.js";
@@ -48,6 +48,7 @@ export async function loadModel(source: LoadSource, given: LoadOptions = {}): Pr
   checkFolderUrl("assets", options.assets);
   signal?.throwIfAborted();
   checkIsolation();
+  checkByteOrder();
   const { offline, onDownload } = options;
   const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;
   const begin = performance.now();
