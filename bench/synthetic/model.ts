@@ -41,7 +41,8 @@ export async function writeSyntheticModel({ shape, format, seed }: SyntheticMode
   return writer.size;
 }
 
-function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
+/** The model's metadata and its tensors' names, types and shapes. */
+export function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
   const shape: Shape = shapes[shapeName];
   const { architecture = "llama", dim, layers, heads, kvHeads, ffn, vocab, pooling, ropeBase } = shape;
   const headDim = headDimOf(shape);
@@ -67,6 +68,17 @@ function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
     number("rope.dimension_count", headDim);
     float("rope.freq_base", ropeBase);
   }
+  if (shape.yarnFactor !== undefined) {
+    writer.set(`${architecture}.rope.scaling.type`, "string", "yarn");
+    float("rope.scaling.factor", shape.yarnFactor);
+    number("rope.scaling.original_context_length", 4096);
+  }
+  if (shape.window !== undefined) number("attention.sliding_window", shape.window);
+  if (shape.experts !== undefined) {
+    number("expert_count", shape.experts.count);
+    number("expert_used_count", shape.experts.used);
+    if (architecture !== "llama") number("expert_feed_forward_length", shape.experts.ffn);
+  }
   if (pooling !== undefined) number("pooling_type", pooling);
   if (architecture === "bert") {
     float("attention.layer_norm_epsilon", 1e-12);
@@ -81,33 +93,49 @@ function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
   return writer;
 }
 
-/** A function that adds a matrix, in the type that the format gives it. */
-function matrixAdder(writer: GgufWriter, { layers, tied }: Shape, format: Format) {
+/** A function that adds a matrix, or one for each of `count` experts, in the type that the format gives it. */
+function matrixAdder(writer: GgufWriter, { layers, tied, experts }: Shape, format: Format) {
   const mixture = mixtureOf(format);
-  return (name: string, columns: number, rows: number) => {
+  return (name: string, columns: number, rows: number, count?: number) => {
     const tensor = `${name}.weight`;
-    writer.addTensor(tensor, quantizedType(mixture, tensor, [columns, rows], { layers, tied })!, [columns, rows]);
+    const dimensions = count === undefined ? [columns, rows] : [columns, rows, count];
+    const model = { layers, tied, experts: experts?.count ?? 0 };
+    const isExperts = format === "MXFP4_MOE" && count !== undefined;
+    const type = isExperts ? "MXFP4" : quantizedType(mixture, tensor, dimensions, model);
+    writer.addTensor(tensor, type ?? "F32", dimensions); // routers stay as they are
   };
 }
 
 function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): void {
-  const { dim, layers, heads, kvHeads, ffn, vocab, tied } = shape;
+  const { dim, layers, heads, kvHeads, ffn, vocab, tied, architecture, experts } = shape;
   const headDim = headDimOf(shape);
   const matrix = matrixAdder(writer, shape, format);
+  const isGptOss = architecture === "gpt-oss";
   matrix("token_embd", dim, vocab);
   for (let layer = 0; layer < layers; layer++) {
-    const inLayer = (name: string, columns: number, rows: number) => matrix(`blk.${layer}.${name}`, columns, rows);
+    const inLayer = (name: string, columns: number, rows: number, count?: number) => {
+      matrix(`blk.${layer}.${name}`, columns, rows, count);
+      if (isGptOss) writer.addTensor(`blk.${layer}.${name}.bias`, "F32", count === undefined ? [rows] : [rows, count]);
+    };
     const norm = (name: string, columns: number) => writer.addTensor(`blk.${layer}.${name}.weight`, "F32", [columns]);
     norm("attn_norm", dim);
     inLayer("attn_q", dim, heads * headDim);
     inLayer("attn_k", dim, kvHeads * headDim);
     inLayer("attn_v", dim, kvHeads * headDim);
-    if (shape.architecture === "qwen3") {
+    if (isGptOss) writer.addTensor(`blk.${layer}.attn_sinks.weight`, "F32", [heads]);
+    if (architecture === "qwen3" || architecture === "qwen3moe") {
       norm("attn_q_norm", headDim);
       norm("attn_k_norm", headDim);
     }
     inLayer("attn_output", heads * headDim, dim);
-    norm("ffn_norm", dim);
+    norm(isGptOss ? "post_attention_norm" : "ffn_norm", dim);
+    if (experts !== undefined) {
+      inLayer("ffn_gate_inp", dim, experts.count);
+      inLayer("ffn_gate_exps", dim, experts.ffn, experts.count);
+      inLayer("ffn_up_exps", dim, experts.ffn, experts.count);
+      inLayer("ffn_down_exps", experts.ffn, dim, experts.count);
+      continue;
+    }
     inLayer("ffn_gate", dim, ffn);
     inLayer("ffn_up", dim, ffn);
     inLayer("ffn_down", ffn, dim);

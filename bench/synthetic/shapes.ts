@@ -5,7 +5,7 @@ import { fileTypes, type Mixture } from "cria/quantize";
 
 export interface Shape {
   /** Default llama. */
-  readonly architecture?: "bert" | "qwen3";
+  readonly architecture?: "bert" | "qwen3" | "qwen3moe" | "gpt-oss";
   readonly dim: number;
   readonly layers: number;
   readonly heads: number;
@@ -21,8 +21,52 @@ export interface Shape {
   readonly ropeBase?: number;
   /** Llama 3's frequency scaling, written as the tensor rope_freqs.weight: the factor for low frequencies. */
   readonly ropeFactor?: number;
+  /** Yarn's factor, over a context of 4096. */
+  readonly yarnFactor?: number;
+  /** Positions that a token of every other layer sees. */
+  readonly window?: number;
+  /** A mixture of experts: how many there are, how many a token uses, and the width of one. */
+  readonly experts?: { readonly count: number; readonly used: number; readonly ffn: number };
   /** `pooling_type` of embedding models: 1 mean, 3 last. */
   readonly pooling?: number;
+}
+
+/** Qwen3-30B-A3B with so many layers. */
+function qwen3Mixture(layers: number): Shape {
+  return {
+    architecture: "qwen3moe",
+    dim: 2048,
+    layers,
+    heads: 32,
+    kvHeads: 4,
+    headDim: 128,
+    ffn: 6144,
+    vocab: 151936,
+    tied: false,
+    context: 40960,
+    ropeBase: 1000000,
+    experts: { count: 128, used: 8, ffn: 768 },
+  };
+}
+
+/** gpt-oss-20b with so many layers. */
+function gptOss(layers: number): Shape {
+  return {
+    architecture: "gpt-oss",
+    dim: 2880,
+    layers,
+    heads: 64,
+    kvHeads: 8,
+    headDim: 64,
+    ffn: 2880,
+    vocab: 201088,
+    tied: false,
+    context: 131072,
+    ropeBase: 150000,
+    yarnFactor: 32,
+    window: 128,
+    experts: { count: 32, used: 4, ffn: 2880 },
+  };
 }
 
 export const shapes = {
@@ -36,6 +80,20 @@ export const shapes = {
     tied: true,
     context: 512,
     ropeBase: 10000,
+  },
+  "micro-experts": {
+    architecture: "gpt-oss",
+    dim: 256,
+    layers: 2,
+    heads: 4,
+    kvHeads: 2,
+    ffn: 256,
+    vocab: 2048,
+    tied: false,
+    context: 512,
+    ropeBase: 10000,
+    window: 64,
+    experts: { count: 8, used: 2, ffn: 256 },
   },
   "smollm2-135m": {
     dim: 576,
@@ -83,6 +141,36 @@ export const shapes = {
     ropeBase: 500000,
     ropeFactor: 8,
   },
+  "qwen3-8b": {
+    architecture: "qwen3",
+    dim: 4096,
+    layers: 36,
+    heads: 32,
+    kvHeads: 8,
+    headDim: 128,
+    ffn: 12288,
+    vocab: 151936,
+    tied: false,
+    context: 40960,
+    ropeBase: 1000000,
+  },
+  // Mixtral's proportions: a fourteenth of its weights.
+  "mixtral-small": {
+    dim: 1024,
+    layers: 24,
+    heads: 16,
+    kvHeads: 4,
+    ffn: 3584,
+    vocab: 32000,
+    tied: false,
+    context: 32768,
+    ropeBase: 1000000,
+    experts: { count: 8, used: 2, ffn: 3584 },
+  },
+  "qwen3-30b-a3b": qwen3Mixture(48),
+  "qwen3-30b-a3b-4-layers": qwen3Mixture(4),
+  "gpt-oss-20b": gptOss(24),
+  "gpt-oss-20b-4-layers": gptOss(4),
   "all-minilm-l6-v2": {
     architecture: "bert",
     dim: 384,
@@ -131,13 +219,15 @@ export const formats = [
   "IQ4_NL",
   "IQ4_XS",
   "MXFP4",
+  "MXFP4_MOE",
   "Q4_K_M",
   "Q5_K_M",
 ] as const;
 
 export type Format = (typeof formats)[number];
 
-/** Which types the matrices of a format get, as llama.cpp's quantiser decides it. */
+/** Which types the matrices of a format get, as llama.cpp's quantiser decides it. MXFP4_MOE is Q8_0 but for the experts. */
 export function mixtureOf(format: Format): Mixture {
+  if (format === "MXFP4_MOE") return { type: "Q8_0" };
   return fileTypes.find(({ name }) => name === format) ?? { type: format as TensorTypeName };
 }

@@ -1,5 +1,6 @@
 // What a model must read and multiply at least for some tokens: its matrices once for each step, however many rows the step has, and
-// the cache of every sequence. Norms, RoPE and the lookup of the embedding are left out: together they are less than a hundredth.
+// the cache of every sequence. Of the experts of a mixture it is those that the rows choose: one row chooses `used` of `count`, and of
+// several rows, whose choices are taken to be random, each expert is left out by all with the probability (1 - used / count)^rows. Norms, RoPE and the lookup of the embedding are left out: together they are less than a hundredth.
 
 import { PAGE } from "#abi";
 import type { PlannedModel } from "../api/load/plan-model.js";
@@ -19,6 +20,9 @@ export class ModelWork {
   /** Of the layers, for every row; of the output, for rows that want logits. */
   readonly #layers: Matrices;
   readonly #output: Matrices;
+  /** Of all experts, and which part of them a row chooses. */
+  readonly #experts: Matrices;
+  readonly #chosen: number;
   /** Of each layer: 0 for no window. */
   readonly #windows: readonly number[];
   /** Of one layer, for each position that a row sees. */
@@ -37,16 +41,26 @@ export class ModelWork {
       }
       return { bytes: chosen.reduce((total, { rows, rowBytes }) => total + rows * rowBytes, 0), operations };
     };
-    this.#layers = sum(matrices.filter(({ name }) => !isOutput(name)));
+    const areExperts = (weight: (typeof matrices)[number]) => weight.matrices !== undefined;
+    this.#layers = sum(matrices.filter((weight) => !isOutput(weight.name) && !areExperts(weight)));
+    this.#experts = sum(matrices.filter(areExperts));
+    this.#chosen = h.experts === undefined ? 0 : h.experts.used / h.experts.count;
     this.#output = sum(matrices.filter(({ name }) => isOutput(name)));
     this.#windows = h.attention.map(({ window }) => window);
     this.#cacheBytes = pool.pageBytes / PAGE / h.layers;
     this.#attentionOperations = 4 * h.heads * h.headDim;
   }
 
-  /** Bytes of weights that one step reads. */
+  /** Bytes of weights that a step of one row reads. */
   get weightBytes(): number {
-    return this.#layers.bytes + this.#output.bytes;
+    return this.#layers.bytes + this.#expertsOf(1).bytes + this.#output.bytes;
+  }
+
+  /** Of the experts of some rows: what is read for all of them, and multiplied for each. */
+  #expertsOf(rows: number): Matrices {
+    const { bytes, operations } = this.#experts;
+    const ofRow = Object.entries(operations).map(([name, count]) => [name, count * this.#chosen]);
+    return { bytes: bytes * (1 - (1 - this.#chosen) ** rows), operations: Object.fromEntries(ofRow) };
   }
 
   /** `tokens` tokens of a prompt from position `depth` on, given to the engine `batch` at a time: logits of the last of each batch. */
@@ -57,6 +71,7 @@ export class ModelWork {
       for (let row = first; row < end; row += STEP_ROWS) {
         const rows = Math.min(STEP_ROWS, end - row);
         work.add(this.#layers, rows);
+        work.add(this.#expertsOf(rows), rows);
         this.#attend(work, depth + row, rows);
       }
       work.add(this.#output, 1);
@@ -69,6 +84,7 @@ export class ModelWork {
     const work = new Sum();
     for (let position = depth; position < depth + tokens; position++) {
       work.add(this.#layers, sequences);
+      work.add(this.#expertsOf(sequences), sequences);
       work.add(this.#output, sequences);
       for (let sequence = 0; sequence < sequences; sequence++) this.#attend(work, position, 1);
     }

@@ -65,6 +65,8 @@ export interface MixtureModel {
   readonly layers: number;
   /** Whether token_embd is also the output matrix. */
   readonly tied: boolean;
+  /** `expert_count`. Default 0: no experts. */
+  readonly experts?: number;
 }
 
 /**
@@ -87,14 +89,24 @@ const kept = ["position_embd.weight", "token_types.weight"];
 
 function isQuantized(name: string, shape: readonly number[]): boolean {
   const isMatrix = shape.slice(1).some((n) => n > 1);
-  return isMatrix && name.endsWith("weight") && !name.includes("_norm.weight") && !kept.includes(name);
+  const isKept = kept.includes(name) || name.includes("_norm.weight") || name.endsWith(".ffn_gate_inp.weight"); // a router
+  return isMatrix && name.endsWith("weight") && !isKept;
 }
 
-function preferredType({ type, better }: Mixture, name: string, { layers, tied }: MixtureModel): TensorTypeName {
+function preferredType(
+  { type, better }: Mixture,
+  name: string,
+  { layers, tied, experts = 0 }: MixtureModel,
+): TensorTypeName {
   if (name === "output.weight" || (tied && name === "token_embd.weight")) return type === "Q8_0" ? "Q8_0" : "Q6_K";
+  if (experts === 8) {
+    // Mixtral's: beside its experts, these matrices are small.
+    if (/^blk\.\d+\.attn_[kv]\.weight$/.test(name)) return "Q8_0";
+    if (type === "Q4_K" && /^blk\.\d+\.attn_output\.weight$/.test(name)) return "Q5_K";
+  }
   if (better === undefined) return type;
-  const [, layer, role] = /^blk\.(\d+)\.(attn_v|attn_qkv|ffn_down)\.weight$/.exec(name) ?? [];
-  const rule = role === undefined ? undefined : role === "ffn_down" ? better.ffnDown : better.attnV;
+  const [, layer, role] = /^blk\.(\d+)\.(attn_v|attn_qkv|ffn_down|ffn_down_exps)\.weight$/.exec(name) ?? [];
+  const rule = role === undefined ? undefined : role.startsWith("ffn_down") ? better.ffnDown : better.attnV;
   return rule?.(Number(layer), layers) ? better.type : type;
 }
 

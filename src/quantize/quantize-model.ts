@@ -56,7 +56,7 @@ const QUANTIZATION_VERSION = 2;
  * everything else as it is. A file that exists is replaced once the new one is complete.
  *
  * @throws GgufError when the input is not a well-formed model, or has a weight that is not finite or beyond what its type can hold;
- * UnsupportedError when it is quantised already, or a mixture of experts; FileError; CriaError INVALID_OPTION; WorkerError; the signal's reason
+ * UnsupportedError when it is quantised already; FileError; CriaError INVALID_OPTION; WorkerError; the signal's reason
  */
 export async function quantizeModel(
   inputPath: string,
@@ -108,11 +108,6 @@ export async function quantizeModel(
 
 function checkModel(gguf: Gguf): void {
   if (!gguf.hasData) throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data");
-  const experts = gguf.metadata.getNumber(`${architecture(gguf)}.expert_count`) ?? 0;
-  if (experts > 0) {
-    const message = `a mixture of ${experts} experts is not quantised; supported: models without experts`;
-    throw new UnsupportedError("UNSUPPORTED_ARCHITECTURE", message);
-  }
 }
 
 /** The output must not be the input, under any name, and must be a file where it exists. */
@@ -138,6 +133,7 @@ function layOut(gguf: Gguf, fileType: FileType): GgufWriter {
   const model = {
     layers: gguf.metadata.getNumber(`${architecture(gguf)}.block_count`) ?? 0,
     tied: gguf.tensor("output.weight") === undefined,
+    experts: gguf.metadata.getNumber(`${architecture(gguf)}.expert_count`) ?? 0,
   };
   for (const { name, type, shape } of gguf.tensors) {
     const wanted = quantizedType(fileType, name, shape, model) ?? type;

@@ -7,7 +7,7 @@ import { loadModel } from "cria";
 import { openGguf } from "cria/gguf";
 import { afterAll, describe, expect, it } from "vitest";
 import { float16 } from "../../bench/synthetic/blocks.js";
-import { writeSyntheticModel } from "../../bench/synthetic/model.js";
+import { describeModel, writeSyntheticModel } from "../../bench/synthetic/model.js";
 import { formats } from "../../bench/synthetic/shapes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "cria-synthetic-"));
@@ -29,7 +29,12 @@ describe("a synthetic model", () => {
     expect(gguf.tensors.length).toBe(1 + 2 * 9 + 1);
     expect(gguf.tensor("token_embd.weight")).toMatchObject({
       shape: [256, 2048],
-      type: format.startsWith("F") || format === "BF16" || format === "Q8_0" ? format : "Q6_K",
+      type:
+        format.startsWith("F") || format === "BF16" || format === "Q8_0"
+          ? format
+          : format === "MXFP4_MOE"
+            ? "Q8_0"
+            : "Q6_K",
     });
     expect(gguf.tensor("blk.1.attn_k.weight")!.shape).toEqual([256, 128]);
     expect(gguf.tensor("blk.1.ffn_down.weight")!.shape).toEqual([512, 256]);
@@ -75,6 +80,37 @@ describe("a synthetic model", () => {
     expect(deviation).toBeCloseTo(0.02, 3);
     await gguf.close();
   });
+});
+
+it.each([
+  ["mixtral-small", "Q4_K_M", 24],
+  ["qwen3-30b-a3b", "Q4_K_M", 48],
+  ["gpt-oss-20b", "MXFP4_MOE", 24],
+] as const)(
+  "%s in %s: the tensors of its architecture, and the size of the real one",
+  async (shape, format, layers) => {
+    const writer = describeModel(shape, format);
+    const bytes = { "mixtral-small": 0, "qwen3-30b-a3b": 18.6e9, "gpt-oss-20b": 12.1e9 }[shape];
+    if (bytes > 0) expect(Math.abs(writer.size / bytes - 1)).toBeLessThan(0.02);
+    const experts = writer.tensors.filter(({ name }) => name.includes("_exps.weight"));
+    expect(experts.length).toBe(3 * layers);
+    expect(new Set(experts.map(({ type }) => type))).toEqual(
+      new Set(format === "MXFP4_MOE" ? ["MXFP4"] : ["Q4_K", "Q6_K"]),
+    );
+    expect(writer.tensors.find(({ name }) => name === "blk.0.ffn_gate_inp.weight")!.type).toBe("F32");
+  },
+);
+
+it("a mixture of experts loads and generates", async () => {
+  const path = join(folder, "mixture.gguf");
+  await writeSyntheticModel({ shape: "micro-experts", format: "Q8_0", seed: 1 }, path);
+  const model = await loadModel(path, { threads: 1 });
+  try {
+    const { tokens } = await model.complete("a", { maxTokens: 4, temperature: 0 });
+    expect(tokens.length).toBeGreaterThan(0);
+  } finally {
+    await model.dispose();
+  }
 });
 
 it("every block of a matrix that is written in several slices has a scale", async () => {
