@@ -124,7 +124,7 @@ describe("a cross-encoder", () => {
     for (const { index, score } of ranked) expect(score).toBeCloseTo(expected[index]!, 4);
     expect(new Set(expected.map((score) => score.toFixed(4))).size).toBe(documents.length - 1); // two are the same text
     const scores = await crossEncoder.embed(pairs, { pooling: "rank" }); // of type 0
-    for (const { index, score } of ranked) expect(Math.abs(scores[index]![0]! - score)).toBeGreaterThan(0.01);
+    for (const { index, score } of ranked) expect(Math.abs(scores[index]![0]! - score)).toBeGreaterThan(0.002); // twenty times what the comparison above allows
   });
 
   it("with only one type of tokens uses it for both texts", async () => {
