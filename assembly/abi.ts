@@ -43,7 +43,10 @@ export const KV_Q8_0 = 2;
 //      456  cpus       processors that the workers may use; 0: enough for all
 //      512  full step  steps that the leader has announced to all workers, the reserves too
 //      516  full idle  reserves asleep, waiting for such a step
-//      576  tickets    TICKETS words, one cache line each
+//      576  workers'   for each worker TEAM_WORKER_BYTES:
+//        0    tickets  TICKETS words, one cache line each
+//      512    own      pieces of its own rows that it has taken since the team began
+//      516    others'  pieces of the rows of others
 export const TEAM_ARRIVED = 0;
 export const TEAM_PHASE = 64;
 export const TEAM_SLEEPERS = 128;
@@ -57,9 +60,12 @@ export const TEAM_WORKERS = 452;
 export const TEAM_CPUS = 456;
 export const TEAM_FULL_STEP = 512;
 export const TEAM_FULL_IDLE = 516;
-export const TEAM_TICKETS = 576;
+export const TEAM_WORKER = 576;
 export const TICKETS = 8;
-export const TEAM_BYTES = 1088;
+export const TICKET_BYTES = 64;
+export const TEAM_OWN_PIECES = 512;
+export const TEAM_OTHER_PIECES = 516;
+export const TEAM_WORKER_BYTES = 576;
 
 // What a barrier returns.
 export const BARRIER_GO = 0;

@@ -1,5 +1,5 @@
 // The team joins workers that run the same program over one shared memory. It has a barrier that spins, then sleeps; the step counter
-// on which followers wait; tickets, by which workers take pieces of work; and poison, which ends it all.
+// on which followers wait; tickets, by which workers take pieces of work, their own first; and poison, which ends it all.
 //
 // A step may need fewer workers than there are. The first ones, the regulars, take part in every step; the others, the reserves, only
 // in steps that are announced to all. They sleep through the others, on a counter of their own.
@@ -22,8 +22,10 @@ import {
   TEAM_SLEEPERS,
   TEAM_SPIN,
   TEAM_STEP,
-  TEAM_TICKETS,
+  TEAM_WORKER,
+  TEAM_WORKER_BYTES,
   TEAM_WORKERS,
+  TICKET_BYTES,
   TICKETS,
 } from "./abi";
 
@@ -115,7 +117,9 @@ function sleepAtBarrier(here: i32): void {
 export function announceStep(workers: i32): void {
   setSize(workers);
   atomic.store<i32>(control, workers, TEAM_WORKERS);
-  for (let cell = 0; cell < TICKETS; cell++) resetTickets(cell);
+  for (let worker = 0; worker < workers; worker++) {
+    for (let cell = 0; cell < TICKETS; cell++) atomic.store<i32>(ticketWord(cell, worker), 0);
+  }
   atomic.add<i32>(control, 1, TEAM_STEP);
   if (atomic.load<i32>(control, TEAM_IDLE) != 0) atomic.notify(control + TEAM_STEP, -1);
   if (workers < all) return;
@@ -151,12 +155,25 @@ function sleepUntilStep(last: i32): i32 {
   return now;
 }
 
-/** Takes the next ticket of a cell: 0, 1, 2, ... */
-export function ticket(cell: i32): i32 {
-  return atomic.add<i32>(control + TEAM_TICKETS + (<usize>cell << 6), 1);
+@inline
+function ticketWord(cell: i32, worker: i32): usize {
+  return control + TEAM_WORKER + <usize>(worker * TEAM_WORKER_BYTES + cell * TICKET_BYTES);
 }
 
-/** Puts a cell back to 0. A barrier or the start of a step must lie between this and the last use of the cell, and the next one. */
+/**
+ * Takes the next ticket of a worker's cell: 0, 1, 2, ... When all of its `count` are gone the result is `count` or more. That is looked
+ * at first, because whoever looks shares the cache line, and whoever takes owns it.
+ */
+export function ticket(cell: i32, worker: i32, count: i32): i32 {
+  const word = ticketWord(cell, worker);
+  if (worker != self && atomic.load<i32>(word) >= count) return count;
+  return atomic.add<i32>(word, 1);
+}
+
+/**
+ * Puts this worker's cell back to 0. A barrier or the start of a step must lie between this and the last use of the cell, and the next
+ * one.
+ */
 export function resetTickets(cell: i32): void {
-  atomic.store<i32>(control + TEAM_TICKETS + (<usize>cell << 6), 0);
+  atomic.store<i32>(ticketWord(cell, self), 0);
 }

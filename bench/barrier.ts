@@ -18,11 +18,11 @@ const { Member } = (await import(new URL("member.js", machine).href)) as typeof 
 const { compileKernels } = (await import(
   new URL("kernels.js", machine).href
 )) as typeof import("../dist/machine/kernels.js");
-const { TEAM_BYTES, TEAM_SPIN } = await import("#abi");
+const { TEAM_SPIN } = await import("#abi");
 
 const CONTROL = 1024;
 /** The word in which the leader says how many barriers a step has; 0: the end. */
-const BARRIERS = CONTROL + TEAM_BYTES;
+const BARRIERS = 64;
 /** Barriers of one measured step. */
 const MANY = 200;
 /** How often a waiting worker looks before it sleeps. */

@@ -229,6 +229,15 @@ export class Model {
     return rerank({ client, text, info: this.info, pairFormat }, query, documents, options);
   }
 
+  /**
+   * The share of the matmuls' pieces, since the model was loaded, that were computed by the workers that packed them, 0 to 1. On machines
+   * with several NUMA nodes and pinned workers, this is the share that was read from local memory. NaN before the first step.
+   */
+  get ownedShare(): number {
+    const { own, others } = this.#parts.team.pieces;
+    return own / (own + others);
+  }
+
   /** Ends the workers and gives the memory back. Calls under way reject. */
   dispose(): Promise<void> {
     this.#disposed ??= (async () => {

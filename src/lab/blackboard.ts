@@ -1,10 +1,10 @@
-// What a lab team shares: one page of memory, with the task to time and the figures of each worker.
+// What a lab team shares: a small memory, with the task to time and the figures of each worker.
 //
 //   OFFSET   CONTENT
-//       64   the team's control block
-//     4096   calls in a repetition (int32); bytes of the task (int32)
-//     4160   for each worker: bytes, operations, error (f64 each)
-//    16384   the task: JSON, UTF-8
+//       64   calls in a repetition (int32); bytes of the task (int32)
+//      128   for each worker: bytes, operations, error (f64 each)
+//    32768   the task: JSON, UTF-8
+//    65536   the team's control block
 
 import type { KernelCase } from "./kernels/table.js";
 
@@ -25,10 +25,10 @@ export interface Timing {
   readonly error: number | undefined;
 }
 
-export const CONTROL = 64;
-const WORDS = 4096;
-const REPORTS = 4160;
-const TASK = 16384;
+export const CONTROL = 65536;
+const WORDS = 64;
+const REPORTS = 128;
+const TASK = 32768;
 
 export class Blackboard {
   readonly #words: Int32Array;
@@ -38,7 +38,7 @@ export class Blackboard {
   constructor(memory: WebAssembly.Memory) {
     this.#words = new Int32Array(memory.buffer, WORDS, 2);
     this.#reports = new Float64Array(memory.buffer, REPORTS, (TASK - REPORTS) / 8);
-    this.#text = new Uint8Array(memory.buffer, TASK);
+    this.#text = new Uint8Array(memory.buffer, TASK, CONTROL - TASK);
   }
 
   /** Written by the leader before it announces a step. */

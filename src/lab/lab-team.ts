@@ -3,7 +3,8 @@
 import { planWorkers } from "../api/load/worker-plan.js";
 import { type CriaError, WorkerError } from "../errors.js";
 import { compileKernels, type KernelBuild } from "../machine/kernels.js";
-import { allocateMemory } from "../machine/shared-memory.js";
+import { teamBytes } from "../machine/member.js";
+import { allocateMemory, WASM_PAGE } from "../machine/shared-memory.js";
 import { Team } from "../machine/team.js";
 import { checkChoice, invalidOption } from "../options.js";
 import { CONTROL, type Task, type Timing } from "./blackboard.js";
@@ -46,7 +47,7 @@ export class LabTeam {
     lab.#team = await Team.start({
       entry: new URL("../lab/worker.js", import.meta.url),
       module,
-      memory: allocateMemory(1, "a team"),
+      memory: allocateMemory(Math.ceil((CONTROL + teamBytes(threads)) / WASM_PAGE), "a team"),
       control: CONTROL,
       workers: threads,
       regulars: threads,

@@ -35,7 +35,7 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
     return new WorkerShard(memory, layout, index, kernels, member.index);
   });
   try {
-    await loadShare(member, shards, source);
+    await loadShare(member, shards, source, program.decodeWorkers);
   } catch (error) {
     leave(error, error instanceof CriaError ? posted(error) : undefined);
     return;

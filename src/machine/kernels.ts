@@ -33,7 +33,7 @@ export interface Kernels {
   barrier(vote: number): number;
   announceStep(workers: number): void;
   awaitStep(last: number): number;
-  ticket(cell: number): number;
+  ticket(cell: number, worker: number, count: number): number;
   resetTickets(cell: number): void;
 
   /** 1 where the vnni build's dot product takes unsigned 8-bit weights and does not saturate. */

@@ -4,12 +4,16 @@ import {
   BARRIER_ABORT,
   BARRIER_GO,
   TEAM_FULL_STEP,
+  TEAM_OTHER_PIECES,
+  TEAM_OWN_PIECES,
   TEAM_PHASE,
   TEAM_POISON,
   TEAM_POISON_OP,
   TEAM_STEP,
-  TEAM_TICKETS,
+  TEAM_WORKER,
+  TEAM_WORKER_BYTES,
   TEAM_WORKERS,
+  TICKET_BYTES,
   TICKETS,
 } from "#abi";
 import { type Jitter, jitterOf } from "./jitter.js";
@@ -27,6 +31,30 @@ export interface Membership {
   readonly workers: number;
   /** The first `regulars` workers take part in every step, the others only in steps that are announced to all. */
   readonly regulars: number;
+}
+
+/** Bytes of the control block of a team. */
+export function teamBytes(workers: number): number {
+  return TEAM_WORKER + workers * TEAM_WORKER_BYTES;
+}
+
+/** How many pieces of owned work the workers have taken since the team began. */
+export interface PieceCounts {
+  /** Pieces that their owners took. */
+  readonly own: number;
+  readonly others: number;
+}
+
+/** Adds up the counts of all workers. Any thread may do it; they go on counting. */
+export function countPieces(words: Int32Array, control: number, workers: number): PieceCounts {
+  let own = 0;
+  let others = 0;
+  for (let worker = 0; worker < workers; worker++) {
+    const at = control + TEAM_WORKER + worker * TEAM_WORKER_BYTES;
+    own += words[(at + TEAM_OWN_PIECES) >> 2]! >>> 0;
+    others += words[(at + TEAM_OTHER_PIECES) >> 2]! >>> 0;
+  }
+  return { own, others };
 }
 
 /** The leader no longer wants the step. Every worker leaves it at the same barrier. */
@@ -91,22 +119,45 @@ export class Member {
     const cell = this.#cell;
     this.#cell = (cell + 1) % TICKETS;
     // The opposite cell was opened four calls ago and comes up in four calls: a barrier lies between this call and either of those.
-    if (this.index === 0) this.kernels.resetTickets((cell + TICKETS / 2) % TICKETS);
+    this.kernels.resetTickets((cell + TICKETS / 2) % TICKETS);
     return cell;
   }
 
   /**
-   * The next ticket of a cell, which no other worker has: 0, 1, 2, ... When the step is to end, the ticket is
-   * greater than any piece's number: pieces already begun are finished, the rest are left, and the next barrier ends the step.
+   * The next ticket for one of the `count` pieces of a range, which no other worker has: 0, 1, 2, ...; `count` or more where none is left.
+   * Work whose pieces have owners, such as the rows of a matrix, has a range for each worker: a worker takes the pieces of its own range
+   * first, and then those that the others have not begun. So what lies near the owner's processor is read by it, and nobody waits for
+   * one that is held up. Other work has range 0 only.
+   *
+   * When the step is to end, the ticket is greater than any piece's number: pieces already begun are finished, the rest are left, and the
+   * next barrier ends the step.
    */
-  ticket(cell: number): number {
-    if (this.index === 0 && this.wantsAbort()) {
+  ticket(cell: number, range: number, count: number): number {
+    if (this.index === 0 && (this.#leaving || this.wantsAbort())) {
       this.#leaving = true;
-      Atomics.store(this.#words, (this.#control + TEAM_TICKETS + 64 * cell) >> 2, NO_MORE_TICKETS);
+      for (let worker = 0; worker < this.#workers; worker++) {
+        Atomics.store(this.#words, this.#wordOf(worker, cell * TICKET_BYTES), NO_MORE_TICKETS);
+      }
     }
-    const ticket = this.kernels.ticket(cell);
+    const ticket = this.kernels.ticket(cell, range, count);
     this.#jitter?.hold();
     return ticket;
+  }
+
+  /** The range whose pieces this worker takes in turn `i`, of those of `owners` workers: its own in turn 0, if it has one. */
+  rangeInTurn(i: number, owners = this.#workers): number {
+    return (this.index + i) % owners;
+  }
+
+  /** Counts pieces that this worker has taken of a range. */
+  countPieces(range: number, pieces: number): void {
+    const counter = range === this.index ? TEAM_OWN_PIECES : TEAM_OTHER_PIECES;
+    this.#words[this.#wordOf(this.index, counter)]! += pieces;
+  }
+
+  /** The index of a word of a worker's part of the control block. */
+  #wordOf(worker: number, offset: number): number {
+    return (this.#control + TEAM_WORKER + worker * TEAM_WORKER_BYTES + offset) >> 2;
   }
 
   /** The leader begins a step of `workers` workers, the regulars or all. Those return from `awaitStep`. */

@@ -1,12 +1,12 @@
 // The main thread's side of the team: starts the workers, passes messages to and from the leader, and notices death. It knows
 // nothing about transformers: the workers' entry and what they are given come from outside.
 
-import { TEAM_BYTES, TEAM_CPUS, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
+import { TEAM_CPUS, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
 import { type CriaError, WorkerError } from "../errors.js";
 import { type PostedError, received } from "../posted-error.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import type { PinResult } from "./cpu/pin.js";
-import { type Membership, poisonTeam } from "./member.js";
+import { countPieces, type Membership, type PieceCounts, poisonTeam, teamBytes } from "./member.js";
 import { SharedMemory } from "./shared-memory.js";
 
 export interface TeamOptions {
@@ -14,7 +14,7 @@ export interface TeamOptions {
   readonly entry: URL;
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  /** Byte offset of the control block (TEAM_BYTES, zeroed). */
+  /** Byte offset of the control block (`teamBytes`, zeroed). */
   readonly control: number;
   readonly workers: number;
   /** How many workers take part in every step. */
@@ -77,7 +77,7 @@ export class Team {
   /** Starts the workers. They run on their own, and their messages arrive at `onMessage`. @throws MemoryError MEMORY_REFUSED */
   static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options);
-    team.#words.fill(0, options.control >> 2, (options.control + TEAM_BYTES) >> 2);
+    team.#words.fill(0, options.control >> 2, (options.control + teamBytes(options.workers)) >> 2);
     team.#words[(options.control + TEAM_SPIN) >> 2] = SPIN;
     team.#words[(options.control + TEAM_CPUS) >> 2] = options.cpus;
     try {
@@ -120,6 +120,11 @@ export class Team {
   tell(message: unknown): void {
     if (this.#untold.push(message) > 1) return;
     queueMicrotask(() => this.#handles[0]?.postMessage(this.#untold.splice(0)));
+  }
+
+  /** How many pieces of owned work were taken by their owners, and by others. */
+  get pieces(): PieceCounts {
+    return countPieces(this.#words, this.#options.control, this.#options.workers);
   }
 
   /** Whether the workers keep the process alive. */

@@ -142,8 +142,9 @@ export class Attention {
 
   /** Does pieces 0 .. count - 1, each on the next free worker. */
   #takeTurns(count: number, turn: (item: number) => void): void {
-    const cell = this.#member.openTickets();
-    for (let item = this.#member.ticket(cell); item < count; item = this.#member.ticket(cell)) turn(item);
+    const member = this.#member;
+    const cell = member.openTickets();
+    for (let item = member.ticket(cell, 0, count); item < count; item = member.ticket(cell, 0, count)) turn(item);
   }
 
   /** Normalises and rotates an item's rows of a KV head and of the heads of q that share it, and stores k and v. */

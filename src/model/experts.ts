@@ -13,6 +13,7 @@ import { type Encoded, PIECE_BYTES, PIECES } from "./matmul.js";
 import type { ExpertBuffers, PlacedWeight, Rows } from "./plan/memory-plan.js";
 import type { Scratch } from "./plan/scratch.js";
 import type { WorkerShard } from "./plan/shard.js";
+import { endOfPiece, firstOfPiece, piecesIn } from "./ranges.js";
 import type { Step } from "./step.js";
 
 /** The matrices of all experts in one tensor, and their biases. */
@@ -194,26 +195,34 @@ export class Experts {
     const kernels = this.#kernels;
     const gated = activation === "silu" ? kernels.swiGlu : kernels.clampedSwiGlu;
     const { buffers } = this;
-    const cell = this.#member.openTickets();
-    let expert = 0;
-    let begun = 0; // pieces of the experts before this one
-    for (let piece = this.#member.ticket(cell); ; piece = this.#member.ticket(cell)) {
-      for (; expert < this.#experts.count && piece >= begun + this.#piecesOf(expert, gate.weight); expert++) {
-        begun += this.#piecesOf(expert, gate.weight);
+    const member = this.#member;
+    const { workers } = member;
+    const groups = this.#groupsOf(gate.weight);
+    const cell = member.openTickets();
+    for (let turn = 0; turn < workers; turn++) {
+      const range = member.rangeInTurn(turn);
+      let pieces = 0;
+      for (let one = 0; one < this.#experts.count; one++) pieces += this.#pieces(one, gate.weight, range);
+      let expert = 0;
+      let begun = 0; // pieces of the experts before this one
+      let taken = 0;
+      for (let piece = member.ticket(cell, range, pieces); piece < pieces; piece = member.ticket(cell, range, pieces)) {
+        taken++;
+        for (; piece >= begun + this.#pieces(expert, gate.weight, range); expert++) {
+          begun += this.#pieces(expert, gate.weight, range);
+        }
+        const size = this.#pieceGroups(expert, gate.weight);
+        const first = firstOfPiece(groups, range, workers, piece - begun, size);
+        const end = endOfPiece(groups, range, workers, first, size);
+        this.#multiplyPiece(x, gate, expert, first, end, buffers.gate);
+        this.#multiplyPiece(x, up, expert, first, end, buffers.up);
+        const { stride } = buffers.gate;
+        const from = this.#firsts[expert]! * stride + first * GROUP_ROWS * 4;
+        for (let at = from; at < from + this.#counts[expert]! * stride; at += stride) {
+          gated(buffers.gate.address + at, buffers.up.address + at, (end - first) * GROUP_ROWS, this.#scratch.kernel);
+        }
       }
-      if (expert === this.#experts.count) break;
-      const groups = this.#groupsOf(gate.weight);
-      const size = Math.ceil(groups / this.#piecesOf(expert, gate.weight));
-      const first = (piece - begun) * size;
-      const last = Math.min(groups, first + size);
-      if (first >= last) continue;
-      this.#multiplyPiece(x, gate, expert, first, last, buffers.gate);
-      this.#multiplyPiece(x, up, expert, first, last, buffers.up);
-      const { stride } = buffers.gate;
-      const from = this.#firsts[expert]! * stride + first * GROUP_ROWS * 4;
-      for (let at = from; at < from + this.#counts[expert]! * stride; at += stride) {
-        gated(buffers.gate.address + at, buffers.up.address + at, (last - first) * GROUP_ROWS, this.#scratch.kernel);
-      }
+      if (taken > 0) member.countPieces(range, taken);
     }
     this.#member.barrier();
   }
@@ -227,28 +236,37 @@ export class Experts {
     const x = this.#x;
     const to = this.buffers.down;
     const groups = this.#groupsOf(down.weight);
-    const { workers } = this.#member;
+    const member = this.#member;
+    const { workers } = member;
     const least = Math.ceil(PIECE_BYTES / (down.weight.rowBytes * GROUP_ROWS * this.#all));
     const size = Math.max(Math.ceil(groups / (workers * PIECES)), Math.min(least, Math.ceil(groups / workers)));
-    const cell = this.#member.openTickets();
-    for (let first = this.#member.ticket(cell) * size; first < groups; first = this.#member.ticket(cell) * size) {
-      const last = Math.min(groups, first + size);
-      for (let expert = 0; expert < this.#experts.count; expert++) {
-        if (this.#counts[expert]! > 0) this.#multiplyPiece(gated, down, expert, first, last, to);
+    const cell = member.openTickets();
+    for (let turn = 0; turn < workers; turn++) {
+      const range = member.rangeInTurn(turn);
+      const pieces = piecesIn(groups, range, workers, size);
+      let taken = 0;
+      for (let piece = member.ticket(cell, range, pieces); piece < pieces; piece = member.ticket(cell, range, pieces)) {
+        taken++;
+        const first = firstOfPiece(groups, range, workers, piece, size);
+        const end = endOfPiece(groups, range, workers, first, size);
+        for (let expert = 0; expert < this.#experts.count; expert++) {
+          if (this.#counts[expert]! > 0) this.#multiplyPiece(gated, down, expert, first, end, to);
+        }
+        const offset = first * GROUP_ROWS * 4;
+        for (let row = 0; row < this.#step.rows; row++) {
+          const terms = row * this.#terms * 4;
+          kernels.addWeightedRows(
+            x.address + row * x.stride + offset,
+            to.address + offset,
+            to.stride,
+            this.#scratch.choice + terms,
+            this.#weightsAt + terms,
+            this.#terms,
+            (end - first) * GROUP_ROWS,
+          );
+        }
       }
-      const offset = first * GROUP_ROWS * 4;
-      for (let row = 0; row < this.#step.rows; row++) {
-        const terms = row * this.#terms * 4;
-        kernels.addWeightedRows(
-          x.address + row * x.stride + offset,
-          to.address + offset,
-          to.stride,
-          this.#scratch.choice + terms,
-          this.#weightsAt + terms,
-          this.#terms,
-          (last - first) * GROUP_ROWS,
-        );
-      }
+      if (taken > 0) member.countPieces(range, taken);
     }
     this.#member.barrier();
   }
@@ -288,15 +306,22 @@ export class Experts {
     return weight.rows / this.#experts.count / GROUP_ROWS;
   }
 
-  /** Into how many pieces the matrix of an expert is divided: in proportion to its rows, unless a piece were too small. */
-  #piecesOf(expert: number, weight: PlacedWeight): number {
+  /** How many pieces a range of the matrix of an expert has. */
+  #pieces(expert: number, weight: PlacedWeight, range: number): number {
+    if (this.#counts[expert] === 0) return 0;
+    return piecesIn(this.#groupsOf(weight), range, this.#member.workers, this.#pieceGroups(expert, weight));
+  }
+
+  /**
+   * How many groups a piece of the matrix of a chosen expert has: the fewer, the greater its share of the rows, unless a piece were too
+   * small.
+   */
+  #pieceGroups(expert: number, weight: PlacedWeight): number {
     const rows = this.#counts[expert]!;
-    if (rows === 0) return 0;
     const { workers } = this.#member;
     const groups = this.#groupsOf(weight);
     const wanted = Math.ceil((rows / this.#all) * workers * PIECES);
     const least = Math.ceil(PIECE_BYTES / (weight.rowBytes * GROUP_ROWS * rows));
-    const size = Math.max(Math.ceil(groups / wanted), Math.min(least, Math.ceil(groups / workers)));
-    return Math.ceil(groups / size);
+    return Math.max(Math.ceil(groups / wanted), Math.min(least, Math.ceil(groups / workers)));
   }
 }

@@ -6,6 +6,7 @@ import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { PlacedWeight, Rows } from "./plan/memory-plan.js";
 import type { WorkerShard } from "./plan/shard.js";
+import { endOfPiece, firstOfPiece, piecesIn } from "./ranges.js";
 import type { Step } from "./step.js";
 
 /** Activations encoded in up to five ways: the way `kind` (1 .. 5) lies at base + slots[kind]. */
@@ -128,21 +129,31 @@ export class Matmul {
 
   /** y = w . x, or y += w . x, for several weights that read the same activations. */
   multiply(x: Encoded, products: readonly Product[], accumulate = false, rows = this.#step.rows): void {
-    let pieces = 0;
-    for (const { weight } of products) pieces += Math.ceil(groupsOf(weight) / this.#pieceGroups(weight, rows));
-    const cell = this.#member.openTickets();
-    for (let piece = this.#member.ticket(cell); piece < pieces; piece = this.#member.ticket(cell)) {
-      let within = piece;
-      for (const product of products) {
-        const groups = this.#pieceGroups(product.weight, rows);
-        const count = Math.ceil(groupsOf(product.weight) / groups);
-        if (within < count) {
-          const last = Math.min(groupsOf(product.weight), (within + 1) * groups);
-          this.#multiplyPiece(x, product, within * groups, last, rows, accumulate);
-          break;
+    const member = this.#member;
+    const { workers } = member;
+    const cell = member.openTickets();
+    for (let turn = 0; turn < workers; turn++) {
+      const range = member.rangeInTurn(turn);
+      let pieces = 0;
+      for (const { weight } of products) pieces += this.#pieces(weight, range, rows);
+      let taken = 0;
+      for (let piece = member.ticket(cell, range, pieces); piece < pieces; piece = member.ticket(cell, range, pieces)) {
+        taken++;
+        let within = piece;
+        for (const product of products) {
+          const count = this.#pieces(product.weight, range, rows);
+          if (within < count) {
+            const groups = groupsOf(product.weight);
+            const size = this.#pieceGroups(product.weight, rows);
+            const first = firstOfPiece(groups, range, workers, within, size);
+            const end = endOfPiece(groups, range, workers, first, size);
+            this.#multiplyPiece(x, product, first, end, rows, accumulate);
+            break;
+          }
+          within -= count;
         }
-        within -= count;
       }
+      if (taken > 0) member.countPieces(range, taken);
     }
     this.#member.barrier();
   }
@@ -152,18 +163,29 @@ export class Matmul {
    */
   multiplyGated(x: Encoded, gate: Product, up: Product, activation: Gate): void {
     const gated = activation === "silu" ? this.#kernels.swiGlu : this.#kernels.geGlu;
-    const groups = this.#pieceGroups(gate.weight, this.#step.rows);
-    const all = groupsOf(gate.weight);
-    const cell = this.#member.openTickets();
-    for (let first = this.#member.ticket(cell) * groups; first < all; first = this.#member.ticket(cell) * groups) {
-      const last = Math.min(all, first + groups);
-      this.#multiplyPiece(x, gate, first, last, this.#step.rows, false);
-      this.#multiplyPiece(x, up, first, last, this.#step.rows, false);
-      const offset = first * GROUP_ROWS * 4;
-      for (let row = 0; row < this.#step.rows; row++) {
-        const skip = row * gate.to.stride + offset;
-        gated(gate.to.address + skip, up.to.address + skip, (last - first) * GROUP_ROWS, this.#scratch);
+    const member = this.#member;
+    const { workers } = member;
+    const { rows } = this.#step;
+    const groups = groupsOf(gate.weight);
+    const size = this.#pieceGroups(gate.weight, rows);
+    const cell = member.openTickets();
+    for (let turn = 0; turn < workers; turn++) {
+      const range = member.rangeInTurn(turn);
+      const pieces = piecesIn(groups, range, workers, size);
+      let taken = 0;
+      for (let piece = member.ticket(cell, range, pieces); piece < pieces; piece = member.ticket(cell, range, pieces)) {
+        taken++;
+        const first = firstOfPiece(groups, range, workers, piece, size);
+        const end = endOfPiece(groups, range, workers, first, size);
+        this.#multiplyPiece(x, gate, first, end, rows, false);
+        this.#multiplyPiece(x, up, first, end, rows, false);
+        const offset = first * GROUP_ROWS * 4;
+        for (let row = 0; row < rows; row++) {
+          const skip = row * gate.to.stride + offset;
+          gated(gate.to.address + skip, up.to.address + skip, (end - first) * GROUP_ROWS, this.#scratch);
+        }
       }
+      if (taken > 0) member.countPieces(range, taken);
     }
     this.#member.barrier();
   }
@@ -194,6 +216,11 @@ export class Matmul {
       if (bias !== undefined) kernels.addBias(at, bias.address + offset, count);
       if (activation === "gelu") kernels.gelu(at, count, this.#scratch);
     }
+  }
+
+  /** How many pieces a range of a weight has. */
+  #pieces(weight: PlacedWeight, range: number, rows: number): number {
+    return piecesIn(groupsOf(weight), range, this.#member.workers, this.#pieceGroups(weight, rows));
   }
 
   #pieceGroups(weight: PlacedWeight, rows: number): number {

@@ -5,6 +5,7 @@ import { GROUP_ROWS } from "#abi";
 import { GgufError, printable } from "../../errors.js";
 import { fileIdentity, type KnownFile } from "../../file-identity.js";
 import type { Member } from "../../machine/member.js";
+import { endOfPiece, firstOfPiece, piecesIn } from "../ranges.js";
 import { type PlacedWeight, PROGRESS_UNIT } from "./memory-plan.js";
 import { STAGING_BYTES } from "./scratch.js";
 import type { WorkerShard } from "./shard.js";
@@ -17,24 +18,36 @@ export type ModelSource =
 /** Reads `bytes` bytes at `offset` of part `part` to `address` in a shard, synchronously. */
 type Read = (part: number, offset: number, to: WorkerShard, address: number, bytes: number) => void;
 
-/** This worker's share of the loading. The caller waits for the others. */
-export async function loadShare(member: Member, shards: readonly WorkerShard[], source: ModelSource): Promise<void> {
+/**
+ * This worker's share of the loading: first the rows that it will multiply in decode, then what others have not begun. The caller waits
+ * for the others. `decodeWorkers`: how many workers a step of one row has.
+ */
+export async function loadShare(
+  member: Member,
+  shards: readonly WorkerShard[],
+  source: ModelSource,
+  decodeWorkers: number,
+): Promise<void> {
   const { layout, progress } = shards[0]!;
   const reader = source.kind === "files" ? await fileReader(source.files) : bytesReader(source.parts);
   try {
+    const pieces = (weight: PlacedWeight, range: number) =>
+      piecesIn(groupsOf(weight), range, decodeWorkers, pieceGroups(weight));
     const cell = member.openTickets();
-    let ticket = member.ticket(cell);
-    let firstPiece = 0;
-    for (const weight of layout.weights) {
-      const rows = pieceRows(weight);
-      const pieces = Math.ceil(weight.rows / rows);
-      for (; ticket < firstPiece + pieces; ticket = member.ticket(cell)) {
-        const first = (ticket - firstPiece) * rows;
-        const count = Math.min(rows, weight.rows - first);
-        loadPiece(shards[weight.shard]!, weight, first, count, reader.read);
-        Atomics.add(progress, 0, Math.ceil((count * weight.rowBytes) / PROGRESS_UNIT));
+    for (let turn = 0; turn < decodeWorkers; turn++) {
+      const range = member.rangeInTurn(turn, decodeWorkers);
+      const all = layout.weights.reduce((sum, weight) => sum + pieces(weight, range), 0);
+      let piece = member.ticket(cell, range, all);
+      let begun = 0; // pieces of the weights before this one
+      for (const weight of layout.weights) {
+        const count = pieces(weight, range);
+        for (; piece < begun + count; piece = member.ticket(cell, range, all)) {
+          const rows = rowsOfPiece(weight, range, decodeWorkers, piece - begun);
+          loadPiece(shards[weight.shard]!, weight, rows.first, rows.count, reader.read);
+          Atomics.add(progress, 0, Math.ceil((rows.count * weight.rowBytes) / PROGRESS_UNIT));
+        }
+        begun += count;
       }
-      firstPiece += pieces;
     }
     reader.verifyUnchanged();
   } finally {
@@ -42,9 +55,21 @@ export async function loadShare(member: Member, shards: readonly WorkerShard[], 
   }
 }
 
-/** How many rows of a weight are read at once: whole groups, so that no two workers pack into the same group. */
-function pieceRows(weight: PlacedWeight): number {
-  return Math.max(1, Math.floor(STAGING_BYTES / weight.rowBytes / GROUP_ROWS)) * GROUP_ROWS;
+/** How many groups of rows of a weight are read at once: whole groups, so that no two workers pack into the same one. */
+function pieceGroups(weight: PlacedWeight): number {
+  return Math.max(1, Math.floor(STAGING_BYTES / weight.rowBytes / GROUP_ROWS));
+}
+
+function groupsOf(weight: PlacedWeight): number {
+  return Math.ceil(weight.rows / GROUP_ROWS);
+}
+
+function rowsOfPiece(weight: PlacedWeight, range: number, owners: number, piece: number) {
+  const groups = groupsOf(weight);
+  const size = pieceGroups(weight);
+  const from = firstOfPiece(groups, range, owners, piece, size);
+  const to = endOfPiece(groups, range, owners, from, size);
+  return { first: from * GROUP_ROWS, count: Math.min(to * GROUP_ROWS, weight.rows) - from * GROUP_ROWS };
 }
 
 function loadPiece(shard: WorkerShard, weight: PlacedWeight, first: number, count: number, read: Read): void {

@@ -7,8 +7,9 @@
 //
 // A model has as many shards as its layers need (shards.ts). Most have one.
 
-import { PAGE, QUERY_ROWS, TEAM_BYTES, TILE_TOKENS } from "#abi";
+import { PAGE, QUERY_ROWS, TILE_TOKENS } from "#abi";
 import type { Kernels } from "../../machine/kernels.js";
+import { teamBytes } from "../../machine/member.js";
 import { WASM_PAGE } from "../../machine/shared-memory.js";
 import type { ExpertParameters } from "../expert-parameters.js";
 import type { Hyperparameters } from "../hyperparameters.js";
@@ -178,7 +179,7 @@ export function planMemory(
   const rows = stepRows(h, options.contextSize);
   const pool = poolOf(h, options, rows, kernels);
 
-  const control = arena.take(TEAM_BYTES);
+  const control = arena.take(teamBytes(options.workers));
   const aborts = arena.take(ABORT_FLAGS * 4);
   const progress = arena.take(64);
   const step = arena.take(stepBytes(rows));

@@ -40,7 +40,13 @@ const programs = {
     const taken = [];
     for (let round = 0; round < rounds; round++) {
       const cell = member.openTickets();
-      for (let ticket = member.ticket(cell); ticket < 20; ticket = member.ticket(cell)) taken.push(20 * round + ticket);
+      for (let turn = 0; turn < workers; turn++) {
+        const range = member.rangeInTurn(turn);
+        const count = range === 0 ? 20 - 3 * (workers - 1) : 3;
+        const first = 20 * round + (range === 0 ? 0 : 20 - 3 * range);
+        for (let i = member.ticket(cell, range, count); i < count; i = member.ticket(cell, range, count))
+          taken.push(first + i);
+      }
       if (round % 3 === 2) member.barrier();
     }
     return taken;
@@ -78,7 +84,7 @@ const programs = {
       const pieces = round % 2 === 0 ? 2 ** 29 : 20;
       const cell = member.openTickets();
       try {
-        while (member.ticket(cell) < pieces) taken++;
+        while (member.ticket(cell, 0, pieces) < pieces) taken++;
         member.barrier();
         seen.push("done");
       } catch (error) {

@@ -49,7 +49,7 @@ it("an abort leaves the rest of a matmul or of attention, and the next step is w
   const { file, memory, layout, shard, member, blueprint } = await teamOfOne();
   const bytes = new SharedArrayBuffer(file.length);
   new Uint8Array(bytes).set(file);
-  await loadShare(member, [shard], { kind: "bytes", parts: [bytes] });
+  await loadShare(member, [shard], { kind: "bytes", parts: [bytes] }, 1);
 
   let calls: string[] = [];
   let abortAt = Number.POSITIVE_INFINITY;
