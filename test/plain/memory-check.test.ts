@@ -87,17 +87,17 @@ const file = await fixtureModel(shape);
 const options = { threads: 2, contextSize: 2048, sequences: 4 };
 const plan = async (changes = {}): Promise<PlannedModel> =>
   planModel(await openGguf(file), { ...options, ...changes }, await compileKernels());
-const WORKERS = 2 * 16 * 2 ** 20;
+const WORKERS = (2 * 16 + 32) * 2 ** 20;
 const refusal = (planned: PlannedModel, bytes: number, copied = 0) =>
   memoryRefusal(planned, { bytes, source: "MemAvailable" }, copied);
 
 describe("a plan that is too large", () => {
-  it("is refused from its first byte too many, with the workers' own memory and the copy of a model in memory", async () => {
+  it("is refused from its first byte too many, with what workers and tokenizer take, and the copy of a model in memory", async () => {
     const planned = await plan();
     const { total } = planned.plan;
     expect(refusal(planned, total + WORKERS)).toBeUndefined();
     expect(refusal(planned, total + WORKERS - 1)).toMatch(
-      /^the model takes [\d.]+ MiB \(weights .* scratch .*\), its 2 workers 32.0 MiB; this process can take [\d.]+ MiB \(MemAvailable\); it fits with /,
+      /^the model takes [\d.]+ MiB \(weights .* scratch .*\), its 2 workers and tokenizer 64.0 MiB; this process can take [\d.]+ MiB \(MemAvailable\); it fits with /,
     );
     expect(refusal(planned, total + WORKERS + 99, 100)).toContain("and a copy of its bytes");
     expect(refusal(planned, total + WORKERS + 100, 100)).toBeUndefined();
