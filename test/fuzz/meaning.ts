@@ -26,15 +26,11 @@ export const meaning = target({
   milliseconds: 1000,
   open: async () => {
     const models = new Map<string, MicroModel>();
-    const keys = new Map<string, Set<string>>();
+    const keys = new Map<string, ReadonlySet<string>>();
     for (const architecture of microArchitectures) {
-      const read = new Set<string>();
-      for (const rope of ropes) {
-        const model = await microModel(architecture, rope);
-        models.set(`${architecture} ${rope}`, model);
-        for (const key of await keysRead(async () => loadAndAsk(await microBytes(model)))) read.add(key);
-      }
-      keys.set(architecture, read);
+      for (const rope of ropes) models.set(`${architecture} ${rope}`, await microModel(architecture, rope));
+      const scaled = await microBytes(models.get(`${architecture} yarn`)!);
+      keys.set(architecture, await keysRead(() => loadAndAsk(scaled)));
     }
     return {
       make: (random: Random): Changed => {

@@ -1,4 +1,4 @@
-// The counts of all runs, in docs/reliability.json, and the tables of docs/reliability.md that are written from them.
+// The counts of all runs, in docs/reliability.json, and docs/reliability.md, whose tables are written from them.
 
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,33 +14,83 @@ export interface Executions {
   readonly faults: number;
 }
 
+/** What grew while something was done many times. */
+export interface Leak {
+  readonly what: string;
+  readonly times: number;
+  /** The slope of the process's memory. */
+  readonly bytesEach: number;
+  readonly handles: number;
+  readonly listeners: number;
+}
+
 export interface ReliabilityData {
   readonly executions: readonly Executions[];
+  readonly leaks: readonly (Leak & { readonly node: string })[];
 }
 
 const LOCK_EVERY = 20;
+const node = process.version.slice(1);
 
-/** Adds a run's counts to the file. Several fuzzers may run at a time. */
+/** Adds a run's counts to those before, and writes the page. Several fuzzers may run at a time. */
 export function addRun(root: string, run: Omit<Executions, "node">): void {
+  change(root, (data) => ({ ...data, executions: added(data.executions, { ...run, node }) }));
+}
+
+/** Puts what was measured in the place of an earlier measurement on the same Node, and writes the page. */
+export function addLeaks(root: string, leaks: readonly Leak[]): void {
+  change(root, (data) => {
+    const others = data.leaks.filter((leak) => leak.node !== node);
+    return { ...data, leaks: [...others, ...leaks.map((leak) => ({ ...leak, node }))] };
+  });
+}
+
+function change(root: string, by: (data: ReliabilityData) => ReliabilityData): void {
   const file = join(root, "docs", "reliability.json");
+  const page = join(root, "docs", "reliability.md");
   const release = locked(`${file}.lock`);
   try {
-    const data = JSON.parse(readFileSync(file, "utf8")) as ReliabilityData;
-    writeFileSync(file, `${JSON.stringify(added(data, { ...run, node: process.version.slice(1) }), null, 2)}\n`);
+    const data = by(JSON.parse(readFileSync(file, "utf8")) as ReliabilityData);
+    writeFileSync(file, `${JSON.stringify(data, null, 2)}\n`);
+    writeFileSync(page, pageWith(readFileSync(page, "utf8"), data));
   } finally {
     release();
   }
 }
 
-function added(data: ReliabilityData, run: Executions): ReliabilityData {
-  const same = (row: Executions) => row.target === run.target && row.node === run.node && row.build === run.build;
-  const before = data.executions.find(same);
-  const sum = (count: "executions" | "ok" | "faults") => (before?.[count] ?? 0) + run[count];
-  const row = { ...run, executions: sum("executions"), ok: sum("ok"), faults: sum("faults") };
-  const rows = [...data.executions.filter((other) => !same(other)), row];
+function added(before: readonly Executions[], run: Executions): readonly Executions[] {
   const key = ({ target, node, build = "" }: Executions) => `${target} ${node} ${build}`;
-  return { ...data, executions: rows.sort((a, b) => (key(a) < key(b) ? -1 : 1)) };
+  const same = before.find((row) => key(row) === key(run));
+  const sum = (count: "executions" | "ok" | "faults") => (same?.[count] ?? 0) + run[count];
+  const row = { ...run, executions: sum("executions"), ok: sum("ok"), faults: sum("faults") };
+  return [...before.filter((other) => other !== same), row].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
+
+/** The page with its tables, which stand between `<!-- NAME -->` and `<!-- /NAME -->`, as the data have them. */
+export function pageWith(page: string, data: ReliabilityData): string {
+  const tables = { executions: executionsTable(data), leaks: leaksTable(data) };
+  return Object.entries(tables).reduce((text, [name, table]) => {
+    const place = new RegExp(`(?<=<!-- ${name} -->\n)[^]*?(?=<!-- /${name} -->)`);
+    if (!place.test(text)) throw new Error(`docs/reliability.md has no place for the table "${name}"`);
+    return text.replace(place, () => `${table.join("\n")}\n`);
+  }, page);
+}
+
+function executionsTable({ executions }: ReliabilityData): string[] {
+  const rows = executions.map(({ target, node, build, executions, ok, faults }) => {
+    return `| \`${target}\` | ${node} | ${build ?? "any"} | ${grouped(executions)} | ${grouped(ok)} | ${faults} |`;
+  });
+  return ["| target | Node | kernels | executions | with a result | faults |", "|---|---|---|---:|---:|---:|", ...rows];
+}
+
+function leaksTable({ leaks }: ReliabilityData): string[] {
+  const rows = leaks.map(({ what, node, times, bytesEach, handles, listeners }) => {
+    return `| ${what} | ${node} | ${grouped(times)} | ${grouped(bytesEach)} | ${handles} | ${listeners} |`;
+  });
+  return ["| what | Node | times | bytes each | handles | listeners |", "|---|---|---:|---:|---:|---:|", ...rows];
+}
+
+const grouped = (count: number) => count.toLocaleString("en-US");
 
 /** Waits until no other process has the lock. */
 function locked(folder: string): () => void {

@@ -1,6 +1,8 @@
 // The table of targets: a row and a file for each.
 
 import { gguf } from "./gguf.js";
+import { hub } from "./hub.js";
+import { kernels } from "./kernels.js";
 import { load } from "./load.js";
 import { meaning } from "./meaning.js";
 import { options } from "./options.js";
@@ -13,7 +15,7 @@ import { tokenizer } from "./tokenizer.js";
 
 export const targets: readonly Target[] = [
   ...[gguf, meaning, load, tokenizer, template, schema],
-  ...[options, requests, sessions],
+  ...[options, requests, sessions, hub, kernels],
 ];
 
 export function targetNamed(name: string): Target {

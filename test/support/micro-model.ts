@@ -3,13 +3,8 @@
 
 import { type GgufInput, type GgufType, GgufWriter, openGguf } from "cria/gguf";
 import { Random } from "../../bench/synthetic/random.js";
-import { architectureOf, readModel } from "../../dist/model/architectures/table.js";
+import { architectureNames, architectureOf, readModel } from "../../dist/model/architectures/table.js";
 import { byteLetters, byteLevel, CONTROL, sentencePiece, wordPiece } from "./synthetic-vocabularies.js";
-
-export const microArchitectures = [
-  ...["llama", "qwen2", "qwen3", "gemma3", "bert", "nomic-bert", "gemma-embedding"],
-] as const;
-export type MicroArchitecture = (typeof microArchitectures)[number];
 
 /** A value as the file has it. */
 export interface Entry {
@@ -22,6 +17,9 @@ export interface MicroModel {
   /** (columns) or (columns, rows), F32 */
   readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Uint8Array }>;
 }
+
+/** All that the engine runs. */
+export const microArchitectures = architectureNames;
 
 const encoders: readonly string[] = ["bert", "nomic-bert", "gemma-embedding"];
 
@@ -38,10 +36,7 @@ export const microTemplate =
   "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<s>{% endif %}";
 
 /** A model of one layer, (8) wide, with two heads of 4. `rope` sets the scaling, whose keys are then read. */
-export async function microModel(
-  architecture: MicroArchitecture,
-  rope: "none" | "linear" | "yarn" = "none",
-): Promise<MicroModel> {
+export async function microModel(architecture: string, rope: "none" | "linear" | "yarn" = "none"): Promise<MicroModel> {
   const entries = new Map<string, Entry>([["general.architecture", text(architecture)]]);
   const keys: Readonly<Record<string, number>> = {
     block_count: 1,
@@ -54,6 +49,13 @@ export async function microModel(
     "attention.value_length": 4,
     "attention.layer_norm_epsilon": 1e-5,
     "attention.layer_norm_rms_epsilon": 1e-5,
+    ...(architecture === "gpt-oss" && { "attention.sliding_window": 4 }),
+    ...(/moe|oss/.test(architecture) && {
+      expert_count: 2,
+      expert_used_count: 1,
+      expert_feed_forward_length: 8,
+      expert_shared_feed_forward_length: 8,
+    }),
   };
   for (const [key, value] of Object.entries(keys)) entries.set(`${architecture}.${key}`, number(value));
   if (rope !== "none") {
@@ -77,7 +79,10 @@ export async function microModel(
     if (spec.optional) continue;
     const value = spec.name.endsWith("norm.weight") ? () => 1 : () => random.normal() / 2;
     const data = new Uint8Array(Float32Array.from({ length: spec.rows * spec.columns }, value).buffer);
-    tensors.set(spec.name, { shape: spec.role === "vector" ? [spec.columns] : [spec.columns, spec.rows], data });
+    const { role, rows, columns, matrices = 1 } = spec;
+    const shape = role === "vector" && rows === 1 ? [columns] : [columns, rows / matrices, matrices];
+    while (shape.length > 2 && shape.at(-1) === 1) shape.pop();
+    tensors.set(spec.name, { shape, data });
   }
   return { entries, tensors };
 }
@@ -95,7 +100,7 @@ export async function microBytes(
   return writer.toBytes(new Map([...tensors].map(([name, { data }]) => [name, data])));
 }
 
-function vocabularyOf(architecture: MicroArchitecture): Map<string, unknown> {
+function vocabularyOf(architecture: string): Map<string, unknown> {
   if (architecture === "bert" || architecture === "nomic-bert") return wordPiece(["a", "##a", "b", "ab", "!"]);
   if (architecture === "llama") {
     // A vocabulary without most of its bytes is small.

@@ -30,6 +30,9 @@ const architectures: Readonly<Record<string, Architecture>> = {
   "gemma-embedding": gemmaEmbedding,
 };
 
+/** The names of all. */
+export const architectureNames: readonly string[] = Object.keys(architectures);
+
 /** The architecture of this name, from `general.architecture`. */
 export function architectureOf(name: string): Architecture {
   return architectures[name]!;
@@ -52,7 +55,7 @@ export function readModel(gguf: Gguf): ModelReading {
     const kind = type !== undefined && type !== "model" ? ` (a file of type "${printable(type)}")` : "";
     throw new UnsupportedError(
       "UNSUPPORTED_ARCHITECTURE",
-      `architecture "${printable(name ?? "(none)")}"${kind}; supported: ${Object.keys(architectures).join(", ")}`,
+      `architecture "${printable(name ?? "(none)")}"${kind}; supported: ${architectureNames.join(", ")}`,
     );
   }
   const reader = new KeyReader(gguf, name);

@@ -18,7 +18,7 @@ import { within } from "../../support/within.js";
 const LOADED = 8;
 
 /** Models that share their keys beyond those of the architecture with one that is earlier in the list. */
-const sharesVocabulary = new Set(["qwen3", "gemma3", "nomic-bert", "gemma-embedding"]);
+const sharesVocabulary = new Set(microArchitectures.filter((name) => !["llama", "qwen2", "bert"].includes(name)));
 
 async function planned(bytes: Uint8Array): Promise<void> {
   const gguf = await openGguf(bytes);
