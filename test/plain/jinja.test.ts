@@ -37,6 +37,10 @@ describe("templates", () => {
     await expect(render(template)).rejects.toMatchObject({ code: "TEMPLATE_SYNTAX", message });
   });
 
+  it("may repeat nothing as often as they like", async () => {
+    expect(await render("{{ 99999999999999999999 * [] }}{{ '' * 1e308 ** 2 }}")).toBe("[]");
+  });
+
   it("with an index behind a filter are refused by a sentence, as in Jinja2", async () => {
     const message = expect.stringContaining("a filter is a name");
     await expect(render("{{ 'ab' | upper()[0] }}")).rejects.toMatchObject({ code: "TEMPLATE_RENDER", message });

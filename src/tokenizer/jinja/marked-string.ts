@@ -63,7 +63,7 @@ export class MarkedString {
 
   repeat(count: number): MarkedString {
     checkLength(this.text.length * count);
-    if (count <= 0) return MarkedString.empty;
+    if (count <= 0 || this.text === "") return MarkedString.empty;
     if (this.marks.length === 0) return new MarkedString(this.text.repeat(count));
     return MarkedString.join(new Array(count).fill(this));
   }

@@ -51,7 +51,8 @@ function multiply(a: Value, b: Value): Value {
   if (typeof count === "number" && many instanceof Sequence && many.kind !== "range") {
     checkElements(many.items.length * count);
     const items: Value[] = [];
-    for (let i = 0; i < count; i++) items.push(...many.items);
+    // Nothing is nothing, however often: that many turns of the loop would be no end of them.
+    if (many.items.length > 0) for (let i = 0; i < count; i++) items.push(...many.items);
     return new Sequence(many.kind, items);
   }
   return arithmetic("*", a, b, (x, y) => x * y);
