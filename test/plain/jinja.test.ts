@@ -38,7 +38,7 @@ describe("templates", () => {
   });
 
   it("may repeat nothing as often as they like", async () => {
-    expect(await render("{{ 99999999999999999999 * [] }}{{ '' * 1e308 ** 2 }}")).toBe("[]");
+    expect(await render("{{ 99999999999999999999 * [] }}{{ '' * 99999999999999999999 }}")).toBe("[]");
   });
 
   it("with an index behind a filter are refused by a sentence, as in Jinja2", async () => {
