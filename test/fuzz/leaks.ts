@@ -15,13 +15,15 @@ const { values } = parseArgs({ options: { check: { type: "boolean", default: fal
 const CYCLES = values.check ? 60 : 500;
 const ABORTS = values.check ? 1000 : 10_000;
 const SAMPLES = 25;
-// A leaked model would be a hundred times as much, a leaked call about 1 KB and more.
-const MOST_BYTES = { cycle: 20_000, abort: 400 };
+// A leaked model would be some hundred KB, a leaked call about 1 KB and more.
+const MOST_BYTES = { cycle: 4000, abort: 100 };
 
 /** What is looked at after each part of the work. */
 interface Sample {
   readonly done: number;
-  readonly bytes: number;
+  /** Bytes of JavaScript's heap, and of the whole process in memory. */
+  readonly heap: number;
+  readonly resident: number;
 }
 
 async function measured(name: string, times: number, once: (i: number) => Promise<unknown>): Promise<Leak> {
@@ -34,12 +36,14 @@ async function measured(name: string, times: number, once: (i: number) => Promis
     await once(warm + i);
     if (i % Math.ceil(times / SAMPLES) !== 0) continue;
     await handlesNow();
-    samples.push({ done: i, bytes: process.memoryUsage.rss() });
+    const { heapUsed: heap, rss: resident } = process.memoryUsage();
+    samples.push({ done: i, heap, resident });
   }
   return {
     what: name,
     times,
-    bytesEach: Math.round(slopeOf(samples)),
+    bytesEach: Math.round(slopeOf(samples, ({ heap }) => heap)),
+    residentEach: Math.round(slopeOf(samples, ({ resident }) => resident)),
     handles: (await handlesNow()) - handles,
     listeners: listenersNow() - listeners,
   };
@@ -59,8 +63,8 @@ function listenersNow(): number {
 }
 
 /** Bytes for each time, by the median of the slopes between all pairs of samples (Theil 1950): a burst of other memory does not move it. */
-function slopeOf(samples: readonly Sample[]): number {
-  const slopes = samples.flatMap((a, i) => samples.slice(i + 1).map((b) => (b.bytes - a.bytes) / (b.done - a.done)));
+function slopeOf(samples: readonly Sample[], of: (sample: Sample) => number): number {
+  const slopes = samples.flatMap((a, i) => samples.slice(i + 1).map((b) => (of(b) - of(a)) / (b.done - a.done)));
   return slopes.sort((a, b) => a - b)[slopes.length >> 1]!;
 }
 
@@ -98,7 +102,7 @@ for (const [leak, most] of [
   [aborts, MOST_BYTES.abort],
 ] as const) {
   console.log(
-    `${leak.what}: ${leak.times} times, ${leak.bytesEach} bytes each, ${leak.handles} handles, ${leak.listeners} listeners more`,
+    `${leak.what}: ${leak.times} times, ${leak.bytesEach} bytes of heap and ${leak.residentEach} of the process each, ${leak.handles} handles, ${leak.listeners} listeners more`,
   );
   if (leak.bytesEach > most || leak.handles > 0 || leak.listeners > 0) process.exitCode = 1;
 }

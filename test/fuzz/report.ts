@@ -18,8 +18,9 @@ export interface Executions {
 export interface Leak {
   readonly what: string;
   readonly times: number;
-  /** The slope of the process's memory. */
+  /** The slopes of JavaScript's heap, and of the whole process's memory. */
   readonly bytesEach: number;
+  readonly residentEach: number;
   readonly handles: number;
   readonly listeners: number;
 }
@@ -84,10 +85,14 @@ function executionsTable({ executions }: ReliabilityData): string[] {
 }
 
 function leaksTable({ leaks }: ReliabilityData): string[] {
-  const rows = leaks.map(({ what, node, times, bytesEach, handles, listeners }) => {
-    return `| ${what} | ${node} | ${grouped(times)} | ${grouped(bytesEach)} | ${handles} | ${listeners} |`;
+  const rows = leaks.map(({ what, node, times, bytesEach, residentEach, handles, listeners }) => {
+    return `| ${what} | ${node} | ${grouped(times)} | ${grouped(bytesEach)} | ${grouped(residentEach)} | ${handles} | ${listeners} |`;
   });
-  return ["| what | Node | times | bytes each | handles | listeners |", "|---|---|---:|---:|---:|---:|", ...rows];
+  return [
+    "| what | Node | times | heap | process | handles | listeners |",
+    "|---|---|---:|---:|---:|---:|---:|",
+    ...rows,
+  ];
 }
 
 const grouped = (count: number) => count.toLocaleString("en-US");
