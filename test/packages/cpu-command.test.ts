@@ -163,7 +163,7 @@ describe("this machine", () => {
 
   it.each<[string, readonly string[], NodeJS.ProcessEnv, RegExp]>([
     ["an argument", ["now"], {}, /"now": cpu takes options only/],
-    ["-t 0", ["-t", "0"], {}, /threads must be an integer in 1 \.\. 256; it is 0/],
+    ["-t 0", ["-t", "0"], {}, /threads must be an integer in 1 \.\. \d+; it is 0/],
     ["CRIA_THREADS=many", [], { CRIA_THREADS: "many" }, /CRIA_THREADS must be .*; it is "many"/],
     ["CRIA_KERNELS=avx", [], { CRIA_KERNELS: "avx" }, /CRIA_KERNELS must be one of .*; it is "avx"/],
   ])("refuses %s with one line and code 2", (_, args, environment, message) => {

@@ -179,10 +179,10 @@ const limit = { timeout: 5000 };
 describe.each(kinds)("long uniform texts through %s", (kind, metadata) => {
   const tokenizer = tokenizerFrom(metadata());
 
-  it("a megabyte of one letter takes less than two seconds", () => {
-    const start = performance.now();
+  it("a megabyte of one letter takes less than two seconds of CPU", () => {
+    const start = process.cpuUsage();
     const ids = tokenizer.encode("a".repeat(MEGABYTE), { bos: false });
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
     expect(ids.length).toBeGreaterThanOrEqual(MEGABYTE / 512);
   });
 
