@@ -77,14 +77,19 @@ describe("the bits of one shard", () => {
     await expectSame(demo, "f16", [2, 3, 5]);
   });
 
-  it.each(["qwen2", "qwen3", "gemma3", "bert", "nomic-bert", "gemma-embedding"])("%s", async (architecture) => {
-    const encoder = architecture.endsWith("bert");
-    const keys: Record<string, number | boolean> = encoder ? { "attention.head_count_kv": 4 } : {};
-    const file = await architectureModel({
-      architecture,
-      keys: { ...keys, ...(architecture === "bert" && { "attention.causal": false }) },
-    });
-    await expectSame(file, "f32", [2, 3]);
+  const experts = { expert_count: 6, expert_used_count: 2, expert_feed_forward_length: 48 };
+  it.each<[string, Readonly<Record<string, number | boolean>>]>([
+    ["qwen2", {}],
+    ["qwen3", {}],
+    ["gemma3", {}],
+    ["qwen2moe", { ...experts, expert_shared_feed_forward_length: 36 }],
+    ["qwen3moe", experts],
+    ["gpt-oss", { ...experts, "attention.sliding_window": 70 }],
+    ["bert", { "attention.head_count_kv": 4, "attention.causal": false }],
+    ["nomic-bert", { "attention.head_count_kv": 4 }],
+    ["gemma-embedding", {}],
+  ])("%s", async (architecture, keys) => {
+    await expectSame(await architectureModel({ architecture, keys }), "f32", [2, 3]);
   });
 });
 
