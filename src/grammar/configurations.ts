@@ -7,8 +7,8 @@
 // The need of a thread, stack or configuration is the least number of tokens to the end of the text. Threads that can never end are
 // dropped, so every configuration leads to an end.
 
-import { GrammarError } from "../errors.js";
 import { type Automaton, EDGE_BYTES, EDGE_CALL, EDGE_EMPTY, NO_RETURN } from "./automaton.js";
+import { tooAmbiguous } from "./shortest.js";
 import { BYTES_OF_KIND } from "./vocabulary.js";
 
 /** The configuration without threads: the text matches no more. */
@@ -283,8 +283,4 @@ class PairTable {
   second(number: number): number {
     return this.#second[number]!;
   }
-}
-
-function tooAmbiguous(why: string): GrammarError {
-  return new GrammarError("GRAMMAR_TOO_AMBIGUOUS", `the grammar is too ambiguous: ${why}`);
 }

@@ -2,11 +2,14 @@
 // what the called rule costs from its start, plus the way on from where it returns. Dijkstra's algorithm still holds, because a sum is
 // never less than its parts (Knuth 1977, "A generalization of Dijkstra's algorithm").
 
+import { GrammarError } from "../errors.js";
 import { type Automaton, EDGE_BYTES, EDGE_CALL, EDGE_EMPTY, NO_RETURN } from "./automaton.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 /** Bytes of the longest token that is tried on the way. */
 const LONGEST_STEP = 24;
+/** Edges that are looked at for all steps of a grammar. Grammars of thousands of rules need a hundredth of it. */
+const MOST_WORK = 2 ** 24;
 
 /** Calls `visit` for each state that is one step, of cost 1, after `state`. */
 export type Steps = (state: number, visit: (target: number) => void) => void;
@@ -79,6 +82,8 @@ export function byteSteps({ firstEdge, edgeKind, edgeTarget }: Automaton): Steps
 /**
  * Steps of one token each, within one rule. Of the bytes of an edge one stands for all: the lowest that is a token of its own, so that
  * a way is found for every state that has one, and few tokens are tried.
+ *
+ * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS, by the steps
  */
 export function tokenSteps(automaton: Automaton, vocabulary: Vocabulary): Steps {
   const { firstEdge, edgeKind, edgeData, edgeTarget, final } = automaton;
@@ -94,35 +99,72 @@ export function tokenSteps(automaton: Automaton, vocabulary: Vocabulary): Steps 
       break;
     }
   }
+  let work = 0;
+  const spend = () => {
+    if (++work > MOST_WORK) throw tooAmbiguous("its states have too many ways on");
+  };
   const seen = new Int32Array(final.length); // by which closure
   let closures = 0;
-  /** All states that cost nothing from `state`, but calls. */
-  const closureOf = (state: number): number[] => {
+  /** All states that cost nothing from these, but calls: each once. */
+  const closureOf = (states: readonly number[]): readonly number[] => {
     closures++;
-    seen[state] = closures;
-    const list = [state];
+    const list: number[] = [];
+    const reach = (state: number) => {
+      if (seen[state] === closures) return;
+      seen[state] = closures;
+      list.push(state);
+    };
+    for (const state of states) reach(state);
     for (const one of list) {
       for (let edge = firstEdge[one]!; edge < firstEdge[one + 1]!; edge++) {
-        const target = edgeTarget[edge]!;
-        if (edgeKind[edge] !== EDGE_EMPTY || seen[target] === closures) continue;
-        seen[target] = closures;
-        list.push(target);
+        spend();
+        if (edgeKind[edge] === EDGE_EMPTY) reach(edgeTarget[edge]!);
       }
     }
     return list;
   };
-  const walk = (state: number, node: number, depth: number, visit: (target: number) => void) => {
-    for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
-      if (edgeKind[edge] !== EDGE_BYTES) continue;
-      const child = vocabulary.child(node, chosen[edge]!);
-      if (child === 0) continue;
-      const target = edgeTarget[edge]!;
-      if (vocabulary.hasToken(child)) visit(target);
+  const told = new Int32Array(final.length); // by which walk
+  let walks = 0;
+  /**
+   * The states are those that the bytes so far lead to, whichever way: all go on together, because the number of ways would be a power of
+   * the token's length.
+   */
+  const walk = (states: readonly number[], node: number, depth: number, visit: (target: number) => void) => {
+    const children: number[] = [];
+    const targetsOf: number[][] = [];
+    for (const state of states) {
+      for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
+        spend();
+        if (edgeKind[edge] !== EDGE_BYTES) continue;
+        const child = vocabulary.child(node, chosen[edge]!);
+        if (child === 0) continue;
+        const known = children.indexOf(child);
+        if (known >= 0) targetsOf[known]!.push(edgeTarget[edge]!);
+        else targetsOf[children.push(child) - 1] = [edgeTarget[edge]!];
+      }
+    }
+    for (const [i, child] of children.entries()) {
+      const targets = targetsOf[i]!;
+      if (vocabulary.hasToken(child)) {
+        for (const target of targets) {
+          if (told[target] === walks) continue;
+          told[target] = walks;
+          visit(target);
+        }
+      }
       if (depth === LONGEST_STEP || vocabulary.end[child] === child + 1) continue;
-      for (const next of closureOf(target)) walk(next, child, depth + 1, visit);
+      walk(closureOf(targets), child, depth + 1, visit);
     }
   };
-  return (state, visit) => walk(state, 0, 1, visit);
+  return (state, visit) => {
+    walks++;
+    walk([state], 0, 1, visit);
+  };
+}
+
+/** The error for a grammar that takes too long to follow. */
+export function tooAmbiguous(why: string): GrammarError {
+  return new GrammarError("GRAMMAR_TOO_AMBIGUOUS", `the grammar is too ambiguous: ${why}`);
 }
 
 /** A binary heap of states, the one with the least value first. */

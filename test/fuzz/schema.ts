@@ -120,7 +120,7 @@ function gbnf(random: Random, depth: number): string {
     case 1:
       return `(${inner()} | ${inner()})`;
     case 2:
-      return `(${inner()})${pick(random, ["?", "*", "+", "{2}", "{1,}", "{0,3}", "{3,1}", "{99}", "{,2}"])}`;
+      return `(${inner()})${pick(random, ["?", "*", "+", "{2}", "{1,}", "{0,3}", "{3,1}", "{99}", "{9999}", "{,2}"])}`;
     case 3:
       return `${inner()} # ${random.below(9)}\n`;
     default:

@@ -272,6 +272,17 @@ describe("hostile grammars", () => {
     });
     expect(error.code).toBe("GRAMMAR_TOO_AMBIGUOUS");
   });
+
+  it("a repetition of what may be empty is followed in the square of its count, or refused", () => {
+    const vocabulary = byteVocabulary(["aa", "aaa", "aaaa", "aaaaaaaa"]);
+    const grammarOf = (count: number) =>
+      new VocabularyGrammar(compileGrammar(parseGbnf(`root ::= ((("a")*){${count}})*`)), vocabulary);
+    const begin = process.cpuUsage();
+    const constraint = grammarOf(100).begin();
+    for (const token of [97, 259, 259]) expect(constraint.accept(token)).toBe(true);
+    expect(errorOf(() => grammarOf(9999)).code).toBe("GRAMMAR_TOO_AMBIGUOUS");
+    expect(process.cpuUsage(begin).user / 1000).toBeLessThan(5000); // by the fourth power it took hours
+  });
 });
 
 /** Rules a0 to a(n - 1), each of which is the next one twice. */
