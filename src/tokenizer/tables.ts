@@ -52,7 +52,7 @@ export function tokenizerTables(metadata: TokenizerMetadata, allocate: Allocate 
   }
   const ids = readSpecialIds(metadata, vocabulary, defaultsOf(model, preTokenizer), warn);
   markStrips(metadata, vocabulary, warn);
-  if (model !== "t5") warnOfUnapplied(metadata, warn);
+  warnOfUnapplied(metadata, model, warn);
   if (model !== "bert" && ids.endOfGenerationIds.size === 0) {
     warn("the file names no token that ends a text: an answer ends at maxTokens or a stop string only");
   }
@@ -123,7 +123,11 @@ function defaultsOf(model: TokenizerModel, preTokenizer: string | undefined): Sp
 }
 
 /** Steps of a tokenizer that files of other kinds ask for. llama.cpp leaves them out, too. */
-function warnOfUnapplied(metadata: TokenizerMetadata, warn: Warn): void {
+function warnOfUnapplied(metadata: TokenizerMetadata, model: TokenizerModel, warn: Warn): void {
+  if (metadata.has("tokenizer.ggml.suppress_tokens")) {
+    warn("tokenizer.ggml.suppress_tokens is not applied: an answer may have these tokens, unless logitBias bans them");
+  }
+  if (model === "t5") return;
   if (metadata.has("tokenizer.ggml.precompiled_charsmap")) {
     warn("tokenizer.ggml.precompiled_charsmap is not applied: text is not normalised by it");
   }

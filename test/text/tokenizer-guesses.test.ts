@@ -92,6 +92,7 @@ describe("other guesses are told", () => {
       sentencePiece([], { ...ids, precompiled_charsmap: new Uint8Array(4) }),
       /charsmap is not applied/,
     ],
+    ["tokens to suppress", sentencePiece([], { ...ids, suppress_tokens: [3] }), /suppress_tokens is not applied/],
     [
       "white space to remove",
       sentencePiece([], { ...ids, remove_extra_whitespaces: true }),
