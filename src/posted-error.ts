@@ -1,35 +1,20 @@
 // A cria error on its way from a worker to the thread that asked: structured cloning keeps neither the class nor the code.
 
-import {
-  ContextError,
-  CriaError,
-  DownloadError,
-  GgufError,
-  GrammarError,
-  MemoryError,
-  SessionError,
-  TemplateError,
-  UnsupportedError,
-  WorkerError,
-} from "./errors.js";
+import * as errors from "./errors.js";
+import { CriaError } from "./errors.js";
 
-const classes = {
-  CriaError,
-  GgufError,
-  UnsupportedError,
-  MemoryError,
-  ContextError,
-  SessionError,
-  WorkerError,
-  TemplateError,
-  DownloadError,
-  GrammarError,
-} as const;
+type ErrorClass = { readonly prototype: CriaError };
 
-type ClassName = keyof typeof classes;
+/** Every class of errors.ts by the name that it is exported under, which no bundler changes. */
+const classes = new Map<string, ErrorClass>(
+  Object.entries<unknown>(errors).filter((entry): entry is [string, ErrorClass] => {
+    const [, value] = entry;
+    return typeof value === "function" && (value === CriaError || value.prototype instanceof CriaError);
+  }),
+);
 
 export interface PostedError {
-  readonly class: ClassName;
+  readonly class: string;
   readonly code: string;
   readonly message: string;
   /** What the class has besides: `offset`, `subject`, `status`. */
@@ -38,14 +23,19 @@ export interface PostedError {
 
 /** The error as a message carries it. Its cause, which may be anything, stays behind: the message says what matters of it. */
 export function posted(error: CriaError): PostedError {
-  const [name] = Object.entries(classes).find(([, Class]) => error.constructor === Class) ?? ["CriaError"];
+  const [name] = [...classes].find(([, Class]) => error.constructor === Class) ?? ["CriaError"];
   const { code, message, name: _, cause: __, stack: ___, ...details } = error;
-  return { class: name as ClassName, code, message, details };
+  return { class: name, code, message, details };
 }
 
 /** The error again, of the class that it had. */
 export function received({ class: name, code, message, details }: PostedError): CriaError {
-  const error = new classes[name](code, message);
+  // Constructors take other arguments, and make other messages of them.
+  const error: CriaError = Object.setPrototypeOf(
+    new CriaError(code, message),
+    (classes.get(name) ?? CriaError).prototype,
+  );
+  error.name = name;
   for (const [key, value] of Object.entries(details)) Object.defineProperty(error, key, { value, enumerable: true });
   return error;
 }
