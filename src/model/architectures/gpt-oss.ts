@@ -1,4 +1,7 @@
 // gpt-oss (OpenAI 2025): heads with sinks, every other layer with a window, biases everywhere, and experts with clamped gates.
+//
+// Yarn's ramp begins and ends at whole pairs, as in llama.cpp, whose files these are. OpenAI's own code does not round them; the file has
+// no key for it.
 
 import { attention, attentionSpecs } from "../blocks.js";
 import { type Hyperparameters, LARGEST, readHyperparameters } from "../hyperparameters.js";
