@@ -403,6 +403,20 @@ describe("refusals", () => {
     [{ $ref: "#" }, "back to itself"],
     [{ type: "string", pattern: "(" }, "pattern"],
     [{ anyOf: {} }, "array of schemas"],
+    [{ oneOf: [{ type: "object", required: "a" }, { type: "object" }] }, "required"],
+    [{ oneOf: [{ type: "object" }, { type: "object", required: ["a"], properties: 5 }] }, "properties"],
+    [
+      {
+        oneOf: [
+          { type: "object", required: ["a"] },
+          { type: "object", additionalProperties: 1 },
+        ],
+      },
+      "a schema",
+    ],
+    [{ allOf: [{ type: "object", required: "ab" }, { type: "object" }] }, "required"],
+    [{ allOf: [{ type: "object", properties: 5 }, { type: "object" }] }, "properties"],
+    [{ allOf: [{ type: "array", prefixItems: "ab" }, { type: "array" }] }, "array of schemas"],
     [{ type: "integer", minimum: "1" }, "minimum"],
   ])("what is not a schema: %j", (schema, part) => {
     const error = errorOf(() => grammarOf(schema as JsonSchema));

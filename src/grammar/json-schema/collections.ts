@@ -1,22 +1,25 @@
 // Objects and arrays of a schema.
 
 import { alternatives, type Expression, empty, literal, nothing, optional, repeat, rule, sequence } from "../syntax.js";
-import { asSchema, asSchemas, countOf, invalid, type JsonSchema, type SchemaObject, unsupported } from "./schema.js";
+import {
+  asSchema,
+  asSchemas,
+  countOf,
+  type JsonSchema,
+  propertiesOf,
+  requiredOf,
+  type SchemaObject,
+  unsupported,
+} from "./schema.js";
 import { braces, colon, comma, keyExcept } from "./text.js";
 
 type Compile = (schema: JsonSchema) => Expression;
 
 /** An object: its properties in the schema's order, then additional ones. */
 export function objectText(schema: SchemaObject, compile: Compile, pointer: string): Expression {
-  const { properties: given = {}, required = [], additionalProperties } = schema;
-  if (typeof given !== "object" || given === null || Array.isArray(given))
-    throw invalid(pointer, "properties must be an object");
-  if (!Array.isArray(required) || !required.every((name) => typeof name === "string")) {
-    throw invalid(pointer, "required must be an array of names");
-  }
-  const properties = new Map(
-    Object.entries(given).map(([name, value]) => [name, asSchema(value, `${pointer}/properties/${name}`)]),
-  );
+  const { additionalProperties } = schema;
+  const properties = new Map(propertiesOf(schema, pointer));
+  const required = requiredOf(schema, pointer);
   const named = properties.size > 0 || required.length > 0;
   // Where nothing is said of more properties they may come, but need not: a schema that names its properties means those.
   const more = asSchema(additionalProperties ?? !named, `${pointer}/additionalProperties`);

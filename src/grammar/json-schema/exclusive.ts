@@ -1,7 +1,17 @@
 // oneOf: exactly one alternative holds. That no text fits two of them is proved, or the schema is refused: by their types, their values,
 // or a property that tells them apart.
 
-import { isEqual, isOfTypes, type JsonSchema, namedTypes, namedValues, type SchemaObject } from "./schema.js";
+import {
+  isEqual,
+  isOfTypes,
+  type JsonSchema,
+  namedTypes,
+  namedValues,
+  propertiesOf,
+  requiredOf,
+  restOf,
+  type SchemaObject,
+} from "./schema.js";
 
 /** How deep properties are looked into. */
 const DEEPEST = 4;
@@ -54,16 +64,13 @@ function propertiesDiffer(
 ): boolean {
   const isObject = (schema: SchemaObject) => namedTypes(schema, "#")?.join() === "object";
   if (!isObject(a) || !isObject(b)) return false;
-  const requiredOf = (schema: SchemaObject) => (schema["required"] ?? []) as readonly string[];
-  const propertyOf = (schema: SchemaObject, name: string): JsonSchema => {
-    const properties = (schema["properties"] ?? {}) as Readonly<Record<string, JsonSchema>>;
-    return Object.hasOwn(properties, name)
-      ? properties[name]!
-      : ((schema["additionalProperties"] ?? true) as JsonSchema);
-  };
+  const [inA, inB] = [requiredOf(a, "#"), requiredOf(b, "#")];
+  const [ofA, ofB] = [propertiesOf(a, "#"), propertiesOf(b, "#")];
+  const propertyOfA = (name: string) => ofA.get(name) ?? restOf(a, "#");
+  const propertyOfB = (name: string) => ofB.get(name) ?? restOf(b, "#");
   return (
-    requiredOf(a).some((name) => propertyOf(b, name) === false) ||
-    requiredOf(b).some((name) => propertyOf(a, name) === false) ||
-    requiredOf(a).some((name) => requiredOf(b).includes(name) && again(propertyOf(a, name), propertyOf(b, name)))
+    inA.some((name) => propertyOfB(name) === false) ||
+    inB.some((name) => propertyOfA(name) === false) ||
+    inA.some((name) => inB.includes(name) && again(propertyOfA(name), propertyOfB(name)))
   );
 }

@@ -1,6 +1,7 @@
 // Several schemas that must all hold (allOf, anyOf beside other keywords, $ref beside others) as one schema, keyword by keyword.
 
 import {
+  asSchema,
   asSchemas,
   invalid,
   isEqual,
@@ -8,6 +9,9 @@ import {
   keywordsOfType,
   namedTypes,
   type Places,
+  propertiesOf,
+  requiredOf,
+  restOf,
   type SchemaObject,
   unsupported,
 } from "./schema.js";
@@ -43,8 +47,8 @@ export function merge(left: JsonSchema, right: JsonSchema, context: MergeContext
     merged[keyword] = keyword in a ? together(keyword, a[keyword], value, pointer) : value;
   }
   mergeTypes(merged, a, b, pointer);
-  mergeObjects(merged, a, b, both);
-  mergeArrays(merged, a, b, both);
+  mergeObjects(merged, a, b, both, pointer);
+  mergeArrays(merged, a, b, both, pointer);
   if ("anyOf" in a && "anyOf" in b) {
     const [one, other] = [asSchemas(a["anyOf"], pointer), asSchemas(b["anyOf"], pointer)];
     if (one.length * other.length > MOST_COMBINATIONS) {
@@ -104,33 +108,37 @@ function mergeTypes(merged: Record<string, unknown>, a: SchemaObject, b: SchemaO
 }
 
 type Both = (one: JsonSchema, other: JsonSchema) => JsonSchema;
-type Properties = Readonly<Record<string, JsonSchema>>;
 
 /** A property that one side does not name is what that side says of additional ones. */
-function mergeObjects(merged: Record<string, unknown>, a: SchemaObject, b: SchemaObject, both: Both): void {
-  const [one, other] = [a, b].map((side) => (side["properties"] ?? {}) as Properties) as [Properties, Properties];
-  const [oneRest, otherRest] = [a, b].map((side) => (side["additionalProperties"] ?? true) as JsonSchema) as [
-    JsonSchema,
-    JsonSchema,
-  ];
+function mergeObjects(
+  merged: Record<string, unknown>,
+  a: SchemaObject,
+  b: SchemaObject,
+  both: Both,
+  pointer: string,
+): void {
+  const [one, other] = [propertiesOf(a, pointer), propertiesOf(b, pointer)];
+  const [oneRest, otherRest] = [restOf(a, pointer), restOf(b, pointer)];
   const properties = new Map<string, JsonSchema>();
-  for (const name of new Set([...Object.keys(one), ...Object.keys(other)])) {
-    properties.set(name, both(ownValue(one, name) ?? oneRest, ownValue(other, name) ?? otherRest));
+  for (const name of new Set([...one.keys(), ...other.keys()])) {
+    properties.set(name, both(one.get(name) ?? oneRest, other.get(name) ?? otherRest));
   }
   if (properties.size > 0) merged["properties"] = Object.fromEntries(properties);
-  const required = new Set([a, b].flatMap((side) => (side["required"] ?? []) as string[]));
+  const required = new Set([...requiredOf(a, pointer), ...requiredOf(b, pointer)]);
   if (required.size > 0) merged["required"] = [...required];
   if ("additionalProperties" in a && "additionalProperties" in b)
     merged["additionalProperties"] = both(oneRest, otherRest);
 }
 
-function ownValue(properties: Properties, name: string): JsonSchema | undefined {
-  return Object.hasOwn(properties, name) ? properties[name] : undefined;
-}
-
-function mergeArrays(merged: Record<string, unknown>, a: SchemaObject, b: SchemaObject, both: Both): void {
-  const prefixes = [a, b].map((side) => (side["prefixItems"] ?? []) as readonly JsonSchema[]);
-  const rests = [a, b].map((side) => (side["items"] ?? true) as JsonSchema);
+function mergeArrays(
+  merged: Record<string, unknown>,
+  a: SchemaObject,
+  b: SchemaObject,
+  both: Both,
+  pointer: string,
+): void {
+  const prefixes = [a, b].map((side) => asSchemas(side["prefixItems"] ?? [], `${pointer}/prefixItems`));
+  const rests = [a, b].map((side) => asSchema(side["items"] ?? true, `${pointer}/items`));
   const length = Math.max(...prefixes.map((prefix) => prefix.length));
   if (length > 0) {
     merged["prefixItems"] = Array.from({ length }, (_, i) =>

@@ -94,6 +94,29 @@ export function asSchemas(value: unknown, pointer: string): JsonSchema[] {
   return value.map((item, i) => asSchema(item, `${pointer}/${i}`));
 }
 
+/** The properties that an object schema names. @throws GrammarError SCHEMA_INVALID */
+export function propertiesOf(schema: SchemaObject, pointer: string): ReadonlyMap<string, JsonSchema> {
+  const properties = schema["properties"] ?? {};
+  if (typeof properties !== "object" || Array.isArray(properties)) {
+    throw invalid(pointer, "properties must be an object");
+  }
+  return new Map(
+    Object.entries(properties).map(([name, value]) => [name, asSchema(value, `${pointer}/properties/${name}`)]),
+  );
+}
+
+/** What an object schema says of the properties that it does not name. @throws GrammarError SCHEMA_INVALID */
+export function restOf(schema: SchemaObject, pointer: string): JsonSchema {
+  return asSchema(schema["additionalProperties"] ?? true, `${pointer}/additionalProperties`);
+}
+
+/** The names that an object must have. @throws GrammarError SCHEMA_INVALID */
+export function requiredOf(schema: SchemaObject, pointer: string): readonly string[] {
+  const required: unknown = schema["required"] ?? [];
+  if (Array.isArray(required) && required.every((name) => typeof name === "string")) return required;
+  throw invalid(pointer, "required must be an array of names");
+}
+
 /** A count such as minLength; the default where it is absent. */
 export function countOf(schema: SchemaObject, keyword: string, absent: number, pointer: string): number {
   const value = schema[keyword];
