@@ -2,7 +2,7 @@
 // packs its own range when the model is loaded, so that it lies near its processor, and multiplies it first.
 
 /** The first of `groups` groups that is in a range; that of range `owners` is `groups`. */
-export function firstOfRange(groups: number, range: number, owners: number): number {
+function firstOfRange(groups: number, range: number, owners: number): number {
   return Math.floor((groups * range) / owners);
 }
 
