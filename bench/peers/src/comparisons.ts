@@ -77,6 +77,9 @@ const models: readonly { shape: string; format: string; decode: Bar; prefill: Ba
   { shape: "tinyllama-1.1b", format: "q4_k_m", ...fourBits },
 ];
 
+/** More than one memory of 4 GiB. Both engines have a copy of it. */
+const large = { shape: "llama-3.1-8b", format: "q4_k_m", contextSize: 1024 };
+
 function againstLlamaCpp(theirs: string, section: string): Comparison[] {
   const pair = { section, ours: "cria", theirs };
   const oneSequence = models.map(
@@ -115,6 +118,18 @@ function againstLlamaCpp(theirs: string, section: string): Comparison[] {
       secondsBar: 2,
       memoryBar: 1 / 0.75,
     },
+    {
+      ...pair,
+      ...large,
+      kind: "model",
+      name: `${theirs}/${large.shape}`,
+      sequences: 1,
+      tests: [
+        { label: "pp256", test: prefill(256), bar: undefined },
+        { label: "tg32", test: decode(32), bar: 1.15 },
+      ],
+    },
+    { ...pair, ...large, kind: "load", name: `${theirs}/${large.shape}/load`, secondsBar: 1, memoryBar: undefined },
   ];
 }
 
@@ -181,16 +196,23 @@ const againstWllama = Object.entries(wllamaBars).map(
   }),
 );
 
-const bandwidthBars = { q4_0: 0.58, q4_k_m: 0.58, q8_0: 0.65 };
+const bandwidthBars: readonly { shape: string; format: string; bar: Bar }[] = [
+  { shape: "llama-3.2-1b", format: "q4_0", bar: 0.58 },
+  { shape: "llama-3.2-1b", format: "q4_k_m", bar: 0.58 },
+  { shape: "llama-3.2-1b", format: "q8_0", bar: 0.65 },
+  { shape: "llama-3.1-8b", format: "q4_k_m", bar: 0.58 },
+  { shape: "qwen3-30b-a3b", format: "q4_k_m", bar: 0.6 },
+  { shape: "gpt-oss-20b", format: "mxfp4", bar: 0.6 },
+];
 
-const againstMemory = Object.entries(bandwidthBars).map(
-  ([format, bar]): Comparison => ({
+const againstMemory = bandwidthBars.map(
+  ({ shape, format, bar }): Comparison => ({
     kind: "model",
-    name: `memory-read/llama-3.2-1b/${format}`,
+    name: `memory-read/${shape}/${format}`,
     section: "Share of the memory's bandwidth",
     ours: "cria",
     theirs: "memory-read",
-    shape: "llama-3.2-1b",
+    shape,
     format,
     contextSize: CONTEXT,
     sequences: 1,

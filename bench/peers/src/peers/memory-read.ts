@@ -28,11 +28,17 @@ export const peer: Peer<ModelSubject> = {
   },
 };
 
-/** Every matrix is read once for a token; of an embedding table that is not the output matrix too, one row. */
+/**
+ * Every matrix is read once for a token; of an embedding table that is not the output matrix too, one row; of a tensor of experts, those
+ * that the token chooses.
+ */
 async function bytesOfToken(file: string): Promise<number> {
   const gguf = await openGguf(file);
   const untied = gguf.tensors.some(({ name }) => name === "output.weight");
   const read = gguf.tensors.filter(({ name }) => !(untied && name === "token_embd.weight"));
+  const architecture = gguf.metadata.getString("general.architecture");
+  const experts = gguf.metadata.getNumber(`${architecture}.expert_count`) ?? 1;
+  const used = gguf.metadata.getNumber(`${architecture}.expert_used_count`) ?? 1;
   await gguf.close();
-  return read.reduce((sum, { bytes }) => sum + bytes, 0);
+  return read.reduce((sum, { name, bytes }) => sum + (name.includes("_exps.") ? (bytes * used) / experts : bytes), 0);
 }
