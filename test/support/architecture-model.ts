@@ -5,18 +5,59 @@ import { randomBlocks } from "../../bench/synthetic/blocks.js";
 import { Random } from "../../bench/synthetic/random.js";
 import { setVocabulary } from "../../bench/synthetic/vocabulary.js";
 import { architectureOf, readModel } from "../../dist/model/architectures/table.js";
+import { dequantize } from "./dequantize.js";
 import { randomStream } from "./seed.js";
 
 const VOCAB = 512;
 
 /** Keys that are float32, whatever their value. */
-const isFloat = (key: string): boolean => /freq_base|scaling\.factor$/.test(key);
+const isFloat = (key: string): boolean => /freq_base|factor$|scale$|softcapping$|multiplier$|epsilon$|bias$/.test(key);
+
+type Value = number | boolean | string | readonly number[] | readonly boolean[];
+
+/** Sets a key in the type that its value has: arrays of numbers are int32, or float32 if the key is. */
+function setKey(writer: GgufWriter, key: string, value: Value): void {
+  if (typeof value === "boolean") writer.set(key, "bool", value);
+  else if (typeof value === "string") writer.set(key, "string", value);
+  else if (typeof value === "number") {
+    const isCount = Number.isInteger(value) && value >= 0 && value < 2 ** 32 && !isFloat(key);
+    writer.set(key, isCount ? "uint32" : "float32", value);
+  } else if (typeof value[0] === "boolean") writer.set(key, "bool[]", value as readonly boolean[]);
+  else if (isFloat(key)) writer.set(key, "float32[]", Float32Array.from(value as readonly number[]));
+  else writer.set(key, "int32[]", Int32Array.from(value as readonly number[]));
+}
+
+/**
+ * Weights in Q8_0: blocks of 32, each an f16 scale and 32 bytes. The scale is the largest weight over 127, in the 11 bits of an f16, rounded
+ * up so that no weight is beyond 127.
+ */
+function roundToQ8(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array((values.length / 32) * 34);
+  const view = new DataView(bytes.buffer);
+  for (let block = 0; block < values.length / 32; block++) {
+    const weights = values.subarray(block * 32, block * 32 + 32);
+    const largest = weights.reduce((most, value) => Math.max(most, Math.abs(value)), 2 ** -14);
+    const exponent = Math.floor(Math.log2(largest / 127));
+    const mantissa = Math.ceil((largest / 127) * 2 ** (10 - exponent)); // 1024 .. 2048
+    view.setUint16(block * 34, ((exponent + 15) << 10) + mantissa - 1024, true);
+    const scale = mantissa * 2 ** (exponent - 10);
+    for (const [i, weight] of weights.entries()) view.setInt8(block * 34 + 2 + i, Math.round(weight / scale));
+  }
+  return bytes;
+}
 
 /** What a file may say besides the common keys. */
 export interface ArchitectureShape {
   readonly architecture: string;
   /** Keys of `<architecture>.`; numbers that are not integers are float32. */
-  readonly keys?: Readonly<Record<string, number | boolean | string>>;
+  readonly keys?: Readonly<Record<string, Value>>;
+  /** Other keys, by their whole names. */
+  readonly metadata?: Readonly<Record<string, Value>>;
+  /**
+   * Matrices and embeddings whose rows are whole blocks in Q8_0, except those that llama.cpp never quantises; or the values that they then
+   * have, in F32. Default F32, not rounded.
+   */
+  readonly rounding?: "Q8_0" | "Q8_0 in F32";
   /** Another stream, another model. Default 1. */
   readonly stream?: number;
   /** For a model that is the same in every run. */
@@ -37,7 +78,7 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   const { architecture, stream = 1, has = () => false, format = () => "F32" } = shape;
   const writer = new GgufWriter().set("general.architecture", "string", architecture);
   setVocabulary(writer, VOCAB);
-  const keys: Record<string, number | boolean | string> = {
+  const keys: Record<string, Value> = {
     block_count: 4,
     context_length: 256,
     embedding_length: 40,
@@ -48,28 +89,25 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     "attention.value_length": 12,
     ...shape.keys,
   };
-  for (const [key, value] of Object.entries(keys)) {
-    if (typeof value === "boolean") writer.set(`${architecture}.${key}`, "bool", value);
-    else if (typeof value === "string") writer.set(`${architecture}.${key}`, "string", value);
-    else
-      writer.set(
-        `${architecture}.${key}`,
-        Number.isInteger(value) && value >= 0 && value < 2 ** 32 && !isFloat(key) ? "uint32" : "float32",
-        value,
-      );
-  }
+  for (const [key, value] of Object.entries(keys)) setKey(writer, `${architecture}.${key}`, value);
   for (const key of ["layer_norm_epsilon", "layer_norm_rms_epsilon"]) {
     writer.set(`${architecture}.attention.${key}`, "float32", 1e-5);
   }
   writer.set("tokenizer.ggml.token_type_count", "uint32", 2);
+  for (const [key, value] of Object.entries(shape.metadata ?? {})) setKey(writer, key, value);
   const dim = keys["embedding_length"] as number;
   const bytesOf = (type: TensorTypeName, weights: number) => {
     const { blockSize, blockBytes } = tensorTypeByName(type)!;
     return (weights / blockSize) * blockBytes;
   };
+  const isRounded = (name: string, columns: number) =>
+    shape.rounding !== undefined && columns % 32 === 0 && !/ffn_gate_inp|position_embd|token_types/.test(name);
+  const typeOf = (name: string, columns: number): TensorTypeName =>
+    shape.rounding === "Q8_0" && isRounded(name, columns) ? "Q8_0" : format(name);
   const embedding = "token_embd.weight";
-  writer.addTensor(embedding, format(embedding), [dim, VOCAB]);
-  const empty = new Map([[embedding, new Uint8Array(bytesOf(format(embedding), dim * VOCAB))]]);
+  const embeddingType = typeOf(embedding, dim);
+  writer.addTensor(embedding, embeddingType, [dim, VOCAB]);
+  const empty = new Map([[embedding, new Uint8Array(bytesOf(embeddingType, dim * VOCAB))]]);
   const header = await openGguf(await writer.toBytes(empty));
   const specs = architectureOf(architecture).weights(readModel(header).hyperparameters, has);
 
@@ -80,9 +118,9 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     if (optional && !has(name)) continue;
     const dimensions = role === "vector" && rows === 1 ? [columns] : [columns, rows / matrices, matrices];
     while (dimensions.length > 2 && dimensions.at(-1) === 1) dimensions.pop();
-    const type = role === "vector" ? "F32" : format(name);
+    const type = role === "vector" ? "F32" : typeOf(name, columns);
     if (name !== embedding) writer.addTensor(name, type, dimensions);
-    if (type !== "F32") {
+    if (shape.format !== undefined && type !== "F32") {
       data.set(name, randomBlocks(type, (rows * columns) / tensorTypeByName(type)!.blockSize, random));
       continue;
     }
@@ -93,7 +131,14 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     const value = name.endsWith("norm.weight")
       ? () => gain * (1 + 0.1 * random.normal())
       : () => size * random.normal();
-    data.set(name, new Uint8Array(Float32Array.from({ length: rows * columns }, value).buffer));
+    const values = Float32Array.from({ length: rows * columns }, value);
+    if (role === "vector" || !isRounded(name, columns)) {
+      data.set(name, new Uint8Array(values.buffer));
+      continue;
+    }
+    const blocks = roundToQ8(values);
+    const exact = () => new Uint8Array(dequantize("Q8_0", blocks, values.length).buffer);
+    data.set(name, shape.rounding === "Q8_0" ? blocks : exact());
   }
   for (const name of shape.tensors ?? []) {
     writer.addTensor(name, "F32", [6]);

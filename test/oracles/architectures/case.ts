@@ -1,0 +1,22 @@
+// What a case of test/teams/numbers/oracle.test.ts is. Each file of this folder but this one has the cases of one architecture.
+
+import type { ArchitectureShape } from "../../support/architecture-model.js";
+
+export interface OracleCase {
+  /** What the model has besides the keys of oracle.test.ts. */
+  readonly keys?: ArchitectureShape["keys"];
+  readonly metadata?: ArchitectureShape["metadata"];
+  /** Whether the file has a tensor that files may lack. Default: none of them. */
+  readonly has?: (name: string) => boolean;
+  /** Of the random weights. Default 1; another one where routers choose an expert by so little that rounding could decide. */
+  readonly seed?: number;
+  /** Tokens of the longest text. Default 40. */
+  readonly tokens?: number;
+  /** How far the F32 model may be from the oracle. Default 2e-5; more where the oracle rounds, which a comment then tells. */
+  readonly bar?: number;
+  /** An encoder: vectors are compared in place of logits. */
+  readonly encoder?: boolean;
+}
+
+/** By their names. */
+export type OracleCases = Readonly<Record<string, OracleCase>>;

@@ -1,0 +1,8 @@
+import type { OracleCases } from "./case.js";
+
+export const cases: OracleCases = {
+  windows: {
+    keys: { "attention.sliding_window": 9, "rope.freq_base": 1e6 },
+    bar: 1e-3, // llama.cpp takes GELU from a table in f16
+  },
+};
