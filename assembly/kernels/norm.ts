@@ -5,7 +5,8 @@
 // Registers: 1 sum, 1 input, the scale. Additions wait for one another, 3 or 4 cycles each: with 4 sums instead of 1 a row would take two
 // thirds of the time, but norms are less than a thousandth of a step.
 //
-// LayerNorm has three passes over x: 80 bytes read; 2, 4 and 8 instructions. Registers: 1 sum, 1 input, the mean, the scale.
+// LayerNorm has three passes over x: 80 bytes read; 2, 4 and 8 instructions. Registers: 1 sum, 1 input, the mean, the scale. Models may have
+// it without a bias: then 64 bytes, and a branch that is always taken the same way.
 //
 // A row with a NaN becomes all NaN. Squares overflow beyond 1.8e19, and then the row becomes 0; no model's hidden states come near that.
 // Plain version: test/kernels/norm.test.ts.
@@ -31,7 +32,9 @@ export function rmsNorm(x: usize, weight: usize, y: usize, columns: i32, epsilon
   for (let i = whole; i < bytes; i += 4) store<f32>(y + i, load<f32>(x + i) * scale * load<f32>(weight + i));
 }
 
-/** One row: `x`, `weight`, `bias`, `y`: (columns) f32; columns need not be a multiple of 4. y may be x. */
+/**
+ * One row: `x`, `weight`, `bias`, `y`: (columns) f32; columns need not be a multiple of 4. y may be x. bias may be 0: then there is none.
+ */
 export function layerNorm(x: usize, weight: usize, bias: usize, y: usize, columns: i32, epsilon: f32): void {
   const bytes = <usize>columns << 2;
   const whole = bytes & ~15;
@@ -53,10 +56,11 @@ export function layerNorm(x: usize, weight: usize, bias: usize, y: usize, column
   const scales = f32x4.splat(scale);
 
   for (let i: usize = 0; i < whole; i += 16) {
-    const v = f32x4.mul(f32x4.sub(v128.load(x + i), means), scales);
-    v128.store(y + i, f32x4.add(f32x4.mul(v, v128.load(weight + i)), v128.load(bias + i)));
+    const v = f32x4.mul(f32x4.mul(f32x4.sub(v128.load(x + i), means), scales), v128.load(weight + i));
+    v128.store(y + i, bias === 0 ? v : f32x4.add(v, v128.load(bias + i)));
   }
   for (let i = whole; i < bytes; i += 4) {
-    store<f32>(y + i, (load<f32>(x + i) - mean) * scale * load<f32>(weight + i) + load<f32>(bias + i));
+    const v = (load<f32>(x + i) - mean) * scale * load<f32>(weight + i);
+    store<f32>(y + i, bias === 0 ? v : v + load<f32>(bias + i));
   }
 }

@@ -5,15 +5,16 @@ import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
 import type { Hyperparameters } from "./hyperparameters.js";
+import { normalise } from "./norm.js";
 import { type KvPool, type Layout, type PlacedWeight, ropeBytes, type ShardLayout } from "./plan/memory-plan.js";
 import { tallestItem } from "./plan/scratch.js";
 import type { WorkerShard } from "./plan/shard.js";
 import type { Step } from "./step.js";
 
-/** Norms of the heads of q and of k, the same for all heads. */
+/** Norms of the heads of q and of k: the same for all heads, (headDim), or one for each, (heads, headDim). */
 export interface HeadNorms {
-  readonly q: PlacedWeight;
-  readonly k: PlacedWeight;
+  readonly q: PlacedWeight | undefined;
+  readonly k: PlacedWeight | undefined;
 }
 
 export class Attention {
@@ -154,11 +155,12 @@ export class Attention {
     const { rope } = h.attention[layer]!;
     const group = h.heads / h.kvHeads;
     const headBytes = h.headDim * 4;
-    const rotate = (at: number, heads: number, table: number, norm: PlacedWeight | undefined) => {
-      if (norm !== undefined) {
-        for (let one = at; one < at + heads * headBytes; one += headBytes) {
-          kernels.rmsNorm(one, norm.address, one, h.headDim, h.normEpsilon);
-        }
+    const prepare = (row: number, first: number, heads: number, table: number, norm: PlacedWeight | undefined) => {
+      const at = row + first * headBytes;
+      for (let i = 0; norm !== undefined && i < heads; i++) {
+        const one = at + i * headBytes;
+        const weight = norm.address + (norm.rows === 1 ? 0 : (first + i) * headBytes);
+        normalise(kernels, h, one, one, h.headDim, weight);
       }
       if (h.ropePairs === "neighbours") kernels.rope(at, heads, h.headDim, table);
       else if (h.ropePairs === "halves") {
@@ -173,8 +175,8 @@ export class Attention {
       const row = first + i;
       const table = this.#table(rope, row);
       const key = k.address + row * k.stride + head * headBytes;
-      rotate(q.address + row * q.stride + head * group * headBytes, group, table, norms?.q);
-      rotate(key, 1, table, norms?.k);
+      prepare(q.address + row * q.stride, head * group, group, table, norms?.q);
+      prepare(k.address + row * k.stride, head, 1, table, norms?.k);
       const page = this.#words[(pageTable >> 2) + Math.floor((position + i) / PAGE)]!;
       const tile = this.#kvHead(layer, head) + page * this.#own.pageBytes;
       const value = v.address + row * v.stride + head * headBytes;

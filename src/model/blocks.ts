@@ -2,7 +2,7 @@
 // computes. An architecture says which of the parts in brackets it has.
 
 import type { Hyperparameters } from "./hyperparameters.js";
-import type { Gate } from "./matmul.js";
+import type { Encoded, Gate } from "./matmul.js";
 import type { LayerWeights, Pass } from "./pass.js";
 import type { PlacedWeight, Rows } from "./plan/memory-plan.js";
 import { matrix, optional, vector } from "./plan/weight-specs.js";
@@ -13,6 +13,8 @@ export interface AttentionParts {
   readonly norm?: boolean;
   /** A norm for every head of q, and one for every head of k. */
   readonly headNorms?: boolean;
+  /** A norm for all heads of q together, and one for all of k. */
+  readonly wholeNorms?: boolean;
   /** A norm of what comes out. */
   readonly postNorm?: boolean;
   /** Biases, where the file has them. */
@@ -40,6 +42,8 @@ export function attentionSpecs(h: Hyperparameters, layer: number, parts: Attenti
     attn_v_bias: bias("attn_v", kv),
     attn_q_norm: part("attn_q_norm", h.headDim, parts.headNorms),
     attn_k_norm: part("attn_k_norm", h.headDim, parts.headNorms),
+    attn_q_whole_norm: part("attn_q_norm", q, parts.wholeNorms),
+    attn_k_whole_norm: part("attn_k_norm", kv, parts.wholeNorms),
     attn_sinks: part("attn_sinks", h.heads, parts.sinks),
     attn_output: matrix(`${blk}attn_output.weight`, h.dim, q),
     attn_output_bias: bias("attn_output", h.dim),
@@ -49,16 +53,25 @@ export function attentionSpecs(h: Hyperparameters, layer: number, parts: Attenti
 
 /** x += [norm] (wo . attention(rope([norm] (wq . [norm] x)), rope([norm] (wk . [norm] x)), wv . [norm] x)) */
 export function attention(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof attentionSpecs>>): void {
-  const { q, k, v, attended } = pass.buffers;
-  const x = pass.read(w.attn_norm, [w.attn_q, w.attn_k, w.attn_v]); // (rows, dim)
+  attend(pass, layer, w, pass.read(w.attn_norm, [w.attn_q, w.attn_k, w.attn_v]));
+  addProduct(pass, pass.buffers.attended, w.attn_output, w.attn_output_bias, w.post_attention_norm); // (rows, heads * headDim)
+}
+
+/** attended = attention(rope([norm] (wq . x)), rope([norm] (wk . x)), wv . x) */
+function attend(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof attentionSpecs>>, x: Encoded): void {
+  const { q, k, v } = pass.buffers;
   pass.matmul.multiply(x, [
     { weight: w.attn_q, bias: w.attn_q_bias, to: q }, // (rows, heads * headDim)
     { weight: w.attn_k, bias: w.attn_k_bias, to: k }, // (rows, kvHeads * headDim)
     { weight: w.attn_v, bias: w.attn_v_bias, to: v }, // (rows, kvHeads * headDim)
   ]);
-  const norms = w.attn_q_norm && w.attn_k_norm && { q: w.attn_q_norm, k: w.attn_k_norm };
-  pass.attention.attend(layer, norms, w.attn_sinks);
-  addProduct(pass, attended, w.attn_output, w.attn_output_bias, w.post_attention_norm); // (rows, heads * headDim)
+  if (w.attn_q_whole_norm && w.attn_k_whole_norm) {
+    pass.normaliseRows([
+      { norm: w.attn_q_whole_norm, rows: q },
+      { norm: w.attn_k_whole_norm, rows: k },
+    ]);
+  }
+  pass.attention.attend(layer, { q: w.attn_q_norm, k: w.attn_k_norm }, w.attn_sinks);
 }
 
 /** What an architecture's feed-forward has besides its three matrices. */

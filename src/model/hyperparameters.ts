@@ -25,6 +25,8 @@ export interface Hyperparameters {
   readonly vocab: number;
   /** `context_length`: positions that the model was trained for. */
   readonly context: number;
+  /** rms: RMSNorm; layer: the full one, with a mean. */
+  readonly norm: NormKind;
   /** `attention.layer_norm_rms_epsilon`, or `attention.layer_norm_epsilon` of the full norm. */
   readonly normEpsilon: number;
   /** `attention.causal`: a token sees only what is before it. If not, the model is an encoder, which does not generate text. */
@@ -41,11 +43,12 @@ export interface Hyperparameters {
 
 export type RopePairs = "neighbours" | "halves" | "none";
 
+export type NormKind = "rms" | "layer";
+
 /** What the keys do not say. */
 export interface Traits {
   readonly ropePairs: RopePairs;
-  /** rms: RMSNorm; layer: the full one, with a mean and biases. */
-  readonly norm: "rms" | "layer";
+  readonly norm: NormKind;
   /** Of architectures whose feed-forward may be a mixture of experts. */
   readonly experts?: ExpertTraits;
   /** Whether tokens always see what comes after them. */
@@ -151,6 +154,7 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
     experts,
     vocab,
     context,
+    norm,
     normEpsilon,
     causal,
     tokenTypes: gguf.metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0,
@@ -170,6 +174,18 @@ function readRope(reader: KeyReader, headDim: number, context: number): RopePara
 export function readRopeBase(reader: KeyReader, key: string): number {
   if (key === "rope.freq_base") reader.guess(key, "the base of RoPE is taken to be 10000");
   return reader.number(key, 10000, 1, LARGEST.ropeBase);
+}
+
+/**
+ * Which layers see only a window, by `attention.sliding_window_pattern`: of every so many all except the last, or those for which an array
+ * says so.
+ */
+export function readLocalLayers(reader: KeyReader, layers: number, period: number): readonly boolean[] {
+  const key = "attention.sliding_window_pattern";
+  const flags = reader.flags(key, layers);
+  if (flags !== undefined) return flags;
+  const every = reader.integer(key, period, 1, LARGEST.layers);
+  return Array.from({ length: layers }, (_, layer) => layer % every !== every - 1);
 }
 
 function readScaling(reader: KeyReader, context: number): RopeScaling {

@@ -57,6 +57,15 @@ export class KeyReader {
     return this.gguf.metadata.getBoolean(this.#path(key)) ?? otherwise;
   }
 
+  /** A truth value for each of `layers` layers; undefined where the key is missing, or is a number. */
+  flags(key: string, layers: number): readonly boolean[] | undefined {
+    const value = this.gguf.metadata.get(this.#path(key));
+    if (value === undefined || typeof value === "number") return undefined;
+    const flags = this.gguf.metadata.getNumbers(this.#path(key)) ?? [];
+    if (flags.length !== layers) throw this.error(key, `${flags.length} values for ${layers} layers`);
+    return Array.from(flags, (flag) => flag !== 0);
+  }
+
   /** A number, or an array that has the same number for every layer. */
   perLayer(key: string, otherwise: number | undefined, from: number, to: number): number {
     const value = this.gguf.metadata.get(this.#path(key));

@@ -9,6 +9,7 @@ import type { Blueprint } from "./blueprint.js";
 import { Experts } from "./experts.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { type Encoded, Matmul } from "./matmul.js";
+import { normalise } from "./norm.js";
 import type { Buffers, PlacedWeight, Rows } from "./plan/memory-plan.js";
 import type { WorkerShard } from "./plan/shard.js";
 import type { LayerSpecs, OptionalSpec, WeightSpec } from "./plan/weight-specs.js";
@@ -30,6 +31,13 @@ interface EmbedSteps {
   readonly types?: PlacedWeight | undefined;
   /** The row of the token's position is added. */
   readonly positions?: PlacedWeight;
+}
+
+/** The norm of rows that are as wide as it. */
+interface WholeNorm {
+  readonly norm: PlacedWeight;
+  readonly bias?: PlacedWeight | undefined;
+  readonly rows: Rows;
 }
 
 /** A shard, and the operations on what lies in it. */
@@ -175,26 +183,34 @@ export class Pass {
   read(norm: PlacedWeight | undefined, readers: readonly PlacedWeight[]): Encoded {
     const { x, normed } = this.buffers;
     if (norm === undefined) return this.matmul.encode(x, readers);
-    const normalise = (row: number, to: number) => this.#rmsNorm(norm, x.address + row * x.stride, to);
-    return this.matmul.normaliseAndEncode(normed, this.#step.rows, normalise, readers);
+    const normaliseRow = (row: number, to: number) => this.#normalise(norm, x.address + row * x.stride, to);
+    return this.matmul.normaliseAndEncode(normed, this.#step.rows, normaliseRow, readers);
   }
 
   /** x += norm(branch), for rows as wide as x. */
   addNormalised(norm: PlacedWeight, branch: Rows): void {
     this.#forRows(this.#step.rows, (row, x) => {
       const from = branch.address + row * branch.stride;
-      this.#rmsNorm(norm, from, from);
+      this.#normalise(norm, from, from);
       this.#site.shard.kernels.addBias(x, from, this.#width);
     });
     this.#member.barrier();
   }
 
-  /** x = the full norm of x. */
-  layerNorm(norm: PlacedWeight, bias: PlacedWeight): void {
-    const { dim, normEpsilon } = this.h;
-    this.#forRows(this.#step.rows, (_, x) => {
-      this.#site.shard.kernels.layerNorm(x, norm.address, bias.address, x, dim, normEpsilon);
-    });
+  /** x = norm(x) */
+  layerNorm(norm: PlacedWeight, bias?: PlacedWeight): void {
+    this.#forRows(this.#step.rows, (_, x) => this.#normalise(norm, x, x, bias));
+    this.#member.barrier();
+  }
+
+  /** Each row of each of these, normalised as a whole, in place. */
+  normaliseRows(parts: readonly WholeNorm[]): void {
+    const { index, workers } = this.#member;
+    for (let i = index; i < this.#step.rows * parts.length; i += workers) {
+      const { norm, bias, rows } = parts[i % parts.length]!;
+      const at = rows.address + Math.floor(i / parts.length) * rows.stride;
+      this.#normalise(norm, at, at, bias);
+    }
     this.#member.barrier();
   }
 
@@ -208,8 +224,8 @@ export class Pass {
       this.#member.barrier();
       return;
     }
-    const normalise = (i: number, to: number) => this.#rmsNorm(norm, x.address + step.logitRow(i) * x.stride, to);
-    const a = this.matmul.normaliseAndEncode(normed, step.logitRows, normalise, [output]);
+    const normaliseRow = (i: number, to: number) => this.#normalise(norm, x.address + step.logitRow(i) * x.stride, to);
+    const a = this.matmul.normaliseAndEncode(normed, step.logitRows, normaliseRow, [output]);
     this.matmul.multiply(a, [{ weight: output, to: logits }], false, step.logitRows);
   }
 
@@ -222,14 +238,14 @@ export class Pass {
       const from = x.address + first * x.stride;
       if (norm !== undefined) {
         // In place: a row that wants its hidden state wants no logits.
-        for (let at = from; at < from + rows * x.stride; at += x.stride) this.#rmsNorm(norm, at, at);
+        for (let at = from; at < from + rows * x.stride; at += x.stride) this.#normalise(norm, at, at);
       }
       this.#site.shard.kernels.meanRows(from, x.stride, rows, this.h.dim, hidden.address + i * hidden.stride);
     }
   }
 
-  #rmsNorm(norm: PlacedWeight, from: number, to: number): void {
-    this.#site.shard.kernels.rmsNorm(from, norm.address, to, this.h.dim, this.h.normEpsilon);
+  #normalise({ address, columns }: PlacedWeight, from: number, to: number, bias?: PlacedWeight): void {
+    normalise(this.#site.shard.kernels, this.h, from, to, columns, address, bias?.address);
   }
 
   /** This worker's rows of x: their numbers and addresses. */

@@ -37,7 +37,7 @@ const EXPERT_FACTORS: readonly string[] = ["moe_every_n_layers", "interleave_moe
 /** Factors: 0 says that there is none, and 1 changes nothing. */
 const FACTORS: readonly string[] = [
   ...["logit_scale", "residual_scale", "embedding_scale", "attention.output_scale", "attention.value_scale"],
-  ...["rope.scaling.alpha", "rope.scaling.yarn_attn_factor", "rope.scaling.attn_factor"],
+  ...["rope.scaling.alpha", "rope.scaling.attn_factor"],
 ];
 
 /** Keys of which 0, false or nothing says that the model does without. */
@@ -80,6 +80,8 @@ function neutralValues(h: Hyperparameters): ReadonlyMap<string, (value: number) 
     ["attention.key_length_swa", (value) => value === h.headDim || !hasWindows],
     ["attention.value_length_swa", (value) => value === h.headDim || !hasWindows],
     ["embedding_length_out", (value) => value === 0 || value === h.dim],
+    // 1 says nothing; the other is the magnitude that yarn has by itself.
+    ["rope.scaling.yarn_attn_factor", (value) => [0, 1, yarnMagnitude(h)].some((one) => Math.abs(value - one) < 1e-6)],
     // -1 says that the kind of scaling decides.
     ["rope.scaling.yarn_ext_factor", (value) => value === -1 || value === (isYarn(h) ? 1 : 0)],
     ...["rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scaling.original_context_length"].map(
@@ -90,6 +92,12 @@ function neutralValues(h: Hyperparameters): ReadonlyMap<string, (value: number) 
 
 function isYarn({ ropes }: Hyperparameters): boolean {
   return ropes.some(({ scaling }) => scaling.type === "yarn");
+}
+
+/** The factor of q and k that follows from yarn's factor; 1 without yarn. */
+function yarnMagnitude({ ropes }: Hyperparameters): number {
+  for (const { scaling } of ropes) if (scaling.type === "yarn") return 1 + 0.1 * Math.log(scaling.factor);
+  return 1;
 }
 
 /**

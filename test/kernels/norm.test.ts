@@ -27,14 +27,22 @@ function rmsNormTwin(x: Float32Array, weight: Float32Array, epsilon: number): Fl
   return x.map((value, i) => f(value * scale) * weight[i]!);
 }
 
-function layerNormTwin(x: Float32Array, weight: Float32Array, bias: Float32Array, epsilon: number): Float32Array {
+function layerNormTwin(
+  x: Float32Array,
+  weight: Float32Array,
+  bias: Float32Array | undefined,
+  epsilon: number,
+): Float32Array {
   const mean = f(sumTwin(x) / x.length);
   const centred = x.map((value) => value - mean);
   const scale = inverseRoot(
     centred.map((value) => value * value),
     epsilon,
   );
-  return centred.map((value, i) => f(f(value * scale) * weight[i]!) + bias[i]!);
+  return centred.map((value, i) => {
+    const y = f(value * scale) * weight[i]!;
+    return bias === undefined ? y : f(y) + bias[i]!;
+  });
 }
 
 describe.each(builds)("rmsNorm (%s)", (build) => {
@@ -94,10 +102,15 @@ describe.each(builds)("layerNorm (%s)", (build) => {
   const { kernels } = arena;
   afterEach(() => arena.clear());
 
-  function layerNorm(x: Float32Array, weight: Float32Array, bias: Float32Array, epsilon: number): Float32Array {
+  function layerNorm(
+    x: Float32Array,
+    weight: Float32Array,
+    bias: Float32Array | undefined,
+    epsilon: number,
+  ): Float32Array {
     const from = arena.place(x);
     const to = arena.room(x.byteLength);
-    const [weights, biases] = [arena.place(weight), arena.place(bias)];
+    const [weights, biases] = [arena.place(weight), bias === undefined ? 0 : arena.place(bias)];
     kernels.layerNorm(from, weights, biases, to, x.length, epsilon);
     const apart = arena.floats(to, x.length);
     expect(arena.floats(from, x.length)).toEqual(x);
@@ -120,6 +133,7 @@ describe.each(builds)("layerNorm (%s)", (build) => {
       const [weight, bias] = [vector(columns), vector(columns)];
       const ours = layerNorm(x, weight, bias, 1e-12);
       expect(ours).toEqual(layerNormTwin(x, weight, bias, 1e-12));
+      expect(layerNorm(x, weight, undefined, 1e-12)).toEqual(layerNormTwin(x, weight, undefined, 1e-12));
       if (columns === 1) continue; // what a single column is away from its mean is nothing but rounding
       const mean = x.reduce((sum, value) => sum + value, 0) / columns;
       const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / columns;

@@ -112,6 +112,16 @@ describe("keys that nothing reads", () => {
     expect((await planned(await model(1024))).warnings).toEqual([]);
   });
 
+  it("yarn's own magnitude is accepted, and another one refused", async () => {
+    const yarn = { "rope.freq_base": 1e4, "rope.scaling.type": "yarn", "rope.scaling.factor": 8 };
+    const keys = { ...yarn, "rope.scaling.original_context_length": 128 };
+    const model = (factor: number) =>
+      architectureModel({ architecture: "llama", keys: { ...keys, "rope.scaling.yarn_attn_factor": factor } });
+    for (const factor of [0, 1, 1 + 0.1 * Math.log(8)])
+      expect((await planned(await model(factor))).warnings).toEqual([]);
+    for (const factor of [1.21, 0.9]) await expect(model(factor)).rejects.toThrow("rope.scaling.yarn_attn_factor");
+  });
+
   it("values that change nothing are accepted", async () => {
     const keys: Record<string, number | string> = { "rope.freq_base": 10000 };
     for (const [key, value] of changing) if (typeof value === "number") keys[key] = 0;

@@ -2,7 +2,13 @@
 // Each kind of layer has a RoPE of its own.
 
 import { attention, attentionSpecs, gatedFeedForward, gatedFeedForwardSpecs } from "../blocks.js";
-import { type Hyperparameters, LARGEST, readHyperparameters, readRopeBase } from "../hyperparameters.js";
+import {
+  type Hyperparameters,
+  LARGEST,
+  readHyperparameters,
+  readLocalLayers,
+  readRopeBase,
+} from "../hyperparameters.js";
 import type { KeyReader } from "../key-reader.js";
 import type { Pass } from "../pass.js";
 import { decoderWeights } from "../plan/weight-specs.js";
@@ -38,7 +44,7 @@ export function gemmaLayerSpecs(h: Hyperparameters, layer: number) {
 export function readGemma(reader: KeyReader, encoder = false): Hyperparameters {
   const h = readHyperparameters(reader, { ropePairs: "halves", norm: "rms", encoder });
   const window = reader.integer("attention.sliding_window", 0, 0, LARGEST.context);
-  const pattern = reader.integer("attention.sliding_window_pattern", 6, 1, LARGEST.layers);
+  const isLocal = readLocalLayers(reader, h.layers, 6);
   const base = readRopeBase(reader, "rope.freq_base_swa");
   if (window === 0) return h; // then all layers are of the kind that sees everything
   const [everywhere] = h.ropes;
@@ -46,7 +52,7 @@ export function readGemma(reader: KeyReader, encoder = false): Hyperparameters {
   return {
     ...h,
     ropes: [everywhere!, local],
-    attention: h.attention.map((all, layer) => (layer % pattern === pattern - 1 ? all : { ...all, window, rope: 1 })),
+    attention: h.attention.map((all, layer) => (isLocal[layer] ? { ...all, window, rope: 1 } : all)),
   };
 }
 

@@ -4,7 +4,7 @@
 // no key for it.
 
 import { attention, attentionSpecs } from "../blocks.js";
-import { type Hyperparameters, LARGEST, readHyperparameters } from "../hyperparameters.js";
+import { type Hyperparameters, LARGEST, readHyperparameters, readLocalLayers } from "../hyperparameters.js";
 import type { KeyReader } from "../key-reader.js";
 import { expertSpecs, experts } from "../mixture.js";
 import type { Pass } from "../pass.js";
@@ -37,11 +37,8 @@ function hyperparameters(reader: KeyReader): Hyperparameters {
     experts: { width: "expert_feed_forward_length", shared: false, normalised: true },
   });
   const window = reader.integer("attention.sliding_window", undefined, 1, LARGEST.context);
-  const pattern = reader.integer("attention.sliding_window_pattern", 2, 1, LARGEST.layers);
-  return {
-    ...h,
-    attention: h.attention.map((all, layer) => (layer % pattern === pattern - 1 ? all : { ...all, window })),
-  };
+  const local = readLocalLayers(reader, h.layers, 2);
+  return { ...h, attention: h.attention.map((all, layer) => (local[layer] ? { ...all, window } : all)) };
 }
 
 export const gptOss: Architecture = {

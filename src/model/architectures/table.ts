@@ -12,6 +12,7 @@ import { gemma3 } from "./gemma3.js";
 import { gptOss } from "./gpt-oss.js";
 import { llama } from "./llama.js";
 import { nomicBert } from "./nomic-bert.js";
+import { olmo2 } from "./olmo2.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen2Moe } from "./qwen2moe.js";
 import { qwen3 } from "./qwen3.js";
@@ -25,6 +26,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   qwen3moe: qwen3Moe,
   "gpt-oss": gptOss,
   gemma3,
+  olmo2,
   bert,
   "nomic-bert": nomicBert,
   "gemma-embedding": gemmaEmbedding,

@@ -42,6 +42,7 @@ const shownBy: Readonly<Record<string, string>> = {
   "pass addNormalised 0": "gemma3",
   "pass embed 0": "gemma3",
   "pass layerNorm 0": "bert",
+  "pass normaliseRows 0": "olmo2",
   "pass output 0": "bert",
 };
 const keysOf: Readonly<Record<string, Readonly<Record<string, number | boolean>>>> = {
