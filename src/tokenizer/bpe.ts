@@ -106,7 +106,7 @@ export interface MergeTable {
 }
 
 /** The merges: a hash table from a pair of pieces to the rank of their merge and the piece that it makes. */
-class Merges {
+export class Merges {
   readonly #slots: Int32Array;
   readonly #lefts: Int32Array;
   readonly #rights: Int32Array;

@@ -27,6 +27,8 @@ export interface SpecialDefaults {
   readonly pad?: number;
   readonly mask?: number;
   readonly addsBos: boolean;
+  /** Whether texts begin with BOS even if the file says that they do not. */
+  readonly alwaysBos?: true;
   readonly addsEos?: true;
   /** Whether `cls_token_id` is another name of `bos_token_id`. */
   readonly bosIsCls?: true;
@@ -171,7 +173,10 @@ export function readSpecialIds(
   const addsEos = readBoolean(metadata, "tokenizer.ggml.add_eos_token") ?? defaults.addsEos === true;
   // Whether texts begin with BOS is the file's word, or else the habit of the family, which a file without a BOS does not follow.
   const hasNoBos = bosId === undefined && (statedBos === NO_TOKEN || defaults.bos === undefined);
-  const addsBos = fileAddsBos ?? (defaults.addsBos && !hasNoBos);
+  const addsBos = (defaults.alwaysBos && bosId !== undefined) || (fileAddsBos ?? (defaults.addsBos && !hasNoBos));
+  if (addsBos && fileAddsBos === false) {
+    warn("tokenizer.ggml.add_bos_token is false: texts begin with BOS all the same, as such vocabularies ask for it");
+  }
   if (fileAddsBos === undefined && defaults.addsBos && hasNoBos) {
     warn(
       "tokenizer.ggml.bos_token_id and add_bos_token are missing: texts begin without BOS, unlike in such vocabularies",

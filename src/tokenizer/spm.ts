@@ -88,19 +88,24 @@ function ranksOf(scores: Float32Array, allocate: Allocate): Int32Array {
 }
 
 function byteTokens(vocabulary: Vocabulary, allocate: Allocate): Int32Array {
-  const encoder = new TextEncoder();
   const ids = new Int32Array(allocate(4 * 256));
   for (let byte = 0; byte < ids.length; byte++) {
-    const name = encoder.encode(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
-    const named = vocabulary.pieces.find(name, 0, name.length);
+    const named = findByteToken(vocabulary, byte);
     const single = vocabulary.pieces.find(Uint8Array.of(byte), 0, 1);
     ids[byte] = named >= 0 ? named : single; // -1 is UNKNOWN
   }
   return ids;
 }
 
+/** The token <0xXX> of a byte, or -1. */
+export function findByteToken(vocabulary: Vocabulary, byte: number): number {
+  const name = new TextEncoder().encode(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
+  const id = vocabulary.pieces.find(name, 0, name.length);
+  return id < vocabulary.size ? id : -1;
+}
+
 /** Where each character of a text in UTF-8 ends. */
-function characterEnds(bytes: Uint8Array): Int32Array {
+export function characterEnds(bytes: Uint8Array): Int32Array {
   const ends = new Int32Array(bytes.length);
   let count = 0;
   for (let i = 1; i <= bytes.length; i++) if (i === bytes.length || (bytes[i]! & 0xc0) !== 0x80) ends[count++] = i;

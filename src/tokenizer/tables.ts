@@ -3,6 +3,7 @@
 
 import { GgufError, UnsupportedError } from "../errors.js";
 import { type MergeTable, readMerges } from "./bpe.js";
+import { type CharacterBpeTable, characterBpeTable } from "./character-bpe.js";
 import { readBoolean, readString, type TokenizerMetadata } from "./metadata.js";
 import { type Allocate, inThread, type PieceTableData } from "./piece-table.js";
 import { preTokenizerNamed } from "./pretokenizers.js";
@@ -13,17 +14,24 @@ import { type UnigramTable, unigramTable } from "./unigram.js";
 import { readVocabulary, type ScoredVocabulary, type Warn } from "./vocabulary.js";
 import type { WordPieceOptions } from "./wordpiece.js";
 
-/** The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece, SentencePiece's unigram. */
-export type TokenizerModel = "llama" | "gpt2" | "bert" | "t5";
+/**
+ * The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece, SentencePiece's unigram, BPE over
+ * characters.
+ */
+export type TokenizerModel = "llama" | "gpt2" | "bert" | "t5" | "gemma4";
 
-const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert", "t5"];
+const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert", "t5", "gemma4"];
+
+/** Pre-tokenizers of files that say "gpt2" and mean "gemma4". */
+const CHARACTER_BPE: readonly (string | undefined)[] = ["gemma4", "granite-embed-multi-311m"];
 
 /** What each kind of tokenizer has of its own. */
 type EncoderTable =
   | { readonly model: "gpt2"; readonly preTokenizer: string; readonly merges: MergeTable }
   | { readonly model: "llama"; readonly addSpacePrefix: boolean; readonly spm: SpmTable }
   | { readonly model: "bert"; readonly wordPiece: WordPieceOptions }
-  | { readonly model: "t5"; readonly unigram: UnigramTable };
+  | { readonly model: "t5"; readonly unigram: UnigramTable }
+  | { readonly model: "gemma4"; readonly characters: CharacterBpeTable };
 
 export interface TokenizerTables {
   readonly size: number;
@@ -86,12 +94,17 @@ function encoderTable(
       return { model, wordPiece: wordPieceOptions(metadata, ids) };
     case "t5":
       return { model, unigram: unigramTable(metadata, vocabulary, ids.unknownId, allocate) };
+    case "gemma4": {
+      const merges = readMerges(metadata, vocabulary.pieces, allocate);
+      return { model, characters: characterBpeTable(vocabulary, merges, allocate) };
+    }
   }
 }
 
 function readModel(metadata: TokenizerMetadata): TokenizerModel {
   const name = readString(metadata, "tokenizer.ggml.model");
   const model = MODELS.find((known) => known === name);
+  if (model === "gpt2" && CHARACTER_BPE.includes(readString(metadata, "tokenizer.ggml.pre"))) return "gemma4";
   if (model !== undefined) return model;
   throw new UnsupportedError(
     "UNSUPPORTED_TOKENIZER",
@@ -117,6 +130,8 @@ function defaultsOf(model: TokenizerModel, preTokenizer: string | undefined): Sp
       return { bos: 101, unknown: 100, separator: 102, pad: 0, mask: 103, addsBos: true, bosIsCls: true };
     case "t5":
       return { eos: 1, unknown: 2, pad: 0, addsBos: false, addsEos: true };
+    case "gemma4":
+      return { addsBos: true, alwaysBos: true };
     case "gpt2":
       return { addsBos: preTokenizer !== undefined && preTokenizerNamed(preTokenizer).addsBos === true };
   }

@@ -3,6 +3,7 @@
 import { CriaError, UnsupportedError } from "../errors.js";
 import { checkBoolean, checkText, invalidOption, namesOf, optionsOf, readable } from "../options.js";
 import { bpeEncoder, LONGEST_WORD } from "./bpe.js";
+import { characterBpeEncoder } from "./character-bpe.js";
 import { cleanUpSpaces, createDecoder, type Decoder, decodeAll, tokenBytes } from "./decode.js";
 import type { TokenizerMetadata } from "./metadata.js";
 import { PieceTable } from "./piece-table.js";
@@ -271,6 +272,8 @@ function encoderOf(vocabulary: Vocabulary, table: TokenizerTables["encoder"]): F
       return wordPieceEncoder(vocabulary, table.wordPiece);
     case "t5":
       return unigramEncoder(table.unigram);
+    case "gemma4":
+      return characterBpeEncoder(vocabulary, table.characters);
   }
 }
 
