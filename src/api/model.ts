@@ -4,6 +4,7 @@ import { abortable } from "../abort.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
 import type { JsonSchema } from "../grammar/index.js";
 import type { Team } from "../machine/team.js";
+import type { Shard } from "../model/plan/shard.js";
 import { checkSignal, invalidOption, optionsOf } from "../options.js";
 import type { LeaderClient } from "../protocol/client.js";
 import type { Pooling } from "../protocol/pooling.js";
@@ -41,6 +42,8 @@ export type Prompt = string | ArrayLike<number>;
 export interface ModelParts {
   readonly client: LeaderClient;
   readonly team: Team;
+  /** The first of the model's memories. */
+  readonly shard: Shard;
   readonly sessions: Sessions;
   readonly text: BackgroundTokenizer;
   /** `tokenizer.chat_template` */
@@ -236,6 +239,15 @@ export class Model {
   get ownedShare(): number {
     const { own, others } = this.#parts.team.pieces;
     return own / (own + others);
+  }
+
+  /**
+   * Of the embeddings that stay in the file (`info.memory.inFile`), since the model was loaded: how many rows the steps needed, one of each
+   * embedding for a token; how many of them were read from the file, because the cache did not have them; and how long both took.
+   */
+  get tableReads(): { readonly rows: number; readonly fromFile: number; readonly milliseconds: number } {
+    const [rows, fromFile, milliseconds] = this.#parts.shard.tableReads as unknown as [number, number, number];
+    return { rows, fromFile, milliseconds };
   }
 
   /** Ends the workers and gives the memory back. Calls under way reject. */

@@ -60,6 +60,7 @@ function fields(result: BenchResult): Record<string, Value> {
     limit_share: limit.share,
     bound_by: limit.boundBy,
     weight_bytes: result.weightBytes,
+    table_us: result.tableMicroseconds,
     read_bytes_per_second: Math.round(roofline.bandwidth),
     int8_operations_per_second: Math.round(roofline.peaks.int8),
     int16_operations_per_second: Math.round(roofline.peaks.int16),
@@ -159,12 +160,13 @@ const markdown = (shown: Columns): BenchFormat => {
   };
 };
 
-function limits({ roofline, threads }: BenchResult): string {
+function limits({ roofline, threads, tableMicroseconds }: BenchResult): string {
   const giga = (rate: number) => (rate / 1e9).toFixed(1);
   const { int8, int16, f32 } = roofline.peaks;
   return (
     `limits, measured in turns with the last test, ${threads} thread${threads === 1 ? "" : "s"}: ` +
-    `${giga(roofline.bandwidth)} GB/s read; ${giga(int8)} int8, ${giga(int16)} int16, ${giga(f32)} f32 GOP/s\n`
+    `${giga(roofline.bandwidth)} GB/s read; ${giga(int8)} int8, ${giga(int16)} int16, ${giga(f32)} f32 GOP/s\n` +
+    (tableMicroseconds > 0 ? `embeddings that stay in the file: ${tableMicroseconds.toFixed(1)} us a token\n` : "")
   );
 }
 

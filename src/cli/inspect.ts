@@ -87,6 +87,7 @@ async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
       ["scratch", plan.scratch],
       ["control", plan.control],
       ["total", plan.total],
+      ...(plan.inFile > 0 ? [["embeddings that stay in the file", plan.inFile] as const] : []),
     ] as const;
     const title = `memory plan: context ${contextSize}, KV cache ${options.kvCache ?? "f16"}, ${workers.reason}`;
     const shards = plan.shards.length === 1 ? [] : shardLines(plan.shards);

@@ -41,6 +41,8 @@ export interface BenchResult extends BenchTest {
   readonly roofline: Roofline;
   /** The bytes of the matrices, which every step reads once. */
   readonly weightBytes: number;
+  /** Microseconds of a token in which rows of embeddings that stay in the file were read; 0: there are none. */
+  readonly tableMicroseconds: number;
   /** The least time and the most tokens per second that the machine allows, what binds them, and the share that the median reaches. */
   readonly limit: Limit & { readonly tokensPerSecond: number; readonly share: number };
   /** Disturbances: "throttled in 3 of 50 periods", "2 % stolen", "CPU pressure 40 %", "spread 7 %". Empty: the figures count. */
@@ -93,12 +95,14 @@ async function measure(
   const roundsBefore = probe.rounds;
   const time = new Date();
   const before = await cpuNoise();
+  const tablesBefore = model.tableReads.milliseconds;
   const milliseconds: number[] = [];
   for (let repetition = 0; repetition < repetitions; repetition++) {
     await probe.round();
     milliseconds.push(await bench.run(test, signal));
   }
   const noise = noiseBetween(before, await cpuNoise());
+  const tableMilliseconds = model.tableReads.milliseconds - tablesBefore;
   const elapsed = Date.now() - time.getTime();
 
   const { prompt, generate, parallel, depth, batch } = test;
@@ -126,6 +130,7 @@ async function measure(
     tokensPerSecond,
     roofline,
     weightBytes: work.weightBytes,
+    tableMicroseconds: (1000 * tableMilliseconds) / (tokens * repetitions),
     limit: { ...limit, tokensPerSecond: most, share },
     noise: [
       ...noiseFlags(noise, tokensPerSecond, elapsed),

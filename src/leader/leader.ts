@@ -19,12 +19,15 @@ import { GenerateJob } from "./jobs/generate-job.js";
 import type { Job } from "./jobs/job.js";
 import { emptySequence, KvCache } from "./kv-cache.js";
 import { type Part, Scheduler } from "./scheduler.js";
+import type { TableReader } from "./table-reader.js";
 
 export class Leader {
   readonly #member: Member;
   /** Where steps end: logits and hidden states lie there. */
   readonly #output: WorkerShard;
   readonly #forward: () => void;
+  /** Of embeddings that stay in the file. */
+  readonly #tables: TableReader | undefined;
   readonly #program: Program;
   readonly #port: ParentPort;
   readonly #onDeath: (error: unknown) => void;
@@ -50,9 +53,11 @@ export class Leader {
     program: Program,
     port: ParentPort,
     onDeath: (error: unknown) => void,
+    tables?: TableReader,
   ) {
     this.#member = member;
     this.#forward = forward;
+    this.#tables = tables;
     this.#program = program;
     this.#port = port;
     this.#onDeath = onDeath;
@@ -205,6 +210,7 @@ export class Leader {
 
   #step(short: boolean): "done" | "aborted" {
     const parts = this.#scheduler.formStep(short);
+    if (!this.#readRows(parts)) return "done"; // the next step is without them
     this.#underWay = { flags: [...new Set(parts.map(({ job }) => job.abort))], short };
     writeStep(
       this.#stepWords,
@@ -233,6 +239,24 @@ export class Leader {
       }
     }
     return "done";
+  }
+
+  /** Reads the rows of tables that the step needs. Jobs whose rows cannot be read fail, and then there is no step. */
+  #readRows(parts: readonly Part[]): boolean {
+    if (this.#tables === undefined) return true;
+    const failed = new Set<number>();
+    let row = 0;
+    for (const { job, run } of parts) {
+      try {
+        if (!failed.has(job.id)) this.#tables.read(run.tokens, row);
+      } catch (error) {
+        if (!(error instanceof CriaError)) throw error;
+        failed.add(job.id);
+        this.#fail(job.id, error);
+      }
+      row += run.tokens.length;
+    }
+    return failed.size === 0;
   }
 
   /**

@@ -14,6 +14,7 @@ import { type PostedError, posted } from "../posted-error.js";
 import type { Program } from "../protocol/program.js";
 import { type ParentPort, workerStart } from "../worker-handle.js";
 import { Leader } from "./leader.js";
+import { TableReader } from "./table-reader.js";
 
 const { data, port } = await workerStart();
 const { membership, pin, program } = data as WorkerData;
@@ -34,8 +35,10 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
     const kernels = index === 0 ? member.kernels : instantiateKernels(membership.module, memory);
     return new WorkerShard(memory, layout, index, kernels, member.index);
   });
+  let tables: TableReader | undefined;
   try {
     await loadShare(member, shards, source, program.decodeWorkers);
+    if (member.index === 0) tables = await TableReader.open(shards, source);
   } catch (error) {
     leave(error, error instanceof CriaError ? posted(error) : undefined);
     return;
@@ -51,7 +54,7 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
   const pass = new Pass(member, shards, blueprint);
   const { forward } = architectureOf(hyperparameters.architecture);
   if (member.index === 0) {
-    new Leader(member, shards, () => forward(pass), program, port, leave).start();
+    new Leader(member, shards, () => forward(pass), program, port, leave, tables).start();
     return;
   }
   for (;;) {

@@ -157,7 +157,8 @@ export class Pass {
     const { job, values } = this.#site.shard.scratch;
     this.#forRows(step.rows, (row, x) => {
       const token = step.token(row);
-      let source = embedding.address + token * embedding.rowBytes;
+      // Of a table, memory has the rows of the step's tokens.
+      let source = embedding.address + (embedding.role === "table" ? row : token) * embedding.rowBytes;
       if (embedding.role === "matrix") {
         kernels.unpackRow(embedding.type, embedding.address, token, this.h.dim, values, job);
         source = values;

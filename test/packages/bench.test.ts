@@ -87,6 +87,7 @@ const result: BenchResult = {
   tokensPerSecond: [256, 128, 128],
   roofline: { bandwidth: 40e9, peaks: { int8: 400e9, int16: 200e9, f32: 100e9 } },
   weightBytes: 1.4e9,
+  tableMicroseconds: 2.25,
   limit: { seconds: 1, boundBy: "memory", tokensPerSecond: 512, share: 0.25 },
   noise: ["spread 43 %"],
 };
@@ -114,6 +115,7 @@ describe("formats", () => {
     bound_by: "memory",
     limit_share: 0.25,
     median_ts: 128,
+    table_us: 2.25,
     noise: "spread 43 %",
   };
 
@@ -148,7 +150,7 @@ describe("formats", () => {
   });
 
   it("md has llama-bench's columns, and ours behind them", () => {
-    const [header, rule, row, , limits] = write("md", result).split("\n");
+    const [header, rule, row, , limits, table] = write("md", result).split("\n");
     const cells = (line: string) =>
       line
         .split("|")
@@ -182,6 +184,8 @@ describe("formats", () => {
     ]);
     expect(rule).toMatch(/^\| -+ \| -+: \|/);
     expect(limits).toMatch(/2 threads: 40.0 GB\/s read; 400.0 int8, 200.0 int16, 100.0 f32 GOP\/s$/);
+    expect(table).toBe("embeddings that stay in the file: 2.3 us a token");
+    expect(write("md", { ...result, tableMicroseconds: 0 })).not.toContain("stay in the file");
   });
 });
 

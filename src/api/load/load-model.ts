@@ -112,6 +112,7 @@ async function loadOpened(
     return new Model({
       client,
       team,
+      shard: first!,
       text,
       chatTemplate: gguf.metadata.getString("tokenizer.chat_template"),
       assets: options.assets,
@@ -171,7 +172,8 @@ function watchProgress({ progress, layout }: Shard, report?: (fraction: number) 
   const stop = () => clearInterval(timer);
   const failed = new Promise<never>((_, reject) => {
     if (report === undefined) return;
-    const total = layout.weights.reduce((sum, weight) => sum + weight.rows * weight.rowBytes, 0) / PROGRESS_UNIT;
+    const loaded = layout.weights.filter(({ role }) => role !== "table");
+    const total = loaded.reduce((sum, weight) => sum + weight.rows * weight.rowBytes, 0) / PROGRESS_UNIT;
     const tell = () => {
       try {
         report(Math.min(1, Atomics.load(progress, 0) / total));

@@ -76,6 +76,7 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
       kvKind,
       headWidth: head.shape.widest,
       shardBytes: shardBytesOf(),
+      mostEmbeddingBytes: mostEmbeddingBytes(gguf),
     },
     sizes,
   );
@@ -95,7 +96,23 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
 
 /** The most bytes of a shard: a whole memory, unless the environment's CRIA_SHARD_BYTES says less, for tests. */
 function shardBytesOf(): number {
-  const wanted = (typeof process === "undefined" ? undefined : process.env?.["CRIA_SHARD_BYTES"]) || undefined;
-  const most = checkInteger("CRIA_SHARD_BYTES", Number(wanted ?? LARGEST_MEMORY), WASM_PAGE, LARGEST_MEMORY);
+  const most = fromEnvironment("CRIA_SHARD_BYTES", LARGEST_MEMORY, WASM_PAGE, LARGEST_MEMORY);
   return Math.floor(most / WASM_PAGE) * WASM_PAGE;
+}
+
+/**
+ * An embedding of more bytes stays in the file, unless the environment's CRIA_TABLE_BYTES says otherwise: those of models of 7B and more,
+ * where a row read from the disk is less than a hundredth of a token. In a smaller model there is little to save.
+ */
+const MOST_EMBEDDING_BYTES = 256 * 2 ** 20;
+
+/** Only a file can be read again: what is in memory is copied as a whole. */
+function mostEmbeddingBytes({ parts }: Gguf): number {
+  if (parts.some(({ path }) => path === undefined)) return Number.POSITIVE_INFINITY;
+  return fromEnvironment("CRIA_TABLE_BYTES", MOST_EMBEDDING_BYTES, 0, Number.MAX_SAFE_INTEGER);
+}
+
+function fromEnvironment(name: string, otherwise: number, least: number, most: number): number {
+  const wanted = (typeof process === "undefined" ? undefined : process.env?.[name]) || undefined;
+  return checkInteger(name, Number(wanted ?? otherwise), least, most);
 }

@@ -3,11 +3,9 @@
 // bytes of all of them. The digest covers the packed layout, because other kernels round keys and values differently.
 
 import type { Blueprint } from "../../model/blueprint.js";
+import type { PlacedWeight } from "../../model/plan/memory-plan.js";
 import type { Shard } from "../../model/plan/shard.js";
-
-/** Bytes of a weight that are sampled, in evenly spaced slices. */
-const SLICES = 16;
-const SLICE_BYTES = 1024;
+import { samplesOf, tableParts } from "../../model/plan/tables.js";
 
 /**
  * @param frequencies of each RoPE
@@ -18,23 +16,22 @@ export async function modelDigest(
   { hyperparameters, layout, ropeMagnitudes }: Blueprint,
   frequencies: readonly Float64Array[],
 ): Promise<string> {
-  const weights = layout.weights.map(({ name, format, rows, columns, bytes }) => ({
-    name,
-    format,
-    rows,
-    columns,
-    bytes,
-  }));
+  const weights = layout.weights.map((weight) => {
+    const { name, format, rows, columns } = weight;
+    return { name, format, rows, columns, bytes: bytesOf(weight) };
+  });
   const ropes = frequencies.map((one) => [...one]);
   const parts: Uint8Array[] = [
     new TextEncoder().encode(JSON.stringify({ hyperparameters, ropeMagnitudes, ropes, weights })),
   ];
-  for (const { shard, address, bytes } of layout.weights) {
-    const slices = bytes <= SLICES * SLICE_BYTES ? 1 : SLICES;
-    const length = slices === 1 ? bytes : SLICE_BYTES;
-    for (let i = 0; i < slices; i++) {
-      const at = address + (slices === 1 ? 0 : Math.floor((i * (bytes - length)) / (slices - 1)));
-      parts.push(shards[shard]!.bytes.subarray(at, at + length));
+  for (const weight of layout.weights) {
+    const { bytes } = shards[weight.shard]!;
+    // Of a table memory has the samples, one after another.
+    let sample = weight.address + (weight.role === "table" ? tableParts(weight, layout.rows).samples : 0);
+    for (const { at, bytes: length } of samplesOf(bytesOf(weight))) {
+      const from = weight.role === "table" ? sample : weight.address + at;
+      parts.push(bytes.subarray(from, from + length));
+      sample += length;
     }
   }
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -45,4 +42,9 @@ export async function modelDigest(
   }
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Of a weight as it would lie in memory: the digest does not depend on whether it stays in the file. */
+function bytesOf({ role, rows, rowBytes, bytes }: PlacedWeight): number {
+  return role === "table" ? rows * rowBytes : bytes;
 }

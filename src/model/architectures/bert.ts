@@ -4,7 +4,15 @@
 import { addProduct, attention, attentionSpecs } from "../blocks.js";
 import { type Hyperparameters, readHyperparameters } from "../hyperparameters.js";
 import type { LayerWeights, Pass } from "../pass.js";
-import { embedding, type LayerSpecs, layerWeights, matrix, optional, vector } from "../plan/weight-specs.js";
+import {
+  embedding,
+  type LayerSpecs,
+  layerWeights,
+  matrix,
+  optional,
+  tokenEmbedding,
+  vector,
+} from "../plan/weight-specs.js";
 import type { Architecture } from "./architecture.js";
 
 function forward(pass: Pass): void {
@@ -51,7 +59,7 @@ function layerSpecs(h: Hyperparameters, layer: number) {
 /** The weights of BERT and its relatives: the embeddings of tokens, types and positions, and the layers. */
 export function bertWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs) {
   return [
-    embedding("token_embd.weight", h.vocab, h.dim),
+    tokenEmbedding("token_embd.weight", h.vocab, h.dim),
     optional(embedding("token_types.weight", h.tokenTypes, h.dim)),
     ...(h.ropePairs === "none" ? [embedding("position_embd.weight", h.context, h.dim)] : []),
     vector("token_embd_norm.weight", h.dim),

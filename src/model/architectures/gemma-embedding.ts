@@ -3,7 +3,7 @@
 import { ALL_AHEAD, type Hyperparameters } from "../hyperparameters.js";
 import type { KeyReader } from "../key-reader.js";
 import type { Pass } from "../pass.js";
-import { embedding, layerWeights, vector } from "../plan/weight-specs.js";
+import { layerWeights, tokenEmbedding, vector } from "../plan/weight-specs.js";
 import type { Architecture } from "./architecture.js";
 import { gemmaLayerSpecs, gemmaLayers, readGemma } from "./gemma3.js";
 
@@ -26,7 +26,7 @@ function hyperparameters(reader: KeyReader): Hyperparameters {
 export const gemmaEmbedding: Architecture = {
   hyperparameters,
   weights: (h) => [
-    embedding("token_embd.weight", h.vocab, h.dim),
+    tokenEmbedding("token_embd.weight", h.vocab, h.dim),
     ...layerWeights(h, gemmaLayerSpecs),
     vector("output_norm.weight", h.dim),
   ],

@@ -8,7 +8,8 @@ import type { Member } from "../../machine/member.js";
 import { endOfPiece, firstOfPiece, piecesIn } from "../ranges.js";
 import { type PlacedWeight, PROGRESS_UNIT } from "./memory-plan.js";
 import { STAGING_BYTES } from "./scratch.js";
-import type { WorkerShard } from "./shard.js";
+import type { Shard, WorkerShard } from "./shard.js";
+import { samplesOf, tableParts } from "./tables.js";
 
 /** Where a model's bytes come from: the parts of a split file, in order. A file that is not split has one part. */
 export type ModelSource =
@@ -16,7 +17,7 @@ export type ModelSource =
   | { readonly kind: "bytes"; readonly parts: readonly SharedArrayBuffer[] };
 
 /** Reads `bytes` bytes at `offset` of part `part` to `address` in a shard, synchronously. */
-type Read = (part: number, offset: number, to: WorkerShard, address: number, bytes: number) => void;
+type Read = (part: number, offset: number, to: Shard, address: number, bytes: number) => void;
 
 /**
  * This worker's share of the loading: first the rows that it will multiply in decode, then what others have not begun. The caller waits
@@ -29,17 +30,19 @@ export async function loadShare(
   decodeWorkers: number,
 ): Promise<void> {
   const { layout, progress } = shards[0]!;
-  const reader = source.kind === "files" ? await fileReader(source.files) : bytesReader(source.parts);
+  const reader =
+    source.kind === "files" ? await fileReader(source.files, "while it was being loaded") : bytesReader(source.parts);
+  const weights = layout.weights.filter(({ role }) => role !== "table");
   try {
     const pieces = (weight: PlacedWeight, range: number) =>
       piecesIn(groupsOf(weight), range, decodeWorkers, pieceGroups(weight));
     const cell = member.openTickets();
     for (let turn = 0; turn < decodeWorkers; turn++) {
       const range = member.rangeInTurn(turn, decodeWorkers);
-      const all = layout.weights.reduce((sum, weight) => sum + pieces(weight, range), 0);
+      const all = weights.reduce((sum, weight) => sum + pieces(weight, range), 0);
       let piece = member.ticket(cell, range, all);
       let begun = 0; // pieces of the weights before this one
-      for (const weight of layout.weights) {
+      for (const weight of weights) {
         const count = pieces(weight, range);
         for (; piece < begun + count; piece = member.ticket(cell, range, all)) {
           const rows = rowsOfPiece(weight, range, decodeWorkers, piece - begun);
@@ -49,9 +52,22 @@ export async function loadShare(
         begun += count;
       }
     }
+    if (member.index === 0) {
+      for (const weight of layout.weights) {
+        if (weight.role === "table") loadSamples(shards[weight.shard]!, weight, layout.rows, reader.read);
+      }
+    }
     reader.verifyUnchanged();
   } finally {
     reader.close();
+  }
+}
+
+function loadSamples(shard: WorkerShard, table: PlacedWeight, stepRows: number, read: Read): void {
+  let to = table.address + tableParts(table, stepRows).samples;
+  for (const { at, bytes } of samplesOf(table.rows * table.rowBytes)) {
+    read(table.part, table.offset + at, shard, to, bytes);
+    to += bytes;
   }
 }
 
@@ -84,22 +100,26 @@ function loadPiece(shard: WorkerShard, weight: PlacedWeight, first: number, coun
   shard.kernels.packRows(weight.type, values, first, count, weight.columns, weight.address, job);
 }
 
-interface Reader {
+/** Reads a model's bytes. */
+export interface Reader {
   readonly read: Read;
   /** Fails with GgufError where the bytes are no longer those whose header was read. */
   verifyUnchanged(): void;
   close(): void;
 }
 
-/** Every worker opens the files again. What it opens must be the files whose header was read, before and after it reads. */
-async function fileReader(files: readonly KnownFile[]): Promise<Reader> {
+/**
+ * Every worker opens the files again. What it opens must be the files whose header was read, before and after it reads.
+ * @param when for messages: "while it was being loaded"
+ */
+export async function fileReader(files: readonly KnownFile[], when: string): Promise<Reader> {
   const { closeSync, fstatSync, openSync, readSync } = await import("node:fs");
   const open: number[] = [];
   const identityOf = (descriptor: number) => fileIdentity(fstatSync(descriptor, { bigint: true }));
   const verify = (part: number) => {
     const { path, identity } = files[part]!;
     if (identityOf(open[part]!) === identity) return;
-    throw new GgufError("GGUF_CHANGED", `${printable(path)} was replaced or modified while it was being loaded`);
+    throw new GgufError("GGUF_CHANGED", `${printable(path)} was replaced or modified ${when}`);
   };
   const close = () => {
     for (const descriptor of open) closeSync(descriptor);
@@ -122,7 +142,7 @@ async function fileReader(files: readonly KnownFile[]): Promise<Reader> {
     for (let done = 0; done < bytes; ) {
       const got = readSome(part, to.bytes, address + done, bytes - done, offset + done);
       if (got === 0) {
-        const message = `${printable(files[part]!.path)} became ${bytes - done} bytes shorter while it was being loaded`;
+        const message = `${printable(files[part]!.path)} became ${bytes - done} bytes shorter ${when}`;
         throw new GgufError("GGUF_CHANGED", message, { offset: offset + done });
       }
       done += got;

@@ -16,6 +16,7 @@ import type { Hyperparameters } from "../hyperparameters.js";
 import { stepBytes } from "../step.js";
 import { aligned, planScratch, type Scratch } from "./scratch.js";
 import { type Division, divide } from "./shards.js";
+import { keepInFile } from "./tables.js";
 import type { Weight } from "./weights.js";
 
 /**
@@ -40,6 +41,7 @@ export interface Layout {
   readonly control: number;
   readonly aborts: number;
   readonly progress: number;
+  readonly tableReads: number;
   readonly step: number;
   readonly pageTables: number;
   /** The frequencies of each of the hyperparameters' `ropes`, `ropeBytes` apart. */
@@ -123,6 +125,8 @@ export interface MemoryPlan {
   readonly control: number;
   /** All shared memory: the sum, in WebAssembly pages of 64 KiB. */
   readonly total: number;
+  /** Bytes of embeddings that stay in the file, from which a step reads the rows of its tokens. The sum is without them. */
+  readonly inFile: number;
   /** The memories that it is divided among, in order. */
   readonly shards: readonly ShardPlan[];
 }
@@ -149,6 +153,8 @@ export interface PlanOptions {
   readonly headWidth: number;
   /** The most bytes of a shard. */
   readonly shardBytes: number;
+  /** Embeddings of tokens of more bytes stay in the file. */
+  readonly mostEmbeddingBytes: number;
 }
 
 /** What follows from the options: the size of the pool. */
@@ -171,17 +177,19 @@ export interface KvPool {
 /** Lays out the memory of a model. @throws MemoryError when a tensor or a layer does not fit into one WebAssembly memory */
 export function planMemory(
   h: Hyperparameters,
-  weights: readonly Weight[],
+  found: readonly Weight[],
   options: PlanOptions,
   kernels: Kernels,
 ): { layout: Layout; pool: KvPool; plan: MemoryPlan } {
   const arena = new Arena(1024); // address 0 stays unused
   const rows = stepRows(h, options.contextSize);
+  const weights = keepInFile(found, options.mostEmbeddingBytes, rows);
   const pool = poolOf(h, options, rows, kernels);
 
   const control = arena.take(teamBytes(options.workers));
   const aborts = arena.take(ABORT_FLAGS * 4);
   const progress = arena.take(64);
+  const tableReads = arena.take(64);
   const step = arena.take(stepBytes(rows));
   const pageTables = arena.take(pool.tables * pool.pagesPerSequence * 4);
   const frequencies = arena.take(h.ropes.length * ropeBytes(h));
@@ -212,6 +220,7 @@ export function planMemory(
     scratch: common.scratch * shards.length,
     control: sum((shard) => shard.total - shard.weights - shard.kvCache - common.activations - common.scratch),
     total,
+    inFile: weights.reduce((bytes, one) => bytes + (one.role === "table" ? one.rows * one.rowBytes : 0), 0),
     shards: shards.map((shard) => shard.plan),
   };
   return {
@@ -220,6 +229,7 @@ export function planMemory(
       control,
       aborts,
       progress,
+      tableReads,
       step,
       pageTables,
       frequencies,

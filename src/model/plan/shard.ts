@@ -35,6 +35,11 @@ export class Shard extends SharedMemory {
     return this.wordsAt(this.layout.progress, 1);
   }
 
+  /** Of the embeddings that stay in the file: rows that steps needed, rows that were read, and the milliseconds that both took. */
+  get tableReads(): Float64Array<SharedArrayBuffer> {
+    return this.doubles(this.layout.tableReads, 3);
+  }
+
   /** Row `i` of the residual stream, (dim). */
   residual(i: number, dim: number): Float32Array<SharedArrayBuffer> {
     const { address, stride } = this.layout.buffers.x;

@@ -6,9 +6,12 @@ import type { Hyperparameters } from "../hyperparameters.js";
 export interface WeightSpec {
   readonly name: string;
   /**
-   * matrix: packed, multiplied. embedding: stays in the file's layout, rows are looked up. vector: f32, used as it is.
+   * matrix: packed, multiplied. embedding: stays in the file's layout, rows are looked up. table: an embedding that stays in the file,
+   * of which memory holds the rows of a step's tokens. vector: f32, used as it is.
    */
-  readonly role: "matrix" | "embedding" | "vector";
+  readonly role: "matrix" | "embedding" | "table" | "vector";
+  /** Of an embedding: its rows are looked up by token. A large one may become a table. */
+  readonly byToken?: boolean;
   readonly rows: number;
   readonly columns: number;
   /** The file's tensor is so many matrices, one after another; `rows` counts those of all. Each has a multiple of GROUP_ROWS. */
@@ -30,6 +33,11 @@ export type LayerSpecs = Readonly<Record<string, WeightSpec | undefined>>;
 
 export function embedding(name: string, rows: number, columns: number): WeightSpec {
   return { name, role: "embedding", rows, columns };
+}
+
+/** An embedding of tokens. */
+export function tokenEmbedding(name: string, rows: number, columns: number): WeightSpec {
+  return { ...embedding(name, rows, columns), byToken: true };
 }
 
 export function matrix(name: string, rows: number, columns: number): WeightSpec {
@@ -83,7 +91,7 @@ export function decoderWeights(
 ): readonly WeightSpec[] {
   const tied = !has("output.weight");
   return [
-    (tied ? matrix : embedding)("token_embd.weight", h.vocab, h.dim),
+    (tied ? matrix : tokenEmbedding)("token_embd.weight", h.vocab, h.dim),
     ...layerWeights(h, layerSpecs),
     vector("output_norm.weight", h.dim),
     ...(tied ? [] : [matrix("output.weight", h.vocab, h.dim)]),

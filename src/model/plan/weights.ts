@@ -14,7 +14,7 @@ export interface Weight extends WeightSpec {
   readonly format: string;
   /** Bytes of one row in the file's layout. */
   readonly rowBytes: number;
-  /** Bytes in memory: a packed matrix is padded to groups of 8 rows. */
+  /** Bytes in memory: a packed matrix is padded to groups of 8 rows, and of a table there is what tables.ts draws. */
   readonly bytes: number;
   /** Where the data lie: the part of a split file, and the byte offset in that part. */
   readonly part: number;
