@@ -41,6 +41,13 @@ export async function writeSyntheticModel({ shape, format, seed }: SyntheticMode
   return writer.size;
 }
 
+/** Columns that a convolution sees. */
+const CONVOLUTION_COLUMNS = 3;
+
+function attends(shape: Shape, layer: number): boolean {
+  return shape.attends?.includes(layer) ?? true;
+}
+
 /** The model's metadata and its tensors' names, types and shapes. */
 export function describeModel(shapeName: ShapeName, format: Format): GgufWriter {
   const shape: Shape = shapes[shapeName];
@@ -59,7 +66,12 @@ export function describeModel(shapeName: ShapeName, format: Format): GgufWriter 
   number("block_count", layers);
   number("feed_forward_length", ffn);
   number("attention.head_count", heads);
-  number("attention.head_count_kv", kvHeads);
+  if (shape.attends === undefined) number("attention.head_count_kv", kvHeads);
+  else {
+    const heads = Int32Array.from({ length: layers }, (_, layer) => (attends(shape, layer) ? kvHeads : 0));
+    writer.set(`${architecture}.attention.head_count_kv`, "int32[]", heads);
+    number("shortconv.l_cache", CONVOLUTION_COLUMNS);
+  }
   if (shape.headDim !== undefined) {
     number("attention.key_length", headDim);
     number("attention.value_length", headDim);
@@ -119,15 +131,21 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
     };
     const norm = (name: string, columns: number) => writer.addTensor(`blk.${layer}.${name}.weight`, "F32", [columns]);
     norm("attn_norm", dim);
-    inLayer("attn_q", dim, heads * headDim);
-    inLayer("attn_k", dim, kvHeads * headDim);
-    inLayer("attn_v", dim, kvHeads * headDim);
-    if (isGptOss) writer.addTensor(`blk.${layer}.attn_sinks.weight`, "F32", [heads]);
-    if (architecture === "qwen3" || architecture === "qwen3moe") {
-      norm("attn_q_norm", headDim);
-      norm("attn_k_norm", headDim);
+    if (attends(shape, layer)) {
+      inLayer("attn_q", dim, heads * headDim);
+      inLayer("attn_k", dim, kvHeads * headDim);
+      inLayer("attn_v", dim, kvHeads * headDim);
+      if (isGptOss) writer.addTensor(`blk.${layer}.attn_sinks.weight`, "F32", [heads]);
+      if (architecture === "qwen3" || architecture === "qwen3moe" || architecture === "lfm2") {
+        norm("attn_q_norm", headDim);
+        norm("attn_k_norm", headDim);
+      }
+      inLayer("attn_output", heads * headDim, dim);
+    } else {
+      inLayer("shortconv.in_proj", dim, 3 * dim);
+      inLayer("shortconv.conv", CONVOLUTION_COLUMNS, dim);
+      inLayer("shortconv.out_proj", dim, dim);
     }
-    inLayer("attn_output", heads * headDim, dim);
     norm(isGptOss ? "post_attention_norm" : "ffn_norm", dim);
     if (experts !== undefined) {
       inLayer("ffn_gate_inp", dim, experts.count);
@@ -140,7 +158,7 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
     inLayer("ffn_up", dim, ffn);
     inLayer("ffn_down", ffn, dim);
   }
-  writer.addTensor("output_norm.weight", "F32", [dim]);
+  writer.addTensor(architecture === "lfm2" ? "token_embd_norm.weight" : "output_norm.weight", "F32", [dim]);
   if (!tied) matrix("output", dim, vocab);
   if (shape.ropeFactor !== undefined) writer.addTensor("rope_freqs.weight", "F32", [headDim / 2]);
 }

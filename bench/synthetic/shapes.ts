@@ -5,7 +5,7 @@ import { fileTypes, type Mixture } from "cria/quantize";
 
 export interface Shape {
   /** Default llama. */
-  readonly architecture?: "bert" | "qwen3" | "qwen3moe" | "gpt-oss";
+  readonly architecture?: "bert" | "qwen3" | "qwen3moe" | "gpt-oss" | "lfm2";
   readonly dim: number;
   readonly layers: number;
   readonly heads: number;
@@ -27,6 +27,8 @@ export interface Shape {
   readonly window?: number;
   /** A mixture of experts: how many there are, how many a token uses, and the width of one. */
   readonly experts?: { readonly count: number; readonly used: number; readonly ffn: number };
+  /** Of lfm2: the layers that attend. The others are convolutions of 3 columns. */
+  readonly attends?: readonly number[];
   /** `pooling_type` of embedding models: 1 mean, 3 last. */
   readonly pooling?: number;
 }
@@ -94,6 +96,19 @@ export const shapes = {
     ropeBase: 10000,
     window: 64,
     experts: { count: 8, used: 2, ffn: 256 },
+  },
+  "lfm2-1.2b": {
+    architecture: "lfm2",
+    dim: 2048,
+    layers: 16,
+    heads: 32,
+    kvHeads: 8,
+    ffn: 8192,
+    vocab: 65536,
+    tied: true,
+    context: 128000,
+    ropeBase: 1000000,
+    attends: [2, 5, 8, 10, 12, 14],
   },
   "smollm2-135m": {
     dim: 576,

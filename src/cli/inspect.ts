@@ -83,6 +83,7 @@ async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
     const rows = [
       ["weights", plan.weights],
       ["KV cache", plan.kvCache],
+      ...(plan.recurrentState > 0 ? ([["recurrent state", plan.recurrentState]] as const) : []),
       ["activations", plan.activations],
       ["scratch", plan.scratch],
       ["control", plan.control],
@@ -109,11 +110,12 @@ async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
 
 /** The memories that a model is divided among, where one does not hold it. */
 function shardLines(shards: MemoryPlan["shards"]): string[] {
-  const rows = shards.map(({ layers, firstLayer, weights, kvCache, total }, i) => [
+  const rows = shards.map(({ layers, firstLayer, weights, kvCache, recurrentState, total }, i) => [
     `shard ${i}`,
     layers === 0 ? "no layers" : `layers ${firstLayer} .. ${firstLayer + layers - 1}`,
     `weights ${mebibytes(weights)}`,
     `KV cache ${mebibytes(kvCache)}`,
+    ...(recurrentState > 0 ? [`recurrent state ${mebibytes(recurrentState)}`] : []),
     `total ${total} bytes`,
     mebibytes(total),
   ]);

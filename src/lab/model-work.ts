@@ -23,14 +23,16 @@ export class ModelWork {
   /** Of all experts, and which part of them a row chooses. */
   readonly #experts: Matrices;
   readonly #chosen: number;
-  /** Of each layer: 0 for no window. */
+  /** Of each layer that attends: 0 for no window. */
   readonly #windows: readonly number[];
-  /** Of one layer, for each position that a row sees. */
-  readonly #cacheBytes: number;
+  /** Of the same layers, for each position that a row sees. */
+  readonly #cacheBytes: readonly number[];
   readonly #attentionOperations: number;
+  /** Of a text's recurrent state, which a step reads and writes. */
+  readonly #stateBytes: number;
 
   /** @param formats those of `KernelLab`: how each multiplies */
-  constructor({ hyperparameters: h, layout, pool }: PlannedModel, formats: readonly WeightFormat[]) {
+  constructor({ hyperparameters: h, layout, pool, states }: PlannedModel, formats: readonly WeightFormat[]) {
     const matrices = layout.weights.filter(({ role }) => role === "matrix");
     const isOutput = (name: string) => name === "output.weight" || name === "token_embd.weight";
     const sum = (chosen: typeof matrices): Matrices => {
@@ -46,9 +48,10 @@ export class ModelWork {
     this.#experts = sum(matrices.filter(areExperts));
     this.#chosen = h.experts === undefined ? 0 : h.experts.used / h.experts.count;
     this.#output = sum(matrices.filter(({ name }) => isOutput(name)));
-    this.#windows = h.attention.map(({ window }) => window);
-    this.#cacheBytes = pool.pageBytes / PAGE / h.layers;
+    this.#windows = h.attention.filter(({ kvHeads }) => kvHeads > 0).map(({ window }) => window);
+    this.#cacheBytes = pool.layerPageBytes.filter((bytes) => bytes > 0).map((bytes) => bytes / PAGE);
     this.#attentionOperations = 4 * h.heads * h.headDim;
+    this.#stateBytes = 2 * (states?.slotBytes ?? 0);
   }
 
   /** Bytes of weights that a step of one row reads. */
@@ -91,14 +94,14 @@ export class ModelWork {
     return work;
   }
 
-  /** Rows of one sequence at consecutive positions: its cache is read once for all of them. */
+  /** Rows of one sequence at consecutive positions: its cache is read once for all of them, its state is read and written once. */
   #attend(work: Sum, position: number, rows: number): void {
     const end = position + rows;
-    let bytes = 0;
+    let bytes = this.#stateBytes;
     let products = 0;
-    for (const window of this.#windows) {
+    for (const [layer, window] of this.#windows.entries()) {
       const seen = (at: number) => (window > 0 ? Math.min(window, at + 1) : at + 1);
-      bytes += (end - (position + 1 - seen(position))) * this.#cacheBytes;
+      bytes += (end - (position + 1 - seen(position))) * this.#cacheBytes[layer]!;
       for (let at = position; at < end; at++) products += seen(at);
     }
     work.add({ bytes, operations: { f32: products * this.#attentionOperations } }, 1);

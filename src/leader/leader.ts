@@ -61,9 +61,9 @@ export class Leader {
     this.#program = program;
     this.#port = port;
     this.#onDeath = onDeath;
-    const { hyperparameters, layout, pool } = program.blueprint;
+    const { hyperparameters, layout, pool, states } = program.blueprint;
     this.#output = shards[layout.outputShard]!;
-    this.#cache = new KvCache(shards, pool);
+    this.#cache = new KvCache(shards, pool, states);
     this.#scheduler = new Scheduler(this.#cache, { rows: layout.rows, causal: hyperparameters.causal });
     this.#stepWords = shards[0]!.step;
     this.#abortFlags = shards[0]!.aborts;
@@ -135,9 +135,11 @@ export class Leader {
         this.#answer({ type: "saved", job: request.job, ...saved }, [saved.session.buffer]);
         return;
       }
-      case "restore":
-        this.#cache.restore(this.#cache.open(request.sequence), request.tokens, request.pages);
+      case "restore": {
+        const { sequence, tokens, pages, state } = request;
+        this.#cache.restore(this.#cache.open(sequence), tokens, pages, state);
         return;
+      }
       case "abort":
         this.#dropAborted();
         return;

@@ -83,8 +83,11 @@ export class Scheduler {
       this.#waiting = this.#waiting.filter((job) => !gone.has(job));
       this.#held = this.#held.filter((job) => !gone.has(job));
     }
-    for (const { sequence } of jobs) {
-      if (sequence.pageTable !== 0) this.#cache.pause(sequence);
+    for (const { sequence, grows } of jobs) {
+      if (sequence.pageTable !== 0) {
+        if (grows) this.#cache.endTurn(sequence);
+        this.#cache.pause(sequence);
+      }
       if (sequence.temporary) this.#cache.release(sequence);
     }
     this.#changed = true;
@@ -99,7 +102,7 @@ export class Scheduler {
     const overtaken: Job[] = [];
     let seen = 0;
     for (const job of this.#waiting) {
-      if (this.#active.length === this.#rows || overtaken.length === MOST_OVERTAKING) break;
+      if (this.#active.length === this.#cache.mostActive || overtaken.length === MOST_OVERTAKING) break;
       seen++;
       const free = !taken.has(job.sequence); // otherwise it comes after an earlier job on the same sequence
       taken.add(job.sequence);
@@ -179,8 +182,11 @@ export class Scheduler {
     let hidden = 0;
     const add = (job: Job, mostRows: number, mostLogits: number) => {
       if (mostRows < 1) return;
-      const run = job.next(mostRows, mostLogits);
-      if (run === undefined) return;
+      const { publishes, sequence } = job;
+      const rowsToSnapshot = publishes ? this.#cache.tokensToSnapshot(sequence) : mostRows;
+      const part = job.next(Math.min(mostRows, rowsToSnapshot), mostLogits);
+      if (part === undefined) return;
+      const run = { ...part, state: this.#cache.slotsForStep(sequence) };
       job.served = ++this.#served;
       parts.push({ job, run, firstLogits: logits, firstHidden: hidden });
       rows += run.tokens.length;

@@ -81,6 +81,22 @@ export interface Kernels {
     scratch: number,
   ): void;
 
+  shortConvolution(
+    bcx: number,
+    stride: number,
+    rows: number,
+    channels: number,
+    first: number,
+    end: number,
+    weight: number,
+    width: number,
+    before: number,
+    after: number,
+    y: number,
+    yStride: number,
+    scratch: number,
+  ): void;
+
   rmsNorm(x: number, weight: number, y: number, columns: number, epsilon: number): void;
   layerNorm(x: number, weight: number, bias: number, y: number, columns: number, epsilon: number): void;
   meanRows(x: number, stride: number, rows: number, columns: number, y: number): void;

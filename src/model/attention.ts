@@ -6,7 +6,14 @@ import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { normalise } from "./norm.js";
-import { type KvPool, type Layout, type PlacedWeight, ropeBytes, type ShardLayout } from "./plan/memory-plan.js";
+import {
+  type KvPool,
+  type Layout,
+  layerParts,
+  type PlacedWeight,
+  ropeBytes,
+  type ShardLayout,
+} from "./plan/memory-plan.js";
 import { tallestItem } from "./plan/scratch.js";
 import type { WorkerShard } from "./plan/shard.js";
 import type { Step } from "./step.js";
@@ -28,6 +35,8 @@ export class Attention {
   readonly #step: Step;
   readonly #words: Int32Array;
   readonly #scratch: number;
+  /** Where each layer's part of page 0 lies, of the layers of this shard. */
+  readonly #layers: readonly number[];
 
   /** @param shard attends in those layers whose keys and values lie there */
   constructor(member: Member, shard: WorkerShard, blueprint: Blueprint, step: Step) {
@@ -41,6 +50,8 @@ export class Attention {
     this.#step = step;
     this.#words = shard.words;
     this.#scratch = shard.scratch.kernel;
+    const { layerPageBytes, keepsAll } = this.#pool;
+    this.#layers = layerParts(this.#own, this.#own.kv, keepsAll ? layerPageBytes : layerPageBytes.map(() => 0));
   }
 
   /** Makes RoPE's tables for a row. */
@@ -76,14 +87,14 @@ export class Attention {
    */
   attend(layer: number, norms?: HeadNorms, sinks?: PlacedWeight): void {
     const texts = this.#texts();
-    if (this.#isShared(texts.length - 1)) this.#attendTogether(layer, norms, sinks);
+    if (this.#isShared(texts.length - 1, layer)) this.#attendTogether(layer, norms, sinks);
     else this.#attendText(texts, layer, norms, sinks);
     this.#member.barrier();
   }
 
   /** Several workers attend to one head of one text, so they wait until it is in the cache. */
   #attendTogether(layer: number, norms: HeadNorms | undefined, sinks: PlacedWeight | undefined): void {
-    const { kvHeads } = this.#h;
+    const { kvHeads } = this.#h.attention[layer]!;
     const { items } = this.#step;
     const { index, workers } = this.#member;
     for (let turn = index; turn < items * kvHeads; turn += workers) {
@@ -104,8 +115,8 @@ export class Attention {
     norms: HeadNorms | undefined,
     sinks: PlacedWeight | undefined,
   ): void {
-    const { kvHeads } = this.#h;
-    const mostRows = tallestItem(this.#h);
+    const { kvHeads } = this.#h.attention[layer]!;
+    const mostRows = tallestItem(this.#h.heads / kvHeads);
     this.#takeTurns((texts.length - 1) * kvHeads, (turn) => {
       const text = Math.floor(turn / kvHeads);
       const head = turn % kvHeads;
@@ -136,9 +147,9 @@ export class Attention {
    * attends to a head stores it just before: nobody waits, and the data are in that worker's processor cache. This needs texts of a
    * single item, or enough texts to keep all workers busy.
    */
-  #isShared(texts: number): boolean {
+  #isShared(texts: number, layer: number): boolean {
     if (texts === this.#step.items) return false;
-    return this.#h.causal || texts * this.#h.kvHeads < 4 * this.#member.workers;
+    return this.#h.causal || texts * this.#h.attention[layer]!.kvHeads < 4 * this.#member.workers;
   }
 
   /** Does pieces 0 .. count - 1, each on the next free worker. */
@@ -152,8 +163,8 @@ export class Attention {
   #store(item: number, head: number, layer: number, norms: HeadNorms | undefined): void {
     const [h, kernels, step, pool] = [this.#h, this.#kernels, this.#step, this.#pool];
     const { q, k, v } = this.#layout.buffers;
-    const { rope } = h.attention[layer]!;
-    const group = h.heads / h.kvHeads;
+    const { rope, kvHeads } = h.attention[layer]!;
+    const group = h.heads / kvHeads;
     const headBytes = h.headDim * 4;
     const prepare = (row: number, first: number, heads: number, table: number, norm: PlacedWeight | undefined) => {
       const at = row + first * headBytes;
@@ -188,8 +199,8 @@ export class Attention {
   #attendRows(item: number, rows: number, head: number, layer: number, sinks: PlacedWeight | undefined): void {
     const [h, step, pool] = [this.#h, this.#step, this.#pool];
     const { q, attended } = this.#layout.buffers;
-    const { window, ahead } = h.attention[layer]!;
-    const group = h.heads / h.kvHeads;
+    const { window, ahead, kvHeads } = h.attention[layer]!;
+    const group = h.heads / kvHeads;
     const offset = step.itemFirstRow(item) * q.stride + head * group * h.headDim * 4;
     this.#kernels.attention(
       pool.kind,
@@ -215,7 +226,6 @@ export class Attention {
 
   /** Where a KV head's part of page 0 lies. */
   #kvHead(layer: number, head: number): number {
-    const { kv, firstLayer, keptLayers } = this.#own;
-    return kv + (((layer - firstLayer) % keptLayers) * this.#h.kvHeads + head) * 2 * this.#pool.tileBytes;
+    return this.#layers[layer - this.#own.firstLayer]! + head * 2 * this.#pool.tileBytes;
   }
 }

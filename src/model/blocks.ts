@@ -26,7 +26,7 @@ export interface AttentionParts {
 /** The weights of `attention`. */
 export function attentionSpecs(h: Hyperparameters, layer: number, parts: AttentionParts) {
   const q = h.heads * h.headDim;
-  const kv = h.kvHeads * h.headDim;
+  const kv = h.attention[layer]!.kvHeads * h.headDim;
   const blk = `blk.${layer}.`;
   const part = (name: string, columns: number, has = false) =>
     has ? vector(`${blk}${name}.weight`, columns) : undefined;

@@ -13,7 +13,7 @@ export interface Hyperparameters {
   readonly dim: number;
   /** `attention.head_count` */
   readonly heads: number;
-  /** `attention.head_count_kv`: each is shared by heads / kvHeads neighbouring heads. */
+  /** `attention.head_count_kv`: each is shared by heads / kvHeads neighbouring heads. Of the layers that have the most, if they differ. */
   readonly kvHeads: number;
   /** `attention.key_length`, else dim / heads */
   readonly headDim: number;
@@ -39,6 +39,16 @@ export interface Hyperparameters {
   readonly ropePairs: RopePairs;
   /** The ways in which layers rotate q and k. Empty if positions are learned. */
   readonly ropes: readonly RopeParameters[];
+  /** undefined: all layers attend, and all that is kept of a text are keys and values. */
+  readonly recurrence?: RecurrenceParameters | undefined;
+}
+
+/** What layers that do not attend need. */
+export interface RecurrenceParameters {
+  /** For each layer, how many f32 it keeps of a text, however long that is; 0: none. */
+  readonly state: readonly number[];
+  /** f32 columns of `buffers.recurrent`, a row of which they compute in. */
+  readonly columns: number;
 }
 
 export type RopePairs = "neighbours" | "halves" | "none";
@@ -53,10 +63,14 @@ export interface Traits {
   readonly experts?: ExpertTraits;
   /** Whether tokens always see what comes after them. */
   readonly encoder?: boolean;
+  /** Whether layers may differ in `attention.head_count_kv`, 0 being that of a layer that does not attend. */
+  readonly kvHeadsDiffer?: boolean;
 }
 
 /** How a layer attends. */
 export interface LayerAttention {
+  /** KV heads; 0: the layer does not attend. */
+  readonly kvHeads: number;
   /** How many positions a token sees up to and including its own; 0: all. */
   readonly window: number;
   /** How many positions after its own it sees. */
@@ -101,15 +115,20 @@ export const LARGEST = {
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
 export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperparameters {
-  const { ropePairs, norm, encoder = false } = traits;
+  const { ropePairs, norm, encoder = false, kvHeadsDiffer = false } = traits;
   const { gguf, architecture } = reader;
   const layers = reader.integer("block_count", undefined, 1, LARGEST.layers);
   const dim = reader.integer("embedding_length", undefined, 4, LARGEST.dim);
   const heads = reader.perLayer("attention.head_count", undefined, 1, LARGEST.heads);
-  const kvHeads = reader.perLayer("attention.head_count_kv", heads, 1, heads);
+  const kvHeadsOf = kvHeadsDiffer
+    ? reader.ofEachLayer("attention.head_count_kv", layers, heads, 0, heads)
+    : new Array<number>(layers).fill(reader.perLayer("attention.head_count_kv", heads, 1, heads));
+  const kvHeads = Math.max(...kvHeadsOf);
   const context = reader.integer("context_length", undefined, 1, LARGEST.context);
-  if (heads % kvHeads !== 0) {
-    throw reader.error("attention.head_count_kv", `${kvHeads} does not divide the ${heads} heads`);
+  if (kvHeads === 0) throw reader.error("attention.head_count_kv", "no layer has a KV head");
+  for (const count of kvHeadsOf) {
+    if (count === 0 || heads % count === 0) continue;
+    throw reader.error("attention.head_count_kv", `${count} does not divide the ${heads} heads`);
   }
   const headDim = reader.integer("attention.key_length", dim % heads === 0 ? dim / heads : undefined, 1, LARGEST.dim);
   const valueDim = reader.integer("attention.value_length", headDim, 1, LARGEST.dim);
@@ -158,7 +177,7 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
     normEpsilon,
     causal,
     tokenTypes: gguf.metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0,
-    attention: new Array<LayerAttention>(layers).fill({ window: 0, ahead: causal ? 0 : ALL_AHEAD, rope: 0 }),
+    attention: kvHeadsOf.map((kvHeads) => ({ kvHeads, window: 0, ahead: causal ? 0 : ALL_AHEAD, rope: 0 })),
     ropePairs,
     ropes: ropePairs === "none" ? [] : [readRope(reader, headDim, context)],
   };

@@ -85,4 +85,19 @@ export class KeyReader {
     }
     return first;
   }
+
+  /** An array with a number for every layer, or one number for all of them. */
+  ofEachLayer(key: string, layers: number, otherwise: number, from: number, to: number): readonly number[] {
+    const value = this.gguf.metadata.get(this.#path(key));
+    if (value === undefined || typeof value === "number") {
+      return new Array<number>(layers).fill(this.integer(key, otherwise, from, to));
+    }
+    const numbers = this.gguf.metadata.getNumbers(this.#path(key)) ?? [];
+    if (numbers.length !== layers) throw this.error(key, `it has ${numbers.length} numbers for ${layers} layers`);
+    for (const number of numbers) {
+      if (Number.isInteger(number) && number >= from && number <= to) continue;
+      throw this.error(key, `${number} is not an integer in ${from} .. ${to}`);
+    }
+    return Array.from(numbers);
+  }
 }

@@ -6,6 +6,7 @@
 import type { Member } from "../machine/member.js";
 import { Attention } from "./attention.js";
 import type { Blueprint } from "./blueprint.js";
+import { Convolution } from "./convolution.js";
 import { Experts } from "./experts.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { type Encoded, Matmul } from "./matmul.js";
@@ -13,6 +14,7 @@ import { normalise } from "./norm.js";
 import type { Buffers, PlacedWeight, Rows } from "./plan/memory-plan.js";
 import type { WorkerShard } from "./plan/shard.js";
 import type { LayerSpecs, OptionalSpec, WeightSpec } from "./plan/weight-specs.js";
+import { RecurrentState } from "./recurrent-state.js";
 import { Step } from "./step.js";
 
 /** The weights of a layer in memory, by the names of their specs. */
@@ -47,6 +49,8 @@ interface Site {
   readonly attention: Attention;
   /** Of a mixture of experts. */
   readonly experts: Experts | undefined;
+  /** Of a model with recurrent state. */
+  readonly convolution: Convolution | undefined;
 }
 
 export class Pass {
@@ -69,18 +73,22 @@ export class Pass {
   readonly #width: number;
 
   constructor(member: Member, shards: readonly WorkerShard[], blueprint: Blueprint) {
-    const { hyperparameters, layout } = blueprint;
+    const { hyperparameters, layout, states } = blueprint;
     const step = new Step(shards[0]!.step);
     this.h = hyperparameters;
     this.buffers = layout.buffers;
     this.#member = member;
     this.#step = step;
-    this.#sites = shards.map((shard) => ({
-      shard,
-      matmul: new Matmul(member, shard, step),
-      attention: new Attention(member, shard, blueprint, step),
-      experts: hyperparameters.experts && new Experts(member, shard, hyperparameters.experts, step),
-    }));
+    this.#sites = shards.map((shard) => {
+      const state = states && new RecurrentState(layout.shards[shard.index]!, states, step);
+      return {
+        shard,
+        matmul: new Matmul(member, shard, step),
+        attention: new Attention(member, shard, blueprint, step),
+        experts: hyperparameters.experts && new Experts(member, shard, hyperparameters.experts, step),
+        convolution: state && new Convolution(member, shard, state),
+      };
+    });
     this.#site = this.#sites[0]!;
     this.#layerSites = this.#sites.flatMap((site) => {
       const { firstLayer, endLayer } = layout.shards[site.shard.index]!;
@@ -102,6 +110,11 @@ export class Pass {
   /** Of a mixture of experts. */
   get experts(): Experts | undefined {
     return this.#site.experts;
+  }
+
+  /** Of a model with recurrent state. */
+  get convolution(): Convolution | undefined {
+    return this.#site.convolution;
   }
 
   weight(name: string): PlacedWeight {

@@ -5,25 +5,28 @@
 //   1             items        of attention
 //   2             logit rows   m
 //   3             hidden states  h
-//   4 ..          n times      token + 2^24 x its type, position
+//   4             runs         r, of a model with recurrent state; otherwise 0
+//   5 ..          n times      token + 2^24 x its type, position
 //   then          items times  first row, rows, position of the first, address of the sequence's page table, the sequence's length
 //   then          m times      row whose logits are wanted
 //   then          h times      first row of a hidden state, and the number of rows whose mean it is
+//   then          r times      first row, rows, slot of the state before them (-1: the text begins), slot of the state after them
 //
-// An item is a run of up to 16 rows of one sequence at consecutive positions. Rows of one sequence are consecutive.
+// A run is all rows of one sequence, at consecutive positions; they are consecutive rows of the step. An item is up to 16 rows of a run.
 
 import { QUERY_ROWS } from "#abi";
 
-const HEADER = 4;
-/** Words of an item. */
+const HEADER = 5;
+/** Words of an item, and of a run. */
 const ITEM = 5;
+const RUN = 4;
 
 /** Added to a token id in the second text of a pair, for models that add a row of `token_types` to each token. */
 export const SECOND_TYPE = 2 ** 24;
 
 /** Bytes of a step with up to `rows` rows. */
 export function stepBytes(rows: number): number {
-  return (HEADER + 2 * rows + ITEM * rows + rows + 2 * rows) * 4;
+  return (HEADER + 2 * rows + ITEM * rows + rows + 2 * rows + RUN * rows) * 4;
 }
 
 /** A run of rows of one sequence at consecutive positions. */
@@ -38,7 +41,19 @@ export interface StepRun {
   readonly logits: readonly number[];
   /** The hidden states that are wanted: each is a token's, or the mean of several tokens'. */
   readonly hidden: readonly HiddenRows[];
+  /** Of a model with recurrent state. */
+  readonly state?: RunState | undefined;
 }
+
+/** The slots of recurrent state that a run reads and writes. */
+export interface RunState {
+  /** The state before a run, which it leaves as it is. NO_STATE: the text begins, its state is all zeros. */
+  readonly before: number;
+  /** Where the state after it goes: another slot. */
+  readonly after: number;
+}
+
+export const NO_STATE = -1;
 
 /** Tokens whose mean hidden state is wanted: an index into the run's `tokens`, and how many tokens from there on. */
 export interface HiddenRows {
@@ -72,6 +87,7 @@ export function writeStep(words: Int32Array, runs: readonly StepRun[]): void {
   words[1] = items;
   words[2] = 0;
   words[3] = 0;
+  words[4] = 0;
   row = 0;
   for (const run of runs) {
     for (const i of run.logits) words[at++] = row + i;
@@ -86,6 +102,17 @@ export function writeStep(words: Int32Array, runs: readonly StepRun[]): void {
     }
     words[3] += run.hidden.length;
     row += run.tokens.length;
+  }
+  row = 0;
+  for (const { tokens, state } of runs) {
+    if (state !== undefined) {
+      words[at++] = row;
+      words[at++] = tokens.length;
+      words[at++] = state.before;
+      words[at++] = state.after;
+      words[4]++;
+    }
+    row += tokens.length;
   }
 }
 
@@ -107,6 +134,11 @@ export class Step {
 
   get hiddenStates(): number {
     return this.words[3]!;
+  }
+
+  /** Of a model with recurrent state; otherwise 0. */
+  get runs(): number {
+    return this.words[4]!;
   }
 
   token(row: number): number {
@@ -158,5 +190,26 @@ export class Step {
   hiddenRows(i: number): HiddenRows {
     const at = HEADER + 2 * this.rows + ITEM * this.items + this.logitRows + 2 * i;
     return { first: this.words[at]!, rows: this.words[at + 1]! };
+  }
+
+  runFirstRow(run: number): number {
+    return this.words[this.#runAt(run)]!;
+  }
+
+  runRows(run: number): number {
+    return this.words[this.#runAt(run) + 1]!;
+  }
+
+  /** The slot of the state before the run, or NO_STATE. */
+  runSlotBefore(run: number): number {
+    return this.words[this.#runAt(run) + 2]!;
+  }
+
+  runSlotAfter(run: number): number {
+    return this.words[this.#runAt(run) + 3]!;
+  }
+
+  #runAt(run: number): number {
+    return HEADER + 2 * this.rows + ITEM * this.items + this.logitRows + 2 * this.hiddenStates + RUN * run;
   }
 }

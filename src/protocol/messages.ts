@@ -81,8 +81,14 @@ export type LeaderRequest =
   | { readonly type: "truncate"; readonly sequence: number; readonly length: number }
   | { readonly type: "close"; readonly sequence: number }
   | SaveRequest
-  /** Open a sequence that holds these tokens and these pages. */
-  | { readonly type: "restore"; readonly sequence: number; readonly tokens: Int32Array; readonly pages: Uint8Array }
+  /** Open a sequence that holds these tokens, these pages, and the recurrent state at their end. */
+  | {
+      readonly type: "restore";
+      readonly sequence: number;
+      readonly tokens: Int32Array;
+      readonly pages: Uint8Array;
+      readonly state: Uint8Array;
+    }
   /** Some abort flag was set. */
   | { readonly type: "abort" }
   /** The reader has taken so many tokens of a generation, which may send as many more. `abort`: its flag from now on. */
@@ -98,9 +104,9 @@ export interface GenerateSummary {
   readonly decodeMilliseconds: number;
 }
 
-/** What a sequence holds: its tokens, and those of its full pages that are computed. */
+/** What a sequence holds: its tokens, those of its full pages that are computed, and the recurrent state at their end. */
 export interface SavedSequence {
-  /** head, tokens as int32, pages, room for a tail */
+  /** head, tokens as int32, pages, recurrent state, room for a tail */
   readonly session: Uint8Array<ArrayBuffer>;
   readonly tokens: number;
   readonly pages: number;

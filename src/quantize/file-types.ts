@@ -86,10 +86,12 @@ export function quantizedType(
 }
 
 const kept = ["position_embd.weight", "token_types.weight"];
+/** A router, and the columns of a convolution. */
+const KEPT_IN_LAYERS = /\.(?:ffn_gate_inp|shortconv\.conv|ssm_conv1d)\.weight$/;
 
 function isQuantized(name: string, shape: readonly number[]): boolean {
   const isMatrix = shape.slice(1).some((n) => n > 1);
-  const isKept = kept.includes(name) || name.includes("_norm.weight") || name.endsWith(".ffn_gate_inp.weight"); // a router
+  const isKept = kept.includes(name) || name.includes("_norm.weight") || KEPT_IN_LAYERS.test(name);
   return isMatrix && name.endsWith("weight") && !isKept;
 }
 

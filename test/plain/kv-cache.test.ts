@@ -1,8 +1,10 @@
-// The KV cache by itself: whatever sequences do, each holds what was computed for its text, and no page is lost.
+// The KV cache by itself, without and with recurrent state: whatever sequences do, each holds what was computed for its text, and no page
+// and no slot is lost.
 
 import { describe, expect, it } from "vitest";
 import { type CachedSequence, emptySequence, KvCache } from "../../dist/leader/kv-cache.js";
-import type { KvPool, Layout } from "../../dist/model/plan/memory-plan.js";
+import type { KvPool, Layout, StatePool } from "../../dist/model/plan/memory-plan.js";
+import { NO_STATE } from "../../dist/model/step.js";
 import fc from "../support/fast-check.js";
 
 const PAGE = 64;
@@ -11,25 +13,44 @@ const PAGES = 6;
 const LONGEST = 4;
 const TABLES_AT = 64;
 const KV_AT = 4096;
+/** Sequences that may be worked on at once, and slots of recurrent state: two for each. */
+const TABLES = 3;
+const SLOTS = 2 * TABLES;
 
-/** Words that a position has in each shard. */
+/** Words that a position has in each shard, and a state. */
 const SHARDS = [1, 2];
+const stateAt = (words: number) => KV_AT + PAGES * PAGE * 4 * words;
 const LAYOUT = {
   pageTables: TABLES_AT,
-  shards: SHARDS.map((words) => ({ kv: KV_AT, pageBytes: PAGE * 4 * words })) as unknown as Layout["shards"],
+  shards: SHARDS.map((words) => ({
+    ...{ kv: KV_AT, pageBytes: PAGE * 4 * words, state: stateAt(words), slotBytes: 4 * words },
+  })) as unknown as Layout["shards"],
 } as Layout;
 
-/** A cache whose positions hold a few words each, in two shards. They depend on the text up to that position. */
+/**
+ * A cache whose positions hold a few words each, in two shards. They depend on the text up to that position, and the recurrent state, if
+ * there is any, on the text up to its end.
+ */
 class Machine {
   readonly shards = SHARDS.map((words, index) => {
-    const buffer = new SharedArrayBuffer(KV_AT + PAGES * PAGE * 4 * words);
+    const buffer = new SharedArrayBuffer(stateAt(words) + SLOTS * 4 * words);
     return { words: new Int32Array(buffer), bytes: new Uint8Array(buffer), layout: LAYOUT, index };
   });
-  readonly cache = new KvCache(this.shards, {
-    ...{ pages: PAGES, pagesPerSequence: LONGEST, tables: 3 },
-    pageBytes: PAGE * 4 * (SHARDS[0]! + SHARDS[1]!),
-  } as KvPool);
   readonly sequences: CachedSequence[] = [];
+  readonly cache: KvCache;
+  readonly #recurrent: boolean;
+
+  constructor(recurrent = false) {
+    const wordBytes = 4 * (SHARDS[0]! + SHARDS[1]!);
+    const pool = { pages: PAGES, pagesPerSequence: LONGEST, tables: TABLES, pageBytes: PAGE * wordBytes } as KvPool;
+    this.cache = new KvCache(
+      this.shards,
+      pool,
+      recurrent ? ({ slots: SLOTS, slotBytes: wordBytes } as StatePool) : undefined,
+    );
+    this.#recurrent = recurrent;
+  }
+
   get active(): readonly CachedSequence[] {
     return this.sequences.filter(({ pageTable }) => pageTable !== 0);
   }
@@ -42,9 +63,11 @@ class Machine {
 
   /** Opens a sequence that holds what another, idle one does, by way of a session. */
   restore(sequence: CachedSequence): CachedSequence {
-    const { session, tokens } = this.cache.save(sequence, new Uint8Array(0), 0);
+    const { session, tokens, pages } = this.cache.save(sequence, new Uint8Array(0), 0);
     const restored = this.open();
-    this.cache.restore(restored, new Int32Array(session.buffer, 0, tokens), session.subarray(4 * tokens));
+    const end = 4 * tokens + pages * PAGE * 4 * (SHARDS[0]! + SHARDS[1]!);
+    const ids = new Int32Array(session.buffer, 0, tokens);
+    this.cache.restore(restored, ids, session.subarray(4 * tokens, end), session.subarray(end));
     return restored;
   }
 
@@ -53,8 +76,11 @@ class Machine {
     this.sequences.splice(this.sequences.indexOf(sequence), 1);
   }
 
-  /** Appends tokens; then computes all that is missing, if there are pages. Returns how many tokens were in the cache; -1: no room. */
-  grow(sequence: CachedSequence, tokens: readonly number[]): number {
+  /**
+   * Appends tokens; then computes all that is missing, if there are pages. Returns how many tokens were in the cache; -1: no room.
+   * `aborted`: before each step there is one that ends in its middle.
+   */
+  grow(sequence: CachedSequence, tokens: readonly number[], aborted = false): number {
     sequence.tokens.push(...tokens);
     const resting = sequence.pageTable === 0;
     if (resting) {
@@ -70,7 +96,9 @@ class Machine {
     this.cache.reserve(sequence, length);
     while (sequence.computed < length) {
       const { computed } = sequence;
-      const count = Math.min(length - computed, 50);
+      const count = Math.min(length - computed, 50, this.cache.tokensToSnapshot(sequence));
+      if (aborted) this.#writeState(sequence, 0);
+      this.#writeState(sequence, count);
       for (let at = computed; at < computed + count; at++) {
         for (const { words, index } of this.shards) {
           words.fill(wordOf(sequence, at) + index, ...this.#range(this.#page(sequence, at, index), at, index));
@@ -79,6 +107,37 @@ class Machine {
       this.cache.advance(sequence, count, true);
     }
     return cached;
+  }
+
+  /** What a step of `count` tokens does to the state; of 0: it leaves half of one. */
+  #writeState(sequence: CachedSequence, count: number): void {
+    const slots = this.cache.slotsForStep(sequence);
+    expect(slots !== undefined).toBe(this.#recurrent);
+    if (slots === undefined) return;
+    const { computed } = sequence;
+    expect(slots.before === NO_STATE).toBe(computed === 0);
+    if (slots.before !== NO_STATE) this.#checkState(sequence, computed, slots.before);
+    const others = this.active.flatMap((one) => [
+      one.snapshots.at(-1)?.slot,
+      one === sequence ? NO_STATE : one.nextSlot,
+    ]);
+    expect(others).not.toContain(slots.after);
+    const state = count === 0 ? -1 : wordOf(sequence, computed + count - 1);
+    for (const shard of this.shards) this.#state(slots.after, shard.index).fill(state + shard.index);
+  }
+
+  #state(slot: number, shard: number): Int32Array {
+    const words = SHARDS[shard]!;
+    const first = (stateAt(words) >> 2) + slot * words;
+    return this.shards[shard]!.words.subarray(first, first + words);
+  }
+
+  #checkState(sequence: CachedSequence, length: number, slot: number): void {
+    for (const { index } of this.shards) {
+      const word = wordOf(sequence, length - 1) + index;
+      if (this.#state(slot, index).some((one) => one !== word))
+        throw new Error(`the state at ${length} is not what was computed`);
+    }
   }
 
   /** By way of the shard's page table, as the kernels do. */
@@ -94,7 +153,9 @@ class Machine {
 
   check(): void {
     for (const sequence of this.sequences) {
-      const { pages, pageTable, computed, tokens } = sequence;
+      const { pages, pageTable, computed, tokens, snapshots } = sequence;
+      for (const { length, slot } of snapshots) this.#checkState(sequence, length, slot);
+      if (this.#recurrent) expect(snapshots.at(-1)?.length ?? 0).toBe(computed);
       expect(computed).toBeLessThanOrEqual(tokens.length);
       expect(pages.length).toBeGreaterThanOrEqual(Math.ceil(computed / PAGE));
       for (let at = 0; at < computed; at++) {
@@ -178,54 +239,136 @@ describe("a sequence of the cache", () => {
   });
 });
 
-it("holds what was computed, and loses no page, whatever sequences do", () => {
-  const which = fc.nat(20);
-  const command = fc.oneof(
-    fc.record({ kind: fc.constant("open" as const) }),
-    fc.record({ kind: fc.constant("grow" as const), which, token: fc.nat(2), length: fc.integer({ min: 1, max: 90 }) }),
-    fc.record({ kind: fc.constant("pause" as const), which }),
-    fc.record({ kind: fc.constant("truncate" as const), which, length: fc.nat(LONGEST * PAGE) }),
-    fc.record({ kind: fc.constant("fork" as const), which }),
-    fc.record({ kind: fc.constant("restore" as const), which }),
-    fc.record({ kind: fc.constant("close" as const), which }),
-  );
-  fc.assert(
-    fc.property(fc.array(command, { minLength: 20, maxLength: 80 }), (commands) => {
-      const machine = new Machine();
-      for (const command of commands) {
-        if (command.kind === "open") {
-          machine.open();
-          continue;
+describe("a sequence with recurrent state", () => {
+  it("is shared up to the last end of a page with a snapshot, and leaves one where another text parts from it", () => {
+    const machine = new Machine(true);
+    const system = text(1, 140);
+    const grown = [2, 3, 4].map((token) => {
+      const sequence = machine.open();
+      const cached = machine.grow(sequence, [...system, ...text(token, 60)]);
+      machine.cache.pause(sequence);
+      machine.close(sequence);
+      return cached;
+    });
+    // The first leaves a snapshot at 192, the last end of a page before its end; the second one at 128, where it parts from the first.
+    expect(grown).toEqual([0, 0, 128]);
+    machine.check();
+  });
+
+  it("goes back to the end of its prompt, and from elsewhere to the snapshot before it", () => {
+    const machine = new Machine(true);
+    const sequence = machine.open();
+    machine.grow(sequence, text(1, 100));
+    for (const token of [2, 3, 4]) machine.grow(sequence, [token]);
+    const lengths = [103, 102, 100, 99].map((length) => {
+      machine.cache.truncate(sequence, length);
+      return sequence.computed;
+    });
+    expect(lengths).toEqual([103, 100, 100, 64]);
+    machine.check();
+  });
+
+  it("keeps its state while it is idle, and loses it when all slots are needed by others that are worked on", () => {
+    const machine = new Machine(true);
+    const idle = machine.open();
+    machine.grow(idle, text(1, 20));
+    machine.cache.pause(idle);
+    const others = [2, 3].map((token) => {
+      const sequence = machine.open();
+      machine.grow(sequence, text(token, 20));
+      return sequence;
+    });
+    expect(idle.computed).toBe(20);
+    for (const one of others) machine.grow(one, [9]);
+    const third = machine.open();
+    machine.grow(third, text(4, 20));
+    for (const one of [...others, third]) machine.grow(one, [9]);
+    for (const one of [...others, third]) machine.cache.slotsForStep(one);
+    expect(idle.computed).toBe(0);
+    machine.check();
+    for (const one of [...others, third]) machine.cache.pause(one);
+    expect(machine.grow(idle, [5])).toBe(0);
+    machine.check();
+  });
+
+  it("is not spoiled by a step that is aborted", () => {
+    const machine = new Machine(true);
+    const sequence = machine.open();
+    machine.grow(sequence, text(1, 150), true);
+    machine.cache.pause(sequence);
+    const fork = machine.open();
+    machine.cache.fork(sequence, fork);
+    machine.grow(fork, [2], true);
+    machine.grow(sequence, [3], true);
+    machine.check();
+  });
+});
+
+it.each([false, true])(
+  "holds what was computed, and loses nothing, whatever sequences do; with recurrent state: %s",
+  (recurrent) => {
+    const which = fc.nat(20);
+    const command = fc.oneof(
+      fc.record({ kind: fc.constant("open" as const) }),
+      fc.record({
+        ...{ kind: fc.constant("grow" as const), which, token: fc.nat(2), length: fc.integer({ min: 1, max: 90 }) },
+        aborted: fc.boolean(),
+      }),
+      fc.record({ kind: fc.constant("end" as const), which }),
+      fc.record({ kind: fc.constant("pause" as const), which }),
+      fc.record({ kind: fc.constant("truncate" as const), which, length: fc.nat(LONGEST * PAGE) }),
+      fc.record({ kind: fc.constant("fork" as const), which }),
+      fc.record({ kind: fc.constant("restore" as const), which }),
+      fc.record({ kind: fc.constant("close" as const), which }),
+    );
+    fc.assert(
+      fc.property(fc.array(command, { minLength: 20, maxLength: 80 }), (commands) => {
+        const machine = new Machine(recurrent);
+        for (const command of commands) {
+          if (command.kind === "open") {
+            machine.open();
+            continue;
+          }
+          const sequence = machine.sequences[command.which % machine.sequences.length];
+          if (sequence === undefined) continue;
+          const active = sequence.pageTable !== 0;
+          if (command.kind === "grow") {
+            const room = Math.min(command.length, LONGEST * PAGE - sequence.tokens.length);
+            if (room > 0 && (active || machine.active.length < TABLES)) {
+              machine.grow(sequence, text(command.token, room), command.aborted);
+            }
+          } else if (command.kind === "end") {
+            machine.cache.endTurn(sequence);
+          } else if (command.kind === "pause") {
+            if (active) machine.cache.pause(sequence);
+          } else if (command.kind === "truncate") {
+            machine.cache.truncate(sequence, Math.min(command.length, sequence.tokens.length));
+          } else if (active) {
+            continue; // what works is neither copied nor closed
+          } else if (command.kind === "fork") {
+            machine.cache.fork(sequence, machine.open());
+          } else if (command.kind === "restore") {
+            machine.restore(sequence);
+          } else {
+            machine.close(sequence);
+          }
+          machine.check();
         }
-        const sequence = machine.sequences[command.which % machine.sequences.length];
-        if (sequence === undefined) continue;
-        const active = sequence.pageTable !== 0;
-        if (command.kind === "grow") {
-          const room = Math.min(command.length, LONGEST * PAGE - sequence.tokens.length);
-          if (room > 0 && (active || machine.active.length < 3)) machine.grow(sequence, text(command.token, room));
-        } else if (command.kind === "pause") {
-          if (active) machine.cache.pause(sequence);
-        } else if (command.kind === "truncate") {
-          machine.cache.truncate(sequence, Math.min(command.length, sequence.tokens.length));
-        } else if (active) {
-          continue; // what works is neither copied nor closed
-        } else if (command.kind === "fork") {
-          machine.cache.fork(sequence, machine.open());
-        } else if (command.kind === "restore") {
-          machine.restore(sequence);
-        } else {
-          machine.close(sequence);
+        for (const sequence of machine.active) machine.cache.pause(sequence);
+        for (const sequence of [...machine.sequences]) machine.close(sequence);
+        for (const token of [8, 9]) {
+          const whole = machine.open();
+          expect(machine.grow(whole, text(token, (PAGES * PAGE) / 2))).toBe(0);
+        }
+        for (const sequence of machine.active) machine.cache.pause(sequence);
+        for (let i = 0; i < TABLES; i++) {
+          const sequence = machine.open();
+          expect(machine.grow(sequence, text(10 + i, 5))).toBe(0);
+          machine.grow(sequence, [1]); // from one slot to another
         }
         machine.check();
-      }
-      for (const sequence of machine.active) machine.cache.pause(sequence);
-      for (const sequence of [...machine.sequences]) machine.close(sequence);
-      for (const token of [8, 9]) {
-        const whole = machine.open();
-        expect(machine.grow(whole, text(token, (PAGES * PAGE) / 2))).toBe(0);
-      }
-      machine.check();
-    }),
-    { numRuns: 300 },
-  );
-});
+      }),
+      { numRuns: 300 },
+    );
+  },
+);

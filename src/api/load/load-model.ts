@@ -89,6 +89,7 @@ async function loadOpened(
       hyperparameters: planned.hyperparameters,
       layout: planned.layout,
       pool: planned.pool,
+      states: planned.states,
       ropeMagnitudes: ropes.map(({ magnitude }) => magnitude),
     },
     memories: shards.map(({ memory }) => memory),

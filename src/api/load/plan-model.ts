@@ -8,7 +8,7 @@ import { allocateMemory, LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-
 import { architectureOf, readModel } from "../../model/architectures/table.js";
 import { type HeadShape, headOf } from "../../model/head.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
-import { type KvPool, type Layout, type MemoryPlan, planMemory } from "../../model/plan/memory-plan.js";
+import { type KvPool, type Layout, type MemoryPlan, planMemory, type StatePool } from "../../model/plan/memory-plan.js";
 import { checkUnreadTensors } from "../../model/plan/unread-tensors.js";
 import { findWeights } from "../../model/plan/weights.js";
 import { checkChoice, checkInteger, invalidOption } from "../../options.js";
@@ -23,6 +23,7 @@ export interface PlannedModel {
   readonly head: HeadShape;
   readonly layout: Layout;
   readonly pool: KvPool;
+  readonly states: StatePool | undefined;
   readonly plan: MemoryPlan;
   readonly contextSize: number;
   readonly sequences: number;

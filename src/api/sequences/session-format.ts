@@ -9,9 +9,11 @@
 //   h                 description   JSON in UTF-8: the model, kernels and cache it belongs to; for a conversation, its messages
 //   4 n               token ids     int32
 //   p x pageBytes     pages         the first pages of the text; the rest is evaluated again, 63 tokens at most
+//   stateBytes        state         if there are pages: the recurrent state at their end. Models that only attend have 0 bytes of it
 //   32                SHA-256 of everything before it
 //
-// Pages that are not full stay out: the bytes after their last position belonged to another text.
+// Pages that are not full stay out: the bytes after their last position belonged to another text. With recurrent state, pages after the
+// last one at whose end there was a snapshot (leader/state-slots.ts) stay out, too.
 
 import { PAGE } from "#abi";
 import { ContextError, printable, SessionError } from "../../errors.js";
@@ -33,6 +35,8 @@ export interface SessionStamp {
   /** Positions of a page, and its bytes. */
   readonly page: number;
   readonly pageBytes: number;
+  /** Bytes of a text's recurrent state. */
+  readonly stateBytes: number;
 }
 
 /** What a conversation has in addition to its text. */
@@ -52,6 +56,8 @@ export interface Session {
   readonly tokens: Int32Array;
   /** (p, pageBytes) */
   readonly pages: Uint8Array;
+  /** The recurrent state at the end of the pages. */
+  readonly state: Uint8Array;
   readonly chat: ChatState | undefined;
 }
 
@@ -107,7 +113,8 @@ export async function readSession(
   const description = describe(bytes.subarray(HEADER, HEADER + h));
   compare(description, stamp);
   const pagesAt = HEADER + h + 4 * n;
-  if (pagesAt + p * stamp.pageBytes !== end || p * PAGE > n) {
+  const stateAt = pagesAt + p * stamp.pageBytes;
+  if (stateAt + (p > 0 ? stamp.stateBytes : 0) !== end || p * PAGE > n) {
     throw corrupt(`${n} tokens and ${p} pages of ${stamp.pageBytes} bytes are not what its ${bytes.length} bytes hold`);
   }
   if (n > limits.contextSize) {
@@ -122,7 +129,12 @@ export async function readSession(
       throw corrupt(`token ${i} must be an integer in 0 .. ${limits.vocabularySize - 1}; it is ${id}`);
     }
   }
-  return { tokens, pages: bytes.subarray(pagesAt, end), chat: description.chat };
+  return {
+    tokens,
+    pages: bytes.subarray(pagesAt, stateAt),
+    state: bytes.subarray(stateAt, end),
+    chat: description.chat,
+  };
 }
 
 /** The description, if it has the fields of one. */
@@ -134,7 +146,7 @@ function describe(json: Uint8Array): Description {
     throw corrupt("its description is not JSON");
   }
   const texts = [value?.model, value?.kernels, value?.kvCache].every((field) => typeof field === "string");
-  const numbers = [value?.page, value?.pageBytes].every((field) => Number.isInteger(field));
+  const numbers = [value?.page, value?.pageBytes, value?.stateBytes].every((field) => Number.isInteger(field));
   if (!texts || !numbers) throw corrupt("its description lacks a field");
   if (value?.chat !== undefined) {
     const { messages, contextShift } = (value.chat ?? {}) as Partial<Record<keyof ChatState, unknown>>;
@@ -155,6 +167,7 @@ function compare(description: Description, stamp: SessionStamp): void {
   check("SESSION_MODEL_MISMATCH", "the model with the SHA-256", "model");
   check("SESSION_CACHE_MISMATCH", "a cache with the page size", "page");
   check("SESSION_CACHE_MISMATCH", "a cache with the page bytes", "pageBytes");
+  check("SESSION_CACHE_MISMATCH", "a recurrent state with the bytes", "stateBytes");
 }
 
 async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {

@@ -57,7 +57,8 @@ export class Sessions {
       const [is, call] = kind === "chat" ? ["sequence", "restoreSequence"] : ["conversation", "restoreChat"];
       throw new SessionError("SESSION_KIND", `the session is a ${is}'s: ${call} takes it`);
     }
-    client.tell({ type: "restore", sequence, tokens: session.tokens, pages: session.pages });
+    const { tokens, pages, state } = session;
+    client.tell({ type: "restore", sequence, tokens, pages, state });
     return session;
   }
 
@@ -69,6 +70,7 @@ export class Sessions {
       kvCache,
       page: PAGE,
       pageBytes: blueprint.pool.pageBytes,
+      stateBytes: blueprint.states?.slotBytes ?? 0,
     }));
     return this.#stamp;
   }

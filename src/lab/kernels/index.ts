@@ -19,6 +19,7 @@ import {
 import { allocateMemory } from "../../machine/shared-memory.js";
 import { checkChoice, checkFolderUrl, namesOf, optionsOf } from "../../options.js";
 import type { AttentionKernel, AttentionShape } from "./attention.js";
+import type { ShortConvolutionKernel, ShortConvolutionShape } from "./convolution.js";
 import type { DeclaredKernel, KernelHost } from "./declaration.js";
 import type { DequantizeKernel, DequantizeShape } from "./dequantize.js";
 import type { AddBiasKernel, ElementwiseShape, ScaleKernel } from "./elementwise.js";
@@ -83,6 +84,8 @@ export type {
   RopeTableShape,
   ScaleKernel,
   ShapedKernel,
+  ShortConvolutionKernel,
+  ShortConvolutionShape,
   SigmoidKernel,
   StoreKvKernel,
   StoreKvShape,
@@ -127,6 +130,8 @@ export class KernelLab implements KernelHost {
   readonly attention = this.#method(kernelRows.attention);
   /** Keys and values into the pages of a cache, for `attention`'s kernel. */
   readonly storeKv = this.#method(kernelRows.storeKv);
+  /** LFM2's convolution along the rows of a text, between its two gates. */
+  readonly shortConvolution = this.#method(kernelRows.shortConvolution);
   /** Activations to what a weight format multiplies. */
   readonly encode = this.#method(kernelRows.encode);
   /** Weights to f32. */

@@ -1,6 +1,7 @@
 // The kernels: one row each, in the order in which they are measured.
 
 import { attention } from "./attention.js";
+import { shortConvolution } from "./convolution.js";
 import type { KernelRow } from "./declaration.js";
 import { dequantize } from "./dequantize.js";
 import { addBias, scale } from "./elementwise.js";
@@ -24,6 +25,7 @@ export const kernelRows = {
   matmul,
   attention,
   storeKv,
+  shortConvolution,
   encode,
   dequantize,
   quantize,

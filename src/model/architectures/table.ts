@@ -10,6 +10,7 @@ import { bert } from "./bert.js";
 import { gemmaEmbedding } from "./gemma-embedding.js";
 import { gemma3 } from "./gemma3.js";
 import { gptOss } from "./gpt-oss.js";
+import { lfm2 } from "./lfm2.js";
 import { llama } from "./llama.js";
 import { nomicBert } from "./nomic-bert.js";
 import { olmo2 } from "./olmo2.js";
@@ -27,6 +28,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   "gpt-oss": gptOss,
   gemma3,
   olmo2,
+  lfm2,
   bert,
   "nomic-bert": nomicBert,
   "gemma-embedding": gemmaEmbedding,

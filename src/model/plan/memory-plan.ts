@@ -1,8 +1,8 @@
 // The memory plan: everything that a model needs in shared memory, laid out before anything is allocated. Exactly what it says
 // is then allocated, byte for byte.
 //
-//   shard 0   0 | control, step | activations | one scratch for each worker | weights | KV cache |
-//   shard 1   0 | control, step | activations | one scratch for each worker | weights | KV cache |
+//   shard 0   0 | control, step | activations | one scratch for each worker | weights | KV cache | recurrent state |
+//   shard 1   0 | control, step | activations | one scratch for each worker | weights | KV cache | recurrent state |
 //   ...           the same in all shards                                      of some layers, in order
 //
 // A model has as many shards as its layers need (shards.ts). Most have one.
@@ -12,7 +12,7 @@ import type { Kernels } from "../../machine/kernels.js";
 import { teamBytes } from "../../machine/member.js";
 import { WASM_PAGE } from "../../machine/shared-memory.js";
 import type { ExpertParameters } from "../expert-parameters.js";
-import type { Hyperparameters } from "../hyperparameters.js";
+import type { Hyperparameters, RecurrenceParameters } from "../hyperparameters.js";
 import { stepBytes } from "../step.js";
 import { aligned, planScratch, type Scratch } from "./scratch.js";
 import { type Division, divide } from "./shards.js";
@@ -33,6 +33,9 @@ export const ABORT_FLAGS = 256;
 /** `progress` counts what is loaded in units of so many bytes, so that 512 GiB fit an int32. */
 export const PROGRESS_UNIT = 256;
 const CACHE_LINE = 64;
+/** Snapshots of recurrent state for each sequence of full length: at least, and at most. */
+const LEAST_SNAPSHOTS = 6;
+const MOST_SNAPSHOTS = 30;
 
 /** Where things lie: byte offsets in a shard. */
 export interface Layout {
@@ -65,10 +68,12 @@ export interface ShardLayout {
   readonly endLayer: number;
   /** Where the KV cache begins. */
   readonly kv: number;
-  /** Of these layers, those whose k and v are kept (see `KvPool.layers`). */
-  readonly keptLayers: number;
   /** Bytes of this shard's part of a page. */
   readonly pageBytes: number;
+  /** Where the recurrent state begins. */
+  readonly state: number;
+  /** Bytes of this shard's part of a slot. */
+  readonly slotBytes: number;
 }
 
 export interface PlacedWeight extends Weight {
@@ -92,6 +97,7 @@ export interface Buffers {
   readonly attended: Rows; // (rows, heads * headDim), of q's stride
   readonly gate: Rows; // (rows, ffn)
   readonly up: Rows; // (rows, ffn), of gate's stride
+  readonly recurrent?: Rows | undefined; // (rows, recurrence.columns) of layers that do not attend
   readonly hidden: Rows; // (rows, dim) after the last norm: of rows that want it, or the mean of some
   readonly logits: Rows; // (LOGIT_ROWS, vocab)
   readonly rope: number; // (ropes, rows, 2 * headDim) cosines and sines
@@ -120,6 +126,8 @@ export interface ExpertBuffers {
 export interface MemoryPlan {
   readonly weights: number;
   readonly kvCache: number;
+  /** What layers that do not attend keep of texts; 0 where all layers attend. */
+  readonly recurrentState: number;
   readonly activations: number;
   readonly scratch: number;
   readonly control: number;
@@ -131,13 +139,14 @@ export interface MemoryPlan {
   readonly shards: readonly ShardPlan[];
 }
 
-/** Bytes of one shard. What is not weights or KV cache, every shard has. */
+/** Bytes of one shard. What is not weights, KV cache or recurrent state, every shard has. */
 export interface ShardPlan {
   /** How many layers it has, and the first of them. */
   readonly layers: number;
   readonly firstLayer: number;
   readonly weights: number;
   readonly kvCache: number;
+  readonly recurrentState: number;
   readonly total: number;
 }
 
@@ -161,11 +170,11 @@ export interface PlanOptions {
 export interface KvPool {
   readonly kind: number;
   readonly tileBytes: number;
-  /** Layers whose k and v are kept: all; or 1 in an encoder, where each layer overwrites those of the one before it. */
-  readonly layers: number;
-  /** Bytes of k and v of 64 positions, for one layer and all KV heads. */
-  readonly layerPageBytes: number;
-  /** Bytes of one page: k and v of 64 positions, for those layers and all KV heads. With several shards, of its parts in all of them. */
+  /** For each layer, bytes of k and v of 64 positions and all KV heads. */
+  readonly layerPageBytes: readonly number[];
+  /** Whether every layer keeps its own k and v. In an encoder, each layer overwrites those of the one before it. */
+  readonly keepsAll: boolean;
+  /** Bytes of one page: k and v of 64 positions, for all layers that keep them. With several shards, of its parts in all of them. */
   readonly pageBytes: number;
   readonly pages: number;
   /** Entries of one sequence's page table. */
@@ -174,17 +183,41 @@ export interface KvPool {
   readonly tables: number;
 }
 
+/** The slots for recurrent state: each holds what all layers keep of a text after one of its positions. */
+export interface StatePool {
+  readonly slots: number;
+  /** For each layer, bytes of its part of a slot, in whole cache lines. */
+  readonly layerBytes: readonly number[];
+  /** Bytes of a slot. With several shards, of its parts in all of them. */
+  readonly slotBytes: number;
+}
+
+/** Where the parts of the layers of a shard begin, one after another from `start` on. `bytes`: those of every layer of the model. */
+export function layerParts(
+  { firstLayer, endLayer }: Pick<ShardLayout, "firstLayer" | "endLayer">,
+  start: number,
+  bytes: readonly number[],
+): readonly number[] {
+  let end = start;
+  return bytes.slice(firstLayer, endLayer).map((size) => {
+    const begin = end;
+    end += size;
+    return begin;
+  });
+}
+
 /** Lays out the memory of a model. @throws MemoryError when a tensor or a layer does not fit into one WebAssembly memory */
 export function planMemory(
   h: Hyperparameters,
   found: readonly Weight[],
   options: PlanOptions,
   kernels: Kernels,
-): { layout: Layout; pool: KvPool; plan: MemoryPlan } {
+): { layout: Layout; pool: KvPool; states: StatePool | undefined; plan: MemoryPlan } {
   const arena = new Arena(1024); // address 0 stays unused
   const rows = stepRows(h, options.contextSize);
   const weights = keepInFile(found, options.mostEmbeddingBytes, rows);
   const pool = poolOf(h, options, rows, kernels);
+  const states = h.recurrence && statePoolOf(h.recurrence, pool, options.sequences);
 
   const control = arena.take(teamBytes(options.workers));
   const aborts = arena.take(ABORT_FLAGS * 4);
@@ -209,16 +242,22 @@ export function planMemory(
   const scratch = arena.take(scratchBytes * options.workers);
   const common = { control: controlBytes, activations: activationBytes, scratch: scratchBytes * options.workers };
 
-  const division = divide(weights, pool, { layers: h.layers, commonBytes: arena.end, shardBytes: options.shardBytes });
-  const { placed, shards } = place(weights, division, pool, arena.end);
+  const caches: Caches = { pool, states };
+  const rooms = { layers: h.layers, pages: pool.pages, commonBytes: arena.end, shardBytes: options.shardBytes };
+  const division = divide(weights, (layers) => cacheBytes(caches, layers), rooms);
+  const { placed, shards } = place(weights, division, caches, arena.end);
   const sum = (bytes: (shard: ShardPlan) => number) => shards.reduce((total, { plan }) => total + bytes(plan), 0);
   const total = sum((shard) => shard.total);
   const plan: MemoryPlan = {
     weights: sum((shard) => shard.weights),
     kvCache: sum((shard) => shard.kvCache),
+    recurrentState: sum((shard) => shard.recurrentState),
     activations: common.activations * shards.length,
     scratch: common.scratch * shards.length,
-    control: sum((shard) => shard.total - shard.weights - shard.kvCache - common.activations - common.scratch),
+    control: sum(
+      ({ total, weights, kvCache, recurrentState }) =>
+        total - weights - kvCache - recurrentState - common.activations - common.scratch,
+    ),
     total,
     inFile: weights.reduce((bytes, one) => bytes + (one.role === "table" ? one.rows * one.rowBytes : 0), 0),
     shards: shards.map((shard) => shard.plan),
@@ -242,29 +281,56 @@ export function planMemory(
       scratchParts,
     },
     pool,
+    states,
     plan,
   };
 }
 
+/** What is kept of texts. */
+interface Caches {
+  readonly pool: KvPool;
+  readonly states: StatePool | undefined;
+}
+
+/** Bytes of the KV cache and of the recurrent state of some layers, given by their numbers. */
+function cacheBytes({ pool, states }: Caches, layers: readonly number[]): { kvCache: number; recurrentState: number } {
+  const pageBytes = layers.map((layer) => pool.layerPageBytes[layer]!);
+  return {
+    kvCache: pool.pages * (pool.keepsAll ? sumOf(pageBytes) : Math.max(0, ...pageBytes)),
+    recurrentState: states === undefined ? 0 : states.slots * sumOf(layers.map((layer) => states.layerBytes[layer]!)),
+  };
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
 /** Gives everything its address in its shard, after the `commonBytes` that all shards have. */
-function place(weights: readonly Weight[], division: Division, pool: KvPool, commonBytes: number) {
+function place(weights: readonly Weight[], division: Division, caches: Caches, commonBytes: number) {
   const arenas = division.shards.map(() => new Arena(commonBytes));
   const placed = weights.map((weight, i): PlacedWeight => {
     const shard = division.weights[i]!;
     return { ...weight, shard, address: arenas[shard]!.take(weight.bytes) };
   });
-  const shards = division.shards.map(({ firstLayer, endLayer, keptLayers }, i) => {
+  const shards = division.shards.map(({ firstLayer, endLayer }, i) => {
     const arena = arenas[i]!;
     const weightBytes = arena.end - commonBytes;
-    const pageBytes = keptLayers * pool.layerPageBytes;
-    const kv = arena.take(pool.pages * pageBytes);
+    const numbers = Array.from({ length: endLayer - firstLayer }, (_, at) => firstLayer + at);
+    const { kvCache, recurrentState } = cacheBytes(caches, numbers);
+    const kv = arena.take(kvCache);
+    const state = arena.take(recurrentState);
     const total = Math.ceil(arena.end / WASM_PAGE) * WASM_PAGE;
-    const layout: ShardLayout = { firstLayer, endLayer, kv, keptLayers, pageBytes };
+    const layout: ShardLayout = {
+      ...{ firstLayer, endLayer, kv, state },
+      pageBytes: kvCache / caches.pool.pages,
+      slotBytes: caches.states === undefined ? 0 : recurrentState / caches.states.slots,
+    };
     const plan: ShardPlan = {
       layers: endLayer - firstLayer,
       firstLayer,
       weights: weightBytes,
-      kvCache: arena.end - kv,
+      kvCache: state - kv,
+      recurrentState,
       total,
     };
     return { layout, plan };
@@ -279,19 +345,29 @@ function stepRows(h: Hyperparameters, contextSize: number): number {
 function poolOf(h: Hyperparameters, options: PlanOptions, rows: number, kernels: Kernels): KvPool {
   const tileBytes = kernels.kvTileBytes(options.kvKind, h.headDim);
   const pagesPerSequence = Math.ceil(options.contextSize / PAGE);
-  const layers = h.causal ? h.layers : 1;
-  const pages = pagesPerSequence * options.sequences + (h.causal ? 0 : ENCODER_TEXTS);
-  const layerPageBytes = h.kvHeads * 2 * tileBytes;
+  const layerPageBytes = h.attention.map(({ kvHeads }) => kvHeads * 2 * tileBytes);
   return {
     kind: options.kvKind,
     tileBytes,
-    layers,
     layerPageBytes,
-    pageBytes: layers * layerPageBytes,
-    pages,
+    keepsAll: h.causal,
+    pageBytes: h.causal ? sumOf(layerPageBytes) : Math.max(...layerPageBytes),
+    pages: pagesPerSequence * options.sequences + (h.causal ? 0 : ENCODER_TEXTS),
     pagesPerSequence,
     tables: rows,
   };
+}
+
+/**
+ * The slots: for each of `sequences` one for the state before a step and one for the state after it, and snapshots. Those are at least
+ * LEAST_SNAPSHOTS for each of them, and more, up to MOST_SNAPSHOTS, while they take no more than an eighth of the KV cache.
+ */
+function statePoolOf({ state }: RecurrenceParameters, { pages, pageBytes }: KvPool, sequences: number): StatePool {
+  const layerBytes = state.map((elements) => aligned(elements * 4));
+  const slotBytes = sumOf(layerBytes);
+  const cheap = Math.floor((pages * pageBytes) / 8 / slotBytes / sequences);
+  const snapshots = Math.min(MOST_SNAPSHOTS, Math.max(LEAST_SNAPSHOTS, cheap));
+  return { slots: sequences * (2 + snapshots), layerBytes, slotBytes };
 }
 
 function takeBuffers(
@@ -341,6 +417,7 @@ function takeBuffers(
     attended: rows(qColumns),
     gate: rows(h.ffn),
     up: rows(h.ffn),
+    recurrent: h.recurrence && rows(h.recurrence.columns),
     hidden: rows(h.dim),
     logits: rows(h.vocab, h.causal ? LOGIT_ROWS : 0),
     rope: arena.take(stepRows * h.ropes.length * 2 * h.headDim * 4),

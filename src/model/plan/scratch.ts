@@ -69,7 +69,9 @@ export function planScratch(
   const gathered = choice + aligned(h.experts === undefined ? 0 : 2 * rows * termsOf(h.experts) * 4);
   const expertsEnd = gathered + aligned(h.experts === undefined ? 0 : TILE_TOKENS * h.dim * 4);
 
-  const attentionBytes = kernels.attentionScratchBytes(h.headDim, tallestItem(h) * (h.heads / h.kvHeads));
+  const groups = h.attention.filter(({ kvHeads }) => kvHeads > 0).map(({ kvHeads }) => h.heads / kvHeads);
+  const queries = Math.max(...groups.map((group) => tallestItem(group) * group));
+  const attentionBytes = kernels.attentionScratchBytes(h.headDim, queries);
 
   const width = Math.ceil(headWidth / 256) * 256; // blocks may be cut off at the end of a row
   const headInput = aligned(kernels.matmulScratchBytes(1));
@@ -85,9 +87,12 @@ export function planScratch(
 
 const activations = [ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q8_32, ACTIVATION_Q8_256, ACTIVATION_Q16_32];
 
-/** The most rows that attend at once. What is decoded of a page serves them all, and all heads that share it: 64 queries or more. */
-export function tallestItem(h: Hyperparameters): number {
-  return QUERY_ROWS * Math.max(1, Math.floor(64 / QUERY_ROWS / (h.heads / h.kvHeads)));
+/**
+ * The most rows that attend at once. What is decoded of a page serves them all, and all heads that share it: 64 queries or more.
+ * `group`: heads that share a KV head.
+ */
+export function tallestItem(group: number): number {
+  return QUERY_ROWS * Math.max(1, Math.floor(64 / QUERY_ROWS / group));
 }
 
 /** Rounded up to whole cache lines. */

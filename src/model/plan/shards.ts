@@ -24,46 +24,42 @@ interface DividedShard {
   /** It has layers `firstLayer` .. `endLayer` - 1. */
   readonly firstLayer: number;
   readonly endLayer: number;
-  /** Of these, how many keep their own k and v. */
-  readonly keptLayers: number;
 }
 
 /** What must lie in one memory: a layer, or what is read before or after the layers. */
 interface Unit {
   readonly name: string;
   readonly weights: readonly Weight[];
-  readonly layers: number;
+  /** The numbers of its layers: one, or none. */
+  readonly layers: readonly number[];
 }
 
-/** What the KV cache takes. */
-interface CacheNeeds {
-  readonly pages: number;
-  /** Bytes of one layer's part of a page. */
-  readonly layerPageBytes: number;
-  /** The most layers whose k and v a shard keeps: all; or 1 in an encoder, where each layer overwrites those of the one before it. */
-  readonly layers: number;
-}
+/** Bytes of what is kept of texts, for some layers of one shard. */
+type CacheBytes = (layers: readonly number[]) => { readonly kvCache: number; readonly recurrentState: number };
 
 /** What the plan gives. */
 interface Rooms {
   readonly layers: number;
-  /** Bytes that every shard has besides weights and KV cache. */
+  /** Pages of the KV cache. */
+  readonly pages: number;
+  /** Bytes that every shard has besides weights, KV cache and recurrent state. */
   readonly commonBytes: number;
   /** The most bytes of a shard. */
   readonly shardBytes: number;
 }
 
 /** @throws MemoryError MEMORY_PLAN when a unit is larger than a memory */
-export function divide(weights: readonly Weight[], cache: CacheNeeds, rooms: Rooms): Division {
+export function divide(weights: readonly Weight[], cacheBytes: CacheBytes, rooms: Rooms): Division {
   const { input, layers, output } = unitsOf(weights, rooms.layers);
   const room = rooms.shardBytes - rooms.commonBytes;
   const bytesOf = (units: readonly Unit[]) => {
     const matrices = units.flatMap((unit) => unit.weights).reduce((sum, { bytes }) => sum + aligned(bytes), 0);
-    return matrices + aligned(cache.pages * cache.layerPageBytes * keptLayers(units, cache));
+    const { kvCache, recurrentState } = cacheBytes(units.flatMap((unit) => unit.layers));
+    return matrices + aligned(kvCache) + recurrentState;
   };
   const shards: Unit[][] = [[]];
   const append = (unit: Unit) => {
-    if (bytesOf([unit]) > room) throw tooLarge(unit, bytesOf([unit]), cache, rooms);
+    if (bytesOf([unit]) > room) throw tooLarge(unit, cacheBytes(unit.layers), bytesOf([unit]), rooms);
     const last = shards.at(-1)!;
     if (bytesOf([...last, unit]) <= room) last.push(unit);
     else shards.push([unit]);
@@ -82,8 +78,8 @@ export function divide(weights: readonly Weight[], cache: CacheNeeds, rooms: Roo
   return {
     weights: weights.map((weight) => shardOf.get(weight)!),
     shards: shards.map((units) => {
-      const endLayer = firstLayer + layersOf(units);
-      const shard = { firstLayer, endLayer, keptLayers: keptLayers(units, cache) };
+      const endLayer = firstLayer + units.reduce((sum, { layers }) => sum + layers.length, 0);
+      const shard = { firstLayer, endLayer };
       firstLayer = endLayer;
       return shard;
     }),
@@ -96,17 +92,17 @@ function unitsOf(
   layers: number,
 ): { input: Unit; layers: Unit[]; output: Unit | undefined } {
   const first = weights.findIndex(({ layer }) => layer !== undefined);
-  const before = { name: "what is read before the layers", weights: weights.slice(0, first), layers: 0 };
+  const before = { name: "what is read before the layers", weights: weights.slice(0, first), layers: [] };
   const after = weights.slice(first).filter(({ layer }) => layer === undefined);
   const units = Array.from({ length: layers }, (_, number) => ({
     name: `layer ${number}`,
     weights: weights.filter(({ layer }) => layer === number),
-    layers: 1,
+    layers: [number],
   }));
   if (isTied(before)) {
     return { input: { ...before, weights: [...before.weights, ...after] }, layers: units, output: undefined };
   }
-  const output = { name: "what is read after the layers", weights: after, layers: 0 };
+  const output = { name: "what is read after the layers", weights: after, layers: [] };
   return { input: before, layers: units, output: after.length > 0 ? output : undefined };
 }
 
@@ -115,15 +111,12 @@ function isTied(input: Unit): boolean {
   return input.weights.some(({ role }) => role === "matrix");
 }
 
-function layersOf(units: readonly Unit[]): number {
-  return units.reduce((sum, { layers }) => sum + layers, 0);
-}
-
-function keptLayers(units: readonly Unit[], cache: CacheNeeds): number {
-  return Math.min(cache.layers, layersOf(units));
-}
-
-function tooLarge({ name, weights, layers }: Unit, bytes: number, cache: CacheNeeds, rooms: Rooms): MemoryError {
+function tooLarge(
+  { name, weights }: Unit,
+  { kvCache, recurrentState }: ReturnType<CacheBytes>,
+  bytes: number,
+  rooms: Rooms,
+): MemoryError {
   const room = rooms.shardBytes - rooms.commonBytes;
   const holds =
     `one WebAssembly memory holds ${megabytes(rooms.shardBytes)}, ` +
@@ -132,11 +125,11 @@ function tooLarge({ name, weights, layers }: Unit, bytes: number, cache: CacheNe
   if (wide !== undefined) {
     return new MemoryError("MEMORY_PLAN", `tensor "${wide.name}" takes ${megabytes(wide.bytes)}; ${holds}`);
   }
-  const kvBytes = cache.pages * cache.layerPageBytes * layers;
+  const state = recurrentState > 0 ? ` + recurrent state ${megabytes(recurrentState)}` : "";
   return new MemoryError(
     "MEMORY_PLAN",
-    `${name} takes ${megabytes(bytes)}: weights ${megabytes(bytes - aligned(kvBytes))} + KV cache ${megabytes(kvBytes)} ` +
-      `(${cache.pages} pages of 64 positions); ${holds}`,
+    `${name} takes ${megabytes(bytes)}: weights ${megabytes(bytes - aligned(kvCache) - recurrentState)} + ` +
+      `KV cache ${megabytes(kvCache)} (${rooms.pages} pages of 64 positions)${state}; ${holds}`,
   );
 }
 

@@ -83,17 +83,21 @@ export function layerWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters
   return [...specs.values()];
 }
 
-/** All weights of a decoder: embedding, layers, last norm and output matrix. Without `output.weight`, the embedding is that matrix too. */
+/**
+ * All weights of a decoder: embedding, layers, last norm and output matrix. Without `output.weight`, the embedding is that matrix too.
+ * `lastNorm`: what files call the last norm.
+ */
 export function decoderWeights(
   h: Hyperparameters,
   has: (name: string) => boolean,
   layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs,
+  lastNorm = "output_norm.weight",
 ): readonly WeightSpec[] {
   const tied = !has("output.weight");
   return [
     (tied ? matrix : tokenEmbedding)("token_embd.weight", h.vocab, h.dim),
     ...layerWeights(h, layerSpecs),
-    vector("output_norm.weight", h.dim),
+    vector(lastNorm, h.dim),
     ...(tied ? [] : [matrix("output.weight", h.vocab, h.dim)]),
   ];
 }

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import type { Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { architectureModel } from "../../support/architecture-model.js";
+import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
 import { randomIds } from "../../support/fixture-model.js";
 import { loadInShards } from "../../support/shards.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -30,6 +30,7 @@ const barriers = [...worker.matchAll(/^\/\/ dist\/model\/(\S+)\.js\n([\s\S]*?)(?
 const shownBy: Readonly<Record<string, string>> = {
   "attention #attendTogether 0": "gemma3",
   "attention attend 0": "gemma3",
+  "convolution convolveGated 0": "lfm2",
   "experts addProducts 0": "qwen3moe",
   "experts encode 0": "qwen3moe",
   "experts gather 0": "qwen3moe",
@@ -45,8 +46,9 @@ const shownBy: Readonly<Record<string, string>> = {
   "pass normaliseRows 0": "olmo2",
   "pass output 0": "bert",
 };
-const keysOf: Readonly<Record<string, Readonly<Record<string, number | boolean>>>> = {
+const keysOf: Readonly<Record<string, ArchitectureShape["keys"]>> = {
   bert: { "attention.causal": false, "attention.head_count_kv": 4 },
+  lfm2: { "attention.head_count_kv": [0, 2, 0, 2], "shortconv.l_cache": 3 },
   qwen3moe: { expert_count: 6, expert_used_count: 3, expert_feed_forward_length: 48 },
 };
 const architectures = [...new Set(Object.values(shownBy))];
