@@ -14,6 +14,21 @@ export interface EmbeddingInfo {
   readonly pooling: Exclude<Pooling, "none">;
   /** The family whose words `purpose` puts before a text. undefined: the family is unknown, and `prompts` must give the words. */
   readonly family: string | undefined;
+  /**
+   * The text in which `rerank` gives a pair to the model, with {query} and {document} in it: the file's, or Qwen3-Reranker's for a file of
+   * such a model that has none. undefined: the two texts follow each other, or the model does not rank.
+   */
+  readonly pairTemplate: string | undefined;
+}
+
+/** A LoRA adapter on a model. */
+export interface LoraInfo {
+  /** The file's name, or "Blob" or "Uint8Array". */
+  readonly file: string;
+  /** `general.name`, if the file has one. */
+  readonly name: string | undefined;
+  /** What it is multiplied by. */
+  readonly scale: number;
 }
 
 /** Where the workers are, as the kernel says. */
@@ -49,6 +64,8 @@ export interface ModelInfo {
   /** Whether it generates text. If not, it is an encoder: its tokens see what comes after them, and it makes embeddings. */
   readonly generates: boolean;
   readonly embedding: EmbeddingInfo;
+  /** The LoRA adapters that it was loaded with. */
+  readonly lora: readonly LoraInfo[];
   /** What the file does not say, or says in a way that cria does not know, and what was taken in its place: a sentence each. */
   readonly warnings: readonly string[];
   /** Workers that compute steps of one row (decode), and of several (prefill, batches). */

@@ -45,7 +45,9 @@ const rows: readonly (readonly [flags: string, instead: string])[] = [
   ["-hf -hfr --hf-repo", "the model is an argument of this command: hf:USER/REPO"],
   ["-c --ctx-size -tb --threads-batch -ctk --cache-type-k", "this command has no context: leave it out"],
   ["--keep --ignore-eos -l --logit-bias -bs --backend-sampling --sampling-seq --sampler-seq", none],
-  ["--lora --lora-scaled --control-vector -mm --mmproj --image --audio -md --model-draft --draft --draft-max", none],
+  ["--lora", "this command takes no adapters"],
+  ["--lora-scaled", "--lora FILE=SCALE scales it"],
+  ["--control-vector -mm --mmproj --image --audio -md --model-draft --draft --draft-max", none],
   ["--reasoning-format --reasoning-budget --context-shift --no-context-shift --prompt-cache", none],
 ];
 

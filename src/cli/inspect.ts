@@ -76,6 +76,7 @@ function tensorLines({ tensors, hasData }: Gguf): string[] {
 
 /** The memory plan and what was guessed, or why cria does not run the file; its tokenizer may be the reason. */
 async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
+  if (gguf.metadata.getString("general.type") === "adapter") return adapterLines(gguf);
   try {
     const planned = await planModel(gguf, options, await compileKernels());
     const { plan, contextSize, workers } = planned;
@@ -106,6 +107,26 @@ async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
     if (!(error instanceof CriaError) || error.code === "INVALID_OPTION") throw error;
     return [`cria cannot run this: ${printable(error.message, Number.POSITIVE_INFINITY)}`];
   }
+}
+
+/** What a file that is not a model adds to one. */
+function adapterLines({ metadata, tensors }: Gguf): string[] {
+  const kind = printable(metadata.getString("adapter.type") ?? "unknown");
+  const architecture = printable(metadata.getString("general.architecture") ?? "(none)");
+  if (kind !== "lora") return [`an adapter for "${architecture}" of the type ${kind}; cria takes LoRA adapters only`];
+  const targets = tensors.filter(({ name }) => name.endsWith(".lora_b"));
+  const ranks = [...new Set(targets.map(({ shape }) => shape[0] ?? 1))].sort((a, b) => a - b);
+  const kinds = new Set(
+    targets.map(({ name }) => printable(name.replace(/^blk\.\d+\./, "").replace(/\.weight\.lora_b$/, ""))),
+  );
+  return [
+    `a LoRA adapter for models of the architecture "${architecture}": --lora, or loadModel's option lora, takes it`,
+    ...table([
+      ["matrices", `${targets.length}: ${[...kinds].join(", ")}`],
+      ["rank", ranks.join(", ")],
+      ["alpha", String(metadata.getNumber("adapter.lora.alpha") ?? "none")],
+    ]),
+  ];
 }
 
 /** The memories that a model is divided among, where one does not hold it. */

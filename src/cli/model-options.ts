@@ -1,7 +1,7 @@
 // The options of every command that loads a model, and the loading: progress on the terminal, and Ctrl-C.
 
 import { openGguf } from "../gguf/index.js";
-import { type KvCacheType, type LoadOptions, loadModel, type Model } from "../index.js";
+import { type KvCacheType, type LoadOptions, type LoraOptions, loadModel, type Model } from "../index.js";
 import type { OptionTable, OptionValues } from "./command.js";
 import { interruptible } from "./interrupt.js";
 import { modelPath, sourceOptions } from "./model-source.js";
@@ -38,6 +38,12 @@ export const planOptions = {
 export const modelOptions = {
   ...sourceOptions,
   ...planOptions,
+  lora: {
+    flags: ["--lora"],
+    type: "list",
+    value: "FILE[=SCALE]",
+    help: "LoRA adapter on the model, and what it is multiplied by (default: 1); several times for several",
+  },
   pin: {
     flags: ["--pin"],
     type: "string",
@@ -55,9 +61,10 @@ export const modelOptions = {
 export async function withModel<Result>(
   values: OptionValues<typeof modelOptions>,
   use: (model: Model, signal: AbortSignal) => Promise<Result>,
+  more: LoadOptions = {},
 ): Promise<Result> {
   return interruptible(async (signal) => {
-    const model = await openModel(values, signal);
+    const model = await openModel(values, signal, more);
     try {
       return await use(model, signal);
     } finally {
@@ -67,16 +74,27 @@ export async function withModel<Result>(
 }
 
 /** Loads the model that the options name. */
-export async function openModel(values: OptionValues<typeof modelOptions>, signal: AbortSignal): Promise<Model> {
+export async function openModel(
+  values: OptionValues<typeof modelOptions>,
+  signal: AbortSignal,
+  more: LoadOptions = {},
+): Promise<Model> {
   const path = await modelPath(values, signal);
   const options = await loadOptions(path, values);
   const bar = progressBar(path, "loading");
   try {
     const { pin, ignoreMemory } = values;
-    return await loadModel(path, { ...options, pin, ignoreMemory, signal, onProgress: bar.show });
+    const lora = values.lora?.map(adapterOf);
+    return await loadModel(path, { ...options, lora, pin, ignoreMemory, signal, onProgress: bar.show, ...more });
   } finally {
     bar.clear();
   }
+}
+
+/** FILE or FILE=SCALE. */
+function adapterOf(text: string): LoraOptions {
+  const [, path, scale] = /^(.+)=([-+]?(?:\d+\.?\d*|\.\d+))$/s.exec(text) ?? [];
+  return path === undefined ? { path: text } : { path, scale: Number(scale) };
 }
 
 /** The library's options, unchecked: it checks them. */

@@ -1,6 +1,6 @@
 // cria rerank: documents in the order in which they answer a query.
 
-import type { RerankOptions } from "../index.js";
+import type { Model, RerankOptions } from "../index.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { readLines } from "./input.js";
@@ -25,13 +25,18 @@ export const rerank = command({
       value: "HOW",
       help: "a pair that does not fit: error, truncate: leave out the document's end (default: error)",
     },
+    answers: {
+      flags: ["--answers"],
+      type: "boolean",
+      help: "rank by the answers yes and no of a Qwen3 without a ranking head (default: where its name is Qwen3-Reranker)",
+    },
     json: { flags: ["--json"], type: "boolean", help: 'print [{"index": 0, "score": 0.1, "document": "..."}, ...]' },
     ...modelOptions,
   },
   async run(values, [query, ...given]) {
     if (query === undefined) throw new UsageError("a query is missing: it is the first argument");
     const documents = await readLines("a document", given, values.file);
-    await withModel(values, async (model, signal) => {
+    const rank = async (model: Model, signal: AbortSignal) => {
       const { topN, overlong } = values;
       const options = { topN, overlong: overlong as RerankOptions["overlong"], signal };
       const ranked = await model.rerank(query, documents, options);
@@ -40,6 +45,7 @@ export const rerank = command({
       else
         for (const { index, score, document } of rows)
           process.stdout.write(`${score.toFixed(6)}\t${index}\t${outputText(document)}\n`);
-    });
+    };
+    await withModel(values, rank, { rerank: values.answers });
   },
 });

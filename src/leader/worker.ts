@@ -29,7 +29,7 @@ try {
 }
 
 async function work(member: Member, program: Program, port: ParentPort): Promise<void> {
-  const { blueprint, memories, source } = program;
+  const { blueprint, memories } = program;
   const { hyperparameters, layout } = blueprint;
   const shards = memories.map((memory, index) => {
     const kernels = index === 0 ? member.kernels : instantiateKernels(membership.module, memory);
@@ -37,12 +37,13 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
   });
   let tables: TableReader | undefined;
   try {
-    await loadShare(member, shards, source, program.decodeWorkers);
-    if (member.index === 0) tables = await TableReader.open(shards, source);
+    await loadShare(member, shards, program, program.decodeWorkers);
+    if (member.index === 0) tables = await TableReader.open(shards, program.source);
   } catch (error) {
     leave(error, error instanceof CriaError ? posted(error) : undefined);
     return;
   }
+  program.lora = undefined;
   if (member.index === 0) {
     for (const [rope, frequencies] of program.frequencies.entries()) {
       const address = layout.frequencies + rope * ropeBytes(hyperparameters);

@@ -2,6 +2,7 @@
 // classifier of rerankers (cls). Any architecture may have them; the file's tensors say which ones it has.
 
 import type { Gguf } from "../gguf/index.js";
+import { ANSWERING_ARCHITECTURE, answerRows } from "./answers.js";
 import { matrix, optional, vector, type WeightSpec } from "./plan/weight-specs.js";
 
 /** The layers in the order in which they are applied. */
@@ -22,13 +23,20 @@ export interface HeadShape {
    * the first token, and are any numbers.
    */
   readonly answers: boolean;
+  /** Whether the file lacks the classifier of these answers, and it is made of the output matrix. */
+  readonly gathered: boolean;
 }
 
-/** The head of a model with hidden states of `dim` elements, and its weights. Their shapes are checked when the weights are found. */
+/**
+ * The head of a model with hidden states of `dim` elements, and its weights. Their shapes are checked when the weights are found.
+ *
+ * @param reranks whether a model without a classifier ranks by its answers
+ */
 export function headOf(
   gguf: Gguf,
   architecture: string,
   dim: number,
+  reranks: boolean,
 ): { shape: HeadShape; weights: readonly WeightSpec[] } {
   const weights: WeightSpec[] = [];
   let widest = 0;
@@ -45,14 +53,20 @@ export function headOf(
   };
   const embedding = chain(embeddingLayers);
   const ranking = chain(rankingLayers);
+  const gathered = reranks && ranking.layers.length === 0 ? answerRows(gguf, dim) : undefined;
+  if (gathered !== undefined) {
+    weights.push(gathered);
+    widest = Math.max(widest, dim);
+  }
   return {
     shape: {
       embedding: embedding.layers,
-      ranking: ranking.layers,
+      ranking: gathered === undefined ? ranking.layers : ["cls.output"],
       dimensions: embedding.size,
-      scores: ranking.layers.length === 0 ? 0 : ranking.size,
+      scores: gathered?.rows ?? (ranking.layers.length === 0 ? 0 : ranking.size),
       widest,
-      answers: architecture === "qwen3", // the one decoder that llama.cpp converts to a reranker
+      answers: architecture === ANSWERING_ARCHITECTURE,
+      gathered: gathered !== undefined,
     },
     weights,
   };

@@ -1,10 +1,11 @@
 // Matmuls by a team: each worker encodes some rows of the activations, and multiplies by some rows of the weights. Every operation ends
 // with its own barrier, or needs none: the caller of the next one may read what any worker wrote.
 
-import { GROUP_ROWS, TILE_TOKENS } from "#abi";
+import { ACTIVATION_F32, GROUP_ROWS, TILE_TOKENS } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
-import type { PlacedWeight, Rows } from "./plan/memory-plan.js";
+import type { LowRank } from "./plan/low-rank.js";
+import type { LoraBuffers, PlacedWeight, Rows } from "./plan/memory-plan.js";
 import type { WorkerShard } from "./plan/shard.js";
 import { endOfPiece, firstOfPiece, piecesIn } from "./ranges.js";
 import type { Step } from "./step.js";
@@ -25,6 +26,12 @@ export interface Product {
   readonly to: Rows;
 }
 
+/** A . x of LoRA adapters, encoded for B: (capacity, rank) of each matrix from its column on. */
+interface LowRankSums {
+  readonly base: number;
+  readonly capacity: number;
+}
+
 /** The activation of a gate. */
 export type Gate = "silu" | "gelu";
 
@@ -41,6 +48,10 @@ export class Matmul {
   readonly #own: Encoded;
   /** (dim) f32: a single row that this worker alone has normalised. */
   readonly #ownRow: number;
+  /** Of a model with LoRA adapters: A . x of the step's rows, and of a single row, for this worker alone. */
+  readonly #lora: LoraBuffers | undefined;
+  readonly #ownLora: LowRankSums;
+  readonly #capacity: number;
   readonly #member: Member;
   readonly #kernels: Kernels;
   readonly #step: Step;
@@ -48,8 +59,8 @@ export class Matmul {
 
   /** @param shard the weights that it multiplies by, and the activations, lie there */
   constructor(member: Member, shard: WorkerShard, step: Step) {
-    const { buffers } = shard.layout;
-    const { kernel, encodedRow, row } = shard.scratch;
+    const { buffers, rows } = shard.layout;
+    const { kernel, encodedRow, row, lora } = shard.scratch;
     this.#member = member;
     this.#kernels = shard.kernels;
     this.#step = step;
@@ -57,6 +68,9 @@ export class Matmul {
     this.#shared = { base: buffers.encoded, slots: buffers.encodedSlots };
     this.#own = { base: encodedRow, slots: buffers.encodedRowSlots };
     this.#ownRow = row;
+    this.#lora = buffers.lora;
+    this.#ownLora = { base: lora, capacity: 1 };
+    this.#capacity = rows;
   }
 
   /**
@@ -117,18 +131,31 @@ export class Matmul {
     rows: number,
   ): void {
     const kernels = this.#kernels;
-    let done = 0;
-    for (const reader of readers) {
-      const kind = kernels.formatActivation(reader.type);
-      if ((done & (1 << kind)) !== 0) continue;
-      done |= 1 << kind;
-      const address = to.base + to.slots[kind]! + first * kernels.activationBytes(kind, reader.columns);
-      kernels.encodeActivations(kind, source + first * stride, stride, rows, reader.columns, address);
+    const { columns } = readers[0]!;
+    let kinds = 0;
+    for (const { type, lora } of readers) {
+      kinds |= 1 << kernels.formatActivation(type);
+      if (lora !== undefined) kinds |= 1 << kernels.formatActivation(lora.a.type);
+    }
+    for (let kind = 1; kinds >> kind !== 0; kind++) {
+      if ((kinds & (1 << kind)) === 0) continue;
+      const address = to.base + to.slots[kind]! + first * kernels.activationBytes(kind, columns);
+      kernels.encodeActivations(kind, source + first * stride, stride, rows, columns, address);
     }
   }
 
   /** y = w . x, or y += w . x, for several weights that read the same activations. */
   multiply(x: Encoded, products: readonly Product[], accumulate = false, rows = this.#step.rows): void {
+    this.#multiplyAll(x, products, this.#lowRankSums(x, products, rows), rows, accumulate);
+  }
+
+  #multiplyAll(
+    x: Encoded,
+    products: readonly Product[],
+    sums: LowRankSums | undefined,
+    rows: number,
+    accumulate: boolean,
+  ): void {
     const member = this.#member;
     const { workers } = member;
     const cell = member.openTickets();
@@ -147,7 +174,7 @@ export class Matmul {
             const size = this.#pieceGroups(product.weight, rows);
             const first = firstOfPiece(groups, range, workers, within, size);
             const end = endOfPiece(groups, range, workers, first, size);
-            this.#multiplyPiece(x, product, first, end, rows, accumulate);
+            this.#multiplyPiece(x, product, sums, first, end, rows, accumulate);
             break;
           }
           within -= count;
@@ -166,6 +193,7 @@ export class Matmul {
     const member = this.#member;
     const { workers } = member;
     const { rows } = this.#step;
+    const sums = this.#lowRankSums(x, [gate, up], rows);
     const groups = groupsOf(gate.weight);
     const size = this.#pieceGroups(gate.weight, rows);
     const cell = member.openTickets();
@@ -177,8 +205,8 @@ export class Matmul {
         taken++;
         const first = firstOfPiece(groups, range, workers, piece, size);
         const end = endOfPiece(groups, range, workers, first, size);
-        this.#multiplyPiece(x, gate, first, end, rows, false);
-        this.#multiplyPiece(x, up, first, end, rows, false);
+        this.#multiplyPiece(x, gate, sums, first, end, rows, false);
+        this.#multiplyPiece(x, up, sums, first, end, rows, false);
         const offset = first * GROUP_ROWS * 4;
         for (let row = 0; row < rows; row++) {
           const skip = row * gate.to.stride + offset;
@@ -190,9 +218,45 @@ export class Matmul {
     this.#member.barrier();
   }
 
-  #multiplyPiece(x: Encoded, product: Product, first: number, last: number, rows: number, accumulate: boolean): void {
+  /** A . x of the LoRA adapters of some weights, which all workers then read. undefined: none of them has one. */
+  #lowRankSums(x: Encoded, products: readonly Product[], rows: number): LowRankSums | undefined {
+    if (this.#lora === undefined) return undefined;
+    const adapters = new Map<number, LowRank<PlacedWeight>>(); // by their columns: slices of a matrix have the same one
+    for (const { lora } of products.map(({ weight }) => weight))
+      if (lora !== undefined) adapters.set(lora.column, lora);
+    if (adapters.size === 0) return undefined;
+    const { address, stride } = this.#lora.sums;
+    const at = (column: number) => address + column * 4;
+    const low = [...adapters.values()].map(({ a, column }) => ({ weight: a, to: { address: at(column), stride } }));
+    this.#multiplyAll(x, low, undefined, rows, false); // (rows, rank) each
+    const sums = rows === 1 ? this.#ownLora : { base: this.#lora.encoded, capacity: this.#capacity };
+    const encode = (first: number, count: number) => {
+      for (const { b, column } of adapters.values()) {
+        const to = lowRankAddress(sums, column) + first * this.#kernels.activationBytes(ACTIVATION_F32, b.columns);
+        this.#kernels.encodeActivations(ACTIVATION_F32, at(column) + first * stride, stride, count, b.columns, to);
+      }
+    };
+    if (rows === 1) {
+      encode(0, 1);
+      return sums;
+    }
+    this.#forTiles(rows, encode);
+    this.#member.barrier();
+    return sums;
+  }
+
+  #multiplyPiece(
+    x: Encoded,
+    product: Product,
+    sums: LowRankSums | undefined,
+    first: number,
+    last: number,
+    rows: number,
+    accumulate: boolean,
+  ): void {
     const kernels = this.#kernels;
     const { weight, bias, activation, to } = product;
+    const { lora } = weight;
     const kind = kernels.formatActivation(weight.type);
     const encoded = x.base + x.slots[kind]!;
     kernels.matmul(
@@ -208,6 +272,11 @@ export class Matmul {
       accumulate ? 1 : 0,
       this.#scratch,
     );
+    if (lora !== undefined) {
+      const { b, column } = lora;
+      const low = lowRankAddress(sums!, column);
+      kernels.matmul(b.type, b.address, first, last, b.columns, low, rows, to.address, to.stride, 1, this.#scratch);
+    }
     if (bias === undefined && activation === undefined) return;
     const offset = first * GROUP_ROWS * 4;
     const count = Math.min(last * GROUP_ROWS, weight.rows) - first * GROUP_ROWS;
@@ -233,4 +302,9 @@ export class Matmul {
 
 function groupsOf(weight: PlacedWeight): number {
   return Math.ceil(weight.rows / GROUP_ROWS);
+}
+
+/** Where the F32 activations of the matrix with this column begin: the columns before it take as many elements of every row. */
+function lowRankAddress({ base, capacity }: LowRankSums, column: number): number {
+  return base + column * capacity * 4;
 }

@@ -159,7 +159,8 @@ export class Pass {
   #placed({ name, optional, slice }: WeightSpec): PlacedWeight | undefined {
     const weight = optional ? this.maybeWeight(name) : this.weight(name);
     if (weight === undefined || slice === undefined) return weight;
-    return { ...weight, rows: slice.rows, address: weight.address + slice.first * weight.rowBytes };
+    const { lora } = weight;
+    return { ...sliceOf(weight, slice), lora: lora && { ...lora, b: sliceOf(lora.b, slice) } };
   }
 
   /** x = rows of the embedding, scaled and added to as asked. Also makes RoPE's tables for each row. A step begins with it. */
@@ -268,4 +269,12 @@ export class Pass {
     const { index, workers } = this.#member;
     for (let row = index; row < rows; row += workers) visit(row, x.address + row * x.stride);
   }
+}
+
+/** Some rows of a matrix, as a matrix. */
+function sliceOf(
+  weight: PlacedWeight,
+  { first, rows }: { readonly first: number; readonly rows: number },
+): PlacedWeight {
+  return { ...weight, rows, address: weight.address + first * weight.rowBytes };
 }

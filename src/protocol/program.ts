@@ -2,16 +2,15 @@
 
 import type { Blueprint } from "../model/blueprint.js";
 import type { HeadShape } from "../model/head.js";
-import type { ModelSource } from "../model/plan/loading.js";
+import type { LoadInput } from "../model/plan/loading.js";
 
-export interface Program {
+export interface Program extends LoadInput {
   readonly blueprint: Blueprint;
   /** Of the shards. */
   readonly memories: readonly WebAssembly.Memory[];
   readonly head: HeadShape;
   /** The frequencies of each RoPE, in radians per position. */
   readonly frequencies: readonly Float64Array[];
-  readonly source: ModelSource;
   readonly contextSize: number;
   /** How many workers take part in steps of one row, and in steps of several. */
   readonly decodeWorkers: number;

@@ -2,6 +2,7 @@
 
 import { type LoadOptions, type LoadSource, loadModel, type Model } from "cria";
 import { openGguf } from "cria/gguf";
+import { checkLora, closeLoras, openLoras } from "../../dist/api/load/lora-files.js";
 import { planModel } from "../../dist/api/load/plan-model.js";
 import { compileKernels } from "../../dist/machine/kernels.js";
 
@@ -20,10 +21,11 @@ async function withShardBytes<Result>(bytes: number, run: () => Promise<Result>)
 /** The least CRIA_SHARD_BYTES with which a model has at most `count` shards. */
 export async function shardBytesFor(source: LoadSource, options: LoadOptions, count: number): Promise<number> {
   const gguf = await openGguf(source as string | Uint8Array);
+  const loras = await openLoras(checkLora(options.lora), options);
   const kernels = await compileKernels();
   try {
     const shardsWith = (pages: number) =>
-      withShardBytes(pages * PAGE, () => planModel(gguf, options, kernels)).then(
+      withShardBytes(pages * PAGE, () => planModel(gguf, options, kernels, loras)).then(
         ({ plan }) => plan.shards.length,
         () => Number.POSITIVE_INFINITY, // a layer does not fit
       );
@@ -35,7 +37,7 @@ export async function shardBytesFor(source: LoadSource, options: LoadOptions, co
     }
     return enough * PAGE;
   } finally {
-    await gguf.close();
+    await Promise.all([gguf.close(), closeLoras(loras)]);
   }
 }
 

@@ -1,5 +1,5 @@
-// node-llama-cpp's logits of every token of a text, or vectors of texts, as a second oracle: `node logits.js` takes one JSON argument, a
-// Question, and writes f32 to a file: the logits, (tokens, vocabulary), or the vectors, (texts, width).
+// node-llama-cpp's logits of every token of a text, vectors of texts, or scores of a reranker, as a second oracle: `node logits.js` takes one
+// JSON argument, a Question, and writes f32 to a file: the logits, (tokens, vocabulary), the vectors, (texts, width), or the scores.
 
 import { writeFileSync } from "node:fs";
 import { getLlama, type Token } from "node-llama-cpp";
@@ -9,15 +9,26 @@ interface Question {
   readonly ids?: readonly number[];
   /** Whose vectors are asked for, in place of logits. */
   readonly texts?: readonly (readonly number[])[];
+  /** What a reranker scores. */
+  readonly pairs?: { readonly query: string; readonly documents: readonly string[] };
+  /** LoRA adapters on the model, for logits. */
+  readonly lora?: readonly { readonly filePath: string; readonly scale: number }[];
   readonly output: string;
   /** Element type of the KV cache. */
   readonly kvCache: "F32" | "F16";
 }
 
-const { model: modelPath, ids, texts, output, kvCache } = JSON.parse(process.argv[2]!) as Question;
+const { model: modelPath, ids, texts, pairs, lora = [], output, kvCache } = JSON.parse(process.argv[2]!) as Question;
 const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: "error" as never });
-const model = await llama.loadModel({ modelPath });
-const rows = texts === undefined ? await logits(ids!) : await vectors(texts);
+// A ranking context takes these from its model.
+const ofContexts = {
+  defaultContextFlashAttention: false,
+  experimentalDefaultContextKvCacheKeyType: kvCache,
+  experimentalDefaultContextKvCacheValueType: kvCache,
+} as const;
+const model = await llama.loadModel({ modelPath, ...(pairs !== undefined && ofContexts) });
+const rows =
+  pairs !== undefined ? await scores(pairs) : texts !== undefined ? await vectors(texts) : await logits(ids!);
 writeFileSync(output, Buffer.concat(rows.map((row) => new Uint8Array(row.buffer))));
 await llama.dispose();
 
@@ -26,6 +37,7 @@ async function logits(ids: readonly number[]): Promise<Float32Array[]> {
     contextSize: 256,
     threads: 1,
     flashAttention: false,
+    ...(lora.length > 0 && { lora: { adapters: [...lora] } }),
     experimentalKvCacheKeyType: kvCache,
     experimentalKvCacheValueType: kvCache,
   });
@@ -45,4 +57,9 @@ async function vectors(texts: readonly (readonly number[])[]): Promise<Float32Ar
     rows.push(Float32Array.from((await context.getEmbeddingFor(text as Token[])).vector));
   }
   return rows;
+}
+
+async function scores({ query, documents }: NonNullable<Question["pairs"]>): Promise<Float32Array[]> {
+  const context = await model.createRankingContext({ contextSize: 512, batchSize: 512, threads: 1 });
+  return [Float32Array.from(await context.rankAll(query, [...documents]))];
 }

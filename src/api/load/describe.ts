@@ -1,16 +1,25 @@
 // What `model.info` says about a loaded model.
 
 import type { Gguf } from "../../gguf/index.js";
-import { defaultPooling } from "../../protocol/pooling.js";
+import type { HeadShape } from "../../model/head.js";
+import type { Lora } from "../../model/plan/lora.js";
+import { defaultPooling, type Pooling } from "../../protocol/pooling.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
-import type { ModelInfo } from "../model-info.js";
+import type { LoraInfo, ModelInfo } from "../model-info.js";
 import { familyOf } from "../vectors/purposes.js";
+import { pairFormatOf } from "../vectors/reranking.js";
 import type { PlannedModel } from "./plan-model.js";
 
 /** What is known once the team runs. */
 type Started = Pick<ModelInfo, "kernels" | "pinning" | "hugePageBytes">;
 
-export function describe(gguf: Gguf, planned: PlannedModel, tokenizer: Tokenizer, started: Started): ModelInfo {
+export function describe(
+  gguf: Gguf,
+  planned: PlannedModel,
+  loras: readonly Lora[],
+  tokenizer: Tokenizer,
+  started: Started,
+): ModelInfo {
   const { hyperparameters: h, head, plan, contextSize, workers } = planned;
   let parameters = 0;
   const elements = new Map<string, number>();
@@ -37,9 +46,11 @@ export function describe(gguf: Gguf, planned: PlannedModel, tokenizer: Tokenizer
     embedding: {
       dimensions: head.dimensions,
       reranks: head.scores > 0,
-      pooling: defaultPooling(poolingTypeOf(gguf, h.architecture)),
+      pooling: poolingOf(gguf, h.architecture, head),
       family: familyOf(name, h.architecture),
+      pairTemplate: pairFormatOf(gguf.metadata, head).template,
     },
+    lora: loras.map(loraInfo),
     warnings: warningsOf(gguf, planned, tokenizer),
     threads: workers.threads,
     threadsBatch: workers.threadsBatch,
@@ -49,10 +60,25 @@ export function describe(gguf: Gguf, planned: PlannedModel, tokenizer: Tokenizer
   };
 }
 
+function loraInfo({ gguf, scale }: Lora): LoraInfo {
+  return { file: gguf.parts[0]!.name, name: gguf.metadata.getString("general.name"), scale };
+}
+
+/** The file's pooling. Of a model that ranks by its answers, without saying so: rank. */
+function poolingOf(gguf: Gguf, architecture: string, { gathered }: HeadShape): Exclude<Pooling, "none"> {
+  const type = poolingTypeOf(gguf, architecture);
+  return gathered && type === undefined ? "rank" : defaultPooling(type);
+}
+
 /** All that was guessed about a model: of its shape, its tokenizer, and its vectors. */
 export function warningsOf(gguf: Gguf, planned: PlannedModel, tokenizer: Tokenizer): readonly string[] {
   const { hyperparameters: h, head } = planned;
   const warnings = [...planned.warnings, ...tokenizer.warnings];
+  if (head.gathered) {
+    warnings.push(
+      'cls.output.weight is missing: scores are made of the rows for "yes" and "no" of the output matrix, as in Qwen3-Reranker',
+    );
+  }
   // A model that generates text has no pooling of its own; one whose use is embeddings has.
   const type = poolingTypeOf(gguf, h.architecture);
   if (!h.causal && head.scores === 0 && (type === undefined || type === 0)) {

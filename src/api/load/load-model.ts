@@ -9,6 +9,7 @@ import { availableMemory } from "../../machine/cpu/available-memory.js";
 import { hugeBytesOf } from "../../machine/cpu/huge-pages.js";
 import { compileKernels, type KernelModule } from "../../machine/kernels.js";
 import { Team } from "../../machine/team.js";
+import type { Lora } from "../../model/plan/lora.js";
 import { PROGRESS_UNIT } from "../../model/plan/memory-plan.js";
 import { Shard } from "../../model/plan/shard.js";
 import { checkBoolean, checkCallback, checkFolderUrl, checkSignal, optionsOf } from "../../options.js";
@@ -23,6 +24,7 @@ import { pairFormatOf } from "../vectors/reranking.js";
 import { describe } from "./describe.js";
 import { allocate, checkByteOrder, checkIsolation } from "./host-memory.js";
 import { type LoadOptions, type LoadSource, loadOptionNames } from "./load-options.js";
+import { checkLora, closeLoras, openLoras, readLora } from "./lora-files.js";
 import { checkMemory } from "./memory-check.js";
 import { bytesOf, copiedBytesOf, modelSource } from "./model-source.js";
 import { type PlannedModel, planModel } from "./plan-model.js";
@@ -46,6 +48,7 @@ export async function loadModel(source: LoadSource, given: LoadOptions = {}): Pr
   if (options.offline !== undefined) checkBoolean("offline", options.offline);
   if (options.ignoreMemory !== undefined) checkBoolean("ignoreMemory", options.ignoreMemory);
   checkFolderUrl("assets", options.assets);
+  const adapters = checkLora(options.lora);
   signal?.throwIfAborted();
   checkIsolation();
   checkByteOrder();
@@ -56,10 +59,12 @@ export async function loadModel(source: LoadSource, given: LoadOptions = {}): Pr
   if ((await bytesOf(local)) >= LARGE_MODEL) BackgroundTokenizer.prepare(options.assets);
   const kernels = await compileKernels(options.assets);
   const gguf = await openGguf(local);
+  let loras: readonly Lora[] = [];
   try {
-    return await loadOpened(gguf, local, options, kernels, begin);
+    loras = await openLoras(adapters, options);
+    return await loadOpened(gguf, local, loras, options, kernels, begin);
   } finally {
-    await gguf.close();
+    await Promise.all([gguf.close(), closeLoras(loras)]);
   }
 }
 
@@ -69,13 +74,16 @@ const LARGE_MODEL = 2 ** 26;
 async function loadOpened(
   gguf: Gguf,
   source: LoadSource,
+  loras: readonly Lora[],
   options: LoadOptions,
   kernels: KernelModule,
   begin: number,
 ): Promise<Model> {
   const { signal, onProgress } = options;
-  const planned = await planModel(gguf, options, kernels);
-  if (options.ignoreMemory !== true) checkMemory(planned, await availableMemory(), copiedBytesOf(gguf));
+  const planned = await planModel(gguf, options, kernels, loras);
+  if (options.ignoreMemory !== true) {
+    checkMemory(planned, await availableMemory(), copiedBytesOf(gguf) + planned.lora.bytes);
+  }
   // While the workers read, the text worker makes the tokenizer's tables.
   const reading = readTokenizer(gguf, planned.hyperparameters, options.assets);
   reading.catch(() => undefined); // something else may fail before this is awaited
@@ -96,6 +104,7 @@ async function loadOpened(
     head: planned.head,
     frequencies: ropes.map(({ frequencies }) => frequencies),
     source: await modelSource(gguf, source),
+    lora: await readLora(planned.lora, kernels),
     contextSize: planned.contextSize,
     decodeWorkers: planned.workers.decodeWorkers,
     batchWorkers: planned.workers.threadsBatch,
@@ -117,7 +126,7 @@ async function loadOpened(
       text,
       chatTemplate: gguf.metadata.getString("tokenizer.chat_template"),
       assets: options.assets,
-      pairFormat: pairFormatOf(gguf.metadata),
+      pairFormat: pairFormatOf(gguf.metadata, planned.head),
       sessions: new Sessions({
         client,
         shards,
@@ -129,7 +138,7 @@ async function loadOpened(
       }),
       contextSize: planned.contextSize,
       loadMilliseconds: performance.now() - begin,
-      info: describe(gguf, planned, text.tokenizer, {
+      info: describe(gguf, planned, loras, text.tokenizer, {
         kernels: kernels.build,
         pinning: reportPinning(planned.workers, pinned),
         hugePageBytes: await hugeBytesOf(planned.plan.shards.map(({ total }) => total)),

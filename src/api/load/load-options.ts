@@ -7,6 +7,14 @@ import { namesOf } from "../../options.js";
 /** Element types of the KV cache. */
 export type KvCacheType = "f16" | "f32" | "q8_0";
 
+/** A LoRA adapter on a model. */
+export interface LoraOptions {
+  /** Its GGUF file: a path, or what else `loadModel` takes. */
+  readonly path: LoadSource;
+  /** What it is multiplied by. Default 1. */
+  readonly scale?: number;
+}
+
 /** How to load a model. */
 export interface LoadOptions {
   /**
@@ -27,6 +35,13 @@ export interface LoadOptions {
   readonly sequences?: number;
   /** Element type of the KV cache. Default f16; for encoders, which keep the keys and values of one layer only, f32. */
   readonly kvCache?: KvCacheType;
+  /** LoRA adapters: what they add to the model's matrices is computed beside them. Default none. */
+  readonly lora?: readonly LoraOptions[];
+  /**
+   * Whether a model without a ranking head ranks by its answers, yes and no, as Qwen3-Reranker does. Default: whether its name says that it
+   * is one.
+   */
+  readonly rerank?: boolean;
   /** Called with the fraction loaded, 0 to 1, about twenty times a second while the model loads. */
   readonly onProgress?: (fraction: number) => void;
   /** Called before that, about twenty times a second, while a model is downloaded. */
@@ -55,6 +70,8 @@ export const loadOptionNames = namesOf<LoadOptions>({
   contextSize: true,
   sequences: true,
   kvCache: true,
+  lora: true,
+  rerank: true,
   onProgress: true,
   onDownload: true,
   offline: true,

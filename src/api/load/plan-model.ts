@@ -5,13 +5,15 @@ import { GgufError, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
 import { instantiateKernels, type KernelModule } from "../../machine/kernels.js";
 import { allocateMemory, LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
+import { ANSWERING_ARCHITECTURE, saysReranker } from "../../model/answers.js";
 import { architectureOf, readModel } from "../../model/architectures/table.js";
 import { type HeadShape, headOf } from "../../model/head.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
+import { type AdaptedMatrix, type Lora, planLora } from "../../model/plan/lora.js";
 import { type KvPool, type Layout, type MemoryPlan, planMemory, type StatePool } from "../../model/plan/memory-plan.js";
 import { checkUnreadTensors } from "../../model/plan/unread-tensors.js";
 import { findWeights } from "../../model/plan/weights.js";
-import { checkChoice, checkInteger, invalidOption } from "../../options.js";
+import { checkBoolean, checkChoice, checkInteger, idleOption, invalidOption } from "../../options.js";
 import type { KvCacheType, LoadOptions } from "./load-options.js";
 import { planWorkers, type WorkerPlan } from "./worker-plan.js";
 
@@ -25,6 +27,8 @@ export interface PlannedModel {
   readonly pool: KvPool;
   readonly states: StatePool | undefined;
   readonly plan: MemoryPlan;
+  /** What LoRA adapters add, and how many bytes that is in F32. */
+  readonly lora: { readonly matrices: readonly AdaptedMatrix[]; readonly bytes: number };
   readonly contextSize: number;
   readonly sequences: number;
   readonly kvCache: KvCacheType;
@@ -35,11 +39,17 @@ export interface PlannedModel {
   readonly warnings: readonly string[];
 }
 
-/** Reads a model's shape and lays out its memory, without allocating it. */
-export async function planModel(gguf: Gguf, options: LoadOptions, kernels: KernelModule): Promise<PlannedModel> {
+/** Reads a model's shape and lays out its memory, with that of LoRA adapters, without allocating it. */
+export async function planModel(
+  gguf: Gguf,
+  options: LoadOptions,
+  kernels: KernelModule,
+  loras: readonly Lora[] = [],
+): Promise<PlannedModel> {
   if (!gguf.hasData)
     throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data; is it only a vocabulary?");
   const { hyperparameters, warnings } = readModel(gguf);
+  const reranks = checkRerank(options.rerank, gguf, hyperparameters);
   const workers = await planWorkers(options);
   const contextSize = checkInteger(
     "contextSize",
@@ -62,10 +72,15 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
   }
   const sizes = instantiateKernels(kernels.module, allocateMemory(1, "the kernels' sizes"));
   const { weights } = architectureOf(hyperparameters.architecture);
-  const head = headOf(gguf, hyperparameters.architecture, hyperparameters.dim);
-  const specs = [...weights(hyperparameters, (name) => gguf.tensor(name) !== undefined), ...head.weights];
-  const found = findWeights(gguf, specs, sizes);
-  checkUnreadTensors(gguf, specs, hyperparameters);
+  const head = headOf(gguf, hyperparameters.architecture, hyperparameters.dim, reranks);
+  if (options.rerank === true && head.shape.scores === 0) {
+    throw new UnsupportedError("NOT_A_RERANKER", 'rerank is set, but the vocabulary lacks a token "yes" or "no"');
+  }
+  const specs = weights(hyperparameters, (name) => gguf.tensor(name) !== undefined);
+  const scored = head.weights.find(({ gather }) => gather !== undefined)?.gather?.tensor;
+  const lora = planLora(gguf, findWeights(gguf, specs, sizes), loras, sizes, scored);
+  const found = [...lora.weights, ...findWeights(gguf, head.weights, sizes)];
+  checkUnreadTensors(gguf, [...specs, ...head.weights], hyperparameters);
   const kvKind = kvKinds[kvCache];
   const planned = planMemory(
     hyperparameters,
@@ -90,9 +105,20 @@ export async function planModel(gguf: Gguf, options: LoadOptions, kernels: Kerne
     ...(hyperparameters.headDim % 32 === 0 && { q8_0: pageBytesOf("q8_0") }),
   };
   return {
-    ...{ hyperparameters, head: head.shape, ...planned },
+    ...{ hyperparameters, head: head.shape, ...planned, lora },
     ...{ contextSize, sequences, kvCache, kvPageBytes, workers, warnings },
   };
+}
+
+function checkRerank(wanted: boolean | undefined, gguf: Gguf, { architecture }: Hyperparameters): boolean {
+  if (wanted === undefined) return saysReranker(gguf);
+  if (checkBoolean("rerank", wanted) && architecture !== ANSWERING_ARCHITECTURE) {
+    throw idleOption(
+      "rerank",
+      `the model's architecture is ${architecture}: models that rank by their answers are ${ANSWERING_ARCHITECTURE}`,
+    );
+  }
+  return wanted;
 }
 
 /** The most bytes of a shard: a whole memory, unless the environment's CRIA_SHARD_BYTES says less, for tests. */

@@ -139,7 +139,8 @@ function vectorShape(pooling: Pooling, options: EmbedOptions<Pooling>, size: num
 export function noRankHead(): UnsupportedError {
   return new UnsupportedError(
     "NOT_A_RERANKER",
-    "the model has no ranking head (the tensors cls or cls.output); supported: rerankers, " +
-      "such as cross-encoders of BERT and Qwen3-Reranker. With other models, embed the texts and compare the vectors",
+    "the model has no ranking head (the tensors cls or cls.output), and is not named Qwen3-Reranker; supported: rerankers, such as " +
+      "cross-encoders of BERT, and with loadModel's rerank: true others of Qwen3 that answer yes or no. With other models, embed the texts " +
+      "and compare the vectors",
   );
 }

@@ -4,6 +4,7 @@
 
 import { ContextError } from "../../errors.js";
 import type { GgufMetadata } from "../../gguf/index.js";
+import type { HeadShape } from "../../model/head.js";
 import { SECOND_TYPE } from "../../model/step.js";
 import {
   checkArray,
@@ -45,19 +46,28 @@ export interface RankedDocument {
 
 /** How a file joins a query and a document into one text. */
 export interface PairFormat {
-  /** `tokenizer.chat_template.rerank`: a text with {query} and {document} in it. */
+  /** A text with {query} and {document} in it: `tokenizer.chat_template.rerank`. */
   readonly template: string | undefined;
-  /** `tokenizer.ggml.add_sep_token`: whether one more separator stands between them. */
+  /** Whether one more separator stands between them: `tokenizer.ggml.add_sep_token`, or as in XLM-R, whose older files lack the key. */
   readonly separates: boolean;
   /** `tokenizer.ggml.token_type_count` above 1: whether the second text's tokens have a type of their own. */
   readonly hasTypes: boolean;
 }
 
-/** The format that a file's metadata asks for. */
-export function pairFormatOf(metadata: GgufMetadata): PairFormat {
+/** The pair in Qwen3-Reranker's form, by its model card at huggingface.co/Qwen/Qwen3-Reranker-0.6B, with the card's instruction. */
+const ANSWERS_TEMPLATE =
+  "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. " +
+  'Note that the answer can only be "yes" or "no".<|im_end|>\n' +
+  "<|im_start|>user\n<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n" +
+  "<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
+
+/** The format that a file's metadata asks for; without a template, that of a model that ranks by its answers is Qwen3-Reranker's. */
+export function pairFormatOf(metadata: GgufMetadata, { answers, scores }: HeadShape): PairFormat {
+  const otherwise = answers && scores > 0 ? ANSWERS_TEMPLATE : undefined;
   return {
-    template: metadata.getString("tokenizer.chat_template.rerank"),
-    separates: metadata.get("tokenizer.ggml.add_sep_token") === true,
+    template: scores > 0 ? (metadata.getString("tokenizer.chat_template.rerank") ?? otherwise) : undefined,
+    separates:
+      metadata.getBoolean("tokenizer.ggml.add_sep_token") ?? metadata.getString("tokenizer.ggml.model") === "t5",
     hasTypes: (metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0) > 1,
   };
 }
@@ -145,9 +155,9 @@ async function plainReader(text: BackgroundTokenizer, separates: boolean, query:
     withoutBos(text, await text.encodeParts([{ text: content, special: false }]));
   const wordPiece = model === "bert";
   const endId = wordPiece ? separatorId : (eosId ?? separatorId);
-  const end = addsEos && endId !== undefined ? [endId] : [];
-  const begin = addsBos && bosId !== undefined ? [bosId] : [];
-  const separator = separates && !wordPiece && separatorId !== undefined ? [separatorId] : [];
+  const end = addsEos ? listOf(endId) : [];
+  const begin = addsBos ? listOf(bosId) : [];
+  const separator = separates && !wordPiece ? listOf(model === "t5" ? (separatorId ?? eosId) : separatorId) : [];
   const before = joinIds([begin, await encode(query), end, separator]);
   const after = Int32Array.from(end);
   return async (document) => ({
@@ -172,6 +182,10 @@ async function templateReader(text: BackgroundTokenizer, template: string, query
     before: before.length,
     after,
   });
+}
+
+function listOf(id: number | undefined): readonly number[] {
+  return id === undefined ? [] : [id];
 }
 
 function withoutBos({ tokenizer }: BackgroundTokenizer, ids: Int32Array): Int32Array {

@@ -53,6 +53,12 @@ export interface ModelReading {
  * @throws UnsupportedError for an architecture without a row here, or with a key that changes it and is not applied
  */
 export function readModel(gguf: Gguf): ModelReading {
+  if (gguf.metadata.getString("general.type") === "adapter") {
+    throw new UnsupportedError(
+      "UNSUPPORTED_ARCHITECTURE",
+      "the file is an adapter, not a model: load the model that it was made for, with the option lora",
+    );
+  }
   const name = gguf.metadata.getString("general.architecture");
   if (name === undefined || !Object.hasOwn(architectures, name)) {
     const type = gguf.metadata.getString("general.type");

@@ -6,6 +6,7 @@ import { GgufError, printable } from "../../errors.js";
 import { fileIdentity, type KnownFile } from "../../file-identity.js";
 import type { Member } from "../../machine/member.js";
 import { endOfPiece, firstOfPiece, piecesIn } from "../ranges.js";
+import { LORA_PART } from "./low-rank.js";
 import { type PlacedWeight, PROGRESS_UNIT } from "./memory-plan.js";
 import { STAGING_BYTES } from "./scratch.js";
 import type { Shard, WorkerShard } from "./shard.js";
@@ -15,6 +16,13 @@ import { samplesOf, tableParts } from "./tables.js";
 export type ModelSource =
   | { readonly kind: "files"; readonly files: readonly KnownFile[] }
   | { readonly kind: "bytes"; readonly parts: readonly SharedArrayBuffer[] };
+
+/** What a model is loaded from. */
+export interface LoadInput {
+  readonly source: ModelSource;
+  /** What LoRA adapters add, in F32: the weights of LORA_PART. A worker lets go of it when it is loaded. */
+  lora: SharedArrayBuffer | undefined;
+}
 
 /** Reads `bytes` bytes at `offset` of part `part` to `address` in a shard, synchronously. */
 type Read = (part: number, offset: number, to: Shard, address: number, bytes: number) => void;
@@ -26,13 +34,18 @@ type Read = (part: number, offset: number, to: Shard, address: number, bytes: nu
 export async function loadShare(
   member: Member,
   shards: readonly WorkerShard[],
-  source: ModelSource,
+  { source, lora }: LoadInput,
   decodeWorkers: number,
 ): Promise<void> {
   const { layout, progress } = shards[0]!;
   const reader =
     source.kind === "files" ? await fileReader(source.files, "while it was being loaded") : bytesReader(source.parts);
   const weights = layout.weights.filter(({ role }) => role !== "table");
+  const added = lora && bytesReader([lora]);
+  const read: Read = (part, ...where) => {
+    if (part === LORA_PART) added!.read(0, ...where);
+    else reader.read(part, ...where);
+  };
   try {
     const pieces = (weight: PlacedWeight, range: number) =>
       piecesIn(groupsOf(weight), range, decodeWorkers, pieceGroups(weight));
@@ -46,7 +59,7 @@ export async function loadShare(
         const count = pieces(weight, range);
         for (; piece < begun + count; piece = member.ticket(cell, range, all)) {
           const rows = rowsOfPiece(weight, range, decodeWorkers, piece - begun);
-          loadPiece(shards[weight.shard]!, weight, rows.first, rows.count, reader.read);
+          loadPiece(shards[weight.shard]!, weight, rows.first, rows.count, read);
           Atomics.add(progress, 0, Math.ceil((rows.count * weight.rowBytes) / PROGRESS_UNIT));
         }
         begun += count;
@@ -96,7 +109,13 @@ function loadPiece(shard: WorkerShard, weight: PlacedWeight, first: number, coun
     return;
   }
   const { job, values } = shard.scratch;
-  read(weight.part, offset, shard, values, bytes);
+  const { gather } = weight;
+  if (gather === undefined) read(weight.part, offset, shard, values, bytes);
+  else {
+    for (const [i, row] of gather.rows.slice(first, first + count).entries()) {
+      read(weight.part, weight.offset + row * weight.rowBytes, shard, values + i * weight.rowBytes, weight.rowBytes);
+    }
+  }
   shard.kernels.packRows(weight.type, values, first, count, weight.columns, weight.address, job);
 }
 

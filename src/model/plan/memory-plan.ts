@@ -14,6 +14,7 @@ import { WASM_PAGE } from "../../machine/shared-memory.js";
 import type { ExpertParameters } from "../expert-parameters.js";
 import type { Hyperparameters, RecurrenceParameters } from "../hyperparameters.js";
 import { stepBytes } from "../step.js";
+import { type LowRank, mostColumns } from "./low-rank.js";
 import { aligned, planScratch, type Scratch } from "./scratch.js";
 import { type Division, divide } from "./shards.js";
 import { keepInFile } from "./tables.js";
@@ -76,9 +77,10 @@ export interface ShardLayout {
   readonly slotBytes: number;
 }
 
-export interface PlacedWeight extends Weight {
+export interface PlacedWeight extends Omit<Weight, "lora"> {
   readonly shard: number;
   readonly address: number;
+  readonly lora?: LowRank<PlacedWeight>;
 }
 
 /** f32 rows in shared memory, `stride` bytes apart: whole cache lines, an odd number of them. */
@@ -106,6 +108,14 @@ export interface Buffers {
   readonly encodedRowSlots: readonly number[]; // and where in the encodings of a single row
   readonly encodedRowBytes: number; // of a single row, all ways
   readonly experts?: ExpertBuffers | undefined; // of a mixture of experts
+  readonly lora?: LoraBuffers | undefined; // of a model with LoRA adapters
+}
+
+/** What LoRA adapters need besides. Those of the matrices of a layer stand side by side, each from its column on. */
+export interface LoraBuffers {
+  readonly columns: number; // of all matrices of a layer
+  readonly sums: Rows; // (rows, columns): A . x
+  readonly encoded: number; // the same as F32 activations: (rows, rank) of each matrix, one matrix after another
 }
 
 /**
@@ -233,10 +243,11 @@ export function planMemory(
 
   const { encodedRowBytes } = buffers;
   const { headWidth } = options;
+  const loraWidth = buffers.lora?.columns ?? 0;
   const { parts: scratchParts, bytes: scratchBytes } = planScratch(
     h,
     weights,
-    { rows, encodedRowBytes, headWidth },
+    { rows, encodedRowBytes, loraWidth, headWidth },
     kernels,
   );
   const scratch = arena.take(scratchBytes * options.workers);
@@ -308,9 +319,16 @@ function sumOf(numbers: readonly number[]): number {
 /** Gives everything its address in its shard, after the `commonBytes` that all shards have. */
 function place(weights: readonly Weight[], division: Division, caches: Caches, commonBytes: number) {
   const arenas = division.shards.map(() => new Arena(commonBytes));
-  const placed = weights.map((weight, i): PlacedWeight => {
+  const places = new Map<Weight, PlacedWeight>();
+  for (const [i, weight] of weights.entries()) {
     const shard = division.weights[i]!;
-    return { ...weight, shard, address: arenas[shard]!.take(weight.bytes) };
+    const { lora: _, ...rest } = weight;
+    places.set(weight, { ...rest, shard, address: arenas[shard]!.take(weight.bytes) });
+  }
+  const placed = weights.map((weight): PlacedWeight => {
+    const { lora } = weight;
+    const place = places.get(weight)!;
+    return lora === undefined ? place : { ...place, lora: { ...lora, a: places.get(lora.a)!, b: places.get(lora.b)! } };
   });
   const shards = division.shards.map(({ firstLayer, endLayer }, i) => {
     const arena = arenas[i]!;
@@ -406,7 +424,13 @@ function takeBuffers(
       encodedSlots: slots.slots,
     };
   };
+  const takeLora = (columns: number): LoraBuffers => ({
+    columns,
+    sums: rows(columns),
+    encoded: arena.take(stepRows * columns * 4),
+  });
   const encoded = encodedSlots(weights, widest, stepRows, kernels);
+  const columns = mostColumns(weights);
   const encodedRow = encodedSlots(weights, widest, 1, kernels);
   return {
     x: rows(h.dim),
@@ -426,6 +450,7 @@ function takeBuffers(
     encodedRowSlots: encodedRow.slots,
     encodedRowBytes: encodedRow.bytes,
     experts: h.experts && takeExperts(h.experts),
+    lora: columns === 0 ? undefined : takeLora(columns),
   };
 }
 

@@ -2,8 +2,8 @@
 //
 //   USE         FROM ITS BEGINNING ON
 //   rows        job 64 | values: rows as in the file, on their way to be packed, or a row of a table
-//   matmul      kernel | encodedRow: a row of its own, in all ways | row (dim) f32
-//   experts     kernel | encodedRow | row | choice: int32 and f32 (rows, terms) | gathered (TILE_TOKENS, dim) f32
+//   matmul      kernel | encodedRow: a row of its own, in all ways | row (dim) f32 | lora f32: a row's A . x of LoRA adapters
+//   experts     kernel | encodedRow | row | lora | choice: int32 and f32 (rows, terms) | gathered (TILE_TOKENS, dim) f32
 //   attention   kernel
 //   head        kernel | headInput f32 | headOutput f32 | headEncoded
 
@@ -35,6 +35,7 @@ export interface Scratch {
   readonly values: number;
   readonly encodedRow: number;
   readonly row: number;
+  readonly lora: number;
   readonly choice: number;
   readonly gathered: number;
   readonly headInput: number;
@@ -48,6 +49,8 @@ export interface ScratchNeeds {
   readonly rows: number;
   /** Bytes of a single row's encodings. */
   readonly encodedRowBytes: number;
+  /** Elements of a row's A . x, of the LoRA adapters of a layer. */
+  readonly loraWidth: number;
   /** Elements of the widest vector in the model's head. */
   readonly headWidth: number;
 }
@@ -56,7 +59,7 @@ export interface ScratchNeeds {
 export function planScratch(
   h: Hyperparameters,
   weights: readonly Weight[],
-  { rows, encodedRowBytes, headWidth }: ScratchNeeds,
+  { rows, encodedRowBytes, loraWidth, headWidth }: ScratchNeeds,
   kernels: Kernels,
 ): { parts: Scratch; bytes: number } {
   const longestRow = Math.max(...weights.map((weight) => weight.rowBytes));
@@ -65,7 +68,8 @@ export function planScratch(
 
   const encodedRow = aligned(kernels.matmulScratchBytes(rows));
   const row = encodedRow + encodedRowBytes;
-  const choice = row + aligned(h.dim * 4);
+  const lora = row + aligned(h.dim * 4);
+  const choice = lora + aligned(loraWidth * 4);
   const gathered = choice + aligned(h.experts === undefined ? 0 : 2 * rows * termsOf(h.experts) * 4);
   const expertsEnd = gathered + aligned(h.experts === undefined ? 0 : TILE_TOKENS * h.dim * 4);
 
@@ -80,7 +84,7 @@ export function planScratch(
   const headBytes = Math.max(...activations.map((kind) => kernels.activationBytes(kind, width)));
 
   return {
-    parts: { kernel: 0, job: 0, values, encodedRow, row, choice, gathered, headInput, headOutput, headEncoded },
+    parts: { kernel: 0, job: 0, values, encodedRow, row, lora, choice, gathered, headInput, headOutput, headEncoded },
     bytes: aligned(Math.max(values + aligned(valueBytes), expertsEnd, attentionBytes, headEncoded + headBytes)),
   };
 }

@@ -76,13 +76,15 @@ export class WorkerShard extends Shard {
   #scratchOf(worker: number): Scratch {
     const { scratch, scratchBytes, scratchParts } = this.layout;
     const base = scratch + worker * scratchBytes;
-    const { kernel, job, values, encodedRow, row, choice, gathered, headInput, headOutput, headEncoded } = scratchParts;
+    const { kernel, job, values, encodedRow, row, lora, choice, gathered } = scratchParts;
+    const { headInput, headOutput, headEncoded } = scratchParts;
     return {
       kernel: base + kernel,
       job: base + job,
       values: base + values,
       encodedRow: base + encodedRow,
       row: base + row,
+      lora: base + lora,
       choice: base + choice,
       gathered: base + gathered,
       headInput: base + headInput,

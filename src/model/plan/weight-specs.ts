@@ -19,6 +19,8 @@ export interface WeightSpec {
   readonly optional?: boolean;
   /** The layer that it belongs to. undefined: it is read before the first layer, or after the last. */
   readonly layer?: number;
+  /** The file has no such tensor: its rows are these rows of another one, in this order. */
+  readonly gather?: { readonly tensor: string; readonly rows: readonly number[] };
   /** Only these rows of the matrix: the forward pass treats them as a matrix of their own. */
   readonly slice?: { readonly first: number; readonly rows: number };
 }
@@ -56,6 +58,11 @@ export function matrices(name: string, count: number, rows: number, columns: num
 /** `count` vectors in one tensor: (count, columns). */
 export function vectors(name: string, count: number, columns: number): WeightSpec {
   return { name, role: "vector", rows: count, columns };
+}
+
+/** A matrix that is made of rows of a tensor. */
+export function gathered(name: string, tensor: string, rows: readonly number[], columns: number): WeightSpec {
+  return { name, role: "matrix", rows: rows.length, columns, gather: { tensor, rows } };
 }
 
 export function optional(spec: WeightSpec): OptionalSpec {

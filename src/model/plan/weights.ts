@@ -5,6 +5,7 @@ import { ACTIVATION_NONE, GROUP_ROWS } from "#abi";
 import { GgufError, UnsupportedError } from "../../errors.js";
 import { type Gguf, type GgufTensor, tensorTypeByName, tensorTypes } from "../../gguf/index.js";
 import type { Kernels } from "../../machine/kernels.js";
+import type { LowRank } from "./low-rank.js";
 import type { WeightSpec } from "./weight-specs.js";
 
 /** A weight before it has an address. */
@@ -19,6 +20,7 @@ export interface Weight extends WeightSpec {
   /** Where the data lie: the part of a split file, and the byte offset in that part. */
   readonly part: number;
   readonly offset: number;
+  readonly lora?: LowRank<Weight>;
 }
 
 /**
@@ -28,10 +30,11 @@ export interface Weight extends WeightSpec {
 export function findWeights(gguf: Gguf, specs: readonly WeightSpec[], kernels: Kernels): readonly Weight[] {
   const weights: Weight[] = [];
   for (const spec of specs) {
-    const tensor = gguf.tensor(spec.name);
+    const name = spec.gather?.tensor ?? spec.name;
+    const tensor = gguf.tensor(name);
     if (tensor === undefined) {
       if (spec.optional) continue;
-      throw new GgufError("GGUF_TENSOR_MISSING", "the model lacks this tensor", { subject: spec.name });
+      throw new GgufError("GGUF_TENSOR_MISSING", "the model lacks this tensor", { subject: name });
     }
     weights.push(weightOf(tensor, spec, kernels));
   }
@@ -39,8 +42,9 @@ export function findWeights(gguf: Gguf, specs: readonly WeightSpec[], kernels: K
 }
 
 function weightOf(tensor: GgufTensor, spec: WeightSpec, kernels: Kernels): Weight {
-  const { columns, rows, matrices = 1 } = spec;
-  const expected = [columns, rows / matrices, matrices];
+  const { columns, rows, matrices = 1, gather } = spec;
+  // A tensor whose rows are gathered is another weight, too, whose shape is checked.
+  const expected = [columns, gather === undefined ? rows / matrices : (tensor.shape[1] ?? 1), matrices];
   if (
     Array.from({ length: Math.max(3, tensor.shape.length) }).some(
       (_, i) => (tensor.shape[i] ?? 1) !== (expected[i] ?? 1),

@@ -1,6 +1,7 @@
 // What a case of test/teams/numbers/oracle.test.ts is. Each file of this folder but this one has the cases of one architecture.
 
 import type { ArchitectureShape } from "../../support/architecture-model.js";
+import type { AdapterShape } from "../../support/lora-adapter.js";
 
 export interface OracleCase {
   /** What the model has besides the keys of oracle.test.ts. */
@@ -14,6 +15,8 @@ export interface OracleCase {
   readonly tokens?: number;
   /** How far the F32 model may be from the oracle. Default 2e-5; more where the oracle rounds, which a comment then tells. */
   readonly bar?: number;
+  /** LoRA adapters, and what each is multiplied by. */
+  readonly lora?: readonly (AdapterShape & { readonly scale: number })[];
   /** An encoder: vectors are compared in place of logits. */
   readonly encoder?: boolean;
 }

@@ -49,7 +49,7 @@ it("an abort leaves the rest of a matmul or of attention, and the next step is w
   const { file, memory, layout, shard, member, blueprint } = await teamOfOne();
   const bytes = new SharedArrayBuffer(file.length);
   new Uint8Array(bytes).set(file);
-  await loadShare(member, [shard], { kind: "bytes", parts: [bytes] }, 1);
+  await loadShare(member, [shard], { source: { kind: "bytes", parts: [bytes] }, lora: undefined }, 1);
 
   let calls: string[] = [];
   let abortAt = Number.POSITIVE_INFINITY;
@@ -121,7 +121,7 @@ it("the step after one that was left is short: the abort of one job does not end
   };
   const program: Program = {
     ...{ blueprint, memories: [], head, contextSize, frequencies: [], source: { kind: "bytes", parts: [] } },
-    ...{ decodeWorkers: 1, batchWorkers: 1 },
+    ...{ decodeWorkers: 1, batchWorkers: 1, lora: undefined },
   };
   const die = (error: unknown) => {
     throw error;

@@ -4,10 +4,11 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { isDeepStrictEqual } from "node:util";
-import type { Model } from "cria";
+import type { LoraOptions, Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
 import { randomIds } from "../../support/fixture-model.js";
+import { loraAdapter } from "../../support/lora-adapter.js";
 import { loadInShards } from "../../support/shards.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
@@ -26,7 +27,7 @@ const barriers = [...worker.matchAll(/^\/\/ dist\/model\/(\S+)\.js\n([\s\S]*?)(?
   ),
 );
 
-/** Which architecture shows that a barrier is needed, and whether in one shard or in three. */
+/** Which architecture shows that a barrier is needed, whether in one shard or in three, and whether with a LoRA adapter. */
 const shownBy: Readonly<Record<string, string>> = {
   "attention #attendTogether 0": "gemma3",
   "attention attend 0": "gemma3",
@@ -36,7 +37,8 @@ const shownBy: Readonly<Record<string, string>> = {
   "experts gather 0": "qwen3moe",
   "experts multiplyGated 0": "qwen3moe",
   "matmul encode 0": "gemma3",
-  "matmul multiply 0": "gemma3",
+  "matmul #lowRankSums 0": "llama with LoRA",
+  "matmul #multiplyAll 0": "gemma3",
   "matmul multiplyGated 0": "gemma3",
   "matmul normaliseAndEncode 0": "gemma3",
   "pass #moveTo 0": "gemma3 in 3",
@@ -53,12 +55,13 @@ const keysOf: Readonly<Record<string, ArchitectureShape["keys"]>> = {
 };
 const architectures = [...new Set(Object.values(shownBy))];
 const files = new Map<string, Uint8Array<ArrayBuffer>>();
+const loras = new Map<string, readonly LoraOptions[]>();
 const expected = new Map<string, readonly unknown[]>();
 
 /** What a model makes of prompts of several tiles and of the token after each, or of texts. A late worker has a chance in each step. */
 async function* outcomes(architecture: string, path: string): AsyncGenerator<unknown, void, undefined> {
   const shards = architecture.endsWith("in 3") ? 3 : 1;
-  const options = { threads: 3, assets: pathToFileURL(path) };
+  const options = { threads: 3, assets: pathToFileURL(path), lora: loras.get(architecture) };
   const model: Model = await loadInShards(shards, files.get(architecture)!, options);
   try {
     if (!model.info.generates) {
@@ -99,7 +102,9 @@ async function isRight(architecture: string, path: string): Promise<boolean> {
 beforeAll(async () => {
   for (const name of architectures) {
     const architecture = name.split(" ")[0]!;
-    files.set(name, await architectureModel({ architecture, keys: keysOf[architecture] ?? {} }));
+    const file = await architectureModel({ architecture, keys: keysOf[architecture] ?? {} });
+    files.set(name, file);
+    if (name.endsWith("with LoRA")) loras.set(name, [{ path: await loraAdapter(file, { rank: 8 }) }]);
     expected.set(name, await all(outcomes(name, assets)));
   }
   process.env["CRIA_TEST_JITTER"] = String(1 + Math.floor(Math.random() * 1e6));

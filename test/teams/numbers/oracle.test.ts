@@ -15,12 +15,13 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { KvCacheType, Model } from "cria";
+import type { KvCacheType, LoraOptions, Model } from "cria";
 import { describe, expect, it } from "vitest";
 import type { OracleCase, OracleCases } from "../../oracles/architectures/case.js";
 import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
 import { randomIds } from "../../support/fixture-model.js";
 import { fastestBuild, loadWith } from "../../support/kernel-builds.js";
+import { loraAdapter } from "../../support/lora-adapter.js";
 import { relativeError } from "../../support/reference/relative-error.js";
 import { loadInShards } from "../../support/shards.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -42,7 +43,7 @@ const common = {
 
 /** What llama.cpp gave. */
 interface Recorded {
-  /** SHA-256 of the F32 model. */
+  /** SHA-256 of the F32 model, and of its LoRA adapters. */
   readonly model: string;
   /** Base64 of f32: the logits of `comparedRows`, or all vectors. */
   readonly values: string;
@@ -75,6 +76,17 @@ function modelOf(
   return architectureModel(shape);
 }
 
+/** As `loadModel` takes them. */
+function loraOf(file: Uint8Array, { lora = [] }: OracleCase): Promise<(LoraOptions & { path: Uint8Array })[]> {
+  return Promise.all(lora.map(async ({ scale, ...shape }) => ({ path: await loraAdapter(file, shape), scale })));
+}
+
+async function digestOf(file: Uint8Array, one: OracleCase): Promise<string> {
+  const hash = createHash("sha256").update(file);
+  for (const { path } of await loraOf(file, one)) hash.update(path);
+  return hash.digest("hex");
+}
+
 /** Text without a pattern: the same in every run. */
 const textOf = (tokens: number, seed: number): number[] =>
   Array.from({ length: tokens }, (_, i) => (i * i * 31 + i * 97 * seed + 11) % BOS);
@@ -100,7 +112,8 @@ const normalised = (vector: Float32Array) => {
 };
 
 async function ours(one: OracleCase, file: Uint8Array<ArrayBuffer>, kvCache: KvCacheType): Promise<Float32Array> {
-  const model = await loadWith(fastestBuild, file, { threads: 2, kvCache, contextSize: 256 });
+  const lora = await loraOf(file, one);
+  const model = await loadWith(fastestBuild, file, { threads: 2, kvCache, contextSize: 256, lora });
   try {
     if (one.encoder) return join(await model.embed(vectorTexts(one)));
     return chosenRows(await model.createSequence().evaluate(logitsText(one), { logits: "all" }), one);
@@ -109,11 +122,16 @@ async function ours(one: OracleCase, file: Uint8Array<ArrayBuffer>, kvCache: KvC
   }
 }
 
-function theirs(one: OracleCase, file: Uint8Array, kvCache: KvCacheType): Float32Array {
+async function theirs(one: OracleCase, file: Uint8Array, kvCache: KvCacheType): Promise<Float32Array> {
   const [model, output] = [folder.path("model.gguf"), folder.path("output.f32")];
   writeFileSync(model, file);
   const subject = one.encoder ? { texts: vectorTexts(one) } : { ids: logitsText(one) };
-  const question = { model, ...subject, output, kvCache: kvCache.toUpperCase() };
+  const lora = (await loraOf(file, one)).map(({ path, scale }, i) => {
+    const filePath = folder.path(`lora-${i}.gguf`);
+    writeFileSync(filePath, path);
+    return { filePath, scale };
+  });
+  const question = { model, ...subject, lora, output, kvCache: kvCache.toUpperCase() };
   execFileSync(process.execPath, [native, JSON.stringify(question)], { stdio: "pipe" });
   const values = floats(readFileSync(output));
   if (!one.encoder) return chosenRows(values, one);
@@ -128,11 +146,11 @@ async function record(architecture: string, cases: OracleCases): Promise<void> {
   const recorded: Record<string, Recorded> = {};
   for (const [name, one] of Object.entries(cases)) {
     const file = await modelOf(architecture, one);
-    const exact = theirs(one, await modelOf(architecture, one, "Q8_0 in F32"), "f32");
-    const rounded = theirs(one, await modelOf(architecture, one, "Q8_0"), "f16");
+    const exact = await theirs(one, await modelOf(architecture, one, "Q8_0 in F32"), "f32");
+    const rounded = await theirs(one, await modelOf(architecture, one, "Q8_0"), "f16");
     recorded[name] = {
-      model: createHash("sha256").update(file).digest("hex"),
-      values: Buffer.from(theirs(one, file, "f32").buffer).toString("base64"),
+      model: await digestOf(file, one),
+      values: Buffer.from((await theirs(one, file, "f32")).buffer).toString("base64"),
       distance: Number(relativeError(exact, rounded).toPrecision(4)),
     };
   }
@@ -177,7 +195,7 @@ describe.each(architectures)("$name", ({ name: architecture, cases }) => {
       ? JSON.parse(readFileSync(fixture(architecture), "utf8"))
       : {};
     // Another model than the recorded one says nothing about the engine.
-    expect(createHash("sha256").update(file).digest("hex")).toBe(recorded[name]?.model);
+    expect(await digestOf(file, one)).toBe(recorded[name]?.model);
     const { values, distance } = recorded[name]!;
     const error = relativeError(floats(Buffer.from(values, "base64")), await ours(one, file, "f32"));
     const exact = await ours(one, await modelOf(architecture, one, "Q8_0 in F32"), "f32");
@@ -189,7 +207,7 @@ describe.each(architectures)("$name", ({ name: architecture, cases }) => {
 
   it.each(Object.keys(cases))("%s: the same bits however it is evaluated", async (name) => {
     const file = await modelOf(architecture, cases[name]!, "Q8_0");
-    const options = { contextSize: 192, sequences: 3 };
+    const options = { contextSize: 192, sequences: 3, lora: await loraOf(file, cases[name]!) };
     const model = await loadWith(fastestBuild, file, { ...options, threads: 2 });
     const expected = await outcomes(model, []);
     expect(await outcomes(model, [1, 75])).toEqual(expected); // from what the cache still has
