@@ -4,16 +4,18 @@ import { PAGE } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
-import type { Hyperparameters } from "./hyperparameters.js";
+import type { Hyperparameters, Temperature } from "./hyperparameters.js";
 import { normalise } from "./norm.js";
 import {
   type KvPool,
   type Layout,
   layerParts,
   type PlacedWeight,
+  type Rows,
   ropeBytes,
   type ShardLayout,
 } from "./plan/memory-plan.js";
+import { naturalLog } from "./plan/rope.js";
 import { tallestItem } from "./plan/scratch.js";
 import type { WorkerShard } from "./plan/shard.js";
 import type { Step } from "./step.js";
@@ -81,8 +83,9 @@ export class Attention {
   }
 
   /**
-   * attended = softmax(q . k) . v, over all positions that each row may see. Before that, every head of q and k is normalised (if there
-   * are norms for it) and rotated, and k and v go into the cache. `sinks`, (heads), are scores that take weight from the positions'.
+   * attended = softmax(scale * q . k) . v, over all positions that each row may see. Before that, every head of q and k is normalised (if
+   * there are norms for it) and rotated (if the layer has a RoPE), q multiplied by the factor of its position (if the layer has a
+   * temperature), and k and v go into the cache. `sinks`, (heads), are scores that take weight from the positions'.
    * Ends with a barrier.
    */
   attend(layer: number, norms?: HeadNorms, sinks?: PlacedWeight): void {
@@ -163,20 +166,28 @@ export class Attention {
   #store(item: number, head: number, layer: number, norms: HeadNorms | undefined): void {
     const [h, kernels, step, pool] = [this.#h, this.#kernels, this.#step, this.#pool];
     const { q, k, v } = this.#layout.buffers;
-    const { rope, kvHeads } = h.attention[layer]!;
+    const { kvHeads, rope, normsAfterRope = false, temperature } = h.attention[layer]!;
+    const pairs = rope === undefined ? 0 : h.ropes[rope]!.dimensions / 2;
     const group = h.heads / kvHeads;
     const headBytes = h.headDim * 4;
-    const prepare = (row: number, first: number, heads: number, table: number, norm: PlacedWeight | undefined) => {
-      const at = row + first * headBytes;
-      for (let i = 0; norm !== undefined && i < heads; i++) {
-        const one = at + i * headBytes;
-        const weight = norm.address + (norm.rows === 1 ? 0 : (first + i) * headBytes);
-        normalise(kernels, h, one, one, h.headDim, weight);
+    const normaliseHeads = (row: number, first: number, heads: number, norm: PlacedWeight | undefined) => {
+      for (let i = first; norm !== undefined && i < first + heads; i++) {
+        const one = row + i * headBytes;
+        normalise(kernels, h, one, one, h.headDim, norm.address + (norm.rows === 1 ? 0 : i * headBytes));
       }
+    };
+    const rotate = (at: number, heads: number, row: number) => {
+      if (rope === undefined) return;
+      const table = this.#table(rope, row);
       if (h.ropePairs === "neighbours") kernels.rope(at, heads, h.headDim, table);
-      else if (h.ropePairs === "halves") {
-        kernels.ropeHalves(at, heads, h.headDim, h.ropes[rope]!.dimensions / 2, table);
-      }
+      else kernels.ropeHalves(at, heads, h.headDim, pairs, table);
+    };
+    // `heads` heads of a row, from head `first` on
+    const prepare = (rows: Rows, row: number, first: number, heads: number, norm: PlacedWeight | undefined) => {
+      const at = rows.address + row * rows.stride;
+      if (!normsAfterRope) normaliseHeads(at, first, heads, norm);
+      rotate(at + first * headBytes, heads, row);
+      if (normsAfterRope) normaliseHeads(at, first, heads, norm);
     };
     const first = step.itemFirstRow(item);
     const rows = step.itemRows(item);
@@ -184,10 +195,12 @@ export class Attention {
     const pageTable = step.itemPageTable(item);
     for (let i = 0; i < rows; i++) {
       const row = first + i;
-      const table = this.#table(rope, row);
+      const query = q.address + row * q.stride + head * group * headBytes;
       const key = k.address + row * k.stride + head * headBytes;
-      prepare(q.address + row * q.stride, head * group, group, table, norms?.q);
-      prepare(k.address + row * k.stride, head, 1, table, norms?.k);
+      prepare(q, row, head * group, group, norms?.q);
+      prepare(k, row, head, 1, norms?.k);
+      const factor = temperature === undefined ? 1 : queryFactor(temperature, position + i);
+      if (factor !== 1) kernels.scale(query, factor, group * h.headDim);
       const page = this.#words[(pageTable >> 2) + Math.floor((position + i) / PAGE)]!;
       const tile = this.#kvHead(layer, head) + page * this.#own.pageBytes;
       const value = v.address + row * v.stride + head * headBytes;
@@ -199,7 +212,7 @@ export class Attention {
   #attendRows(item: number, rows: number, head: number, layer: number, sinks: PlacedWeight | undefined): void {
     const [h, step, pool] = [this.#h, this.#step, this.#pool];
     const { q, attended } = this.#layout.buffers;
-    const { window, ahead, kvHeads } = h.attention[layer]!;
+    const { window, ahead, kvHeads, scale } = h.attention[layer]!;
     const group = h.heads / kvHeads;
     const offset = step.itemFirstRow(item) * q.stride + head * group * h.headDim * 4;
     this.#kernels.attention(
@@ -210,7 +223,7 @@ export class Attention {
       step.itemPosition(item),
       group,
       h.headDim,
-      1 / Math.sqrt(h.headDim),
+      scale,
       step.itemPageTable(item),
       this.#kvHead(layer, head),
       this.#own.pageBytes,
@@ -228,4 +241,9 @@ export class Attention {
   #kvHead(layer: number, head: number): number {
     return this.#layers[layer - this.#own.firstLayer]! + head * 2 * this.#pool.tileBytes;
   }
+}
+
+/** By what q is multiplied at a position: exactly 1 before `length`. */
+function queryFactor({ length, growth }: Temperature, position: number): number {
+  return 1 + growth * naturalLog(1 + Math.floor(position / length));
 }

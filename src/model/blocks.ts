@@ -51,7 +51,7 @@ export function attentionSpecs(h: Hyperparameters, layer: number, parts: Attenti
   };
 }
 
-/** x += [norm] (wo . attention(rope([norm] (wq . [norm] x)), rope([norm] (wk . [norm] x)), wv . [norm] x)) */
+/** x += [scale *] [norm] (wo . attention(rope([norm] (wq . [norm] x)), rope([norm] (wk . [norm] x)), wv . [norm] x)) */
 export function attention(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof attentionSpecs>>): void {
   attend(pass, layer, w, pass.read(w.attn_norm, [w.attn_q, w.attn_k, w.attn_v]));
   addProduct(pass, pass.buffers.attended, w.attn_output, w.attn_output_bias, w.post_attention_norm); // (rows, heads * headDim)
@@ -94,7 +94,7 @@ export function gatedFeedForwardSpecs(h: Hyperparameters, layer: number, parts: 
   };
 }
 
-/** x += [norm] (w_down . (activation(w_gate . [norm] x) * (w_up . [norm] x))) */
+/** x += [scale *] [norm] (w_down . (activation(w_gate . [norm] x) * (w_up . [norm] x))) */
 export function gatedFeedForward(
   pass: Pass,
   w: LayerWeights<ReturnType<typeof gatedFeedForwardSpecs>>,
@@ -106,14 +106,14 @@ export function gatedFeedForward(
   addProduct(pass, gate, w.ffn_down, undefined, w.post_ffw_norm);
 }
 
-/** x += [norm] (weight . y [+ bias]) */
+/** x += [scale *] [norm] (weight . y [+ bias]), with the model's residual scale */
 export function addProduct(pass: Pass, y: Rows, weight: PlacedWeight, bias?: PlacedWeight, norm?: PlacedWeight): void {
   const { x, normed } = pass.buffers;
   const encoded = pass.matmul.encode(y, [weight]);
-  if (norm === undefined) {
+  if (norm === undefined && pass.h.scales.residual === 1) {
     pass.matmul.multiply(encoded, [{ weight, bias, to: x }], true);
     return;
   }
   pass.matmul.multiply(encoded, [{ weight, bias, to: normed }]);
-  pass.addNormalised(norm, normed);
+  pass.add(normed, norm);
 }

@@ -35,6 +35,7 @@ export interface Hyperparameters {
   readonly tokenTypes: number;
   /** How each layer attends. */
   readonly attention: readonly LayerAttention[];
+  readonly scales: Scales;
   /** Which elements of a head RoPE rotates together: 2 i and 2 i + 1, or i and i + half of the rotated. none: positions are learned. */
   readonly ropePairs: RopePairs;
   /** The ways in which layers rotate q and k. Empty if positions are learned. */
@@ -75,8 +76,28 @@ export interface LayerAttention {
   readonly window: number;
   /** How many positions after its own it sees. */
   readonly ahead: number;
-  /** Which of `ropes` rotates q and k. */
-  readonly rope: number;
+  /** Which of `ropes` rotates q and k; undefined: none does. */
+  readonly rope: number | undefined;
+  /** The products of q and k are multiplied by it before the softmax. */
+  readonly scale: number;
+  /** Whether heads that are normalised are normalised after RoPE, not before. */
+  readonly normsAfterRope?: boolean;
+  readonly temperature?: Temperature;
+}
+
+/** q at position p is multiplied by 1 + growth * ln(1 + floor(p / length)). */
+export interface Temperature {
+  readonly length: number;
+  readonly growth: number;
+}
+
+/** Constants by which some models multiply; 1 in all others. */
+export interface Scales {
+  /** Of the rows of the embedding. */
+  readonly embedding: number;
+  /** Of what attention and a dense feed-forward add to the residual stream. */
+  readonly residual: number;
+  readonly logits: number;
 }
 
 /** RoPE as the file asks for it. */
@@ -98,6 +119,8 @@ export type RopeScaling =
       readonly attentionFactor: number;
       readonly betaFast: number;
       readonly betaSlow: number;
+      /** What is left out of the magnitude of q and k: 0 nothing, 1 all that yarn puts in. */
+      readonly logMultiplier: number;
     };
 
 /** More positions ahead than any text has. */
@@ -111,7 +134,8 @@ export const LARGEST = {
 };
 
 /**
- * Reads the keys that all architectures have. All layers attend alike: to all positions, or, if causal, to all up to their own.
+ * Reads the keys that all architectures have. All layers attend alike: to all positions, or, if causal, to all up to their own; with the
+ * one RoPE, if there is one, and with a scale of 1 / sqrt(headDim).
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
 export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperparameters {
@@ -177,7 +201,14 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
     normEpsilon,
     causal,
     tokenTypes: gguf.metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0,
-    attention: kvHeadsOf.map((kvHeads) => ({ kvHeads, window: 0, ahead: causal ? 0 : ALL_AHEAD, rope: 0 })),
+    attention: kvHeadsOf.map((kvHeads) => ({
+      kvHeads,
+      window: 0,
+      ahead: causal ? 0 : ALL_AHEAD,
+      rope: ropePairs === "none" ? undefined : 0,
+      scale: 1 / Math.sqrt(headDim),
+    })),
+    scales: { embedding: 1, residual: 1, logits: 1 },
     ropePairs,
     ropes: ropePairs === "none" ? [] : [readRope(reader, headDim, context)],
   };
@@ -228,6 +259,7 @@ function readScaling(reader: KeyReader, context: number): RopeScaling {
         attentionFactor: reader.number("rope.scaling.attn_factor", 1, 0, 1000),
         betaFast: reader.number("rope.scaling.yarn_beta_fast", 32, 0.001, LARGEST.ropeScale),
         betaSlow: reader.number("rope.scaling.yarn_beta_slow", 1, 0.001, LARGEST.ropeScale),
+        logMultiplier: reader.factor("rope.scaling.yarn_log_multiplier", 0),
       };
     default:
       throw new UnsupportedError(

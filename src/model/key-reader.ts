@@ -3,6 +3,9 @@
 import { GgufError, UnsupportedError } from "../errors.js";
 import type { Gguf } from "../gguf/index.js";
 
+const SMALLEST_FACTOR = 1e-6;
+const LARGEST_FACTOR = 1e6;
+
 export class KeyReader {
   /** The keys that were asked for, without the architecture. */
   readonly asked = new Set<string>();
@@ -37,6 +40,13 @@ export class KeyReader {
     throw this.error(key, `${value} is not between ${above} and ${below}`);
   }
 
+  /** A factor. Files of models without one may say 0, which means `otherwise`. */
+  factor(key: string, otherwise: number): number {
+    const value = this.#value(key, otherwise);
+    if (value === 0) return otherwise;
+    return this.number(key, otherwise, SMALLEST_FACTOR, LARGEST_FACTOR);
+  }
+
   integer(key: string, otherwise: number | undefined, from: number, to: number): number {
     const value = this.#value(key, otherwise);
     if (Number.isInteger(value) && value >= from && value <= to) return value;
@@ -64,6 +74,16 @@ export class KeyReader {
     const flags = this.gguf.metadata.getNumbers(this.#path(key)) ?? [];
     if (flags.length !== layers) throw this.error(key, `${flags.length} values for ${layers} layers`);
     return Array.from(flags, (flag) => flag !== 0);
+  }
+
+  /** An array of numbers; empty if the file does not have the key. */
+  numbers(key: string): Iterable<number> {
+    return this.gguf.metadata.getNumbers(this.#path(key)) ?? [];
+  }
+
+  /** Notes that a key changes nothing that the engine computes. */
+  ignore(key: string): void {
+    this.asked.add(key);
   }
 
   /** A number, or an array that has the same number for every layer. */

@@ -35,6 +35,12 @@ interface EmbedSteps {
   readonly positions?: PlacedWeight;
 }
 
+/** What is done to the logits. */
+interface OutputSteps {
+  /** They are multiplied by it. */
+  readonly scale?: number;
+}
+
 /** The norm of rows that are as wide as it. */
 interface WholeNorm {
   readonly norm: PlacedWeight;
@@ -202,12 +208,15 @@ export class Pass {
     return this.matmul.normaliseAndEncode(normed, this.#step.rows, normaliseRow, readers);
   }
 
-  /** x += norm(branch), for rows as wide as x. */
-  addNormalised(norm: PlacedWeight, branch: Rows): void {
+  /** x += [scale *] [norm] branch, for rows as wide as x, with the model's residual scale. `branch` does not stay as it is. */
+  add(branch: Rows, norm?: PlacedWeight): void {
+    const { kernels } = this.#site.shard;
+    const scale = this.h.scales.residual;
     this.#forRows(this.#step.rows, (row, x) => {
       const from = branch.address + row * branch.stride;
-      this.#normalise(norm, from, from);
-      this.#site.shard.kernels.addBias(x, from, this.#width);
+      if (norm !== undefined) this.#normalise(norm, from, from);
+      if (scale !== 1) kernels.scale(from, scale, this.#width);
+      kernels.addBias(x, from, this.#width);
     });
     this.#member.barrier();
   }
@@ -230,7 +239,7 @@ export class Pass {
   }
 
   /** The last norm and the output matrix, where the model has them, for the rows whose hidden states or logits are wanted. */
-  output(norm?: PlacedWeight, output?: PlacedWeight): void {
+  output(norm?: PlacedWeight, output?: PlacedWeight, { scale = 1 }: OutputSteps = {}): void {
     const { x, normed, logits } = this.buffers;
     const step = this.#step;
     this.#moveTo(this.#outputSite);
@@ -239,7 +248,11 @@ export class Pass {
       this.#member.barrier();
       return;
     }
-    const normaliseRow = (i: number, to: number) => this.#normalise(norm, x.address + step.logitRow(i) * x.stride, to);
+    const normaliseRow = (i: number, to: number) => {
+      this.#normalise(norm, x.address + step.logitRow(i) * x.stride, to);
+      // What the logits are made of is far less than they are.
+      if (scale !== 1) this.#site.shard.kernels.scale(to, scale, this.#width);
+    };
     const a = this.matmul.normaliseAndEncode(normed, step.logitRows, normaliseRow, [output]);
     this.matmul.multiply(a, [{ weight: output, to: logits }], false, step.logitRows);
   }

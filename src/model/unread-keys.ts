@@ -60,7 +60,7 @@ const FEATURES: readonly string[] = [
   ...["attention.indexer.head_count", "attention.indexer.key_length", "attention.indexer.top_k"],
   ...["attention.compress_ratios", "attention.shared_kv_layers", "attention.recurrent_layers"],
   ...["hyper_connection.count", "hyper_connection.sinkhorn_iterations", "hyper_connection.epsilon"],
-  ...["rope.dimension_sections", "rope.scaling.yarn_log_multiplier"],
+  "rope.dimension_sections",
   ...["ssm.conv_kernel", "ssm.inner_size", "ssm.state_size", "ssm.time_step_rank", "ssm.group_count", "ssm.dt_b_c_rms"],
   ...["kda.head_dim", "wkv.head_size", "shortconv.l_cache", "target_layers", "target_hidden_size"],
   ...["posnet.embedding_length", "posnet.block_count", "convnext.embedding_length", "convnext.block_count"],
@@ -68,7 +68,7 @@ const FEATURES: readonly string[] = [
 
 /** For keys that change what is computed: whether a number changes nothing. */
 function neutralValues(h: Hyperparameters): ReadonlyMap<string, (value: number) => boolean> {
-  const scale = 1 / Math.sqrt(h.headDim);
+  const { scale } = h.attention[0]!;
   const hasWindows = h.attention.some(({ window }) => window > 0);
   return new Map<string, (value: number) => boolean>([
     ...[...FEATURES, ...EXPERT_FEATURES].map((key) => [key, (value: number) => value === 0] as const),
@@ -84,9 +84,10 @@ function neutralValues(h: Hyperparameters): ReadonlyMap<string, (value: number) 
     ["rope.scaling.yarn_attn_factor", (value) => [0, 1, yarnMagnitude(h)].some((one) => Math.abs(value - one) < 1e-6)],
     // -1 says that the kind of scaling decides.
     ["rope.scaling.yarn_ext_factor", (value) => value === -1 || value === (isYarn(h) ? 1 : 0)],
-    ...["rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scaling.original_context_length"].map(
-      (key) => [key, () => !isYarn(h)] as const, // read where there is yarn
-    ),
+    ...[
+      ...["rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scaling.yarn_log_multiplier"],
+      "rope.scaling.original_context_length",
+    ].map((key) => [key, () => !isYarn(h)] as const), // read where there is yarn
   ]);
 }
 

@@ -15,6 +15,7 @@ describe("a RoPE that no frequencies follow from is refused, at once", () => {
     ["rope.scaling.attn_factor", 1e38],
     ["rope.scaling.factor", -0.5],
     ["rope.scaling.factor", 1e38],
+    ["rope.scaling.yarn_log_multiplier", -1],
     ["rope.scaling.original_context_length", 0],
     ["rope.freq_base", 0],
     ["rope.freq_base", 1],
@@ -41,6 +42,7 @@ describe("a RoPE that no frequencies follow from is refused, at once", () => {
             attentionFactor: 999,
             betaFast,
             betaSlow,
+            logMultiplier: 0,
           } as const;
           const { frequencies, magnitude } = ropeFrequencies({ dimensions: 128, base, scaling });
           expect([...frequencies, magnitude].every(Number.isFinite)).toBe(true);

@@ -91,7 +91,8 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   };
   for (const [key, value] of Object.entries(keys)) setKey(writer, `${architecture}.${key}`, value);
   for (const key of ["layer_norm_epsilon", "layer_norm_rms_epsilon"]) {
-    writer.set(`${architecture}.attention.${key}`, "float32", 1e-5);
+    const value = keys[`attention.${key}`] ?? 1e-5;
+    writer.set(`${architecture}.attention.${key}`, "float32", value as number);
   }
   writer.set("tokenizer.ggml.token_type_count", "uint32", 2);
   for (const [key, value] of Object.entries(shape.metadata ?? {})) setKey(writer, key, value);

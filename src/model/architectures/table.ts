@@ -10,21 +10,35 @@ import { bert } from "./bert.js";
 import { gemmaEmbedding } from "./gemma-embedding.js";
 import { gemma3 } from "./gemma3.js";
 import { gptOss } from "./gpt-oss.js";
+import { granite } from "./granite.js";
+import { hunyuanDense } from "./hunyuan-dense.js";
+import { internLm2 } from "./internlm2.js";
 import { lfm2 } from "./lfm2.js";
 import { llama } from "./llama.js";
+import { mistral3 } from "./mistral3.js";
 import { nomicBert } from "./nomic-bert.js";
 import { olmo2 } from "./olmo2.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen2Moe } from "./qwen2moe.js";
+import { qwen2Vl } from "./qwen2vl.js";
 import { qwen3 } from "./qwen3.js";
 import { qwen3Moe } from "./qwen3moe.js";
+import { qwen3Vl } from "./qwen3vl.js";
+import { smolLm3 } from "./smollm3.js";
 
 const architectures: Readonly<Record<string, Architecture>> = {
   llama,
   qwen2,
   qwen2moe: qwen2Moe,
+  qwen2vl: qwen2Vl,
   qwen3,
   qwen3moe: qwen3Moe,
+  qwen3vl: qwen3Vl,
+  smollm3: smolLm3,
+  granite,
+  "hunyuan-dense": hunyuanDense,
+  internlm2: internLm2,
+  mistral3,
   "gpt-oss": gptOss,
   gemma3,
   olmo2,

@@ -37,7 +37,8 @@ export function ropeFrequencies(rope: RopeParameters, factors?: Float32Array): R
     const ramp = Math.min(1, Math.max(0, (i - low) / Math.max(0.001, high - low)));
     frequencies[i] = (frequencies[i]! / scaling.factor) * ramp + frequencies[i]! * (1 - ramp);
   }
-  return { frequencies, magnitude: scaling.attentionFactor * (1 + 0.1 * naturalLog(scaling.factor)) };
+  const grown = (part: number) => (scaling.factor <= 1 ? 1 : 1 + 0.1 * part * naturalLog(scaling.factor));
+  return { frequencies, magnitude: (scaling.attentionFactor * grown(1)) / grown(scaling.logMultiplier) };
 }
 
 /** More than any loop below takes for a finite x > 0 (f64 has 2098 powers of two): none may depend on what a file says. */
@@ -66,7 +67,7 @@ function power(x: number, n: number): number {
 }
 
 /** ln x for x > 0: halved or doubled into [2/3, 4/3], then 2 artanh((x - 1) / (x + 1)). */
-function naturalLog(x: number): number {
+export function naturalLog(x: number): number {
   let twos = 0;
   for (; x > 4 / 3 && twos < MOST_STEPS; x /= 2) twos++;
   for (; x < 2 / 3 && twos > -MOST_STEPS; x *= 2) twos--;

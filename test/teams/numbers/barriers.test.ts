@@ -42,7 +42,7 @@ const shownBy: Readonly<Record<string, string>> = {
   "matmul multiplyGated 0": "gemma3",
   "matmul normaliseAndEncode 0": "gemma3",
   "pass #moveTo 0": "gemma3 in 3",
-  "pass addNormalised 0": "gemma3",
+  "pass add 0": "gemma3",
   "pass embed 0": "gemma3",
   "pass layerNorm 0": "bert",
   "pass normaliseRows 0": "olmo2",
