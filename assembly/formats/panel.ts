@@ -8,10 +8,10 @@
 //
 //   PanelQ8_256  256 columns in sub-blocks of 16 (or 32) with integer scales
 //        0 2048  64 groups of 4 columns, as above, 0..63
-//     2048  512  scale of each sub-block: row 0 | row 1 | ... | row 7, as `scaleSums` takes them (dot.ts)
-//     2560  256  minima of pairs of sub-blocks: row 0: m0 m1 | ... | row 7: m0 m1          (int16)
-//     2816   32  d of each row (f32)                 w = d * s * (q - ZERO) - dmin * m
-//     2848   32  dmin of each row (f32)
+//     2048  128  scale of each sub-block: row 0 | row 1 | ... | row 7                      (int8)
+//     2176  128  minima of pairs of sub-blocks: row 0: m0 m1 | ... | row 7: m0 m1          (uint8)
+//     2304   32  d of each row (f32)                 w = d * s * (q - ZERO) - dmin * m
+//     2336   32  dmin of each row (f32)
 //
 //   PanelQ16_32  32 columns of int8 weights with a scale for each row
 //        0  256  16 pairs of columns:  row 0: w0 w1 | row 1 | ... | row 7                  (int8)
@@ -20,21 +20,20 @@
 //   PanelF32     1 column
 //        0   32  row 0 .. row 7 (f32)
 //
-// Cost: putColumns 4 stores for 16 weights, putPairs 8; putScales 2 shuffles (vnni: 2 widenings) and 2 stores for a sub-block of 8 rows,
-// putMinima the same for two; putFactors 2 loads, 6 instructions and 2 stores, 22 where one of 8 factors is subnormal.
+// Cost: putColumns 4 stores for 16 weights, putPairs 8; putScales 1 store for two sub-blocks of 8 rows, putMinima 1 shuffle more;
+// putFactors 2 loads, 22 instructions and 2 stores.
 
-import { highScales, lowScales } from "../dot";
-import { halvesToFloats, subnormalHalvesToFloats } from "../lanes";
+import { subnormalHalvesToFloats } from "../lanes";
 
 export const PANEL_Q8_32_SCALE: usize = 256;
 export const PANEL_Q8_32_MINIMUM: usize = 288;
 export const PANEL_Q8_32_BYTES: usize = 320;
 
 export const PANEL_Q8_256_SCALES: usize = 2048;
-export const PANEL_Q8_256_MINIMA: usize = 2560;
-export const PANEL_Q8_256_D: usize = 2816;
-export const PANEL_Q8_256_DMIN: usize = 2848;
-export const PANEL_Q8_256_BYTES: usize = 2880;
+export const PANEL_Q8_256_MINIMA: usize = 2176;
+export const PANEL_Q8_256_D: usize = 2304;
+export const PANEL_Q8_256_DMIN: usize = 2336;
+export const PANEL_Q8_256_BYTES: usize = 2368;
 
 export const PANEL_Q16_32_SCALE: usize = 256;
 export const PANEL_Q16_32_BYTES: usize = 288;
@@ -65,31 +64,24 @@ export function putPairs(at: usize, columns: v128): void {
 
 /**
  * Puts the eight f16 factors at `halves` as f32 to `to`. In files of trained models, many factors of blocks of 256 are subnormal halves
- * (Q6_K gives weights of 0.02 a d of 0.000015): these take a conversion that subnormals do not slow down.
+ * (Q6_K gives weights of 0.02 a d of 0.000015): all take a conversion that subnormals do not slow down. A quicker one where none is
+ * subnormal costs more, in branches that are guessed wrong.
  */
 @inline
 export function putFactors(to: usize, halves: usize): void {
-  if (i16x8.all_true(v128.and(v128.load(halves), i16x8.splat(0x7c00)))) {
-    v128.store(to, halvesToFloats(v128.load16x4_s(halves)));
-    v128.store(to, halvesToFloats(v128.load16x4_s(halves, 8)), 16);
-  } else {
-    v128.store(to, subnormalHalvesToFloats(v128.load16x4_s(halves)));
-    v128.store(to, subnormalHalvesToFloats(v128.load16x4_s(halves, 8)), 16);
-  }
+  v128.store(to, subnormalHalvesToFloats(v128.load16x4_s(halves)));
+  v128.store(to, subnormalHalvesToFloats(v128.load16x4_s(halves, 8)), 16);
 }
 
-/** Puts the integer scales of sub-block s of all 8 rows (int16) into a Q8_256 panel, as `scaleSums` takes them. */
+/** Puts the integer scales of sub-blocks s and s + 1 of all 8 rows (int8) into a Q8_256 panel. */
 @inline
 export function putScales(panel: usize, s: usize, scales: v128): void {
-  const at = panel + (s << 5);
-  v128.store(at, lowScales(scales), PANEL_Q8_256_SCALES);
-  v128.store(at, highScales(scales), PANEL_Q8_256_SCALES + 16);
+  v128.store(panel + (s << 3), scales, PANEL_Q8_256_SCALES);
 }
 
-/** Puts the integer minima of sub-blocks 2 p and 2 p + 1 of all 8 rows (int16) into a Q8_256 panel, in pairs. */
+/** Puts the integer minima of sub-blocks s and s + 1 of all 8 rows (uint8) into a Q8_256 panel, in pairs. */
 @inline
-export function putMinima(panel: usize, p: usize, even: v128, odd: v128): void {
-  const at = panel + (p << 5);
-  v128.store(at, v128.shuffle<i16>(even, odd, 0, 8, 1, 9, 2, 10, 3, 11), PANEL_Q8_256_MINIMA);
-  v128.store(at, v128.shuffle<i16>(even, odd, 4, 12, 5, 13, 6, 14, 7, 15), PANEL_Q8_256_MINIMA + 16);
+export function putMinima(panel: usize, s: usize, minima: v128): void {
+  const pairs = v128.shuffle<i8>(minima, minima, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+  v128.store(panel + (s << 3), pairs, PANEL_Q8_256_MINIMA);
 }

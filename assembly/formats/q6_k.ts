@@ -25,16 +25,16 @@
 // Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
+import { Columns, dotAdd, evenWeights, highScales, lowScales, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { floatToHalf, halfToFloat, kept } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putFactors, putScales } from "./panel";
+import { PANEL_Q8_256_D, putFactors, putScales } from "./panel";
 import { SuperSearch } from "./search_k";
 import { finishQ8_256 } from "./sums";
 
-/** Decodes d and the scales of 8 rows to a PanelQ8_256. */
+/** Puts d and the scales of 8 rows into a PanelQ8_256. */
 @inline
-function decodeScales(group: usize, panel: usize): void {
-  for (let s: usize = 0; s < 16; s++) putScales(panel, s, v128.load8x8_s(group + (s << 3), 16));
+function copyScales(group: usize, panel: usize): void {
+  for (let s: usize = 0; s < 16; s += 2) putScales(panel, s, v128.load(group + (s << 3), 16));
   putFactors(panel + PANEL_Q8_256_D, group);
 }
 
@@ -146,24 +146,24 @@ export class Q6_K {
         }
       }
     }
-    decodeScales(group, panel - 2048);
+    copyScales(group, panel - 2048);
   }
 
-  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes d. */
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
     const nibble = kept(panel, i8x16.splat(15));
     const bits = kept(panel + 16, i8x16.splat(0x30));
     for (; blocks > 0; blocks--, group += 1680) {
-      decodeScales(group, panel);
+      putFactors(panel + PANEL_Q8_256_D, group);
       let products0 = i32x4.splat(0);
       let products1 = i32x4.splat(0);
       let pairs = x + 256 * X_BYTES; // sums of the activations of each sub-block
-      let scales = panel + PANEL_Q8_256_SCALES;
+      let scales = group + 16;
       let q = group;
-      for (let half = 0; half < 2; half++, pairs += 24, scales += 192, x += 96 * X_BYTES) {
+      for (let half = 0; half < 2; half++, pairs += 24, scales += 48, x += 96 * X_BYTES) {
         // Two sub-blocks of each quarter of the half share the bytes of a run.
-        for (let run = 0; run < 2; run++, pairs += 4, scales += 32) {
+        for (let run = 0; run < 2; run++, pairs += 4, scales += 8) {
           let a0 = startSums(v128.load32_splat(pairs), 32);
           let b0 = startSums(v128.load32_splat(pairs, 8), 32);
           let c0 = startSums(v128.load32_splat(pairs, 16), 32);
@@ -204,14 +204,18 @@ export class Q6_K {
             w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(i16x8.shr_u(h1, 2), bits));
             d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
           }
-          products0 = scaleSums(products0, a0, v128.load(scales));
-          products1 = scaleSums(products1, a1, v128.load(scales, 16));
-          products0 = scaleSums(products0, b0, v128.load(scales, 64));
-          products1 = scaleSums(products1, b1, v128.load(scales, 80));
-          products0 = scaleSums(products0, c0, v128.load(scales, 128));
-          products1 = scaleSums(products1, c1, v128.load(scales, 144));
-          products0 = scaleSums(products0, d0, v128.load(scales, 192));
-          products1 = scaleSums(products1, d1, v128.load(scales, 208));
+          let scale = v128.load8x8_s(scales);
+          products0 = scaleSums(products0, a0, lowScales(scale));
+          products1 = scaleSums(products1, a1, highScales(scale));
+          scale = v128.load8x8_s(scales, 16);
+          products0 = scaleSums(products0, b0, lowScales(scale));
+          products1 = scaleSums(products1, b1, highScales(scale));
+          scale = v128.load8x8_s(scales, 32);
+          products0 = scaleSums(products0, c0, lowScales(scale));
+          products1 = scaleSums(products1, c1, highScales(scale));
+          scale = v128.load8x8_s(scales, 48);
+          products0 = scaleSums(products0, d0, lowScales(scale));
+          products1 = scaleSums(products1, d1, highScales(scale));
         }
       }
       x = finishQ8_256<Q6_K>(y, panel, products0, products1, x);

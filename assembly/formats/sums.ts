@@ -39,8 +39,8 @@ export function leaveTokenQ16_32(y: usize, sums0: v128, sums1: v128, scale0: v12
 @inline
 function minima<F>(minima: usize, sums: usize, step: usize): v128 {
   let m = i32x4.splat(0);
-  for (let pair = 128 / changetype<F>(0).minimumBlock; pair > 0; pair--, minima += 32, sums += step) {
-    m = i32x4.add(m, i32x4.dot_i16x8_s(v128.load(minima), v128.load32_splat(sums)));
+  for (let pair = 128 / changetype<F>(0).minimumBlock; pair > 0; pair--, minima += 16, sums += step) {
+    m = i32x4.add(m, i32x4.dot_i16x8_s(v128.load8x8_u(minima), v128.load32_splat(sums)));
   }
   return m;
 }
@@ -52,7 +52,7 @@ function finishRowsQ8_256<F>(y: usize, panel: usize, rows: usize, products: v128
   let sum = madd(v128.load(y + rows), f32x4.convert_i32x4_s(products), d);
   if (changetype<F>(0).minimumBlock != 0) {
     const dmin = f32x4.mul(v128.load(panel + rows, PANEL_Q8_256_DMIN), scaleX);
-    const m = minima<F>(panel + PANEL_Q8_256_MINIMA + rows, sums, step);
+    const m = minima<F>(panel + PANEL_Q8_256_MINIMA + (rows >> 1), sums, step);
     sum = madd(sum, f32x4.convert_i32x4_s(i32x4.neg(m)), dmin);
   }
   v128.store(y + rows, sum);
@@ -74,11 +74,11 @@ export function finishQ8_256<F>(y: usize, panel: usize, products0: v128, product
   return tail + Q8_256_TAIL_BYTES;
 }
 
-/** Adds the sums of one sub-block of one token, times its scales, to 32-bit sums in memory. */
+/** Adds the sums of one sub-block of one token, times its scales (`low`: of rows 0..3), to 32-bit sums in memory. */
 @inline
-export function scaleUp(products: usize, sums0: v128, sums1: v128, scales: usize): void {
-  v128.store(products, scaleSums(v128.load(products), sums0, v128.load(scales)));
-  v128.store(products, scaleSums(v128.load(products, 16), sums1, v128.load(scales, 16)), 16);
+export function scaleUp(products: usize, sums0: v128, sums1: v128, low: v128, high: v128): void {
+  v128.store(products, scaleSums(v128.load(products), sums0, low));
+  v128.store(products, scaleSums(v128.load(products, 16), sums1, high), 16);
 }
 
 /** `finishQ8_256` for a tile of four tokens whose 32-bit sums lie at `products`. */

@@ -19,17 +19,17 @@
 //
 //   OFFSET       SIZE            DESCRIPTION
 //        0         64            the job: class Matmul
-//       64      23040            panel of a chunk (PANEL_BYTES)
-//    23104        128            32-bit sums of a tile (SUMS32_BYTES)
-//    23232   32 * tokens         8 f32 of each token, tokens rounded up to a multiple of 4
+//       64      20480            panel of a chunk (PANEL_BYTES)
+//    20544        128            32-bit sums of a tile (SUMS32_BYTES)
+//    20672   32 * tokens         8 f32 of each token, tokens rounded up to a multiple of 4
 
 import { GROUP_ROWS, TILE_TOKENS } from "../abi";
-import { PANEL_Q8_256_BYTES } from "../formats/panel";
+import { PANEL_Q8_32_BYTES } from "../formats/panel";
 import { withFormat } from "../formats/table";
 import { Activations, bytesOf } from "./encodings";
 
-// The largest panel: 8 blocks of 256 with their scales.
-@inline const PANEL_BYTES: usize = 8 * PANEL_Q8_256_BYTES;
+// The largest panel: 64 blocks of 32 with their scales and minima.
+@inline const PANEL_BYTES: usize = 64 * PANEL_Q8_32_BYTES;
 @inline const JOB_BYTES: usize = 64;
 @inline const SUMS32_BYTES: usize = 128;
 

@@ -13,7 +13,7 @@
 // Registers: 8 sums, 2 weights, 1 activation; the 32-bit sums of 4 tokens lie in the scratch.
 
 import { Q8_256_COLUMN_BYTES } from "../activations/q8_256";
-import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
+import { Columns, dotAdd, evenWeights, highScales, lowScales, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { PANEL_Q8_256_BYTES, PANEL_Q8_256_SCALES } from "../formats/panel";
 import { finishQ8_256, finishTileQ8_256, scaleUp } from "../formats/sums";
 
@@ -38,9 +38,10 @@ function microQ8_256x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
         sums0 = dotAdd(sums0, evenWeights(w0), oddWeights(w0), even, odd);
         sums1 = dotAdd(sums1, evenWeights(w1), oddWeights(w1), even, odd);
       }
-      products0 = scaleSums(products0, sums0, v128.load(scales));
-      products1 = scaleSums(products1, sums1, v128.load(scales, 16));
-      scales += 32;
+      const scale = v128.load8x8_s(scales);
+      products0 = scaleSums(products0, sums0, lowScales(scale));
+      products1 = scaleSums(products1, sums1, highScales(scale));
+      scales += 8;
     }
     x = finishQ8_256<F>(y, panel, products0, products1, tail);
   }
@@ -88,11 +89,14 @@ function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch
         d0 = dotAdd(d0, even0, odd0, even, odd);
         d1 = dotAdd(d1, even1, odd1, even, odd);
       }
-      scaleUp(scratch, a0, a1, scales);
-      scaleUp(scratch + 32, b0, b1, scales);
-      scaleUp(scratch + 64, c0, c1, scales);
-      scaleUp(scratch + 96, d0, d1, scales);
-      scales += 32;
+      const scale = v128.load8x8_s(scales);
+      const low = lowScales(scale);
+      const high = highScales(scale);
+      scaleUp(scratch, a0, a1, low, high);
+      scaleUp(scratch + 32, b0, b1, low, high);
+      scaleUp(scratch + 64, c0, c1, low, high);
+      scaleUp(scratch + 96, d0, d1, low, high);
+      scales += 8;
     }
     x = finishTileQ8_256<F>(y, panel, scratch, tail);
   }
