@@ -23,11 +23,8 @@ export class ModelWork {
   /** Of all experts, and which part of them a row chooses. */
   readonly #experts: Matrices;
   readonly #chosen: number;
-  /** Of each layer that attends: 0 for no window. */
-  readonly #windows: readonly number[];
-  /** Of the same layers, for each position that a row sees. */
-  readonly #cacheBytes: readonly number[];
-  readonly #attentionOperations: number;
+  /** Of each layer that attends: its window, 0 for none, and what it reads and multiplies for each position that a row sees. */
+  readonly #attention: readonly { readonly window: number; readonly cacheBytes: number; readonly operations: number }[];
   /** Of a text's recurrent state, which a step reads and writes. */
   readonly #stateBytes: number;
 
@@ -48,9 +45,11 @@ export class ModelWork {
     this.#experts = sum(matrices.filter(areExperts));
     this.#chosen = h.experts === undefined ? 0 : h.experts.used / h.experts.count;
     this.#output = sum(matrices.filter(({ name }) => isOutput(name)));
-    this.#windows = h.attention.filter(({ kvHeads }) => kvHeads > 0).map(({ window }) => window);
-    this.#cacheBytes = pool.layerPageBytes.filter((bytes) => bytes > 0).map((bytes) => bytes / PAGE);
-    this.#attentionOperations = 4 * h.heads * h.headDim;
+    this.#attention = h.attention.flatMap(({ kvHeads, headDim, window, keysOf }, layer) =>
+      kvHeads === 0
+        ? []
+        : [{ window, cacheBytes: pool.layerPageBytes[keysOf ?? layer]! / PAGE, operations: 4 * h.heads * headDim }],
+    );
     this.#stateBytes = 2 * (states?.slotBytes ?? 0);
   }
 
@@ -98,13 +97,13 @@ export class ModelWork {
   #attend(work: Sum, position: number, rows: number): void {
     const end = position + rows;
     let bytes = this.#stateBytes;
-    let products = 0;
-    for (const [layer, window] of this.#windows.entries()) {
+    let operations = 0;
+    for (const { window, cacheBytes, operations: ofPosition } of this.#attention) {
       const seen = (at: number) => (window > 0 ? Math.min(window, at + 1) : at + 1);
-      bytes += (end - (position + 1 - seen(position))) * this.#cacheBytes[layer]!;
-      for (let at = position; at < end; at++) products += seen(at);
+      bytes += (end - (position + 1 - seen(position))) * cacheBytes;
+      for (let at = position; at < end; at++) operations += seen(at) * ofPosition;
     }
-    work.add({ bytes, operations: { f32: products * this.#attentionOperations } }, 1);
+    work.add({ bytes, operations: { f32: operations } }, 1);
   }
 }
 

@@ -50,6 +50,9 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
       for (const shard of shards) shard.doubles(address, frequencies.length).set(frequencies);
     }
   }
+  if (member.index === 0 && hyperparameters.attention.some(({ valueNorm }) => valueNorm)) {
+    for (const shard of shards) shard.floats(layout.ones, hyperparameters.headDim).fill(1);
+  }
   member.barrier();
 
   const pass = new Pass(member, shards, blueprint);

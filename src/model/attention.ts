@@ -39,6 +39,8 @@ export class Attention {
   readonly #scratch: number;
   /** Where each layer's part of page 0 lies, of the layers of this shard. */
   readonly #layers: readonly number[];
+  /** Dimensions of the heads that each RoPE rotates. */
+  readonly #ropeDims: readonly number[];
 
   /** @param shard attends in those layers whose keys and values lie there */
   constructor(member: Member, shard: WorkerShard, blueprint: Blueprint, step: Step) {
@@ -54,6 +56,8 @@ export class Attention {
     this.#scratch = shard.scratch.kernel;
     const { layerPageBytes, keepsAll } = this.#pool;
     this.#layers = layerParts(this.#own, this.#own.kv, keepsAll ? layerPageBytes : layerPageBytes.map(() => 0));
+    const { ropes, attention, headDim } = this.#h;
+    this.#ropeDims = ropes.map((_, i) => attention.find(({ rope }) => rope === i)?.headDim ?? headDim);
   }
 
   /** Makes RoPE's tables for a row. */
@@ -63,7 +67,7 @@ export class Attention {
       this.#kernels.ropeTable(
         this.#layout.frequencies + rope * ropeBytes(h),
         h.ropes[rope]!.dimensions / 2,
-        h.headDim,
+        this.#ropeDims[rope]!,
         this.#step.position(row),
         this.#magnitudes[rope]!,
         this.#table(rope, row),
@@ -85,7 +89,8 @@ export class Attention {
   /**
    * attended = softmax(scale * q . k) . v, over all positions that each row may see. Before that, every head of q and k is normalised (if
    * there are norms for it) and rotated (if the layer has a RoPE), q multiplied by the factor of its position (if the layer has a
-   * temperature), and k and v go into the cache. `sinks`, (heads), are scores that take weight from the positions'.
+   * temperature), and k and v go into the cache, unless the layer reads another's. `sinks`, (heads), are scores that take weight from the
+   * positions'.
    * Ends with a barrier.
    */
   attend(layer: number, norms?: HeadNorms, sinks?: PlacedWeight): void {
@@ -162,25 +167,25 @@ export class Attention {
     for (let item = member.ticket(cell, 0, count); item < count; item = member.ticket(cell, 0, count)) turn(item);
   }
 
-  /** Normalises and rotates an item's rows of a KV head and of the heads of q that share it, and stores k and v. */
+  /** Normalises and rotates an item's rows of a KV head and of the heads of q that share it, and stores k and v, if they are the layer's own. */
   #store(item: number, head: number, layer: number, norms: HeadNorms | undefined): void {
-    const [h, kernels, step, pool] = [this.#h, this.#kernels, this.#step, this.#pool];
+    const [h, kernels, step] = [this.#h, this.#kernels, this.#step];
     const { q, k, v } = this.#layout.buffers;
-    const { kvHeads, rope, normsAfterRope = false, temperature } = h.attention[layer]!;
+    const { kvHeads, headDim, keysOf, valueNorm, rope, normsAfterRope = false, temperature } = h.attention[layer]!;
     const pairs = rope === undefined ? 0 : h.ropes[rope]!.dimensions / 2;
     const group = h.heads / kvHeads;
-    const headBytes = h.headDim * 4;
+    const headBytes = headDim * 4;
     const normaliseHeads = (row: number, first: number, heads: number, norm: PlacedWeight | undefined) => {
       for (let i = first; norm !== undefined && i < first + heads; i++) {
         const one = row + i * headBytes;
-        normalise(kernels, h, one, one, h.headDim, norm.address + (norm.rows === 1 ? 0 : i * headBytes));
+        normalise(kernels, h, one, one, headDim, norm.address + (norm.rows === 1 ? 0 : i * headBytes));
       }
     };
     const rotate = (at: number, heads: number, row: number) => {
       if (rope === undefined) return;
       const table = this.#table(rope, row);
-      if (h.ropePairs === "neighbours") kernels.rope(at, heads, h.headDim, table);
-      else kernels.ropeHalves(at, heads, h.headDim, pairs, table);
+      if (h.ropePairs === "neighbours") kernels.rope(at, heads, headDim, table);
+      else kernels.ropeHalves(at, heads, headDim, pairs, table);
     };
     // `heads` heads of a row, from head `first` on
     const prepare = (rows: Rows, row: number, first: number, heads: number, norm: PlacedWeight | undefined) => {
@@ -198,23 +203,26 @@ export class Attention {
       const query = q.address + row * q.stride + head * group * headBytes;
       const key = k.address + row * k.stride + head * headBytes;
       prepare(q, row, head * group, group, norms?.q);
-      prepare(k, row, head, 1, norms?.k);
       const factor = temperature === undefined ? 1 : queryFactor(temperature, position + i);
-      if (factor !== 1) kernels.scale(query, factor, group * h.headDim);
+      if (factor !== 1) kernels.scale(query, factor, group * headDim);
+      if (keysOf !== undefined) continue;
+      prepare(k, row, head, 1, norms?.k);
       const page = this.#words[(pageTable >> 2) + Math.floor((position + i) / PAGE)]!;
       const tile = this.#kvHead(layer, head) + page * this.#own.pageBytes;
       const value = v.address + row * v.stride + head * headBytes;
-      kernels.storeKv(pool.kind, key, value, h.headDim, tile, tile + pool.tileBytes, (position + i) % PAGE);
+      if (valueNorm) kernels.rmsNorm(value, this.#layout.ones, value, headDim, h.normEpsilon);
+      const values = tile + this.#tileBytes(layer);
+      kernels.storeKv(this.#pool.kind, key, value, headDim, tile, values, (position + i) % PAGE);
     }
   }
 
   /** `rows` rows of one sequence, beginning with those of item `item`, attend to a KV head. */
   #attendRows(item: number, rows: number, head: number, layer: number, sinks: PlacedWeight | undefined): void {
-    const [h, step, pool] = [this.#h, this.#step, this.#pool];
+    const [step, pool] = [this.#step, this.#pool];
     const { q, attended } = this.#layout.buffers;
-    const { window, ahead, kvHeads, scale } = h.attention[layer]!;
-    const group = h.heads / kvHeads;
-    const offset = step.itemFirstRow(item) * q.stride + head * group * h.headDim * 4;
+    const { window, ahead, kvHeads, headDim, scale } = this.#h.attention[layer]!;
+    const group = this.#h.heads / kvHeads;
+    const offset = step.itemFirstRow(item) * q.stride + head * group * headDim * 4;
     this.#kernels.attention(
       pool.kind,
       q.address + offset,
@@ -222,7 +230,7 @@ export class Attention {
       rows,
       step.itemPosition(item),
       group,
-      h.headDim,
+      headDim,
       scale,
       step.itemPageTable(item),
       this.#kvHead(layer, head),
@@ -237,9 +245,15 @@ export class Attention {
     );
   }
 
-  /** Where a KV head's part of page 0 lies. */
+  /** Where the part of page 0 lies of the KV head that a layer reads. */
   #kvHead(layer: number, head: number): number {
-    return this.#layers[layer - this.#own.firstLayer]! + head * 2 * this.#pool.tileBytes;
+    const { keysOf = layer } = this.#h.attention[layer]!;
+    return this.#layers[keysOf - this.#own.firstLayer]! + head * 2 * this.#tileBytes(keysOf);
+  }
+
+  /** Bytes of the keys, or of the values, of a page and a KV head. */
+  #tileBytes(layer: number): number {
+    return this.#pool.layerPageBytes[layer]! / 2 / this.#h.attention[layer]!.kvHeads;
   }
 }
 

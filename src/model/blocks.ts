@@ -21,29 +21,34 @@ export interface AttentionParts {
   readonly biases?: boolean;
   /** A sink for every head. */
   readonly sinks?: boolean;
+  /** Where the file has no matrix of v, k before its norm and RoPE is v. */
+  readonly keysAsValues?: boolean;
 }
 
-/** The weights of `attention`. */
+/** The weights of `attention`. A layer that reads another's keys and values has none for k and v. */
 export function attentionSpecs(h: Hyperparameters, layer: number, parts: AttentionParts) {
-  const q = h.heads * h.headDim;
-  const kv = h.attention[layer]!.kvHeads * h.headDim;
+  const { kvHeads, headDim, keysOf } = h.attention[layer]!;
+  const q = h.heads * headDim;
+  const kv = kvHeads * headDim;
+  const own = <Spec>(spec: Spec) => (keysOf === undefined ? spec : undefined);
   const blk = `blk.${layer}.`;
   const part = (name: string, columns: number, has = false) =>
     has ? vector(`${blk}${name}.weight`, columns) : undefined;
   const bias = (name: string, columns: number) =>
     parts.biases ? optional(vector(`${blk}${name}.bias`, columns)) : undefined;
+  const values = matrix(`${blk}attn_v.weight`, kv, h.dim);
   return {
     attn_norm: part("attn_norm", h.dim, parts.norm),
     attn_q: matrix(`${blk}attn_q.weight`, q, h.dim),
     attn_q_bias: bias("attn_q", q),
-    attn_k: matrix(`${blk}attn_k.weight`, kv, h.dim),
-    attn_k_bias: bias("attn_k", kv),
-    attn_v: matrix(`${blk}attn_v.weight`, kv, h.dim),
-    attn_v_bias: bias("attn_v", kv),
-    attn_q_norm: part("attn_q_norm", h.headDim, parts.headNorms),
-    attn_k_norm: part("attn_k_norm", h.headDim, parts.headNorms),
+    attn_k: own(matrix(`${blk}attn_k.weight`, kv, h.dim)),
+    attn_k_bias: own(bias("attn_k", kv)),
+    attn_v: own(parts.keysAsValues ? optional(values) : values),
+    attn_v_bias: own(bias("attn_v", kv)),
+    attn_q_norm: part("attn_q_norm", headDim, parts.headNorms),
+    attn_k_norm: own(part("attn_k_norm", headDim, parts.headNorms)),
     attn_q_whole_norm: part("attn_q_norm", q, parts.wholeNorms),
-    attn_k_whole_norm: part("attn_k_norm", kv, parts.wholeNorms),
+    attn_k_whole_norm: own(part("attn_k_norm", kv, parts.wholeNorms)),
     attn_sinks: part("attn_sinks", h.heads, parts.sinks),
     attn_output: matrix(`${blk}attn_output.weight`, h.dim, q),
     attn_output_bias: bias("attn_output", h.dim),
@@ -53,17 +58,23 @@ export function attentionSpecs(h: Hyperparameters, layer: number, parts: Attenti
 
 /** x += [scale *] [norm] (wo . attention(rope([norm] (wq . [norm] x)), rope([norm] (wk . [norm] x)), wv . [norm] x)) */
 export function attention(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof attentionSpecs>>): void {
-  attend(pass, layer, w, pass.read(w.attn_norm, [w.attn_q, w.attn_k, w.attn_v]));
+  attend(pass, layer, w, pass.read(w.attn_norm, [w.attn_q, ...keysAndValues(w)]));
   addProduct(pass, pass.buffers.attended, w.attn_output, w.attn_output_bias, w.post_attention_norm); // (rows, heads * headDim)
+}
+
+/** The matrices of k and of v. None: the layer reads another's. */
+function keysAndValues({ attn_k: k, attn_v: v = k }: LayerWeights<ReturnType<typeof attentionSpecs>>) {
+  return k === undefined || v === undefined ? [] : ([k, v] as const);
 }
 
 /** attended = attention(rope([norm] (wq . x)), rope([norm] (wk . x)), wv . x) */
 function attend(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof attentionSpecs>>, x: Encoded): void {
   const { q, k, v } = pass.buffers;
+  const [wk, wv] = keysAndValues(w);
   pass.matmul.multiply(x, [
     { weight: w.attn_q, bias: w.attn_q_bias, to: q }, // (rows, heads * headDim)
-    { weight: w.attn_k, bias: w.attn_k_bias, to: k }, // (rows, kvHeads * headDim)
-    { weight: w.attn_v, bias: w.attn_v_bias, to: v }, // (rows, kvHeads * headDim)
+    ...(wk ? [{ weight: wk, bias: w.attn_k_bias, to: k }] : []), // (rows, kvHeads * headDim)
+    ...(wv ? [{ weight: wv, bias: w.attn_v_bias, to: v }] : []), // (rows, kvHeads * headDim)
   ]);
   if (w.attn_q_whole_norm && w.attn_k_whole_norm) {
     pass.normaliseRows([
@@ -84,12 +95,13 @@ export interface FeedForwardParts {
 
 /** The weights of `gatedFeedForward`. */
 export function gatedFeedForwardSpecs(h: Hyperparameters, layer: number, parts: FeedForwardParts) {
+  const ffn = h.layerFfn?.[layer] ?? h.ffn;
   const blk = `blk.${layer}.`;
   return {
     ffn_norm: parts.norm ? vector(`${blk}ffn_norm.weight`, h.dim) : undefined,
-    ffn_gate: matrix(`${blk}ffn_gate.weight`, h.ffn, h.dim),
-    ffn_up: matrix(`${blk}ffn_up.weight`, h.ffn, h.dim),
-    ffn_down: matrix(`${blk}ffn_down.weight`, h.dim, h.ffn),
+    ffn_gate: matrix(`${blk}ffn_gate.weight`, ffn, h.dim),
+    ffn_up: matrix(`${blk}ffn_up.weight`, ffn, h.dim),
+    ffn_down: matrix(`${blk}ffn_down.weight`, h.dim, ffn),
     post_ffw_norm: parts.postNorm ? vector(`${blk}post_ffw_norm.weight`, h.dim) : undefined,
   };
 }

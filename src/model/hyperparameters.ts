@@ -15,10 +15,12 @@ export interface Hyperparameters {
   readonly heads: number;
   /** `attention.head_count_kv`: each is shared by heads / kvHeads neighbouring heads. Of the layers that have the most, if they differ. */
   readonly kvHeads: number;
-  /** `attention.key_length`, else dim / heads */
+  /** `attention.key_length`, else dim / heads. Of the layers that have the largest heads, if they differ. */
   readonly headDim: number;
-  /** `feed_forward_length`; in a mixture of experts that of what all tokens take besides, 0 if there is none. */
+  /** `feed_forward_length`; in a mixture of experts that of what all tokens take besides, 0 if there is none. The largest, if they differ. */
   readonly ffn: number;
+  /** Of each layer, where layers may differ. */
+  readonly layerFfn?: readonly number[];
   /** undefined: the feed-forward is dense. */
   readonly experts?: ExpertParameters | undefined;
   /** Rows of `token_embd.weight`. */
@@ -36,6 +38,8 @@ export interface Hyperparameters {
   /** How each layer attends. */
   readonly attention: readonly LayerAttention[];
   readonly scales: Scales;
+  /** `embedding_length_per_layer_input`: elements of the vector of its own that every layer gets of a token. undefined: none. */
+  readonly perLayer?: number;
   /** Which elements of a head RoPE rotates together: 2 i and 2 i + 1, or i and i + half of the rotated. none: positions are learned. */
   readonly ropePairs: RopePairs;
   /** The ways in which layers rotate q and k. Empty if positions are learned. */
@@ -66,12 +70,20 @@ export interface Traits {
   readonly encoder?: boolean;
   /** Whether layers may differ in `attention.head_count_kv`, 0 being that of a layer that does not attend. */
   readonly kvHeadsDiffer?: boolean;
+  /** Whether layers may differ in `feed_forward_length`. */
+  readonly ffnDiffers?: boolean;
 }
 
 /** How a layer attends. */
 export interface LayerAttention {
   /** KV heads; 0: the layer does not attend. */
   readonly kvHeads: number;
+  /** Dimensions of a head. */
+  readonly headDim: number;
+  /** The layer before it whose keys and values it reads. undefined: it has its own. */
+  readonly keysOf?: number;
+  /** Whether each head of v is normalised, without weights. */
+  readonly valueNorm?: boolean;
   /** How many positions a token sees up to and including its own; 0: all. */
   readonly window: number;
   /** How many positions after its own it sees. */
@@ -139,7 +151,7 @@ export const LARGEST = {
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
 export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperparameters {
-  const { ropePairs, norm, encoder = false, kvHeadsDiffer = false } = traits;
+  const { ropePairs, norm, encoder = false, kvHeadsDiffer = false, ffnDiffers = false } = traits;
   const { gguf, architecture } = reader;
   const layers = reader.integer("block_count", undefined, 1, LARGEST.layers);
   const dim = reader.integer("embedding_length", undefined, 4, LARGEST.dim);
@@ -169,7 +181,12 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
     );
   }
   const experts = readExperts(reader, dim, traits.experts);
-  const ffn = experts?.shared ?? reader.perLayer("feed_forward_length", undefined, 1, LARGEST.ffn);
+  const layerFfn = ffnDiffers
+    ? reader.ofEachLayer("feed_forward_length", layers, undefined, 1, LARGEST.ffn)
+    : undefined;
+  const ffn = layerFfn
+    ? Math.max(...layerFfn)
+    : (experts?.shared ?? reader.perLayer("feed_forward_length", undefined, 1, LARGEST.ffn));
   const epsilonKey = norm === "rms" ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
   const normEpsilon = reader.number(epsilonKey, undefined, 0, 1);
   const causal = reader.boolean("attention.causal", !encoder);
@@ -194,6 +211,7 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
     kvHeads,
     headDim,
     ffn,
+    ...(layerFfn && { layerFfn }),
     experts,
     vocab,
     context,
@@ -203,6 +221,7 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
     tokenTypes: gguf.metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0,
     attention: kvHeadsOf.map((kvHeads) => ({
       kvHeads,
+      headDim,
       window: 0,
       ahead: causal ? 0 : ALL_AHEAD,
       rope: ropePairs === "none" ? undefined : 0,

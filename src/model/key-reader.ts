@@ -107,7 +107,7 @@ export class KeyReader {
   }
 
   /** An array with a number for every layer, or one number for all of them. */
-  ofEachLayer(key: string, layers: number, otherwise: number, from: number, to: number): readonly number[] {
+  ofEachLayer(key: string, layers: number, otherwise: number | undefined, from: number, to: number): readonly number[] {
     const value = this.gguf.metadata.get(this.#path(key));
     if (value === undefined || typeof value === "number") {
       return new Array<number>(layers).fill(this.integer(key, otherwise, from, to));

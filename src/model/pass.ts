@@ -154,8 +154,10 @@ export class Pass {
     const to = site.shard;
     const copy = (address: number, bytes: number) =>
       to.bytes.set(from.bytes.subarray(address, address + bytes), address);
+    const { perLayer } = this.buffers;
     this.#forRows(this.#step.rows, (row, x) => {
       copy(x, this.#width * 4);
+      if (perLayer !== undefined) copy(perLayer.address + row * perLayer.stride, perLayer.stride);
       this.attention.forTables(row, copy);
     });
     this.#site = site;
@@ -174,21 +176,58 @@ export class Pass {
     this.#site = this.#sites[embedding.shard]!;
     const step = this.#step;
     const { kernels } = this.#site.shard;
-    const { job, values } = this.#site.shard.scratch;
     this.#forRows(step.rows, (row, x) => {
-      const token = step.token(row);
-      // Of a table, memory has the rows of the step's tokens.
-      let source = embedding.address + (embedding.role === "table" ? row : token) * embedding.rowBytes;
-      if (embedding.role === "matrix") {
-        kernels.unpackRow(embedding.type, embedding.address, token, this.h.dim, values, job);
-        source = values;
-      }
-      kernels.dequantizeRow(embedding.type, source, this.h.dim, x, job);
+      this.#lookUp(embedding, row, x);
       if (scale !== 1) kernels.scale(x, scale, this.#width);
       if (types !== undefined) this.#addRow(x, types, step.tokenType(row));
       if (positions !== undefined) this.#addRow(x, positions, step.position(row));
       this.attention.makeTables(row);
     });
+    this.#member.barrier();
+  }
+
+  /** The row of the token of row `row` of the step, as f32 at `to`. */
+  #lookUp({ role, type, address, rowBytes, columns }: PlacedWeight, row: number, to: number): void {
+    const { kernels } = this.#site.shard;
+    const { job, values } = this.#site.shard.scratch;
+    const token = this.#step.token(row);
+    // Of a table, memory has the rows of the step's tokens.
+    let source = address + (role === "table" ? row : token) * rowBytes;
+    if (role === "matrix") {
+      kernels.unpackRow(type, address, token, columns, values, job);
+      source = values;
+    }
+    kernels.dequantizeRow(type, source, columns, to, job);
+  }
+
+  /**
+   * perLayer = (norm(perLayer / sqrt(dim)) + sqrt(n) * row of the token) / sqrt(2), (rows, layers * n): each part of n elements, one for
+   * every layer, is normalised by itself. It needs no barrier: before it is read comes the first layer's attention, with its own.
+   */
+  mixPerLayer(norm: PlacedWeight, embedding: PlacedWeight): void {
+    const { kernels } = this.#site.shard;
+    const { values } = this.#site.shard.scratch;
+    const { dim, normEpsilon } = this.h;
+    const { address, stride } = this.buffers.perLayer!;
+    const { columns } = embedding;
+    const { index, workers } = this.#member;
+    for (let row = index; row < this.#step.rows; row += workers) {
+      const mixed = address + row * stride;
+      kernels.scale(mixed, 1 / Math.sqrt(dim), columns);
+      for (let part = mixed; part < mixed + columns * 4; part += norm.columns * 4) {
+        kernels.rmsNorm(part, norm.address, part, norm.columns, normEpsilon);
+      }
+      this.#lookUp(embedding, row, values);
+      kernels.scale(values, Math.sqrt(norm.columns), columns);
+      kernels.addBias(mixed, values, columns);
+      kernels.scale(mixed, Math.SQRT1_2, columns);
+    }
+  }
+
+  /** x *= the one element of a weight. */
+  scale(factor: PlacedWeight): void {
+    const [by] = this.#site.shard.floats(factor.address, 1);
+    this.#forRows(this.#step.rows, (_, x) => this.#site.shard.kernels.scale(x, by!, this.#width));
     this.#member.barrier();
   }
 

@@ -129,9 +129,15 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     const spread = name.includes("_exps.") ? 3 / Math.sqrt(columns) : Math.sqrt(2 / columns);
     const isAdded = /(attn_output|ffn_down_exps)\.bias$/.test(name); // to the residual stream
     const size = role === "matrix" ? spread / gain : isAdded ? 0.5 / gain ** 2 : 0.5;
-    const value = name.endsWith("norm.weight")
-      ? () => gain * (1 + 0.1 * random.normal())
-      : () => size * random.normal();
+    const value = (_: undefined, i: number): number => {
+      // Gemma 4 does not scale scores.
+      const part = architecture === "gemma4" && name.endsWith("attn_q_norm.weight") ? 1 / Math.sqrt(columns) : 1;
+      if (name.endsWith("norm.weight")) return part * gain * (1 + 0.1 * random.normal());
+      if (name.endsWith("output_scale.weight")) return 0.7 + 0.1 * random.normal();
+      // Gemma 4's, which leaves pairs as they are, and the others a little stretched.
+      if (name === "rope_freqs.weight") return i < columns / 4 ? 1 + i / 8 : 1e30;
+      return size * random.normal();
+    };
     const values = Float32Array.from({ length: rows * columns }, value);
     if (role === "vector" || !isRounded(name, columns)) {
       data.set(name, new Uint8Array(values.buffer));

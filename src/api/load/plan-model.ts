@@ -10,7 +10,14 @@ import { architectureOf, readModel } from "../../model/architectures/table.js";
 import { type HeadShape, headOf } from "../../model/head.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
 import { type AdaptedMatrix, type Lora, planLora } from "../../model/plan/lora.js";
-import { type KvPool, type Layout, type MemoryPlan, planMemory, type StatePool } from "../../model/plan/memory-plan.js";
+import {
+  type KvPool,
+  type Layout,
+  type MemoryPlan,
+  pageBytesOf,
+  planMemory,
+  type StatePool,
+} from "../../model/plan/memory-plan.js";
 import { checkUnreadTensors } from "../../model/plan/unread-tensors.js";
 import { findWeights } from "../../model/plan/weights.js";
 import { checkBoolean, checkChoice, checkInteger, idleOption, invalidOption } from "../../options.js";
@@ -64,10 +71,11 @@ export async function planModel(
   }
   const kvDefault = hyperparameters.causal ? "f16" : "f32";
   const kvCache = checkChoice("kvCache", options.kvCache ?? kvDefault, ["f16", "f32", "q8_0"]);
-  if (kvCache === "q8_0" && hyperparameters.headDim % 32 !== 0) {
+  const uneven = hyperparameters.attention.find(({ headDim }) => headDim % 32 !== 0);
+  if (kvCache === "q8_0" && uneven !== undefined) {
     throw new UnsupportedError(
       "UNSUPPORTED_KV_CACHE",
-      `a q8_0 cache needs heads of a multiple of 32 dimensions, these have ${hyperparameters.headDim}; supported: f16, f32`,
+      `a q8_0 cache needs heads of a multiple of 32 dimensions, these have ${uneven.headDim}; supported: f16, f32`,
     );
   }
   const sizes = instantiateKernels(kernels.module, allocateMemory(1, "the kernels' sizes"));
@@ -96,13 +104,11 @@ export async function planModel(
     },
     sizes,
   );
-  const { tileBytes, pageBytes } = planned.pool;
-  const pageBytesOf = (type: KvCacheType) =>
-    (pageBytes / tileBytes) * sizes.kvTileBytes(kvKinds[type], hyperparameters.headDim);
+  const bytesOf = (type: KvCacheType) => pageBytesOf(hyperparameters, kvKinds[type], sizes);
   const kvPageBytes = {
-    f32: pageBytesOf("f32"),
-    f16: pageBytesOf("f16"),
-    ...(hyperparameters.headDim % 32 === 0 && { q8_0: pageBytesOf("q8_0") }),
+    f32: bytesOf("f32"),
+    f16: bytesOf("f16"),
+    ...(uneven === undefined && { q8_0: bytesOf("q8_0") }),
   };
   return {
     ...{ hyperparameters, head: head.shape, ...planned, lora },

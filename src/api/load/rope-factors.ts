@@ -5,7 +5,7 @@ import type { Gguf } from "../../gguf/index.js";
 import type { Hyperparameters } from "../../model/hyperparameters.js";
 import { type RopeFrequencies, ropeFrequencies } from "../../model/plan/rope.js";
 
-/** The frequencies of each of a model's RoPEs, divided by rope_freqs.weight where the file has it. */
+/** The frequencies of each of a model's RoPEs; those of the first divided by rope_freqs.weight, where the file has it. */
 export async function readRopes(gguf: Gguf, h: Hyperparameters): Promise<readonly RopeFrequencies[]> {
   const tensor = gguf.tensor("rope_freqs.weight");
   if (tensor === undefined) return h.ropes.map((rope) => ropeFrequencies(rope));
@@ -21,5 +21,5 @@ export async function readRopes(gguf: Gguf, h: Hyperparameters): Promise<readonl
   if (!factors.every((factor) => factor > 0 && Number.isFinite(factor))) {
     throw new GgufError("GGUF_TENSOR_VALUE", "a factor is not a positive number", { subject: tensor.name });
   }
-  return h.ropes.map((rope) => ropeFrequencies(rope, factors));
+  return h.ropes.map((rope, i) => ropeFrequencies(rope, i === 0 ? factors : undefined));
 }

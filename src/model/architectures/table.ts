@@ -9,6 +9,7 @@ import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { gemmaEmbedding } from "./gemma-embedding.js";
 import { gemma3 } from "./gemma3.js";
+import { gemma4 } from "./gemma4.js";
 import { gptOss } from "./gpt-oss.js";
 import { granite } from "./granite.js";
 import { hunyuanDense } from "./hunyuan-dense.js";
@@ -41,6 +42,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   mistral3,
   "gpt-oss": gptOss,
   gemma3,
+  gemma4,
   olmo2,
   lfm2,
   bert,

@@ -16,7 +16,7 @@ import type { Hyperparameters, RecurrenceParameters } from "../hyperparameters.j
 import { stepBytes } from "../step.js";
 import { type LowRank, mostColumns } from "./low-rank.js";
 import { aligned, planScratch, type Scratch } from "./scratch.js";
-import { type Division, divide } from "./shards.js";
+import { type Division, divide, layerGroups } from "./shards.js";
 import { keepInFile } from "./tables.js";
 import type { Weight } from "./weights.js";
 
@@ -50,6 +50,8 @@ export interface Layout {
   readonly pageTables: number;
   /** The frequencies of each of the hyperparameters' `ropes`, `ropeBytes` apart. */
   readonly frequencies: number;
+  /** (headDim) f32, all 1: the weights of norms without weights. */
+  readonly ones: number;
   /** In the order in which a forward pass reads them, however they are divided. */
   readonly weights: readonly PlacedWeight[];
   readonly shards: readonly ShardLayout[];
@@ -99,6 +101,7 @@ export interface Buffers {
   readonly attended: Rows; // (rows, heads * headDim), of q's stride
   readonly gate: Rows; // (rows, ffn)
   readonly up: Rows; // (rows, ffn), of gate's stride
+  readonly perLayer?: Rows | undefined; // (rows, layers * perLayer) a vector of its own for every layer
   readonly recurrent?: Rows | undefined; // (rows, recurrence.columns) of layers that do not attend
   readonly hidden: Rows; // (rows, dim) after the last norm: of rows that want it, or the mean of some
   readonly logits: Rows; // (LOGIT_ROWS, vocab)
@@ -179,8 +182,7 @@ export interface PlanOptions {
 /** What follows from the options: the size of the pool. */
 export interface KvPool {
   readonly kind: number;
-  readonly tileBytes: number;
-  /** For each layer, bytes of k and v of 64 positions and all KV heads. */
+  /** For each layer, bytes of k and v of 64 positions and all KV heads; 0 if it has none of its own. */
   readonly layerPageBytes: readonly number[];
   /** Whether every layer keeps its own k and v. In an encoder, each layer overwrites those of the one before it. */
   readonly keepsAll: boolean;
@@ -236,6 +238,7 @@ export function planMemory(
   const step = arena.take(stepBytes(rows));
   const pageTables = arena.take(pool.tables * pool.pagesPerSequence * 4);
   const frequencies = arena.take(h.ropes.length * ropeBytes(h));
+  const ones = arena.take(h.attention.some(({ valueNorm }) => valueNorm) ? h.headDim * 4 : 0);
   const controlBytes = arena.end;
 
   const buffers = takeBuffers(h, weights, rows, arena, kernels);
@@ -254,7 +257,7 @@ export function planMemory(
   const common = { control: controlBytes, activations: activationBytes, scratch: scratchBytes * options.workers };
 
   const caches: Caches = { pool, states };
-  const rooms = { layers: h.layers, pages: pool.pages, commonBytes: arena.end, shardBytes: options.shardBytes };
+  const rooms = { groups: layerGroups(h), pages: pool.pages, commonBytes: arena.end, shardBytes: options.shardBytes };
   const division = divide(weights, (layers) => cacheBytes(caches, layers), rooms);
   const { placed, shards } = place(weights, division, caches, arena.end);
   const sum = (bytes: (shard: ShardPlan) => number) => shards.reduce((total, { plan }) => total + bytes(plan), 0);
@@ -283,6 +286,7 @@ export function planMemory(
       step,
       pageTables,
       frequencies,
+      ones,
       weights: placed,
       shards: shards.map((shard) => shard.layout),
       outputShard: division.output,
@@ -361,19 +365,28 @@ function stepRows(h: Hyperparameters, contextSize: number): number {
 }
 
 function poolOf(h: Hyperparameters, options: PlanOptions, rows: number, kernels: Kernels): KvPool {
-  const tileBytes = kernels.kvTileBytes(options.kvKind, h.headDim);
   const pagesPerSequence = Math.ceil(options.contextSize / PAGE);
-  const layerPageBytes = h.attention.map(({ kvHeads }) => kvHeads * 2 * tileBytes);
   return {
     kind: options.kvKind,
-    tileBytes,
-    layerPageBytes,
+    layerPageBytes: layerPageBytesOf(h, options.kvKind, kernels),
     keepsAll: h.causal,
-    pageBytes: h.causal ? sumOf(layerPageBytes) : Math.max(...layerPageBytes),
+    pageBytes: pageBytesOf(h, options.kvKind, kernels),
     pages: pagesPerSequence * options.sequences + (h.causal ? 0 : ENCODER_TEXTS),
     pagesPerSequence,
     tables: rows,
   };
+}
+
+function layerPageBytesOf(h: Hyperparameters, kvKind: number, kernels: Kernels): readonly number[] {
+  return h.attention.map(({ kvHeads, headDim, keysOf }) =>
+    keysOf === undefined ? kvHeads * 2 * kernels.kvTileBytes(kvKind, headDim) : 0,
+  );
+}
+
+/** Bytes of one page of a cache of some kind. */
+export function pageBytesOf(h: Hyperparameters, kvKind: number, kernels: Kernels): number {
+  const layers = layerPageBytesOf(h, kvKind, kernels);
+  return h.causal ? sumOf(layers) : Math.max(...layers);
 }
 
 /**
@@ -403,8 +416,9 @@ function takeBuffers(
     return { address: arena.take(count * stride), stride };
   };
   const qColumns = h.heads * h.headDim;
-  const kvColumns = h.kvHeads * h.headDim;
-  const widest = Math.max(h.dim, qColumns, h.ffn);
+  const kvColumns = Math.max(...h.attention.map(({ kvHeads, headDim }) => kvHeads * headDim));
+  const gateColumns = Math.max(h.ffn, h.perLayer ?? 0);
+  const widest = Math.max(h.dim, qColumns, gateColumns);
   const takeExperts = ({ count, used, ffn, shared }: ExpertParameters): ExpertBuffers => {
     const places = stepRows * used;
     const tiled = places + (TILE_TOKENS - 1) * Math.min(count, places);
@@ -439,8 +453,9 @@ function takeBuffers(
     k: rows(kvColumns),
     v: rows(kvColumns),
     attended: rows(qColumns),
-    gate: rows(h.ffn),
-    up: rows(h.ffn),
+    gate: rows(gateColumns),
+    up: rows(gateColumns),
+    perLayer: h.perLayer === undefined ? undefined : rows(h.layers * h.perLayer),
     recurrent: h.recurrence && rows(h.recurrence.columns),
     hidden: rows(h.dim),
     logits: rows(h.vocab, h.causal ? LOGIT_ROWS : 0),

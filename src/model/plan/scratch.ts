@@ -64,7 +64,7 @@ export function planScratch(
 ): { parts: Scratch; bytes: number } {
   const longestRow = Math.max(...weights.map((weight) => weight.rowBytes));
   const values = JOB_BYTES;
-  const valueBytes = Math.max(STAGING_BYTES, longestRow * GROUP_ROWS, h.dim * 4);
+  const valueBytes = Math.max(STAGING_BYTES, longestRow * GROUP_ROWS, h.dim * 4, h.layers * (h.perLayer ?? 0) * 4);
 
   const encodedRow = aligned(kernels.matmulScratchBytes(rows));
   const row = encodedRow + encodedRowBytes;

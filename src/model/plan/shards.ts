@@ -5,9 +5,10 @@
 //   shard 1   layers i .. j - 1
 //   shard 2   layers j .. n - 1, output matrix
 //
-// A tied embedding, which is read at both ends, takes what is read after the layers along.
+// Layers that share keys and values lie in one shard. A tied embedding, which is read at both ends, takes what is read after the layers along.
 
 import { MemoryError } from "../../errors.js";
+import type { Hyperparameters } from "../hyperparameters.js";
 import { aligned } from "./scratch.js";
 import type { Weight } from "./weights.js";
 
@@ -30,7 +31,7 @@ interface DividedShard {
 interface Unit {
   readonly name: string;
   readonly weights: readonly Weight[];
-  /** The numbers of its layers: one, or none. */
+  /** The numbers of its layers. */
   readonly layers: readonly number[];
 }
 
@@ -39,7 +40,8 @@ type CacheBytes = (layers: readonly number[]) => { readonly kvCache: number; rea
 
 /** What the plan gives. */
 interface Rooms {
-  readonly layers: number;
+  /** The model's layers, in order: those of a group must lie in one memory. */
+  readonly groups: readonly (readonly number[])[];
   /** Pages of the KV cache. */
   readonly pages: number;
   /** Bytes that every shard has besides weights, KV cache and recurrent state. */
@@ -50,7 +52,7 @@ interface Rooms {
 
 /** @throws MemoryError MEMORY_PLAN when a unit is larger than a memory */
 export function divide(weights: readonly Weight[], cacheBytes: CacheBytes, rooms: Rooms): Division {
-  const { input, layers, output } = unitsOf(weights, rooms.layers);
+  const { input, layers, output } = unitsOf(weights, rooms.groups);
   const room = rooms.shardBytes - rooms.commonBytes;
   const bytesOf = (units: readonly Unit[]) => {
     const matrices = units.flatMap((unit) => unit.weights).reduce((sum, { bytes }) => sum + aligned(bytes), 0);
@@ -87,17 +89,31 @@ export function divide(weights: readonly Weight[], cacheBytes: CacheBytes, rooms
   };
 }
 
+/** The layers in groups, in order: a layer that reads another's keys and values lies with that one, and with all between them. */
+export function layerGroups({ attention }: Hyperparameters): readonly (readonly number[])[] {
+  const groups: (readonly number[])[] = [];
+  for (const [layer, { keysOf = layer }] of attention.entries()) {
+    let group: readonly number[] = [layer];
+    while (keysOf < group[0]!) group = [...groups.pop()!, ...group];
+    groups.push(group);
+  }
+  return groups;
+}
+
 function unitsOf(
   weights: readonly Weight[],
-  layers: number,
+  groups: Rooms["groups"],
 ): { input: Unit; layers: Unit[]; output: Unit | undefined } {
   const first = weights.findIndex(({ layer }) => layer !== undefined);
   const before = { name: "what is read before the layers", weights: weights.slice(0, first), layers: [] };
   const after = weights.slice(first).filter(({ layer }) => layer === undefined);
-  const units = Array.from({ length: layers }, (_, number) => ({
-    name: `layer ${number}`,
-    weights: weights.filter(({ layer }) => layer === number),
-    layers: [number],
+  const units = groups.map((layers) => ({
+    name:
+      layers.length === 1
+        ? `layer ${layers[0]}`
+        : `layers ${layers[0]} .. ${layers.at(-1)}, which share keys and values`,
+    weights: weights.filter(({ layer }) => layer !== undefined && layers.includes(layer)),
+    layers,
   }));
   if (isTied(before)) {
     return { input: { ...before, weights: [...before.weights, ...after] }, layers: units, output: undefined };
@@ -108,7 +124,7 @@ function unitsOf(
 
 /** Whether the embedding is the output matrix too. */
 function isTied(input: Unit): boolean {
-  return input.weights.some(({ role }) => role === "matrix");
+  return input.weights.some(({ name, role }) => name === "token_embd.weight" && role === "matrix");
 }
 
 function tooLarge(

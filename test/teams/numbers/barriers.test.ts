@@ -47,9 +47,18 @@ const shownBy: Readonly<Record<string, string>> = {
   "pass layerNorm 0": "bert",
   "pass normaliseRows 0": "olmo2",
   "pass output 0": "bert",
+  "pass scale 0": "gemma4",
 };
 const keysOf: Readonly<Record<string, ArchitectureShape["keys"]>> = {
   bert: { "attention.causal": false, "attention.head_count_kv": 4 },
+  gemma4: {
+    "attention.key_length_swa": 12,
+    "attention.value_length_swa": 12,
+    "attention.sliding_window": 9,
+    "attention.sliding_window_pattern": [true, false, true, false],
+    embedding_length_per_layer_input: 8,
+    final_logit_softcapping: 0,
+  },
   lfm2: { "attention.head_count_kv": [0, 2, 0, 2], "shortconv.l_cache": 3 },
   qwen3moe: { expert_count: 6, expert_used_count: 3, expert_feed_forward_length: 48 },
 };
@@ -102,7 +111,8 @@ async function isRight(architecture: string, path: string): Promise<boolean> {
 beforeAll(async () => {
   for (const name of architectures) {
     const architecture = name.split(" ")[0]!;
-    const file = await architectureModel({ architecture, keys: keysOf[architecture] ?? {} });
+    const has = (tensor: string) => tensor.endsWith("layer_output_scale.weight");
+    const file = await architectureModel({ architecture, keys: keysOf[architecture] ?? {}, has });
     files.set(name, file);
     if (name.endsWith("with LoRA")) loras.set(name, [{ path: await loraAdapter(file, { rank: 8 }) }]);
     expected.set(name, await all(outcomes(name, assets)));
