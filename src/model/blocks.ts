@@ -118,6 +118,26 @@ export function gatedFeedForward(
   addProduct(pass, gate, w.ffn_down, undefined, w.post_ffw_norm);
 }
 
+/**
+ * With y = norm(x), which both halves read:
+ *
+ *   x += wo . attention(rope([norm] (wq . y)), rope([norm] (wk . y)), wv . y) + w_down . (activation(w_gate . y) * (w_up . y))
+ */
+export function parallelAttentionAndFeedForward(
+  pass: Pass,
+  layer: number,
+  w: LayerWeights<ReturnType<typeof attentionSpecs> & ReturnType<typeof gatedFeedForwardSpecs>>,
+  activation: Gate,
+): void {
+  const { gate, up, attended } = pass.buffers;
+  const y = pass.read(w.attn_norm, [w.attn_q, w.attn_k, w.attn_v, w.ffn_gate, w.ffn_up]); // (rows, dim)
+  // Both halves read y before anything else is encoded in its place.
+  pass.matmul.multiplyGated(y, { weight: w.ffn_gate, to: gate }, { weight: w.ffn_up, to: up }, activation); // (rows, ffn)
+  attend(pass, layer, w, y); // (rows, heads * headDim)
+  addProduct(pass, attended, w.attn_output, w.attn_output_bias);
+  addProduct(pass, gate, w.ffn_down);
+}
+
 /** x += [scale *] [norm] (weight . y [+ bias]), with the model's residual scale */
 export function addProduct(pass: Pass, y: Rows, weight: PlacedWeight, bias?: PlacedWeight, norm?: PlacedWeight): void {
   const { x, normed } = pass.buffers;

@@ -49,7 +49,8 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
     "attention.value_length": 4,
     "attention.layer_norm_epsilon": 1e-5,
     "attention.layer_norm_rms_epsilon": 1e-5,
-    ...(architecture === "gpt-oss" && { "attention.sliding_window": 4 }),
+    ...(/oss|cohere2/.test(architecture) && { "attention.sliding_window": 4 }),
+    ...(architecture === "cohere2" && { logit_scale: 0.25 }),
     ...(/moe|oss/.test(architecture) && {
       expert_count: 2,
       expert_used_count: 1,

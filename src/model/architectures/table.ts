@@ -7,6 +7,9 @@ import { KeyReader } from "../key-reader.js";
 import { checkUnreadKeys } from "../unread-keys.js";
 import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
+import { cohere2 } from "./cohere2.js";
+import { commandR } from "./command-r.js";
+import { exaone4 } from "./exaone4.js";
 import { gemmaEmbedding } from "./gemma-embedding.js";
 import { gemma3 } from "./gemma3.js";
 import { gemma4 } from "./gemma4.js";
@@ -45,6 +48,9 @@ const architectures: Readonly<Record<string, Architecture>> = {
   gemma4,
   olmo2,
   lfm2,
+  exaone4,
+  "command-r": commandR,
+  cohere2,
   bert,
   "nomic-bert": nomicBert,
   "gemma-embedding": gemmaEmbedding,
