@@ -130,7 +130,7 @@ export function parallelAttentionAndFeedForward(
   activation: Gate,
 ): void {
   const { gate, up, attended } = pass.buffers;
-  const y = pass.read(w.attn_norm, [w.attn_q, w.attn_k, w.attn_v, w.ffn_gate, w.ffn_up]); // (rows, dim)
+  const y = pass.read(w.attn_norm, [w.attn_q, ...keysAndValues(w), w.ffn_gate, w.ffn_up]); // (rows, dim)
   // Both halves read y before anything else is encoded in its place.
   pass.matmul.multiplyGated(y, { weight: w.ffn_gate, to: gate }, { weight: w.ffn_up, to: up }, activation); // (rows, ffn)
   attend(pass, layer, w, y); // (rows, heads * headDim)
