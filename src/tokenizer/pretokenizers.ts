@@ -3,21 +3,29 @@
 
 import { UnsupportedError } from "../errors.js";
 import { classesOf, LETTER, MARK, NUMBER, PUNCTUATION, SPACE } from "./character-classes.js";
-import { CASED_LETTERS, EAST_ASIAN, PUNCTUATION_AND_ASCII } from "./deepseek-ranges.js";
+import { CASED_LETTERS, EAST_ASIAN, HAN, KANA_AND_HAN, PUNCTUATION_AND_ASCII } from "./character-ranges.js";
 import {
+  contracted,
   contraction,
   contractionAnyCase,
   group,
   lineBreak,
   lineBreaks,
+  markedWord,
+  prefixedLetters,
+  prefixedNonHan,
   prefixedRun,
   prefixedWord,
   rangeRun,
   run,
   type Scanner,
+  spacedPunctuation,
   spacedRun,
+  spacedRunWithout,
   spacedSymbols,
+  thousands,
   threeDigits,
+  throughGroup,
   trailingWhiteSpace,
   whiteSpace,
   whiteSpacedRun,
@@ -39,13 +47,14 @@ export interface PreTokenizer {
 
 const words: Stage = [contraction, spacedRun(LETTER), spacedRun(NUMBER), spacedSymbols(""), whiteSpace];
 
-function modernWords(letters: Scanner, digits: number, tail: "\r\n" | "\r\n/" = "\r\n"): Stage {
+function modernWords(letters: Scanner, digits: number, tail: "" | "\r\n" | "\r\n/" = "\r\n"): Stage {
   return [letters, group(NUMBER, digits), spacedSymbols(tail), lineBreaks, whiteSpace];
 }
 
 const llamaWords: Stage = [contractionAnyCase, ...modernWords(prefixedRun(LETTER), 3)];
 const qwenWords: Stage = [contractionAnyCase, ...modernWords(prefixedRun(LETTER), 1)];
 const digitsApart: readonly Stage[] = [[group(NUMBER, 1)], words];
+const phrases: Stage = [spacedRunWithout("(|.,!?…。，、।۔،)")];
 
 const rows: readonly PreTokenizer[] = [
   {
@@ -108,11 +117,39 @@ const rows: readonly PreTokenizer[] = [
       [group(NUMBER, 1)],
     ],
   },
-  { names: ["tekken"], stages: [modernWords(prefixedWord(false), 1, "\r\n/")], ignoreMerges: true, addsBos: true },
+  { names: ["tekken"], stages: [modernWords(prefixedWord(LETTER), 1, "\r\n/")], ignoreMerges: true, addsBos: true },
   {
     names: ["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"],
-    stages: [modernWords(prefixedWord(true), 3, "\r\n/")],
+    stages: [modernWords(contracted(prefixedWord(LETTER)), 3, "\r\n/")],
   },
+  {
+    names: ["granite-embed-multi-97m"],
+    stages: [modernWords(contracted(prefixedWord(LETTER | MARK)), 3, "\r\n/")],
+    ignoreMerges: true,
+  },
+  {
+    names: ["deepseek-v3", "hunyuan-dense", "joyai-llm"],
+    stages: [
+      [group(NUMBER, 3)],
+      [rangeRun(KANA_AND_HAN, false)],
+      [markedWord, prefixedLetters, spacedPunctuation, lineBreaks, whiteSpace],
+    ],
+  },
+  { names: ["kimi-k2"], stages: [[rangeRun(HAN, false), ...modernWords(contracted(prefixedNonHan), 3)]] },
+  {
+    names: ["tiny_aya", "cohere2moe"],
+    stages: [[throughGroup], modernWords(contracted(prefixedRun(LETTER | MARK)), 3, "\r\n/")],
+  },
+  { names: ["seed-coder"], stages: [[contractionAnyCase, ...modernWords(prefixedRun(LETTER), 1, "")]] },
+  { names: ["ufakzeka"], stages: [modernWords(prefixedRun(LETTER), 1)] },
+  {
+    names: ["minicpm5"],
+    stages: [[group(NUMBER, 3)], llamaWords],
+    ignoreMerges: true,
+  },
+  { names: ["poro-chat", "bloom", "gpt3-finnish"], stages: [phrases] },
+  { names: ["viking"], stages: [phrases, [group(NUMBER, 1)]] },
+  { names: ["superbpe"], stages: [[run(NUMBER)], [thousands]] },
 ];
 
 const byName = new Map(rows.flatMap((row) => row.names.map((name) => [name, row] as const)));

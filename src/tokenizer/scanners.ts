@@ -1,7 +1,8 @@
 // The alternatives that pre-tokenizers are made of, each a scanner that takes linear time where a regular expression would
 // backtrack, over UTF-16 units and their classes. `\s`, `\p{L}` and so on below are Unicode's.
 
-import { classOf, LETTER, NUMBER, SPACE } from "./character-classes.js";
+import { classOf, LETTER, MARK, NUMBER, PUNCTUATION, SPACE, SYMBOL } from "./character-classes.js";
+import { HAN } from "./character-ranges.js";
 
 /** A text and the classes of its units. */
 export interface ScannedText {
@@ -56,6 +57,14 @@ export const contraction: Scanner = contractionBy(CONTRACTION);
 /** `'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]` */
 export const contractionAnyCase: Scanner = contractionBy(CONTRACTION_ANY_CASE);
 
+/** What a scanner matches, then an optional contraction. */
+export function contracted(scanner: Scanner): Scanner {
+  return (source, at, end) => {
+    const stop = scanner(source, at, end);
+    return stop > at && stop < end ? contractionAnyCase(source, stop, end) : stop;
+  };
+}
+
 /** ` ?[mask]+` */
 export function spacedRun(mask: number): Scanner {
   return (source, at, end) => {
@@ -80,15 +89,56 @@ export function spacedSymbols(tail: "" | "\r\n" | "\r\n/", mask = SPACE | LETTER
   };
 }
 
+/** ` ?[\p{P}\p{S}]+[\r\n]*` */
+export const spacedPunctuation: Scanner = (source, at, end) => {
+  const { text, classes } = source;
+  const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
+  let stop = start;
+  while (stop < end && (classes[stop]! & (PUNCTUATION | SYMBOL)) !== 0) stop++;
+  if (stop === start) return at;
+  while (stop < end && isLineBreak(text.charCodeAt(stop))) stop++;
+  return stop;
+};
+
+/** ` ?[^\s]+`, also without the characters of `others`. */
+export function spacedRunWithout(others: string): Scanner {
+  return ({ text, classes }, at, end) => {
+    const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
+    let stop = start;
+    while (stop < end && (classes[stop]! & SPACE) === 0 && !others.includes(text[stop]!)) stop++;
+    return stop > start ? stop : at;
+  };
+}
+
+/** A character of ASCII punctuation or an ASCII symbol, then `[A-Za-z]+`. */
+export const markedWord: Scanner = ({ text, classes }, at, end) => {
+  if (text.charCodeAt(at) > 127 || (classes[at]! & (PUNCTUATION | SYMBOL)) === 0) return at;
+  let stop = at + 1;
+  while (stop < end && isBetween(text.charCodeAt(stop) | 32, 97, 122)) stop++;
+  return stop > at + 1 ? stop : at;
+};
+
 /** Whether `[^\r\n\p{L}\p{N}]` matches. */
 function isWordPrefix({ text, classes }: ScannedText, at: number): boolean {
   return (classes[at]! & (LETTER | NUMBER)) === 0 && !isLineBreak(text.charCodeAt(at));
 }
 
+/** Whether `[^\r\n\p{L}\p{P}\p{S}]` matches. */
+function isMarkPrefix({ text, classes }: ScannedText, at: number): boolean {
+  return (classes[at]! & (LETTER | PUNCTUATION | SYMBOL)) === 0 && !isLineBreak(text.charCodeAt(at));
+}
+
 /** `[^\r\n\p{L}\p{N}]?[mask]+` */
 export function prefixedRun(mask: number): Scanner {
+  return prefixed(isWordPrefix, mask);
+}
+
+/** `[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+` */
+export const prefixedLetters: Scanner = prefixed(isMarkPrefix, LETTER | MARK);
+
+function prefixed(isPrefix: (source: ScannedText, at: number) => boolean, mask: number): Scanner {
   return (source, at, end) => {
-    if (isWordPrefix(source, at)) {
+    if (isPrefix(source, at)) {
       const start = afterCharacter(source, at);
       const stop = runEnd(source, mask, start, end);
       if (stop > start) return stop;
@@ -98,27 +148,50 @@ export function prefixedRun(mask: number): Scanner {
 }
 
 /**
- * `[^\r\n\p{L}\p{N}]?U*L+|[^\r\n\p{L}\p{N}]?U+L*`, each with an optional contraction after it if `contractions`; U are letters
- * other than a-z and L letters other than A-Z, so letters outside of ASCII are both.
+ * `[^\r\n\p{L}\p{N}]?U*L+|[^\r\n\p{L}\p{N}]?U+L*`; U are letters other than a-z and L letters other than A-Z, so letters outside of
+ * ASCII are both. `mask` says what a letter is: marks may be, too.
  */
-export function prefixedWord(contractions: boolean): Scanner {
+export function prefixedWord(mask: number): Scanner {
   return (source, at, end) => {
-    const start = isWordPrefix(source, at) ? afterCharacter(source, at) : at;
-    const { text, classes } = source;
-    let upperEnd = start;
-    let lastBoth = -1;
-    while (upperEnd < end && (classes[upperEnd]! & LETTER) !== 0 && !isBetween(text.charCodeAt(upperEnd), 97, 122)) {
-      if (!isBetween(text.charCodeAt(upperEnd), 65, 90)) lastBoth = upperEnd;
-      upperEnd++;
+    let start = isWordPrefix(source, at) ? afterCharacter(source, at) : at;
+    let stop = wordEnd(source, mask, start, end);
+    if (stop < 0 && start > at && (source.classes[at]! & mask) !== 0) {
+      // A mark before upper case is a word by itself: U*L+ comes first, and takes it without a prefix.
+      start = at;
+      stop = wordEnd(source, mask, at, end);
     }
-    let stop = upperEnd;
-    while (stop < end && (classes[stop]! & LETTER) !== 0 && !isBetween(text.charCodeAt(stop), 65, 90)) stop++;
-    // Without lower case at the end, U* gives back letters until L+ can match one; without any such letter, U+ takes all.
-    if (stop === upperEnd && lastBoth >= 0) stop = lastBoth + 1;
-    if (stop === start) return at;
-    return contractions && stop < end ? contractionAnyCase(source, stop, end) : stop;
+    stop = Math.abs(stop);
+    return stop > start ? stop : at;
   };
 }
+
+/** The end of U*L+ from `start`, else minus the end of U*. */
+function wordEnd({ text, classes }: ScannedText, mask: number, start: number, end: number): number {
+  let upperEnd = start;
+  let lastBoth = -1;
+  while (upperEnd < end && (classes[upperEnd]! & mask) !== 0 && !isBetween(text.charCodeAt(upperEnd), 97, 122)) {
+    if (!isBetween(text.charCodeAt(upperEnd), 65, 90)) lastBoth = upperEnd;
+    upperEnd++;
+  }
+  let stop = upperEnd;
+  while (stop < end && (classes[stop]! & mask) !== 0 && !isBetween(text.charCodeAt(stop), 65, 90)) stop++;
+  // Without lower case at the end, U* gives back letters until L+ can match one; without any such letter, U+ takes all.
+  if (stop > upperEnd) return stop;
+  return lastBoth >= 0 ? lastBoth + 1 : -upperEnd;
+}
+
+/** Letters other than Han after `[^\r\n\p{L}\p{N}]?`. */
+export const prefixedNonHan: Scanner = (source, at, end) => {
+  const start = isWordPrefix(source, at) ? afterCharacter(source, at) : at;
+  const { text, classes } = source;
+  let stop = start;
+  while (stop < end && (classes[stop]! & LETTER) !== 0) {
+    const codePoint = text.codePointAt(stop)!;
+    if (isInRanges(HAN, codePoint)) break;
+    stop += codePoint > 0xffff ? 2 : 1;
+  }
+  return stop > start ? stop : at;
+};
 
 function isBetween(unit: number, first: number, last: number): boolean {
   return unit >= first && unit <= last;
@@ -182,6 +255,45 @@ export const threeDigits: Scanner = ({ text }, at, end) => {
   if (at + 3 > end) return at;
   for (let i = at; i < at + 3; i++) if (!isBetween(text.charCodeAt(i), 48, 57)) return at;
   return at + 3;
+};
+
+/**
+ * A text up to the end of its next group of numbers: groups of three from the end of a run of numbers, with what is left over first. The
+ * original is `\d{1,3}(?=(?:\d{3})*\b)`; llama.cpp cuts only behind what that matches.
+ */
+export const throughGroup: Scanner = (source, at, end) => {
+  const isNumber = (i: number) => i < end && (source.classes[i]! & NUMBER) !== 0;
+  // After a first group, the others are whole.
+  if (at > 0 && isNumber(at - 1) && isNumber(at)) return threeNumbers(source, at, end);
+  let first = at;
+  while (first < end && !isNumber(first)) first++;
+  let count = 0;
+  for (let i = first; isNumber(i); i = afterCharacter(source, i)) count++;
+  return group(NUMBER, count % 3 || 3)(source, first, end);
+};
+
+const threeNumbers = group(NUMBER, 3);
+
+/**
+ * What lies between the matches of `(?=(\d{3})+(?!\d))`, in a text of numbers only or without any: a run of ASCII digits is cut before
+ * each group of three that leaves whole groups behind it.
+ */
+export const thousands: Scanner = ({ text }, at, end) => {
+  const isDigit = (i: number) => i < end && isBetween(text.charCodeAt(i), 48, 57);
+  let i = at;
+  // After a cut in a run, as many digits are left as make whole groups.
+  if (at > 0 && isDigit(at - 1) && isDigit(at)) i = at + 3;
+  if (i > at && isDigit(i)) return i;
+  while (i < end) {
+    let stop = i;
+    while (isDigit(stop)) stop++;
+    const digits = stop - i;
+    const cut = i + (digits % 3);
+    if (digits >= 3 && cut > at) return cut;
+    if (digits > 3) return at + 3;
+    i = Math.max(stop, i + 1);
+  }
+  return end;
 };
 
 /** `[\r\n]` */

@@ -210,7 +210,10 @@ const preTokenizers = [
   "starcoder",
   "refact",
   "mpt",
-].concat(["command-r", "falcon", "deepseek-llm", "deepseek-coder", "tekken", "gpt-4o"]);
+].concat(
+  ["command-r", "falcon", "deepseek-llm", "deepseek-coder", "tekken", "gpt-4o"],
+  ["deepseek-v3", "granite-embed-multi-97m", "kimi-k2", "poro-chat", "superbpe", "tiny_aya"],
+);
 
 describe.each(preTokenizers)("long uniform texts through the pre-tokenizer %s", (name) => {
   it.each(units)("%s", limit, (_name, unit) => {

@@ -26,6 +26,11 @@ const upper = "(?![a-z])\\p{L}";
 const lower = "(?![A-Z])\\p{L}";
 const cased = (after: string) =>
   `[^\\r\\n\\p{L}\\p{N}]?(?:${upper})*(?:${lower})+${after}|[^\\r\\n\\p{L}\\p{N}]?(?:${upper})+(?:${lower})*${after}`;
+const spaces = "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const phrases = " ?[^\\s(|.,!?…。，、।۔،)]+";
+const kanaAndHan = "[\\u3040-\\u30ff\\u4e00-\\u9fa5]+";
+const han =
+  "\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{2a6df}\\u{2a700}-\\u{2ebef}\\u{2f800}-\\u{2fa1f}";
 const eastAsian = "(?:(?!\\s)[\\u0800-\\u9fa5\\uac00-\\ud7ff])+";
 
 const expressions: Record<string, readonly string[]> = {
@@ -46,6 +51,25 @@ const expressions: Record<string, readonly string[]> = {
   "deepseek-coder": ["[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", eastAsian, "\\p{N}"],
   tekken: [`${cased("")}|\\p{N}|${restWithSlash}`],
   "gpt-4o": [`${cased(`${contractions}?`)}|\\p{N}{1,3}|${restWithSlash}`],
+  "granite-embed-multi-97m": [
+    `${cased(`${contractions}?`).replaceAll(/(?<=\(\?!\[[aA]-[zZ]\]\))\\p\{L\}/g, "[\\p{L}\\p{M}]")}|\\p{N}{1,3}|${restWithSlash}`,
+  ],
+  "deepseek-v3": [
+    "\\p{N}{1,3}",
+    kanaAndHan,
+    `[!-/:-@\\[-\`{-~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|${spaces}`,
+  ],
+  "kimi-k2": [`[${han}]+|[^\\r\\n\\p{L}\\p{N}]?(?:(?![${han}])\\p{L})+${contractions}?|\\p{N}{1,3}|${rest}`],
+  "seed-coder": [qwen.replace("]+[\\r\\n]*", "]+")],
+  ufakzeka: [qwen.replace(`${contractions}|`, "")],
+  minicpm5: ["\\p{N}{1,3}", llama.replace("{1,3}", "+")],
+  "poro-chat": [phrases],
+  viking: [phrases, "\\p{N}"],
+  superbpe: ["\\p{N}+", "(?=(?:[0-9]{3})+(?![0-9]))"],
+  tiny_aya: [
+    "\\P{N}*\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
+    `[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+${contractions}?|\\p{N}{1,3}|${restWithSlash}`,
+  ],
 };
 
 /** Cuts each piece into matches and what lies between them, one expression after the other. */
@@ -65,7 +89,7 @@ function cutByExpressions(sources: readonly string[], text: string): string[] {
 const characters = [
   ..." \n\r\t'.,!?$+<=>^~|`_-/\"()aZ17",
   ..."é½Ⅷ١яΩ中日語한ßﬁǅʰ。、～‘€ࠀ\u0301\u093e\u00a0\u3000\u2003\u0085\u2028\ufeff\u200d\u0000\u001b",
-  ...["🙂", "𝒜", "𐐀", "𝟙", "'s", "'LL", "'re", "HE", "he", "  ", "\r\n", "123", "4567"],
+  ...["🙂", "𝒜", "𐐀", "𝟙", "𠀀", "'s", "'LL", "'re", "HE", "he", "  ", "\r\n", "123", "4567"],
 ];
 const texts = fc.array(fc.constantFrom(...characters), { maxLength: 24 }).map((parts) => parts.join(""));
 

@@ -1,4 +1,4 @@
-// The code points that the pre-tokenizer deepseek-llm names one by one: ranges in ascending order, both ends included.
+// The code points that pre-tokenizers name one by one: ranges in ascending order, both ends included.
 
 type Ranges = readonly (readonly [number, number])[];
 
@@ -16,6 +16,22 @@ export const PUNCTUATION_AND_ASCII: Ranges = [
 export const EAST_ASIAN: Ranges = [
   [0x0800, 0x9fa5],
   [0xac00, 0xd7ff],
+];
+
+/** Hiragana, Katakana and the first Han that Unicode had. */
+export const KANA_AND_HAN: Ranges = [
+  [0x3040, 0x30ff],
+  [0x4e00, 0x9fa5],
+];
+
+/** Han with all extensions up to F, and the compatibility forms. */
+export const HAN: Ranges = [
+  [0x3400, 0x4dbf],
+  [0x4e00, 0x9fff],
+  [0xf900, 0xfaff],
+  [0x20000, 0x2a6df],
+  [0x2a700, 0x2ebef],
+  [0x2f800, 0x2fa1f],
 ];
 
 /** Letters of scripts that have upper and lower case. */
