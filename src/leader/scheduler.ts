@@ -120,7 +120,10 @@ export class Scheduler {
   /** Returns false if there are not enough pages. One job alone always fits: the pool has the pages of a whole context. */
   #start(job: Job): boolean {
     const { sequence } = job;
-    if (!job.begun) job.begin(this.#cache);
+    if (!job.begun) {
+      job.begin(this.#cache);
+      if (job.remaining > 1) this.#cache.endTurn(sequence); // where a job goes back to that is aborted
+    }
     this.#cache.begin(sequence);
     this.#cache.share(sequence, job.reusable);
     const length = Math.min(job.longest, sequence.tokens.length + 1);

@@ -34,9 +34,9 @@ export const ABORT_FLAGS = 256;
 /** `progress` counts what is loaded in units of so many bytes, so that 512 GiB fit an int32. */
 export const PROGRESS_UNIT = 256;
 const CACHE_LINE = 64;
-/** Snapshots of recurrent state for each sequence of full length: at least, and at most. */
+/** Snapshots of recurrent state: at least so many, and so many for each sequence of full length; and at most so many for each. */
 const LEAST_SNAPSHOTS = 6;
-const MOST_SNAPSHOTS = 30;
+const SEQUENCE_SNAPSHOTS = { least: 2, most: 30 };
 
 /** Where things lie: byte offsets in a shard. */
 export interface Layout {
@@ -390,15 +390,15 @@ export function pageBytesOf(h: Hyperparameters, kvKind: number, kernels: Kernels
 }
 
 /**
- * The slots: for each of `sequences` one for the state before a step and one for the state after it, and snapshots. Those are at least
- * LEAST_SNAPSHOTS for each of them, and more, up to MOST_SNAPSHOTS, while they take no more than an eighth of the KV cache.
+ * The slots: for each of `sequences` one for the state before a step and one for the state after it, and snapshots. Those are 2 for each
+ * of them, 6 at least, and more, up to 30 for each, while they take no more than an eighth of the KV cache.
  */
 function statePoolOf({ state }: RecurrenceParameters, { pages, pageBytes }: KvPool, sequences: number): StatePool {
   const layerBytes = state.map((elements) => aligned(elements * 4));
   const slotBytes = sumOf(layerBytes);
-  const cheap = Math.floor((pages * pageBytes) / 8 / slotBytes / sequences);
-  const snapshots = Math.min(MOST_SNAPSHOTS, Math.max(LEAST_SNAPSHOTS, cheap));
-  return { slots: sequences * (2 + snapshots), layerBytes, slotBytes };
+  const cheap = Math.min(Math.floor((pages * pageBytes) / 8 / slotBytes), SEQUENCE_SNAPSHOTS.most * sequences);
+  const snapshots = Math.max(LEAST_SNAPSHOTS, SEQUENCE_SNAPSHOTS.least * sequences, cheap);
+  return { slots: 2 * sequences + snapshots, layerBytes, slotBytes };
 }
 
 function takeBuffers(

@@ -73,9 +73,9 @@ async function expectReuse(ids: readonly number[], cachedTokens: number): Promis
 it("the plan counts the slots: two for each sequence, and for snapshots an eighth of the KV cache", () => {
   const { recurrentState, kvCache, shards } = model.info.memory;
   const slot = 2 * Math.ceil((2 * 40 * 4) / 64) * 64; // two layers, each with two columns of 40 channels
-  const snapshots = Math.floor(kvCache / 8 / slot / 3);
+  const snapshots = Math.floor(kvCache / 8 / slot);
   expect(snapshots).toBeGreaterThan(6);
-  expect(recurrentState).toBe(3 * (2 + snapshots) * slot);
+  expect(recurrentState).toBe((3 * 2 + snapshots) * slot);
   expect(shards.map((shard) => shard.recurrentState)).toEqual([recurrentState]);
 });
 
