@@ -76,54 +76,67 @@ class Machine {
     this.sequences.splice(this.sequences.indexOf(sequence), 1);
   }
 
-  /**
-   * Appends tokens; then computes all that is missing, if there are pages. Returns how many tokens were in the cache; -1: no room.
-   * `aborted`: before each step there is one that ends in its middle.
-   */
-  grow(sequence: CachedSequence, tokens: readonly number[], aborted = false): number {
+  /** Appends tokens; then computes all that is missing, if there are pages. Returns how many tokens were in the cache; -1: no room. */
+  grow(sequence: CachedSequence, tokens: readonly number[]): number {
     sequence.tokens.push(...tokens);
     const resting = sequence.pageTable === 0;
     if (resting) {
       this.cache.begin(sequence);
       this.cache.share(sequence, sequence.tokens.length);
     }
-    const { length } = sequence.tokens;
     const cached = sequence.computed;
-    if (this.cache.needed(sequence, length) > this.cache.obtainable()) {
+    if (!this.#reserve(sequence)) {
       if (resting) this.cache.pause(sequence);
       return -1;
     }
-    this.cache.reserve(sequence, length);
-    while (sequence.computed < length) {
-      const { computed } = sequence;
-      const count = Math.min(length - computed, 50, this.cache.tokensToSnapshot(sequence));
-      if (aborted) this.#writeState(sequence, 0);
-      this.#writeState(sequence, count);
-      for (let at = computed; at < computed + count; at++) {
-        for (const { words, index } of this.shards) {
-          words.fill(wordOf(sequence, at) + index, ...this.#range(this.#page(sequence, at, index), at, index));
-        }
-      }
-      this.cache.advance(sequence, count, true);
-    }
+    while (sequence.computed < sequence.tokens.length) this.#step([sequence]);
     return cached;
   }
 
-  /** What a step of `count` tokens does to the state; of 0: it leaves half of one. */
-  #writeState(sequence: CachedSequence, count: number): void {
-    const slots = this.cache.slotsForStep(sequence);
-    expect(slots !== undefined).toBe(this.#recurrent);
-    if (slots === undefined) return;
-    const { computed } = sequence;
-    expect(slots.before === NO_STATE).toBe(computed === 0);
-    if (slots.before !== NO_STATE) this.#checkState(sequence, computed, slots.before);
-    const others = this.active.flatMap((one) => [
-      one.snapshots.at(-1)?.slot,
-      one === sequence ? NO_STATE : one.nextSlot,
-    ]);
-    expect(others).not.toContain(slots.after);
-    const state = count === 0 ? -1 : wordOf(sequence, computed + count - 1);
-    for (const shard of this.shards) this.#state(slots.after, shard.index).fill(state + shard.index);
+  /** Appends a token to all that are worked on and have room. One step computes them; or it is aborted, and leaves them to the next. */
+  growTogether(token: number, aborted: boolean): void {
+    const growing = this.active.filter((one) => one.tokens.length < LONGEST * PAGE);
+    for (const one of growing) one.tokens.push(token);
+    this.#step(
+      growing.filter((one) => this.#reserve(one)),
+      aborted,
+    );
+  }
+
+  #reserve(sequence: CachedSequence): boolean {
+    const { length } = sequence.tokens;
+    if (this.cache.needed(sequence, length) > this.cache.obtainable()) return false;
+    this.cache.reserve(sequence, length);
+    return true;
+  }
+
+  /** All slots are known before the first one is read. An aborted step leaves pages and slots that hold something else. */
+  #step(sequences: readonly CachedSequence[], aborted = false): void {
+    const runs = sequences.map((sequence) => {
+      const missing = sequence.tokens.length - sequence.computed;
+      const count = Math.min(missing, 50, this.cache.tokensToSnapshot(sequence));
+      return { sequence, count, slots: this.cache.slotsForStep(sequence) };
+    });
+    const read = new Set(this.active.flatMap(({ snapshots }) => snapshots.slice(-1).map(({ slot }) => slot)));
+    const used = new Set([...read, ...runs.flatMap(({ slots }) => slots?.after ?? [])]);
+    if (this.#recurrent) expect(used.size).toBe(read.size + runs.length);
+    for (const { sequence, count, slots } of runs) {
+      const { computed } = sequence;
+      expect(slots !== undefined).toBe(this.#recurrent);
+      if (slots !== undefined) {
+        expect(slots.before === NO_STATE).toBe(computed === 0);
+        if (slots.before !== NO_STATE) this.#checkState(sequence, computed, slots.before);
+        const state = aborted ? -1 : wordOf(sequence, computed + count - 1);
+        for (const { index } of this.shards) this.#state(slots.after, index).fill(state + index);
+      }
+      for (let at = computed; at < computed + count; at++) {
+        const word = aborted ? -1 : wordOf(sequence, at);
+        for (const { words, index } of this.shards) {
+          words.fill(word + index, ...this.#range(this.#page(sequence, at, index), at, index));
+        }
+      }
+    }
+    if (!aborted) for (const { sequence, count } of runs) this.cache.advance(sequence, count, true);
   }
 
   #state(slot: number, shard: number): Int32Array {
@@ -273,20 +286,16 @@ describe("a sequence with recurrent state", () => {
     const idle = machine.open();
     machine.grow(idle, text(1, 20));
     machine.cache.pause(idle);
-    const others = [2, 3].map((token) => {
+    const others = [2, 3, 4].map((token) => {
       const sequence = machine.open();
       machine.grow(sequence, text(token, 20));
       return sequence;
     });
     expect(idle.computed).toBe(20);
-    for (const one of others) machine.grow(one, [9]);
-    const third = machine.open();
-    machine.grow(third, text(4, 20));
-    for (const one of [...others, third]) machine.grow(one, [9]);
-    for (const one of [...others, third]) machine.cache.slotsForStep(one);
+    machine.growTogether(9, false);
     expect(idle.computed).toBe(0);
     machine.check();
-    for (const one of [...others, third]) machine.cache.pause(one);
+    for (const one of others) machine.cache.pause(one);
     expect(machine.grow(idle, [5])).toBe(0);
     machine.check();
   });
@@ -294,12 +303,28 @@ describe("a sequence with recurrent state", () => {
   it("is not spoiled by a step that is aborted", () => {
     const machine = new Machine(true);
     const sequence = machine.open();
-    machine.grow(sequence, text(1, 150), true);
+    machine.grow(sequence, text(1, 150));
+    machine.growTogether(2, true);
+    machine.check();
     machine.cache.pause(sequence);
     const fork = machine.open();
     machine.cache.fork(sequence, fork);
-    machine.grow(fork, [2], true);
-    machine.grow(sequence, [3], true);
+    for (const one of [sequence, fork]) machine.grow(one, [3]);
+    machine.growTogether(4, true);
+    machine.growTogether(5, false);
+    machine.check();
+  });
+
+  it("gives nobody the state of a page that holds another text now", () => {
+    const machine = new Machine(true);
+    const [gone, large, other, like] = [machine.open(), machine.open(), machine.open(), machine.open()];
+    machine.grow(gone, text(1, 70)); // its first page stays in the index, with a snapshot
+    machine.cache.pause(gone);
+    machine.close(gone);
+    machine.grow(large, text(2, 250));
+    machine.grow(other, text(3, 129).slice(1)); // the last free page, and that one
+    machine.cache.pause(large);
+    machine.grow(like, [...text(3, 128), 4]);
     machine.check();
   });
 });
@@ -311,9 +336,12 @@ it.each([false, true])(
     const command = fc.oneof(
       fc.record({ kind: fc.constant("open" as const) }),
       fc.record({
-        ...{ kind: fc.constant("grow" as const), which, token: fc.nat(2), length: fc.integer({ min: 1, max: 90 }) },
-        aborted: fc.boolean(),
+        kind: fc.constant("grow" as const),
+        which,
+        token: fc.nat(2),
+        length: fc.integer({ min: 1, max: 90 }),
       }),
+      fc.record({ kind: fc.constant("grow together" as const), token: fc.nat(2), aborted: fc.boolean() }),
       fc.record({ kind: fc.constant("end" as const), which }),
       fc.record({ kind: fc.constant("pause" as const), which }),
       fc.record({ kind: fc.constant("truncate" as const), which, length: fc.nat(LONGEST * PAGE) }),
@@ -329,14 +357,18 @@ it.each([false, true])(
             machine.open();
             continue;
           }
+          if (command.kind === "grow together") {
+            machine.growTogether(command.token, command.aborted);
+            machine.check();
+            continue;
+          }
           const sequence = machine.sequences[command.which % machine.sequences.length];
           if (sequence === undefined) continue;
           const active = sequence.pageTable !== 0;
           if (command.kind === "grow") {
             const room = Math.min(command.length, LONGEST * PAGE - sequence.tokens.length);
-            if (room > 0 && (active || machine.active.length < TABLES)) {
-              machine.grow(sequence, text(command.token, room), command.aborted);
-            }
+            if (room > 0 && (active || machine.active.length < TABLES))
+              machine.grow(sequence, text(command.token, room));
           } else if (command.kind === "end") {
             machine.cache.endTurn(sequence);
           } else if (command.kind === "pause") {

@@ -129,6 +129,8 @@ describe("a text that begins like another", () => {
     const ids = randomIds(400, VOCAB, 2);
     await expectReuse(ids, 0);
     await expectReuse([...ids.slice(0, 300), 1], 256);
+    await expectReuse([...ids.slice(0, 340), 1], 256); // five pages, the last of them without a snapshot until now
+    await expectReuse([...ids.slice(0, 340), 2], 320);
     await expectReuse([...ids, 1], 384);
   });
 
