@@ -4,6 +4,8 @@
 // A head may have a sink (Xiao et al. 2023): a score of a position that every row sees and that has no v. It takes weight from the others:
 // a query begins with the sink as its largest score, and a sum of 1.
 //
+// Or it may have a slope (ALiBi: Press et al. 2021): scores fall by it for each position that lies between a row's own and the other.
+//
 //   item    up to 16 query rows of one sequence, and all heads that share one KV head (GQA)
 //   page    64 positions     k and v of the page are decoded to f32 once (L1/L2) and serve all rows and heads of the item
 //   block   4 queries        4 x 64 scores, their softmax, and the sums over v: what is loaded of k and v serves four (registers)
@@ -106,6 +108,16 @@ function scoreQuery(query: usize, k: usize, headDim: usize, scale: f32, extent: 
     v128.store(to + p, f32x4.mul(b, scales), 16);
     v128.store(to + p, f32x4.mul(c, scales), 32);
     v128.store(to + p, f32x4.mul(d, scales), 48);
+  }
+}
+
+/** Scores fall by `slope` for each position between theirs and position `here`, where the query stands: in the page, before or behind it. */
+function addDistances(scores: usize, here: i32, slope: f32, extent: usize): void {
+  let distance = f32x4.sub(f32x4(0, 1, 2, 3), f32x4.splat(<f32>here));
+  const slopes = f32x4.splat(slope);
+  for (let p: usize = 0; p < extent; p += 16) {
+    v128.store(scores + p, f32x4.sub(v128.load(scores + p), f32x4.mul(slopes, f32x4.abs(distance))));
+    distance = f32x4.add(distance, f32x4.splat(4));
   }
 }
 
@@ -328,7 +340,7 @@ function sortQueries(q: usize, qStride: usize, rows: i32, heads: i32, dims: usiz
   }
 }
 
-/** One page for a block. */
+/** One page for the block that begins with query `query`. Row 0 of the item stands at position `here` of the page. */
 function attendBlock(
   queries: usize,
   k: usize,
@@ -344,6 +356,10 @@ function attendBlock(
   scores: usize,
   corrections: usize,
   table: usize,
+  slopes: usize,
+  query: usize,
+  heads: usize,
+  here: i32,
 ): void {
   const first = v128.load(firsts);
   const end = v128.load(ends);
@@ -352,6 +368,12 @@ function attendBlock(
   const sameEnd = i32x4.eq(end, v128.load32_splat(ends));
   const alike = i32x4.all_true(v128.and(sameFirst, sameEnd));
   scoreBlock(queries, k, dims, scale, extent, scores);
+  if (slopes != 0) {
+    for (let i: usize = 0; i < 4; i++) {
+      const slope = load<f32>(slopes + (((query + i) % heads) << 2));
+      addDistances(scores + i * PAGE_BYTES_F32, here + <i32>((query + i) / heads), slope, extent);
+    }
+  }
   for (let i: usize = 0; i < 4; i++) {
     hideScores(scores + i * PAGE_BYTES_F32, load<i32>(firsts + (i << 2)), load<i32>(ends + (i << 2)), extent);
   }
@@ -404,7 +426,7 @@ function setRanges(
  * `q`: queries, (rows, ...) f32 with rows `qStride` bytes apart, the item's `heads` heads of headDim side by side at `q`; `out`: the same
  * shape, `outStride`. `pages`: int32 page numbers of the sequence; k of page n lies at `kv` + n * `pageBytes`, its v `kvTileBytes` later.
  * `window`: positions that a row may look back, its own included (0: all); `ahead`: positions after its own that it may see, up to
- * `end`, the sequence's length. `sinks`: (heads) f32, or 0 for none. `scratch`: `attentionScratchBytes`.
+ * `end`, the sequence's length. `sinks`, `slopes`: (heads) f32, or 0 for none. `scratch`: `attentionScratchBytes`.
  */
 export function attention(
   kind: i32,
@@ -422,6 +444,7 @@ export function attention(
   ahead: i32,
   end: i32,
   sinks: usize,
+  slopes: usize,
   out: usize,
   outStride: usize,
   scratch: usize,
@@ -478,6 +501,10 @@ export function attention(
         scores,
         corrections,
         table,
+        slopes,
+        query,
+        <usize>heads,
+        position - base,
       );
     }
     for (let query = blocked; query < queries; query++) {
@@ -486,6 +513,10 @@ export function attention(
       const seen = load<u32>(ends + at);
       if (first == seen) continue;
       scoreQuery(sorted + query * vector, k, dims, scale, extent, scores);
+      if (slopes != 0) {
+        const slope = load<f32>(slopes + ((query % <usize>heads) << 2));
+        addDistances(scores, position - base + <i32>(query / <usize>heads), slope, extent);
+      }
       hideScores(scores, first, seen, extent);
       const correction = softmaxQuery(scores, extent, tops + at, sums + at, table);
       accumulateQuery(scores, v, dims, first, seen, correction, results + query * vector);

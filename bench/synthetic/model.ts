@@ -96,7 +96,14 @@ export function describeModel(shapeName: ShapeName, format: Format): GgufWriter 
     float("attention.layer_norm_epsilon", 1e-12);
     writer.set("bert.attention.causal", "bool", false);
     setWordPieces(writer, vocab);
-    addEncoderTensors(writer, shape, format);
+    writer.set("tokenizer.ggml.token_type_count", "uint32", shape.types ?? 2);
+    addBertTensors(writer, shape, format);
+  } else if (architecture === "modern-bert") {
+    float("attention.layer_norm_epsilon", 1e-5);
+    float("rope.freq_base_swa", 10000);
+    writer.set("modern-bert.attention.causal", "bool", false);
+    setVocabulary(writer, vocab);
+    addModernBertTensors(writer, shape, format);
   } else {
     float("attention.layer_norm_rms_epsilon", 1e-5);
     setVocabulary(writer, vocab);
@@ -164,14 +171,14 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
 }
 
 /** BERT's, with a bias for everything. */
-function addEncoderTensors(writer: GgufWriter, shape: Shape, format: Format): void {
-  const { dim, layers, ffn, vocab, context } = shape;
+function addBertTensors(writer: GgufWriter, shape: Shape, format: Format): void {
+  const { dim, layers, ffn, vocab, context, types = 2 } = shape;
   const matrix = matrixAdder(writer, shape, format);
   const vectors = (name: string, columns: number) => {
     for (const part of ["weight", "bias"]) writer.addTensor(`${name}.${part}`, "F32", [columns]);
   };
   matrix("token_embd", dim, vocab);
-  writer.addTensor("token_types.weight", "F32", [dim, 2]);
+  writer.addTensor("token_types.weight", "F32", types === 1 ? [dim] : [dim, types]);
   writer.addTensor("position_embd.weight", "F32", [dim, context]);
   vectors("token_embd_norm", dim);
   for (let layer = 0; layer < layers; layer++) {
@@ -185,6 +192,25 @@ function addEncoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
     inLayer("ffn_down", ffn, dim);
     vectors(`blk.${layer}.layer_output_norm`, dim);
   }
+}
+
+/** ModernBERT's: one matrix for q, k and v, one for gate and up, and no norm before the first attention. */
+function addModernBertTensors(writer: GgufWriter, shape: Shape, format: Format): void {
+  const { dim, layers, ffn, vocab } = shape;
+  const matrix = matrixAdder(writer, shape, format);
+  const norm = (name: string) => writer.addTensor(`${name}.weight`, "F32", [dim]);
+  matrix("token_embd", dim, vocab);
+  norm("token_embd_norm");
+  for (let layer = 0; layer < layers; layer++) {
+    const blk = `blk.${layer}.`;
+    if (layer > 0) norm(`${blk}attn_norm`);
+    matrix(`${blk}attn_qkv`, dim, 3 * dim);
+    matrix(`${blk}attn_output`, dim, dim);
+    norm(`${blk}ffn_norm`);
+    matrix(`${blk}ffn_up`, dim, 2 * ffn);
+    matrix(`${blk}ffn_down`, ffn, dim);
+  }
+  norm("output_norm");
 }
 
 function headDimOf({ dim, heads, headDim = dim / heads }: Shape): number {

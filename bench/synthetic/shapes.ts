@@ -5,7 +5,7 @@ import { fileTypes, type Mixture } from "cria/quantize";
 
 export interface Shape {
   /** Default llama. */
-  readonly architecture?: "bert" | "qwen3" | "qwen3moe" | "gpt-oss" | "lfm2";
+  readonly architecture?: "bert" | "modern-bert" | "qwen3" | "qwen3moe" | "gpt-oss" | "lfm2";
   readonly dim: number;
   readonly layers: number;
   readonly heads: number;
@@ -23,13 +23,15 @@ export interface Shape {
   readonly ropeFactor?: number;
   /** Yarn's factor, over a context of 4096. */
   readonly yarnFactor?: number;
-  /** Positions that a token of every other layer sees. */
+  /** Positions that a token sees: of gpt-oss in every other layer, of modern-bert in two layers of three. */
   readonly window?: number;
+  /** Rows of `token_types.weight` of bert. Default 2. */
+  readonly types?: number;
   /** A mixture of experts: how many there are, how many a token uses, and the width of one. */
   readonly experts?: { readonly count: number; readonly used: number; readonly ffn: number };
   /** Of lfm2: the layers that attend. The others are convolutions of 3 columns. */
   readonly attends?: readonly number[];
-  /** `pooling_type` of embedding models: 1 mean, 3 last. */
+  /** `pooling_type` of embedding models: 1 mean, 2 the first token, 3 the last. */
   readonly pooling?: number;
 }
 
@@ -196,6 +198,33 @@ export const shapes = {
     vocab: 30522,
     tied: false,
     context: 512,
+    pooling: 1,
+  },
+  "bge-m3": {
+    architecture: "bert",
+    dim: 1024,
+    layers: 24,
+    heads: 16,
+    kvHeads: 16,
+    ffn: 4096,
+    vocab: 250002,
+    tied: false,
+    context: 8192,
+    types: 1,
+    pooling: 2,
+  },
+  "modernbert-base": {
+    architecture: "modern-bert",
+    dim: 768,
+    layers: 22,
+    heads: 12,
+    kvHeads: 12,
+    ffn: 1152,
+    vocab: 50368,
+    tied: false,
+    context: 8192,
+    ropeBase: 160000,
+    window: 128,
     pooling: 1,
   },
   "qwen3-embedding-0.6b": {

@@ -7,6 +7,7 @@ import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
 import { architectureOf } from "../model/architectures/table.js";
 import { Pass } from "../model/pass.js";
+import { alibiSlopes } from "../model/plan/alibi.js";
 import { loadShare } from "../model/plan/loading.js";
 import { ropeBytes } from "../model/plan/memory-plan.js";
 import { WorkerShard } from "../model/plan/shard.js";
@@ -48,6 +49,10 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
     for (const [rope, frequencies] of program.frequencies.entries()) {
       const address = layout.frequencies + rope * ropeBytes(hyperparameters);
       for (const shard of shards) shard.doubles(address, frequencies.length).set(frequencies);
+    }
+    if (hyperparameters.alibi) {
+      const slopes = alibiSlopes(hyperparameters.heads);
+      for (const shard of shards) shard.floats(layout.slopes, slopes.length).set(slopes);
     }
   }
   if (member.index === 0 && hyperparameters.attention.some(({ valueNorm }) => valueNorm)) {

@@ -156,6 +156,7 @@ export interface Kernels {
     ahead: number,
     end: number,
     sinks: number,
+    slopes: number,
     out: number,
     outStride: number,
     scratch: number,

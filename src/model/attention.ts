@@ -239,6 +239,7 @@ export class Attention {
       ahead,
       step.itemSequenceLength(item),
       sinks === undefined ? 0 : sinks.address + head * group * 4,
+      this.#h.alibi ? this.#layout.slopes + head * group * 4 : 0,
       attended.address + offset,
       attended.stride,
       this.#scratch,

@@ -5,10 +5,12 @@ import type { Hyperparameters } from "./hyperparameters.js";
 import type { Encoded, Gate } from "./matmul.js";
 import type { LayerWeights, Pass } from "./pass.js";
 import type { PlacedWeight, Rows } from "./plan/memory-plan.js";
-import { matrix, optional, vector } from "./plan/weight-specs.js";
+import { matrix, optional, partsOf, vector, type WeightSpec } from "./plan/weight-specs.js";
 
 /** What an architecture's attention has besides its four matrices. */
 export interface AttentionParts {
+  /** One matrix for q, k and v. */
+  readonly fused?: boolean;
   /** A norm of x before it. */
   readonly norm?: boolean;
   /** A norm for every head of q, and one for every head of k. */
@@ -34,24 +36,33 @@ export function attentionSpecs(h: Hyperparameters, layer: number, parts: Attenti
   const blk = `blk.${layer}.`;
   const part = (name: string, columns: number, has = false) =>
     has ? vector(`${blk}${name}.weight`, columns) : undefined;
-  const bias = (name: string, columns: number) =>
-    parts.biases ? optional(vector(`${blk}${name}.bias`, columns)) : undefined;
-  const values = matrix(`${blk}attn_v.weight`, kv, h.dim);
+  // One tensor has the rows of q, k and v, or each its own.
+  const three = <Spec extends WeightSpec>(spec: (name: string, rows: number) => Spec) =>
+    parts.fused
+      ? partsOf(spec("attn_qkv", q + 2 * kv), [q, kv, kv])
+      : [spec("attn_q", q), spec("attn_k", kv), spec("attn_v", kv)];
+  const [wq, wk, wv] = three((name, rows) => matrix(`${blk}${name}.weight`, rows, h.dim));
+  const bias = (name: string, columns: number) => optional(vector(`${blk}${name}.bias`, columns));
+  const [bq, bk, bv] = parts.biases ? three(bias) : [];
+  const wholeBias = (name: string, columns: number) =>
+    parts.wholeNorms && parts.biases ? bias(name, columns) : undefined;
   return {
     attn_norm: part("attn_norm", h.dim, parts.norm),
-    attn_q: matrix(`${blk}attn_q.weight`, q, h.dim),
-    attn_q_bias: bias("attn_q", q),
-    attn_k: own(matrix(`${blk}attn_k.weight`, kv, h.dim)),
-    attn_k_bias: own(bias("attn_k", kv)),
-    attn_v: own(parts.keysAsValues ? optional(values) : values),
-    attn_v_bias: own(bias("attn_v", kv)),
+    attn_q: wq!,
+    attn_q_bias: bq,
+    attn_k: own(wk!),
+    attn_k_bias: own(bk),
+    attn_v: own(parts.keysAsValues ? optional(wv!) : wv!),
+    attn_v_bias: own(bv),
     attn_q_norm: part("attn_q_norm", headDim, parts.headNorms),
     attn_k_norm: own(part("attn_k_norm", headDim, parts.headNorms)),
     attn_q_whole_norm: part("attn_q_norm", q, parts.wholeNorms),
+    attn_q_whole_norm_bias: wholeBias("attn_q_norm", q),
     attn_k_whole_norm: own(part("attn_k_norm", kv, parts.wholeNorms)),
+    attn_k_whole_norm_bias: own(wholeBias("attn_k_norm", kv)),
     attn_sinks: part("attn_sinks", h.heads, parts.sinks),
     attn_output: matrix(`${blk}attn_output.weight`, h.dim, q),
-    attn_output_bias: bias("attn_output", h.dim),
+    attn_output_bias: parts.biases ? bias("attn_output", h.dim) : undefined,
     post_attention_norm: part("post_attention_norm", h.dim, parts.postNorm),
   };
 }
@@ -78,8 +89,8 @@ function attend(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof att
   ]);
   if (w.attn_q_whole_norm && w.attn_k_whole_norm) {
     pass.normaliseRows([
-      { norm: w.attn_q_whole_norm, rows: q },
-      { norm: w.attn_k_whole_norm, rows: k },
+      { norm: w.attn_q_whole_norm, bias: w.attn_q_whole_norm_bias, rows: q },
+      { norm: w.attn_k_whole_norm, bias: w.attn_k_whole_norm_bias, rows: k },
     ]);
   }
   pass.attention.attend(layer, { q: w.attn_q_norm, k: w.attn_k_norm }, w.attn_sinks);
@@ -87,6 +98,8 @@ function attend(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof att
 
 /** What an architecture's feed-forward has besides its three matrices. */
 export interface FeedForwardParts {
+  /** One matrix for gate and up, by the name of up. */
+  readonly fused?: boolean;
   /** A norm of x before it. */
   readonly norm?: boolean;
   /** A norm of what comes out. */
@@ -97,10 +110,13 @@ export interface FeedForwardParts {
 export function gatedFeedForwardSpecs(h: Hyperparameters, layer: number, parts: FeedForwardParts) {
   const ffn = h.layerFfn?.[layer] ?? h.ffn;
   const blk = `blk.${layer}.`;
+  const [gate, up] = parts.fused
+    ? partsOf(matrix(`${blk}ffn_up.weight`, 2 * ffn, h.dim), [ffn, ffn])
+    : [matrix(`${blk}ffn_gate.weight`, ffn, h.dim), matrix(`${blk}ffn_up.weight`, ffn, h.dim)];
   return {
     ffn_norm: parts.norm ? vector(`${blk}ffn_norm.weight`, h.dim) : undefined,
-    ffn_gate: matrix(`${blk}ffn_gate.weight`, ffn, h.dim),
-    ffn_up: matrix(`${blk}ffn_up.weight`, ffn, h.dim),
+    ffn_gate: gate!,
+    ffn_up: up!,
     ffn_down: matrix(`${blk}ffn_down.weight`, h.dim, ffn),
     post_ffw_norm: parts.postNorm ? vector(`${blk}post_ffw_norm.weight`, h.dim) : undefined,
   };

@@ -16,6 +16,8 @@ export interface ExpertParameters {
   readonly shared: number;
   /** `expert_weights_norm`: whether the weights of the chosen experts add up to 1. If not, those of all experts do. */
   readonly normalised: boolean;
+  /** `moe_every_n_layers` n of architectures that read it: layers 1, n + 1, 2 n + 1, ... have experts. In others all have. */
+  readonly every?: number;
 }
 
 /** What the keys do not say. */

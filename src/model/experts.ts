@@ -25,6 +25,9 @@ export interface ExpertMatrices {
 /** The activation of an expert's gate: silu(gate) * up, or gpt-oss's with limits. */
 export type ExpertGate = "silu" | "clamped";
 
+/** What is done to a part of a row of `gate`, `count` elements at `gate` and at `up`, when both are multiplied. */
+type Activate = (gate: number, up: number, count: number) => void;
+
 export class Experts {
   readonly buffers: ExpertBuffers;
   readonly #member: Member;
@@ -32,7 +35,6 @@ export class Experts {
   readonly #experts: ExpertParameters;
   readonly #step: Step;
   readonly #x: Rows;
-  readonly #normed: Rows;
   readonly #bytes: Uint8Array;
   readonly #scratch: Scratch;
   readonly #terms: number;
@@ -56,7 +58,6 @@ export class Experts {
     this.#experts = experts;
     this.#step = step;
     this.#x = buffers.x;
-    this.#normed = buffers.normed;
     this.#bytes = shard.bytes;
     this.#scratch = shard.scratch;
     this.#terms = termsOf(experts);
@@ -131,15 +132,15 @@ export class Experts {
 
   /**
    * Encodes the rows of each expert for its matrices: `x` has them all in their own order, and of a single row that is enough. Several
-   * are gathered from what `x` was made of.
+   * are gathered from `source`, of which `x` was made.
    */
-  gather(x: Encoded, readers: readonly PlacedWeight[]): Encoded {
+  gather(x: Encoded, source: Rows, readers: readonly PlacedWeight[]): Encoded {
     if (this.#step.rows === 1) return x;
     const { gathered } = this.#scratch;
     const rowBytes = readers[0]!.columns * 4;
     this.#forTiles((first, count, tile) => {
       for (let i = 0; i < count; i++) {
-        const from = this.#normed.address + this.#rowOf[first + i]! * this.#normed.stride;
+        const from = source.address + this.#rowOf[first + i]! * source.stride;
         this.#bytes.copyWithin(gathered + i * rowBytes, from, from + rowBytes);
       }
       this.#encodeTile(gathered, rowBytes, count, tile, readers);
@@ -187,13 +188,21 @@ export class Experts {
     }
   }
 
-  /**
-   * gate = activation(wGate . x, wUp . x) for each place, by the matrices of its expert. The matrices of all chosen experts are one list of
-   * pieces.
-   */
+  /** gate = activation(wGate . x, wUp . x) for each place, by the matrices of its expert. */
   multiplyGated(x: Encoded, gate: ExpertMatrices, up: ExpertMatrices, activation: ExpertGate): void {
-    const kernels = this.#kernels;
-    const gated = activation === "silu" ? kernels.swiGlu : kernels.clampedSwiGlu;
+    const gated = activation === "silu" ? this.#kernels.swiGlu : this.#kernels.clampedSwiGlu;
+    const scratch = this.#scratch.kernel;
+    this.#multiply(x, gate, up, (at, upAt, count) => gated(at, upAt, count, scratch));
+  }
+
+  /** gate = gelu(weight . x) for each place, by the matrix of its expert. */
+  multiplyActivated(x: Encoded, matrices: ExpertMatrices): void {
+    const scratch = this.#scratch.kernel;
+    this.#multiply(x, matrices, undefined, (at, _, count) => this.#kernels.gelu(at, count, scratch));
+  }
+
+  /** The products of the matrices of all chosen experts, which are one list of pieces: to `gate` and `up`, and then activated. */
+  #multiply(x: Encoded, gate: ExpertMatrices, up: ExpertMatrices | undefined, activate: Activate): void {
     const { buffers } = this;
     const member = this.#member;
     const { workers } = member;
@@ -215,11 +224,11 @@ export class Experts {
         const first = firstOfPiece(groups, range, workers, piece - begun, size);
         const end = endOfPiece(groups, range, workers, first, size);
         this.#multiplyPiece(x, gate, expert, first, end, buffers.gate);
-        this.#multiplyPiece(x, up, expert, first, end, buffers.up);
+        if (up !== undefined) this.#multiplyPiece(x, up, expert, first, end, buffers.up);
         const { stride } = buffers.gate;
         const from = this.#firsts[expert]! * stride + first * GROUP_ROWS * 4;
         for (let at = from; at < from + this.#counts[expert]! * stride; at += stride) {
-          gated(buffers.gate.address + at, buffers.up.address + at, (end - first) * GROUP_ROWS, this.#scratch.kernel);
+          activate(buffers.gate.address + at, buffers.up.address + at, (end - first) * GROUP_ROWS);
         }
       }
       if (taken > 0) member.countPieces(range, taken);

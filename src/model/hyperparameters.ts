@@ -40,10 +40,16 @@ export interface Hyperparameters {
   readonly scales: Scales;
   /** `embedding_length_per_layer_input`: elements of the vector of its own that every layer gets of a token. undefined: none. */
   readonly perLayer?: number;
-  /** Which elements of a head RoPE rotates together: 2 i and 2 i + 1, or i and i + half of the rotated. none: positions are learned. */
+  /** Which elements of a head RoPE rotates together: 2 i and 2 i + 1, or i and i + half of the rotated. none: there is no RoPE. */
   readonly ropePairs: RopePairs;
-  /** The ways in which layers rotate q and k. Empty if positions are learned. */
+  /** The ways in which layers rotate q and k. Empty without RoPE. */
   readonly ropes: readonly RopeParameters[];
+  /** Whether scores fall with the distance between two positions (ALiBi: Press et al. 2021). */
+  readonly alibi: boolean;
+  /** `hidden_activation`: that of the gate, in architectures that have it in the file. */
+  readonly gate?: "silu" | "gelu";
+  /** Where the matrix of the gate is, in architectures that have several kinds of feed-forward: undefined: there is none. */
+  readonly gateMatrix?: "own" | "fused" | undefined;
   /** undefined: all layers attend, and all that is kept of a text are keys and values. */
   readonly recurrence?: RecurrenceParameters | undefined;
 }
@@ -54,6 +60,11 @@ export interface RecurrenceParameters {
   readonly state: readonly number[];
   /** f32 columns of `buffers.recurrent`, a row of which they compute in. */
   readonly columns: number;
+}
+
+/** Whether each position has a row of its own, which is added to the token's. */
+export function learnsPositions({ ropePairs, alibi }: Hyperparameters): boolean {
+  return ropePairs === "none" && !alibi;
 }
 
 export type RopePairs = "neighbours" | "halves" | "none";
@@ -72,6 +83,7 @@ export interface Traits {
   readonly kvHeadsDiffer?: boolean;
   /** Whether layers may differ in `feed_forward_length`. */
   readonly ffnDiffers?: boolean;
+  readonly alibi?: boolean;
 }
 
 /** How a layer attends. */
@@ -151,7 +163,7 @@ export const LARGEST = {
  * @throws GgufError for a missing or impossible value, UnsupportedError for a variant that the engine does not run
  */
 export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperparameters {
-  const { ropePairs, norm, encoder = false, kvHeadsDiffer = false, ffnDiffers = false } = traits;
+  const { ropePairs, norm, encoder = false, alibi = false, kvHeadsDiffer = false, ffnDiffers = false } = traits;
   const { gguf, architecture } = reader;
   const layers = reader.integer("block_count", undefined, 1, LARGEST.layers);
   const dim = reader.integer("embedding_length", undefined, 4, LARGEST.dim);
@@ -230,6 +242,7 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
     scales: { embedding: 1, residual: 1, logits: 1 },
     ropePairs,
     ropes: ropePairs === "none" ? [] : [readRope(reader, headDim, context)],
+    alibi,
   };
 }
 
@@ -246,15 +259,20 @@ export function readRopeBase(reader: KeyReader, key: string): number {
 }
 
 /**
- * Which layers see only a window, by `attention.sliding_window_pattern`: of every so many all except the last, or those for which an array
- * says so.
+ * Which layers see only a window, by `attention.sliding_window_pattern`: of every so many all except one, or those for which an array says
+ * so.
  */
-export function readLocalLayers(reader: KeyReader, layers: number, period: number): readonly boolean[] {
+export function readLocalLayers(
+  reader: KeyReader,
+  layers: number,
+  period: number,
+  except: "first" | "last" = "last",
+): readonly boolean[] {
   const key = "attention.sliding_window_pattern";
   const flags = reader.flags(key, layers);
   if (flags !== undefined) return flags;
   const every = reader.integer(key, period, 1, LARGEST.layers);
-  return Array.from({ length: layers }, (_, layer) => layer % every !== every - 1);
+  return Array.from({ length: layers }, (_, layer) => layer % every !== (except === "first" ? 0 : every - 1));
 }
 
 function readScaling(reader: KeyReader, context: number): RopeScaling {

@@ -79,7 +79,29 @@ function multiplyChosen(
 ): void {
   const experts = pass.experts!;
   experts.choose();
-  const x = experts.gather(y, [w.ffn_gate_exps, w.ffn_up_exps]); // (rows * used, dim)
+  const x = experts.gather(y, pass.buffers.normed, [w.ffn_gate_exps, w.ffn_up_exps]); // (rows * used, dim)
   const gate = { weight: w.ffn_gate_exps, bias: w.ffn_gate_exps_bias };
   experts.multiplyGated(x, gate, { weight: w.ffn_up_exps, bias: w.ffn_up_exps_bias }, activation); // (rows * used, ffn)
+}
+
+/** The weights of `plainExperts`. */
+export function plainExpertSpecs(h: Hyperparameters, layer: number) {
+  const { count, ffn } = h.experts!;
+  const blk = `blk.${layer}.`;
+  return {
+    ffn_gate_inp: matrix(`${blk}ffn_gate_inp.weight`, count, h.dim),
+    ffn_up_exps: matrices(`${blk}ffn_up_exps.weight`, count, ffn, h.dim),
+    ffn_down_exps: matrices(`${blk}ffn_down_exps.weight`, count, h.dim, ffn),
+  };
+}
+
+/** x += the sum of weight(e) * w_down(e) . gelu(w_up(e) . x) over the experts e that router . x chooses: experts without gates and norm. */
+export function plainExperts(pass: Pass, w: LayerWeights<ReturnType<typeof plainExpertSpecs>>): void {
+  const experts = pass.experts!;
+  const x = pass.read(undefined, [w.ffn_gate_inp, w.ffn_up_exps]); // (rows, dim)
+  pass.matmul.multiply(x, [{ weight: w.ffn_gate_inp, to: experts.buffers.logits }]); // (rows, experts)
+  experts.choose();
+  const gathered = experts.gather(x, pass.buffers.x, [w.ffn_up_exps]); // (rows * used, dim)
+  experts.multiplyActivated(gathered, { weight: w.ffn_up_exps }); // (rows * used, ffn)
+  experts.addProducts(experts.encode(w.ffn_down_exps), { weight: w.ffn_down_exps });
 }

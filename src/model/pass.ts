@@ -260,10 +260,26 @@ export class Pass {
     this.#member.barrier();
   }
 
-  /** x = norm(x) */
-  layerNorm(norm: PlacedWeight, bias?: PlacedWeight): void {
-    this.#forRows(this.#step.rows, (_, x) => this.#normalise(norm, x, x, bias));
+  /** x = norm(x), or norm(x + added) */
+  layerNorm(norm: PlacedWeight, bias?: PlacedWeight, added?: Rows): void {
+    this.#forRows(this.#step.rows, (row, x) => {
+      if (added !== undefined) this.#site.shard.kernels.addBias(x, added.address + row * added.stride, this.#width);
+      this.#normalise(norm, x, x, bias);
+    });
     this.#member.barrier();
+  }
+
+  /**
+   * A copy of x for `layerNorm`, in the buffer that norms before and after blocks use: for layers without them. Each worker copies the rows
+   * that it will add.
+   */
+  keep(): Rows {
+    const { normed } = this.buffers;
+    const { bytes } = this.#site.shard;
+    this.#forRows(this.#step.rows, (row, x) => {
+      bytes.copyWithin(normed.address + row * normed.stride, x, x + this.#width * 4);
+    });
+    return normed;
   }
 
   /** Each row of each of these, normalised as a whole, in place. */
@@ -323,10 +339,12 @@ export class Pass {
   }
 }
 
-/** Some rows of a matrix, as a matrix. */
+/** Some rows of a matrix, or elements of a vector, as one of its own. */
 function sliceOf(
   weight: PlacedWeight,
-  { first, rows }: { readonly first: number; readonly rows: number },
+  { first, count }: { readonly first: number; readonly count: number },
 ): PlacedWeight {
-  return { ...weight, rows, address: weight.address + first * weight.rowBytes };
+  return weight.role === "vector"
+    ? { ...weight, columns: count, address: weight.address + first * 4 }
+    : { ...weight, rows: count, address: weight.address + first * weight.rowBytes };
 }

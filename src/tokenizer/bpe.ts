@@ -1,8 +1,10 @@
 // Byte-level BPE ("gpt2"): a text is cut into words, the bytes of a word are written in a printable alphabet, and neighbours
-// merge by the rank of their merge until none is left.
+// merge by the rank of their merge until none is left. The same on characters ("whitespace"): the words are what lies between white space,
+// and their characters stay as they are.
 
 import { GgufError } from "../errors.js";
 import { toByteAlphabet } from "./byte-alphabet.js";
+import { classesOf, SPACE } from "./character-classes.js";
 import { MAXIMUM_SYMBOLS, mergeSymbols } from "./merge.js";
 import { readStrings, type TokenizerMetadata } from "./metadata.js";
 import type { Allocate, PieceTable } from "./piece-table.js";
@@ -12,11 +14,12 @@ import type { Vocabulary } from "./vocabulary.js";
 import { remembering } from "./word-cache.js";
 
 const MERGES = "tokenizer.ggml.merges";
-const SPACE = 0x20;
+const BLANK = 0x20;
 
 /** An encoder of fragments. */
 export function bpeEncoder(vocabulary: Vocabulary, merges: MergeTable, preTokenizer: PreTokenizer): FragmentEncoder {
-  const merger = new WordMerger(vocabulary, new Merges(merges), preTokenizer.ignoreMerges === true);
+  const ignoreMerges = preTokenizer.ignoreMerges === true;
+  const merger = new WordMerger(vocabulary, new Merges(merges), { byteLevel: true, ignoreMerges });
   const encodeWord = remembering((word, output) => merger.encode(word, output));
 
   return (text, _afterSpecial, output) => {
@@ -28,20 +31,48 @@ export function bpeEncoder(vocabulary: Vocabulary, merges: MergeTable, preTokeni
   };
 }
 
+/** An encoder of fragments by characters. Nothing becomes of white space. */
+export function wordBpeEncoder(vocabulary: Vocabulary, merges: MergeTable, lowercase: boolean): FragmentEncoder {
+  const merger = new WordMerger(vocabulary, new Merges(merges), { byteLevel: false, ignoreMerges: false });
+  const encodeWord = remembering((word, output) => merger.encode(lowercase ? lowered(word) : word, output));
+
+  return (text, _afterSpecial, output) => {
+    const classes = classesOf(text);
+    let start = 0; // of the word
+    for (let i = 0; i <= text.length; i++) {
+      if (i < text.length && (classes[i]! & SPACE) === 0) continue;
+      if (start < i) encodeWord(text.slice(start, i), output);
+      start = i + 1;
+    }
+  };
+}
+
+/** Each character's small form by itself, of which the first character counts: that of U+0130 is i. */
+function lowered(word: string): string {
+  return Array.from(word, (character) => String.fromCodePoint(character.toLowerCase().codePointAt(0)!)).join("");
+}
+
+/** How the words of a vocabulary become letters. */
+interface WordOptions {
+  /** Whether a word's letters are its bytes in the printable alphabet; otherwise they are its characters. */
+  readonly byteLevel: boolean;
+  readonly ignoreMerges: boolean;
+}
+
 class WordMerger {
   readonly #size: number;
   readonly #pieces: PieceTable;
   readonly #merges: Merges;
-  readonly #ignoreMerges: boolean;
+  readonly #options: WordOptions;
   readonly #encoder = new TextEncoder();
   #raw = new Uint8Array(256);
-  #letters = new Uint8Array(512); // the word in the printable alphabet, as UTF-8
+  #letters = new Uint8Array(512); // of the word, as UTF-8
 
-  constructor(vocabulary: Vocabulary, merges: Merges, ignoreMerges: boolean) {
+  constructor(vocabulary: Vocabulary, merges: Merges, options: WordOptions) {
     this.#size = vocabulary.size;
     this.#pieces = vocabulary.pieces;
     this.#merges = merges;
-    this.#ignoreMerges = ignoreMerges;
+    this.#options = options;
   }
 
   /** Appends the ids of a word to `output`. */
@@ -51,8 +82,10 @@ class WordMerger {
       this.#letters = new Uint8Array(word.length * 6);
     }
     const { written } = this.#encoder.encodeInto(word, this.#raw);
-    const length = toByteAlphabet(this.#raw, written, this.#letters);
-    if (this.#ignoreMerges) {
+    let length = written;
+    if (this.#options.byteLevel) length = toByteAlphabet(this.#raw, written, this.#letters);
+    else this.#letters.set(this.#raw.subarray(0, written));
+    if (this.#options.ignoreMerges) {
       const id = this.#pieces.find(this.#letters, 0, length);
       if (id >= 0 && id < this.#size) {
         output.push(id);
@@ -62,14 +95,16 @@ class WordMerger {
     this.#merge(written, length, output);
   }
 
-  #merge(count: number, length: number, output: number[]): void {
+  /** @param most letters at most */
+  #merge(most: number, length: number, output: number[]): void {
     const merges = this.#merges;
-    const symbols = new Int32Array(count);
+    const symbols = new Int32Array(most);
     const letters = this.#letters;
-    for (let i = 0, at = 0; at < length; i++) {
-      const end = letters[at]! < 0x80 ? at + 1 : at + 2;
+    let count = 0;
+    for (let at = 0; at < length; count++) {
+      const end = at + letterBytes(letters[at]!);
       // A letter that is neither a token nor part of a merge stays as it is: it merges with nothing and encodes to nothing.
-      symbols[i] = this.#pieces.find(letters, at, end);
+      symbols[count] = this.#pieces.find(letters, at, end);
       at = end;
     }
     const next = mergeSymbols(count, {
@@ -93,6 +128,13 @@ class WordMerger {
       if (id >= 0 && id < this.#size) output.push(id);
     }
   }
+}
+
+/** Bytes of a letter in UTF-8, by its first byte. */
+function letterBytes(first: number): number {
+  if (first < 0x80) return 1;
+  if (first < 0xe0) return 2;
+  return first < 0xf0 ? 3 : 4;
 }
 
 /** The merges as plain data. */
@@ -171,7 +213,7 @@ export function readMerges(metadata: TokenizerMetadata, pieces: PieceTable, allo
     const start = offsets[rank]!;
     const end = offsets[rank + 1]!;
     let space = start + 1; // a first character that is a space belongs to the left piece
-    while (space < end && bytes[space] !== SPACE) space++;
+    while (space < end && bytes[space] !== BLANK) space++;
     if (space >= end - 1) {
       throw new GgufError("TOKENIZER_MERGES", `Merge ${rank} is not two pieces with a space between them`, {
         subject: MERGES,

@@ -16,11 +16,11 @@ import type { WordPieceOptions } from "./wordpiece.js";
 
 /**
  * The kinds of tokenizer, as files name them: SentencePiece-style BPE, byte-level BPE, WordPiece, SentencePiece's unigram, BPE over
- * characters.
+ * characters of a text, and of its words.
  */
-export type TokenizerModel = "llama" | "gpt2" | "bert" | "t5" | "gemma4";
+export type TokenizerModel = "llama" | "gpt2" | "bert" | "t5" | "gemma4" | "whitespace";
 
-const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert", "t5", "gemma4"];
+const MODELS: readonly TokenizerModel[] = ["llama", "gpt2", "bert", "t5", "gemma4", "whitespace"];
 
 /** Pre-tokenizers of files that say "gpt2" and mean "gemma4". */
 const CHARACTER_BPE: readonly (string | undefined)[] = ["gemma4", "granite-embed-multi-311m"];
@@ -31,7 +31,8 @@ type EncoderTable =
   | { readonly model: "llama"; readonly addSpacePrefix: boolean; readonly spm: SpmTable }
   | { readonly model: "bert"; readonly wordPiece: WordPieceOptions }
   | { readonly model: "t5"; readonly unigram: UnigramTable }
-  | { readonly model: "gemma4"; readonly characters: CharacterBpeTable };
+  | { readonly model: "gemma4"; readonly characters: CharacterBpeTable }
+  | { readonly model: "whitespace"; readonly lowercase: boolean; readonly merges: MergeTable };
 
 export interface TokenizerTables {
   readonly size: number;
@@ -98,6 +99,10 @@ function encoderTable(
       const merges = readMerges(metadata, vocabulary.pieces, allocate);
       return { model, characters: characterBpeTable(vocabulary, merges, allocate) };
     }
+    case "whitespace": {
+      const lowercase = readBoolean(metadata, "tokenizer.ggml.normalizer.lowercase") ?? false;
+      return { model, lowercase, merges: readMerges(metadata, vocabulary.pieces, allocate) };
+    }
   }
 }
 
@@ -132,6 +137,8 @@ function defaultsOf(model: TokenizerModel, preTokenizer: string | undefined): Sp
       return { eos: 1, unknown: 2, pad: 0, addsBos: false, addsEos: true };
     case "gemma4":
       return { addsBos: true, alwaysBos: true };
+    case "whitespace":
+      return { addsBos: false };
     case "gpt2":
       return { addsBos: preTokenizer !== undefined && preTokenizerNamed(preTokenizer).addsBos === true };
   }

@@ -2,7 +2,7 @@
 
 import { CriaError, UnsupportedError } from "../errors.js";
 import { checkBoolean, checkText, invalidOption, namesOf, optionsOf, readable } from "../options.js";
-import { bpeEncoder, LONGEST_WORD } from "./bpe.js";
+import { bpeEncoder, LONGEST_WORD, wordBpeEncoder } from "./bpe.js";
 import { characterBpeEncoder } from "./character-bpe.js";
 import { cleanUpSpaces, createDecoder, type Decoder, decodeAll, tokenBytes } from "./decode.js";
 import type { TokenizerMetadata } from "./metadata.js";
@@ -274,6 +274,8 @@ function encoderOf(vocabulary: Vocabulary, table: TokenizerTables["encoder"]): F
       return unigramEncoder(table.unigram);
     case "gemma4":
       return characterBpeEncoder(vocabulary, table.characters);
+    case "whitespace":
+      return wordBpeEncoder(vocabulary, table.merges, table.lowercase);
   }
 }
 

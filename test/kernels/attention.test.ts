@@ -73,6 +73,7 @@ describe.each(builds)("attention (%s)", (build) => {
     window = 0,
     ahead = 0,
     sinks?: Float32Array,
+    slopes?: Float32Array,
   ): Float32Array[] {
     const { kind, headDim, pageBytes, kv, pages, positions } = cache;
     const heads = q[0]!.length / headDim;
@@ -100,6 +101,7 @@ describe.each(builds)("attention (%s)", (build) => {
       ahead,
       positions,
       sinks === undefined ? 0 : arena.place(sinks),
+      slopes === undefined ? 0 : arena.place(slopes),
       out,
       stride,
       scratch,
@@ -133,6 +135,7 @@ describe.each(builds)("attention (%s)", (build) => {
     results: readonly Float32Array[],
     ahead = 0,
     sinks?: Float32Array,
+    slopes?: Float32Array,
   ): void {
     const kind = kinds[kindName];
     const headDim = past.k[0]!.length;
@@ -143,7 +146,9 @@ describe.each(builds)("attention (%s)", (build) => {
       for (let at = 0; at < query.length; at += headDim) {
         const head = query.subarray(at, at + headDim);
         const sink = sinks?.[at / headDim];
-        const exact = attend(head, k.slice(first, last), v.slice(first, last), 1 / Math.sqrt(headDim), sink);
+        const slope = slopes?.[at / headDim] ?? 0;
+        const loss = (p: number) => slope * Math.abs(position + row - (first + p));
+        const exact = attend(head, k.slice(first, last), v.slice(first, last), 1 / Math.sqrt(headDim), sink, loss);
         const ours = results[row]!.subarray(at, at + headDim);
         const far = exact.reduce((most, value, d) => Math.max(most, Math.abs(value - ours[d]!)), 0);
         expect(far).toBeLessThan(1e-5);
@@ -340,6 +345,44 @@ describe.each(builds)("attention (%s)", (build) => {
             const alone = [query.subarray(at, at + headDim)];
             const [result] = run(cache, alone, position + row, window, 0, Float32Array.of(sink));
             expect(together[row]!.subarray(at, at + headDim)).toEqual(result);
+          }
+        }
+      }
+    }
+  });
+
+  it.each(kindNames)("%s: scores fall by a head's slope with the distance, before a row and behind it", (kind) => {
+    const headDim = 32;
+    const positions = 2 * PAGE + 9;
+    const past = randomPast(positions, headDim, 19);
+    const cache = store(kind, past);
+    // With three heads, the queries of a block are those of different rows, and the heads' order in it changes.
+    for (const slopes of [
+      Float32Array.of(0.25),
+      Float32Array.of(0.5, 0, 2 ** -8),
+      Float32Array.of(1, 0.1, 0.02, 3, 0.3),
+    ]) {
+      for (const [position, rows] of [
+        [0, 3],
+        [PAGE - 2, 5],
+        [positions - 7, 7],
+      ] as const) {
+        for (const [window, ahead] of [
+          [0, 0],
+          [0, 2 ** 30],
+          [31, 30],
+        ] as const) {
+          const q = randomVectors(rows, slopes.length * headDim, position + window);
+          const together = run(cache, q, position, window, ahead, undefined, slopes);
+          expectExact(kind, past, q, position, window, together, ahead, undefined, slopes);
+          // A row and a head have the results that they have alone.
+          for (const [row, query] of q.entries()) {
+            for (const [head, slope] of slopes.entries()) {
+              const at = head * headDim;
+              const alone = [query.subarray(at, at + headDim)];
+              const [result] = run(cache, alone, position + row, window, ahead, undefined, Float32Array.of(slope));
+              expect(together[row]!.subarray(at, at + headDim)).toEqual(result);
+            }
           }
         }
       }

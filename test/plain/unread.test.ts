@@ -20,6 +20,8 @@ async function planned(bytes: Uint8Array) {
   return planModel(gguf, { threads: 1 }, kernels);
 }
 
+const encoders = ["jina-bert-v3", "modern-bert", "eurobert", "gemma-embedding"];
+
 describe("weights that nothing reads", () => {
   it.each([
     "blk.0.ffn_up.bias",
@@ -141,13 +143,29 @@ describe("keys that nothing reads", () => {
     ]);
   });
 
-  it.each(["bert", "nomic-bert", "gemma-embedding"])(
+  it.each([...["bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2"], ...encoders])(
     "%s sees the whole text, whatever the file lacks",
     async (architecture) => {
-      const { hyperparameters } = await planned(await architectureModel({ architecture }));
+      const keys = { feed_forward_length: 56 };
+      const { hyperparameters } = await planned(await architectureModel({ architecture, keys }));
       expect(hyperparameters.causal).toBe(false);
-      const causal = architectureModel({ architecture, keys: { "attention.causal": true } });
+      const causal = architectureModel({ architecture, keys: { ...keys, "attention.causal": true } });
       await expect(causal).rejects.toMatchObject({ code: "UNSUPPORTED_ARCHITECTURE" });
     },
   );
+});
+
+describe("variants of encoders that are not run are refused by name", () => {
+  it.each([
+    ["modern-bert", { hidden_activation: "relu" }, /hidden_activation is "relu"; supported: gelu, silu/],
+    ["jina-bert-v2", { "attention.max_alibi_bias": 4 }, /max_alibi_bias is 4; supported: 8/],
+    ["nomic-bert-moe", { moe_every_n_layers: 2 }, /moe_every_n_layers is 2.*nomic-bert-moe\.expert_count/],
+  ] as const)("%s with %o", async (architecture, keys, message) => {
+    await expect(architectureModel({ architecture, keys })).rejects.toThrow(message);
+  });
+
+  it("rerankers of modern-bert", async () => {
+    const model = architectureModel({ architecture: "modern-bert", told: { "cls.weight": [40, 40] } });
+    await expect(model).rejects.toThrow('a reranker with "modern-bert" (cls.weight)');
+  });
 });

@@ -66,6 +66,8 @@ export interface ArchitectureShape {
   readonly format?: (name: string) => TensorTypeName;
   /** Whether the file has a tensor that files may lack. Default: none of them. */
   readonly has?: (name: string) => boolean;
+  /** Matrices by whose presence or shape an architecture knows which variant the file is: columns and rows. */
+  readonly told?: Readonly<Record<string, readonly [columns: number, rows: number]>>;
   /** More tensors: vectors of 6 elements. */
   readonly tensors?: readonly string[];
 }
@@ -109,6 +111,10 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   const embeddingType = typeOf(embedding, dim);
   writer.addTensor(embedding, embeddingType, [dim, VOCAB]);
   const empty = new Map([[embedding, new Uint8Array(bytesOf(embeddingType, dim * VOCAB))]]);
+  for (const [name, [columns, rows]] of Object.entries(shape.told ?? {})) {
+    writer.addTensor(name, typeOf(name, columns), [columns, rows]);
+    empty.set(name, new Uint8Array(bytesOf(typeOf(name, columns), columns * rows)));
+  }
   const header = await openGguf(await writer.toBytes(empty));
   const specs = architectureOf(architecture).weights(readModel(header).hyperparameters, has);
 
@@ -120,7 +126,7 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     const dimensions = role === "vector" && rows === 1 ? [columns] : [columns, rows / matrices, matrices];
     while (dimensions.length > 2 && dimensions.at(-1) === 1) dimensions.pop();
     const type = role === "vector" ? "F32" : typeOf(name, columns);
-    if (name !== embedding) writer.addTensor(name, type, dimensions);
+    if (!empty.has(name)) writer.addTensor(name, type, dimensions);
     if (shape.format !== undefined && type !== "F32") {
       data.set(name, randomBlocks(type, (rows * columns) / tensorTypeByName(type)!.blockSize, random));
       continue;

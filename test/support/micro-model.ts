@@ -21,11 +21,11 @@ export interface MicroModel {
 /** All that the engine runs. */
 export const microArchitectures = architectureNames;
 
-const encoders: readonly string[] = ["bert", "nomic-bert", "gemma-embedding"];
+const isEncoder = (architecture: string): boolean => /bert|embedding/.test(architecture);
 
 /** Whether the model answers `generate`; the others answer `embed`. */
 export function generates(architecture: string): boolean {
-  return !encoders.includes(architecture);
+  return !isEncoder(architecture);
 }
 
 const number = (value: number): Entry => ({ type: Number.isInteger(value) ? "uint32" : "float32", value });
@@ -57,6 +57,7 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
       expert_feed_forward_length: 8,
       expert_shared_feed_forward_length: 8,
     }),
+    ...(architecture === "nomic-bert-moe" && { block_count: 2, moe_every_n_layers: 2 }),
   };
   for (const [key, value] of Object.entries(keys)) entries.set(`${architecture}.${key}`, number(value));
   if (rope !== "none") {
@@ -64,7 +65,7 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
     entries.set(`${architecture}.rope.scaling.factor`, number(2));
   }
   for (const [key, value] of vocabularyOf(architecture)) entries.set(key, entryOf(value));
-  if (encoders.includes(architecture)) {
+  if (isEncoder(architecture)) {
     entries.set(`${architecture}.pooling_type`, number(1));
     if (architecture !== "gemma-embedding")
       entries.set(`${architecture}.attention.causal`, { type: "bool", value: false });
@@ -102,7 +103,7 @@ export async function microBytes(
 }
 
 function vocabularyOf(architecture: string): Map<string, unknown> {
-  if (architecture === "bert" || architecture === "nomic-bert") return wordPiece(["a", "##a", "b", "ab", "!"]);
+  if (/^(?:nomic-|jina-)?bert/.test(architecture)) return wordPiece(["a", "##a", "b", "ab", "!"]);
   if (architecture === "llama") {
     // A vocabulary without most of its bytes is small.
     const metadata = sentencePiece(["▁", "a", "b", "ab", "▁a"], { bos_token_id: 1, eos_token_id: 2 });

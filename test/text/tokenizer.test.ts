@@ -138,6 +138,31 @@ describe("byte-level BPE", () => {
   });
 });
 
+describe("BPE on characters", () => {
+  const tokens = ["你", "好", "世", "你好", "a", "b", "ab", "i", "😀", "😀b"];
+  const metadata = (others: Readonly<Record<string, unknown>> = {}) => {
+    const all = metadataOf(
+      "whitespace",
+      tokens.map((token) => [token]),
+      others,
+    );
+    return all.set("tokenizer.ggml.merges", ["你 好", "a b", "好 世", "😀 b"]);
+  };
+  const encode = (text: string, others = {}) =>
+    [...tokenizerFrom(metadata(others)).encode(text, plain)].map((id) => tokens[id]);
+
+  it("merges by rank within what lies between white space, of which nothing is left", () => {
+    expect(encode("你好世\u3000\n ab a b")).toEqual(["你好", "世", "ab", "a", "b"]);
+    expect(encode("好世 😀b")).toEqual(["😀b"]); // what merges to no token, and has no bytes that are tokens, is left out
+    expect(encode("a界b")).toEqual(["a", "b"]);
+  });
+
+  it("makes letters small where the file says so", () => {
+    expect(encode("AB İ")).toEqual([]);
+    expect(encode("AB İ", { "normalizer.lowercase": true })).toEqual(["ab", "i"]);
+  });
+});
+
 describe("SentencePiece without byte tokens", () => {
   // What the SentencePiece library gives for such a vocabulary (byte_fallback off).
   const specials = [

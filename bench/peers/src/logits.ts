@@ -8,7 +8,7 @@ interface Question {
   readonly model: string;
   readonly ids?: readonly number[];
   /** Whose vectors are asked for, in place of logits. */
-  readonly texts?: readonly (readonly number[])[];
+  readonly texts?: readonly (string | readonly number[])[];
   /** What a reranker scores. */
   readonly pairs?: { readonly query: string; readonly documents: readonly string[] };
   /** LoRA adapters on the model, for logits. */
@@ -20,13 +20,13 @@ interface Question {
 
 const { model: modelPath, ids, texts, pairs, lora = [], output, kvCache } = JSON.parse(process.argv[2]!) as Question;
 const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: "error" as never });
-// A ranking context takes these from its model.
+// Contexts for vectors and scores take these from their model. Flash attention rounds k and v to f16.
 const ofContexts = {
   defaultContextFlashAttention: false,
   experimentalDefaultContextKvCacheKeyType: kvCache,
   experimentalDefaultContextKvCacheValueType: kvCache,
 } as const;
-const model = await llama.loadModel({ modelPath, ...(pairs !== undefined && ofContexts) });
+const model = await llama.loadModel({ modelPath, ...(ids === undefined && ofContexts) });
 const rows =
   pairs !== undefined ? await scores(pairs) : texts !== undefined ? await vectors(texts) : await logits(ids!);
 writeFileSync(output, Buffer.concat(rows.map((row) => new Uint8Array(row.buffer))));
@@ -50,11 +50,14 @@ async function logits(ids: readonly number[]): Promise<Float32Array[]> {
   });
 }
 
-async function vectors(texts: readonly (readonly number[])[]): Promise<Float32Array[]> {
+async function vectors(texts: readonly (string | readonly number[])[]): Promise<Float32Array[]> {
   const context = await model.createEmbeddingContext({ contextSize: 256, batchSize: 256, threads: 1 });
   const rows: Float32Array[] = [];
+  const { bos, eos } = model.tokens;
   for (const text of texts) {
-    rows.push(Float32Array.from((await context.getEmbeddingFor(text as Token[])).vector));
+    // Of unigram vocabularies llama.cpp puts BOS before a text, and node-llama-cpp does not.
+    const ids = typeof text === "string" ? [bos!, ...model.tokenize(text), eos!] : (text as Token[]);
+    rows.push(Float32Array.from((await context.getEmbeddingFor(ids)).vector));
   }
   return rows;
 }

@@ -8,7 +8,7 @@ import { allocateMemory, LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-
 import { ANSWERING_ARCHITECTURE, saysReranker } from "../../model/answers.js";
 import { architectureOf, readModel } from "../../model/architectures/table.js";
 import { type HeadShape, headOf } from "../../model/head.js";
-import type { Hyperparameters } from "../../model/hyperparameters.js";
+import { type Hyperparameters, learnsPositions } from "../../model/hyperparameters.js";
 import { type AdaptedMatrix, type Lora, planLora } from "../../model/plan/lora.js";
 import {
   type KvPool,
@@ -65,7 +65,7 @@ export async function planModel(
     2 ** 22,
   );
   const sequences = checkInteger("sequences", options.sequences ?? 1, 1, 4096);
-  if (hyperparameters.ropePairs === "none" && contextSize > hyperparameters.context) {
+  if (learnsPositions(hyperparameters) && contextSize > hyperparameters.context) {
     const learned = `at most ${hyperparameters.context}, the positions that the model has learned`;
     throw invalidOption("contextSize", learned, contextSize);
   }

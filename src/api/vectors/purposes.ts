@@ -126,6 +126,34 @@ const families: readonly Family[] = [
     source: "sentence-transformers/all-MiniLM-L6-v2", // sentence_transformers_models.py
   },
   {
+    name: "ModernBERT Embed",
+    names: /modernbert-embed/,
+    query: "search_query: ",
+    document: "search_document: ",
+    source: "nomic-ai/modernbert-embed-base", // nomic_models.py
+  },
+  {
+    name: "Jina Embeddings 5",
+    names: /jina-embeddings-v5/,
+    query: "Query: ",
+    document: "Document: ",
+    source: "jinaai/jina-embeddings-v5-text-nano", // jina_models.py
+  },
+  {
+    name: "Jina Embeddings 2",
+    names: /jina-embeddings-v2/,
+    query: "",
+    document: "",
+    source: "jinaai/jina-embeddings-v2-base-en", // jina_models.py
+  },
+  {
+    name: "Granite Embedding",
+    names: /granite-embedding/,
+    query: "",
+    document: "",
+    source: "ibm-granite/granite-embedding-english-r2", // granite_models.py
+  },
+  {
     name: "Nomic Embed Text",
     names: /nomic-embed-text/,
     query: "search_query: ",

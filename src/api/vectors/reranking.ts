@@ -48,7 +48,7 @@ export interface RankedDocument {
 export interface PairFormat {
   /** A text with {query} and {document} in it: `tokenizer.chat_template.rerank`. */
   readonly template: string | undefined;
-  /** Whether one more separator stands between them: `tokenizer.ggml.add_sep_token`, or as in XLM-R, whose older files lack the key. */
+  /** Whether one more separator stands between them: `tokenizer.ggml.add_sep_token`, or in older files the habit of the vocabulary. */
   readonly separates: boolean;
   /** `tokenizer.ggml.token_type_count` above 1: whether the second text's tokens have a type of their own. */
   readonly hasTypes: boolean;
@@ -61,13 +61,22 @@ const ANSWERS_TEMPLATE =
   "<|im_start|>user\n<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n" +
   "<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
 
+/** Pre-tokenizers of vocabularies that have one more separator between two texts. */
+const SEPARATING: readonly (string | undefined)[] = ["jina-v1-en", "jina-v2-code", "roberta-bpe"];
+
+/** Whether a vocabulary has the habit of one more separator between two texts: as in XLM-R and RoBERTa. */
+function separatesTexts(metadata: GgufMetadata): boolean {
+  return (
+    metadata.getString("tokenizer.ggml.model") === "t5" || SEPARATING.includes(metadata.getString("tokenizer.ggml.pre"))
+  );
+}
+
 /** The format that a file's metadata asks for; without a template, that of a model that ranks by its answers is Qwen3-Reranker's. */
 export function pairFormatOf(metadata: GgufMetadata, { answers, scores }: HeadShape): PairFormat {
   const otherwise = answers && scores > 0 ? ANSWERS_TEMPLATE : undefined;
   return {
     template: scores > 0 ? (metadata.getString("tokenizer.chat_template.rerank") ?? otherwise) : undefined,
-    separates:
-      metadata.getBoolean("tokenizer.ggml.add_sep_token") ?? metadata.getString("tokenizer.ggml.model") === "t5",
+    separates: metadata.getBoolean("tokenizer.ggml.add_sep_token") ?? separatesTexts(metadata),
     hasTypes: (metadata.getNumber("tokenizer.ggml.token_type_count") ?? 0) > 1,
   };
 }

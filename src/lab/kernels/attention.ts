@@ -127,6 +127,7 @@ export const attention = declareKernel<AttentionShape, AttentionKernel, Buffers>
               0,
               positions,
               0,
+              0,
               at.out + offset,
               stride,
               at.scratch,

@@ -1,15 +1,11 @@
 // Nomic's BERT (Nussbaum et al. 2024), the model nomic-embed-text: BERT with RoPE in place of learned positions, a SiLU gate, one matrix
 // for q, k and v, and no biases except those of the norms.
 
-import { GROUP_ROWS } from "#abi";
-import { UnsupportedError } from "../../errors.js";
 import { attention, attentionSpecs, gatedFeedForward, gatedFeedForwardSpecs } from "../blocks.js";
 import { type Hyperparameters, readHyperparameters } from "../hyperparameters.js";
-import type { KeyReader } from "../key-reader.js";
 import type { Pass } from "../pass.js";
-import { matrix, rowsOf, vector } from "../plan/weight-specs.js";
 import type { Architecture } from "./architecture.js";
-import { bertEmbedding, bertWeights } from "./bert.js";
+import { bertEmbedding, bertWeights, postNormSpecs } from "./bert.js";
 
 function forward(pass: Pass): void {
   bertEmbedding(pass); // x (rows, dim)
@@ -24,36 +20,11 @@ function forward(pass: Pass): void {
 }
 
 function layerSpecs(h: Hyperparameters, layer: number) {
-  const q = h.heads * h.headDim;
-  const kv = h.kvHeads * h.headDim;
-  const blk = `blk.${layer}.`;
-  const qkv = matrix(`${blk}attn_qkv.weight`, q + 2 * kv, h.dim);
-  return {
-    ...attentionSpecs(h, layer, {}),
-    attn_q: rowsOf(qkv, 0, q),
-    attn_k: rowsOf(qkv, q, kv),
-    attn_v: rowsOf(qkv, q + kv, kv),
-    attn_output_norm: vector(`${blk}attn_output_norm.weight`, h.dim),
-    attn_output_norm_bias: vector(`${blk}attn_output_norm.bias`, h.dim),
-    ...gatedFeedForwardSpecs(h, layer, {}),
-    layer_output_norm: vector(`${blk}layer_output_norm.weight`, h.dim),
-    layer_output_norm_bias: vector(`${blk}layer_output_norm.bias`, h.dim),
-  };
-}
-
-function hyperparameters(reader: KeyReader): Hyperparameters {
-  const h = readHyperparameters(reader, { ropePairs: "halves", norm: "layer", encoder: true });
-  if ((h.heads * h.headDim) % GROUP_ROWS !== 0 || (h.kvHeads * h.headDim) % GROUP_ROWS !== 0) {
-    throw new UnsupportedError(
-      "UNSUPPORTED_ARCHITECTURE",
-      `${h.heads} heads and ${h.kvHeads} KV heads of ${h.headDim} dimensions; supported: multiples of ${GROUP_ROWS} in all`,
-    );
-  }
-  return h;
+  return postNormSpecs(h, layer, attentionSpecs(h, layer, { fused: true }), gatedFeedForwardSpecs(h, layer, {}));
 }
 
 export const nomicBert: Architecture = {
-  hyperparameters,
+  hyperparameters: (reader) => readHyperparameters(reader, { ropePairs: "halves", norm: "layer", encoder: true }),
   weights: (h) => bertWeights(h, layerSpecs),
   forward,
 };

@@ -9,6 +9,7 @@ import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { cohere2 } from "./cohere2.js";
 import { commandR } from "./command-r.js";
+import { euroBert } from "./eurobert.js";
 import { exaone4 } from "./exaone4.js";
 import { gemmaEmbedding } from "./gemma-embedding.js";
 import { gemma3 } from "./gemma3.js";
@@ -17,10 +18,14 @@ import { gptOss } from "./gpt-oss.js";
 import { granite } from "./granite.js";
 import { hunyuanDense } from "./hunyuan-dense.js";
 import { internLm2 } from "./internlm2.js";
+import { jinaBertV2 } from "./jina-bert-v2.js";
+import { jinaBertV3 } from "./jina-bert-v3.js";
 import { lfm2 } from "./lfm2.js";
 import { llama } from "./llama.js";
 import { mistral3 } from "./mistral3.js";
+import { modernBert } from "./modern-bert.js";
 import { nomicBert } from "./nomic-bert.js";
+import { nomicBertMoe } from "./nomic-bert-moe.js";
 import { olmo2 } from "./olmo2.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen2Moe } from "./qwen2moe.js";
@@ -53,6 +58,11 @@ const architectures: Readonly<Record<string, Architecture>> = {
   cohere2,
   bert,
   "nomic-bert": nomicBert,
+  "nomic-bert-moe": nomicBertMoe,
+  "jina-bert-v2": jinaBertV2,
+  "jina-bert-v3": jinaBertV3,
+  "modern-bert": modernBert,
+  eurobert: euroBert,
   "gemma-embedding": gemmaEmbedding,
 };
 

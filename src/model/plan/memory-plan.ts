@@ -52,6 +52,8 @@ export interface Layout {
   readonly frequencies: number;
   /** (headDim) f32, all 1: the weights of norms without weights. */
   readonly ones: number;
+  /** ALiBi's slopes: (heads) f32, where the model has them. */
+  readonly slopes: number;
   /** In the order in which a forward pass reads them, however they are divided. */
   readonly weights: readonly PlacedWeight[];
   readonly shards: readonly ShardLayout[];
@@ -239,6 +241,7 @@ export function planMemory(
   const pageTables = arena.take(pool.tables * pool.pagesPerSequence * 4);
   const frequencies = arena.take(h.ropes.length * ropeBytes(h));
   const ones = arena.take(h.attention.some(({ valueNorm }) => valueNorm) ? h.headDim * 4 : 0);
+  const slopes = arena.take(h.alibi ? h.heads * 4 : 0);
   const controlBytes = arena.end;
 
   const buffers = takeBuffers(h, weights, rows, arena, kernels);
@@ -287,6 +290,7 @@ export function planMemory(
       pageTables,
       frequencies,
       ones,
+      slopes,
       weights: placed,
       shards: shards.map((shard) => shard.layout),
       outputShard: division.output,

@@ -1,5 +1,7 @@
 // The weights that an architecture names, and their shapes.
 
+import { GROUP_ROWS } from "#abi";
+import { UnsupportedError } from "../../errors.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 
 /** One weight that an architecture looks for. Shapes are (rows, columns), the reverse of GGUF's order. */
@@ -21,8 +23,8 @@ export interface WeightSpec {
   readonly layer?: number;
   /** The file has no such tensor: its rows are these rows of another one, in this order. */
   readonly gather?: { readonly tensor: string; readonly rows: readonly number[] };
-  /** Only these rows of the matrix: the forward pass treats them as a matrix of their own. */
-  readonly slice?: { readonly first: number; readonly rows: number };
+  /** Only these rows of the matrix, or elements of the vector: the forward pass treats them as one of their own. */
+  readonly slice?: { readonly first: number; readonly count: number };
 }
 
 /** A weight that files may lack. */
@@ -70,14 +72,27 @@ export function optional(spec: WeightSpec): OptionalSpec {
 }
 
 /**
- * Rows `first` .. `first + rows` - 1 of a matrix, for files that store several matrices (q, k and v) in one. Both numbers are multiples
- * of GROUP_ROWS, because rows are packed in groups.
+ * The parts of a matrix or a vector, for files that store several in one (q, k and v, or gate and up): so many rows or elements each,
+ * one after another.
+ *
+ * @throws UnsupportedError for parts of a matrix that do not consist of the groups in which rows are packed
  */
-export function rowsOf(spec: WeightSpec, first: number, rows: number): WeightSpec {
-  return { ...spec, slice: { first, rows } };
+export function partsOf<Spec extends WeightSpec>(spec: Spec, counts: readonly number[]): readonly Spec[] {
+  let first = 0;
+  return counts.map((count) => {
+    if (spec.role === "matrix" && count % GROUP_ROWS !== 0) {
+      throw new UnsupportedError(
+        "UNSUPPORTED_ARCHITECTURE",
+        `${spec.name} consists of matrices of ${counts.join(", ")} rows; supported: multiples of ${GROUP_ROWS} in all`,
+      );
+    }
+    const part = { ...spec, slice: { first, count } };
+    first += count;
+    return part;
+  });
 }
 
-/** The weights of all layers, in the order in which a forward pass reads them. A matrix that is read in slices appears once. */
+/** The weights of all layers, in the order in which a forward pass reads them. A weight that is read in parts appears once. */
 export function layerWeights(h: Hyperparameters, layerSpecs: (h: Hyperparameters, layer: number) => LayerSpecs) {
   const specs = new Map<string, WeightSpec>();
   for (let layer = 0; layer < h.layers; layer++) {

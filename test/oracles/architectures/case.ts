@@ -9,6 +9,7 @@ export interface OracleCase {
   readonly metadata?: ArchitectureShape["metadata"];
   /** Whether the file has a tensor that files may lack. Default: none of them. */
   readonly has?: (name: string) => boolean;
+  readonly told?: ArchitectureShape["told"];
   /** Of the random weights. Default 1; another one where routers choose an expert by so little that rounding could decide. */
   readonly seed?: number;
   /** Tokens of the longest text. Default 40. */
@@ -23,3 +24,13 @@ export interface OracleCase {
 
 /** By their names. */
 export type OracleCases = Readonly<Record<string, OracleCase>>;
+
+/** Keys of an encoder that is as wide as its heads together. */
+export const encoderKeys = {
+  "attention.causal": false,
+  "attention.head_count_kv": 4,
+  "attention.key_length": 16,
+  "attention.value_length": 16,
+  "rope.dimension_count": 16,
+  pooling_type: 1,
+} as const;

@@ -29,18 +29,19 @@ function half(value: number): number {
   return Math.sign(value) * halfToEven(magnitude / step) * step;
 }
 
-/** One query (headDim) against the keys and values, (positions, headDim), that it sees, and a score without a value. */
+/** One query (headDim) against the keys and values, (positions, headDim), that it sees, a score without a value, and what each score loses. */
 export function attend(
   q: Float32Array,
   k: readonly Float32Array[],
   v: readonly Float32Array[],
   scale: number,
   sink = Number.NEGATIVE_INFINITY,
+  loss = (_: number) => 0,
 ): Float64Array {
-  const scores = k.map((key) => {
+  const scores = k.map((key, p) => {
     let sum = 0;
     for (let d = 0; d < key.length; d++) sum += key[d]! * q[d]!;
-    return sum * scale;
+    return sum * scale - loss(p);
   });
   const top = scores.reduce((a, b) => Math.max(a, b), sink);
   const weights = scores.map((score) => Math.exp(score - top));

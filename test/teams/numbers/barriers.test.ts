@@ -35,7 +35,7 @@ const shownBy: Readonly<Record<string, string>> = {
   "experts addProducts 0": "qwen3moe",
   "experts encode 0": "qwen3moe",
   "experts gather 0": "qwen3moe",
-  "experts multiplyGated 0": "qwen3moe",
+  "experts #multiply 0": "qwen3moe",
   "matmul encode 0": "gemma3",
   "matmul #lowRankSums 0": "llama with LoRA",
   "matmul #multiplyAll 0": "gemma3",

@@ -69,10 +69,10 @@ const architectures = await Promise.all(
 
 function modelOf(
   architecture: string,
-  { keys, metadata, has, seed = 1 }: OracleCase,
+  { keys, metadata, has, told, seed = 1 }: OracleCase,
   rounding?: "Q8_0" | "Q8_0 in F32",
 ) {
-  const shape: ArchitectureShape = { architecture, keys: { ...common, ...keys }, metadata, has, seed, rounding };
+  const shape: ArchitectureShape = { architecture, keys: { ...common, ...keys }, metadata, has, told, seed, rounding };
   return architectureModel(shape);
 }
 
