@@ -2,6 +2,7 @@
 // run it says why.
 
 import { warningsOf } from "../api/load/describe.js";
+import { checkLora, closeLoras, openLoras } from "../api/load/lora-files.js";
 import { memoryRefusal } from "../api/load/memory-check.js";
 import { planModel } from "../api/load/plan-model.js";
 import { CriaError } from "../errors.js";
@@ -9,6 +10,7 @@ import { type Gguf, type GgufArray, type GgufValue, openGguf, printable, StringT
 import type { LoadOptions, MemoryPlan } from "../index.js";
 import { availableMemory } from "../machine/cpu/available-memory.js";
 import { compileKernels } from "../machine/kernels.js";
+import type { Lora } from "../model/plan/lora.js";
 import { tokenizerFrom } from "../tokenizer/index.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
@@ -30,12 +32,17 @@ given options and what the file leaves to guesses, or why cria does not run it.`
     if (source === undefined || positionals.length > 1) throw new UsageError("inspect takes one file");
     const path = await interruptible((signal) => localPath(source, values.offline, signal));
     const gguf = await openGguf(path);
+    let loras: readonly Lora[] = [];
     try {
-      const plan = await planLines(gguf, await loadOptions(path, values));
+      const options = await loadOptions(path, values);
+      loras = await interruptible((signal) => {
+        return openLoras(checkLora(options.lora), { offline: values.offline, signal });
+      });
+      const plan = await planLines(gguf, options, loras);
       const sections = [fileLines(gguf), metadataLines(gguf), tensorLines(gguf), plan];
       process.stdout.write(sections.map((lines) => `${lines.join("\n")}\n`).join("\n"));
     } finally {
-      await gguf.close();
+      await Promise.all([gguf.close(), closeLoras(loras)]);
     }
   },
 });
@@ -75,10 +82,10 @@ function tensorLines({ tensors, hasData }: Gguf): string[] {
 }
 
 /** The memory plan and what was guessed, or why cria does not run the file; its tokenizer may be the reason. */
-async function planLines(gguf: Gguf, options: LoadOptions): Promise<string[]> {
+async function planLines(gguf: Gguf, options: LoadOptions, loras: readonly Lora[]): Promise<string[]> {
   if (gguf.metadata.getString("general.type") === "adapter") return adapterLines(gguf);
   try {
-    const planned = await planModel(gguf, options, await compileKernels());
+    const planned = await planModel(gguf, options, await compileKernels(), loras);
     const { plan, contextSize, workers } = planned;
     const warnings = warningsOf(gguf, planned, tokenizerFrom(gguf.metadata));
     const rows = [

@@ -33,17 +33,17 @@ export const planOptions = {
     value: "TYPE",
     help: "element type of the KV cache: f16, f32, q8_0 (default: f16)",
   },
-} as const satisfies OptionTable;
-
-export const modelOptions = {
-  ...sourceOptions,
-  ...planOptions,
   lora: {
     flags: ["--lora"],
     type: "list",
     value: "FILE[=SCALE]",
     help: "LoRA adapter on the model, and what it is multiplied by (default: 1); several times for several",
   },
+} as const satisfies OptionTable;
+
+export const modelOptions = {
+  ...sourceOptions,
+  ...planOptions,
   pin: {
     flags: ["--pin"],
     type: "string",
@@ -84,8 +84,7 @@ export async function openModel(
   const bar = progressBar(path, "loading");
   try {
     const { pin, ignoreMemory } = values;
-    const lora = values.lora?.map(adapterOf);
-    return await loadModel(path, { ...options, lora, pin, ignoreMemory, signal, onProgress: bar.show, ...more });
+    return await loadModel(path, { ...options, pin, ignoreMemory, signal, onProgress: bar.show, ...more });
   } finally {
     bar.clear();
   }
@@ -99,12 +98,13 @@ function adapterOf(text: string): LoraOptions {
 
 /** The library's options, unchecked: it checks them. */
 export async function loadOptions(path: string, values: OptionValues<typeof planOptions>): Promise<LoadOptions> {
-  const { threads, threadsBatch, contextSize, kvCache } = values;
+  const { threads, threadsBatch, contextSize, kvCache, lora } = values;
   return {
     threads,
     threadsBatch,
     contextSize: contextSize === 0 ? await trainedContext(path) : contextSize,
     kvCache: kvCache as KvCacheType | undefined,
+    lora: lora?.map(adapterOf),
   };
 }
 

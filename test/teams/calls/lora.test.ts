@@ -3,16 +3,20 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type LoadOptions, type LoraOptions, loadModel, type Model } from "cria";
-import { GgufWriter, type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import { CriaError, type LoadOptions, type LoraOptions, loadModel, type Model } from "cria";
+import { GgufWriter, openGguf, type TensorTypeName, tensorTypeByName } from "cria/gguf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomBlocks } from "../../../bench/synthetic/blocks.js";
 import { Random } from "../../../bench/synthetic/random.js";
+import { checkLora, openLoras, readLora } from "../../../dist/api/load/lora-files.js";
+import { planModel } from "../../../dist/api/load/plan-model.js";
+import { compileKernels } from "../../../dist/machine/kernels.js";
 import { architectureModel } from "../../support/architecture-model.js";
 import { dequantize } from "../../support/dequantize.js";
 import { randomIds } from "../../support/fixture-model.js";
 import { type AdapterParts, adapterFile, adapterParts, loraAdapter } from "../../support/lora-adapter.js";
 import { rewritten } from "../../support/rewrite-model.js";
+import { randomStream } from "../../support/seed.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const entry = fileURLToPath(new URL("../../../dist/bin/main.js", import.meta.url));
@@ -225,6 +229,27 @@ describe("adapters that are refused", () => {
   });
 });
 
+it("any bytes that are changed in an adapter's header give a model, or a typed error", async () => {
+  const gguf = await openGguf(file);
+  const kernels = await compileKernels();
+  const random = randomStream(6);
+  const { dataOffset } = (await openGguf(adapter)).parts[0]!;
+  let refused = 0;
+  for (let i = 0; i < 400; i++) {
+    const bytes = adapter.slice();
+    for (let n = random.below(3); n >= 0; n--) bytes[random.below(dataOffset)] = random.below(256);
+    try {
+      const loras = await openLoras(checkLora([{ path: bytes }]), {});
+      const { lora } = await planModel(gguf, { threads: 1 }, kernels, loras);
+      await readLora(lora, kernels);
+    } catch (error) {
+      expect(error).toBeInstanceOf(CriaError);
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(100);
+});
+
 describe("a session", () => {
   it("is restored with the same adapters only", async () => {
     const other = await loraAdapter(file, { rank: 5, alpha: 10, seed: 9 });
@@ -271,6 +296,14 @@ describe("cria", () => {
       code: 1,
     });
     expect(run("run", "--lora-scaled", "a", "b").err).toContain("--lora FILE=SCALE");
+  });
+
+  it("inspects a model with an adapter", () => {
+    const plan = (...lora: readonly string[]) => {
+      return /weights +(\d+) bytes/.exec(run("inspect", folder.path("model.gguf"), ...lora).out)?.[1];
+    };
+    expect(Number(plan("--lora", folder.path("adapter.gguf")))).toBe(models[0]!.info.memory.weights);
+    expect(Number(plan())).toBeLessThan(models[0]!.info.memory.weights);
   });
 
   it("inspects an adapter", () => {

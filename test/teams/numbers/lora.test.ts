@@ -1,12 +1,15 @@
-// LoRA adapters beside the scalar reference, whose model has scale * alpha / rank * B . A written into its matrices. llama.cpp's numbers
-// and the bits over threads, chunks and shards are cases of oracle.test.ts.
+// LoRA adapters beside models that have scale * alpha / rank * B . A written into their matrices: by the scalar reference, and for every
+// architecture by cria itself. llama.cpp's numbers and the bits over threads, chunks and shards are cases of oracle.test.ts.
 
-import type { LoraOptions } from "cria";
+import type { LoadOptions, LoraOptions } from "cria";
+import { openGguf } from "cria/gguf";
 import { describe, expect, it } from "vitest";
+import { architectureOf, readModel } from "../../../dist/model/architectures/table.js";
 import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
 import { randomIds, referenceOf } from "../../support/fixture-model.js";
 import { fastestBuild, loadWith } from "../../support/kernel-builds.js";
 import { type AdapterShape, adapterFile, adapterParts, mergedModel } from "../../support/lora-adapter.js";
+import { oracleArchitectures, oracleModel } from "../../support/oracle-cases.js";
 import { forward } from "../../support/reference/forward.js";
 import { relativeError } from "../../support/reference/relative-error.js";
 
@@ -65,23 +68,46 @@ async function withAdapters({ shape, adapters }: Case) {
   return { file, lora, merged };
 }
 
+/** Logits of a decoder, or the vectors of an encoder's tokens. */
+async function results(file: Uint8Array, ids: readonly number[], options: LoadOptions = {}): Promise<Float32Array> {
+  const model = await loadWith(fastestBuild, file, { threads: 2, kvCache: "f32", ...options });
+  try {
+    if (model.info.generates) return await model.createSequence().evaluate(ids, { logits: "all" });
+    const [tokens] = await model.embed([ids], { pooling: "none", normalize: false });
+    return Float32Array.from(tokens!.flatMap((one) => [...one]));
+  } finally {
+    await model.dispose();
+  }
+}
+
 describe("LoRA adapters", () => {
-  it.each(Object.keys(cases))("%s: as the merged model", async (name) => {
+  it.each(Object.keys(cases))("%s: as the reference's merged model", async (name) => {
     const { file, lora, merged } = await withAdapters(cases[name]!);
     const ids = randomIds(TOKENS, 512);
-    const { logits, hidden } = forward(await referenceOf(merged), ids);
-    const plain = forward(await referenceOf(file), ids);
-    const model = await loadWith(fastestBuild, file, { threads: 2, kvCache: "f32", lora });
-    try {
-      const [[tokens], all] = model.info.generates
-        ? [[], await model.createSequence().evaluate(ids, { logits: "all" })]
-        : [await model.embed([ids], { pooling: "none", normalize: false }), undefined];
-      const ours = all ?? Float32Array.from(tokens!.flatMap((one) => [...one]));
-      const [exact, without] = all === undefined ? [hidden, plain.hidden] : [logits, plain.logits];
-      expect(relativeError(exact, ours)).toBeLessThan(2e-5);
-      expect(relativeError(exact, without)).toBeGreaterThan(0.05); // the adapter changes something
-    } finally {
-      await model.dispose();
-    }
+    const exactOf = async (model: Uint8Array<ArrayBuffer>) => {
+      const { logits, hidden } = forward(await referenceOf(model), ids);
+      return logits.length > 0 ? logits : hidden;
+    };
+    const exact = await exactOf(merged);
+    expect(relativeError(exact, await results(file, ids, { lora }))).toBeLessThan(2e-5);
+    expect(relativeError(exact, await exactOf(file))).toBeGreaterThan(0.05); // the adapter changes something
+  });
+
+  const every = oracleArchitectures.flatMap(({ name, cases }) =>
+    Object.entries(cases).map(([title, one]) => ({ name, title, one })),
+  );
+  it.each(every)("$name, $title: on each of its matrices, as its merged model", async ({ name, one }) => {
+    const file = await oracleModel(name, one);
+    const gguf = await openGguf(file);
+    const has = (tensor: string) => gguf.tensor(tensor) !== undefined;
+    const specs = architectureOf(name).weights(readModel(gguf).hyperparameters, has);
+    const matrices = specs.filter(({ role, matrices, name }) => {
+      return role === "matrix" && matrices === undefined && name !== "token_embd.weight" && has(name);
+    });
+    const ids = randomIds(TOKENS, 512);
+    const parts = await adapterParts(file, { rank: 5, targets: (name) => matrices.some((spec) => spec.name === name) });
+    const merged = await results(await mergedModel(file, [{ parts, scale: 0.5 }]), ids);
+    const adapted = await results(file, ids, { lora: [{ path: await adapterFile(parts), scale: 0.5 }] });
+    expect(relativeError(merged, adapted)).toBeLessThan(1e-4);
   });
 });

@@ -12,34 +12,21 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { KvCacheType, LoraOptions, Model } from "cria";
 import { describe, expect, it } from "vitest";
 import type { OracleCase, OracleCases } from "../../oracles/architectures/case.js";
-import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
 import { randomIds } from "../../support/fixture-model.js";
 import { fastestBuild, loadWith } from "../../support/kernel-builds.js";
 import { loraAdapter } from "../../support/lora-adapter.js";
+import { oracleArchitectures, oracleModel } from "../../support/oracle-cases.js";
 import { relativeError } from "../../support/reference/relative-error.js";
 import { loadInShards } from "../../support/shards.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const VOCAB = 512;
 const [BOS, EOS] = [496, 505];
-
-const common = {
-  block_count: 4,
-  context_length: 256,
-  embedding_length: 64,
-  feed_forward_length: 96,
-  "attention.head_count": 4,
-  "attention.head_count_kv": 2,
-  "attention.key_length": 32,
-  "attention.value_length": 32,
-  "rope.dimension_count": 32,
-};
 
 /** What llama.cpp gave. */
 interface Recorded {
@@ -52,29 +39,9 @@ interface Recorded {
 }
 
 const folder = temporaryFolder();
-const casesFolder = new URL("../../oracles/architectures/", import.meta.url);
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/oracle/${name}.json`, import.meta.url));
 const native = fileURLToPath(new URL("../../../bench/peers/build/logits.js", import.meta.url));
 const recording = process.env["CRIA_RECORD_ORACLE"];
-
-const architectures = await Promise.all(
-  readdirSync(casesFolder)
-    .map((file) => basename(file, ".ts"))
-    .filter((name) => name !== "case")
-    .map(async (name) => {
-      const module: { cases: OracleCases } = await import(fileURLToPath(new URL(`${name}.ts`, casesFolder)));
-      return { name, cases: module.cases };
-    }),
-);
-
-function modelOf(
-  architecture: string,
-  { keys, metadata, has, told, seed = 1 }: OracleCase,
-  rounding?: "Q8_0" | "Q8_0 in F32",
-) {
-  const shape: ArchitectureShape = { architecture, keys: { ...common, ...keys }, metadata, has, told, seed, rounding };
-  return architectureModel(shape);
-}
 
 /** As `loadModel` takes them. */
 function loraOf(file: Uint8Array, { lora = [] }: OracleCase): Promise<(LoraOptions & { path: Uint8Array })[]> {
@@ -145,9 +112,9 @@ const floats = (bytes: Uint8Array) =>
 async function record(architecture: string, cases: OracleCases): Promise<void> {
   const recorded: Record<string, Recorded> = {};
   for (const [name, one] of Object.entries(cases)) {
-    const file = await modelOf(architecture, one);
-    const exact = await theirs(one, await modelOf(architecture, one, "Q8_0 in F32"), "f32");
-    const rounded = await theirs(one, await modelOf(architecture, one, "Q8_0"), "f16");
+    const file = await oracleModel(architecture, one);
+    const exact = await theirs(one, await oracleModel(architecture, one, "Q8_0 in F32"), "f32");
+    const rounded = await theirs(one, await oracleModel(architecture, one, "Q8_0"), "f16");
     recorded[name] = {
       model: await digestOf(file, one),
       values: Buffer.from((await theirs(one, file, "f32")).buffer).toString("base64"),
@@ -185,12 +152,12 @@ async function outcomes(model: Model, cuts: readonly number[]): Promise<unknown>
   return [join(chunks), ...others];
 }
 
-describe.each(architectures)("$name", ({ name: architecture, cases }) => {
+describe.each(oracleArchitectures)("$name", ({ name: architecture, cases }) => {
   it.runIf(recording === architecture)("is recorded", () => record(architecture, cases), 600_000);
 
   it.each(Object.keys(cases))("%s: the numbers of llama.cpp", async (name) => {
     const one = cases[name]!;
-    const file = await modelOf(architecture, one);
+    const file = await oracleModel(architecture, one);
     const recorded: Record<string, Recorded> = existsSync(fixture(architecture))
       ? JSON.parse(readFileSync(fixture(architecture), "utf8"))
       : {};
@@ -198,15 +165,15 @@ describe.each(architectures)("$name", ({ name: architecture, cases }) => {
     expect(await digestOf(file, one)).toBe(recorded[name]?.model);
     const { values, distance } = recorded[name]!;
     const error = relativeError(floats(Buffer.from(values, "base64")), await ours(one, file, "f32"));
-    const exact = await ours(one, await modelOf(architecture, one, "Q8_0 in F32"), "f32");
-    const rounded = relativeError(exact, await ours(one, await modelOf(architecture, one, "Q8_0"), "f16"));
+    const exact = await ours(one, await oracleModel(architecture, one, "Q8_0 in F32"), "f32");
+    const rounded = relativeError(exact, await ours(one, await oracleModel(architecture, one, "Q8_0"), "f16"));
     console.log(`${architecture}, ${name}: F32 ${error.toExponential(2)}, Q8_0 ${(rounded / distance).toFixed(3)}`);
     expect(error).toBeLessThan(one.bar ?? 2e-5);
     expect(rounded).toBeLessThan(1.1 * distance);
   });
 
   it.each(Object.keys(cases))("%s: the same bits however it is evaluated", async (name) => {
-    const file = await modelOf(architecture, cases[name]!, "Q8_0");
+    const file = await oracleModel(architecture, cases[name]!, "Q8_0");
     const options = { contextSize: 192, sequences: 3, lora: await loraOf(file, cases[name]!) };
     const model = await loadWith(fastestBuild, file, { ...options, threads: 2 });
     const expected = await outcomes(model, []);
