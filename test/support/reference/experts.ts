@@ -5,8 +5,16 @@ import type { ReferenceModel } from "./forward.js";
 /** What a router makes of one token: for each expert its part of the sum, 0 if it is not chosen. */
 export type Routing = readonly number[];
 
-/** The sum over the chosen experts for x (dim), which is normalised already; and of the expert that all tokens share, if there is one. */
-export function mixture(model: ReferenceModel, layer: number, x: Float64Array): Float64Array {
+/**
+ * The sum over the chosen experts for x (dim), which is normalised already; and of the expert that all tokens share, if there is one.
+ * `activation`: of experts without gates.
+ */
+export function mixture(
+  model: ReferenceModel,
+  layer: number,
+  x: Float64Array,
+  activation?: (x: number) => number,
+): Float64Array {
   const { key, tensor } = model;
   const count = key("expert_count")!;
   const block = (name: string): string => `blk.${layer}.${name}`;
@@ -23,8 +31,9 @@ export function mixture(model: ReferenceModel, layer: number, x: Float64Array): 
   };
   const oai = model.architecture === "gpt-oss";
   const feedForward = (suffix: string, index: number, of: number): Float64Array => {
-    const gate = product(block(`ffn_gate_${suffix}`), x, index, of);
     const up = product(block(`ffn_up_${suffix}`), x, index, of);
+    if (activation !== undefined) return product(block(`ffn_down_${suffix}`), up.map(activation), index, of);
+    const gate = product(block(`ffn_gate_${suffix}`), x, index, of);
     const gated = gate.map((g, i) => (oai ? clampedGate(g, up[i]!) : (g / (1 + Math.exp(-g))) * up[i]!));
     return product(block(`ffn_down_${suffix}`), gated, index, of);
   };
@@ -46,7 +55,7 @@ export function mixture(model: ReferenceModel, layer: number, x: Float64Array): 
 /** The softmax over all experts, of which the largest are kept; in most architectures these are then divided by their sum. */
 function route(model: ReferenceModel, logits: Float64Array): Routing {
   const used = model.key("expert_used_count")!;
-  const normalised = model.flag("expert_weights_norm") ?? model.architecture !== "qwen2moe";
+  const normalised = model.flag("expert_weights_norm") ?? !/qwen2moe|nomic/.test(model.architecture);
   const top = Math.max(...logits);
   const exps = [...logits].map((logit) => Math.exp(logit - top));
   const all = exps.reduce((a, b) => a + b, 0);

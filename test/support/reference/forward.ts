@@ -53,7 +53,7 @@ export function forward(
   tokens: ArrayLike<number>,
 ): { logits: Float32Array; hidden: Float32Array } {
   const { tensor } = model;
-  if (model.architecture.endsWith("bert")) {
+  if (/^(?:jina-|nomic-)?bert/.test(model.architecture)) {
     return { logits: new Float32Array(0), hidden: flatten(encode(model, tokens)) };
   }
   const states = decode(model, tokens).map((state) => norm(model, "output_norm", state));
@@ -62,6 +62,9 @@ export function forward(
       tensor(`${name}.weight`) === undefined ? x : linear(model, name, x);
     const hidden = states.map((state) => dense("dense_3", dense("dense_2", state)));
     return { logits: new Float32Array(0), hidden: flatten(hidden) };
+  }
+  if (/^(?:modern-|euro)bert/.test(model.architecture)) {
+    return { logits: new Float32Array(0), hidden: flatten(states) };
   }
   const output = tensor("output.weight") === undefined ? "token_embd" : "output"; // tied if absent
   return { logits: flatten(states.map((state) => linear(model, output, state))), hidden: flatten(states) };
@@ -72,12 +75,16 @@ function decode(model: ReferenceModel, tokens: ArrayLike<number>): Float64Array[
   const gemma = model.architecture.startsWith("gemma");
   const scale = gemma ? Math.sqrt(model.key("embedding_length")!) : 1;
   const embedding = model.tensor("token_embd.weight")!; // (vocab, dim)
-  const x = Array.from(tokens, (token) => row(embedding, token).map((value) => value * scale)); // (n, dim): the residual stream
+  const modernBert = model.architecture === "modern-bert";
+  const x = Array.from(tokens, (token) => {
+    const state = row(embedding, token).map((value) => value * scale);
+    return modernBert ? norm(model, "token_embd_norm", state) : state;
+  }); // (n, dim): the residual stream
   // Gemma normalises what is added, too.
   const post = (name: string, y: Float64Array) => (gemma ? norm(model, name, y) : y);
   for (let layer = 0; layer < model.key("block_count")!; layer++) {
     const block = (name: string): string => `blk.${layer}.${name}`;
-    const normed = x.map((state) => norm(model, block("attn_norm"), state));
+    const normed = x.map((state) => (modernBert && layer === 0 ? state : norm(model, block("attn_norm"), state)));
     for (const [position, attended] of attention(model, layer, normed).entries()) {
       add(x[position]!, post(block("post_attention_norm"), attended));
     }
@@ -87,14 +94,27 @@ function decode(model: ReferenceModel, tokens: ArrayLike<number>): Float64Array[
         add(state, mixture(model, layer, norm(model, block(name), state)));
         continue;
       }
-      const normed = norm(model, block("ffn_norm"), state);
-      const gate = linear(model, block("ffn_gate"), normed).map(gemma ? gelu : silu); // (ffn)
-      const up = linear(model, block("ffn_up"), normed);
-      const gated = gate.map((value, i) => value * up[i]!);
+      const isGelu = gemma || (modernBert && model.text("hidden_activation") !== "silu");
+      const gated = gatedUp(model, layer, norm(model, block("ffn_norm"), state), isGelu ? gelu : silu);
       add(state, post(block("post_ffw_norm"), linear(model, block("ffn_down"), gated)));
     }
   }
   return x;
+}
+
+/** activation(gate) * up, (ffn): of two matrices, or of one that has the rows of gate and then those of up. */
+function gatedUp(
+  model: ReferenceModel,
+  layer: number,
+  x: Float64Array,
+  activation: (x: number) => number,
+): Float64Array {
+  const up = linear(model, `blk.${layer}.ffn_up`, x);
+  if (model.tensor(`blk.${layer}.ffn_gate.weight`) !== undefined) {
+    return linear(model, `blk.${layer}.ffn_gate`, x).map((value, i) => activation(value) * up[i]!);
+  }
+  const ffn = up.length / 2;
+  return up.slice(0, ffn).map((value, i) => activation(value) * up[ffn + i]!);
 }
 
 /** BERT and what comes of it, whose norms come after what they normalise. */
@@ -115,11 +135,21 @@ function encode(model: ReferenceModel, tokens: ArrayLike<number>): Float64Array[
     const block = (name: string): string => `blk.${layer}.${name}`;
     const attended = attention(model, layer, x);
     x = x.map((state, position) => {
-      add(state, attended[position]!);
-      const y = norm(model, block("attn_output_norm"), state);
-      const up = linear(model, block("ffn_up"), y);
-      const gate = tensor(block("ffn_gate.weight")) && linear(model, block("ffn_gate"), y).map(silu);
-      const activated = gate === undefined ? up.map(gelu) : gate.map((value, i) => value * up[i]!);
+      const sum = state.slice();
+      add(sum, attended[position]!);
+      let y = norm(model, block("attn_output_norm"), sum);
+      if (tensor(block("attn_norm_2.weight")) !== undefined) {
+        add(y, state); // the layer's input, once more
+        y = norm(model, block("attn_norm_2"), y);
+      }
+      if (tensor(block("ffn_gate_inp.weight")) !== undefined) {
+        add(y, mixture(model, layer, y, gelu));
+        return norm(model, block("layer_output_norm"), y);
+      }
+      const ffn = model.key("feed_forward_length")!;
+      const isGated = tensor(block("ffn_gate.weight")) !== undefined || tensor(block("ffn_up.weight"))!.rows > ffn;
+      const gate = model.architecture === "nomic-bert" ? silu : gelu;
+      const activated = isGated ? gatedUp(model, layer, y, gate) : linear(model, block("ffn_up"), y).map(gelu);
       add(y, linear(model, block("ffn_down"), activated));
       return norm(model, block("layer_output_norm"), y);
     });
@@ -136,10 +166,13 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
   const headDim = key("attention.key_length") ?? dim / heads;
   const block = (name: string): string => `blk.${layer}.${name}`;
   const { window, symmetric, local } = visibility(model, layer);
-  const angles = tensor("position_embd.weight") === undefined && ropeTable(model, inputs.length, headDim, local);
+  const alibi = architecture === "jina-bert-v2";
+  const rotates = tensor("position_embd.weight") === undefined && !alibi;
+  const angles = rotates && ropeTable(model, inputs.length, headDim, local);
 
   const turned = (name: string, projected: Float64Array, position: number) => {
-    const weight = tensor(block(`${name}_norm.weight`)); // of each head
+    const weight = tensor(block(`${name}_norm.weight`)); // of each head, or of all together
+    if (weight !== undefined && alibi) return norm(model, block(`${name}_norm`), projected);
     const normed = weight === undefined ? projected : rmsNormHeads(model, projected, weight);
     return angles ? rotate(normed, angles[position]!, headDim, architecture === "llama") : normed;
   };
@@ -152,14 +185,15 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
     const seen = projections.flatMap(({ k, v }, other) => {
       const back = position - other; // a window of w: itself and the w - 1 before, or w / 2 on either side
       const visible = symmetric ? Math.abs(back) <= window / 2 : back >= 0 && back < window;
-      return visible ? [{ k, v }] : [];
+      return visible ? [{ k, v, distance: Math.abs(back) }] : [];
     });
     for (let head = 0; head < heads; head++) {
       const kvHead = Math.floor((head * kvHeads) / heads); // GQA: neighbouring query heads share a kv head
-      const scores = seen.map(({ k }) => {
+      const slope = alibi ? alibiSlope(head, heads) : 0;
+      const scores = seen.map(({ k, distance }) => {
         let score = 0;
         for (let i = 0; i < headDim; i++) score += q[head * headDim + i]! * k[kvHead * headDim + i]!;
-        return score / Math.sqrt(headDim);
+        return score / Math.sqrt(headDim) - slope * distance;
       });
       const sink = tensor(block("attn_sinks.weight"))?.values[head]; // a score of a position that has no v
       const weights = softmax(sink === undefined ? scores : [...scores, sink]);
@@ -172,6 +206,12 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
   });
 }
 
+/** ALiBi's slope of a head (Press et al. 2021, and their code for other numbers of heads than powers of two). */
+function alibiSlope(head: number, heads: number): number {
+  const whole = 2 ** Math.floor(Math.log2(heads));
+  return head < whole ? 2 ** ((-8 * (head + 1)) / whole) : 2 ** ((-4 * (2 * (head - whole) + 1)) / whole);
+}
+
 /** How far a token of a layer sees, whether on both sides, and whether with the RoPE of local layers. */
 function visibility({ key, architecture }: ReferenceModel, layer: number) {
   const window = key("attention.sliding_window") || Number.POSITIVE_INFINITY;
@@ -179,10 +219,14 @@ function visibility({ key, architecture }: ReferenceModel, layer: number) {
     const everywhere = layer % (key("attention.sliding_window_pattern") ?? 2) === 1;
     return { window: everywhere ? Number.POSITIVE_INFINITY : window, symmetric: false, local: false };
   }
+  if (architecture === "modern-bert") {
+    const local = layer % (key("attention.sliding_window_pattern") ?? 3) !== 0;
+    return { window: local ? window : Number.POSITIVE_INFINITY, symmetric: true, local };
+  }
   if (!architecture.startsWith("gemma")) {
     return {
       window: architecture === "llama" ? window : Number.POSITIVE_INFINITY,
-      symmetric: architecture.endsWith("bert"),
+      symmetric: architecture.includes("bert"),
       local: false,
     };
   }
@@ -217,15 +261,15 @@ function linear(model: ReferenceModel, name: string, x: Float64Array): Float64Ar
   return y;
 }
 
-/** The model's kind of norm: the full one (Ba et al. 2016) where there is a bias, else RMSNorm. */
+/** The model's kind of norm: the full one (Ba et al. 2016) where there is a bias and in ModernBERT, else RMSNorm. */
 function norm(model: ReferenceModel, name: string, x: Float64Array): Float64Array {
   const weight = model.tensor(`${name}.weight`)!;
   const bias = model.tensor(`${name}.bias`);
-  if (bias === undefined) return rmsNorm(model, x, weight);
+  if (bias === undefined && model.architecture !== "modern-bert") return rmsNorm(model, x, weight);
   const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
   const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
   const deviation = Math.sqrt(variance + model.key("attention.layer_norm_epsilon")!);
-  return x.map((value, i) => ((value - mean) / deviation) * weight.values[i]! + bias.values[i]!);
+  return x.map((value, i) => ((value - mean) / deviation) * weight.values[i]! + (bias?.values[i] ?? 0));
 }
 
 function rmsNorm(model: ReferenceModel, x: Float64Array, weight: Matrix): Float64Array {
