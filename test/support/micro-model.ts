@@ -51,6 +51,11 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
     "attention.layer_norm_rms_epsilon": 1e-5,
     ...(/oss|cohere2/.test(architecture) && { "attention.sliding_window": 4 }),
     ...(architecture === "cohere2" && { logit_scale: 0.25 }),
+    ...(architecture === "lfm2" && { "shortconv.l_cache": 2 }),
+    ...(architecture === "gemma4" && {
+      ...{ "attention.sliding_window": 4, "attention.key_length_swa": 4, "attention.value_length_swa": 4 },
+      ...{ embedding_length_per_layer_input: 8, final_logit_softcapping: 0 },
+    }),
     ...(/moe|oss/.test(architecture) && {
       expert_count: 2,
       expert_used_count: 1,
@@ -60,6 +65,9 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
     ...(architecture === "nomic-bert-moe" && { block_count: 2, moe_every_n_layers: 2 }),
   };
   for (const [key, value] of Object.entries(keys)) entries.set(`${architecture}.${key}`, number(value));
+  if (architecture === "gemma4") {
+    entries.set("gemma4.attention.sliding_window_pattern", { type: "bool[]", value: [true] });
+  }
   if (rope !== "none") {
     entries.set(`${architecture}.rope.scaling.type`, text(rope));
     entries.set(`${architecture}.rope.scaling.factor`, number(2));
@@ -79,7 +87,7 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
   const tensors = new Map<string, { shape: number[]; data: Uint8Array }>();
   for (const spec of architectureOf(architecture).weights(readModel(header).hyperparameters, () => false)) {
     if (spec.optional) continue;
-    const value = spec.name.endsWith("norm.weight") ? () => 1 : () => random.normal() / 2;
+    const value = /norm\.weight$|^rope_freqs/.test(spec.name) ? () => 1 : () => random.normal() / 2;
     const data = new Uint8Array(Float32Array.from({ length: spec.rows * spec.columns }, value).buffer);
     const { role, rows, columns, matrices = 1 } = spec;
     const shape = role === "vector" && rows === 1 ? [columns] : [columns, rows / matrices, matrices];
