@@ -272,12 +272,23 @@ describe("a sequence with recurrent state", () => {
     const machine = new Machine(true);
     const sequence = machine.open();
     machine.grow(sequence, text(1, 100));
-    for (const token of [2, 3, 4]) machine.grow(sequence, [token]);
-    const lengths = [103, 102, 100, 99].map((length) => {
+    for (let token = 0; token < 35; token++) machine.grow(sequence, [token]);
+    const lengths = [135, 134, 127, 100, 99].map((length) => {
       machine.cache.truncate(sequence, length);
       return sequence.computed;
     });
-    expect(lengths).toEqual([103, 100, 100, 64]);
+    expect(lengths).toEqual([135, 128, 100, 100, 64]);
+    machine.check();
+  });
+
+  it("is restored with all pages of its session and the state at their end, or with none", () => {
+    const machine = new Machine(true);
+    const [saved, working] = [machine.open(), machine.open()];
+    machine.grow(saved, text(1, 250));
+    machine.cache.pause(saved);
+    expect(machine.restore(saved).computed).toBe(192);
+    machine.grow(working, text(2, 250));
+    expect(machine.restore(saved).computed).toBe(0);
     machine.check();
   });
 
@@ -325,6 +336,22 @@ describe("a sequence with recurrent state", () => {
     machine.grow(other, text(3, 129).slice(1)); // the last free page, and that one
     machine.cache.pause(large);
     machine.grow(like, [...text(3, 128), 4]);
+    machine.check();
+  });
+
+  it("gives nobody the state of a page that never was in the index", () => {
+    const machine = new Machine(true);
+    const first = machine.open();
+    machine.grow(first, text(1, 130));
+    machine.cache.pause(first);
+    const restored = machine.restore(first);
+    machine.grow(restored, text(1, 70)); // a file's word is behind its third page
+    machine.cache.pause(restored);
+    for (const one of [first, restored]) machine.close(one);
+    const [other, like] = [machine.open(), machine.open()];
+    machine.grow(other, text(2, 193)); // the pages that were freed last
+    machine.cache.pause(other);
+    machine.grow(like, [...text(2, 192), 4]);
     machine.check();
   });
 });

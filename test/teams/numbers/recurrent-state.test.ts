@@ -79,6 +79,12 @@ it("the plan counts the slots: two for each sequence, and for snapshots an eight
   expect(shards.map((shard) => shard.recurrentState)).toEqual([recurrentState]);
 });
 
+it("models that only attend have no slots", async () => {
+  const attending = await loadModel(await architectureModel({ architecture: "qwen3" }), { threads: 1 });
+  expect(attending.info.memory.recurrentState).toBe(0);
+  await attending.dispose();
+});
+
 describe("a conversation", () => {
   it("evaluates only what is new, to the token, with the numbers of a fresh run", async () => {
     const chat = model.chat({ system: "Be brief." });
@@ -112,6 +118,14 @@ describe("a conversation", () => {
     expect(answers[1].logprobs).toEqual(answers[0].logprobs);
     for (const chat of [first, again]) chat.dispose();
   });
+});
+
+it("a generation that outgrows the context goes on as in a model with another number of threads and slots", async () => {
+  const ids = randomIds(70, VOCAB, 8);
+  const options = { ...letters, contextShift: { keep: 20 }, maxTokens: 700 };
+  const [first, second] = await Promise.all([model, narrow].map((one) => one.complete(ids, options)));
+  expect(first!.tokens).toHaveLength(700);
+  expect(second!.tokens).toEqual(first!.tokens);
 });
 
 describe("a text that begins like another", () => {
