@@ -1,6 +1,7 @@
 // Runs a model's head: pooled hidden states to embeddings, or to scores. The leader does it alone, between two steps.
 
 import { GROUP_ROWS } from "#abi";
+import type { HeadShape } from "../model/head.js";
 import type { PlacedWeight } from "../model/plan/memory-plan.js";
 import type { WorkerShard } from "../model/plan/shard.js";
 import type { Pooling } from "../protocol/pooling.js";
@@ -13,8 +14,12 @@ interface Layer {
 }
 
 export class Head {
-  /** Whether scores are read from the last token; otherwise they are read from the first. */
-  readonly ranksLastToken: boolean;
+  /** From which hidden states scores are read. */
+  readonly scored: HeadShape["scored"];
+  readonly #answers: boolean;
+  readonly #pooler: (x: number) => number;
+  readonly #norm: PlacedWeight | undefined;
+  readonly #normEpsilon: number;
   readonly #dimensions: number;
   readonly #scores: number;
   readonly #embedding: readonly Layer[];
@@ -22,13 +27,17 @@ export class Head {
   readonly #shard: WorkerShard;
 
   /** @param shard where steps end: the head's weights lie there */
-  constructor(shard: WorkerShard, { head }: Program) {
+  constructor(shard: WorkerShard, { head, blueprint }: Program) {
     const weights = new Map(shard.layout.weights.map((weight) => [weight.name, weight]));
     const layer = (name: string): Layer => ({
       weight: weights.get(`${name}.weight`)!,
       bias: weights.get(`${name}.bias`),
     });
-    this.ranksLastToken = head.answers;
+    this.scored = head.scored;
+    this.#answers = head.answers;
+    this.#pooler = head.pooler === "gelu" ? gelu : tanh;
+    this.#norm = weights.get("cls.norm.weight");
+    this.#normEpsilon = blueprint.hyperparameters.normEpsilon;
     this.#dimensions = head.dimensions;
     this.#scores = head.scores;
     this.#embedding = head.embedding.map(layer);
@@ -43,7 +52,8 @@ export class Head {
 
   /**
    * Writes the output for a pooled hidden state. Scores are computed as in llama.cpp, after transformers' BertForSequenceClassification:
-   * the pooler (cls) and its tanh, then the classifier (cls.output). A decoder's answers go through a softmax.
+   * the pooler (cls) and its tanh, then the classifier (cls.output). ModernBERT's pooler has GELU and a norm. A decoder's answers go
+   * through a softmax.
    */
   apply(pooling: Pooling, hidden: Float32Array, to: Float32Array): void {
     if (pooling !== "rank") {
@@ -53,9 +63,19 @@ export class Head {
     let x = hidden;
     for (const layer of this.#ranking) {
       x = this.#multiply(layer, x);
-      if (layer.weight.name === "cls.weight") x = x.map(tanh);
+      if (layer.weight.name !== "cls.weight") continue;
+      x = x.map(this.#pooler);
+      if (this.#norm !== undefined) x = this.#normalise(this.#norm, x);
     }
-    to.set(this.ranksLastToken ? softmax(x) : x);
+    to.set(this.#answers ? softmax(x) : x);
+  }
+
+  /** The full norm of x, in memory that the next call overwrites. */
+  #normalise({ address, columns }: PlacedWeight, x: Float32Array): Float32Array {
+    const { headInput, headOutput } = this.#shard.scratch;
+    this.#shard.floats(headInput, columns).set(x);
+    this.#shard.kernels.layerNorm(headInput, address, 0, headOutput, columns, this.#normEpsilon);
+    return this.#shard.floats(headOutput, columns);
   }
 
   /** weight . x + bias, in memory that the next call overwrites. */
@@ -75,6 +95,11 @@ export class Head {
 
 function tanh(x: number): number {
   return x < 0 ? -tanh(-x) : 1 - 2 / (exp(2 * x) + 1);
+}
+
+/** The form with tanh. */
+function gelu(x: number): number {
+  return (x / 2) * (1 + tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
 }
 
 function softmax(logits: Float32Array): Float32Array {

@@ -18,11 +18,12 @@ export interface HeadShape {
   readonly scores: number;
   /** Elements of the widest vector that goes into a layer or comes out of one; 0 if there is no layer. */
   readonly widest: number;
-  /**
-   * Whether the scores are the probabilities of a decoder's answers, yes and no, read from the last token. Otherwise they are read from
-   * the first token, and are any numbers.
-   */
+  /** Whether the scores are the probabilities of a decoder's answers, yes and no. Otherwise they are any numbers. */
   readonly answers: boolean;
+  /** From which hidden states the scores are read: the first token's, the last one's, or the mean of all. */
+  readonly scored: "cls" | "last" | "mean";
+  /** What follows the pooler, cls. */
+  readonly pooler: "tanh" | "gelu";
   /** Whether the file lacks the classifier of these answers, and it is made of the output matrix. */
   readonly gathered: boolean;
 }
@@ -53,6 +54,8 @@ export function headOf(
   };
   const embedding = chain(embeddingLayers);
   const ranking = chain(rankingLayers);
+  const isModernBert = architecture === "modern-bert";
+  if (isModernBert && ranking.layers.includes("cls")) weights.push(optional(vector("cls.norm.weight", dim)));
   const gathered = reranks && ranking.layers.length === 0 ? answerRows(gguf, dim) : undefined;
   if (gathered !== undefined) {
     weights.push(gathered);
@@ -66,6 +69,8 @@ export function headOf(
       scores: gathered?.rows ?? (ranking.layers.length === 0 ? 0 : ranking.size),
       widest,
       answers: architecture === ANSWERING_ARCHITECTURE,
+      scored: architecture === ANSWERING_ARCHITECTURE ? "last" : isModernBert ? "mean" : "cls",
+      pooler: isModernBert ? "gelu" : "tanh",
       gathered: gathered !== undefined,
     },
     weights,

@@ -163,9 +163,4 @@ describe("variants of encoders that are not run are refused by name", () => {
   ] as const)("%s with %o", async (architecture, keys, message) => {
     await expect(architectureModel({ architecture, keys })).rejects.toThrow(message);
   });
-
-  it("rerankers of modern-bert", async () => {
-    const model = architectureModel({ architecture: "modern-bert", told: { "cls.weight": [40, 40] } });
-    await expect(model).rejects.toThrow('a reranker with "modern-bert" (cls.weight)');
-  });
 });

@@ -75,19 +75,25 @@ export class EmbedJob extends Job {
     return { count, logits: [], hidden: this.#pooled(count, end) };
   }
 
+  /** How the hidden states become what the head reads. */
+  get #pooling(): Exclude<Pooling, "rank"> {
+    const { pooling, vectors } = this.#request;
+    return pooling === "rank" ? vectors.head.scored : pooling;
+  }
+
   /** Which of the next `count` rows the vector is made of. */
   #pooled(count: number, end: boolean): readonly HiddenRows[] {
-    const { pooling, vectors } = this.#request;
+    const pooling = this.#pooling;
     const row = (first: number) => ({ first, rows: 1 });
     if (pooling === "mean" && end && this.#evaluated === 0) return [{ first: 0, rows: count }];
     if (pooling === "mean" || pooling === "none") return range(0, count).map(row);
-    const last = pooling === "last" || (pooling === "rank" && vectors.head.ranksLastToken);
-    if (last) return end ? [row(count - 1)] : [];
+    if (pooling === "last") return end ? [row(count - 1)] : [];
     return this.#evaluated === 0 ? [row(0)] : [];
   }
 
   protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
-    const { vectors, first, pooling } = this.#request;
+    const { vectors, first } = this.#request;
+    const pooling = this.#pooling;
     const whole = end && this.#evaluated === 0;
     for (let i = 0; i < run.hidden.length; i++) {
       const hidden = results.hidden(i);

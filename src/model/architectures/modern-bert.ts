@@ -40,13 +40,6 @@ function layerSpecs(h: Hyperparameters, layer: number) {
  * has the file's RoPE. The others see half of `attention.sliding_window` on either side, with a RoPE of base `rope.freq_base_swa`.
  */
 function hyperparameters(reader: KeyReader): Hyperparameters {
-  const head = ["cls.weight", "cls.output.weight"].find((name) => reader.gguf.tensor(name) !== undefined);
-  if (head !== undefined) {
-    throw new UnsupportedError(
-      "UNSUPPORTED_ARCHITECTURE",
-      `a reranker with "${reader.architecture}" (${head}); supported: its embedding models`,
-    );
-  }
   const h = {
     ...readHyperparameters(reader, { ropePairs: "halves", norm: "layer", encoder: true }),
     gate: readGate(reader),

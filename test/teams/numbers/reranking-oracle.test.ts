@@ -94,6 +94,32 @@ async function crossEncoder(): Promise<Uint8Array<ArrayBuffer>> {
   return rewritten(file, changes);
 }
 
+/** gte-reranker-modernbert's tensors and keys: the mean of all tokens, pooler with a norm (cls, cls.norm) and classifier (cls.output). */
+async function modernCrossEncoder(): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await architectureModel({
+    architecture: "modern-bert",
+    keys: {
+      ...{ ...keys, "attention.causal": false, "attention.head_count_kv": 4, pooling_type: 4, context_length: 512 },
+      ...{ "attention.sliding_window": 16, "rope.freq_base": 160000 },
+    },
+    seed: 13,
+  });
+  const seperator = (await openGguf(file)).metadata.get("tokenizer.ggml.eos_token_id") as number;
+  return rewritten(file, {
+    keys: {
+      "tokenizer.ggml.pre": ["string", "modern-bert"],
+      "tokenizer.ggml.seperator_token_id": ["uint32", seperator],
+      ...Object.fromEntries(["bos", "eos", "sep"].map((role) => [`tokenizer.ggml.add_${role}_token`, ["bool", true]])),
+    },
+    tensors: {
+      "cls.weight": { shape: [DIM, DIM], values: values(DIM * DIM, 0.25) },
+      "cls.norm.weight": { shape: [DIM], values: values(DIM, 1) },
+      "cls.output.weight": { shape: [DIM, 1], values: values(DIM, 0.5) },
+      "cls.output.bias": { shape: [1], values: values(1, 0.2) },
+    },
+  });
+}
+
 // The converter's, after the model's card.
 const template =
   "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. " +
@@ -161,6 +187,7 @@ let recorded: Readonly<Record<string, Recorded>>;
 beforeAll(async () => {
   files = {
     "bge-reranker": await crossEncoder(),
+    "gte-reranker-modernbert": await modernCrossEncoder(),
     "Qwen3-Reranker": await answering("llama.cpp", false),
     "Qwen3-Reranker with an output matrix": await answering("llama.cpp", true),
   };
@@ -181,6 +208,7 @@ beforeAll(async () => {
 describe("llama.cpp's scores", () => {
   it.each([
     ["bge-reranker", 5e-3], // it takes GELU from a table in f16
+    ["gte-reranker-modernbert", 5e-3],
     ["Qwen3-Reranker", 2e-5],
     ["Qwen3-Reranker with an output matrix", 2e-5],
   ])("%s", async (name, bar) => {
@@ -189,7 +217,7 @@ describe("llama.cpp's scores", () => {
     expect(createHash("sha256").update(file).digest("hex")).toBe(recorded[name]?.model);
     const ours = await scored(file);
     // node-llama-cpp makes a cross-encoder's score a probability.
-    const theirs = recorded[name]!.scores.map((p) => (name.startsWith("bge") ? Math.log(p / (1 - p)) : p));
+    const theirs = recorded[name]!.scores.map((p) => (name.startsWith("Qwen3") ? p : Math.log(p / (1 - p))));
     const error = Math.max(...ours.map((score, i) => Math.abs(score - theirs[i]!)));
     const spread = Math.max(...theirs) - Math.min(...theirs);
     console.log(
