@@ -51,7 +51,7 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
     "attention.layer_norm_rms_epsilon": 1e-5,
     ...(/oss|cohere2/.test(architecture) && { "attention.sliding_window": 4 }),
     ...(architecture === "cohere2" && { logit_scale: 0.25 }),
-    ...(architecture === "lfm2" && { "shortconv.l_cache": 2 }),
+    ...(architecture === "lfm2" && { block_count: 2, "shortconv.l_cache": 2 }),
     ...(architecture === "gemma4" && {
       ...{ "attention.sliding_window": 4, "attention.key_length_swa": 4, "attention.value_length_swa": 4 },
       ...{ embedding_length_per_layer_input: 8, final_logit_softcapping: 0 },
@@ -68,6 +68,7 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
   if (architecture === "gemma4") {
     entries.set("gemma4.attention.sliding_window_pattern", { type: "bool[]", value: [true] });
   }
+  if (architecture === "lfm2") entries.set("lfm2.attention.head_count_kv", { type: "int32[]", value: [0, 1] });
   if (rope !== "none") {
     entries.set(`${architecture}.rope.scaling.type`, text(rope));
     entries.set(`${architecture}.rope.scaling.factor`, number(2));
