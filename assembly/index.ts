@@ -7,7 +7,7 @@ export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/encode";
 export { attention, attentionScratchBytes } from "./kernels/attention";
 export { shortConvolution } from "./kernels/convolution";
-export { addBias, clampedSwiGlu, geGlu, gelu, scale, sigmoid, swiGlu } from "./kernels/elementwise";
+export { addBias, clampedSwiGlu, geGlu, gelu, scale, sigmoid, softcap, swiGlu } from "./kernels/elementwise";
 export { addWeightedRows, chooseExperts } from "./kernels/experts";
 export { kvTileBytes, storeKv } from "./kernels/kv_page";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";

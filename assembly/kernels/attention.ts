@@ -4,7 +4,9 @@
 // A head may have a sink (Xiao et al. 2023): a score of a position that every row sees and that has no v. It takes weight from the others:
 // a query begins with the sink as its largest score, and a sum of 1.
 //
-// Or it may have a slope (ALiBi: Press et al. 2021): scores fall by it for each position that lies between a row's own and the other.
+// Scores may have a soft limit (Gemma Team 2024): cap * tanh(score / cap), before those that a row may not see are hidden.
+//
+// A head may have a slope (ALiBi: Press et al. 2021): scores fall by it for each position that lies between a row's own and the other.
 //
 //   item    up to 16 query rows of one sequence, and all heads that share one KV head (GQA)
 //   page    64 positions     k and v of the page are decoded to f32 once (L1/L2) and serve all rows and heads of the item
@@ -20,10 +22,10 @@
 //
 // Cost for one block and page with D = 64: 4 * 64 * 64 / 4 multiply-adds for the scores and as many for v, each with 3/4 of a load; 64
 // exp of 4 lanes, 26 instructions each; decoding of f16 5 instructions for 4 elements, shared by all rows and heads. 8 sums and 6 loaded
-// vectors in registers.
+// vectors in registers. A soft limit: 64 tanh of 4 lanes.
 
 import { EXP_TABLE_BYTES, PAGE } from "../abi";
-import { expNegative, madd, maxLanes, maxLanesOfFour, sumLanes, sumLanesOfFour, writeExpTable } from "../lanes";
+import { expNegative, madd, maxLanes, maxLanesOfFour, sumLanes, sumLanesOfFour, tanh, writeExpTable } from "../lanes";
 import { decodeK, decodeV, kvTileBytes, PAGE_BYTES_F32 } from "./kv_page";
 
 /**
@@ -108,6 +110,14 @@ function scoreQuery(query: usize, k: usize, headDim: usize, scale: f32, extent: 
     v128.store(to + p, f32x4.mul(b, scales), 16);
     v128.store(to + p, f32x4.mul(c, scales), 32);
     v128.store(to + p, f32x4.mul(d, scales), 48);
+  }
+}
+
+/** The soft limit of scores, in place, as far as `extent` bytes: softcap * tanh(x), where x is the score divided by softcap. */
+function capScores(scores: usize, softcap: f32, extent: usize, table: usize): void {
+  const caps = f32x4.splat(softcap);
+  for (const stop = scores + extent; scores < stop; scores += 16) {
+    v128.store(scores, f32x4.mul(tanh(v128.load(scores), table), caps));
   }
 }
 
@@ -347,6 +357,7 @@ function attendBlock(
   v: usize,
   dims: usize,
   scale: f32,
+  softcap: f32,
   extent: usize,
   tops: usize,
   sums: usize,
@@ -368,6 +379,9 @@ function attendBlock(
   const sameEnd = i32x4.eq(end, v128.load32_splat(ends));
   const alike = i32x4.all_true(v128.and(sameFirst, sameEnd));
   scoreBlock(queries, k, dims, scale, extent, scores);
+  if (softcap != 0) {
+    for (let i: usize = 0; i < 4; i++) capScores(scores + i * PAGE_BYTES_F32, softcap, extent, table);
+  }
   if (slopes != 0) {
     for (let i: usize = 0; i < 4; i++) {
       const slope = load<f32>(slopes + (((query + i) % heads) << 2));
@@ -424,9 +438,10 @@ function setRanges(
  * One item. Row i of `rows` stands at position `position` + i.
  *
  * `q`: queries, (rows, ...) f32 with rows `qStride` bytes apart, the item's `heads` heads of headDim side by side at `q`; `out`: the same
- * shape, `outStride`. `pages`: int32 page numbers of the sequence; k of page n lies at `kv` + n * `pageBytes`, its v `kvTileBytes` later.
- * `window`: positions that a row may look back, its own included (0: all); `ahead`: positions after its own that it may see, up to
- * `end`, the sequence's length. `sinks`, `slopes`: (heads) f32, or 0 for none. `scratch`: `attentionScratchBytes`.
+ * shape, `outStride`. `scale`: what q . k is multiplied by; `softcap`: the soft limit of the product, 0 for none. `pages`: int32 page
+ * numbers of the sequence; k of page n lies at `kv` + n * `pageBytes`, its v `kvTileBytes` later. `window`: positions that a row may look
+ * back, its own included (0: all); `ahead`: positions after its own that it may see, up to `end`, the sequence's length. `sinks`,
+ * `slopes`: (heads) f32, or 0 for none. `scratch`: `attentionScratchBytes`.
  */
 export function attention(
   kind: i32,
@@ -437,6 +452,7 @@ export function attention(
   heads: i32,
   headDim: i32,
   scale: f32,
+  softcap: f32,
   pages: usize,
   kv: usize,
   pageBytes: usize,
@@ -451,6 +467,7 @@ export function attention(
 ): void {
   const dims = <usize>headDim;
   const vector = dims << 2;
+  if (softcap != 0) scale /= softcap; // `capScores` multiplies by it again
   const queries = <usize>(rows * heads);
   const blocked = queries & ~3; // the queries of whole blocks; the rest go one by one
   const table = scratch;
@@ -492,6 +509,7 @@ export function attention(
         v,
         dims,
         scale,
+        softcap,
         extent,
         tops + at,
         sums + at,
@@ -513,6 +531,7 @@ export function attention(
       const seen = load<u32>(ends + at);
       if (first == seen) continue;
       scoreQuery(sorted + query * vector, k, dims, scale, extent, scores);
+      if (softcap != 0) capScores(scores, softcap, extent, table);
       if (slopes != 0) {
         const slope = load<f32>(slopes + ((query % <usize>heads) << 2));
         addDistances(scores, position - base + <i32>(query / <usize>heads), slope, extent);

@@ -1,16 +1,20 @@
-// Operations on single elements: the gates of feed-forward networks (Shazeer 2020), the sigmoid, the addition of a bias, and a factor.
+// Operations on single elements: the gates of feed-forward networks (Shazeer 2020), the sigmoid, a soft limit, the addition of a bias, and a
+// factor.
 //
 //   sigmoid(x) = 1 / (1 + e^-x)
 //   silu(x) = x / (1 + e^-x)
 //   gelu(x) = x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))       (Hendrycks and Gimpel 2016, the form with tanh)
 //           = x / (1 + e^-z)  with  z = x (2 sqrt(2 / pi) + 2 sqrt(2 / pi) 0.044715 x^2)
+//   softcap(x) = cap * tanh(x / cap)                                    (Gemma Team 2024)
 //   the clamped gate (gpt-oss, OpenAI 2025):  x / (1 + e^(-1.702 x)) * (up + 1)  with  x <= 7  and  -7 <= up <= 7
 //
 // Cost for 4 elements of SwiGLU: 32 bytes read, 16 written; 1 division, some 30 other instructions, most of them of exp. GELU has 4
-// more, the clamped gate 5. Sigmoid: 16 read, 16 written, the same without 1 multiplication. Bias: 32 bytes read, 16 written, 1 addition. Factor: 16 read, 16 written, 1 multiplication. Some 6 vectors in registers, in exp.
+// more, the clamped gate 5. Sigmoid: 16 read, 16 written, the same without 1 multiplication. Soft limit: 16 read, 16 written, 1 division,
+// some 50 others. Bias: 32 bytes read, 16 written, 1 addition. Factor: 16 read, 16 written, 1 multiplication. Some 6 vectors in
+// registers, in exp.
 // Plain version: test/kernels/elementwise.test.ts.
 
-import { expNegative, writeExpTable } from "../lanes";
+import { expNegative, tanh, writeExpTable } from "../lanes";
 
 /**
  * x / (1 + e^-z), from e^-|z|, which cannot overflow: with e = e^-|z| it is x * 1 / (1 + e) for z >= 0, and x * e / (1 + e) otherwise.
@@ -64,6 +68,16 @@ export function sigmoid(x: usize, y: usize, count: i32, scratch: usize): void {
   for (let i: usize = 0; i < whole; i += 16) v128.store(y + i, timesSigmoid(one, v128.load(x + i), scratch));
   for (let i = whole; i < bytes; i += 4) {
     v128.store32_lane(y + i, timesSigmoid(one, v128.load32_splat(x + i), scratch), 0);
+  }
+}
+
+/** x = cap * tanh(x / cap), for `count` f32 (a multiple of 4). `scratch`: `EXP_TABLE_BYTES`. */
+export function softcap(x: usize, cap: f32, count: i32, scratch: usize): void {
+  writeExpTable(scratch);
+  const caps = f32x4.splat(cap);
+  const inverse = f32x4.splat(<f32>1 / cap);
+  for (const stop = x + (<usize>count << 2); x < stop; x += 16) {
+    v128.store(x, f32x4.mul(tanh(f32x4.mul(v128.load(x), inverse), scratch), caps));
   }
 }
 

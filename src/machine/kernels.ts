@@ -105,6 +105,7 @@ export interface Kernels {
   geGlu(gate: number, up: number, count: number, scratch: number): void;
   gelu(x: number, count: number, scratch: number): void;
   sigmoid(x: number, y: number, count: number, scratch: number): void;
+  softcap(x: number, cap: number, count: number, scratch: number): void;
   scale(x: number, factor: number, count: number): void;
   addBias(y: number, bias: number, count: number): void;
   chooseExperts(
@@ -149,6 +150,7 @@ export interface Kernels {
     heads: number,
     headDim: number,
     scale: number,
+    softcap: number,
     pages: number,
     kv: number,
     pageBytes: number,

@@ -38,6 +38,7 @@ export interface Hyperparameters {
   /** How each layer attends. */
   readonly attention: readonly LayerAttention[];
   readonly scales: Scales;
+  readonly softcaps: Softcaps;
   /** `embedding_length_per_layer_input`: elements of the vector of its own that every layer gets of a token. undefined: none. */
   readonly perLayer?: number;
   /** Which elements of a head RoPE rotates together: 2 i and 2 i + 1, or i and i + half of the rotated. none: there is no RoPE. */
@@ -124,6 +125,14 @@ export interface Scales {
   readonly logits: number;
 }
 
+/** The soft limits of some models, cap * tanh(x / cap); 0: none. */
+export interface Softcaps {
+  /** `attn_logit_softcapping`: of the scaled products of q and k. */
+  readonly scores: number;
+  /** `final_logit_softcapping` */
+  readonly logits: number;
+}
+
 /** RoPE as the file asks for it. */
 export interface RopeParameters {
   /** `rope.dimension_count`: dimensions of a head that are rotated. */
@@ -145,7 +154,9 @@ export type RopeScaling =
       readonly betaSlow: number;
       /** What is left out of the magnitude of q and k: 0 nothing, 1 all that yarn puts in. */
       readonly logMultiplier: number;
-    };
+    }
+  /** Each frequency is divided by a factor: one of two tensors has them, as the context is longer than the original one or not. */
+  | { readonly type: "longrope"; readonly originalContext: number; readonly attentionFactor: number };
 
 /** More positions ahead than any text has. */
 export const ALL_AHEAD = 2 ** 30;
@@ -155,6 +166,7 @@ export const LARGEST = {
   ...{ layers: 1024, dim: 2 ** 17, heads: 4096, ffn: 2 ** 20, context: 2 ** 30, vocab: 2 ** 24 },
   ropeBase: 1e12,
   ropeScale: 1e6,
+  softcap: 1e6,
 };
 
 /**
@@ -240,6 +252,7 @@ export function readHyperparameters(reader: KeyReader, traits: Traits): Hyperpar
       scale: 1 / Math.sqrt(headDim),
     })),
     scales: { embedding: 1, residual: 1, logits: 1 },
+    softcaps: { scores: 0, logits: 0 },
     ropePairs,
     ropes: ropePairs === "none" ? [] : [readRope(reader, headDim, context)],
     alibi,

@@ -22,6 +22,8 @@ export interface Product {
   readonly bias?: PlacedWeight | undefined;
   /** Applied to the product after the bias. */
   readonly activation?: "gelu";
+  /** The soft limit of the product, cap * tanh(product / cap); 0: none. */
+  readonly softcap?: number;
   /** gelu(product) is multiplied by these rows, last. */
   readonly gates?: Rows;
   /** (rows, the weight's rows) */
@@ -257,7 +259,7 @@ export class Matmul {
     accumulate: boolean,
   ): void {
     const kernels = this.#kernels;
-    const { weight, bias, activation, gates, to } = product;
+    const { weight, bias, activation, softcap = 0, gates, to } = product;
     const { lora } = weight;
     const kind = kernels.formatActivation(weight.type);
     const encoded = x.base + x.slots[kind]!;
@@ -279,13 +281,14 @@ export class Matmul {
       const low = lowRankAddress(sums!, column);
       kernels.matmul(b.type, b.address, first, last, b.columns, low, rows, to.address, to.stride, 1, this.#scratch);
     }
-    if (bias === undefined && activation === undefined && gates === undefined) return;
+    if (bias === undefined && activation === undefined && softcap === 0 && gates === undefined) return;
     const offset = first * GROUP_ROWS * 4;
     const count = Math.min(last * GROUP_ROWS, weight.rows) - first * GROUP_ROWS;
     for (let row = 0; row < rows; row++) {
       const at = to.address + row * to.stride + offset;
       if (bias !== undefined) kernels.addBias(at, bias.address + offset, count);
       if (activation === "gelu") kernels.gelu(at, count, this.#scratch);
+      if (softcap !== 0) kernels.softcap(at, softcap, count, this.#scratch);
       if (gates !== undefined) kernels.geGlu(at, gates.address + row * gates.stride + offset, count, this.#scratch);
     }
   }

@@ -39,6 +39,8 @@ interface EmbedSteps {
 interface OutputSteps {
   /** They are multiplied by it. */
   readonly scale?: number;
+  /** Then their soft limit, cap * tanh(logit / cap); 0: none. */
+  readonly softcap?: number;
 }
 
 /** The norm of rows that are as wide as it. */
@@ -294,7 +296,7 @@ export class Pass {
   }
 
   /** The last norm and the output matrix, where the model has them, for the rows whose hidden states or logits are wanted. */
-  output(norm?: PlacedWeight, output?: PlacedWeight, { scale = 1 }: OutputSteps = {}): void {
+  output(norm?: PlacedWeight, output?: PlacedWeight, { scale = 1, softcap = 0 }: OutputSteps = {}): void {
     const { x, normed, logits } = this.buffers;
     const step = this.#step;
     this.#moveTo(this.#outputSite);
@@ -309,7 +311,7 @@ export class Pass {
       if (scale !== 1) this.#site.shard.kernels.scale(to, scale, this.#width);
     };
     const a = this.matmul.normaliseAndEncode(normed, step.logitRows, normaliseRow, [output]);
-    this.matmul.multiply(a, [{ weight: output, to: logits }], false, step.logitRows);
+    this.matmul.multiply(a, [{ weight: output, softcap, to: logits }], false, step.logitRows);
   }
 
   /** Hidden states: of a row after the last norm, or the mean of several. */

@@ -74,6 +74,7 @@ describe.each(builds)("attention (%s)", (build) => {
     ahead = 0,
     sinks?: Float32Array,
     slopes?: Float32Array,
+    softcap = 0,
   ): Float32Array[] {
     const { kind, headDim, pageBytes, kv, pages, positions } = cache;
     const heads = q[0]!.length / headDim;
@@ -94,6 +95,7 @@ describe.each(builds)("attention (%s)", (build) => {
       heads,
       headDim,
       scale,
+      softcap,
       pages,
       kv,
       pageBytes,
@@ -136,6 +138,7 @@ describe.each(builds)("attention (%s)", (build) => {
     ahead = 0,
     sinks?: Float32Array,
     slopes?: Float32Array,
+    softcap = 0,
   ): void {
     const kind = kinds[kindName];
     const headDim = past.k[0]!.length;
@@ -148,7 +151,8 @@ describe.each(builds)("attention (%s)", (build) => {
         const sink = sinks?.[at / headDim];
         const slope = slopes?.[at / headDim] ?? 0;
         const loss = (p: number) => slope * Math.abs(position + row - (first + p));
-        const exact = attend(head, k.slice(first, last), v.slice(first, last), 1 / Math.sqrt(headDim), sink, loss);
+        const seen = [k, v].map((all) => all.slice(first, last));
+        const exact = attend(head, seen[0]!, seen[1]!, 1 / Math.sqrt(headDim), sink, loss, softcap);
         const ours = results[row]!.subarray(at, at + headDim);
         const far = exact.reduce((most, value, d) => Math.max(most, Math.abs(value - ours[d]!)), 0);
         expect(far).toBeLessThan(1e-5);
@@ -381,6 +385,37 @@ describe.each(builds)("attention (%s)", (build) => {
               const at = head * headDim;
               const alone = [query.subarray(at, at + headDim)];
               const [result] = run(cache, alone, position + row, window, ahead, undefined, Float32Array.of(slope));
+              expect(together[row]!.subarray(at, at + headDim)).toEqual(result);
+            }
+          }
+        }
+      }
+    }
+  });
+
+  it.each(kindNames)("%s: scores with a soft limit, far below it and far above, hidden ones among them", (kind) => {
+    const headDim = 32;
+    const positions = 2 * PAGE + 9;
+    const past = randomPast(positions, headDim, 21);
+    // Slots of positions that no row sees hold NaN, which no limit makes a number.
+    const cache = store(kind, past);
+    const sinks = Float32Array.of(-2, 0.5, 3, 7, 12);
+    for (const softcap of [0.5, 4, 50]) {
+      for (const window of [0, 1, 70]) {
+        for (const [position, rows] of [
+          [0, 3],
+          [PAGE - 2, 5],
+          [positions - 1, 1],
+        ] as const) {
+          const q = randomVectors(rows, sinks.length * headDim, position + window, 4);
+          const together = run(cache, q, position, window, 0, sinks, undefined, softcap);
+          expectExact(kind, past, q, position, window, together, 0, sinks, undefined, softcap);
+          // A row and a head have the results that they have alone.
+          for (const [row, query] of q.entries()) {
+            for (const [head, sink] of sinks.entries()) {
+              const at = head * headDim;
+              const alone = [query.subarray(at, at + headDim)];
+              const [result] = run(cache, alone, position + row, window, 0, Float32Array.of(sink), undefined, softcap);
               expect(together[row]!.subarray(at, at + headDim)).toEqual(result);
             }
           }

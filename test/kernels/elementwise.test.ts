@@ -1,4 +1,4 @@
-// Gates, the sigmoid, the addition of a bias and a factor, against f64 and by their rule. SwiGLU is also where the kernels' own exp is seen by itself.
+// Gates, the sigmoid, the soft limit, the addition of a bias and a factor, against f64 and by their rule. SwiGLU is also where the kernels' own exp is seen by itself.
 
 import { afterEach, describe, expect, it } from "vitest";
 import { EXP_TABLE_BYTES } from "../../dist/abi.js";
@@ -160,6 +160,32 @@ describe.each(builds)("element by element (%s)", (build) => {
       }
       arena.clear();
     }
+  });
+
+  it("softcap is cap * tanh(x / cap) with a relative error below 5e-7, near 0 too, and odd", () => {
+    const x: number[] = [];
+    for (let value = -300; value < 300; value += 1 / 32) x.push(f(value));
+    for (let exponent = -90; exponent <= 30; exponent++) x.push(2 ** exponent, -(1.7 * 2 ** exponent));
+    while (x.length % 4 !== 0) x.push(1);
+    for (const cap of [1, 30, 50]) {
+      const at = arena.place(Float32Array.from(x));
+      kernels.softcap(at, cap, x.length, arena.room(EXP_TABLE_BYTES));
+      const ours = arena.floats(at, x.length).slice();
+      for (const [i, value] of x.entries()) {
+        const exact = cap * Math.tanh(f(value) / cap);
+        expect(Math.abs(ours[i]! - exact)).toBeLessThanOrEqual(5e-7 * Math.abs(exact));
+      }
+      const opposite = arena.place(Float32Array.from(x, (value) => -value));
+      kernels.softcap(opposite, cap, x.length, arena.room(EXP_TABLE_BYTES));
+      expect(arena.floats(opposite, x.length)).toEqual(ours.map((value) => -value));
+      arena.clear();
+    }
+  });
+
+  it("softcap at the ends: the cap for infinity, 0 with its sign, and NaN where there is no number", () => {
+    const at = arena.place(Float32Array.of(Infinity, -Infinity, 0, -0, Number.NaN, 3e38, -3e38, 1e-45));
+    kernels.softcap(at, 30, 8, arena.room(EXP_TABLE_BYTES));
+    expect([...arena.floats(at, 7)]).toEqual([30, -30, 0, -0, Number.NaN, 30, -30]);
   });
 
   it("scale multiplies", () => {

@@ -126,17 +126,18 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     ["f16", 5e-4],
     ["q8_0", 1e-2],
   ] as const)("attends over a cache of %s", (kvCache, bound) => {
-    for (const { positions, rows, window } of [
-      { positions: 150, rows: 1, window: 0 },
-      { positions: 150, rows: 37, window: 0 },
-      { positions: 200, rows: 5, window: 70 },
+    for (const { positions, rows, window, softcap } of [
+      { positions: 150, rows: 1, window: 0, softcap: 0 },
+      { positions: 150, rows: 37, window: 0, softcap: 0 },
+      { positions: 200, rows: 5, window: 70, softcap: 0 },
+      { positions: 200, rows: 5, window: 70, softcap: 2 },
     ]) {
       const [heads, kvHeads, headDim] = [6, 2, 32];
       const k = noise(positions * kvHeads * headDim, 1);
       const v = noise(positions * kvHeads * headDim, 2);
       const q = noise(rows * heads * headDim, 3).map((x) => x * 3);
       const kernel = labs[build]
-        .attention({ kvCache, heads, kvHeads, headDim, positions, rows, window })
+        .attention({ kvCache, heads, kvHeads, headDim, positions, rows, window, softcap })
         .setCache(k, v)
         .setQueries(q);
       kernel.run();
@@ -152,7 +153,8 @@ describe.each(builds)("cria/kernels, %s", (build) => {
           const scores = Array.from({ length: here - first + 1 }, (_, i) => {
             let dot = 0;
             for (let d = 0; d < headDim; d++) dot += q[at + d]! * k[kv(first + i) + d]!;
-            return dot / Math.sqrt(headDim);
+            const score = dot / Math.sqrt(headDim);
+            return softcap === 0 ? score : softcap * Math.tanh(score / softcap);
           });
           const weights = scores.map((score) => Math.exp(score));
           const sum = weights.reduce((a, b) => a + b);
@@ -290,7 +292,7 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     expect(distance(alone.result, gelu)).toBeLessThan(1e-6);
   });
 
-  it("gates with limits, and takes the sigmoid", () => {
+  it("gates with limits, hard and soft, and takes the sigmoid", () => {
     const lab = labs[build];
     const x = noise(64, 8).map((value) => value * 10);
     const up = noise(64, 9).map((value) => value * 10);
@@ -311,6 +313,18 @@ describe.each(builds)("cria/kernels, %s", (build) => {
         Array.from(x, (value) => 1 / (1 + Math.exp(-value))),
       ),
     ).toBeLessThan(1e-6);
+    const capped = lab.softcap({ columns: 32, rows: 2 }).setInput(x, 3);
+    capped.run();
+    expect(capped.bytes).toBe(4 * 64);
+    expect(
+      distance(
+        capped.result,
+        Array.from(x, (value) => 3 * Math.tanh(value / 3)),
+      ),
+    ).toBeLessThan(1e-6);
+    expect(() => lab.softcap({ columns: 4 }).setInput(x.subarray(0, 4), 0)).toThrow(
+      /cap must be a number in .*; it is 0/,
+    );
   });
 
   it("chooses experts, and adds their results", () => {
@@ -456,7 +470,16 @@ describe("cria/kernels refuses", () => {
     expect(() => lab.rmsNorm({ columns: 8, epsilon: Number.NaN })).toThrow(
       /epsilon must be a number in 0 .. 1; it is NaN/,
     );
-    for (const kernel of ["swiGlu", "clampedSwiGlu", "geGlu", "gelu", "sigmoid", "addBias", "scale"] as const) {
+    for (const kernel of [
+      "swiGlu",
+      "clampedSwiGlu",
+      "geGlu",
+      "gelu",
+      "sigmoid",
+      "softcap",
+      "addBias",
+      "scale",
+    ] as const) {
       expect(() => lab[kernel]({ columns: 6 })).toThrow(/columns must be a multiple of 4; it is 6/);
     }
     expect(() => lab.ropeTable({ headDim: 7 })).toThrow(/headDim must be a multiple of 2; it is 7/);

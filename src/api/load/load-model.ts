@@ -87,7 +87,7 @@ async function loadOpened(
   // While the workers read, the text worker makes the tokenizer's tables.
   const reading = readTokenizer(gguf, planned.hyperparameters, options.assets);
   reading.catch(() => undefined); // something else may fail before this is awaited
-  const ropes = await readRopes(gguf, planned.hyperparameters);
+  const ropes = await readRopes(gguf, planned.hyperparameters, planned.contextSize);
   await giveWay(); // the header is read, and starting many workers holds this thread again
   const shards = allocate(planned.plan).map((memory, index) => new Shard(memory, planned.layout, index));
   const [first] = shards;

@@ -1,7 +1,7 @@
 // softmax(q . k / sqrt(headDim)) . v over a paged KV cache: assembly/kernels/attention.ts.
 
 import { PAGE, QUERY_ROWS } from "#abi";
-import { checkInteger } from "../../options.js";
+import { checkInteger, checkNumber } from "../../options.js";
 import { checkLength, checkMultiple, f32, u8 } from "./buffers.js";
 import { declareKernel } from "./declaration.js";
 import { checkKvCache, type KvCacheName, kvCaches, kvKinds } from "./kv-cache.js";
@@ -24,6 +24,8 @@ export interface AttentionShape {
   readonly rows?: number;
   /** Positions that a row may look back, its own included; 0: all. Default 0. */
   readonly window?: number;
+  /** The soft limit of scores: cap * tanh(score / cap); 0: none. Default 0. */
+  readonly softcap?: number;
 }
 
 /** An attention with its buffers. From `KernelLab.attention`. */
@@ -56,6 +58,7 @@ export const attention = declareKernel<AttentionShape, AttentionKernel, Buffers>
     const positions = checkInteger("positions", given.positions, 1, 2 ** 20);
     const rows = checkInteger("rows", given.rows ?? 1, 1, positions);
     const window = checkInteger("window", given.window ?? 0, 0, 2 ** 20);
+    const softcap = checkNumber("softcap", given.softcap ?? 0, 0, 1e6);
     const kvCache = checkKvCache(given.kvCache, headDim);
     checkMultiple("heads", heads, kvHeads, ", the number of kvHeads");
 
@@ -72,7 +75,7 @@ export const attention = declareKernel<AttentionShape, AttentionKernel, Buffers>
     /** Where the keys of a head begin, in page 0. */
     const headAt = (kv: number, head: number) => kv + head * 2 * tileBytes;
     return {
-      shape: { kvCache, heads, kvHeads, headDim, positions, rows, window },
+      shape: { kvCache, heads, kvHeads, headDim, positions, rows, window, softcap },
       bytes: ((positions - oldest) / PAGE) * pageBytes,
       operations: 4 * headDim * heads * products,
       buffers: {
@@ -120,6 +123,7 @@ export const attention = declareKernel<AttentionShape, AttentionKernel, Buffers>
               group,
               headDim,
               scale,
+              softcap,
               at.pages,
               headAt(at.kv, head),
               pageBytes,
@@ -174,7 +178,7 @@ function exactAttention(
   q: Float32Array,
   row: number,
 ): Float64Array {
-  const { heads, kvHeads, headDim, positions, rows, window } = shape;
+  const { heads, kvHeads, headDim, positions, rows, window, softcap } = shape;
   const here = positions - rows + row;
   const first = window > 0 ? Math.max(0, here - window + 1) : 0;
   const out = new Float64Array(heads * headDim);
@@ -185,7 +189,8 @@ function exactAttention(
     const scores = Float64Array.from({ length: here - first + 1 }, (_, i) => {
       let dot = 0;
       for (let d = 0; d < headDim; d++) dot += q[query + d]! * k[at(i) + d]!;
-      return dot / Math.sqrt(headDim);
+      const score = dot / Math.sqrt(headDim);
+      return softcap === 0 ? score : softcap * Math.tanh(score / softcap);
     });
     const most = scores.reduce((a, b) => Math.max(a, b));
     const weights = scores.map((score) => Math.exp(score - most));

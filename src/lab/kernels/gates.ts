@@ -1,14 +1,16 @@
 // The activations of feed-forward networks (assembly/kernels/elementwise.ts): SwiGLU and GeGLU (Shazeer 2020), gpt-oss's SwiGLU with
-// limits, and GELU and the sigmoid by themselves.
+// limits, and GELU, the sigmoid and the soft limit by themselves.
 //
 // They work in place, over what the run before has written. From most numbers that leads, run by run, to 0 by way of subnormal numbers,
 // which are slow, or to infinity; and a copy before each run would be timed with it. So they are timed on numbers so large that
 // 1 / (1 + e^-z) rounds to 1, from z = 17 on: there silu(x) and gelu(x) are x, bit for bit, and with an up of 1 the input stays what it
-// is, however often a kernel runs. With limits, a gate beyond its limit is the limit, so that a run's result gives itself again. No kernel branches on what it reads, and these numbers and all that is made of them are normal: they
+// is, however often a kernel runs. With limits, a gate beyond its limit is the limit, so that a run's result gives itself again. A soft
+// limit is timed with one so large that it leaves numbers as they are. No kernel branches on what it reads, and these numbers and all that is made of them are normal: they
 // take the time of any others. The error is that of a run over the whole curve.
 
 import { EXP_TABLE_BYTES } from "#abi";
-import { f32, u8 } from "./buffers.js";
+import { checkNumber } from "../../options.js";
+import { checkLength, f32, fill, u8 } from "./buffers.js";
 import { declareKernel } from "./declaration.js";
 import { checkElementwise, type ElementwiseShape } from "./elementwise.js";
 import { noise, relativeError, rowsOfChunk } from "./measuring.js";
@@ -201,6 +203,58 @@ export const gelu = declareKernel<ElementwiseShape, GeluKernel, "x" | "scratch">
     };
   },
 });
+
+/** x = cap * tanh(x / cap), in place: a second run takes the first one's result for its x. From `KernelLab.softcap`. */
+export interface SoftcapKernel extends ShapedKernel<ElementwiseShape> {
+  /** x. */
+  readonly bytes: number;
+  /**
+   * @param x (rows, columns) f32
+   * @param cap a positive number that the results stay below
+   * @throws CriaError INVALID_SHAPE, INVALID_OPTION
+   */
+  setInput(x: Float32Array, cap: number): this;
+  /** (rows, columns) f32. */
+  readonly result: Float32Array;
+}
+
+export const softcap = declareKernel<ElementwiseShape, SoftcapKernel, "x" | "scratch">({
+  plan(given) {
+    const shape = checkElementwise(given);
+    const count = shape.rows * shape.columns;
+    let limit = 1;
+    return {
+      shape,
+      bytes: 4 * count,
+      buffers: { x: f32(1, count), scratch: u8(EXP_TABLE_BYTES) },
+      set: {
+        setInput(space, x, cap) {
+          checkLength("x", x, count);
+          limit = checkNumber("cap", cap, 2 ** -20, 2 ** 20);
+          fill(space, ["x"], [x]);
+        },
+      },
+      run: ({ at, kernels }) => kernels.softcap(at.x, limit, count, at.scratch),
+      result: "x",
+    };
+  },
+  ...feedForwardChunk,
+  fill(kernel) {
+    const x = curve(kernel.shape.rows * kernel.shape.columns);
+    kernel.setInput(x, LARGE_CAP);
+    return () => {
+      kernel.setInput(x, CAP).run();
+      const exact = Float64Array.from(x, (value) => CAP * Math.tanh(value / CAP));
+      const error = relativeError(kernel.result, exact);
+      kernel.setInput(x, LARGE_CAP);
+      return error;
+    };
+  },
+});
+
+/** A cap that bends the curve, and one that leaves numbers as small as the curve's what they are, bit for bit. */
+const CAP = 4;
+const LARGE_CAP = 2 ** 20;
 
 /** Where the activation bends: [-8, 8). */
 function curve(count: number): Float32Array {

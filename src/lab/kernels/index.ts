@@ -31,7 +31,7 @@ import type {
   ChooseExpertsShape,
 } from "./experts.js";
 import { type ActivationName, findFormat, listFormats, type WeightFormat } from "./formats.js";
-import type { GatedKernel, GeluKernel, SigmoidKernel } from "./gates.js";
+import type { GatedKernel, GeluKernel, SigmoidKernel, SoftcapKernel } from "./gates.js";
 import type { KvCacheName } from "./kv-cache.js";
 import type { MatmulKernel, MatmulShape } from "./matmul.js";
 import type { MeanRowsKernel, MeanRowsShape } from "./mean.js";
@@ -87,6 +87,7 @@ export type {
   ShortConvolutionKernel,
   ShortConvolutionShape,
   SigmoidKernel,
+  SoftcapKernel,
   StoreKvKernel,
   StoreKvShape,
   UnpackKernel,
@@ -162,6 +163,8 @@ export class KernelLab implements KernelHost {
   readonly gelu = this.#method(kernelRows.gelu);
   /** 1 / (1 + e^-x). */
   readonly sigmoid = this.#method(kernelRows.sigmoid);
+  /** cap * tanh(x / cap). */
+  readonly softcap = this.#method(kernelRows.softcap);
   /** y + bias, row by row. */
   readonly addBias = this.#method(kernelRows.addBias);
   /** x * factor. */

@@ -7,7 +7,7 @@ import { dequantize } from "./dequantize.js";
 import { addBias, scale } from "./elementwise.js";
 import { encode } from "./encode.js";
 import { addWeightedRows, chooseExperts } from "./experts.js";
-import { clampedSwiGlu, geGlu, gelu, sigmoid, swiGlu } from "./gates.js";
+import { clampedSwiGlu, geGlu, gelu, sigmoid, softcap, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { meanRows } from "./mean.js";
@@ -42,6 +42,7 @@ export const kernelRows = {
   geGlu,
   gelu,
   sigmoid,
+  softcap,
   addBias,
   scale,
   chooseExperts,

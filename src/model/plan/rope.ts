@@ -1,16 +1,29 @@
-// The frequencies of RoPE: plain, linear, llama3 (factors in the file's rope_freqs.weight) and yarn (Peng et al. 2023). They are
-// computed with + - * / and sqrt only: Math.pow and Math.log differ between versions of V8, and the logits must not.
+// The frequencies of RoPE: plain, linear, llama3 (factors in the file's rope_freqs.weight), yarn (Peng et al. 2023) and LongRoPE (Ding et
+// al. 2024). They are computed with + - * / and sqrt only: Math.pow and Math.log differ between versions of V8, and the logits must not.
 
 import type { RopeParameters } from "../hyperparameters.js";
 
 export interface RopeFrequencies {
   /** Radians per position, (dimensions / 2). */
   readonly frequencies: Float64Array;
-  /** Yarn's attention factor, which multiplies cosines and sines. */
+  /** The attention factor of yarn and LongRoPE, which multiplies cosines and sines. */
   readonly magnitude: number;
 }
 
-/** @param factors rope_freqs.weight, (dimensions / 2): each frequency is divided by its factor */
+/** LongRoPE's factors: of contexts longer than the original one, and of the others. */
+export const LONG_FACTORS = "rope_factors_long.weight";
+export const SHORT_FACTORS = "rope_factors_short.weight";
+
+/**
+ * The tensor that has a RoPE's factors. LongRoPE's depend on the size of the context, not on a text's length, because the keys of all
+ * positions that a text sees must be rotated alike.
+ */
+export function factorsOf({ scaling }: RopeParameters, contextSize: number): string {
+  if (scaling.type !== "longrope") return "rope_freqs.weight";
+  return contextSize > scaling.originalContext ? LONG_FACTORS : SHORT_FACTORS;
+}
+
+/** @param factors of `factorsOf`, (dimensions / 2): each frequency is divided by its factor */
 export function ropeFrequencies(rope: RopeParameters, factors?: Float32Array): RopeFrequencies {
   const pairs = rope.dimensions / 2;
   const frequencies = new Float64Array(pairs);
@@ -23,6 +36,7 @@ export function ropeFrequencies(rope: RopeParameters, factors?: Float32Array): R
   }
   const { scaling } = rope;
   if (scaling.type === "none") return { frequencies, magnitude: 1 };
+  if (scaling.type === "longrope") return { frequencies, magnitude: scaling.attentionFactor };
   if (scaling.type === "linear") {
     for (let i = 0; i < pairs; i++) frequencies[i]! /= scaling.factor;
     return { frequencies, magnitude: 1 };

@@ -3,6 +3,7 @@
 import { printable, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
 import type { Hyperparameters } from "../hyperparameters.js";
+import { LONG_FACTORS, SHORT_FACTORS } from "./rope.js";
 import type { WeightSpec } from "./weight-specs.js";
 
 /** The frequencies of RoPE as old files store them: what `rope.freq_base` says, once more. */
@@ -17,7 +18,11 @@ const SHOWN = 6;
  */
 export function checkUnreadTensors(gguf: Gguf, specs: readonly WeightSpec[], h: Hyperparameters): void {
   const read = new Set(specs.map(({ name }) => name));
-  if (h.ropes.length === 1) read.add("rope_freqs.weight");
+  const [rope] = h.ropes;
+  if (h.ropes.length === 1) {
+    for (const name of rope!.scaling.type === "longrope" ? [LONG_FACTORS, SHORT_FACTORS] : ["rope_freqs.weight"])
+      read.add(name);
+  }
   const unread = gguf.tensors.map(({ name }) => name).filter((name) => !read.has(name) && !STORED_ROPE.test(name));
   if (unread.length === 0) return;
   const names = unread.slice(0, SHOWN).map((name) => printable(name));

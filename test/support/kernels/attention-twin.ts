@@ -29,7 +29,10 @@ function half(value: number): number {
   return Math.sign(value) * halfToEven(magnitude / step) * step;
 }
 
-/** One query (headDim) against the keys and values, (positions, headDim), that it sees, a score without a value, and what each score loses. */
+/**
+ * One query (headDim) against the keys and values, (positions, headDim), that it sees, a score without a value, what each score loses, and
+ * the soft limit of scores before that.
+ */
 export function attend(
   q: Float32Array,
   k: readonly Float32Array[],
@@ -37,11 +40,13 @@ export function attend(
   scale: number,
   sink = Number.NEGATIVE_INFINITY,
   loss = (_: number) => 0,
+  softcap = 0,
 ): Float64Array {
   const scores = k.map((key, p) => {
     let sum = 0;
     for (let d = 0; d < key.length; d++) sum += key[d]! * q[d]!;
-    return sum * scale - loss(p);
+    const score = sum * scale;
+    return (softcap === 0 ? score : softcap * Math.tanh(score / softcap)) - loss(p);
   });
   const top = scores.reduce((a, b) => Math.max(a, b), sink);
   const weights = scores.map((score) => Math.exp(score - top));

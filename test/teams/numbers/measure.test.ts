@@ -91,6 +91,7 @@ describe("measured kernels", () => {
     geGlu: [4, 64],
     gelu: [4, 64],
     sigmoid: [4, 64],
+    softcap: [4, 64],
     addBias: [4, 64],
     scale: [4, 64],
     chooseExperts: [4, 30, 3],
@@ -164,6 +165,7 @@ describe("measured kernels", () => {
     ["gelu", "f32", [1, 6]],
     ["addBias", "f32", [1, 6]],
     ["sigmoid", "f32", [1, 6]],
+    ["softcap", "f32", [1, 6]],
     ["scale", "f32", [1, 6]],
     ["addWeightedRows", "f32", [1, 6, 2]],
   ])("%s of %s refuses a shape that makes no sense", async (kernel, format, shape) => {
