@@ -30,6 +30,7 @@ export async function writeSyntheticModel({ shape, format, seed }: SyntheticMode
   const pools = new Map<TensorTypeName, Uint8Array>();
   await writer.writeFile(path, ({ name, type, bytes }) => {
     if (name === "rope_freqs.weight") return ropeFrequencies(shapes[shape]);
+    if (name.startsWith("rope_factors_")) return longRopeFactors(bytes / 4, name === "rope_factors_long.weight");
     if (name.endsWith("norm.weight")) return normWeights(bytes / 4, random);
     let pool = pools.get(type);
     if (pool === undefined) {
@@ -77,13 +78,17 @@ export function describeModel(shapeName: ShapeName, format: Format): GgufWriter 
     number("attention.value_length", headDim);
   }
   if (ropeBase !== undefined) {
-    number("rope.dimension_count", headDim);
+    number("rope.dimension_count", shape.ropeDimensions ?? headDim);
     float("rope.freq_base", ropeBase);
   }
   if (shape.yarnFactor !== undefined) {
     writer.set(`${architecture}.rope.scaling.type`, "string", "yarn");
     float("rope.scaling.factor", shape.yarnFactor);
     number("rope.scaling.original_context_length", 4096);
+  }
+  if (shape.longRope) {
+    number("rope.scaling.original_context_length", 4096);
+    float("rope.scaling.attn_factor", Math.sqrt(1 + Math.log(shape.context / 4096) / Math.log(4096)));
   }
   if (shape.window !== undefined) number("attention.sliding_window", shape.window);
   if (shape.experts !== undefined) {
@@ -130,6 +135,7 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
   const headDim = headDimOf(shape);
   const matrix = matrixAdder(writer, shape, format);
   const isGptOss = architecture === "gpt-oss";
+  const isPhi = architecture === "phi3"; // one matrix for q, k and v, one for gate and up
   matrix("token_embd", dim, vocab);
   for (let layer = 0; layer < layers; layer++) {
     const inLayer = (name: string, columns: number, rows: number, count?: number) => {
@@ -139,15 +145,16 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
     const norm = (name: string, columns: number) => writer.addTensor(`blk.${layer}.${name}.weight`, "F32", [columns]);
     norm("attn_norm", dim);
     if (attends(shape, layer)) {
-      inLayer("attn_q", dim, heads * headDim);
-      inLayer("attn_k", dim, kvHeads * headDim);
-      inLayer("attn_v", dim, kvHeads * headDim);
+      const [q, kv] = [heads * headDim, kvHeads * headDim];
+      if (isPhi) inLayer("attn_qkv", dim, q + 2 * kv);
+      else for (const name of ["attn_q", "attn_k", "attn_v"]) inLayer(name, dim, name === "attn_q" ? q : kv);
       if (isGptOss) writer.addTensor(`blk.${layer}.attn_sinks.weight`, "F32", [heads]);
       if (architecture === "qwen3" || architecture === "qwen3moe" || architecture === "lfm2") {
         norm("attn_q_norm", headDim);
         norm("attn_k_norm", headDim);
       }
-      inLayer("attn_output", heads * headDim, dim);
+      inLayer("attn_output", q, dim);
+      if (architecture === "gemma2") norm("post_attention_norm", dim);
     } else {
       inLayer("shortconv.in_proj", dim, 3 * dim);
       inLayer("shortconv.conv", CONVOLUTION_COLUMNS, dim);
@@ -161,13 +168,19 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
       inLayer("ffn_down_exps", experts.ffn, dim, experts.count);
       continue;
     }
-    inLayer("ffn_gate", dim, ffn);
-    inLayer("ffn_up", dim, ffn);
+    if (!isPhi) inLayer("ffn_gate", dim, ffn);
+    inLayer("ffn_up", dim, isPhi ? 2 * ffn : ffn);
     inLayer("ffn_down", ffn, dim);
+    if (architecture === "gemma2") norm("post_ffw_norm", dim);
   }
   writer.addTensor(architecture === "lfm2" ? "token_embd_norm.weight" : "output_norm.weight", "F32", [dim]);
   if (!tied) matrix("output", dim, vocab);
   if (shape.ropeFactor !== undefined) writer.addTensor("rope_freqs.weight", "F32", [headDim / 2]);
+  if (shape.longRope) {
+    for (const which of ["long", "short"]) {
+      writer.addTensor(`rope_factors_${which}.weight`, "F32", [(shape.ropeDimensions ?? headDim) / 2]);
+    }
+  }
 }
 
 /** BERT's, with a bias for everything. */
@@ -239,6 +252,12 @@ function* slices(pool: Uint8Array, blockBytes: number, bytes: number, random: Ra
 function normWeights(count: number, random: Random): Uint8Array {
   const weights = Float32Array.from({ length: count }, () => 1 + 0.1 * random.normal());
   return new Uint8Array(weights.buffer);
+}
+
+// Low frequencies become lower with a long context, and none with a short one.
+function longRopeFactors(pairs: number, isLong: boolean): Uint8Array {
+  const factors = Float32Array.from({ length: pairs }, (_, pair) => (isLong ? 1 + (31 * pair) / pairs : 1));
+  return new Uint8Array(factors.buffer);
 }
 
 // Llama 3.1's scaling: long wavelengths are stretched by the factor, short ones kept, those between interpolated.

@@ -5,7 +5,7 @@ import { fileTypes, type Mixture } from "cria/quantize";
 
 export interface Shape {
   /** Default llama. */
-  readonly architecture?: "bert" | "modern-bert" | "qwen3" | "qwen3moe" | "gpt-oss" | "lfm2";
+  readonly architecture?: "bert" | "modern-bert" | "qwen3" | "qwen3moe" | "gpt-oss" | "lfm2" | "gemma2" | "phi3";
   readonly dim: number;
   readonly layers: number;
   readonly heads: number;
@@ -19,11 +19,15 @@ export interface Shape {
   readonly context: number;
   /** Not of bert, which has learned positions. */
   readonly ropeBase?: number;
+  /** Dimensions of a head that are rotated. Default: all. */
+  readonly ropeDimensions?: number;
+  /** LongRoPE, over a context of 4096, written as the tensors rope_factors_long.weight and rope_factors_short.weight. */
+  readonly longRope?: boolean;
   /** Llama 3's frequency scaling, written as the tensor rope_freqs.weight: the factor for low frequencies. */
   readonly ropeFactor?: number;
   /** Yarn's factor, over a context of 4096. */
   readonly yarnFactor?: number;
-  /** Positions that a token sees: of gpt-oss in every other layer, of modern-bert in two layers of three. */
+  /** Positions that a token sees: of gpt-oss and gemma2 in every other layer, of modern-bert in two layers of three, of phi3 in all. */
   readonly window?: number;
   /** Rows of `token_types.weight` of bert. Default 2. */
   readonly types?: number;
@@ -170,6 +174,35 @@ export const shapes = {
     tied: false,
     context: 40960,
     ropeBase: 1000000,
+  },
+  "gemma-2-2b": {
+    architecture: "gemma2",
+    dim: 2304,
+    layers: 26,
+    heads: 8,
+    kvHeads: 4,
+    headDim: 256,
+    ffn: 9216,
+    vocab: 256000,
+    tied: true,
+    context: 8192,
+    ropeBase: 10000,
+    window: 4096,
+  },
+  "phi-4-mini": {
+    architecture: "phi3",
+    dim: 3072,
+    layers: 32,
+    heads: 24,
+    kvHeads: 8,
+    ffn: 8192,
+    vocab: 200064,
+    tied: true,
+    context: 131072,
+    ropeBase: 10000,
+    ropeDimensions: 96,
+    longRope: true,
+    window: 262144,
   },
   // Mixtral's proportions: a fourteenth of its weights.
   "mixtral-small": {

@@ -232,7 +232,7 @@ export class Attention {
       group,
       headDim,
       scale,
-      h.softcaps.scores,
+      this.#h.softcaps.scores,
       step.itemPageTable(item),
       this.#kvHead(layer, head),
       this.#own.pageBytes,

@@ -9,6 +9,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { float16 } from "../../bench/synthetic/blocks.js";
 import { describeModel, writeSyntheticModel } from "../../bench/synthetic/model.js";
 import { formats } from "../../bench/synthetic/shapes.js";
+import { architectureOf, readModel } from "../../dist/model/architectures/table.js";
+import { checkUnreadTensors } from "../../dist/model/plan/unread-tensors.js";
 
 const folder = mkdtempSync(join(tmpdir(), "cria-synthetic-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -49,6 +51,25 @@ describe("a synthetic model", () => {
     expect(Buffer.compare(readFileSync(a!), readFileSync(b!))).toBe(0);
     expect(Buffer.compare(readFileSync(a!), readFileSync(c!))).not.toBe(0);
   });
+
+  it.each([
+    ["gemma-2-2b", 1.71e9],
+    ["phi-4-mini", 2.49e9],
+  ] as const)(
+    "in the shape of %s has what its architecture reads, and the size of the real one",
+    async (shape, bytes) => {
+      const writer = describeModel(shape, "Q4_K_M");
+      expect(Math.abs(writer.size / bytes - 1)).toBeLessThan(0.02);
+      const gguf = await openGguf(writer.header());
+      const { hyperparameters } = readModel(gguf);
+      const specs = architectureOf(hyperparameters.architecture).weights(hyperparameters, () => false);
+      for (const { name, rows, columns } of specs) {
+        const [first, second = 1] = gguf.tensor(name)!.shape;
+        expect([name, first, second]).toEqual([name, columns, rows]);
+      }
+      checkUnreadTensors(gguf, specs, hyperparameters);
+    },
+  );
 
   it("in the shape of MiniLM embeds texts, whose words take a few tokens", async () => {
     const path = join(folder, "minilm.gguf");

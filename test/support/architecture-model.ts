@@ -70,6 +70,8 @@ export interface ArchitectureShape {
   readonly told?: Readonly<Record<string, readonly [columns: number, rows: number]>>;
   /** More tensors: vectors of 6 elements. */
   readonly tensors?: readonly string[];
+  /** More tensors: vectors of these elements. */
+  readonly vectors?: Readonly<Record<string, readonly number[]>>;
 }
 
 /**
@@ -110,23 +112,26 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
   const embedding = "token_embd.weight";
   const embeddingType = typeOf(embedding, dim);
   writer.addTensor(embedding, embeddingType, [dim, VOCAB]);
-  const empty = new Map([[embedding, new Uint8Array(bytesOf(embeddingType, dim * VOCAB))]]);
+  const data = new Map<string, Uint8Array>([[embedding, new Uint8Array(bytesOf(embeddingType, dim * VOCAB))]]);
   for (const [name, [columns, rows]] of Object.entries(shape.told ?? {})) {
     writer.addTensor(name, typeOf(name, columns), [columns, rows]);
-    empty.set(name, new Uint8Array(bytesOf(typeOf(name, columns), columns * rows)));
+    data.set(name, new Uint8Array(bytesOf(typeOf(name, columns), columns * rows)));
   }
-  const header = await openGguf(await writer.toBytes(empty));
+  for (const [name, values] of Object.entries(shape.vectors ?? {})) {
+    writer.addTensor(name, "F32", [values.length]);
+    data.set(name, new Uint8Array(Float32Array.from(values).buffer));
+  }
+  const header = await openGguf(await writer.toBytes(data)); // the embedding, as yet, is empty
   const specs = architectureOf(architecture).weights(readModel(header).hyperparameters, has);
 
   const gain = shape.format === undefined ? 1 : 50 / Math.sqrt(dim);
   const random = shape.seed === undefined ? randomStream(stream) : new Random(shape.seed);
-  const data = new Map<string, Uint8Array>();
   for (const { name, role, rows, columns, matrices = 1, optional } of specs) {
     if (optional && !has(name)) continue;
     const dimensions = role === "vector" && rows === 1 ? [columns] : [columns, rows / matrices, matrices];
     while (dimensions.length > 2 && dimensions.at(-1) === 1) dimensions.pop();
     const type = role === "vector" ? "F32" : typeOf(name, columns);
-    if (!empty.has(name)) writer.addTensor(name, type, dimensions);
+    if (!data.has(name)) writer.addTensor(name, type, dimensions);
     if (shape.format !== undefined && type !== "F32") {
       data.set(name, randomBlocks(type, (rows * columns) / tensorTypeByName(type)!.blockSize, random));
       continue;

@@ -44,7 +44,7 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
     embedding_length: 8,
     feed_forward_length: 8,
     "attention.head_count": 2,
-    "attention.head_count_kv": architecture.includes("bert") ? 2 : 1,
+    "attention.head_count_kv": /bert|phi3/.test(architecture) ? 2 : 1,
     "attention.key_length": 4,
     "attention.value_length": 4,
     "attention.layer_norm_epsilon": 1e-5,

@@ -34,9 +34,10 @@ const common = {
 /** The model of a case: in F32 unless it is rounded. */
 export function oracleModel(
   architecture: string,
-  { keys, metadata, has, told, seed = 1 }: OracleCase,
+  { keys, metadata, vectors, has, told, seed = 1 }: OracleCase,
   rounding?: "Q8_0" | "Q8_0 in F32",
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const shape: ArchitectureShape = { architecture, keys: { ...common, ...keys }, metadata, has, told, seed, rounding };
+  const variant = { metadata, vectors, has, told, seed, rounding };
+  const shape: ArchitectureShape = { architecture, keys: { ...common, ...keys }, ...variant };
   return architectureModel(shape);
 }

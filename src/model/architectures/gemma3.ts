@@ -56,8 +56,20 @@ export function readGemma(reader: KeyReader, encoder = false): Hyperparameters {
   };
 }
 
+/** The layers of Gemma 3 27B. */
+const LAYERS_27B = 62;
+
+/** Scores are divided by the root of headDim; in the models of 27B, by that of dim / heads. Files do not say it: the number of layers does. */
+export function gemmaScale({ layers, dim, heads, headDim }: Hyperparameters, layersOf27B: number): number {
+  return 1 / Math.sqrt(layers === layersOf27B ? Math.floor(dim / heads) : headDim);
+}
+
 export const gemma3: Architecture = {
-  hyperparameters: (reader) => readGemma(reader),
+  hyperparameters(reader) {
+    const h = readGemma(reader);
+    const scale = gemmaScale(h, LAYERS_27B);
+    return { ...h, attention: h.attention.map((layer) => ({ ...layer, scale })) };
+  },
   weights: (h, has) => decoderWeights(h, has, gemmaLayerSpecs),
   forward,
 };

@@ -12,8 +12,10 @@ import { commandR } from "./command-r.js";
 import { euroBert } from "./eurobert.js";
 import { exaone4 } from "./exaone4.js";
 import { gemmaEmbedding } from "./gemma-embedding.js";
+import { gemma2 } from "./gemma2.js";
 import { gemma3 } from "./gemma3.js";
 import { gemma4 } from "./gemma4.js";
+import { glm4 } from "./glm4.js";
 import { gptOss } from "./gpt-oss.js";
 import { granite } from "./granite.js";
 import { hunyuanDense } from "./hunyuan-dense.js";
@@ -27,6 +29,7 @@ import { modernBert } from "./modern-bert.js";
 import { nomicBert } from "./nomic-bert.js";
 import { nomicBertMoe } from "./nomic-bert-moe.js";
 import { olmo2 } from "./olmo2.js";
+import { phi3 } from "./phi3.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen2Moe } from "./qwen2moe.js";
 import { qwen2Vl } from "./qwen2vl.js";
@@ -49,6 +52,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   internlm2: internLm2,
   mistral3,
   "gpt-oss": gptOss,
+  gemma2,
   gemma3,
   gemma4,
   olmo2,
@@ -56,6 +60,8 @@ const architectures: Readonly<Record<string, Architecture>> = {
   exaone4,
   "command-r": commandR,
   cohere2,
+  phi3,
+  glm4,
   bert,
   "nomic-bert": nomicBert,
   "nomic-bert-moe": nomicBertMoe,

@@ -7,6 +7,7 @@ export interface OracleCase {
   /** What the model has besides the keys of oracle.test.ts. */
   readonly keys?: ArchitectureShape["keys"];
   readonly metadata?: ArchitectureShape["metadata"];
+  readonly vectors?: ArchitectureShape["vectors"];
   /** Whether the file has a tensor that files may lack. Default: none of them. */
   readonly has?: (name: string) => boolean;
   readonly told?: ArchitectureShape["told"];

@@ -67,7 +67,9 @@ export function forward(
     return { logits: new Float32Array(0), hidden: flatten(states) };
   }
   const output = tensor("output.weight") === undefined ? "token_embd" : "output"; // tied if absent
-  return { logits: flatten(states.map((state) => linear(model, output, state))), hidden: flatten(states) };
+  const cap = softcap(model, "final_logit_softcapping", 30);
+  const logits = states.map((state) => linear(model, output, state).map(cap));
+  return { logits: flatten(logits), hidden: flatten(states) };
 }
 
 /** Models whose norms come before what they normalise: x after the last layer. */
@@ -80,8 +82,9 @@ function decode(model: ReferenceModel, tokens: ArrayLike<number>): Float64Array[
     const state = row(embedding, token).map((value) => value * scale);
     return modernBert ? norm(model, "token_embd_norm", state) : state;
   }); // (n, dim): the residual stream
-  // Gemma normalises what is added, too.
-  const post = (name: string, y: Float64Array) => (gemma ? norm(model, name, y) : y);
+  // Gemma and GLM-4 normalise what is added, too.
+  const hasPost = gemma || model.architecture === "glm4";
+  const post = (name: string, y: Float64Array) => (hasPost ? norm(model, name, y) : y);
   for (let layer = 0; layer < model.key("block_count")!; layer++) {
     const block = (name: string): string => `blk.${layer}.${name}`;
     const normed = x.map((state) => (modernBert && layer === 0 ? state : norm(model, block("attn_norm"), state)));
@@ -166,6 +169,10 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
   const headDim = key("attention.key_length") ?? dim / heads;
   const block = (name: string): string => `blk.${layer}.${name}`;
   const { window, symmetric, local } = visibility(model, layer);
+  const cap = softcap(model, "attn_logit_softcapping", 50);
+  // Gemma 2 and 3 of 27B, which have so many layers, scale by what the heads would be wide if they divided x.
+  const is27B = key("block_count") === { gemma2: 46, gemma3: 62 }[architecture];
+  const scale = 1 / Math.sqrt(is27B ? Math.floor(dim / heads) : headDim);
   const alibi = architecture === "jina-bert-v2";
   const rotates = tensor("position_embd.weight") === undefined && !alibi;
   const angles = rotates && ropeTable(model, inputs.length, headDim, local);
@@ -174,7 +181,7 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
     const weight = tensor(block(`${name}_norm.weight`)); // of each head, or of all together
     if (weight !== undefined && alibi) return norm(model, block(`${name}_norm`), projected);
     const normed = weight === undefined ? projected : rmsNormHeads(model, projected, weight);
-    return angles ? rotate(normed, angles[position]!, headDim, architecture === "llama") : normed;
+    return angles ? rotate(normed, angles[position]!, headDim, /llama|glm4/.test(architecture)) : normed;
   };
   const projections = inputs.map((input, position) => {
     const [q, k, v] = project(model, layer, input, heads * headDim, kvHeads * headDim);
@@ -193,7 +200,7 @@ function attention(model: ReferenceModel, layer: number, inputs: readonly Float6
       const scores = seen.map(({ k, distance }) => {
         let score = 0;
         for (let i = 0; i < headDim; i++) score += q[head * headDim + i]! * k[kvHead * headDim + i]!;
-        return score / Math.sqrt(headDim) - slope * distance;
+        return cap(score * scale) - slope * distance;
       });
       const sink = tensor(block("attn_sinks.weight"))?.values[head]; // a score of a position that has no v
       const weights = softmax(sink === undefined ? scores : [...scores, sink]);
@@ -215,7 +222,7 @@ function alibiSlope(head: number, heads: number): number {
 /** How far a token of a layer sees, whether on both sides, and whether with the RoPE of local layers. */
 function visibility({ key, architecture }: ReferenceModel, layer: number) {
   const window = key("attention.sliding_window") || Number.POSITIVE_INFINITY;
-  if (architecture === "gpt-oss") {
+  if (architecture === "gpt-oss" || architecture === "gemma2") {
     const everywhere = layer % (key("attention.sliding_window_pattern") ?? 2) === 1;
     return { window: everywhere ? Number.POSITIVE_INFINITY : window, symmetric: false, local: false };
   }
@@ -225,7 +232,7 @@ function visibility({ key, architecture }: ReferenceModel, layer: number) {
   }
   if (!architecture.startsWith("gemma")) {
     return {
-      window: architecture === "llama" ? window : Number.POSITIVE_INFINITY,
+      window: /llama|phi3/.test(architecture) ? window : Number.POSITIVE_INFINITY,
       symmetric: architecture.includes("bert"),
       local: false,
     };
@@ -285,6 +292,13 @@ function rmsNormHeads(model: ReferenceModel, x: Float64Array, weight: Matrix): F
     y.set(rmsNorm(model, x.slice(head, head + weight.columns), weight), head);
   }
   return y;
+}
+
+/** Gemma 2's soft limit of numbers, cap * tanh(x / cap); the other models have none. */
+function softcap({ architecture, key }: ReferenceModel, name: string, otherwise: number): (x: number) => number {
+  if (architecture !== "gemma2") return (x) => x;
+  const cap = key(name) ?? otherwise;
+  return (x) => cap * Math.tanh(x / cap);
 }
 
 function silu(x: number): number {

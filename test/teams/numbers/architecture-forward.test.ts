@@ -17,6 +17,25 @@ const decoders: Readonly<Record<string, ArchitectureShape>> = {
   "qwen2 with a third of a head rotated": { architecture: "qwen2", keys: { "rope.dimension_count": 4 } },
   qwen3: { architecture: "qwen3" },
   "qwen3 with an output matrix of its own": { architecture: "qwen3", has: (name) => name === "output.weight" },
+  gemma2: {
+    architecture: "gemma2",
+    keys: { "attention.sliding_window": 70, attn_logit_softcapping: 1.5, final_logit_softcapping: 2 },
+  },
+  "gemma2 of 27B, with a short window and the limits of its kind": {
+    architecture: "gemma2",
+    keys: { block_count: 46, "attention.sliding_window": 9 },
+  },
+  "gemma3 of 27B": { architecture: "gemma3", keys: { block_count: 62, "attention.sliding_window": 9 } },
+  phi3: { architecture: "phi3", keys: { feed_forward_length: 56 } },
+  "phi3 with windows, and a third of a head rotated": {
+    architecture: "phi3",
+    keys: { feed_forward_length: 56, "attention.sliding_window": 9, "rope.dimension_count": 4 },
+  },
+  glm4: {
+    architecture: "glm4",
+    keys: { feed_forward_length: 56, "rope.dimension_count": 4 },
+    has: (name) => /attn_[qkv]\.bias/.test(name),
+  },
   gemma3: { architecture: "gemma3", keys: { "attention.sliding_window": 70 } },
   "gemma3 with a pattern of 2, two bases and linear scaling": {
     architecture: "gemma3",
@@ -193,6 +212,21 @@ it.each(["rope.freq_base", "rope.freq_base_swa"])("gemma3 with a %s that is not 
   const file = architectureModel({ architecture: "gemma3", keys: { [key]: -2.5 } });
   await expect(file).rejects.toThrow(`-2.5 is not between 1 and 1000000000000 ("gemma3.${key}")`);
 });
+
+it.each([
+  ["phi3", { feed_forward_length: 52 }, "blk.0.ffn_up.weight consists of matrices of 52, 52 rows"],
+  ["phi3", { "attention.head_count_kv": 1 }, "blk.0.attn_qkv.weight consists of matrices of 48, 12, 12 rows"],
+  ["nomic-bert", { "attention.head_count_kv": 1 }, "blk.0.attn_qkv.weight consists of matrices of 48, 12, 12 rows"],
+])(
+  "%s with %o, whose fused matrices have parts that are not whole groups, is refused",
+  async (architecture, keys, message) => {
+    const file = architectureModel({ architecture, keys });
+    await expect(file).rejects.toMatchObject({
+      code: "UNSUPPORTED_ARCHITECTURE",
+      message: expect.stringContaining(message),
+    });
+  },
+);
 
 describe("an encoder", () => {
   const shape = { architecture: "bert", keys: { "attention.causal": false, "attention.head_count_kv": 4 } };
