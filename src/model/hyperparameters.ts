@@ -152,7 +152,7 @@ export type RopeScaling =
       readonly attentionFactor: number;
       readonly betaFast: number;
       readonly betaSlow: number;
-      /** What is left out of the magnitude of q and k: 0 nothing, 1 all that yarn puts in. */
+      /** How much of the magnitude that yarn gives q and k is taken out again: 0 nothing, 1 all. */
       readonly logMultiplier: number;
     }
   /** Each frequency is divided by a factor: one of two tensors has them, as the context is longer than the original one or not. */
@@ -309,7 +309,7 @@ function readScaling(reader: KeyReader, context: number): RopeScaling {
         attentionFactor: reader.number("rope.scaling.attn_factor", 1, 0, 1000),
         betaFast: reader.number("rope.scaling.yarn_beta_fast", 32, 0.001, LARGEST.ropeScale),
         betaSlow: reader.number("rope.scaling.yarn_beta_slow", 1, 0.001, LARGEST.ropeScale),
-        logMultiplier: reader.factor("rope.scaling.yarn_log_multiplier", 0),
+        logMultiplier: 0,
       };
     default:
       throw new UnsupportedError(

@@ -60,7 +60,7 @@ const FEATURES: readonly string[] = [
   ...["attention.indexer.head_count", "attention.indexer.key_length", "attention.indexer.top_k"],
   ...["attention.compress_ratios", "attention.shared_kv_layers", "attention.recurrent_layers"],
   ...["hyper_connection.count", "hyper_connection.sinkhorn_iterations", "hyper_connection.epsilon"],
-  "rope.dimension_sections",
+  ...["rope.dimension_sections", "rope.scaling.yarn_log_multiplier"],
   ...["ssm.conv_kernel", "ssm.inner_size", "ssm.state_size", "ssm.time_step_rank", "ssm.group_count", "ssm.dt_b_c_rms"],
   ...["kda.head_dim", "wkv.head_size", "shortconv.l_cache", "target_layers", "target_hidden_size"],
   ...["posnet.embedding_length", "posnet.block_count", "convnext.embedding_length", "convnext.block_count"],
@@ -84,10 +84,9 @@ function neutralValues(h: Hyperparameters): ReadonlyMap<string, (value: number) 
     ["rope.scaling.yarn_attn_factor", (value) => [0, 1, yarnMagnitude(h)].some((one) => Math.abs(value - one) < 1e-6)],
     // -1 says that the kind of scaling decides.
     ["rope.scaling.yarn_ext_factor", (value) => value === -1 || value === (isYarn(h) ? 1 : 0)],
-    ...[
-      ...["rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scaling.yarn_log_multiplier"],
-      "rope.scaling.original_context_length",
-    ].map((key) => [key, () => !isYarn(h)] as const), // read where there is yarn
+    ...["rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scaling.original_context_length"].map(
+      (key) => [key, () => !isYarn(h)] as const, // read where there is yarn
+    ),
   ]);
 }
 

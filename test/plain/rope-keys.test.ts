@@ -16,7 +16,6 @@ describe("a RoPE that no frequencies follow from is refused, at once", () => {
     ["rope.scaling.attn_factor", 1e38],
     ["rope.scaling.factor", -0.5],
     ["rope.scaling.factor", 1e38],
-    ["rope.scaling.yarn_log_multiplier", -1],
     ["rope.scaling.original_context_length", 0],
     ["rope.freq_base", 0],
     ["rope.freq_base", 1],

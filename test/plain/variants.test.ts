@@ -33,6 +33,14 @@ describe("granite", () => {
     });
   });
 
+  it("may have the keys of Granite 4's hybrid models, but not their layers", async () => {
+    const hybrid = { "ssm.conv_kernel": 4, "ssm.state_size": 128, "ssm.group_count": 1, "ssm.inner_size": 96 };
+    const keys = { ...hybrid, "ssm.time_step_rank": 48, "attention.head_count_kv": [2, 2, 2, 2] };
+    expect(await read("granite", keys)).toEqual(await read("granite"));
+    await expect(read("llama", hybrid)).rejects.toThrow("llama.ssm.conv_kernel is 4");
+    await expect(read("granite", { "attention.head_count_kv": [2, 0, 2, 2] })).rejects.toThrow("head_count_kv");
+  });
+
   it("rotates unless its file says no", async () => {
     const rotated = async (finetuned: boolean) =>
       (await read("granite", { "rope.scaling.finetuned": finetuned })).attention.every(({ rope }) => rope === 0);
@@ -78,8 +86,15 @@ describe("mistral3", () => {
     expect(await magnitude(0.5)).toBeCloseTo((1 + 0.1 * Math.log(16)) / (1 + 0.05 * Math.log(16)), 12);
   });
 
-  it("refuses a temperature whose length its file says", async () => {
+  it("refuses a temperature whose length its file says, and a magnitude below 0", async () => {
     await expect(read("mistral3", { "attention.temperature_length": 8192 })).rejects.toThrow("temperature_length");
+    const keys = { ...yarn, "rope.scaling.yarn_log_multiplier": -1 };
+    await expect(read("mistral3", keys)).rejects.toThrow("yarn_log_multiplier");
+  });
+
+  it("is the one architecture here whose files say how much that is", async () => {
+    const keys = { ...yarn, "rope.scaling.yarn_log_multiplier": 1 };
+    await expect(read("llama", keys)).rejects.toThrow("llama.rope.scaling.yarn_log_multiplier is 1, which changes");
   });
 });
 

@@ -30,12 +30,16 @@ function layerSpecs(h: Hyperparameters, layer: number) {
 
 /**
  * The common keys, and those of the four scales; the logits are divided by theirs. `rope.scaling.finetuned` says whether there is RoPE at
- * all. `deepstack_mapping` says where vision models add what they see; a token of a text has nothing to add.
+ * all. `deepstack_mapping` says where vision models add what they see; a token of a text has nothing to add. Files of Granite 4 have the keys
+ * of its hybrid models' layers, which the dense models do not have.
  */
 function hyperparameters(reader: KeyReader): Hyperparameters {
   const h = readHyperparameters(reader, { ropePairs: "neighbours", norm: "rms" });
   const rotates = reader.boolean("rope.scaling.finetuned", true);
   reader.ignore("deepstack_mapping");
+  for (const key of ["conv_kernel", "inner_size", "state_size", "time_step_rank", "group_count"]) {
+    reader.ignore(`ssm.${key}`);
+  }
   const scale = reader.factor("attention.scale", h.attention[0]!.scale);
   return {
     ...h,

@@ -8,7 +8,13 @@ import type { Architecture } from "./architecture.js";
 import { llama } from "./llama.js";
 
 function hyperparameters(reader: KeyReader): Hyperparameters {
-  const h = readHyperparameters(reader, { ropePairs: "neighbours", norm: "rms" });
+  const common = readHyperparameters(reader, { ropePairs: "neighbours", norm: "rms" });
+  const logMultiplier = reader.factor("rope.scaling.yarn_log_multiplier", 0);
+  const ropes = common.ropes.map(({ scaling, ...rope }) => ({
+    ...rope,
+    scaling: scaling.type === "yarn" ? { ...scaling, logMultiplier } : scaling,
+  }));
+  const h = { ...common, ropes };
   const growth = reader.factor("attention.temperature_scale", 0);
   if (growth === 0) return h;
   const length = reader.integer("rope.scaling.original_context_length", h.context, 1, LARGEST.context);
