@@ -11,6 +11,9 @@ export const TILE_TOKENS = 4;
 // Query rows that one attention item takes at once.
 export const QUERY_ROWS = 16;
 
+// Columns of the gated delta rule's state that lie side by side.
+export const DELTA_COLUMNS = 16;
+
 // Scratch for the constants of the kernels' exp.
 export const EXP_TABLE_BYTES = 160;
 

@@ -6,8 +6,9 @@
 export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/encode";
 export { attention, attentionScratchBytes } from "./kernels/attention";
-export { shortConvolution } from "./kernels/convolution";
-export { addBias, clampedSwiGlu, geGlu, gelu, scale, sigmoid, softcap, swiGlu } from "./kernels/elementwise";
+export { shortConvolution, siluConvolution } from "./kernels/convolution";
+export { deltaRule, deltaRuleScratchBytes } from "./kernels/delta_rule";
+export { addBias, clampedSwiGlu, geGlu, gelu, scale, sigmoid, sigmoidGate, softcap, swiGlu } from "./kernels/elementwise";
 export { addWeightedRows, chooseExperts } from "./kernels/experts";
 export { kvTileBytes, storeKv } from "./kernels/kv_page";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";

@@ -1,18 +1,51 @@
-// The short convolution of LFM2 (Liquid AI 2025) between its two gates, along the rows of one text:
+// Short causal convolutions along the rows of one text, channel by channel: w[0] u[t - width + 1] + ... + w[width - 1] u[t], added from the
+// oldest on. Two architectures have them:
 //
-//   u[t] = b[t] * x[t]
-//   y[t] = c[t] * (w[0] u[t - width + 1] + ... + w[width - 1] u[t])          channel by channel, added from the oldest on
+//   LFM2 (Liquid AI 2025)                        u[t] = b[t] * x[t],  y[t] = c[t] * convolution(u)[t];  a row is b | c | x (channels)
+//   gated DeltaNet (Yang et al. 2024)            y[t] = silu(convolution(u)[t]), in place
 //
-//   row of the input    b (channels) | c (channels) | x (channels)
 //   state               (width - 1, channels): the last columns of u, the oldest first
 //
-// Cost for 4 channels of one row: 48 bytes read, 16 written; 2 multiplications for the gates, and for each column of the state a load, a
-// store and a load of the weights (L1), a multiplication and an addition. For each 4 channels of a text, the weights are laid side by
-// side: 4 width loads and stores. In decode that is most of the work, some microseconds for a layer, where its matrices take a hundred times as long.
+// Cost for 4 channels of one row: LFM2's has 48 bytes read, 16 written; 2 multiplications for the gates. The other's has 16 bytes read and
+// written; some 30 instructions for silu. Both have for each column of the state a load, a store and a load of the weights (L1), a
+// multiplication and an addition. For each 4 channels of a text, the weights are laid side by side: 4 width loads and stores. In decode that is
+// most of the work, some microseconds for a layer, where its matrices take a hundred times as long.
 // Plain version: test/kernels/convolution.test.ts.
 
+import { EXP_TABLE_BYTES } from "../abi";
+import { writeExpTable } from "../lanes";
+import { timesSigmoid } from "./elementwise";
+
+/** The weights of 4 channels, (4, width) f32, side by side: (width, 4) f32 at `to`. */
+@inline
+function layTaps(weight: usize, width: i32, to: usize): void {
+  for (let lane: usize = 0; lane < 16; lane += 4) {
+    for (let tap = 0; tap < width; tap++, weight += 4) store<f32>(to + (<usize>tap << 4) + lane, load<f32>(weight));
+  }
+}
+
+/** Copies the state of 4 channels: columns `columnBytes` apart, as far as `newest`. */
+@inline
+function copyState(before: usize, after: usize, columnBytes: usize, newest: usize): void {
+  for (let column: usize = 0; column < newest; column += columnBytes) {
+    v128.store(after + column, before == 0 ? f32x4.splat(0) : v128.load(before + column));
+  }
+}
+
+/** One row of 4 channels, whose newest column is u. The state moves on by a column. */
+@inline
+function convolveRow(u: v128, state: usize, columnBytes: usize, newest: usize, taps: usize): v128 {
+  let sum = f32x4.splat(0);
+  for (let column: usize = 0; column < newest; column += columnBytes, taps += 16) {
+    const older = v128.load(state + column);
+    sum = f32x4.add(sum, f32x4.mul(v128.load(taps), older));
+    v128.store(state + column, column + columnBytes < newest ? v128.load(state + column + columnBytes) : u);
+  }
+  return f32x4.add(sum, f32x4.mul(v128.load(taps), u));
+}
+
 /**
- * Channels `first` .. `end` - 1 of `rows` rows.
+ * LFM2's, of channels `first` .. `end` - 1 of `rows` rows.
  *
  * @param bcx (rows, 3 * channels) f32, `stride` bytes apart
  * @param first, end multiples of 4
@@ -41,27 +74,53 @@ export function shortConvolution(
   const newest = <usize>(width - 1) * columnBytes;
   for (let channel = first; channel < end; channel += 4) {
     const offset = <usize>channel << 2;
-    let from = weight + <usize>channel * <usize>(width << 2);
-    for (let lane: usize = 0; lane < 16; lane += 4) {
-      for (let tap = 0; tap < width; tap++, from += 4) store<f32>(scratch + (<usize>tap << 4) + lane, load<f32>(from));
-    }
-    for (let column: usize = 0; column < newest; column += columnBytes) {
-      v128.store(after + offset + column, before == 0 ? f32x4.splat(0) : v128.load(before + offset + column));
-    }
+    layTaps(weight + <usize>channel * <usize>(width << 2), width, scratch);
+    copyState(before == 0 ? 0 : before + offset, after + offset, columnBytes, newest);
     let at = bcx + offset;
     let to = y + offset;
-    const state = after + offset;
     for (let row = 0; row < rows; row++, at += stride, to += yStride) {
       const u = f32x4.mul(v128.load(at), v128.load(at + 2 * columnBytes));
-      let sum = f32x4.splat(0);
-      let taps = scratch;
-      for (let column: usize = 0; column < newest; column += columnBytes, taps += 16) {
-        const older = v128.load(state + column);
-        sum = f32x4.add(sum, f32x4.mul(v128.load(taps), older));
-        v128.store(state + column, column + columnBytes < newest ? v128.load(state + column + columnBytes) : u);
-      }
-      sum = f32x4.add(sum, f32x4.mul(v128.load(taps), u));
+      const sum = convolveRow(u, after + offset, columnBytes, newest, scratch);
       v128.store(to, f32x4.mul(v128.load(at + columnBytes), sum));
+    }
+  }
+}
+
+/**
+ * Gated DeltaNet's, of channels `first` .. `end` - 1 of `rows` rows, in place.
+ *
+ * @param x (rows, channels) f32, `stride` bytes apart
+ * @param first, end multiples of 4
+ * @param weight (channels, width) f32
+ * @param before the state before the first row; 0: zeros
+ * @param after where the state after the last row goes; not `before`
+ * @param scratch EXP_TABLE_BYTES + 16 * width bytes
+ */
+export function siluConvolution(
+  x: usize,
+  stride: usize,
+  rows: i32,
+  channels: i32,
+  first: i32,
+  end: i32,
+  weight: usize,
+  width: i32,
+  before: usize,
+  after: usize,
+  scratch: usize,
+): void {
+  const columnBytes = <usize>channels << 2;
+  const newest = <usize>(width - 1) * columnBytes;
+  const taps = scratch + EXP_TABLE_BYTES;
+  writeExpTable(scratch);
+  for (let channel = first; channel < end; channel += 4) {
+    const offset = <usize>channel << 2;
+    layTaps(weight + <usize>channel * <usize>(width << 2), width, taps);
+    copyState(before == 0 ? 0 : before + offset, after + offset, columnBytes, newest);
+    let at = x + offset;
+    for (let row = 0; row < rows; row++, at += stride) {
+      const sum = convolveRow(v128.load(at), after + offset, columnBytes, newest, taps);
+      v128.store(at, timesSigmoid(sum, sum, scratch));
     }
   }
 }

@@ -21,7 +21,7 @@ import { expNegative, tanh, writeExpTable } from "../lanes";
  * `table`: from `writeExpTable`.
  */
 @inline
-function timesSigmoid(x: v128, z: v128, table: usize): v128 {
+export function timesSigmoid(x: v128, z: v128, table: usize): v128 {
   const one = f32x4.splat(1);
   const e = expNegative(f32x4.neg(f32x4.abs(z)), table);
   const numerator = v128.bitselect(e, one, f32x4.lt(z, f32x4.splat(0)));
@@ -78,6 +78,14 @@ export function softcap(x: usize, cap: f32, count: i32, scratch: usize): void {
   const inverse = f32x4.splat(<f32>1 / cap);
   for (const stop = x + (<usize>count << 2); x < stop; x += 16) {
     v128.store(x, f32x4.mul(tanh(f32x4.mul(v128.load(x), inverse), scratch), caps));
+  }
+}
+
+/** x = x * sigmoid(gate), for `count` f32 (a multiple of 4). `scratch`: `EXP_TABLE_BYTES`. */
+export function sigmoidGate(x: usize, gate: usize, count: i32, scratch: usize): void {
+  writeExpTable(scratch);
+  for (const stop = x + (<usize>count << 2); x < stop; x += 16, gate += 16) {
+    v128.store(x, timesSigmoid(v128.load(x), v128.load(gate), scratch));
   }
 }
 

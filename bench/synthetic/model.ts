@@ -16,6 +16,10 @@ const SLICE_BYTES = 2 ** 18;
 // rows would be two tokens with the same logit.
 const EXCHANGE_BYTES = 512;
 
+// Of a model with gated DeltaNet: every so many layers one attends, and so many weights of a channel.
+const ATTENTION_INTERVAL = 4;
+const CONVOLUTION_WIDTH = 4;
+
 export interface SyntheticModel {
   readonly shape: ShapeName;
   readonly format: Format;
@@ -32,6 +36,7 @@ export async function writeSyntheticModel({ shape, format, seed }: SyntheticMode
     if (name === "rope_freqs.weight") return ropeFrequencies(shapes[shape]);
     if (name.startsWith("rope_factors_")) return longRopeFactors(bytes / 4, name === "rope_factors_long.weight");
     if (name.endsWith("norm.weight")) return normWeights(bytes / 4, random);
+    if (name.endsWith("ssm_a")) return decayRates(bytes / 4, random);
     let pool = pools.get(type);
     if (pool === undefined) {
       pool = randomBlocks(type, Math.floor(POOL_BYTES / tensorTypeByName(type)!.blockBytes), random);
@@ -46,6 +51,7 @@ export async function writeSyntheticModel({ shape, format, seed }: SyntheticMode
 const CONVOLUTION_COLUMNS = 3;
 
 function attends(shape: Shape, layer: number): boolean {
+  if (shape.deltaNet !== undefined) return (layer + 1) % ATTENTION_INTERVAL === 0;
   return shape.attends?.includes(layer) ?? true;
 }
 
@@ -78,8 +84,20 @@ export function describeModel(shapeName: ShapeName, format: Format): GgufWriter 
     number("attention.value_length", headDim);
   }
   if (ropeBase !== undefined) {
-    number("rope.dimension_count", shape.ropeDimensions ?? headDim);
+    number("rope.dimension_count", shape.deltaNet?.rotated ?? shape.ropeDimensions ?? headDim);
     float("rope.freq_base", ropeBase);
+  }
+  if (shape.deltaNet !== undefined) {
+    const { keyHeads, valueHeads, dims, rotated } = shape.deltaNet;
+    const third = Math.ceil(rotated / 6);
+    const sections = Int32Array.of(third, third, rotated / 2 - 2 * third, 0);
+    writer.set(`${architecture}.rope.dimension_sections`, "int32[]", sections);
+    number("full_attention_interval", ATTENTION_INTERVAL);
+    number("ssm.conv_kernel", CONVOLUTION_WIDTH);
+    number("ssm.state_size", dims);
+    number("ssm.group_count", keyHeads);
+    number("ssm.time_step_rank", valueHeads);
+    number("ssm.inner_size", valueHeads * dims);
   }
   if (shape.yarnFactor !== undefined) {
     writer.set(`${architecture}.rope.scaling.type`, "string", "yarn");
@@ -131,7 +149,7 @@ function matrixAdder(writer: GgufWriter, { layers, tied, experts }: Shape, forma
 }
 
 function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): void {
-  const { dim, layers, heads, kvHeads, ffn, vocab, tied, architecture, experts } = shape;
+  const { dim, layers, heads, kvHeads, ffn, vocab, tied, architecture, experts, deltaNet } = shape;
   const headDim = headDimOf(shape);
   const matrix = matrixAdder(writer, shape, format);
   const isGptOss = architecture === "gpt-oss";
@@ -146,21 +164,35 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
     norm("attn_norm", dim);
     if (attends(shape, layer)) {
       const [q, kv] = [heads * headDim, kvHeads * headDim];
+      const gated = deltaNet === undefined ? q : 2 * q;
       if (isPhi) inLayer("attn_qkv", dim, q + 2 * kv);
-      else for (const name of ["attn_q", "attn_k", "attn_v"]) inLayer(name, dim, name === "attn_q" ? q : kv);
+      else for (const name of ["attn_q", "attn_k", "attn_v"]) inLayer(name, dim, name === "attn_q" ? gated : kv);
       if (isGptOss) writer.addTensor(`blk.${layer}.attn_sinks.weight`, "F32", [heads]);
-      if (architecture === "qwen3" || architecture === "qwen3moe" || architecture === "lfm2") {
+      if (architecture?.startsWith("qwen3") || architecture === "lfm2") {
         norm("attn_q_norm", headDim);
         norm("attn_k_norm", headDim);
       }
       inLayer("attn_output", q, dim);
       if (architecture === "gemma2") norm("post_attention_norm", dim);
+    } else if (deltaNet !== undefined) {
+      const { keyHeads, valueHeads, dims } = deltaNet;
+      const channels = (2 * keyHeads + valueHeads) * dims;
+      const vector = (name: string, ...shape: number[]) => writer.addTensor(`blk.${layer}.${name}`, "F32", shape);
+      inLayer("attn_qkv", dim, channels);
+      inLayer("attn_gate", dim, valueHeads * dims);
+      inLayer("ssm_alpha", dim, valueHeads);
+      inLayer("ssm_beta", dim, valueHeads);
+      inLayer("ssm_conv1d", CONVOLUTION_WIDTH, channels);
+      vector("ssm_dt.bias", valueHeads);
+      vector("ssm_a", valueHeads);
+      norm("ssm_norm", dims);
+      inLayer("ssm_out", valueHeads * dims, dim);
     } else {
       inLayer("shortconv.in_proj", dim, 3 * dim);
       inLayer("shortconv.conv", CONVOLUTION_COLUMNS, dim);
       inLayer("shortconv.out_proj", dim, dim);
     }
-    norm(isGptOss ? "post_attention_norm" : "ffn_norm", dim);
+    norm(isGptOss || deltaNet !== undefined ? "post_attention_norm" : "ffn_norm", dim);
     if (experts !== undefined) {
       inLayer("ffn_gate_inp", dim, experts.count);
       inLayer("ffn_gate_exps", dim, experts.ffn, experts.count);
@@ -258,6 +290,11 @@ function normWeights(count: number, random: Random): Uint8Array {
 function longRopeFactors(pairs: number, isLong: boolean): Uint8Array {
   const factors = Float32Array.from({ length: pairs }, (_, pair) => (isLong ? 1 + (31 * pair) / pairs : 1));
   return new Uint8Array(factors.buffer);
+}
+
+/** Less than 0: what is remembered fades. */
+function decayRates(count: number, random: Random): Uint8Array {
+  return new Uint8Array(Float32Array.from({ length: count }, () => -Math.exp(random.normal())).buffer);
 }
 
 // Llama 3.1's scaling: long wavelengths are stretched by the factor, short ones kept, those between interpolated.

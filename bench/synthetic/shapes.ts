@@ -5,7 +5,16 @@ import { fileTypes, type Mixture } from "cria/quantize";
 
 export interface Shape {
   /** Default llama. */
-  readonly architecture?: "bert" | "modern-bert" | "qwen3" | "qwen3moe" | "gpt-oss" | "lfm2" | "gemma2" | "phi3";
+  readonly architecture?:
+    | "bert"
+    | "modern-bert"
+    | "qwen3"
+    | "qwen3moe"
+    | "qwen35"
+    | "gpt-oss"
+    | "lfm2"
+    | "gemma2"
+    | "phi3";
   readonly dim: number;
   readonly layers: number;
   readonly heads: number;
@@ -35,6 +44,13 @@ export interface Shape {
   readonly experts?: { readonly count: number; readonly used: number; readonly ffn: number };
   /** Of lfm2: the layers that attend. The others are convolutions of 3 columns. */
   readonly attends?: readonly number[];
+  /** Gated DeltaNet in three of four layers: its heads, and how many dimensions of the others' heads are rotated. */
+  readonly deltaNet?: {
+    readonly keyHeads: number;
+    readonly valueHeads: number;
+    readonly dims: number;
+    readonly rotated: number;
+  };
   /** `pooling_type` of embedding models: 1 mean, 2 the first token, 3 the last. */
   readonly pooling?: number;
 }
@@ -221,6 +237,20 @@ export const shapes = {
   "qwen3-30b-a3b-4-layers": qwen3Mixture(4),
   "gpt-oss-20b": gptOss(24),
   "gpt-oss-20b-4-layers": gptOss(4),
+  "qwen3.5-2b": {
+    architecture: "qwen35",
+    dim: 2048,
+    layers: 24,
+    heads: 8,
+    kvHeads: 2,
+    headDim: 256,
+    ffn: 6144,
+    vocab: 248320,
+    tied: true,
+    context: 262144,
+    ropeBase: 10000000,
+    deltaNet: { keyHeads: 16, valueHeads: 16, dims: 128, rotated: 64 },
+  },
   "all-minilm-l6-v2": {
     architecture: "bert",
     dim: 384,

@@ -106,6 +106,7 @@ export interface Kernels {
   gelu(x: number, count: number, scratch: number): void;
   sigmoid(x: number, y: number, count: number, scratch: number): void;
   softcap(x: number, cap: number, count: number, scratch: number): void;
+  sigmoidGate(x: number, gate: number, count: number, scratch: number): void;
   scale(x: number, factor: number, count: number): void;
   addBias(y: number, bias: number, count: number): void;
   chooseExperts(
@@ -125,6 +126,39 @@ export interface Kernels {
     weights: number,
     terms: number,
     count: number,
+  ): void;
+  siluConvolution(
+    x: number,
+    stride: number,
+    rows: number,
+    channels: number,
+    first: number,
+    end: number,
+    weight: number,
+    width: number,
+    before: number,
+    after: number,
+    scratch: number,
+  ): void;
+  deltaRuleScratchBytes(dims: number): number;
+  deltaRule(
+    q: number,
+    k: number,
+    v: number,
+    stride: number,
+    rows: number,
+    dims: number,
+    alpha: number,
+    beta: number,
+    gateStride: number,
+    dt: number,
+    a: number,
+    epsilon: number,
+    before: number,
+    after: number,
+    out: number,
+    outStride: number,
+    scratch: number,
   ): void;
   ropeTable(
     frequencies: number,

@@ -123,6 +123,12 @@ export class Member {
     return cell;
   }
 
+  /** Does pieces 0 .. count - 1 of work that nobody owns, each on the next free worker. */
+  takeTurns(count: number, turn: (piece: number) => void): void {
+    const cell = this.openTickets();
+    for (let piece = this.ticket(cell, 0, count); piece < count; piece = this.ticket(cell, 0, count)) turn(piece);
+  }
+
   /**
    * The next ticket for one of the `count` pieces of a range, which no other worker has: 0, 1, 2, ...; `count` or more where none is left.
    * Work whose pieces have owners, such as the rows of a matrix, has a range for each worker: a worker takes the pieces of its own range

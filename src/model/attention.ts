@@ -26,6 +26,16 @@ export interface HeadNorms {
   readonly k: PlacedWeight | undefined;
 }
 
+/** How a layer attends. */
+interface Attending {
+  readonly layer: number;
+  readonly norms: HeadNorms | undefined;
+  /** (heads) */
+  readonly sinks: PlacedWeight | undefined;
+  /** (rows, heads, 2, headDim): q of each head, and the gate of what it attends to. Without it, q lies in the buffer of that name. */
+  readonly gated: Rows | undefined;
+}
+
 export class Attention {
   readonly #member: Member;
   readonly #kernels: Kernels;
@@ -94,47 +104,51 @@ export class Attention {
    * Ends with a barrier.
    */
   attend(layer: number, norms?: HeadNorms, sinks?: PlacedWeight): void {
+    this.#attend({ layer, norms, sinks, gated: undefined });
+  }
+
+  /** attended = sigmoid(gate) * what `attend` makes of q; `gated`: (rows, heads, 2, headDim), q of each head beside its gate. */
+  attendGated(layer: number, gated: Rows, norms: HeadNorms): void {
+    this.#attend({ layer, norms, sinks: undefined, gated });
+  }
+
+  #attend(how: Attending): void {
     const texts = this.#texts();
-    if (this.#isShared(texts.length - 1, layer)) this.#attendTogether(layer, norms, sinks);
-    else this.#attendText(texts, layer, norms, sinks);
+    if (this.#isShared(texts.length - 1, how.layer)) this.#attendTogether(how);
+    else this.#attendText(texts, how);
     this.#member.barrier();
   }
 
   /** Several workers attend to one head of one text, so they wait until it is in the cache. */
-  #attendTogether(layer: number, norms: HeadNorms | undefined, sinks: PlacedWeight | undefined): void {
-    const { kvHeads } = this.#h.attention[layer]!;
+  #attendTogether(how: Attending): void {
+    const { kvHeads } = this.#h.attention[how.layer]!;
     const { items } = this.#step;
     const { index, workers } = this.#member;
     for (let turn = index; turn < items * kvHeads; turn += workers) {
-      this.#store(Math.floor(turn / kvHeads), turn % kvHeads, layer, norms);
+      this.#store(Math.floor(turn / kvHeads), turn % kvHeads, how);
     }
     this.#member.barrier();
-    this.#takeTurns(items * kvHeads, (turn) => {
+    this.#member.takeTurns(items * kvHeads, (turn) => {
       // The last items look back farthest. They go first, so that no worker begins a long one at the end.
       const item = items - 1 - Math.floor(turn / kvHeads);
-      this.#attendRows(item, this.#step.itemRows(item), turn % kvHeads, layer, sinks);
+      this.#attendRows(item, this.#step.itemRows(item), turn % kvHeads, how);
     });
   }
 
   /** One worker stores and attends to a head of a text. */
-  #attendText(
-    texts: readonly number[],
-    layer: number,
-    norms: HeadNorms | undefined,
-    sinks: PlacedWeight | undefined,
-  ): void {
-    const { kvHeads } = this.#h.attention[layer]!;
+  #attendText(texts: readonly number[], how: Attending): void {
+    const { kvHeads } = this.#h.attention[how.layer]!;
     const mostRows = tallestItem(this.#h.heads / kvHeads);
-    this.#takeTurns((texts.length - 1) * kvHeads, (turn) => {
+    this.#member.takeTurns((texts.length - 1) * kvHeads, (turn) => {
       const text = Math.floor(turn / kvHeads);
       const head = turn % kvHeads;
       const [first, end] = [texts[text]!, texts[text + 1]!];
-      for (let item = first; item < end; item++) this.#store(item, head, layer, norms);
+      for (let item = first; item < end; item++) this.#store(item, head, how);
       for (let item = first; item < end; ) {
         let rows = 0;
         let next = item;
         while (next < end && rows + this.#step.itemRows(next) <= mostRows) rows += this.#step.itemRows(next++);
-        this.#attendRows(item, rows, head, layer, sinks);
+        this.#attendRows(item, rows, head, how);
         item = next;
       }
     });
@@ -160,25 +174,25 @@ export class Attention {
     return this.#h.causal || texts * this.#h.attention[layer]!.kvHeads < 4 * this.#member.workers;
   }
 
-  /** Does pieces 0 .. count - 1, each on the next free worker. */
-  #takeTurns(count: number, turn: (item: number) => void): void {
-    const member = this.#member;
-    const cell = member.openTickets();
-    for (let item = member.ticket(cell, 0, count); item < count; item = member.ticket(cell, 0, count)) turn(item);
-  }
-
   /** Normalises and rotates an item's rows of a KV head and of the heads of q that share it, and stores k and v, if they are the layer's own. */
-  #store(item: number, head: number, layer: number, norms: HeadNorms | undefined): void {
+  #store(item: number, head: number, { layer, norms, gated }: Attending): void {
     const [h, kernels, step] = [this.#h, this.#kernels, this.#step];
     const { q, k, v } = this.#layout.buffers;
     const { kvHeads, headDim, keysOf, valueNorm, rope, normsAfterRope = false, temperature } = h.attention[layer]!;
     const pairs = rope === undefined ? 0 : h.ropes[rope]!.dimensions / 2;
     const group = h.heads / kvHeads;
     const headBytes = headDim * 4;
-    const normaliseHeads = (row: number, first: number, heads: number, norm: PlacedWeight | undefined) => {
+    const normaliseHeads = (
+      row: number,
+      first: number,
+      heads: number,
+      norm: PlacedWeight | undefined,
+      source: number,
+      apart: number,
+    ) => {
       for (let i = first; norm !== undefined && i < first + heads; i++) {
-        const one = row + i * headBytes;
-        normalise(kernels, h, one, one, headDim, norm.address + (norm.rows === 1 ? 0 : i * headBytes));
+        const weight = norm.address + (norm.rows === 1 ? 0 : i * headBytes);
+        normalise(kernels, h, source + i * apart, row + i * headBytes, headDim, weight);
       }
     };
     const rotate = (at: number, heads: number, row: number) => {
@@ -187,12 +201,21 @@ export class Attention {
       if (h.ropePairs === "neighbours") kernels.rope(at, heads, headDim, table);
       else kernels.ropeHalves(at, heads, headDim, pairs, table);
     };
-    // `heads` heads of a row, from head `first` on
-    const prepare = (rows: Rows, row: number, first: number, heads: number, norm: PlacedWeight | undefined) => {
+    // `heads` heads of a row, from head `first` on; they come from `from`, where they lie `apart` bytes from one to the next
+    const prepare = (
+      rows: Rows,
+      row: number,
+      first: number,
+      heads: number,
+      norm: PlacedWeight | undefined,
+      from = rows,
+      apart = headBytes,
+    ) => {
       const at = rows.address + row * rows.stride;
-      if (!normsAfterRope) normaliseHeads(at, first, heads, norm);
+      const source = from.address + row * from.stride;
+      if (!normsAfterRope) normaliseHeads(at, first, heads, norm, source, apart);
       rotate(at + first * headBytes, heads, row);
-      if (normsAfterRope) normaliseHeads(at, first, heads, norm);
+      if (normsAfterRope) normaliseHeads(at, first, heads, norm, source, apart);
     };
     const first = step.itemFirstRow(item);
     const rows = step.itemRows(item);
@@ -202,7 +225,7 @@ export class Attention {
       const row = first + i;
       const query = q.address + row * q.stride + head * group * headBytes;
       const key = k.address + row * k.stride + head * headBytes;
-      prepare(q, row, head * group, group, norms?.q);
+      prepare(q, row, head * group, group, norms?.q, gated, gated && 2 * headBytes);
       const factor = temperature === undefined ? 1 : queryFactor(temperature, position + i);
       if (factor !== 1) kernels.scale(query, factor, group * headDim);
       if (keysOf !== undefined) continue;
@@ -217,7 +240,7 @@ export class Attention {
   }
 
   /** `rows` rows of one sequence, beginning with those of item `item`, attend to a KV head. */
-  #attendRows(item: number, rows: number, head: number, layer: number, sinks: PlacedWeight | undefined): void {
+  #attendRows(item: number, rows: number, head: number, { layer, sinks, gated }: Attending): void {
     const [step, pool] = [this.#step, this.#pool];
     const { q, attended } = this.#layout.buffers;
     const { window, ahead, kvHeads, headDim, scale } = this.#h.attention[layer]!;
@@ -245,6 +268,16 @@ export class Attention {
       attended.stride,
       this.#scratch,
     );
+    if (gated === undefined) return;
+    const headBytes = headDim * 4;
+    const first = step.itemFirstRow(item);
+    for (let row = first; row < first + rows; row++) {
+      for (let one = head * group; one < (head + 1) * group; one++) {
+        const gate = gated.address + row * gated.stride + (2 * one + 1) * headBytes;
+        const result = attended.address + row * attended.stride + one * headBytes;
+        this.#kernels.sigmoidGate(result, gate, headDim, this.#scratch);
+      }
+    }
   }
 
   /** Where the part of page 0 lies of the KV head that a layer reads. */

@@ -1,6 +1,7 @@
 // What a model's metadata says about its shape, checked once, here.
 
 import { GgufError, UnsupportedError } from "../errors.js";
+import type { DeltaNetParameters } from "./delta-net-parameters.js";
 import { type ExpertParameters, type ExpertTraits, readExperts } from "./expert-parameters.js";
 import type { KeyReader } from "./key-reader.js";
 
@@ -53,6 +54,10 @@ export interface Hyperparameters {
   readonly gateMatrix?: "own" | "fused" | undefined;
   /** undefined: all layers attend, and all that is kept of a text are keys and values. */
   readonly recurrence?: RecurrenceParameters | undefined;
+  /** Of models whose layers that do not attend have gated DeltaNet. */
+  readonly deltaNet?: DeltaNetParameters | undefined;
+  /** `nextn_predict_layers`: layers behind the others, which guess further tokens. They are not read. Default 0. */
+  readonly guessingLayers?: number;
 }
 
 /** What layers that do not attend need. */

@@ -7,6 +7,7 @@ import type { Member } from "../machine/member.js";
 import { Attention } from "./attention.js";
 import type { Blueprint } from "./blueprint.js";
 import { Convolution } from "./convolution.js";
+import { DeltaNet } from "./delta-net.js";
 import { Experts } from "./experts.js";
 import type { Hyperparameters } from "./hyperparameters.js";
 import { type Encoded, Matmul } from "./matmul.js";
@@ -59,6 +60,8 @@ interface Site {
   readonly experts: Experts | undefined;
   /** Of a model with recurrent state. */
   readonly convolution: Convolution | undefined;
+  /** Of a model with gated DeltaNet. */
+  readonly deltaNet: DeltaNet | undefined;
 }
 
 export class Pass {
@@ -83,6 +86,7 @@ export class Pass {
   constructor(member: Member, shards: readonly WorkerShard[], blueprint: Blueprint) {
     const { hyperparameters, layout, states } = blueprint;
     const step = new Step(shards[0]!.step);
+    const net = hyperparameters.deltaNet;
     this.h = hyperparameters;
     this.buffers = layout.buffers;
     this.#member = member;
@@ -95,6 +99,7 @@ export class Pass {
         attention: new Attention(member, shard, blueprint, step),
         experts: hyperparameters.experts && new Experts(member, shard, hyperparameters.experts, step),
         convolution: state && new Convolution(member, shard, state),
+        deltaNet: state && net && new DeltaNet(member, shard, state, net, hyperparameters.normEpsilon),
       };
     });
     this.#site = this.#sites[0]!;
@@ -123,6 +128,11 @@ export class Pass {
   /** Of a model with recurrent state. */
   get convolution(): Convolution | undefined {
     return this.#site.convolution;
+  }
+
+  /** Of a model with gated DeltaNet. */
+  get deltaNet(): DeltaNet | undefined {
+    return this.#site.deltaNet;
   }
 
   weight(name: string): PlacedWeight {

@@ -108,6 +108,20 @@ describe.each(builds)("element by element (%s)", (build) => {
     expect([...geGlu([0, -0, 0, -0], [1, 1, 2, 2])]).toEqual([0, -0, 0, -0]);
   });
 
+  it("sigmoidGate multiplies by the sigmoid of the gate", () => {
+    const gate: number[] = [];
+    for (let x = -40; x < 40; x += 1 / 64) gate.push(f(x));
+    gate.push(-1e4, 1e4, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+    const x = gate.map((_, i) => f(i / 700 - 3));
+    const to = arena.place(Float32Array.from(x));
+    kernels.sigmoidGate(to, arena.place(Float32Array.from(gate)), gate.length, arena.room(EXP_TABLE_BYTES));
+    const ours = arena.floats(to, gate.length);
+    for (const [i, z] of gate.entries()) {
+      const exact = z >= 0 ? x[i]! / (1 + Math.exp(-z)) : (x[i]! * Math.exp(z)) / (1 + Math.exp(z));
+      expect(Math.abs(ours[i]! - exact)).toBeLessThanOrEqual(5e-7 * Math.abs(exact));
+    }
+  });
+
   function clampedSwiGlu(gate: readonly number[], up: readonly number[]): Float32Array {
     const to = arena.place(Float32Array.from(gate));
     kernels.clampedSwiGlu(to, arena.place(Float32Array.from(up)), gate.length, arena.room(EXP_TABLE_BYTES));

@@ -304,6 +304,10 @@ describe.each(builds)("cria/kernels, %s", (build) => {
       return (least / (1 + Math.exp(-1.702 * least))) * (Math.max(-7, Math.min(7, up[i]!)) + 1);
     });
     expect(distance(gated.result, exact)).toBeLessThan(1e-6);
+    const weighed = lab.sigmoidGate({ columns: 32, rows: 2 }).setInput(up, x);
+    weighed.run();
+    const exactly = Array.from(x, (value, i) => up[i]! / (1 + Math.exp(-value)));
+    expect(distance(weighed.result, exactly)).toBeLessThan(1e-6);
     const sigmoid = lab.sigmoid({ columns: 32, rows: 2 }).setInput(x);
     sigmoid.run();
     expect(sigmoid.bytes).toBe(8 * 64);
@@ -354,6 +358,35 @@ describe.each(builds)("cria/kernels, %s", (build) => {
     });
     expect(distance(sum.result, exact)).toBeLessThan(1e-6);
     expect(sum.operations).toBe(2 * 2 * 3 * 20);
+  });
+
+  it("convolves, and takes silu of it", () => {
+    const lab = labs[build];
+    const all = noise((3 + 5) * 8, 13);
+    const weight = noise(8 * 4, 14);
+    const kernel = lab.siluConvolution({ rows: 5, channels: 8 });
+    kernel.setInput(all.subarray(3 * 8), weight, all.subarray(0, 3 * 8)).run();
+    const exact = Array.from({ length: 5 * 8 }, (_, at) => {
+      const sum = [0, 1, 2, 3].reduce((total, i) => total + weight[(at % 8) * 4 + i]! * all[at + i * 8]!, 0);
+      return sum / (1 + Math.exp(-sum));
+    });
+    expect(distance(kernel.result, exact)).toBeLessThan(1e-6);
+    expect([kernel.bytes, kernel.operations]).toEqual([4 * 8 * (5 + 4 + 6), 2 * 5 * 8 * 4]);
+    expect(() => lab.siluConvolution({ channels: 8, width: 1 })).toThrow(
+      /width must be an integer in 2 .. 256; it is 1/,
+    );
+  });
+
+  it("follows the gated delta rule", () => {
+    const rule = labs[build].deltaRule({ rows: 2, heads: 1, dims: 16 });
+    const one = (at: number) => Float32Array.from({ length: 32 }, (_, i) => (i % 16 === at ? 2 : 0));
+    const values = noise(32, 15);
+    // Both tokens have the same key: the first value is learned whole, then half of what the second is beyond half of it.
+    rule.setInput(one(3), one(3), values);
+    rule.setGates(Float32Array.of(-100, 0), Float32Array.of(100, 0), Float32Array.of(0), Float32Array.of(-1)).run();
+    const exact = Array.from(values, (value, i) => (i < 16 ? value : (values[i - 16]! / 2 + value) / 2) / 4);
+    expect(distance(rule.result, exact)).toBeLessThan(1e-6);
+    expect(rule.operations).toBe(7 * 2 * 16 * 16);
   });
 
   it("adds a bias, and multiplies by a factor, once for each run", () => {

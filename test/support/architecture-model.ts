@@ -147,6 +147,7 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
       if (name.endsWith("output_scale.weight")) return 0.7 + 0.1 * random.normal();
       // Gemma 4's, which leaves pairs as they are, and the others a little stretched.
       if (name === "rope_freqs.weight") return i < columns / 4 ? 1 + i / 8 : 1e30;
+      if (name.endsWith("ssm_a")) return -Math.exp(random.normal()); // what is remembered fades
       return size * random.normal();
     };
     const values = Float32Array.from({ length: rows * columns }, value);

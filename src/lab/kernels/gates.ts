@@ -128,6 +128,46 @@ export const clampedSwiGlu = declareKernel<ElementwiseShape, GatedKernel, "gate"
   },
 });
 
+/** x = x * sigmoid(gate), in place: a second run takes the first one's result for its x. From `KernelLab.sigmoidGate`. */
+export interface SigmoidGateKernel extends ShapedKernel<ElementwiseShape> {
+  /** x and gate. */
+  readonly bytes: number;
+  /** @param x (rows, columns) f32 @param gate the same shape @throws CriaError INVALID_SHAPE */
+  setInput(x: Float32Array, gate: Float32Array): this;
+  /** (rows, columns) f32. */
+  readonly result: Float32Array;
+}
+
+export const sigmoidGate = declareKernel<ElementwiseShape, SigmoidGateKernel, "x" | "gate" | "scratch">({
+  plan(given) {
+    const shape = checkElementwise(given);
+    const count = shape.rows * shape.columns;
+    return {
+      shape,
+      bytes: 8 * count,
+      buffers: { x: f32(1, count), gate: f32(1, count), scratch: u8(EXP_TABLE_BYTES) },
+      set: { setInput: ["x", "gate"] },
+      run: ({ at, kernels }) => kernels.sigmoidGate(at.x, at.gate, count, at.scratch),
+      result: "x",
+    };
+  },
+  ...feedForwardChunk,
+  fill(kernel) {
+    const count = kernel.shape.rows * kernel.shape.columns;
+    const x = noise(count, 1);
+    const lasting = lastingInput(count, silu); // its sigmoid is 1
+    kernel.setInput(x, lasting);
+    return () => {
+      const gate = curve(count);
+      kernel.setInput(x, gate).run();
+      const exact = Float64Array.from(x, (value, i) => value / (1 + Math.exp(-gate[i]!)));
+      const error = relativeError(kernel.result, exact);
+      kernel.setInput(x, lasting);
+      return error;
+    };
+  },
+});
+
 /** y = 1 / (1 + e^-x). From `KernelLab.sigmoid`. */
 export interface SigmoidKernel extends ShapedKernel<ElementwiseShape> {
   /** x and y. */

@@ -21,6 +21,7 @@ import { checkChoice, checkFolderUrl, namesOf, optionsOf } from "../../options.j
 import type { AttentionKernel, AttentionShape } from "./attention.js";
 import type { ShortConvolutionKernel, ShortConvolutionShape } from "./convolution.js";
 import type { DeclaredKernel, KernelHost } from "./declaration.js";
+import type { DeltaRuleKernel, DeltaRuleShape } from "./delta-rule.js";
 import type { DequantizeKernel, DequantizeShape } from "./dequantize.js";
 import type { AddBiasKernel, ElementwiseShape, ScaleKernel } from "./elementwise.js";
 import type { EncodeKernel, EncodeShape } from "./encode.js";
@@ -31,7 +32,7 @@ import type {
   ChooseExpertsShape,
 } from "./experts.js";
 import { type ActivationName, findFormat, listFormats, type WeightFormat } from "./formats.js";
-import type { GatedKernel, GeluKernel, SigmoidKernel, SoftcapKernel } from "./gates.js";
+import type { GatedKernel, GeluKernel, SigmoidGateKernel, SigmoidKernel, SoftcapKernel } from "./gates.js";
 import type { KvCacheName } from "./kv-cache.js";
 import type { MatmulKernel, MatmulShape } from "./matmul.js";
 import type { MeanRowsKernel, MeanRowsShape } from "./mean.js";
@@ -42,6 +43,7 @@ import type { QuantizeKernel, QuantizeShape } from "./quantize.js";
 import { randomWeights } from "./random-weights.js";
 import type { RopeKernel, RopeShape } from "./rope.js";
 import type { RopeTableKernel, RopeTableShape } from "./rope-table.js";
+import type { SiluConvolutionKernel, SiluConvolutionShape } from "./silu-convolution.js";
 import type { StoreKvKernel, StoreKvShape } from "./store-kv.js";
 import { kernelRows } from "./table.js";
 import { openWorkspace, type Workspace } from "./workspace.js";
@@ -57,6 +59,8 @@ export type {
   AttentionShape,
   ChooseExpertsKernel,
   ChooseExpertsShape,
+  DeltaRuleKernel,
+  DeltaRuleShape,
   DequantizeKernel,
   DequantizeShape,
   ElementwiseShape,
@@ -86,7 +90,10 @@ export type {
   ShapedKernel,
   ShortConvolutionKernel,
   ShortConvolutionShape,
+  SigmoidGateKernel,
   SigmoidKernel,
+  SiluConvolutionKernel,
+  SiluConvolutionShape,
   SoftcapKernel,
   StoreKvKernel,
   StoreKvShape,
@@ -165,6 +172,8 @@ export class KernelLab implements KernelHost {
   readonly sigmoid = this.#method(kernelRows.sigmoid);
   /** cap * tanh(x / cap). */
   readonly softcap = this.#method(kernelRows.softcap);
+  /** x * sigmoid(gate). */
+  readonly sigmoidGate = this.#method(kernelRows.sigmoidGate);
   /** y + bias, row by row. */
   readonly addBias = this.#method(kernelRows.addBias);
   /** x * factor. */
@@ -173,6 +182,10 @@ export class KernelLab implements KernelHost {
   readonly chooseExperts = this.#method(kernelRows.chooseExperts);
   /** y + the weighted sum of other rows, row by row. */
   readonly addWeightedRows = this.#method(kernelRows.addWeightedRows);
+  /** silu of a short causal convolution of each channel by itself. */
+  readonly siluConvolution = this.#method(kernelRows.siluConvolution);
+  /** The gated delta rule. */
+  readonly deltaRule = this.#method(kernelRows.deltaRule);
 
   readonly module: WebAssembly.Module;
   readonly build: KernelBuild;

@@ -3,11 +3,12 @@
 import { attention } from "./attention.js";
 import { shortConvolution } from "./convolution.js";
 import type { KernelRow } from "./declaration.js";
+import { deltaRule } from "./delta-rule.js";
 import { dequantize } from "./dequantize.js";
 import { addBias, scale } from "./elementwise.js";
 import { encode } from "./encode.js";
 import { addWeightedRows, chooseExperts } from "./experts.js";
-import { clampedSwiGlu, geGlu, gelu, sigmoid, softcap, swiGlu } from "./gates.js";
+import { clampedSwiGlu, geGlu, gelu, sigmoid, sigmoidGate, softcap, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { meanRows } from "./mean.js";
@@ -16,6 +17,7 @@ import { pack, unpack } from "./pack.js";
 import { quantize } from "./quantize.js";
 import { rope, ropeHalves } from "./rope.js";
 import { ropeTable } from "./rope-table.js";
+import { siluConvolution } from "./silu-convolution.js";
 import { storeKv } from "./store-kv.js";
 
 /** How each kernel is measured. Rows that callers may prepare, too, have a method of `KernelLab`. */
@@ -43,10 +45,13 @@ export const kernelRows = {
   gelu,
   sigmoid,
   softcap,
+  sigmoidGate,
   addBias,
   scale,
   chooseExperts,
   addWeightedRows,
+  siluConvolution,
+  deltaRule,
 } as const satisfies Readonly<Record<string, KernelRow>>;
 
 /** The name of a measured kernel. */

@@ -3,14 +3,15 @@
 // plain one.
 
 import { UnsupportedError } from "../../errors.js";
+import type { ExpertTraits } from "../expert-parameters.js";
 import { type Hyperparameters, readHyperparameters } from "../hyperparameters.js";
 import type { KeyReader } from "../key-reader.js";
 import type { Architecture } from "./architecture.js";
 import { qwen2 } from "./qwen2.js";
 
 /** The common keys, and a check that the sections of RoPE share all of its pairs. */
-export function readSectioned(reader: KeyReader): Hyperparameters {
-  const h = readHyperparameters(reader, { ropePairs: "halves", norm: "rms" });
+export function readSectioned(reader: KeyReader, experts?: ExpertTraits): Hyperparameters {
+  const h = readHyperparameters(reader, { ropePairs: "halves", norm: "rms", experts });
   const pairs = h.ropes[0]!.dimensions / 2;
   const [time = pairs, height = 0, width = 0, more = 0] = reader.numbers("rope.dimension_sections");
   if (time + height + width !== pairs || more !== 0) {
@@ -22,4 +23,4 @@ export function readSectioned(reader: KeyReader): Hyperparameters {
   return h;
 }
 
-export const qwen2Vl: Architecture = { ...qwen2, hyperparameters: readSectioned };
+export const qwen2Vl: Architecture = { ...qwen2, hyperparameters: (reader) => readSectioned(reader) };

@@ -35,7 +35,10 @@ import { qwen2Moe } from "./qwen2moe.js";
 import { qwen2Vl } from "./qwen2vl.js";
 import { qwen3 } from "./qwen3.js";
 import { qwen3Moe } from "./qwen3moe.js";
+import { qwen3Next } from "./qwen3next.js";
 import { qwen3Vl } from "./qwen3vl.js";
+import { qwen35 } from "./qwen35.js";
+import { qwen35Moe } from "./qwen35moe.js";
 import { smolLm3 } from "./smollm3.js";
 
 const architectures: Readonly<Record<string, Architecture>> = {
@@ -46,6 +49,9 @@ const architectures: Readonly<Record<string, Architecture>> = {
   qwen3,
   qwen3moe: qwen3Moe,
   qwen3vl: qwen3Vl,
+  qwen3next: qwen3Next,
+  qwen35,
+  qwen35moe: qwen35Moe,
   smollm3: smolLm3,
   granite,
   "hunyuan-dense": hunyuanDense,

@@ -422,7 +422,8 @@ function takeBuffers(
   const qColumns = h.heads * h.headDim;
   const kvColumns = Math.max(...h.attention.map(({ kvHeads, headDim }) => kvHeads * headDim));
   const gateColumns = Math.max(h.ffn, h.perLayer ?? 0);
-  const widest = Math.max(h.dim, qColumns, gateColumns);
+  const recurrent = h.deltaNet === undefined ? 0 : h.deltaNet.valueHeads * h.deltaNet.dims;
+  const widest = Math.max(h.dim, qColumns, gateColumns, recurrent);
   const takeExperts = ({ count, used, ffn, shared }: ExpertParameters): ExpertBuffers => {
     const places = stepRows * used;
     const tiled = places + (TILE_TOKENS - 1) * Math.min(count, places);

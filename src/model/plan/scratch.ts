@@ -5,6 +5,7 @@
 //   matmul      kernel | encodedRow: a row of its own, in all ways | row (dim) f32 | lora f32: a row's A . x of LoRA adapters
 //   experts     kernel | encodedRow | row | lora | choice: int32 and f32 (rows, terms) | gathered (TILE_TOKENS, dim) f32
 //   attention   kernel
+//   recurrence  kernel
 //   head        kernel | headInput f32 | headOutput f32 | headEncoded
 
 import {
@@ -77,6 +78,8 @@ export function planScratch(
   const queries = Math.max(...groups.map((group) => tallestItem(group) * group));
   const attentionBytes = kernels.attentionScratchBytes(h.headDim, queries);
 
+  const recurrenceBytes = h.deltaNet === undefined ? 0 : kernels.deltaRuleScratchBytes(h.deltaNet.dims);
+
   const width = Math.ceil(headWidth / 256) * 256; // blocks may be cut off at the end of a row
   const headInput = aligned(kernels.matmulScratchBytes(1));
   const headOutput = headInput + aligned(width * 4);
@@ -85,7 +88,9 @@ export function planScratch(
 
   return {
     parts: { kernel: 0, job: 0, values, encodedRow, row, lora, choice, gathered, headInput, headOutput, headEncoded },
-    bytes: aligned(Math.max(values + aligned(valueBytes), expertsEnd, attentionBytes, headEncoded + headBytes)),
+    bytes: aligned(
+      Math.max(values + aligned(valueBytes), expertsEnd, attentionBytes, recurrenceBytes, headEncoded + headBytes),
+    ),
   };
 }
 

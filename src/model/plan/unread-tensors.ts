@@ -23,7 +23,13 @@ export function checkUnreadTensors(gguf: Gguf, specs: readonly WeightSpec[], h: 
     for (const name of rope!.scaling.type === "longrope" ? [LONG_FACTORS, SHORT_FACTORS] : ["rope_freqs.weight"])
       read.add(name);
   }
-  const unread = gguf.tensors.map(({ name }) => name).filter((name) => !read.has(name) && !STORED_ROPE.test(name));
+  const isGuessing = (name: string) => {
+    const layer = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
+    return layer >= h.layers && layer < h.layers + (h.guessingLayers ?? 0);
+  };
+  const unread = gguf.tensors
+    .map(({ name }) => name)
+    .filter((name) => !read.has(name) && !STORED_ROPE.test(name) && !isGuessing(name));
   if (unread.length === 0) return;
   const names = unread.slice(0, SHOWN).map((name) => printable(name));
   if (unread.length > SHOWN) names.push(`and ${unread.length - SHOWN} more`);

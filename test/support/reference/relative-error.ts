@@ -5,7 +5,7 @@
  *
  * @throws Error where the sizes do not match
  */
-export function relativeError(exact: Float32Array, ours: Float32Array): number {
+export function relativeError(exact: ArrayLike<number>, ours: ArrayLike<number>): number {
   if (exact.length !== ours.length || exact.length === 0) {
     throw new Error(`cannot compare ${exact.length} with ${ours.length} values`);
   }

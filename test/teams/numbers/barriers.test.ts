@@ -32,6 +32,7 @@ const shownBy: Readonly<Record<string, string>> = {
   "attention #attendTogether 0": "gemma3",
   "attention attend 0": "gemma3",
   "convolution convolveGated 0": "lfm2",
+  "delta-net mix 0": "qwen35",
   "experts addProducts 0": "qwen3moe",
   "experts encode 0": "qwen3moe",
   "experts gather 0": "qwen3moe",
@@ -60,6 +61,13 @@ const keysOf: Readonly<Record<string, ArchitectureShape["keys"]>> = {
     final_logit_softcapping: 0,
   },
   lfm2: { "attention.head_count_kv": [0, 2, 0, 2], "shortconv.l_cache": 3 },
+  qwen35: {
+    "ssm.conv_kernel": 4,
+    "ssm.state_size": 16,
+    "ssm.group_count": 2,
+    "ssm.time_step_rank": 4,
+    "ssm.inner_size": 64,
+  },
   qwen3moe: { expert_count: 6, expert_used_count: 3, expert_feed_forward_length: 48 },
 };
 const architectures = [...new Set(Object.values(shownBy))];

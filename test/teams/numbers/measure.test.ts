@@ -92,10 +92,13 @@ describe("measured kernels", () => {
     gelu: [4, 64],
     sigmoid: [4, 64],
     softcap: [4, 64],
+    sigmoidGate: [4, 64],
     addBias: [4, 64],
     scale: [4, 64],
     chooseExperts: [4, 30, 3],
     addWeightedRows: [4, 64, 3],
+    siluConvolution: [5, 64],
+    deltaRule: [20, 2, 32],
     read: [4096],
     peak: [10],
   } as const;
@@ -166,6 +169,9 @@ describe("measured kernels", () => {
     ["addBias", "f32", [1, 6]],
     ["sigmoid", "f32", [1, 6]],
     ["softcap", "f32", [1, 6]],
+    ["sigmoidGate", "f32", [1, 6]],
+    ["siluConvolution", "f32", [1, 6]],
+    ["deltaRule", "f32", [1, 1, 24]],
     ["scale", "f32", [1, 6]],
     ["addWeightedRows", "f32", [1, 6, 2]],
   ])("%s of %s refuses a shape that makes no sense", async (kernel, format, shape) => {
