@@ -77,6 +77,14 @@ const models: readonly { shape: string; format: string; decode: Bar; prefill: Ba
   { shape: "tinyllama-1.1b", format: "q4_k_m", ...fourBits },
 ];
 
+/** Other architectures, on shapes of theirs. */
+const families: readonly { shape: string; format: string; decode: Bar; share: Bar }[] = [
+  { shape: "qwen3.5-2b", format: "q4_k_m", decode: 1.0, share: 0.6 },
+  { shape: "gemma-4-e2b", format: "q4_k_m", decode: 1.0, share: 0.6 },
+  { shape: "lfm2-1.2b", format: "q4_k_m", decode: 1.0, share: 0.6 },
+  { shape: "phi-4-mini", format: "q4_k_m", decode: 1.0, share: 0.6 },
+];
+
 /** More than one memory of 4 GiB. Both engines have a copy of it. */
 const large = { shape: "llama-3.1-8b", format: "q4_k_m", contextSize: 1024 };
 
@@ -97,9 +105,25 @@ function againstLlamaCpp(theirs: string, section: string): Comparison[] {
       ],
     }),
   );
+  const others = families.map(
+    ({ shape, format, decode: bar }): Comparison => ({
+      ...pair,
+      kind: "model",
+      name: `${theirs}/${shape}/${format}`,
+      shape,
+      format,
+      contextSize: CONTEXT,
+      sequences: 1,
+      tests: [
+        { label: "pp256", test: prefill(256), bar: undefined },
+        { label: "tg32", test: decode(32), bar },
+      ],
+    }),
+  );
   const first = { shape: "llama-3.2-1b", format: "q4_0" };
   return [
     ...oneSequence,
+    ...others,
     {
       ...pair,
       ...first,
@@ -135,25 +159,38 @@ function againstLlamaCpp(theirs: string, section: string): Comparison[] {
 
 // For Q8_0 activations are rounded to 8 bits (by cria without VNNI to 16), by each in a way of its own.
 const leastCosines = { q8_0: 0.9999, f16: 0.999999, f32: 0.999999 };
+const embedders: readonly { shape: string; format: keyof typeof leastCosines }[] = [
+  { shape: "all-minilm-l6-v2", format: "q8_0" },
+  { shape: "all-minilm-l6-v2", format: "f16" },
+  { shape: "all-minilm-l6-v2", format: "f32" },
+  { shape: "bge-m3", format: "q8_0" },
+  { shape: "modernbert-base", format: "q8_0" },
+];
 
-const embeddings = Object.entries(leastCosines).map(
-  ([format, leastCosine]): Comparison => ({
+const embeddings = embedders.map(({ shape, format }): Comparison => {
+  const isSmall = shape === "all-minilm-l6-v2";
+  return {
     kind: "embedding",
-    name: `node-llama-cpp/embedding/${format}`,
+    name: `node-llama-cpp/embedding/${isSmall ? format : `${shape}/${format}`}`,
     section: "Embeddings",
     ours: "cria-embedding",
     theirs: "node-llama-cpp-embedding",
-    shape: "all-minilm-l6-v2",
+    shape,
     format,
     contextSize: 512,
-    compared: 128,
-    leastCosine,
-    tests: [
-      { label: "64 texts, one by one", test: { kind: "embed-each", count: 64 }, bar: undefined },
-      { label: "256 texts at once", test: { kind: "embed-all", count: 256 }, bar: undefined },
-    ],
-  }),
-);
+    compared: isSmall ? 128 : 16,
+    leastCosine: leastCosines[format],
+    tests: isSmall
+      ? [
+          { label: "64 texts, one by one", test: { kind: "embed-each", count: 64 }, bar: undefined },
+          { label: "256 texts at once", test: { kind: "embed-all", count: 256 }, bar: undefined },
+        ]
+      : [
+          { label: "8 texts, one by one", test: { kind: "embed-each", count: 8 }, bar: undefined },
+          { label: "32 texts at once", test: { kind: "embed-all", count: 32 }, bar: undefined },
+        ],
+  };
+});
 
 const baselineBars = { q4_0: 0.4, q8_0: 0.65 };
 
@@ -203,6 +240,7 @@ const bandwidthBars: readonly { shape: string; format: string; bar: Bar }[] = [
   { shape: "llama-3.1-8b", format: "q4_k_m", bar: 0.58 },
   { shape: "qwen3-30b-a3b", format: "q4_k_m", bar: 0.6 },
   { shape: "gpt-oss-20b", format: "mxfp4", bar: 0.6 },
+  ...families.map(({ shape, format, share: bar }) => ({ shape, format, bar })),
 ];
 
 const againstMemory = bandwidthBars.map(

@@ -29,13 +29,14 @@ export const peer: Peer<ModelSubject> = {
 };
 
 /**
- * Every matrix is read once for a token; of an embedding table that is not the output matrix too, one row; of a tensor of experts, those
- * that the token chooses.
+ * Every matrix is read once for a token; of embedding tables that are not the output matrix too, one row; of a tensor of experts, those that
+ * the token chooses.
  */
 async function bytesOfToken(file: string): Promise<number> {
   const gguf = await openGguf(file);
   const untied = gguf.tensors.some(({ name }) => name === "output.weight");
-  const read = gguf.tensors.filter(({ name }) => !(untied && name === "token_embd.weight"));
+  const tables = ["per_layer_token_embd.weight", ...(untied ? ["token_embd.weight"] : [])];
+  const read = gguf.tensors.filter(({ name }) => !tables.includes(name));
   const architecture = gguf.metadata.getString("general.architecture");
   const experts = gguf.metadata.getNumber(`${architecture}.expert_count`) ?? 1;
   const used = gguf.metadata.getNumber(`${architecture}.expert_used_count`) ?? 1;
