@@ -5,6 +5,7 @@
 import { GgufWriter, type TensorTypeName, tensorTypeByName } from "cria/gguf";
 import { quantizedType } from "cria/quantize";
 import { randomBlocks } from "./blocks.js";
+import { addGemma4Tensors, proportionalFactors, setGemma4Keys } from "./gemma4.js";
 import { Random } from "./random.js";
 import { type Format, mixtureOf, type Shape, type ShapeName, shapes } from "./shapes.js";
 import { setVocabulary } from "./vocabulary.js";
@@ -30,12 +31,15 @@ export interface SyntheticModel {
 /** Writes the model to `path`, and returns the file's size in bytes. */
 export async function writeSyntheticModel({ shape, format, seed }: SyntheticModel, path: string): Promise<number> {
   const writer = describeModel(shape, format);
+  const { architecture }: Shape = shapes[shape];
   const random = new Random(seed);
   const pools = new Map<TensorTypeName, Uint8Array>();
   await writer.writeFile(path, ({ name, type, bytes }) => {
-    if (name === "rope_freqs.weight") return ropeFrequencies(shapes[shape]);
+    if (name === "rope_freqs.weight") {
+      return architecture === "gemma4" ? proportionalFactors(bytes / 4) : ropeFrequencies(shapes[shape]);
+    }
     if (name.startsWith("rope_factors_")) return longRopeFactors(bytes / 4, name === "rope_factors_long.weight");
-    if (name.endsWith("norm.weight")) return normWeights(bytes / 4, random);
+    if (/(norm|layer_output_scale)\.weight$/.test(name)) return normWeights(bytes / 4, random);
     if (name.endsWith("ssm_a")) return decayRates(bytes / 4, random);
     let pool = pools.get(type);
     if (pool === undefined) {
@@ -130,7 +134,10 @@ export function describeModel(shapeName: ShapeName, format: Format): GgufWriter 
   } else {
     float("attention.layer_norm_rms_epsilon", 1e-5);
     setVocabulary(writer, vocab);
-    addDecoderTensors(writer, shape, format);
+    if (shape.gemma4 !== undefined) {
+      setGemma4Keys(writer, shape, shape.gemma4);
+      addGemma4Tensors(writer, shape, shape.gemma4, matrixAdder(writer, shape, format));
+    } else addDecoderTensors(writer, shape, format);
   }
   return writer;
 }

@@ -2,6 +2,7 @@
 
 import type { TensorTypeName } from "cria/gguf";
 import { fileTypes, type Mixture } from "cria/quantize";
+import type { Gemma4Shape } from "./gemma4.js";
 
 export interface Shape {
   /** Default llama. */
@@ -14,6 +15,7 @@ export interface Shape {
     | "gpt-oss"
     | "lfm2"
     | "gemma2"
+    | "gemma4"
     | "phi3";
   readonly dim: number;
   readonly layers: number;
@@ -51,6 +53,8 @@ export interface Shape {
     readonly dims: number;
     readonly rotated: number;
   };
+  /** Of gemma4. */
+  readonly gemma4?: Gemma4Shape;
   /** `pooling_type` of embedding models: 1 mean, 2 the first token, 3 the last. */
   readonly pooling?: number;
 }
@@ -219,6 +223,21 @@ export const shapes = {
     ropeDimensions: 96,
     longRope: true,
     window: 262144,
+  },
+  "gemma-4-e2b": {
+    architecture: "gemma4",
+    dim: 1536,
+    layers: 35,
+    heads: 8,
+    kvHeads: 1,
+    headDim: 512,
+    ffn: 6144,
+    vocab: 262144,
+    tied: true,
+    context: 131072,
+    ropeBase: 1000000,
+    window: 512,
+    gemma4: { localHeadDim: 256, period: 5, sharedLayers: 20, perLayer: 256 },
   },
   // Mixtral's proportions: a fourteenth of its weights.
   "mixtral-small": {

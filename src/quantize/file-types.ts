@@ -85,7 +85,7 @@ export function quantizedType(
   return fitting(preferredType(mixture, name, model), shape[0]!);
 }
 
-const kept = ["position_embd.weight", "token_types.weight"];
+const kept = ["position_embd.weight", "token_types.weight", "per_layer_model_proj.weight"];
 /** A router, and the columns of a convolution. */
 const KEPT_IN_LAYERS = /\.(?:ffn_gate_inp|shortconv\.conv|ssm_conv1d)\.weight$/;
 

@@ -175,6 +175,7 @@ describe("the types of a mixture", () => {
     expect(typeOf("Q4_0", "blk.0.conv.weight", [64, 1])).toBeUndefined();
     expect(typeOf("Q8_0", "position_embd.weight", [256, 512])).toBeUndefined();
     expect(typeOf("Q8_0", "token_types.weight", [256, 2])).toBeUndefined();
+    expect(typeOf("Q8_0", "per_layer_model_proj.weight", [256, 512])).toBeUndefined();
   });
 });
 

@@ -122,6 +122,15 @@ it.each([
   },
 );
 
+it("gemma-4-e2b has the tensors that its architecture reads", async () => {
+  const gguf = await openGguf(describeModel("gemma-4-e2b", "Q4_K_M").header());
+  const { hyperparameters } = readModel(gguf);
+  const specs = architectureOf("gemma4").weights(hyperparameters, (name) => gguf.tensor(name) !== undefined);
+  expect(specs.map(({ name }) => name).sort()).toEqual(gguf.tensors.map(({ name }) => name).sort());
+  expect(gguf.tensor("per_layer_token_embd.weight")).toMatchObject({ shape: [35 * 256, 262144], type: "Q4_K" });
+  expect(hyperparameters.attention.filter(({ keysOf }) => keysOf !== undefined).length).toBe(20);
+});
+
 it("a mixture of experts loads and generates", async () => {
   const path = join(folder, "mixture.gguf");
   await writeSyntheticModel({ shape: "micro-experts", format: "Q8_0", seed: 1 }, path);

@@ -54,7 +54,7 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
     ...(architecture === "lfm2" && { block_count: 2, "shortconv.l_cache": 2 }),
     ...(architecture === "gemma4" && {
       ...{ "attention.sliding_window": 4, "attention.key_length_swa": 4, "attention.value_length_swa": 4 },
-      ...{ embedding_length_per_layer_input: 8, final_logit_softcapping: 0 },
+      embedding_length_per_layer_input: 8,
     }),
     ...(/moe|oss/.test(architecture) && {
       expert_count: 2,

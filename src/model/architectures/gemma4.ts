@@ -32,7 +32,7 @@ function forward(pass: Pass): void {
     if (w.layer_output_scale !== undefined) pass.scale(w.layer_output_scale); // x *= s
   }
   const output = pass.maybeWeight("output.weight") ?? pass.weight("token_embd.weight");
-  pass.output(pass.weight("output_norm.weight"), output); // logits (rows, vocab)
+  pass.output(pass.weight("output_norm.weight"), output, { softcap: pass.h.softcaps.logits }); // logits (rows, vocab)
 }
 
 /** perLayer = (norm(w . x / sqrt(dim)) + sqrt(n) * the token's row) / sqrt(2) */
@@ -103,13 +103,6 @@ function hyperparameters(reader: KeyReader): Hyperparameters {
     const kind = isLocal[layer] ? { headDim: localDim, window, rope: 1 } : {};
     return { ...all, ...kind, scale: 1, valueNorm: true };
   });
-  const softcap = reader.number("final_logit_softcapping", 30, -1, 1e6);
-  if (softcap !== 0) {
-    throw new UnsupportedError(
-      "UNSUPPORTED_ARCHITECTURE",
-      `${reader.architecture}.final_logit_softcapping is ${softcap}, a soft limit of logits; supported: 0, none`,
-    );
-  }
   const perLayer = reader.integer("embedding_length_per_layer_input", undefined, 0, LARGEST.dim);
   if (perLayer % GROUP_ROWS !== 0) {
     throw new UnsupportedError(
@@ -121,6 +114,7 @@ function hyperparameters(reader: KeyReader): Hyperparameters {
     ...h,
     ropes: [everywhere!, local],
     attention: shareKeys(reader, attention, isLocal),
+    softcaps: { scores: 0, logits: reader.number("final_logit_softcapping", 30, -1, LARGEST.softcap) },
     ...(perLayer > 0 && { perLayer }),
   };
 }

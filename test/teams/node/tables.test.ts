@@ -63,6 +63,7 @@ describe("the bits of a model in memory", () => {
     ["a decoder with an output matrix", untied],
     ["an encoder of pairs", () => architectureModel({ architecture: "bert", keys: bertKeys, has: () => true })],
     ["gemma-embedding", () => architectureModel({ architecture: "gemma-embedding" })],
+    ["gemma4, which has a table for its layers", () => architectureModel({ architecture: "gemma4", keys: gemma4Keys })],
   ])("%s", async (name, file) => {
     const path = await fileOf(file(), `${name}.gguf`);
     const whole = await loadModel(path, options);
@@ -83,6 +84,15 @@ describe("the bits of a model in memory", () => {
     }
   });
 
+  const gemma4Keys = {
+    block_count: 7,
+    "attention.key_length_swa": 8,
+    "attention.value_length_swa": 8,
+    "attention.sliding_window": 9,
+    "attention.sliding_window_pattern": [true, true, false, true, false, true, false],
+    "attention.shared_kv_layers": 2,
+    embedding_length_per_layer_input: 8,
+  };
   const bertKeys = {
     "attention.causal": false,
     "attention.head_count_kv": 4,

@@ -58,7 +58,6 @@ const keysOf: Readonly<Record<string, ArchitectureShape["keys"]>> = {
     "attention.sliding_window": 9,
     "attention.sliding_window_pattern": [true, false, true, false],
     embedding_length_per_layer_input: 8,
-    final_logit_softcapping: 0,
   },
   lfm2: { "attention.head_count_kv": [0, 2, 0, 2], "shortconv.l_cache": 3 },
   qwen35: {
