@@ -2,7 +2,7 @@
 //
 //   BYTES             CONTENT                       little endian throughout
 //   8                 "criasess"
-//   4                 version       1
+//   4                 version       2
 //   4                 h             bytes of the description
 //   4                 n             tokens
 //   4                 p             pages
@@ -21,7 +21,7 @@ import type { ChatMessage } from "../../tokenizer/index.js";
 import type { Tool } from "../tool.js";
 
 const MAGIC = "criasess";
-const VERSION = 1;
+const VERSION = 2;
 const HEADER = 24;
 /** Bytes of the digest at the end. */
 export const DIGEST = 32;

@@ -218,7 +218,7 @@ describe("what is refused", () => {
 
   it("another version", async () => {
     const { session } = await saved();
-    session[8] = 2;
+    session[8]!++;
     expect(await codeOf(model, session)).toBe("SESSION_VERSION");
   });
 
