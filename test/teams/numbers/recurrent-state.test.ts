@@ -3,6 +3,7 @@
 
 import { type Completion, type GenerateOptions, loadModel, type Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hybrid } from "../../oracles/architectures/qwen35.js";
 import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
 import { randomIds } from "../../support/fixture-model.js";
 import { loadInShards } from "../../support/shards.js";
@@ -24,6 +25,7 @@ const letters: GenerateOptions = {
 /** The architectures, with what their small models need. */
 const hybrids: readonly (readonly [string, ArchitectureShape["keys"]])[] = [
   ["lfm2", { "attention.head_count_kv": [0, 2, 0, 2], "shortconv.l_cache": 3 }],
+  ["qwen35", hybrid],
 ];
 
 it("the plan of lfm2 has two slots for each sequence, and for snapshots an eighth of the KV cache", async () => {
