@@ -228,6 +228,16 @@ describe("llama.cpp's scores", () => {
   });
 });
 
+describe("a cross-encoder with XLM-R's tokenizer", () => {
+  it("has two separators between the texts, also where an older file does not say so", async () => {
+    const file = files["bge-reranker"]!;
+    const older = { "tokenizer.ggml.add_sep_token": undefined, "tokenizer.ggml.seperator_token_id": undefined };
+    expect(await scored(await rewritten(file, { keys: older }))).toEqual(await scored(file));
+    const single = await rewritten(file, { keys: { "tokenizer.ggml.add_sep_token": ["bool", false] } });
+    expect(await scored(single)).not.toEqual(await scored(file));
+  });
+});
+
 describe("a Qwen3-Reranker without a ranking head", () => {
   it.each([false, true])("scores as the same model with one, with an output matrix of its own: %s", async (output) => {
     const name = output ? "Qwen3-Reranker with an output matrix" : "Qwen3-Reranker";
