@@ -251,12 +251,12 @@ function project(model: ReferenceModel, layer: number, x: Float64Array, q: numbe
   return [all.slice(0, q), all.slice(q, q + kv), all.slice(q + kv)];
 }
 
-function row({ columns, values }: Matrix, index: number): Float64Array {
+export function row({ columns, values }: Matrix, index: number): Float64Array {
   return Float64Array.from(values.subarray(index * columns, (index + 1) * columns));
 }
 
 /** W x, plus the bias if the file has one. */
-function linear(model: ReferenceModel, name: string, x: Float64Array): Float64Array {
+export function linear(model: ReferenceModel, name: string, x: Float64Array): Float64Array {
   const { rows, columns, values } = model.tensor(`${name}.weight`)!;
   const bias = model.tensor(`${name}.bias`);
   const y = new Float64Array(rows);
@@ -269,7 +269,7 @@ function linear(model: ReferenceModel, name: string, x: Float64Array): Float64Ar
 }
 
 /** The model's kind of norm: the full one (Ba et al. 2016) where there is a bias and in ModernBERT, else RMSNorm. */
-function norm(model: ReferenceModel, name: string, x: Float64Array): Float64Array {
+export function norm(model: ReferenceModel, name: string, x: Float64Array): Float64Array {
   const weight = model.tensor(`${name}.weight`)!;
   const bias = model.tensor(`${name}.bias`);
   if (bias === undefined && model.architecture !== "modern-bert") return rmsNorm(model, x, weight);
@@ -279,7 +279,7 @@ function norm(model: ReferenceModel, name: string, x: Float64Array): Float64Arra
   return x.map((value, i) => ((value - mean) / deviation) * weight.values[i]! + (bias?.values[i] ?? 0));
 }
 
-function rmsNorm(model: ReferenceModel, x: Float64Array, weight: Matrix): Float64Array {
+export function rmsNorm(model: ReferenceModel, x: Float64Array, weight: Matrix): Float64Array {
   const meanSquare = x.reduce((sum, value) => sum + value * value, 0) / x.length;
   const epsilon = model.key("attention.layer_norm_rms_epsilon")!;
   return x.map((value, i) => (value / Math.sqrt(meanSquare + epsilon)) * weight.values[i]!);
@@ -306,7 +306,7 @@ function silu(x: number): number {
 }
 
 /** The form with tanh. */
-function gelu(x: number): number {
+export function gelu(x: number): number {
   return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 }
 
@@ -326,14 +326,14 @@ function rotate(x: Float64Array, angles: readonly Angles[], headDim: number, nei
   return y;
 }
 
-function softmax(scores: readonly number[]): readonly number[] {
+export function softmax(scores: readonly number[]): readonly number[] {
   const largest = Math.max(...scores);
   const weights = scores.map((score) => Math.exp(score - largest));
   const sum = weights.reduce((a, b) => a + b, 0);
   return weights.map((weight) => weight / sum);
 }
 
-function add(x: Float64Array, y: Float64Array): void {
+export function add(x: Float64Array, y: Float64Array): void {
   for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
 }
 
