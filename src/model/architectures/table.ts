@@ -2,6 +2,7 @@
 
 import { printable, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
+import { families } from "../families.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import { KeyReader } from "../key-reader.js";
 import { checkUnreadKeys } from "../unread-keys.js";
@@ -107,9 +108,13 @@ export function readModel(gguf: Gguf): ModelReading {
   if (name === undefined || !Object.hasOwn(architectures, name)) {
     const type = gguf.metadata.getString("general.type");
     const kind = type !== undefined && type !== "model" ? ` (a file of type "${printable(type)}")` : "";
+    const family = families.find(
+      ({ architectures, missing }) => missing !== undefined && architectures.includes(`${name}`),
+    );
+    const reason = family === undefined ? "" : ` (${family.name}): ${family.missing}`;
     throw new UnsupportedError(
       "UNSUPPORTED_ARCHITECTURE",
-      `architecture "${printable(name ?? "(none)")}"${kind}; supported: ${architectureNames.join(", ")}`,
+      `architecture "${printable(name ?? "(none)")}"${kind}${reason}; supported: ${architectureNames.join(", ")}`,
     );
   }
   const reader = new KeyReader(gguf, name);
