@@ -38,6 +38,7 @@ import { qwen3 } from "./qwen3.js";
 import { qwen3Moe } from "./qwen3moe.js";
 import { qwen3Next } from "./qwen3next.js";
 import { qwen3Vl } from "./qwen3vl.js";
+import { qwen3VlMoe } from "./qwen3vlmoe.js";
 import { qwen35 } from "./qwen35.js";
 import { qwen35Moe } from "./qwen35moe.js";
 import { smolLm3 } from "./smollm3.js";
@@ -50,6 +51,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   qwen3,
   qwen3moe: qwen3Moe,
   qwen3vl: qwen3Vl,
+  qwen3vlmoe: qwen3VlMoe,
   qwen3next: qwen3Next,
   qwen35,
   qwen35moe: qwen35Moe,
