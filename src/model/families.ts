@@ -156,8 +156,8 @@ export const decoderFamilies: readonly Family[] = [
   },
   {
     name: "Qwen3-VL (text)",
-    sizes: { "2B": 1.7, "4B": 4, "8B": 8.2, "32B": 32.8 },
-    architectures: ["qwen3vl"],
+    sizes: { "2B": 1.7, "4B": 4, "8B": 8.2, "30B-A3B": 30.5, "32B": 32.8 },
+    architectures: ["qwen3vl", "qwen3vlmoe"],
     tokenizers: ["gpt2"],
     preTokenizers: ["qwen2"],
   },
