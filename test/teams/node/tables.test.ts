@@ -1,7 +1,9 @@
 // Embeddings that stay in the file, of which a step reads the rows of its tokens: the bits of a model whose embedding is in memory, the
 // reads that the cache saves, and what happens when the file changes or cannot be read.
 
+import { execFileSync } from "node:child_process";
 import { readdirSync, readlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { GgufError, loadModel, type Model } from "cria";
 import { openGguf } from "cria/gguf";
 import { describe, expect, it } from "vitest";
@@ -141,6 +143,17 @@ describe("memory and reads", () => {
     expect(more).toBe((128 * DIM * 34) / 32 + 16 * 1024);
     await whole.dispose();
     await model.dispose();
+  });
+
+  it("cria inspect says how many bytes stay in the file", async () => {
+    const path = await fileOf(untied(), "inspected.gguf");
+    const inspect = (bytes: string) => {
+      const command = fileURLToPath(new URL("../../../dist/bin/main.js", import.meta.url));
+      const env = { ...process.env, CRIA_TABLE_BYTES: bytes };
+      return execFileSync(process.execPath, [command, "inspect", path], { encoding: "utf8", env });
+    };
+    expect(inspect("0")).toMatch(new RegExp(`embeddings that stay in the file +${TABLE_BYTES} bytes`));
+    expect(inspect(`${TABLE_BYTES}`)).not.toContain("stay in the file");
   });
 
   it("a row is read once", async () => {
