@@ -51,8 +51,7 @@ export class Scheduler {
   #served = 0;
 
   /**
-   * @param steps `rows`: the most rows of a step, and the most jobs that run at once; `causal`: false if the tokens of a text see each
-   * other
+   * @param steps `rows`: the most rows of a step; `causal`: false if the tokens of a text see each other
    */
   constructor(cache: KvCache, steps: { readonly rows: number; readonly causal: boolean }) {
     this.#cache = cache;
