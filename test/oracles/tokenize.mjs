@@ -1,6 +1,6 @@
-// node-llama-cpp's ids of texts, for test/text/pretokenizers-oracle.test.ts. `node tokenize.mjs` takes one JSON argument, { models, texts }:
-// paths of files that have a vocabulary, and the path of a list of texts. It prints for each model whether its texts begin with BOS and the
-// ids of each text.
+// node-llama-cpp's ids of texts, for test/text/pretokenizers-oracle.test.ts. `node tokenize.mjs` takes one JSON argument, an object with
+// `models`, paths of files that have a vocabulary, and `texts`, the path of a list of texts. It prints for each model whether its texts
+// begin with BOS, and the ids of each text.
 
 import { readFileSync } from "node:fs";
 

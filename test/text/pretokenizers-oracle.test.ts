@@ -1,6 +1,6 @@
-// Every pre-tokenizer's name beside llama.cpp: the ids of 300 random texts, in a vocabulary that merges any two bytes, so that ids show where
-// words end. llama.cpp's are in test/fixtures/pretokenizers.json, as one digest of 32 bits for each text. They are recorded where bench/peers
-// is installed by
+// Every pre-tokenizer's name beside llama.cpp: the ids of 300 random texts, in a vocabulary that merges any two bytes, so that ids show
+// where words end. llama.cpp's are in test/fixtures/pretokenizers.json, as one digest of 32 bits for each text. They are recorded where
+// bench/peers is installed by
 //
 //   CRIA_RECORD_ORACLE=pretokenizers npx vitest run test/text/pretokenizers-oracle.test.ts
 

@@ -1,5 +1,5 @@
-// Granite 3 and the dense models of Granite 4 (IBM 2024): Llama's layers, and four scales: of the embedding, of what a block adds to x, of the
-// products of q and k, and of the logits.
+// Granite 3 and the dense models of Granite 4 (IBM 2024): Llama's layers, and four scales: of the embedding, of what a block adds to x, of
+// the products of q and k, and of the logits.
 
 import { attention, attentionSpecs, gatedFeedForward, gatedFeedForwardSpecs } from "../blocks.js";
 import { type Hyperparameters, readHyperparameters } from "../hyperparameters.js";
@@ -30,8 +30,8 @@ function layerSpecs(h: Hyperparameters, layer: number) {
 
 /**
  * The common keys, and those of the four scales; the logits are divided by theirs. `rope.scaling.finetuned` says whether there is RoPE at
- * all. `deepstack_mapping` says where vision models add what they see; a token of a text has nothing to add. Files of Granite 4 have the keys
- * of its hybrid models' layers, which the dense models do not have.
+ * all. `deepstack_mapping` says where vision models add what they see; a token of a text has nothing to add. Files of Granite 4 have the
+ * keys of its hybrid models' layers, which the dense models do not have.
  */
 function hyperparameters(reader: KeyReader): Hyperparameters {
   const h = readHyperparameters(reader, { ropePairs: "neighbours", norm: "rms" });

@@ -1,6 +1,6 @@
 // The language model of Qwen2-VL and Qwen2.5-VL (Wang et al. 2024): Qwen2's forward pass. RoPE turns the pairs of a head in three sections,
-// by the time, height and width at which a token lies in a picture. A token of a text has its position in all three, so that its RoPE is the
-// plain one.
+// by the time, height and width at which a token lies in a picture. A token of a text has its position in all three, so that its RoPE is
+// the plain one.
 
 import { UnsupportedError } from "../../errors.js";
 import type { ExpertTraits } from "../expert-parameters.js";
