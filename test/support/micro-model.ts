@@ -56,7 +56,11 @@ export async function microModel(architecture: string, rope: "none" | "linear" |
       ...{ "attention.sliding_window": 4, "attention.key_length_swa": 4, "attention.value_length_swa": 4 },
       embedding_length_per_layer_input: 8,
     }),
-    ...(/moe|oss/.test(architecture) && {
+    ...(/qwen35|qwen3next/.test(architecture) && {
+      ...{ block_count: 2, full_attention_interval: 2, "ssm.conv_kernel": 2, "ssm.state_size": 16 },
+      ...{ "ssm.group_count": 1, "ssm.time_step_rank": 1, "ssm.inner_size": 16 },
+    }),
+    ...(/moe|oss|qwen3next/.test(architecture) && {
       expert_count: 2,
       expert_used_count: 1,
       expert_feed_forward_length: 8,
