@@ -72,14 +72,22 @@ describe("refused are", () => {
       { "ssm.state_size": 24, "ssm.inner_size": 96 },
       /ssm\.state_size is 24; supported: multiples of 16/,
     ],
-    ["sections that leave a pair", { "rope.dimension_sections": [1, 1, 1, 0] }, /three sections that share all 4 pairs/],
+    [
+      "sections that leave a pair",
+      { "rope.dimension_sections": [1, 1, 1, 0] },
+      /three sections that share all 4 pairs/,
+    ],
   ])("%s", async (_, changes, message) => {
     await expect(reading(changes)).rejects.toThrow(message);
     await expect(reading(changes)).rejects.toThrow(UnsupportedError);
   });
 
   it.each<[string, ArchitectureShape["keys"], RegExp]>([
-    ["heads of keys that do not divide those of values", { "ssm.group_count": 3 }, /3 heads of keys do not divide the 4/],
+    [
+      "heads of keys that do not divide those of values",
+      { "ssm.group_count": 3 },
+      /3 heads of keys do not divide the 4/,
+    ],
     ["a convolution of one row", { "ssm.conv_kernel": 1 }, /1 is not an integer in 2 .. 16/],
     ["a list of another length", { "attention.recurrent_layers": [true, false] }, /2 values for 4 layers/],
   ])("%s", async (_, changes, message) => {

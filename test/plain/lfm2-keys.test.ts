@@ -33,7 +33,11 @@ describe("lfm2", () => {
       { "attention.head_count_kv": [0, 3, 0, 2] },
       /3 does not divide the 4 heads/,
     ],
-    ["a number that is not one of heads", { "attention.head_count_kv": [0, 2, -1, 2] }, /-1 is not an integer in 0 .. 4/],
+    [
+      "a number that is not one of heads",
+      { "attention.head_count_kv": [0, 2, -1, 2] },
+      /-1 is not an integer in 0 .. 4/,
+    ],
     ["a convolution of one column", { "shortconv.l_cache": 1 }, /1 is not an integer in 2 .. 256/],
   ])("refuses %s", async (_, changes, message) => {
     await expect(reading(changes)).rejects.toThrow(message);

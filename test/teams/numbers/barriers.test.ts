@@ -30,7 +30,7 @@ const barriers = [...worker.matchAll(/^\/\/ dist\/model\/(\S+)\.js\n([\s\S]*?)(?
 /** Which architecture shows that a barrier is needed, whether in one shard or in three, and whether with a LoRA adapter. */
 const shownBy: Readonly<Record<string, string>> = {
   "attention #attendTogether 0": "gemma3",
-  "attention attend 0": "gemma3",
+  "attention #attend 0": "gemma3",
   "convolution convolveGated 0": "lfm2",
   "delta-net mix 0": "qwen35",
   "experts addProducts 0": "qwen3moe",
