@@ -5,6 +5,7 @@ import { type Completion, type GenerateOptions, loadModel, type Model } from "cr
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hybrid } from "../../oracles/architectures/qwen35.js";
 import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
+import fc from "../../support/fast-check.js";
 import { randomIds } from "../../support/fixture-model.js";
 import { loadInShards } from "../../support/shards.js";
 
@@ -62,8 +63,8 @@ describe.each(hybrids)("%s", (architecture, keys) => {
   afterAll(() => Promise.all([model.dispose(), narrow.dispose()]));
 
   /** The logits of a whole text, all of it evaluated. */
-  async function fresh(ids: readonly number[]): Promise<Float32Array> {
-    const sequence = narrow.createSequence();
+  async function fresh(ids: readonly number[], by = narrow): Promise<Float32Array> {
+    const sequence = by.createSequence();
     try {
       return await sequence.evaluate(ids, { logits: "all" });
     } finally {
@@ -231,5 +232,58 @@ describe.each(hybrids)("%s", (architecture, keys) => {
       expect(together[i]!.tokens).toEqual(tokens);
       expect(together[i]!.logprobs).toEqual(logprobs);
     }
+  });
+
+  it("sequences are what their texts say, whatever is done with them at the same time", async () => {
+    const which = fc.nat(5);
+    const length = fc.integer({ min: 1, max: 150 });
+    const command = fc.oneof(
+      fc.record({ kind: fc.constantFrom("evaluate", "abort", "complete"), which, length, seed: fc.nat(3) }),
+      fc.record({ kind: fc.constantFrom("truncate", "fork", "restore"), which, length, seed: fc.nat(3) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 25 }), async (commands) => {
+        const texts = [{ sequence: narrow.createSequence(), ids: [] as number[] }];
+        for (const { kind, which, length, seed } of commands) {
+          const one = texts[which % texts.length]!;
+          const { sequence, ids } = one;
+          const more = randomIds(Math.min(length, CONTEXT - ids.length - 3), VOCAB, seed);
+          if (kind === "evaluate" && more.length > 0) {
+            const others = texts.filter((other) => other !== one && other.ids.length < CONTEXT - 3).slice(0, 2);
+            const [logits] = await Promise.all([
+              sequence.evaluate(more, { logits: "all" }),
+              ...others.map((other) => other.sequence.evaluate([seed])),
+            ]);
+            ids.push(...more);
+            for (const other of others) other.ids.push(seed);
+            const whole = await fresh(ids, model);
+            expect(logits).toEqual(whole.subarray((ids.length - more.length) * VOCAB));
+          } else if (kind === "abort" && more.length > 0) {
+            const signal = AbortSignal.timeout(seed);
+            const done = await sequence.evaluate(more, { logits: "all", signal }).then(
+              () => true,
+              () => false,
+            );
+            if (done) ids.push(...more);
+          } else if (kind === "complete") {
+            await narrow.complete([...ids.slice(0, 300), seed], { ...letters, maxTokens: 5 });
+          } else if (kind === "truncate") {
+            ids.length = Math.min(ids.length, length);
+            sequence.truncate(ids.length);
+          } else if (kind === "fork" && texts.length < 6) {
+            texts.push({ sequence: sequence.fork(), ids: [...ids] });
+          } else if (kind === "restore" && texts.length < 6) {
+            texts.push({ sequence: await narrow.restoreSequence(await sequence.save()), ids: [...ids] });
+          }
+        }
+        for (const { sequence, ids } of texts) {
+          const logits = await sequence.evaluate([1, 2], { logits: "all" });
+          const whole = await fresh([...ids, 1, 2], model);
+          expect(logits).toEqual(whole.subarray(ids.length * VOCAB));
+          sequence.dispose();
+        }
+      }),
+      { numRuns: 25 },
+    );
   });
 });
