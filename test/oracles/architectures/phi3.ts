@@ -25,4 +25,8 @@ export const cases: OracleCases = {
     keys: { ...longKeys, "rope.scaling.original_context_length": 256 },
     vectors,
   },
+  "a LoRA adapter on fused matrices": {
+    keys: wide,
+    lora: [{ rank: 6, alpha: 12, scale: 0.75, targets: (name) => /attn_qkv|ffn_up/.test(name) }],
+  },
 };
