@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { type KvCacheType, type LoadSource, loadModel, MemoryError, type Model, WorkerError } from "cria";
 import { describe, expect, it } from "vitest";
-import { architectureModel } from "../../support/architecture-model.js";
+import { type ArchitectureShape, architectureModel } from "../../support/architecture-model.js";
 import { endless, fixtureModel, randomIds } from "../../support/fixture-model.js";
 import { loadInShards } from "../../support/shards.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -17,6 +17,18 @@ const untied = () =>
     ...{ dim: 64, layers: 3, heads: 4, kvHeads: 2, headDim: 32, ffn: 96, vocab: 2048, tied: false },
     format: () => "Q8_0",
   });
+/** Heads of two sizes, of which a q8_0 cache can have both; the last two layers read the keys of others, and lie with them. */
+const gemma4 = {
+  block_count: 7,
+  "attention.key_length": 64,
+  "attention.value_length": 64,
+  "attention.key_length_swa": 32,
+  "attention.value_length_swa": 32,
+  "attention.sliding_window": 70,
+  "attention.sliding_window_pattern": [true, true, false, true, false, true, false],
+  "attention.shared_kv_layers": 2,
+  embedding_length_per_layer_input: 8,
+};
 const folder = temporaryFolder();
 
 /** All logits of a text in chunks; of what follows a cut, after a detour and in a fork; and a text that shares the first one's pages. */
@@ -78,7 +90,7 @@ describe("the bits of one shard", () => {
   });
 
   const experts = { expert_count: 6, expert_used_count: 2, expert_feed_forward_length: 48 };
-  it.each<[string, Readonly<Record<string, number | boolean>>]>([
+  it.each<[string, ArchitectureShape["keys"]]>([
     ["qwen2", {}],
     ["qwen3", {}],
     ["gemma3", {}],
@@ -88,14 +100,22 @@ describe("the bits of one shard", () => {
     ["bert", { "attention.head_count_kv": 4, "attention.causal": false }],
     ["nomic-bert", { "attention.head_count_kv": 4 }],
     ["gemma-embedding", {}],
+    ["gemma4", gemma4],
   ])("%s", async (architecture, keys) => {
     await expectSame(await architectureModel({ architecture, keys }), "f32", [2, 3]);
   });
 });
 
-it("a session of one number of shards goes on in another", async () => {
-  const options = { threads: 2, contextSize: 192 };
-  const models = await Promise.all([1, 2, 5].map((count) => loadInShards(count, demo, options)));
+it.each<[string, () => Promise<LoadSource>, KvCacheType, number[]]>([
+  ["the demo model", async () => demo, "f16", [1, 2, 5]],
+  ["gemma4", () => architectureModel({ architecture: "gemma4", keys: gemma4 }), "q8_0", [1, 2, 3]],
+])("a session of %s from one number of shards goes on in another", async (_, source, kvCache, counts) => {
+  const options = { threads: 2, contextSize: 192, kvCache };
+  const file = await source();
+  const models: Model[] = [];
+  // One after another: the environment says how many.
+  for (const count of counts) models.push(await loadInShards(count, file, options));
+  expect(models.map(({ info }) => info.memory.shards.length)).toEqual(counts);
   const ids = randomIds(150, 512, 1);
   const next = randomIds(20, 512, 2);
   const expected = [];
