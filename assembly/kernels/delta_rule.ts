@@ -1,12 +1,13 @@
-// The gated delta rule (Yang, Kautz and Hatamizadeh 2024): a head remembers a text in a matrix S, (dims, dims) f32, one row for each element of a
-// key and one column for each of a value. Token by token, with k and q of length 1 and q divided by sqrt(dims):
+// The gated delta rule (Yang, Kautz and Hatamizadeh 2024): a head remembers a text in a matrix S, (dims, dims) f32, one row for each
+// element of a key and one column for each of a value. Token by token, with k and q of length 1 and q divided by sqrt(dims):
 //
 //   S = e^g S,  g = a softplus(alpha + dt)        what it remembers fades: a < 0
 //   d = sigmoid(beta) (v - S^T k)                 what it does not yet know of v
 //   S = S + k d^T
 //   o = S^T q
 //
-// The columns of S do not depend on each other. They lie in blocks of 16, (dims / 16, dims, 16), so that the rows of a block follow each other:
+// The columns of S do not depend on each other. They lie in blocks of 16, (dims / 16, dims, 16), so that the rows of a block follow
+// each other:
 //
 //   tile    16 tokens       k and q are normalised once, and the gates computed (L1)
 //   block   16 columns      of S, 64 bytes for each element of a key, serve all tokens of the tile (L1: 8 KB with 128 dims)
@@ -15,9 +16,10 @@
 // Exactness: each element of S^T k and S^T q is one chain of additions in the order of the key's elements, and the tokens follow one
 // another. So the result does not depend on how a text is divided into tiles or steps.
 //
-// Cost for one token and block with 128 dims: 128 times 4 multiply-adds with 4 loads in the first pass; in the second 4 multiplications and 8
-// multiply-adds with 4 loads and 4 stores. 4 sums wait for one another in each pass. 4 sums, 4 of d and 3 broadcasts in registers.
-// The gates of a token take some 0.1 us, in float64: what fades a little at each of thousands of tokens must fade by the right amount.
+// Cost for one token and block with 128 dims: 128 times 4 multiply-adds with 4 loads in the first pass; in the second 4 multiplications
+// and 8 multiply-adds with 4 loads and 4 stores. 4 sums wait for one another in each pass. 4 sums, 4 of d and 3 broadcasts in registers.
+// The gates of a token take some 0.2 us, in float64, a twentieth of all: what fades a little at each of thousands of tokens must fade by
+// the right amount.
 // Plain version: test/kernels/delta-rule.test.ts.
 
 import { DELTA_COLUMNS } from "../abi";

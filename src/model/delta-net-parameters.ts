@@ -15,7 +15,8 @@ export interface DeltaNetParameters {
   /** `ssm.state_size`: elements of a head, of keys as of values. */
   readonly dims: number;
   /**
-   * The heads of values that head i of keys serves: apart, they are i, i + keyHeads, i + 2 keyHeads, ...; together, they are the ith so many.
+   * The heads of values that head i of keys serves: apart, they are i, i + keyHeads, i + 2 keyHeads, ...; together, they are the ith
+   * so many.
    */
   readonly served: "apart" | "together";
 }

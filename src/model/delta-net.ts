@@ -3,7 +3,7 @@
 // comes out. No part of that needs what another worker does, so only the end of it has a barrier.
 //
 //   row of the input       q (keyHeads, dims) | k (keyHeads, dims) | v (valueHeads, dims) | z (valueHeads, dims) | gates
-//   gates                  alpha (valueHeads), beta (valueHeads); where the heads of values are together, (keyHeads, beta and alpha of each)
+//   gates                  alpha (valueHeads), beta (valueHeads); where the heads of values are together, (keyHeads, beta and alpha)
 //   state of a layer       (width - 1, channels): rows of q, k and v, the oldest first | S of each head of values, (dims, dims)
 
 import type { Kernels } from "../machine/kernels.js";

@@ -21,8 +21,8 @@ export interface SiluConvolutionShape {
 }
 
 /**
- * y[t] = silu(w[0] x[t - width + 1] + ... + w[width - 1] x[t]) of each channel by itself, in place: a second run takes the first one's result
- * for its x. From `KernelLab.siluConvolution`.
+ * y[t] = silu(w[0] x[t - width + 1] + ... + w[width - 1] x[t]) of each channel by itself, in place: a second run takes the first one's
+ * result for its x. From `KernelLab.siluConvolution`.
  */
 export interface SiluConvolutionKernel extends ShapedKernel<SiluConvolutionShape> {
   /** x, the weights and the state, which is read and written. */

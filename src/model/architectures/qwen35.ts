@@ -1,4 +1,5 @@
-// Qwen3.5 and 3.6 (Qwen Team 2026): three layers of gated DeltaNet for each one that attends, whose heads have gates for what they attend to.
+// Qwen3.5 and 3.6 (Qwen Team 2026): three layers of gated DeltaNet for each one that attends, whose heads have gates for what they attend
+// to.
 
 import { UnsupportedError } from "../../errors.js";
 import { addProduct, gatedFeedForward, gatedFeedForwardSpecs } from "../blocks.js";

@@ -1,5 +1,5 @@
-// The mixtures of Qwen3.5 and 3.6, such as Qwen3.6-35B-A3B: the layers of qwen35, and experts in place of the dense feed-forward. All tokens
-// share one expert besides.
+// The mixtures of Qwen3.5 and 3.6, such as Qwen3.6-35B-A3B: the layers of qwen35, and experts in place of the dense feed-forward. All
+// tokens share one expert besides.
 
 import type { Hyperparameters } from "../hyperparameters.js";
 import { expertSpecs, experts } from "../mixture.js";

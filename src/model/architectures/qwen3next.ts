@@ -1,5 +1,5 @@
-// Qwen3-Next (Qwen Team 2025): the layers of qwen35moe, in another order of heads. The heads of values that a head of keys serves lie side by
-// side, and one matrix has the gates of all of them. RoPE is the plain one.
+// Qwen3-Next (Qwen Team 2025): the layers of qwen35moe, in another order of heads. The heads of values that a head of keys serves lie
+// side by side, and one matrix has the gates of all of them. RoPE is the plain one.
 
 import { addProduct } from "../blocks.js";
 import { type Hyperparameters, readHyperparameters } from "../hyperparameters.js";
@@ -27,7 +27,7 @@ function forward(pass: Pass): void {
   pass.output(pass.weight("output_norm.weight"), pass.maybeWeight("output.weight") ?? embedding); // logits (rows, vocab)
 }
 
-/** x += w_out . (silu(z) * norm(deltaRule(silu(convolution(q, k, v)), alpha, beta)))  with  (q, k, v), z, (beta, alpha) = w_... . norm(x) */
+/** x += w_out . (silu(z) * norm(deltaRule(silu(convolution(q, k, v)), alpha, beta)))  with  (q, k, v), z, beta, alpha = w_... . norm(x) */
 function gatedDeltaNet(pass: Pass, layer: number, w: LayerWeights<ReturnType<typeof deltaNetLayer>>): void {
   const net = pass.deltaNet!;
   const { qkv, z, alpha: gates } = net.rows;
