@@ -159,15 +159,16 @@ function againstLlamaCpp(theirs: string, section: string): Comparison[] {
 
 // For Q8_0 activations are rounded to 8 bits (by cria without VNNI to 16), by each in a way of its own.
 const leastCosines = { q8_0: 0.9999, f16: 0.999999, f32: 0.999999 };
-const embedders: readonly { shape: string; format: keyof typeof leastCosines }[] = [
+// In the 24 layers of bge-m3 what is rounded adds up to four times as much as in the 6 of MiniLM.
+const embedders: readonly { shape: string; format: keyof typeof leastCosines; leastCosine?: number }[] = [
   { shape: "all-minilm-l6-v2", format: "q8_0" },
   { shape: "all-minilm-l6-v2", format: "f16" },
   { shape: "all-minilm-l6-v2", format: "f32" },
-  { shape: "bge-m3", format: "q8_0" },
+  { shape: "bge-m3", format: "q8_0", leastCosine: 0.9995 },
   { shape: "modernbert-base", format: "q8_0" },
 ];
 
-const embeddings = embedders.map(({ shape, format }): Comparison => {
+const embeddings = embedders.map(({ shape, format, leastCosine = leastCosines[format] }): Comparison => {
   const isSmall = shape === "all-minilm-l6-v2";
   return {
     kind: "embedding",
@@ -179,7 +180,7 @@ const embeddings = embedders.map(({ shape, format }): Comparison => {
     format,
     contextSize: 512,
     compared: isSmall ? 128 : 16,
-    leastCosine: leastCosines[format],
+    leastCosine,
     tests: isSmall
       ? [
           { label: "64 texts, one by one", test: { kind: "embed-each", count: 64 }, bar: undefined },
