@@ -81,10 +81,10 @@ export const encoderFamilies: readonly Family[] = [
   },
   {
     name: "granite r2 multilingual",
-    sizes: { "97M": 0.097 },
+    sizes: { "97M": 0.097, "311M": 0.311 },
     architectures: ["modern-bert"],
     tokenizers: ["gpt2"],
-    preTokenizers: ["granite-embed-multi-97m"],
+    preTokenizers: ["granite-embed-multi-97m", "granite-embed-multi-311m"],
   },
   {
     name: "granite-embedding English",

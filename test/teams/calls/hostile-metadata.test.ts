@@ -20,9 +20,11 @@ const LOADED = 8;
 /** Models that share their keys beyond those of the architecture with one that is earlier in the list. */
 const sharesVocabulary = new Set(microArchitectures.filter((name) => !["llama", "qwen2", "bert"].includes(name)));
 
+const kernels = await compileKernels();
+
 async function planned(bytes: Uint8Array): Promise<void> {
   const gguf = await openGguf(bytes);
-  await planModel(gguf, { threads: 1 }, await compileKernels());
+  await planModel(gguf, { threads: 1 }, kernels);
   tokenizerFrom(gguf.metadata);
 }
 
