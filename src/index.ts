@@ -4,7 +4,7 @@ export { demoModel } from "./api/demo-model.js";
 export { loadModel } from "./api/load/load-model.js";
 export type { KvCacheType, LoadOptions, LoadSource, LoraOptions } from "./api/load/load-options.js";
 export type { Model, Prompt } from "./api/model.js";
-export type { EmbeddingInfo, LoraInfo, ModelInfo, Pinning } from "./api/model-info.js";
+export type { EmbeddingInfo, LoraInfo, ModelInfo, Pinning, QuantizedInfo } from "./api/model-info.js";
 export type { Sequence } from "./api/sequences/sequence.js";
 export type { SessionSource } from "./api/sequences/sessions.js";
 export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions } from "./api/text/chat.js";

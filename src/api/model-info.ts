@@ -31,6 +31,16 @@ export interface LoraInfo {
   readonly scale: number;
 }
 
+/** What the option `quantize` has encoded while the model was loaded. */
+export interface QuantizedInfo {
+  readonly format: "Q8_0";
+  /** How many weights it has encoded. 0: the file has no floats that could be. */
+  readonly tensors: number;
+  /** Their bytes in the file, and in memory. */
+  readonly fileBytes: number;
+  readonly bytes: number;
+}
+
 /** Where the workers are, as the kernel says. */
 export interface Pinning {
   /** The option `pin`. */
@@ -49,8 +59,10 @@ export interface ModelInfo {
   readonly name: string | undefined;
   /** Number of weights in all tensors together. */
   readonly parameters: number;
-  /** The format of most weights, such as "Q4_K". */
+  /** The format of most weights in the file, such as "Q4_K". */
   readonly format: string;
+  /** What was encoded anew while it was loaded. undefined: without the option `quantize`. */
+  readonly quantized: QuantizedInfo | undefined;
   /** Positions that one sequence can hold. */
   readonly contextSize: number;
   /** Positions that the model was trained for. */

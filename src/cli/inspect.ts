@@ -1,10 +1,10 @@
 // cria inspect: what is in a GGUF file, and how much memory running it would take. Works on any GGUF file; of one that cria does not
 // run it says why.
 
-import { warningsOf } from "../api/load/describe.js";
+import { quantizedInfo, warningsOf } from "../api/load/describe.js";
 import { checkLora, closeLoras, openLoras } from "../api/load/lora-files.js";
 import { memoryRefusal } from "../api/load/memory-check.js";
-import { planModel } from "../api/load/plan-model.js";
+import { type PlannedModel, planModel } from "../api/load/plan-model.js";
 import { CriaError } from "../errors.js";
 import { type Gguf, type GgufArray, type GgufValue, openGguf, printable, StringTable } from "../gguf/index.js";
 import type { LoadOptions, MemoryPlan } from "../index.js";
@@ -105,6 +105,7 @@ async function planLines(gguf: Gguf, options: LoadOptions, loras: readonly Lora[
     const last = refusal === undefined ? [] : [`too large for this machine now: ${refusal}`];
     return [
       title,
+      ...quantizedLines(planned),
       ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)])),
       ...shards,
       ...last,
@@ -114,6 +115,16 @@ async function planLines(gguf: Gguf, options: LoadOptions, loras: readonly Lora[
     if (!(error instanceof CriaError) || error.code === "INVALID_OPTION") throw error;
     return [`cria cannot run this: ${printable(error.message, Number.POSITIVE_INFINITY)}`];
   }
+}
+
+/** What the option `quantize` encodes. */
+function quantizedLines(planned: PlannedModel): string[] {
+  const quantized = quantizedInfo(planned);
+  if (quantized === undefined) return [];
+  const { format, tensors, fileBytes, bytes } = quantized;
+  return [
+    `encoded in ${format} while it is loaded: ${tensors} tensors, ${fileBytes} bytes in the file, ${bytes} in memory`,
+  ];
 }
 
 /** What a file that is not a model adds to one. */

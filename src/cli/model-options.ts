@@ -33,6 +33,12 @@ export const planOptions = {
     value: "TYPE",
     help: "element type of the KV cache: f16, f32, q8_0 (default: f16)",
   },
+  quantize: {
+    flags: ["--quantize"],
+    type: "string",
+    value: "TYPE",
+    help: "encode a file of floats in 8 bits while it is loaded: Q8_0",
+  },
   lora: {
     flags: ["--lora"],
     type: "list",
@@ -98,12 +104,13 @@ function adapterOf(text: string): LoraOptions {
 
 /** The library's options, unchecked: it checks them. */
 export async function loadOptions(path: string, values: OptionValues<typeof planOptions>): Promise<LoadOptions> {
-  const { threads, threadsBatch, contextSize, kvCache, lora } = values;
+  const { threads, threadsBatch, contextSize, kvCache, quantize, lora } = values;
   return {
     threads,
     threadsBatch,
     contextSize: contextSize === 0 ? await trainedContext(path) : contextSize,
     kvCache: kvCache as KvCacheType | undefined,
+    quantize: quantize as LoadOptions["quantize"],
     lora: lora?.map(adapterOf),
   };
 }

@@ -3,6 +3,9 @@
 
 import { type TensorTypeName, tensorTypeByName } from "../gguf/index.js";
 
+/** The types of tensors that can be encoded. */
+export const floatTypes: readonly TensorTypeName[] = ["F32", "F16", "BF16"];
+
 /** The types that a file can be quantised to. */
 export type FileTypeName = (typeof rows)[number]["name"];
 

@@ -1,12 +1,10 @@
 // One tensor's data for the new file, piece by piece: read, encoded by the workers, and in order again.
 
-import { GgufError } from "../errors.js";
-import { type Gguf, type GgufTensor, printable, type TensorTypeName, tensorTypeByName } from "../gguf/index.js";
+import { type Gguf, type GgufTensor, type TensorTypeName, tensorTypeByName } from "../gguf/index.js";
+import { weightValueError } from "../weight-value.js";
 import { PIECE_WEIGHTS } from "./encoder.js";
 import type { EncoderPool } from "./encoder-pool.js";
-
-/** What can be encoded. */
-export const floatTypes: readonly TensorTypeName[] = ["F32", "F16", "BF16"];
+import { floatTypes } from "./file-types.js";
 
 /** Bytes of a tensor that is copied, at a time. */
 const COPY_BYTES = 2 ** 20;
@@ -50,12 +48,7 @@ async function encodePiece(
   const encoded = await pool.encode({ from: from.id, to: tensorTypeByName(type)!.id, weights, bytes });
   if ("bytes" in encoded) return { bytes: encoded.bytes, weights };
   const { badIndex, badWeight, largest } = encoded;
-  const why = Number.isFinite(badWeight)
-    ? `beyond the largest that ${type} can hold: ${largest}`
-    : "not a finite number";
-  throw new GgufError("GGUF_TENSOR_VALUE", `weight ${first + badIndex} is ${badWeight}, ${why}`, {
-    subject: printable(tensor.name),
-  });
+  throw weightValueError(tensor.name, first + badIndex, badWeight, type, largest);
 }
 
 /** The pieces of a tensor that does not hold floats: as they are. */

@@ -18,8 +18,8 @@ import {
   optionsOf,
 } from "../options.js";
 import { EncoderPool } from "./encoder-pool.js";
-import { type FileType, type FileTypeName, fileTypes, quantizedType } from "./file-types.js";
-import { encodedPieces, floatTypes, weightsOf } from "./pieces.js";
+import { type FileType, type FileTypeName, fileTypes, floatTypes, quantizedType } from "./file-types.js";
+import { encodedPieces, weightsOf } from "./pieces.js";
 
 /** How to quantize a file. */
 export interface QuantizeOptions {

@@ -9,7 +9,17 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 // What the files of a room may import besides each other. A room is a folder of src, or of a folder that stands below with a slash; files
 // that stand in src itself are rooms of their own. `api` is the caller's thread and `leader` the leader's: they never import each other.
-const leaves = ["abort", "errors", "event-loop", "file-identity", "files", "options", "posted-error", "worker-handle"];
+const leaves = [
+  "abort",
+  "errors",
+  "event-loop",
+  "file-identity",
+  "files",
+  "options",
+  "posted-error",
+  "weight-value",
+  "worker-handle",
+];
 const src: Readonly<Record<string, readonly string[]>> = {
   abort: [],
   errors: [],
@@ -18,6 +28,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   files: ["errors", "options"],
   options: ["errors"],
   "posted-error": ["errors"],
+  "weight-value": ["errors"],
   "worker-handle": ["errors"],
   gguf: leaves,
   hub: ["gguf", ...leaves],
@@ -28,7 +39,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   sampling: ["tokenizer", ...leaves],
   protocol: ["sampling", "model", "machine", "grammar", "tokenizer", ...leaves],
   leader: ["protocol", "sampling", "model", "machine", "grammar", "tokenizer", ...leaves],
-  api: ["protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
+  api: ["protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", "quantize", ...leaves],
   quantize: ["machine", "gguf", ...leaves],
   index: ["api", "protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
   adapters: ["index"],

@@ -3,9 +3,10 @@
 import type { Gguf } from "../../gguf/index.js";
 import type { HeadShape } from "../../model/head.js";
 import type { Lora } from "../../model/plan/lora.js";
+import type { PlacedWeight } from "../../model/plan/memory-plan.js";
 import { defaultPooling, type Pooling } from "../../protocol/pooling.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
-import type { LoraInfo, ModelInfo } from "../model-info.js";
+import type { LoraInfo, ModelInfo, QuantizedInfo } from "../model-info.js";
 import { familyOf } from "../vectors/purposes.js";
 import { pairFormatOf } from "../vectors/reranking.js";
 import type { PlannedModel } from "./plan-model.js";
@@ -35,6 +36,7 @@ export function describe(
     name,
     parameters,
     format,
+    quantized: quantizedInfo(planned),
     contextSize,
     trainedContextSize: h.context,
     vocabularySize: h.vocab,
@@ -62,6 +64,19 @@ export function describe(
 
 function loraInfo({ gguf, scale }: Lora): LoraInfo {
   return { file: gguf.parts[0]!.name, name: gguf.metadata.getString("general.name"), scale };
+}
+
+/** What was encoded anew, if that was asked for. */
+export function quantizedInfo({ quantize, layout }: PlannedModel): QuantizedInfo | undefined {
+  if (quantize === undefined) return undefined;
+  const encoded = layout.weights.filter(({ encodedFrom }) => encodedFrom !== undefined);
+  const total = (bytes: (weight: PlacedWeight) => number) => encoded.reduce((sum, one) => sum + bytes(one), 0);
+  return {
+    format: quantize,
+    tensors: encoded.length,
+    fileBytes: total(({ rows, encodedFrom }) => rows * encodedFrom!.rowBytes),
+    bytes: total(({ bytes }) => bytes),
+  };
 }
 
 /** The file's pooling. Of a model that ranks by its answers, without saying so: rank. */

@@ -183,7 +183,8 @@ function watchProgress({ progress, layout }: Shard, report?: (fraction: number) 
   const failed = new Promise<never>((_, reject) => {
     if (report === undefined) return;
     const loaded = layout.weights.filter(({ role }) => role !== "table");
-    const total = loaded.reduce((sum, weight) => sum + weight.rows * weight.rowBytes, 0) / PROGRESS_UNIT;
+    const bytes = loaded.map(({ rows, rowBytes, encodedFrom }) => rows * (encodedFrom?.rowBytes ?? rowBytes));
+    const total = bytes.reduce((sum, one) => sum + one, 0) / PROGRESS_UNIT;
     const tell = () => {
       try {
         report(Math.min(1, Atomics.load(progress, 0) / total));

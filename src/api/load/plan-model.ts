@@ -19,8 +19,9 @@ import {
   type StatePool,
 } from "../../model/plan/memory-plan.js";
 import { checkUnreadTensors } from "../../model/plan/unread-tensors.js";
-import { findWeights } from "../../model/plan/weights.js";
+import { type EncodedAs, findWeights } from "../../model/plan/weights.js";
 import { checkBoolean, checkChoice, checkInteger, idleOption, invalidOption } from "../../options.js";
+import { floatTypes, quantizedType } from "../../quantize/file-types.js";
 import type { KvCacheType, LoadOptions } from "./load-options.js";
 import { planWorkers, type WorkerPlan } from "./worker-plan.js";
 
@@ -39,6 +40,8 @@ export interface PlannedModel {
   readonly contextSize: number;
   readonly sequences: number;
   readonly kvCache: KvCacheType;
+  /** The option. */
+  readonly quantize: LoadOptions["quantize"];
   /** Bytes of a page of each type of KV cache that the model can have, the widest type first. */
   readonly kvPageBytes: Readonly<Partial<Record<KvCacheType, number>>>;
   readonly workers: WorkerPlan;
@@ -86,8 +89,9 @@ export async function planModel(
   }
   const specs = weights(hyperparameters, (name) => gguf.tensor(name) !== undefined);
   const scored = head.weights.find(({ gather }) => gather !== undefined)?.gather?.tensor;
-  const lora = planLora(gguf, findWeights(gguf, specs, sizes), loras, sizes, scored);
-  const found = [...lora.weights, ...findWeights(gguf, head.weights, sizes)];
+  const encodedAs = encodingWanted(options.quantize, gguf, hyperparameters);
+  const lora = planLora(gguf, findWeights(gguf, specs, sizes, encodedAs), loras, sizes, scored);
+  const found = [...lora.weights, ...findWeights(gguf, head.weights, sizes, encodedAs)];
   checkUnreadTensors(gguf, [...specs, ...head.weights], hyperparameters);
   const kvKind = kvKinds[kvCache];
   const planned = planMemory(
@@ -112,8 +116,17 @@ export async function planModel(
   };
   return {
     ...{ hyperparameters, head: head.shape, ...planned, lora },
-    ...{ contextSize, sequences, kvCache, kvPageBytes, workers, warnings },
+    ...{ contextSize, sequences, kvCache, quantize: options.quantize, kvPageBytes, workers, warnings },
   };
+}
+
+/** In what the option `quantize` has weights encoded: those that `quantizeModel` encodes, and that are floats in the file. */
+function encodingWanted(wanted: string | undefined, gguf: Gguf, { layers, experts }: Hyperparameters): EncodedAs {
+  if (wanted === undefined) return () => undefined;
+  const type = checkChoice("quantize", wanted, ["Q8_0"]);
+  const model = { layers, tied: gguf.tensor("output.weight") === undefined, experts: experts?.count ?? 0 };
+  return ({ name, shape, type: inFile }) =>
+    floatTypes.includes(inFile) ? quantizedType({ type }, name, shape, model) : undefined;
 }
 
 function checkRerank(wanted: boolean | undefined, gguf: Gguf, { architecture }: Hyperparameters): boolean {

@@ -5,12 +5,14 @@ import { GROUP_ROWS } from "#abi";
 import { GgufError, printable } from "../../errors.js";
 import { fileIdentity, type KnownFile } from "../../file-identity.js";
 import type { Member } from "../../machine/member.js";
+import { weightValueError } from "../../weight-value.js";
 import { endOfPiece, firstOfPiece, piecesIn } from "../ranges.js";
 import { LORA_PART } from "./low-rank.js";
 import { type PlacedWeight, PROGRESS_UNIT } from "./memory-plan.js";
 import { STAGING_BYTES } from "./scratch.js";
 import type { Shard, WorkerShard } from "./shard.js";
 import { samplesOf, tableParts } from "./tables.js";
+import type { Encoding } from "./weights.js";
 
 /** Where a model's bytes come from: the parts of a split file, in order. A file that is not split has one part. */
 export type ModelSource =
@@ -60,7 +62,7 @@ export async function loadShare(
         for (; piece < begun + count; piece = member.ticket(cell, range, all)) {
           const rows = rowsOfPiece(weight, range, decodeWorkers, piece - begun);
           loadPiece(shards[weight.shard]!, weight, rows.first, rows.count, read);
-          Atomics.add(progress, 0, Math.ceil((rows.count * weight.rowBytes) / PROGRESS_UNIT));
+          Atomics.add(progress, 0, Math.ceil((rows.count * inFile(weight).rowBytes) / PROGRESS_UNIT));
         }
         begun += count;
       }
@@ -86,7 +88,7 @@ function loadSamples(shard: WorkerShard, table: PlacedWeight, stepRows: number, 
 
 /** How many groups of rows of a weight are read at once: whole groups, so that no two workers pack into the same one. */
 function pieceGroups(weight: PlacedWeight): number {
-  return Math.max(1, Math.floor(STAGING_BYTES / weight.rowBytes / GROUP_ROWS));
+  return Math.max(1, Math.floor(STAGING_BYTES / inFile(weight).rowBytes / GROUP_ROWS));
 }
 
 function groupsOf(weight: PlacedWeight): number {
@@ -101,22 +103,43 @@ function rowsOfPiece(weight: PlacedWeight, range: number, owners: number, piece:
   return { first: from * GROUP_ROWS, count: Math.min(to * GROUP_ROWS, weight.rows) - from * GROUP_ROWS };
 }
 
+/** How the file has a weight. */
+function inFile(weight: PlacedWeight): Encoding {
+  return weight.encodedFrom ?? weight;
+}
+
 function loadPiece(shard: WorkerShard, weight: PlacedWeight, first: number, count: number, read: Read): void {
-  const bytes = count * weight.rowBytes;
-  const offset = weight.offset + first * weight.rowBytes;
-  if (weight.role !== "matrix") {
-    read(weight.part, offset, shard, weight.address + first * weight.rowBytes, bytes);
-    return;
-  }
-  const { job, values } = shard.scratch;
-  const { gather } = weight;
-  if (gather === undefined) read(weight.part, offset, shard, values, bytes);
+  const { rowBytes } = inFile(weight);
+  const { gather, encodedFrom, role } = weight;
+  const direct = role !== "matrix" && encodedFrom === undefined;
+  const to = direct ? weight.address + first * rowBytes : shard.scratch.values;
+  if (gather === undefined) read(weight.part, weight.offset + first * rowBytes, shard, to, count * rowBytes);
   else {
     for (const [i, row] of gather.rows.slice(first, first + count).entries()) {
-      read(weight.part, weight.offset + row * weight.rowBytes, shard, values + i * weight.rowBytes, weight.rowBytes);
+      read(weight.part, weight.offset + row * rowBytes, shard, to + i * rowBytes, rowBytes);
     }
   }
-  shard.kernels.packRows(weight.type, values, first, count, weight.columns, weight.address, job);
+  if (direct) return;
+  if (encodedFrom !== undefined) encodeRows(shard, weight, encodedFrom, first, count);
+  else shard.kernels.packRows(weight.type, to, first, count, weight.columns, weight.address, shard.scratch.job);
+}
+
+/** Encodes `count` rows as the weight has them in memory, one after another, and puts each in its place; `first` is the first of them. */
+function encodeRows(shard: WorkerShard, weight: PlacedWeight, from: Encoding, first: number, count: number): void {
+  const { type, columns, address, rowBytes, role } = weight;
+  const { kernels, scratch } = shard;
+  const { job, values, floats, encoded, quantizer } = scratch;
+  for (let i = 0; i < count; i++) {
+    const row = first + i;
+    const to = role === "matrix" ? encoded : address + row * rowBytes;
+    kernels.dequantizeRow(from.type, values + i * from.rowBytes, columns, floats, job);
+    const done = kernels.quantizeRow(type, floats, columns, to, quantizer);
+    if (done < columns) {
+      const value = shard.floats(floats, columns)[done]!;
+      throw weightValueError(weight.name, row * columns + done, value, weight.format, kernels.formatLargest(type));
+    }
+    if (role === "matrix") kernels.packRows(type, to, row, 1, columns, address, job);
+  }
 }
 
 /** Reads a model's bytes. */

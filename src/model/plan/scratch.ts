@@ -2,6 +2,7 @@
 //
 //   USE         FROM ITS BEGINNING ON
 //   rows        job 64 | values: rows as in the file, on their way to be packed, or a row of a table
+//               | floats: one of them as f32 | encoded: the same in the format that it is loaded in | quantizer
 //   matmul      kernel | encodedRow: a row of its own, in all ways | row (dim) f32 | lora f32: a row's A . x of LoRA adapters
 //   experts     kernel | encodedRow | row | lora | choice: int32 and f32 (rows, terms) | gathered (TILE_TOKENS, dim) f32
 //   attention   kernel
@@ -34,6 +35,9 @@ export interface Scratch {
   readonly kernel: number;
   readonly job: number;
   readonly values: number;
+  readonly floats: number;
+  readonly encoded: number;
+  readonly quantizer: number;
   readonly encodedRow: number;
   readonly row: number;
   readonly lora: number;
@@ -63,9 +67,14 @@ export function planScratch(
   { rows, encodedRowBytes, loraWidth, headWidth }: ScratchNeeds,
   kernels: Kernels,
 ): { parts: Scratch; bytes: number } {
-  const longestRow = Math.max(...weights.map((weight) => weight.rowBytes));
+  const longestRow = Math.max(...weights.map(({ rowBytes, encodedFrom }) => encodedFrom?.rowBytes ?? rowBytes));
   const values = JOB_BYTES;
   const valueBytes = Math.max(STAGING_BYTES, longestRow * GROUP_ROWS, h.dim * 4, h.layers * (h.perLayer ?? 0) * 4);
+  const floats = values + aligned(valueBytes);
+  const quantized = weights.filter(({ encodedFrom }) => encodedFrom !== undefined);
+  const encoded = floats + aligned(Math.max(0, ...quantized.map(({ columns }) => columns * 4)));
+  const quantizer = encoded + aligned(Math.max(0, ...quantized.map(({ rowBytes }) => rowBytes)));
+  const rowsEnd = quantizer + (quantized.length === 0 ? 0 : aligned(kernels.quantizeScratchBytes()));
 
   const encodedRow = aligned(kernels.matmulScratchBytes(rows));
   const row = encodedRow + encodedRowBytes;
@@ -87,10 +96,11 @@ export function planScratch(
   const headBytes = Math.max(...activations.map((kind) => kernels.activationBytes(kind, width)));
 
   return {
-    parts: { kernel: 0, job: 0, values, encodedRow, row, lora, choice, gathered, headInput, headOutput, headEncoded },
-    bytes: aligned(
-      Math.max(values + aligned(valueBytes), expertsEnd, attentionBytes, recurrenceBytes, headEncoded + headBytes),
-    ),
+    parts: {
+      ...{ kernel: 0, job: 0, values, floats, encoded, quantizer, encodedRow, row, lora, choice, gathered },
+      ...{ headInput, headOutput, headEncoded },
+    },
+    bytes: aligned(Math.max(rowsEnd, expertsEnd, attentionBytes, recurrenceBytes, headEncoded + headBytes)),
   };
 }
 

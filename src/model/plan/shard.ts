@@ -76,12 +76,15 @@ export class WorkerShard extends Shard {
   #scratchOf(worker: number): Scratch {
     const { scratch, scratchBytes, scratchParts } = this.layout;
     const base = scratch + worker * scratchBytes;
-    const { kernel, job, values, encodedRow, row, lora, choice, gathered } = scratchParts;
+    const { kernel, job, values, floats, encoded, quantizer, encodedRow, row, lora, choice, gathered } = scratchParts;
     const { headInput, headOutput, headEncoded } = scratchParts;
     return {
       kernel: base + kernel,
       job: base + job,
       values: base + values,
+      floats: base + floats,
+      encoded: base + encoded,
+      quantizer: base + quantizer,
       encodedRow: base + encodedRow,
       row: base + row,
       lora: base + lora,

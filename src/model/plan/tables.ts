@@ -13,11 +13,12 @@ import type { Weight } from "./weights.js";
 /** The most bytes of a table's cache. */
 const CACHE_BYTES = 4 * 2 ** 20;
 
-/** Embeddings of tokens of more than `mostBytes` become tables. `stepRows`: the most rows of a step. */
+/** Embeddings of tokens of more than `mostBytes` become tables, encoded as in the file. `stepRows`: the most rows of a step. */
 export function keepInFile(weights: readonly Weight[], mostBytes: number, stepRows: number): readonly Weight[] {
   return weights.map((weight): Weight => {
     if (weight.role !== "embedding" || weight.byToken !== true || weight.bytes <= mostBytes) return weight;
-    return { ...weight, role: "table", bytes: tableParts(weight, stepRows).bytes };
+    const table: Weight = { ...weight, ...weight.encodedFrom, encodedFrom: undefined, role: "table" };
+    return { ...table, bytes: tableParts(table, stepRows).bytes };
   });
 }
 

@@ -3,18 +3,31 @@
 
 import { ACTIVATION_NONE, GROUP_ROWS } from "#abi";
 import { GgufError, UnsupportedError } from "../../errors.js";
-import { type Gguf, type GgufTensor, tensorTypeByName, tensorTypes } from "../../gguf/index.js";
+import {
+  type Gguf,
+  type GgufTensor,
+  type TensorType,
+  type TensorTypeName,
+  tensorTypeByName,
+  tensorTypes,
+} from "../../gguf/index.js";
 import type { Kernels } from "../../machine/kernels.js";
 import type { LowRank } from "./low-rank.js";
 import type { WeightSpec } from "./weight-specs.js";
 
-/** A weight before it has an address. */
-export interface Weight extends WeightSpec {
+/** How a weight is encoded. */
+export interface Encoding {
   /** ggml's type number. */
   readonly type: number;
   readonly format: string;
-  /** Bytes of one row in the file's layout. */
+  /** Bytes of one row in GGUF's layout. */
   readonly rowBytes: number;
+}
+
+/** A weight before it has an address, encoded as it is multiplied. */
+export interface Weight extends WeightSpec, Encoding {
+  /** How the file has it, where it is encoded anew while it is loaded. */
+  readonly encodedFrom?: Encoding | undefined;
   /** Bytes in memory: a packed matrix is padded to groups of 8 rows, and of a table there is what tables.ts draws. */
   readonly bytes: number;
   /** Where the data lie: the part of a split file, and the byte offset in that part. */
@@ -23,11 +36,19 @@ export interface Weight extends WeightSpec {
   readonly lora?: LowRank<Weight>;
 }
 
+/** The type that a tensor's weights have in memory; undefined: that of the file. */
+export type EncodedAs = (tensor: GgufTensor) => TensorTypeName | undefined;
+
 /**
  * Finds the weights of an architecture in a file.
  * @throws GgufError for a missing tensor or a wrong shape, UnsupportedError for a format without kernels
  */
-export function findWeights(gguf: Gguf, specs: readonly WeightSpec[], kernels: Kernels): readonly Weight[] {
+export function findWeights(
+  gguf: Gguf,
+  specs: readonly WeightSpec[],
+  kernels: Kernels,
+  encodedAs: EncodedAs = () => undefined,
+): readonly Weight[] {
   const weights: Weight[] = [];
   for (const spec of specs) {
     const name = spec.gather?.tensor ?? spec.name;
@@ -36,12 +57,12 @@ export function findWeights(gguf: Gguf, specs: readonly WeightSpec[], kernels: K
       if (spec.optional) continue;
       throw new GgufError("GGUF_TENSOR_MISSING", "the model lacks this tensor", { subject: name });
     }
-    weights.push(weightOf(tensor, spec, kernels));
+    weights.push(weightOf(tensor, spec, kernels, encodedAs));
   }
   return weights;
 }
 
-function weightOf(tensor: GgufTensor, spec: WeightSpec, kernels: Kernels): Weight {
+function weightOf(tensor: GgufTensor, spec: WeightSpec, kernels: Kernels, encodedAs: EncodedAs): Weight {
   const { columns, rows, matrices = 1, gather } = spec;
   // A tensor whose rows are gathered is another weight, too, whose shape is checked.
   const expected = [columns, gather === undefined ? rows / matrices : (tensor.shape[1] ?? 1), matrices];
@@ -66,15 +87,20 @@ function weightOf(tensor: GgufTensor, spec: WeightSpec, kernels: Kernels): Weigh
   if (spec.role === "vector" && tensor.type !== "F32") {
     throw new UnsupportedError("UNSUPPORTED_FORMAT", `tensor "${spec.name}" is ${tensor.type}; supported: F32`);
   }
-  const rowBytes = (columns / type.blockSize) * type.blockBytes;
+  const inFile = encodingOf(type, columns);
+  const wanted = spec.role === "matrix" || spec.role === "embedding" ? encodedAs(tensor) : undefined;
+  const encoding = wanted === undefined ? inFile : encodingOf(tensorTypeByName(wanted)!, columns);
   const memoryRows = spec.role === "matrix" ? Math.ceil(rows / GROUP_ROWS) * GROUP_ROWS : rows;
   return {
     ...spec,
-    type: type.id,
-    format: tensor.type,
-    rowBytes,
-    bytes: memoryRows * rowBytes,
+    ...encoding,
+    ...(encoding.type !== inFile.type && { encodedFrom: inFile }),
+    bytes: memoryRows * encoding.rowBytes,
     part: tensor.part,
     offset: tensor.offset,
   };
+}
+
+function encodingOf({ id, name, blockSize, blockBytes }: TensorType, columns: number): Encoding {
+  return { type: id, format: name, rowBytes: (columns / blockSize) * blockBytes };
 }
