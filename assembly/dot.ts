@@ -19,7 +19,7 @@
 // Bytes of one activation: see above.
 @inline export const X_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
-// VNNI is 1 in the build of that name, else 0 (asconfig.json).
+// VNNI is 1 in the builds vnni and wide-vnni, else 0; WIDE is 1 in the builds of wide.ts, else 0 (asconfig.json, asconfig.wide.json).
 @inline export const WIDE_SUMS: bool = VNNI != 0;
 
 /** Whether this machine's instruction does what the vnni build needs. */

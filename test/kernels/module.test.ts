@@ -4,9 +4,11 @@ import { describe, expect, it } from "vitest";
 import { kernelBuilds } from "../../dist/machine/kernels.js";
 import { instantiate, kernelBytes } from "../support/kernel-module.js";
 
+const wideBuilds = ["wide-vnni", "wide-relaxed"] as const;
+
 const DATA_SECTION = 11;
 
-describe.each(kernelBuilds)("the module %s", (build) => {
+describe.each([...kernelBuilds, ...wideBuilds])("the module %s", (build) => {
   it("has no data: an instance that comes later writes nothing into the memory", () => {
     expect(sections(kernelBytes(build))).not.toContain(DATA_SECTION);
     expect(instantiate(build, 65536).bytes.every((byte) => byte === 0)).toBe(true);
@@ -20,10 +22,19 @@ describe.each(kernelBuilds)("the module %s", (build) => {
   });
 });
 
+const exportsOf = (build: Parameters<typeof instantiate>[0]) => Object.keys(instantiate(build, 65536).kernels).sort();
+
 it("all builds export the same kernels", () => {
-  const [first, ...others] = kernelBuilds.map((build) => Object.keys(instantiate(build, 65536).kernels).sort());
+  const [first, ...others] = kernelBuilds.map(exportsOf);
   expect(first!.length).toBeGreaterThan(20);
   for (const names of others) expect(names).toEqual(first);
+});
+
+it("the wide modules export some of these", () => {
+  const [first, second] = wideBuilds.map(exportsOf);
+  expect(first).toContain("matmul");
+  expect(exportsOf("vnni")).toEqual(expect.arrayContaining(first!));
+  expect(second).toEqual(first);
 });
 
 /** The numbers of a module's sections: after 8 bytes, each is its number, its size in LEB128, and that many bytes. */

@@ -65,6 +65,7 @@ const assembly: Readonly<Record<string, readonly string[]>> = {
   formats: ["activations", "abi", "dot", "lanes"],
   kernels: ["formats", "activations", "abi", "dot", "lanes"],
   index: ["kernels", "dot", "team"],
+  wide: ["kernels"],
 };
 
 const files = (folder: string): string[] =>

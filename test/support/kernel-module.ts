@@ -11,18 +11,21 @@ export interface TestKernels {
   readonly floats: Float32Array;
 }
 
-/** Instantiates a build of the kernels with `size` bytes of memory, which is zero. */
-export function instantiate(build: KernelBuild, size: number): TestKernels {
+/** A module of the package: a build of the kernels, or one of the wide modules, which have some of them. */
+type ModuleName = KernelBuild | "wide-relaxed" | "wide-vnni";
+
+/** Instantiates a module of the kernels with `size` bytes of memory, which is zero. */
+export function instantiate(build: ModuleName, size: number): TestKernels {
   const pages = Math.ceil(size / 65536);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const kernels = instantiateKernels(compiled(build), memory);
   return { kernels, memory, bytes: new Uint8Array(memory.buffer), floats: new Float32Array(memory.buffer) };
 }
 
-const modules = new Map<KernelBuild, WebAssembly.Module>();
+const modules = new Map<ModuleName, WebAssembly.Module>();
 
-/** The module of a build. */
-export function compiled(build: KernelBuild): WebAssembly.Module {
+/** The compiled module. */
+export function compiled(build: ModuleName): WebAssembly.Module {
   let module = modules.get(build);
   if (module === undefined) {
     const bytes = kernelBytes(build);
@@ -33,8 +36,8 @@ export function compiled(build: KernelBuild): WebAssembly.Module {
   return module;
 }
 
-/** The bytes of a build, as the package ships them. */
-export function kernelBytes(build: KernelBuild): Uint8Array<ArrayBuffer> {
+/** The bytes of a module, as the package ships them. */
+export function kernelBytes(build: ModuleName): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(new URL(`../../dist/kernels.${build}.wasm`, import.meta.url)));
 }
 
