@@ -116,6 +116,12 @@ export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v
   return i16x8.add(i16x8.add(sums, i16x8.mul(wEven, xEven)), i16x8.mul(wOdd, xOdd));
 }
 
+/** `dotAdd` in the builds that take the weights as they are: all but simd. */
+@inline
+export function dotBytes(sums: v128, w: v128, x: v128): v128 {
+  return dotAdd(sums, w, w, x, x);
+}
+
 /** sums + w . x for 4 rows by two groups of 4 columns: weights in the low nibbles of `q`, and in the high ones. `low`: bytes of 15. */
 @inline
 export function dotNibbles(sums: v128, q: v128, low: v128, even: v128, odd: v128, highEven: v128, highOdd: v128): v128 {
@@ -144,20 +150,6 @@ export function startSums(sums: v128, zero: i32): v128 {
 export function wholeSums(sums: v128, ones: v128): v128 {
   if (WIDE_SUMS) return sums;
   return i32x4.dot_i16x8_s(sums, ones);
-}
-
-/** The scales of rows 0..3 of eight int16, as `scaleSums` takes them: once for each lane of sums, or (vnni) as i32. */
-@inline
-export function lowScales(scales: v128): v128 {
-  if (WIDE_SUMS) return i32x4.extend_low_i16x8_s(scales);
-  return v128.shuffle<i16>(scales, scales, 0, 0, 1, 1, 2, 2, 3, 3);
-}
-
-/** The scales of rows 4..7. */
-@inline
-export function highScales(scales: v128): v128 {
-  if (WIDE_SUMS) return i32x4.extend_high_i16x8_s(scales);
-  return v128.shuffle<i16>(scales, scales, 4, 4, 5, 5, 6, 6, 7, 7);
 }
 
 /** products + scales * sums: one i32 for each row. */

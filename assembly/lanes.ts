@@ -30,6 +30,16 @@ export function neverTaken(scratch: usize): i32 {
   return load<i32>(scratch);
 }
 
+/**
+ * Stores rows 0..3 and rows 4..7, the latter first: the pass of V8 that joins two stores to one of 32 bytes (matmul.ts, WIDE) would otherwise
+ * store the first half twice, in case the second one traps.
+ */
+@inline
+export function storeRows(at: usize, low: v128, high: v128): void {
+  v128.store(at, high, 16);
+  v128.store(at, low);
+}
+
 /** The entries of a table of 16 bytes at 16 indices of 0..15. */
 @inline
 export function lookUp(table: v128, indices: v128): v128 {

@@ -5,7 +5,7 @@
 // Cost for 8 rows by 1 column: 16 bytes read; 2 loads, 2 shifts, then 2 stores to the panel or, streaming, 1 load and 2 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
-import { brainsToFloats, madd } from "../lanes";
+import { brainsToFloats, madd, storeRows } from "../lanes";
 
 @unmanaged
 export class BF16 {
@@ -57,7 +57,6 @@ export class BF16 {
       y0 = madd(y0, brainsToFloats(v128.load16x4_u(group)), value);
       y1 = madd(y1, brainsToFloats(v128.load16x4_u(group, 8)), value);
     }
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
+    storeRows(y, y0, y1);
   }
 }

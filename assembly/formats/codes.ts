@@ -9,7 +9,7 @@
 // 32 widenings, 32 dots, 32 additions; vnni: as MXFP4.
 
 import { WIDE_SUMS } from "../dot";
-import { HALF_BIAS, HALF_MASK, kept, lookUp } from "../lanes";
+import { HALF_BIAS, HALF_MASK, kept, lookUp, storeRows } from "../lanes";
 import { getWords, panelNibbles, putWords, streamNibbles } from "./nibbles";
 import { PANEL_Q16_32_SCALE } from "./panel";
 import { leaveQ16_32 } from "./sums";
@@ -136,6 +136,5 @@ function streamPairs<F>(
     y0 = leaveQ16_32(y0, sums0, changetype<F>(0).scales(at, 0, mask, bias), scaleX);
     y1 = leaveQ16_32(y1, sums1, changetype<F>(0).scales(at, 1, mask, bias), scaleX);
   }
-  v128.store(y, y0);
-  v128.store(y, y1, 16);
+  storeRows(y, y0, y1);
 }

@@ -6,7 +6,7 @@
 // load and 2 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
-import { floatToHalf, halfToFloat, halvesToFloats, madd } from "../lanes";
+import { floatToHalf, halfToFloat, halvesToFloats, madd, storeRows } from "../lanes";
 
 @unmanaged
 export class F16 {
@@ -57,7 +57,6 @@ export class F16 {
       y0 = madd(y0, halvesToFloats(v128.load16x4_s(group)), value);
       y1 = madd(y1, halvesToFloats(v128.load16x4_s(group, 8)), value);
     }
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
+    storeRows(y, y0, y1);
   }
 }

@@ -6,7 +6,7 @@
 // 2 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
-import { madd } from "../lanes";
+import { madd, storeRows } from "../lanes";
 
 @unmanaged
 export class F32 {
@@ -57,7 +57,6 @@ export class F32 {
       y0 = madd(y0, v128.load(group), value);
       y1 = madd(y1, v128.load(group, 16), value);
     }
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
+    storeRows(y, y0, y1);
   }
 }

@@ -15,7 +15,7 @@
 
 import { Q8_32_COLUMN_BYTES, Q8_32_SCALE, Q8_32_SCALED_SUM, Q8_32_TOKEN_BYTES } from "../activations/q8_32";
 import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
-import { HALF_BIAS, HALF_MASK, halvesToFloatsBy, kept, madd, neverTaken } from "../lanes";
+import { HALF_BIAS, HALF_MASK, halvesToFloatsBy, kept, madd, neverTaken, storeRows } from "../lanes";
 import { PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ8_32 } from "./sums";
 
@@ -204,6 +204,5 @@ export function streamNibbles<F>(
       y1 = madd(y1, changetype<F>(0).minima(at, 1, scale1, mask, bias), scaledSum);
     }
   }
-  v128.store(y, y0);
-  v128.store(y, y1, 16);
+  storeRows(y, y0, y1);
 }

@@ -8,10 +8,10 @@
 //
 //   PanelQ8_256  256 columns in sub-blocks of 16 (or 32) with integer scales
 //        0 2048  64 groups of 4 columns, as above, 0..63
-//     2048  128  scale of each sub-block: row 0 | row 1 | ... | row 7                      (int8)
-//     2176  128  minima of pairs of sub-blocks: row 0: m0 m1 | ... | row 7: m0 m1          (uint8)
-//     2304   32  d of each row (f32)                 w = d * s * (q - ZERO) - dmin * m
-//     2336   32  dmin of each row (f32)
+//     2048  256  scale of each sub-block: row 0: s s | row 1: s s | ... | row 7: s s       (int8; vnni: s, int16)
+//     2304  128  minima of pairs of sub-blocks: row 0: m0 m1 | ... | row 7: m0 m1          (uint8)
+//     2432   32  d of each row (f32)                 w = d * s * (q - ZERO) - dmin * m
+//     2464   32  dmin of each row (f32)
 //
 //   PanelQ16_32  32 columns of int8 weights with a scale for each row
 //        0  256  16 pairs of columns:  row 0: w0 w1 | row 1 | ... | row 7                  (int8)
@@ -20,20 +20,21 @@
 //   PanelF32     1 column
 //        0   32  row 0 .. row 7 (f32)
 //
-// Cost: putColumns 4 stores for 16 weights, putPairs 8; putScales 1 store for two sub-blocks of 8 rows, putMinima 1 shuffle more;
+// Cost: putColumns 4 stores for 16 weights, putPairs 8; putScales 2 shuffles and 2 stores for two sub-blocks of 8 rows, putMinima 1 and 1;
 // putFactors 2 loads, 22 instructions and 2 stores.
 
-import { subnormalHalvesToFloats } from "../lanes";
+import { WIDE_SUMS } from "../dot";
+import { storeRows, subnormalHalvesToFloats } from "../lanes";
 
 export const PANEL_Q8_32_SCALE: usize = 256;
 export const PANEL_Q8_32_MINIMUM: usize = 288;
 export const PANEL_Q8_32_BYTES: usize = 320;
 
 export const PANEL_Q8_256_SCALES: usize = 2048;
-export const PANEL_Q8_256_MINIMA: usize = 2176;
-export const PANEL_Q8_256_D: usize = 2304;
-export const PANEL_Q8_256_DMIN: usize = 2336;
-export const PANEL_Q8_256_BYTES: usize = 2368;
+export const PANEL_Q8_256_MINIMA: usize = 2304;
+export const PANEL_Q8_256_D: usize = 2432;
+export const PANEL_Q8_256_DMIN: usize = 2464;
+export const PANEL_Q8_256_BYTES: usize = 2496;
 
 export const PANEL_Q16_32_SCALE: usize = 256;
 export const PANEL_Q16_32_BYTES: usize = 288;
@@ -69,14 +70,36 @@ export function putPairs(at: usize, columns: v128): void {
  */
 @inline
 export function putFactors(to: usize, halves: usize): void {
-  v128.store(to, subnormalHalvesToFloats(v128.load16x4_s(halves)));
-  v128.store(to, subnormalHalvesToFloats(v128.load16x4_s(halves, 8)), 16);
+  const low = subnormalHalvesToFloats(v128.load16x4_s(halves));
+  const high = subnormalHalvesToFloats(v128.load16x4_s(halves, 8));
+  storeRows(to, low, high);
 }
 
 /** Puts the integer scales of sub-blocks s and s + 1 of all 8 rows (int8) into a Q8_256 panel. */
 @inline
 export function putScales(panel: usize, s: usize, scales: v128): void {
-  v128.store(panel + (s << 3), scales, PANEL_Q8_256_SCALES);
+  const at = panel + (s << 4);
+  if (WIDE_SUMS) {
+    v128.store(at, i16x8.extend_low_i8x16_s(scales), PANEL_Q8_256_SCALES);
+    v128.store(at, i16x8.extend_high_i8x16_s(scales), PANEL_Q8_256_SCALES + 16);
+  } else {
+    const low = v128.shuffle<i8>(scales, scales, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    const high = v128.shuffle<i8>(scales, scales, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
+    v128.store(at, low, PANEL_Q8_256_SCALES);
+    v128.store(at, high, PANEL_Q8_256_SCALES + 16);
+  }
+}
+
+/** The scales of rows 0..3 of a sub-block s, as `scaleSums` takes them: once for each lane of sums. `at`: a Q8_256 panel + 16 s. */
+@inline
+export function lowScales(at: usize): v128 {
+  return WIDE_SUMS ? v128.load16x4_s(at, PANEL_Q8_256_SCALES) : v128.load8x8_s(at, PANEL_Q8_256_SCALES);
+}
+
+/** The scales of rows 4..7. */
+@inline
+export function highScales(at: usize): v128 {
+  return WIDE_SUMS ? v128.load16x4_s(at, PANEL_Q8_256_SCALES + 8) : v128.load8x8_s(at, PANEL_Q8_256_SCALES + 8);
 }
 
 /** Puts the integer minima of sub-blocks s and s + 1 of all 8 rows (uint8) into a Q8_256 panel, in pairs. */

@@ -21,9 +21,18 @@
 // additions; scales and minima some 100 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns, dotAdd, evenWeights, highScales, lowScales, oddWeights, scaleSums, X_BYTES } from "../dot";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
 import { halfToFloat, kept } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putFactors, putMinima, putScales } from "./panel";
+import {
+  highScales,
+  lowScales,
+  PANEL_Q8_256_D,
+  PANEL_Q8_256_DMIN,
+  PANEL_Q8_256_SCALES,
+  putFactors,
+  putMinima,
+  putScales,
+} from "./panel";
 import { finishQ8_256 } from "./sums";
 
 /** Decodes d, dmin, the scales and the minima of 8 rows to a PanelQ8_256. */
@@ -112,11 +121,11 @@ export class Q2_K {
       decodeScales(group, panel);
       let products0 = i32x4.splat(0);
       let products1 = i32x4.splat(0);
-      let scales = panel + PANEL_Q8_256_SCALES;
+      let scales = panel;
       let q = group;
-      for (let half = 0; half < 2; half++, scales += 48, x += 96 * X_BYTES) {
+      for (let half = 0; half < 2; half++, scales += 96, x += 96 * X_BYTES) {
         // A sub-block of each quarter of the half shares the bytes of a run.
-        for (let run = 0; run < 2; run++, scales += 8) {
+        for (let run = 0; run < 2; run++, scales += 16) {
           let a0 = i16x8.splat(0);
           let a1 = a0;
           let b0 = a0;
@@ -153,18 +162,14 @@ export class Q2_K {
             w = v128.and(i16x8.shr_u(q1, 6), bits);
             d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
           }
-          let scale = v128.load8x8_s(scales);
-          products0 = scaleSums(products0, a0, lowScales(scale));
-          products1 = scaleSums(products1, a1, highScales(scale));
-          scale = v128.load8x8_s(scales, 16);
-          products0 = scaleSums(products0, b0, lowScales(scale));
-          products1 = scaleSums(products1, b1, highScales(scale));
-          scale = v128.load8x8_s(scales, 32);
-          products0 = scaleSums(products0, c0, lowScales(scale));
-          products1 = scaleSums(products1, c1, highScales(scale));
-          scale = v128.load8x8_s(scales, 48);
-          products0 = scaleSums(products0, d0, lowScales(scale));
-          products1 = scaleSums(products1, d1, highScales(scale));
+          products0 = scaleSums(products0, a0, lowScales(scales));
+          products1 = scaleSums(products1, a1, highScales(scales));
+          products0 = scaleSums(products0, b0, lowScales(scales + 32));
+          products1 = scaleSums(products1, b1, highScales(scales + 32));
+          products0 = scaleSums(products0, c0, lowScales(scales + 64));
+          products1 = scaleSums(products1, c1, highScales(scales + 64));
+          products0 = scaleSums(products0, d0, lowScales(scales + 96));
+          products1 = scaleSums(products1, d1, highScales(scales + 96));
         }
       }
       x = finishQ8_256<Q2_K>(y, panel, products0, products1, x);

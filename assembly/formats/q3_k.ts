@@ -25,9 +25,9 @@
 // dots, 128 additions; scales some 80 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns, dotAdd, evenWeights, highScales, lowScales, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
-import { halfToFloat, kept } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putFactors, putScales } from "./panel";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
+import { halfToFloat, kept, storeRows } from "../lanes";
+import { highScales, lowScales, PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putFactors, putScales } from "./panel";
 import { getScaleBytes, putScaleBytes } from "./q4_k";
 import { finishQ8_256 } from "./sums";
 
@@ -84,7 +84,8 @@ function threes(q: v128, h: v128, n: i32, k: i32, three: v128, four: v128): v128
 
 /**
  * One token times a sub-block of each quarter of half n, of 8 rows: adds to the 8 products (i32) at `products`. `q`, `h`: 4 words of low
- * and of high; `x`: the columns; `pairs`: their sums; `scales`: of the first sub-block, the others 2 sub-blocks apart.
+ * and of high; `x`: the columns; `pairs`: their sums; `scales`: the panel + 16 for each sub-block before the
+ * first one; the others are 2 sub-blocks apart.
  */
 @inline
 function streamHalf(
@@ -136,18 +137,15 @@ function streamHalf(
     w = threes(q1, h1, n, 3, three, four);
     d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
   }
-  let scale = v128.load8x8_s(scales);
-  let sums0 = scaleSums(v128.load(products), a0, lowScales(scale));
-  let sums1 = scaleSums(v128.load(products, 16), a1, highScales(scale));
-  scale = v128.load8x8_s(scales, 16);
-  sums0 = scaleSums(sums0, b0, lowScales(scale));
-  sums1 = scaleSums(sums1, b1, highScales(scale));
-  scale = v128.load8x8_s(scales, 32);
-  sums0 = scaleSums(sums0, c0, lowScales(scale));
-  sums1 = scaleSums(sums1, c1, highScales(scale));
-  scale = v128.load8x8_s(scales, 48);
-  v128.store(products, scaleSums(sums0, d0, lowScales(scale)));
-  v128.store(products, scaleSums(sums1, d1, highScales(scale)), 16);
+  let products0 = scaleSums(v128.load(products), a0, lowScales(scales));
+  let products1 = scaleSums(v128.load(products, 16), a1, highScales(scales));
+  products0 = scaleSums(products0, b0, lowScales(scales + 32));
+  products1 = scaleSums(products1, b1, highScales(scales + 32));
+  products0 = scaleSums(products0, c0, lowScales(scales + 64));
+  products1 = scaleSums(products1, c1, highScales(scales + 64));
+  products0 = scaleSums(products0, d0, lowScales(scales + 96));
+  products1 = scaleSums(products1, d1, highScales(scales + 96));
+  storeRows(products, products0, products1);
 }
 
 @unmanaged
@@ -227,10 +225,10 @@ export class Q3_K {
       v128.store(products, i32x4.splat(0));
       v128.store(products, i32x4.splat(0), 16);
       let pairs = x + 256 * X_BYTES; // sums of the activations of each sub-block
-      let scales = panel + PANEL_Q8_256_SCALES;
-      for (let h = group + 112, end = h + 768; h < end; h += 384, x += 16 * X_BYTES, pairs += 4, scales += 8) {
+      let scales = panel;
+      for (let h = group + 112, end = h + 768; h < end; h += 384, x += 16 * X_BYTES, pairs += 4, scales += 16) {
         streamHalf(h + 128, h, x, pairs, scales, products, three, four, 0);
-        streamHalf(h + 256, h, x + 128 * X_BYTES, pairs + 32, scales + 64, products, three, four, 1);
+        streamHalf(h + 256, h, x + 128 * X_BYTES, pairs + 32, scales + 128, products, three, four, 1);
       }
       x = finishQ8_256<Q3_K>(y, panel, v128.load(products), v128.load(products, 16), x + 224 * X_BYTES);
     }

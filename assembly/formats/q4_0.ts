@@ -25,7 +25,7 @@ import {
   Q8_32_TOKEN_BYTES,
 } from "../activations/q8_32";
 import { Columns, dotAdd, dotNibbles, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
-import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken } from "../lanes";
+import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, neverTaken, storeRows } from "../lanes";
 import { PANEL_Q8_32_SCALE } from "./panel";
 import { Search } from "./search";
 import { leaveQ8_32, leaveTokenQ8_32 } from "./sums";
@@ -144,8 +144,7 @@ export class Q4_0 {
       y0 = leaveQ8_32(y0, sums0, ones, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX);
       y1 = leaveQ8_32(y1, sums1, ones, halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias), scaleX);
     }
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
+    storeRows(y, y0, y1);
   }
 
   /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_32). */

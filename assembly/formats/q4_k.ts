@@ -27,9 +27,18 @@
 // the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns, dotAdd, evenWeights, highScales, lowScales, oddWeights, scaleSums, X_BYTES } from "../dot";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
 import { floatToHalf, halfToFloat, kept } from "../lanes";
-import { PANEL_Q8_256_D, PANEL_Q8_256_DMIN, PANEL_Q8_256_SCALES, putFactors, putMinima, putScales } from "./panel";
+import {
+  highScales,
+  lowScales,
+  PANEL_Q8_256_D,
+  PANEL_Q8_256_DMIN,
+  PANEL_Q8_256_SCALES,
+  putFactors,
+  putMinima,
+  putScales,
+} from "./panel";
 import { SuperSearch } from "./search_k";
 import { finishQ8_256, finishTileQ8_256, scaleUp } from "./sums";
 
@@ -206,8 +215,8 @@ export class Q4_K {
       decodeScales(group, panel, 1);
       let products0 = i32x4.splat(0);
       let products1 = i32x4.splat(0);
-      let scales = panel + PANEL_Q8_256_SCALES;
-      for (let g = group, end = group + 1024; g < end; scales += 16, x += 32 * X_BYTES) {
+      let scales = panel;
+      for (let g = group, end = group + 1024; g < end; scales += 32, x += 32 * X_BYTES) {
         let a0 = i16x8.splat(0); // the low nibbles: sub-block 2 g
         let a1 = a0;
         let b0 = a0; // the high nibbles: sub-block 2 g + 1
@@ -228,12 +237,10 @@ export class Q4_K {
           w = v128.and(i16x8.shr_u(q1, 4), low);
           b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
         }
-        let scale = v128.load8x8_s(scales);
-        products0 = scaleSums(products0, a0, lowScales(scale));
-        products1 = scaleSums(products1, a1, highScales(scale));
-        scale = v128.load8x8_s(scales, 8);
-        products0 = scaleSums(products0, b0, lowScales(scale));
-        products1 = scaleSums(products1, b1, highScales(scale));
+        products0 = scaleSums(products0, a0, lowScales(scales));
+        products1 = scaleSums(products1, a1, highScales(scales));
+        products0 = scaleSums(products0, b0, lowScales(scales + 16));
+        products1 = scaleSums(products1, b1, highScales(scales + 16));
       }
       x = finishQ8_256<Q4_K>(y, panel, products0, products1, x);
     }
@@ -246,7 +253,7 @@ export class Q4_K {
     for (; blocks > 0; blocks--, group += 1152) {
       decodeScales(group, panel, 1);
       for (let y = products, none = i32x4.splat(0); y < products + 128; y += 16) v128.store(y, none);
-      let scales = panel + PANEL_Q8_256_SCALES;
+      let scales = panel;
       let a0 = i32x4.splat(0);
       let a1 = a0;
       let b0 = a0;
@@ -255,7 +262,7 @@ export class Q4_K {
       let c1 = a0;
       let d0 = a0;
       let d1 = a0;
-      for (let q = group + 128, end = q + 1024; q < end; scales += 16) {
+      for (let q = group + 128, end = q + 1024; q < end; scales += 32) {
         a0 = i32x4.splat(0);
         a1 = a0;
         b0 = a0;
@@ -284,11 +291,12 @@ export class Q4_K {
           d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
           d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
         }
-        let scale = v128.load8x8_s(scales);
-        scaleUp(products, a0, a1, lowScales(scale), highScales(scale));
-        scaleUp(products + 32, b0, b1, lowScales(scale), highScales(scale));
-        scaleUp(products + 64, c0, c1, lowScales(scale), highScales(scale));
-        scaleUp(products + 96, d0, d1, lowScales(scale), highScales(scale));
+        let scale0 = lowScales(scales);
+        let scale1 = highScales(scales);
+        scaleUp(products, a0, a1, scale0, scale1);
+        scaleUp(products + 32, b0, b1, scale0, scale1);
+        scaleUp(products + 64, c0, c1, scale0, scale1);
+        scaleUp(products + 96, d0, d1, scale0, scale1);
         q -= 256;
         a0 = i32x4.splat(0);
         a1 = a0;
@@ -318,11 +326,12 @@ export class Q4_K {
           d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
           d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
         }
-        scale = v128.load8x8_s(scales, 8);
-        scaleUp(products, a0, a1, lowScales(scale), highScales(scale));
-        scaleUp(products + 32, b0, b1, lowScales(scale), highScales(scale));
-        scaleUp(products + 64, c0, c1, lowScales(scale), highScales(scale));
-        scaleUp(products + 96, d0, d1, lowScales(scale), highScales(scale));
+        scale0 = lowScales(scales + 16);
+        scale1 = highScales(scales + 16);
+        scaleUp(products, a0, a1, scale0, scale1);
+        scaleUp(products + 32, b0, b1, scale0, scale1);
+        scaleUp(products + 64, c0, c1, scale0, scale1);
+        scaleUp(products + 96, d0, d1, scale0, scale1);
       }
       x = finishTileQ8_256<Q4_K>(y, panel, products, x);
     }

@@ -23,9 +23,9 @@
 // dots, 128 additions; scales and minima some 100 instructions. Decoding to the panel: 128 stores instead of the dots.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns, dotAdd, evenWeights, highScales, lowScales, oddWeights, scaleSums, X_BYTES } from "../dot";
-import { halfToFloat, kept } from "../lanes";
-import { PANEL_Q8_256_SCALES } from "./panel";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
+import { halfToFloat, kept, storeRows } from "../lanes";
+import { highScales, lowScales } from "./panel";
 import { decodeScales, getScaleBytes, minimumOf, putScaleBytes, quantizeScales, scaleOf } from "./q4_k";
 import { SuperSearch } from "./search_k";
 import { finishQ8_256 } from "./sums";
@@ -49,7 +49,7 @@ function fifth(h: v128, s: i32, sixteen: v128): v128 {
 
 /**
  * One token times a half of sub-blocks 2 g and 2 g + 1, of 8 rows: adds to the 8 products (i32) at `products`. `q`, `h`: 4 words of low
- * and of high; `x`: the columns; `scales`: of sub-block 2 g.
+ * and of high; `x`: the columns; `scales`: the panel + 32 g.
  */
 @inline
 function streamHalf(q: usize, h: usize, x: usize, scales: usize, products: usize, nibble: v128, sixteen: v128, g: i32): void {
@@ -75,12 +75,11 @@ function streamHalf(q: usize, h: usize, x: usize, scales: usize, products: usize
     w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), fifth(h1, 2 * g + 1, sixteen));
     b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
   }
-  let scale = v128.load8x8_s(scales);
-  const sums0 = scaleSums(v128.load(products), a0, lowScales(scale));
-  const sums1 = scaleSums(v128.load(products, 16), a1, highScales(scale));
-  scale = v128.load8x8_s(scales, 8);
-  v128.store(products, scaleSums(sums0, b0, lowScales(scale)));
-  v128.store(products, scaleSums(sums1, b1, highScales(scale)), 16);
+  let products0 = scaleSums(v128.load(products), a0, lowScales(scales));
+  let products1 = scaleSums(v128.load(products, 16), a1, highScales(scales));
+  products0 = scaleSums(products0, b0, lowScales(scales + 16));
+  products1 = scaleSums(products1, b1, highScales(scales + 16));
+  storeRows(products, products0, products1);
 }
 
 @unmanaged
@@ -200,12 +199,11 @@ export class Q5_K {
       decodeScales(group, panel, 1); // both halves of a sub-block read the same
       v128.store(products, i32x4.splat(0));
       v128.store(products, i32x4.splat(0), 16);
-      const scales = panel + PANEL_Q8_256_SCALES;
       for (let h = group + 128, end = h + 1280; h < end; h += 640, x += 16 * X_BYTES) {
-        streamHalf(h + 128, h, x, scales, products, nibble, sixteen, 0);
-        streamHalf(h + 256, h, x + 64 * X_BYTES, scales + 16, products, nibble, sixteen, 1);
-        streamHalf(h + 384, h, x + 128 * X_BYTES, scales + 32, products, nibble, sixteen, 2);
-        streamHalf(h + 512, h, x + 192 * X_BYTES, scales + 48, products, nibble, sixteen, 3);
+        streamHalf(h + 128, h, x, panel, products, nibble, sixteen, 0);
+        streamHalf(h + 256, h, x + 64 * X_BYTES, panel + 32, products, nibble, sixteen, 1);
+        streamHalf(h + 384, h, x + 128 * X_BYTES, panel + 64, products, nibble, sixteen, 2);
+        streamHalf(h + 512, h, x + 192 * X_BYTES, panel + 96, products, nibble, sixteen, 3);
       }
       x = finishQ8_256<Q5_K>(y, panel, v128.load(products), v128.load(products, 16), x + 224 * X_BYTES);
     }

@@ -25,9 +25,9 @@
 // Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns, dotAdd, evenWeights, highScales, lowScales, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { floatToHalf, halfToFloat, kept } from "../lanes";
-import { PANEL_Q8_256_D, putFactors, putScales } from "./panel";
+import { highScales, lowScales, PANEL_Q8_256_D, putFactors, putScales } from "./panel";
 import { SuperSearch } from "./search_k";
 import { finishQ8_256 } from "./sums";
 
@@ -149,21 +149,21 @@ export class Q6_K {
     copyScales(group, panel - 2048);
   }
 
-  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes d. */
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes d and the scales. */
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
     const nibble = kept(panel, i8x16.splat(15));
     const bits = kept(panel + 16, i8x16.splat(0x30));
     for (; blocks > 0; blocks--, group += 1680) {
-      putFactors(panel + PANEL_Q8_256_D, group);
+      copyScales(group, panel);
       let products0 = i32x4.splat(0);
       let products1 = i32x4.splat(0);
       let pairs = x + 256 * X_BYTES; // sums of the activations of each sub-block
-      let scales = group + 16;
+      let scales = panel;
       let q = group;
-      for (let half = 0; half < 2; half++, pairs += 24, scales += 48, x += 96 * X_BYTES) {
+      for (let half = 0; half < 2; half++, pairs += 24, scales += 96, x += 96 * X_BYTES) {
         // Two sub-blocks of each quarter of the half share the bytes of a run.
-        for (let run = 0; run < 2; run++, pairs += 4, scales += 8) {
+        for (let run = 0; run < 2; run++, pairs += 4, scales += 16) {
           let a0 = startSums(v128.load32_splat(pairs), 32);
           let b0 = startSums(v128.load32_splat(pairs, 8), 32);
           let c0 = startSums(v128.load32_splat(pairs, 16), 32);
@@ -204,18 +204,14 @@ export class Q6_K {
             w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(i16x8.shr_u(h1, 2), bits));
             d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
           }
-          let scale = v128.load8x8_s(scales);
-          products0 = scaleSums(products0, a0, lowScales(scale));
-          products1 = scaleSums(products1, a1, highScales(scale));
-          scale = v128.load8x8_s(scales, 16);
-          products0 = scaleSums(products0, b0, lowScales(scale));
-          products1 = scaleSums(products1, b1, highScales(scale));
-          scale = v128.load8x8_s(scales, 32);
-          products0 = scaleSums(products0, c0, lowScales(scale));
-          products1 = scaleSums(products1, c1, highScales(scale));
-          scale = v128.load8x8_s(scales, 48);
-          products0 = scaleSums(products0, d0, lowScales(scale));
-          products1 = scaleSums(products1, d1, highScales(scale));
+          products0 = scaleSums(products0, a0, lowScales(scales));
+          products1 = scaleSums(products1, a1, highScales(scales));
+          products0 = scaleSums(products0, b0, lowScales(scales + 32));
+          products1 = scaleSums(products1, b1, highScales(scales + 32));
+          products0 = scaleSums(products0, c0, lowScales(scales + 64));
+          products1 = scaleSums(products1, c1, highScales(scales + 64));
+          products0 = scaleSums(products0, d0, lowScales(scales + 96));
+          products1 = scaleSums(products1, d1, highScales(scales + 96));
         }
       }
       x = finishQ8_256<Q6_K>(y, panel, products0, products1, x);

@@ -34,7 +34,18 @@ import {
   Q8_32_TOKEN_BYTES,
 } from "../activations/q8_32";
 import { Columns, dotAdd, startSums, WIDE_SUMS, X_BYTES } from "../dot";
-import { floatToHalf, HALF_BIAS, HALF_MASK, halfToFloat, halvesToFloats, halvesToFloatsBy, kept, madd, neverTaken } from "../lanes";
+import {
+  floatToHalf,
+  HALF_BIAS,
+  HALF_MASK,
+  halfToFloat,
+  halvesToFloats,
+  halvesToFloatsBy,
+  kept,
+  madd,
+  neverTaken,
+  storeRows,
+} from "../lanes";
 import { PANEL_Q16_32_SCALE, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./panel";
 import { leaveQ16_32, leaveQ8_32, leaveTokenQ16_32, leaveTokenQ8_32 } from "./sums";
 import { Search } from "./search";
@@ -160,8 +171,7 @@ function streamPairs(group: usize, x: usize, y: usize, blocks: i32, scratch: usi
     y0 = leaveQ16_32(y0, sums0, scale0, scaleX);
     y1 = leaveQ16_32(y1, sums1, scale1, scaleX);
   }
-  v128.store(y, y0);
-  v128.store(y, y1, 16);
+  storeRows(y, y0, y1);
 }
 
 /** sums + w . x for 4 rows by 4 columns, in the build whose weights need no splitting. */
@@ -257,8 +267,7 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
     y0 = leaveWide(y0, sums0, weights0, halvesToFloatsBy(v128.load16x4_s(group), mask, bias), scaleX, middle);
     y1 = leaveWide(y1, sums1, weights1, halvesToFloatsBy(v128.load16x4_s(group, 8), mask, bias), scaleX, middle);
   }
-  v128.store(y, y0);
-  v128.store(y, y1, 16);
+  storeRows(y, y0, y1);
 }
 
 function streamTilePairs(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
@@ -312,8 +321,9 @@ function leaveTokenWide(
   scaleX: v128,
   middle: v128,
 ): void {
-  v128.store(y, madd(leaveQ8_32(v128.load(y), sums0, sums0, scale0, scaleX), sum0, middle));
-  v128.store(y, madd(leaveQ8_32(v128.load(y, 16), sums1, sums1, scale1, scaleX), sum1, middle), 16);
+  const y0 = madd(leaveQ8_32(v128.load(y), sums0, sums0, scale0, scaleX), sum0, middle);
+  const y1 = madd(leaveQ8_32(v128.load(y, 16), sums1, sums1, scale1, scaleX), sum1, middle);
+  storeRows(y, y0, y1);
 }
 
 function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {

@@ -12,9 +12,10 @@
 //
 // What the class of a microkernel has (micro_*.ts):
 //
-//   chunk                        columns whose panel is 16 KB: half of an L1 of 32 KB, the other half is for activations
+//   chunk                        columns whose two panels are 16 KB: half of an L1 of 32 KB, the other half is for activations
 //   panelColumns, panelBytes     the size of one block of the panel that it multiplies (formats/panel.ts)
 //   one, four                    a panel times a tile of one token, or of four
+//   fourByPair                   two panels times a tile of four: for the wide builds
 //
 // Cost of a search at run time (`bytes`, `encode`): up to 5 comparisons for each token of a tile; of one when compiled (`multiply`): none.
 

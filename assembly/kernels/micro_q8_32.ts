@@ -8,7 +8,7 @@
 //
 // Offsets are free: the sums start at -zero * (sums of the activations). 16 bits are enough: 16 products of 127 * 16 at most.
 // Cost for 4 tokens, 8 rows, 32 columns (1024 products), relaxed: 8 * (2 + 4 loads, 8 dots, 8 adds), then 8 * 6 to leave integers.
-// Registers: 8 sums, 2 weights, 1 activation.
+// Registers: 8 sums, 2 weights, 1 activation. Wide, 16 rows: the same numbers of instructions and registers, each of 32 bytes.
 
 import {
   Q8_32_COLUMN_BYTES,
@@ -18,8 +18,8 @@ import {
   Q8_32_SCALES,
   Q8_32_TAIL_BYTES,
 } from "../activations/q8_32";
-import { Columns, dotAdd, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
-import { madd } from "../lanes";
+import { Columns, dotAdd, dotBytes, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
+import { madd, storeRows } from "../lanes";
 import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../formats/panel";
 import { leaveQ8_32 } from "../formats/sums";
 
@@ -51,8 +51,7 @@ function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
     }
     x = tail + Q8_32_TAIL_BYTES;
   }
-  v128.store(y, y0);
-  v128.store(y, y1, 16);
+  storeRows(y, y0, y1);
 }
 
 /** Adds one block to the 8 results of one token at y. */
@@ -64,8 +63,7 @@ function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128,
     y0 = madd(y0, v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum);
     y1 = madd(y1, v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum);
   }
-  v128.store(y, y0);
-  v128.store(y, y1, 16);
+  storeRows(y, y0, y1);
 }
 
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
@@ -114,9 +112,69 @@ function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   }
 }
 
+/** Four tokens by 16 rows: the second panel lies `next` bytes after the first, and z holds the results of its rows. */
+@inline
+function microQ8_32x4x16<F>(panel: usize, next: usize, x: usize, y: usize, z: usize, blocks: i32): void {
+  const ones = i16x8.splat(1);
+  for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
+    const tail = x + 4 * Q8_32_COLUMN_BYTES;
+    let a0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
+    let b0 = startSums(v128.load32_splat(tail, 4), changetype<F>(0).zero);
+    let c0 = startSums(v128.load32_splat(tail, 8), changetype<F>(0).zero);
+    let d0 = startSums(v128.load32_splat(tail, 12), changetype<F>(0).zero);
+    let a1 = a0;
+    let a2 = a0;
+    let a3 = a0;
+    let b1 = b0;
+    let b2 = b0;
+    let b3 = b0;
+    let c1 = c0;
+    let c2 = c0;
+    let c3 = c0;
+    let d1 = d0;
+    let d2 = d0;
+    let d3 = d0;
+    for (let q = panel, r = panel + next, stop = panel + 256; q < stop; q += 32, r += 32, x += 16 * X_BYTES) {
+      const w0 = v128.load(q);
+      const w1 = v128.load(q, 16);
+      const w2 = v128.load(r);
+      const w3 = v128.load(r, 16);
+      let columns = changetype<Columns>(x).even0();
+      a0 = dotBytes(a0, w0, columns);
+      a1 = dotBytes(a1, w1, columns);
+      a2 = dotBytes(a2, w2, columns);
+      a3 = dotBytes(a3, w3, columns);
+      columns = changetype<Columns>(x).even1();
+      b0 = dotBytes(b0, w0, columns);
+      b1 = dotBytes(b1, w1, columns);
+      b2 = dotBytes(b2, w2, columns);
+      b3 = dotBytes(b3, w3, columns);
+      columns = changetype<Columns>(x).even2();
+      c0 = dotBytes(c0, w0, columns);
+      c1 = dotBytes(c1, w1, columns);
+      c2 = dotBytes(c2, w2, columns);
+      c3 = dotBytes(c3, w3, columns);
+      columns = changetype<Columns>(x).even3();
+      d0 = dotBytes(d0, w0, columns);
+      d1 = dotBytes(d1, w1, columns);
+      d2 = dotBytes(d2, w2, columns);
+      d3 = dotBytes(d3, w3, columns);
+    }
+    finish<F>(y, panel, a0, a1, ones, v128.load32_splat(tail, Q8_32_SCALES), v128.load32_splat(tail, Q8_32_SCALED_SUMS));
+    finish<F>(y + 32, panel, b0, b1, ones, v128.load32_splat(tail, Q8_32_SCALES + 4), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 4));
+    finish<F>(y + 64, panel, c0, c1, ones, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 8));
+    finish<F>(y + 96, panel, d0, d1, ones, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 12));
+    finish<F>(z, panel + next, a2, a3, ones, v128.load32_splat(tail, Q8_32_SCALES), v128.load32_splat(tail, Q8_32_SCALED_SUMS));
+    finish<F>(z + 32, panel + next, b2, b3, ones, v128.load32_splat(tail, Q8_32_SCALES + 4), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 4));
+    finish<F>(z + 64, panel + next, c2, c3, ones, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 8));
+    finish<F>(z + 96, panel + next, d2, d3, ones, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 12));
+    x = tail + 4 * Q8_32_TAIL_BYTES;
+  }
+}
+
 @unmanaged
 export class MicroQ8_32 {
-  @inline get chunk(): i32 { return 2048; }
+  @inline get chunk(): i32 { return 1024; }
   @inline get panelColumns(): i32 { return 32; }
   @inline get panelBytes(): usize { return PANEL_Q8_32_BYTES; }
 
@@ -128,5 +186,10 @@ export class MicroQ8_32 {
   @inline
   four<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
     microQ8_32x4<F>(panel, x, y, columns >> 5);
+  }
+
+  @inline
+  fourByPair<F>(panel: usize, next: usize, x: usize, y: usize, z: usize, columns: i32, _scratch: usize): void {
+    microQ8_32x4x16<F>(panel, next, x, y, z, columns >> 5);
   }
 }
