@@ -116,6 +116,14 @@ export function dotAdd(sums: v128, wEven: v128, wOdd: v128, xEven: v128, xOdd: v
   return i16x8.add(i16x8.add(sums, i16x8.mul(wEven, xEven)), i16x8.mul(wOdd, xOdd));
 }
 
+/** w . x for 4 rows by 4 columns: `dotAdd` to sums of 0, without the addition. */
+@inline
+export function dot(wEven: v128, wOdd: v128, xEven: v128, xOdd: v128): v128 {
+  if (WIDE_SUMS) return i32x4.relaxed_dot_i8x16_i7x16_add_s(xEven, wEven, i32x4.splat(0));
+  if (ASC_FEATURE_RELAXED_SIMD) return i16x8.relaxed_dot_i8x16_i7x16_s(xEven, wEven);
+  return i16x8.add(i16x8.mul(wEven, xEven), i16x8.mul(wOdd, xOdd));
+}
+
 /** `dotAdd` in the builds that take the weights as they are: all but simd. */
 @inline
 export function dotBytes(sums: v128, w: v128, x: v128): v128 {
@@ -130,11 +138,11 @@ export function dotNibbles(sums: v128, q: v128, low: v128, even: v128, odd: v128
   return dotAdd(dotAdd(sums, evenWeights(w), oddWeights(w), even, odd), evenWeights(v), oddWeights(v), highEven, highOdd);
 }
 
-/** Writes the sums of a token's columns, for `startSums`; a: of columns 0 and 1 of all groups, b: of 2 and 3 (vnni: one sum, negative). */
+/** Writes the sums of a token's columns, negative, for `startSums`; a: of columns 0 and 1 of all groups, b: of 2 and 3 (vnni: one sum). */
 @inline
 export function putSums(to: usize, a: i32, b: i32): void {
   if (WIDE_SUMS) store<i32>(to, -a - b);
-  else store<u32>(to, (a & 0xffff) | (b << 16));
+  else store<u32>(to, (-a & 0xffff) | (-b << 16));
 }
 
 /** What the sums of 4 rows start at: -zero times the sum of the activations, so that the weights' offset `zero` costs nothing. */
@@ -142,7 +150,7 @@ export function putSums(to: usize, a: i32, b: i32): void {
 export function startSums(sums: v128, zero: i32): v128 {
   if (zero == 0) return i32x4.splat(0);
   if (WIDE_SUMS) return popcnt(zero) == 1 ? i32x4.shl(sums, ctz(zero)) : i32x4.mul(sums, i32x4.splat(zero));
-  return i16x8.mul(sums, i16x8.splat(<i16>-zero));
+  return popcnt(zero) == 1 ? i16x8.shl(sums, ctz(zero)) : i16x8.mul(sums, i16x8.splat(<i16>zero));
 }
 
 /** The sums as one i32 for each row. `ones`: i16x8.splat(1). */

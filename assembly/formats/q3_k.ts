@@ -16,19 +16,29 @@
 // Packed, 8 rows side by side, 880 bytes; a word is 4 bytes, of row 0 | row 1 | ... | row 7:
 //
 //      0     16   d of row 0 .. row 7
-//     16     96   the scale bytes: byte 0 of row 0 .. row 7, byte 1, ...
-//    112    768   for t = 0, 1:  words 4 t .. 4 t + 3 of high,  the same of the first half of low,  the same of its second half
+//     16     48   scales of sub-blocks 0 and 1: row 0 .. row 7, row 0 .. row 7;  2 and 3;  4 and 5;  6 and 7 above them: six_bits.ts
+//     64     48   scales of sub-blocks 8 .. 15 likewise
+//    112    768   q: for each pair of sub-blocks 3 words, a .. c
 //
-// So a stream reads low from its beginning to its end, and 128 bytes of high, which stay in L1, twice.
+//   Four columns of a row make a word of q: u0 .. u3 of the first sub-block, v0 .. v3 of the second. Three bytes hold eight q:
 //
-// Cost for 8 rows by 256 columns: 880 bytes read; streaming 64 loads of weights, 64 of activations, 256 ands, 208 shifts, 128 ors, 128
-// dots, 128 additions; scales some 80 instructions. Decoding to the panel: 128 stores instead of the dots.
+//              7            6            |  5 4 3   |  2 1 0
+//        a     u3, bits 2 1              |  v0      |  u0
+//        b     v3, bits 2 1              |  v1      |  u1
+//        c     v3, bit 0  | u3, bit 0    |  v2      |  u2
+//
+// v0 .. v3 are multiplied where they lie, 8 times as large: a shift less for each. So are the sums of their products, which 16 bits just
+// hold (8 products of 127 * 32), and the sums of the first sub-block are made so.
+// Cost for 8 rows by 256 columns: 880 bytes read; streaming 48 loads of weights, 64 of activations, 160 ands, 64 shifts, 32 ors, 128 dots,
+// 128 additions; scales some 80 instructions. Decoding to the panel: 128 stores instead of the dots, and 64 shifts more. Registers of the
+// stream: 4 sums, 2 products, 5 constants, 2 words, 1 activation.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
-import { halfToFloat, kept, storeRows } from "../lanes";
-import { highScales, lowScales, PANEL_Q8_256_D, PANEL_Q8_256_SCALES, putFactors, putScales } from "./panel";
-import { getScaleBytes, putScaleBytes } from "./q4_k";
+import { Q8_256_COLUMN_BYTES } from "../activations/q8_256";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, WIDE_SUMS, X_BYTES } from "../dot";
+import { halfToFloat, kept, neverTaken } from "../lanes";
+import { highScales, lowScales, PANEL_Q8_256_D, putFactors, putScales } from "./panel";
+import { fourth, fourthOf, withHigh, withLow, withMiddle } from "./six_bits";
 import { finishQ8_256 } from "./sums";
 
 /** Scale s (0..15) of 12 packed bytes, -32..31. */
@@ -39,113 +49,89 @@ function scaleOf(bytes: usize, s: i32): i32 {
   return (low | (high << 4)) - 32;
 }
 
-/** Decodes d and the scales of 8 rows to a PanelQ8_256: four scales share the byte of their high bits. */
+/** Moves 12 scale bytes of row r to the 96 bytes at `at`. */
 @inline
-function decodeScales(group: usize, panel: usize): void {
-  const scratch = panel + PANEL_Q8_256_SCALES;
-  const four = kept(scratch, i8x16.splat(15));
-  const two = kept(scratch, i8x16.splat(0x30));
-  const zero = kept(scratch, i8x16.splat(32));
-  for (let i: usize = 0; i < 4; i += 2) {
-    const low = v128.load(group + (i << 3), 16); // scales i and 8 + i, i + 1 and 9 + i
-    const next = v128.load(group + (i << 3), 48); // scales 4 + i and 12 + i, ...
-    const high = v128.load(group + (i << 3), 80);
-    let scale = v128.or(v128.and(low, four), v128.and(i16x8.shl(high, 4), two));
-    putScales(panel, i, i8x16.sub(scale, zero));
-    scale = v128.or(v128.and(next, four), v128.and(i16x8.shl(high, 2), two));
-    putScales(panel, i + 4, i8x16.sub(scale, zero));
-    scale = v128.or(v128.and(i16x8.shr_u(low, 4), four), v128.and(high, two));
-    putScales(panel, i + 8, i8x16.sub(scale, zero));
-    scale = v128.or(v128.and(i16x8.shr_u(next, 4), four), v128.and(i16x8.shr_u(high, 2), two));
-    putScales(panel, i + 12, i8x16.sub(scale, zero));
+function putScaleBytes(at: usize, r: i32, bytes: usize): void {
+  const low = at + <usize>r;
+  const high = load<u32>(bytes, 8);
+  for (let half: usize = 0; half < 2; half++) {
+    // Scales 8 half + 0 .. 3, then 4 .. 7
+    const shift = <u32>half << 2;
+    const first = ((load<u32>(bytes) >> shift) & 0x0f0f0f0f) | (((high >> shift) & 0x03030303) << 4);
+    const last = ((load<u32>(bytes, 4) >> shift) & 0x0f0f0f0f) | (((high >> (shift + 2)) & 0x03030303) << 4);
+    const a = withHigh(first & 0xffff, last >> 16);
+    const b = withMiddle(first >> 16, last >> 16);
+    const c = withLow(last & 0xffff, last >> 16);
+    const to = low + half * 48;
+    store<u8>(to, a);
+    store<u8>(to, a >> 8, 8);
+    store<u8>(to, b, 16);
+    store<u8>(to, b >> 8, 24);
+    store<u8>(to, c, 32);
+    store<u8>(to, c >> 8, 40);
   }
-  putFactors(panel + PANEL_Q8_256_D, group);
 }
 
-/** Where word j of high lies in a packed block, and word j of low. */
+/** The inverse of `putScaleBytes`. */
 @inline
-function highWord(j: usize): usize {
-  return 112 + (j >> 2) * 384 + ((j & 3) << 5);
-}
-
-@inline
-function lowWord(j: usize): usize {
-  return 240 + ((j >> 2) & 1) * 384 + ((j >> 3) << 7) + ((j & 3) << 5);
-}
-
-/** 4 columns of 4 rows of quarter k of half n: two bits of `q`, and the third of `h`. `three`, `four`: bytes of 3 and of 4. */
-@inline
-function threes(q: v128, h: v128, n: i32, k: i32, three: v128, four: v128): v128 {
-  const low = k == 0 ? q : i16x8.shr_u(q, 2 * k);
-  const bit = 4 * n + k;
-  const high = bit < 2 ? i16x8.shl(h, 2 - bit) : bit == 2 ? h : i16x8.shr_u(h, bit - 2);
-  return v128.or(v128.and(low, three), v128.and(high, four));
-}
-
-/**
- * One token times a sub-block of each quarter of half n, of 8 rows: adds to the 8 products (i32) at `products`. `q`, `h`: 4 words of low
- * and of high; `x`: the columns; `pairs`: their sums; `scales`: the panel + 16 for each sub-block before the
- * first one; the others are 2 sub-blocks apart.
- */
-@inline
-function streamHalf(
-  q: usize,
-  h: usize,
-  x: usize,
-  pairs: usize,
-  scales: usize,
-  products: usize,
-  three: v128,
-  four: v128,
-  n: i32,
-): void {
-  let a0 = startSums(v128.load32_splat(pairs), 4);
-  let b0 = startSums(v128.load32_splat(pairs, 8), 4);
-  let c0 = startSums(v128.load32_splat(pairs, 16), 4);
-  let d0 = startSums(v128.load32_splat(pairs, 24), 4);
-  let a1 = a0;
-  let b1 = b0;
-  let c1 = c0;
-  let d1 = d0;
-  for (const stop = q + 128; q < stop; q += 32, h += 32, x += 4 * X_BYTES) {
-    const q0 = v128.load(q);
-    const q1 = v128.load(q, 16);
-    const h0 = v128.load(h);
-    const h1 = v128.load(h, 16);
-    let even = changetype<Columns>(x).even0();
-    let odd = changetype<Columns>(x).odd0();
-    let w = threes(q0, h0, n, 0, three, four);
-    a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
-    w = threes(q1, h1, n, 0, three, four);
-    a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
-    even = changetype<Columns>(x + 32 * X_BYTES).even0();
-    odd = changetype<Columns>(x + 32 * X_BYTES).odd0();
-    w = threes(q0, h0, n, 1, three, four);
-    b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
-    w = threes(q1, h1, n, 1, three, four);
-    b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
-    even = changetype<Columns>(x + 64 * X_BYTES).even0();
-    odd = changetype<Columns>(x + 64 * X_BYTES).odd0();
-    w = threes(q0, h0, n, 2, three, four);
-    c0 = dotAdd(c0, evenWeights(w), oddWeights(w), even, odd);
-    w = threes(q1, h1, n, 2, three, four);
-    c1 = dotAdd(c1, evenWeights(w), oddWeights(w), even, odd);
-    even = changetype<Columns>(x + 96 * X_BYTES).even0();
-    odd = changetype<Columns>(x + 96 * X_BYTES).odd0();
-    w = threes(q0, h0, n, 3, three, four);
-    d0 = dotAdd(d0, evenWeights(w), oddWeights(w), even, odd);
-    w = threes(q1, h1, n, 3, three, four);
-    d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
+function getScaleBytes(at: usize, r: i32, bytes: usize): void {
+  let first: u32 = 0;
+  let last: u32 = 0;
+  let high: u32 = 0;
+  for (let half: usize = 0; half < 2; half++) {
+    const from = at + half * 48 + <usize>r;
+    const a: u32 = load<u8>(from) | (<u32>load<u8>(from, 8) << 8);
+    const b: u32 = load<u8>(from, 16) | (<u32>load<u8>(from, 24) << 8);
+    const c: u32 = load<u8>(from, 32) | (<u32>load<u8>(from, 40) << 8);
+    const p = (a & 0x3f3f) | ((b & 0x3f3f) << 16);
+    const q = (c & 0x3f3f) | (fourthOf(a, b, c) << 16);
+    const shift = <u32>half << 2;
+    first |= (p & 0x0f0f0f0f) << shift;
+    last |= (q & 0x0f0f0f0f) << shift;
+    high |= (((p >> 4) & 0x03030303) << shift) | (((q >> 4) & 0x03030303) << (shift + 2));
   }
-  let products0 = scaleSums(v128.load(products), a0, lowScales(scales));
-  let products1 = scaleSums(v128.load(products, 16), a1, highScales(scales));
-  products0 = scaleSums(products0, b0, lowScales(scales + 32));
-  products1 = scaleSums(products1, b1, highScales(scales + 32));
-  products0 = scaleSums(products0, c0, lowScales(scales + 64));
-  products1 = scaleSums(products1, c1, highScales(scales + 64));
-  products0 = scaleSums(products0, d0, lowScales(scales + 96));
-  products1 = scaleSums(products1, d1, highScales(scales + 96));
-  storeRows(products, products0, products1);
+  store<u32>(bytes, first);
+  store<u32>(bytes, last, 4);
+  store<u32>(bytes, high, 8);
+}
+
+/** Decodes d and the scales of 8 rows to a PanelQ8_256. `six`: bytes of 63, `zero`: bytes of 32. */
+@inline
+function decodeScales(group: usize, panel: usize, six: v128, zero: v128): void {
+  for (let s: usize = 0; s < 16; s += 8, group += 48) {
+    const a = v128.load(group, 16);
+    const b = v128.load(group, 32);
+    const c = v128.load(group, 48);
+    putScales(panel, s, i8x16.sub(v128.and(a, six), zero));
+    putScales(panel, s + 2, i8x16.sub(v128.and(b, six), zero));
+    putScales(panel, s + 4, i8x16.sub(v128.and(c, six), zero));
+    putScales(panel, s + 6, i8x16.sub(fourth(a, b, c, six), zero));
+  }
+  putFactors(panel + PANEL_Q8_256_D, group - 96);
+}
+
+/** u3 (of a) or v3 (of b), times 32. `top`: bytes of 0xc0; `bit`: which bit of c, moved right by `shift` to bit 5. */
+@inline
+function spare(a: v128, c: v128, top: v128, bit: v128, shift: i32): v128 {
+  return v128.or(v128.and(a, top), i16x8.shr_u(v128.and(c, bit), shift));
+}
+
+/** 16 columns: low bits, bits k and k + 1 of each byte of `low`, and third bits, bit n of `high`. */
+@inline
+function threeBits(low: v128, k: i32, high: v128, n: i32): v128 {
+  const bits = v128.and(i16x8.shr_u(high, n), i8x16.splat(1));
+  return v128.or(v128.and(i16x8.shr_u(low, k), i8x16.splat(3)), i16x8.shl(bits, 2));
+}
+
+/** Sums times 8. */
+@inline
+function timesEight(sums: v128): v128 {
+  return WIDE_SUMS ? i32x4.shl(sums, 3) : i16x8.shl(sums, 3);
+}
+
+@inline
+function fourWords(a: u32, b: u32, c: u32, d: u32): v128 {
+  return i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(a), 1, b), 2, c), 3, d);
 }
 
 @unmanaged
@@ -162,9 +148,19 @@ export class Q3_K {
   put(group: usize, r: i32, block: usize): void {
     store<u16>(group + (<usize>r << 1), load<u16>(block, 108));
     putScaleBytes(group + 16, r, block + 96);
-    const word = group + (<usize>r << 2);
-    for (let j: usize = 0; j < 8; j++) store<u32>(word + highWord(j), load<u32>(block + (j << 2)));
-    for (let j: usize = 0; j < 16; j++) store<u32>(word + lowWord(j), load<u32>(block + (j << 2), 32));
+    for (let p: usize = 0; p < 8; p++) {
+      const low = block + ((p >> 2) << 5);
+      const shift = <i32>(p & 3) << 1;
+      const u = threeBits(v128.load(low, 32), shift, v128.load(block), <i32>p);
+      const v = threeBits(v128.load(low, 48), shift, v128.load(block, 16), <i32>p);
+      const u3: u32 = i32x4.extract_lane(u, 3);
+      const v3: u32 = i32x4.extract_lane(v, 3);
+      const both = v128.or(u, i16x8.shl(v, 3));
+      const to = group + 112 + p * 96 + (<usize>r << 2);
+      store<u32>(to, i32x4.extract_lane(both, 0) | ((u3 & 0x06060606) << 5));
+      store<u32>(to, i32x4.extract_lane(both, 1) | ((v3 & 0x06060606) << 5), 32);
+      store<u32>(to, i32x4.extract_lane(both, 2) | ((u3 & 0x01010101) << 6) | ((v3 & 0x01010101) << 7), 64);
+    }
   }
 
   /** The inverse of `put`. */
@@ -172,9 +168,35 @@ export class Q3_K {
   get(group: usize, r: i32, block: usize): void {
     store<u16>(block, load<u16>(group + (<usize>r << 1)), 108);
     getScaleBytes(group + 16, r, block + 96);
-    const word = group + (<usize>r << 2);
-    for (let j: usize = 0; j < 8; j++) store<u32>(block + (j << 2), load<u32>(word + highWord(j)));
-    for (let j: usize = 0; j < 16; j++) store<u32>(block + (j << 2), load<u32>(word + lowWord(j)), 32);
+    const bit = i8x16.splat(4);
+    const two = i8x16.splat(3);
+    let high0 = i8x16.splat(0);
+    let high1 = high0;
+    let low0 = high0;
+    let low1 = high0;
+    for (let p: usize = 0; p < 8; p++) {
+      const from = group + 112 + p * 96 + (<usize>r << 2);
+      const a = load<u32>(from);
+      const b = load<u32>(from, 32);
+      const c = load<u32>(from, 64);
+      const seven: u32 = 0x07070707;
+      const u3 = ((a >> 5) & 0x06060606) | ((c >> 6) & 0x01010101);
+      const v3 = ((b >> 5) & 0x06060606) | ((c >> 7) & 0x01010101);
+      const u = fourWords(a & seven, b & seven, c & seven, u3);
+      const v = fourWords((a >> 3) & seven, (b >> 3) & seven, (c >> 3) & seven, v3);
+      high0 = v128.or(i16x8.shr_u(high0, 1), i16x8.shl(v128.and(u, bit), 5));
+      high1 = v128.or(i16x8.shr_u(high1, 1), i16x8.shl(v128.and(v, bit), 5));
+      low0 = v128.or(i16x8.shr_u(low0, 2), i16x8.shl(v128.and(u, two), 6));
+      low1 = v128.or(i16x8.shr_u(low1, 2), i16x8.shl(v128.and(v, two), 6));
+      if ((p & 3) == 3) {
+        v128.store(block + ((p >> 2) << 5), low0, 32);
+        v128.store(block + ((p >> 2) << 5), low1, 48);
+        low0 = i8x16.splat(0);
+        low1 = low0;
+      }
+    }
+    v128.store(block, high0);
+    v128.store(block, high1, 16);
   }
 
   /** The scalar meaning: one block to 256 f32. */
@@ -193,44 +215,118 @@ export class Q3_K {
   /** Decodes a group of 8 blocks to a PanelQ8_256. */
   @inline
   panel(group: usize, panel: usize): void {
-    const three = kept(panel, i8x16.splat(3));
-    const four = kept(panel + 16, i8x16.splat(4));
+    const seven = kept(panel, i8x16.splat(7));
+    const top = kept(panel + 16, i8x16.splat(-64));
+    const bitU = kept(panel + 32, i8x16.splat(0x40));
+    const bitV = kept(panel + 48, i8x16.splat(-128));
     let to = panel;
-    for (let from = group, end = group + 768; from < end; from += 256) {
-      for (const stop = from + 128; from < stop; from += 16, to += 16) {
-        const h = v128.load(from, 112);
-        let q = v128.load(from, 240);
-        v128.store(to, threes(q, h, 0, 0, three, four));
-        v128.store(to, threes(q, h, 0, 1, three, four), 256);
-        v128.store(to, threes(q, h, 0, 2, three, four), 512);
-        v128.store(to, threes(q, h, 0, 3, three, four), 768);
-        q = v128.load(from, 368);
-        v128.store(to, threes(q, h, 1, 0, three, four), 1024);
-        v128.store(to, threes(q, h, 1, 1, three, four), 1280);
-        v128.store(to, threes(q, h, 1, 2, three, four), 1536);
-        v128.store(to, threes(q, h, 1, 3, three, four), 1792);
+    for (let q = group + 112, end = q + 768; q < end; q += 64, to += 224) {
+      for (const stop = q + 32; q < stop; q += 16, to += 16) {
+        const a = v128.load(q);
+        const b = v128.load(q, 32);
+        const c = v128.load(q, 64);
+        v128.store(to, v128.and(a, seven));
+        v128.store(to, v128.and(b, seven), 32);
+        v128.store(to, v128.and(c, seven), 64);
+        v128.store(to, i16x8.shr_u(spare(a, c, top, bitU, 1), 5), 96);
+        v128.store(to, v128.and(i16x8.shr_u(a, 3), seven), 128);
+        v128.store(to, v128.and(i16x8.shr_u(b, 3), seven), 160);
+        v128.store(to, v128.and(i16x8.shr_u(c, 3), seven), 192);
+        v128.store(to, i16x8.shr_u(spare(b, c, top, bitV, 2), 5), 224);
       }
     }
-    decodeScales(group, panel);
+    const six = kept(panel + PANEL_Q8_256_D, i8x16.splat(63));
+    decodeScales(group, panel, six, kept(panel + PANEL_Q8_256_D, i8x16.splat(32)));
   }
 
-  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales and the products. */
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
-    const three = kept(panel, i8x16.splat(3));
-    const four = kept(panel + 16, i8x16.splat(4));
-    const products = panel + 32;
+    const seven = kept(panel, i8x16.splat(7));
+    const eights = kept(panel + 16, i8x16.splat(0x38));
+    const top = kept(panel + 32, i8x16.splat(-64));
+    const bitU = kept(panel + 48, i8x16.splat(0x40));
+    const bitV = kept(panel + 64, i8x16.splat(-128));
+    const six = kept(panel + 80, i8x16.splat(63));
+    const zero = kept(panel + 96, i8x16.splat(32));
+    const never = neverTaken(panel);
     for (; blocks > 0; blocks--, group += 880) {
-      decodeScales(group, panel);
-      v128.store(products, i32x4.splat(0));
-      v128.store(products, i32x4.splat(0), 16);
-      let pairs = x + 256 * X_BYTES; // sums of the activations of each sub-block
+      decodeScales(group, panel, six, zero);
+      let products0 = i32x4.splat(0);
+      let products1 = i32x4.splat(0);
       let scales = panel;
-      for (let h = group + 112, end = h + 768; h < end; h += 384, x += 16 * X_BYTES, pairs += 4, scales += 16) {
-        streamHalf(h + 128, h, x, pairs, scales, products, three, four, 0);
-        streamHalf(h + 256, h, x + 128 * X_BYTES, pairs + 32, scales + 128, products, three, four, 1);
+      let pairs = x + Q8_256_COLUMN_BYTES; // sums of the activations of each sub-block
+      for (let q = group + 112, end = q + 768; q < end; q += 96, scales += 32, x += 32 * X_BYTES, pairs += 8) {
+        const first = changetype<Columns>(x);
+        const last = changetype<Columns>(x + 16 * X_BYTES);
+        let u0 = startSums(v128.load32_splat(pairs), 4);
+        let v0 = startSums(v128.load32_splat(pairs, 4), 32);
+        let u1 = u0;
+        let v1 = v0;
+        do {
+          const a0 = v128.load(q);
+          const a1 = v128.load(q, 16);
+          let even = first.even0();
+          let odd = first.odd0();
+          let w = v128.and(a0, seven);
+          u0 = dotAdd(u0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(a1, seven);
+          u1 = dotAdd(u1, evenWeights(w), oddWeights(w), even, odd);
+          even = last.even0();
+          odd = last.odd0();
+          w = v128.and(a0, eights);
+          v0 = dotAdd(v0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(a1, eights);
+          v1 = dotAdd(v1, evenWeights(w), oddWeights(w), even, odd);
+          if (never == 1) break;
+          const b0 = v128.load(q, 32);
+          const b1 = v128.load(q, 48);
+          even = first.even1();
+          odd = first.odd1();
+          w = v128.and(b0, seven);
+          u0 = dotAdd(u0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(b1, seven);
+          u1 = dotAdd(u1, evenWeights(w), oddWeights(w), even, odd);
+          even = last.even1();
+          odd = last.odd1();
+          w = v128.and(b0, eights);
+          v0 = dotAdd(v0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(b1, eights);
+          v1 = dotAdd(v1, evenWeights(w), oddWeights(w), even, odd);
+          if (never == 2) break;
+          const c0 = v128.load(q, 64);
+          const c1 = v128.load(q, 80);
+          even = first.even2();
+          odd = first.odd2();
+          w = v128.and(c0, seven);
+          u0 = dotAdd(u0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(c1, seven);
+          u1 = dotAdd(u1, evenWeights(w), oddWeights(w), even, odd);
+          even = last.even2();
+          odd = last.odd2();
+          w = v128.and(c0, eights);
+          v0 = dotAdd(v0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(c1, eights);
+          v1 = dotAdd(v1, evenWeights(w), oddWeights(w), even, odd);
+          even = first.even3();
+          odd = first.odd3();
+          w = i16x8.shr_u(spare(a0, c0, top, bitU, 1), 5);
+          u0 = dotAdd(u0, evenWeights(w), oddWeights(w), even, odd);
+          w = i16x8.shr_u(spare(a1, c1, top, bitU, 1), 5);
+          u1 = dotAdd(u1, evenWeights(w), oddWeights(w), even, odd);
+          even = last.even3();
+          odd = last.odd3();
+          w = i16x8.shr_u(spare(b0, c0, top, bitV, 2), 2);
+          v0 = dotAdd(v0, evenWeights(w), oddWeights(w), even, odd);
+          w = i16x8.shr_u(spare(b1, c1, top, bitV, 2), 2);
+          v1 = dotAdd(v1, evenWeights(w), oddWeights(w), even, odd);
+        } while (false);
+        products0 = scaleSums(products0, timesEight(u0), lowScales(scales));
+        products1 = scaleSums(products1, timesEight(u1), highScales(scales));
+        products0 = scaleSums(products0, v0, lowScales(scales + 16));
+        products1 = scaleSums(products1, v1, highScales(scales + 16));
       }
-      x = finishQ8_256<Q3_K>(y, panel, v128.load(products), v128.load(products, 16), x + 224 * X_BYTES);
+      x = finishQ8_256<Q3_K>(y, panel, i32x4.shr_s(products0, 3), i32x4.shr_s(products1, 3), x);
     }
   }
 }

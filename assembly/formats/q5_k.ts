@@ -13,73 +13,55 @@
 //
 //      0     16   d of row 0 .. row 7
 //     16     16   dmin of row 0 .. row 7
-//     32     96   the scale bytes: byte 0 of row 0 .. row 7, byte 1, ...
-//    128   1280   for each half t of the sub-blocks:  words 4 t .. 4 t + 3 of high,  then of each group of low its words 4 t .. 4 t + 3
+//     32     96   scales and minima, as in Q4_K
+//    128   1280   q: for each sub-block 5 words, a .. e
 //
-// So a stream reads low from its beginning to its end, and 128 bytes of high, which stay in L1, four times.
+//   Four columns of a row make a word of q, q0 .. q7. Five bytes hold eight q, one of each word:
+//
+//              7 6 5                          |  4 3 2 1 0
+//        a     q2, bits 4 3 2                 |  q0
+//        b     q2, bits 1 0 | q7, bit 1       |  q1
+//        c     q5, bits 4 3 2                 |  q3
+//        d     q5, bits 1 0 | q7, bit 0       |  q4
+//        e     q7, bits 4 3 2                 |  q6
 //
 // In the panel every scale appears twice, for sub-blocks of 16: the sums of 32 products of 127 * 31 would not fit in 16 bits.
-// Cost for 8 rows by 256 columns: 1408 bytes read; streaming 128 loads of weights, 64 of activations, 256 ands, 176 shifts, 128 ors, 128
-// dots, 128 additions; scales and minima some 100 instructions. Decoding to the panel: 128 stores instead of the dots.
+// Cost for 8 rows by 256 columns: 1408 bytes read; streaming 80 loads of weights, 64 of activations, 192 ands, 112 shifts, 64 ors, 128
+// dots, 128 additions; scales and minima some 100 instructions. Decoding to the panel: 128 stores instead of the dots. Registers of the
+// stream: 2 sums, 2 products, 3 constants, 6 words, 1 activation.
 
 import { ACTIVATION_Q8_256 } from "../abi";
-import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, X_BYTES } from "../dot";
-import { halfToFloat, kept, storeRows } from "../lanes";
-import { highScales, lowScales } from "./panel";
-import { decodeScales, getScaleBytes, minimumOf, putScaleBytes, quantizeScales, scaleOf } from "./q4_k";
+import { Q8_256_COLUMN_BYTES } from "../activations/q8_256";
+import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, WIDE_SUMS, X_BYTES } from "../dot";
+import { halfToFloat, kept, neverTaken } from "../lanes";
+import { highScales, lowScales, PANEL_Q8_256_D } from "./panel";
+import { decodeScales, getScaleBytes, minimumOf, multiplyMinima, putScaleBytes, quantizeScales, scaleOf } from "./q4_k";
 import { SuperSearch } from "./search_k";
-import { finishQ8_256 } from "./sums";
+import { finishMultipliedQ8_256 } from "./sums";
 
-/** Where word j of high lies in a packed block, and word j of low. */
+/** q2 of a and b, q5 of c and d. `five`: bytes of 31, `top`: bytes of 0xc0. */
 @inline
-function highWord(j: usize): usize {
-  return 128 + (j >> 2) * 640 + ((j & 3) << 5);
+function spareOfTwo(a: v128, b: v128, five: v128, top: v128): v128 {
+  return i16x8.shr_u(v128.or(v128.andnot(a, five), i16x8.shr_u(v128.and(b, top), 3)), 3);
+}
+
+/** q7. `bit`: bytes of 0x20. */
+@inline
+function spareOfThree(b: v128, d: v128, e: v128, five: v128, bit: v128): v128 {
+  const low = v128.or(i16x8.shr_u(v128.and(d, bit), 1), v128.and(b, bit));
+  return i16x8.shr_u(v128.or(v128.andnot(e, five), i16x8.shr_u(low, 1)), 3);
+}
+
+/** 16 columns of a sub-block: nibbles, and the fifth bits, bit s of each byte of `high`. */
+@inline
+function fiveBits(nibbles: v128, high: v128, s: i32): v128 {
+  const bits = v128.and(i16x8.shr_u(high, s), i8x16.splat(1));
+  return v128.or(v128.and(nibbles, i8x16.splat(15)), i16x8.shl(bits, 4));
 }
 
 @inline
-function lowWord(j: usize): usize {
-  return 256 + ((j >> 2) & 1) * 640 + ((j >> 3) << 7) + ((j & 3) << 5);
-}
-
-/** Bit s of each byte of `h`, as 16 or 0. `sixteen`: bytes of 16. */
-@inline
-function fifth(h: v128, s: i32, sixteen: v128): v128 {
-  return v128.and(s < 4 ? i16x8.shl(h, 4 - s) : s == 4 ? h : i16x8.shr_u(h, s - 4), sixteen);
-}
-
-/**
- * One token times a half of sub-blocks 2 g and 2 g + 1, of 8 rows: adds to the 8 products (i32) at `products`. `q`, `h`: 4 words of low
- * and of high; `x`: the columns; `scales`: the panel + 32 g.
- */
-@inline
-function streamHalf(q: usize, h: usize, x: usize, scales: usize, products: usize, nibble: v128, sixteen: v128, g: i32): void {
-  let a0 = i16x8.splat(0); // sub-block 2 g
-  let a1 = a0;
-  let b0 = a0; // sub-block 2 g + 1
-  let b1 = a0;
-  for (const stop = q + 128; q < stop; q += 32, h += 32, x += 4 * X_BYTES) {
-    const q0 = v128.load(q);
-    const q1 = v128.load(q, 16);
-    const h0 = v128.load(h);
-    const h1 = v128.load(h, 16);
-    let even = changetype<Columns>(x).even0();
-    let odd = changetype<Columns>(x).odd0();
-    let w = v128.or(v128.and(q0, nibble), fifth(h0, 2 * g, sixteen));
-    a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
-    w = v128.or(v128.and(q1, nibble), fifth(h1, 2 * g, sixteen));
-    a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
-    even = changetype<Columns>(x + 32 * X_BYTES).even0();
-    odd = changetype<Columns>(x + 32 * X_BYTES).odd0();
-    w = v128.or(v128.and(i16x8.shr_u(q0, 4), nibble), fifth(h0, 2 * g + 1, sixteen));
-    b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
-    w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), fifth(h1, 2 * g + 1, sixteen));
-    b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
-  }
-  let products0 = scaleSums(v128.load(products), a0, lowScales(scales));
-  let products1 = scaleSums(v128.load(products, 16), a1, highScales(scales));
-  products0 = scaleSums(products0, b0, lowScales(scales + 16));
-  products1 = scaleSums(products1, b1, highScales(scales + 16));
-  storeRows(products, products0, products1);
+function fourWords(a: u32, b: u32, c: u32, d: u32): v128 {
+  return i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(a), 1, b), 2, c), 3, d);
 }
 
 @unmanaged
@@ -100,9 +82,21 @@ export class Q5_K {
     store<u16>(half, load<u16>(block));
     store<u16>(half, load<u16>(block, 2), 16);
     putScaleBytes(group + 32, r, block + 4);
-    const word = group + (<usize>r << 2);
-    for (let j: usize = 0; j < 8; j++) store<u32>(word + highWord(j), load<u32>(block + (j << 2), 16));
-    for (let j: usize = 0; j < 32; j++) store<u32>(word + lowWord(j), load<u32>(block + (j << 2), 48));
+    for (let s: usize = 0; s < 8; s++) {
+      const low = block + 48 + ((s >> 1) << 5);
+      const shift = <i32>(s & 1) << 2;
+      const first = fiveBits(i16x8.shr_u(v128.load(low), shift), v128.load(block, 16), <i32>s); // q0 .. q3
+      const last = fiveBits(i16x8.shr_u(v128.load(low, 16), shift), v128.load(block, 32), <i32>s); // q4 .. q7
+      const q2: u32 = i32x4.extract_lane(first, 2);
+      const q5: u32 = i32x4.extract_lane(last, 1);
+      const q7: u32 = i32x4.extract_lane(last, 3);
+      const to = group + 128 + s * 160 + (<usize>r << 2);
+      store<u32>(to, i32x4.extract_lane(first, 0) | ((q2 & 0x1c1c1c1c) << 3));
+      store<u32>(to, i32x4.extract_lane(first, 1) | ((q2 & 0x03030303) << 6) | ((q7 & 0x02020202) << 4), 32);
+      store<u32>(to, i32x4.extract_lane(first, 3) | ((q5 & 0x1c1c1c1c) << 3), 64);
+      store<u32>(to, i32x4.extract_lane(last, 0) | ((q5 & 0x03030303) << 6) | ((q7 & 0x01010101) << 5), 96);
+      store<u32>(to, i32x4.extract_lane(last, 2) | ((q7 & 0x1c1c1c1c) << 3), 128);
+    }
   }
 
   /** The inverse of `put`. */
@@ -112,9 +106,38 @@ export class Q5_K {
     store<u16>(block, load<u16>(half));
     store<u16>(block, load<u16>(half, 16), 2);
     getScaleBytes(group + 32, r, block + 4);
-    const word = group + (<usize>r << 2);
-    for (let j: usize = 0; j < 8; j++) store<u32>(block + (j << 2), load<u32>(word + highWord(j)), 16);
-    for (let j: usize = 0; j < 32; j++) store<u32>(block + (j << 2), load<u32>(word + lowWord(j)), 48);
+    let high0 = i8x16.splat(0);
+    let high1 = high0;
+    let low0 = high0;
+    let low1 = high0;
+    for (let s: usize = 0; s < 8; s++) {
+      const from = group + 128 + s * 160 + (<usize>r << 2);
+      const a = load<u32>(from);
+      const b = load<u32>(from, 32);
+      const c = load<u32>(from, 64);
+      const d = load<u32>(from, 96);
+      const e = load<u32>(from, 128);
+      const q2 = ((a >> 3) & 0x1c1c1c1c) | ((b >> 6) & 0x03030303);
+      const q5 = ((c >> 3) & 0x1c1c1c1c) | ((d >> 6) & 0x03030303);
+      const q7 = ((e >> 3) & 0x1c1c1c1c) | ((b >> 4) & 0x02020202) | ((d >> 5) & 0x01010101);
+      const five: u32 = 0x1f1f1f1f;
+      const first = fourWords(a & five, b & five, q2, c & five);
+      const last = fourWords(d & five, q5, e & five, q7);
+      const bit = i8x16.splat(16);
+      high0 = v128.or(i16x8.shr_u(high0, 1), i16x8.shl(v128.and(first, bit), 3));
+      high1 = v128.or(i16x8.shr_u(high1, 1), i16x8.shl(v128.and(last, bit), 3));
+      const nibble = i8x16.splat(15);
+      if ((s & 1) == 0) {
+        low0 = v128.and(first, nibble);
+        low1 = v128.and(last, nibble);
+      } else {
+        const low = block + ((s >> 1) << 5);
+        v128.store(low, v128.or(low0, i16x8.shl(v128.and(first, nibble), 4)), 48);
+        v128.store(low, v128.or(low1, i16x8.shl(v128.and(last, nibble), 4)), 64);
+      }
+    }
+    v128.store(block, high0, 16);
+    v128.store(block, high1, 32);
   }
 
   /** The scalar meaning: one block to 256 f32. */
@@ -166,46 +189,120 @@ export class Q5_K {
   /** Decodes a group of 8 blocks to a PanelQ8_256. */
   @inline
   panel(group: usize, panel: usize): void {
-    const nibble = kept(panel, i8x16.splat(15));
-    const sixteen = kept(panel + 16, i8x16.splat(16));
+    const five = kept(panel, i8x16.splat(31));
+    const top = kept(panel + 16, i8x16.splat(-64));
+    const bit = kept(panel + 32, i8x16.splat(0x20));
     let to = panel;
-    for (let from = group, end = group + 1280; from < end; from += 512) {
-      for (const stop = from + 128; from < stop; from += 16, to += 16) {
-        const h = v128.load(from, 128);
-        let q = v128.load(from, 256);
-        v128.store(to, v128.or(v128.and(q, nibble), fifth(h, 0, sixteen)));
-        v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), fifth(h, 1, sixteen)), 256);
-        q = v128.load(from, 384);
-        v128.store(to, v128.or(v128.and(q, nibble), fifth(h, 2, sixteen)), 512);
-        v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), fifth(h, 3, sixteen)), 768);
-        q = v128.load(from, 512);
-        v128.store(to, v128.or(v128.and(q, nibble), fifth(h, 4, sixteen)), 1024);
-        v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), fifth(h, 5, sixteen)), 1280);
-        q = v128.load(from, 640);
-        v128.store(to, v128.or(v128.and(q, nibble), fifth(h, 6, sixteen)), 1536);
-        v128.store(to, v128.or(v128.and(i16x8.shr_u(q, 4), nibble), fifth(h, 7, sixteen)), 1792);
+    for (let q = group + 128, end = q + 1280; q < end; q += 128, to += 224) {
+      for (const stop = q + 32; q < stop; q += 16, to += 16) {
+        const a = v128.load(q);
+        const b = v128.load(q, 32);
+        const c = v128.load(q, 64);
+        const d = v128.load(q, 96);
+        const e = v128.load(q, 128);
+        v128.store(to, v128.and(a, five));
+        v128.store(to, v128.and(b, five), 32);
+        v128.store(to, spareOfTwo(a, b, five, top), 64);
+        v128.store(to, v128.and(c, five), 96);
+        v128.store(to, v128.and(d, five), 128);
+        v128.store(to, spareOfTwo(c, d, five, top), 160);
+        v128.store(to, v128.and(e, five), 192);
+        v128.store(to, spareOfThree(b, d, e, five, bit), 224);
       }
     }
-    decodeScales(group, panel, 2);
+    decodeScales(group, panel, 2, kept(panel + PANEL_Q8_256_D, i8x16.splat(63)));
   }
 
-  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales and the products. */
+  /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
-    const nibble = kept(panel, i8x16.splat(15));
-    const sixteen = kept(panel + 16, i8x16.splat(16));
-    const products = panel + 32;
+    const five = kept(panel, i8x16.splat(31));
+    const top = kept(panel + 16, i8x16.splat(-64));
+    const bit = kept(panel + 32, i8x16.splat(0x20));
+    const six = kept(panel + 48, i8x16.splat(63));
+    const never = neverTaken(panel);
     for (; blocks > 0; blocks--, group += 1408) {
-      decodeScales(group, panel, 1); // both halves of a sub-block read the same
-      v128.store(products, i32x4.splat(0));
-      v128.store(products, i32x4.splat(0), 16);
-      for (let h = group + 128, end = h + 1280; h < end; h += 640, x += 16 * X_BYTES) {
-        streamHalf(h + 128, h, x, panel, products, nibble, sixteen, 0);
-        streamHalf(h + 256, h, x + 64 * X_BYTES, panel + 32, products, nibble, sixteen, 1);
-        streamHalf(h + 384, h, x + 128 * X_BYTES, panel + 64, products, nibble, sixteen, 2);
-        streamHalf(h + 512, h, x + 192 * X_BYTES, panel + 96, products, nibble, sixteen, 3);
+      multiplyMinima(group, panel, x + Q8_256_COLUMN_BYTES, six);
+      let products0 = i32x4.splat(0);
+      let products1 = i32x4.splat(0);
+      let scales = panel;
+      for (let q = group + 128, end = q + 1280; q < end; q += 160, scales += 16, x += 32 * X_BYTES) {
+        const first = changetype<Columns>(x);
+        const last = changetype<Columns>(x + 16 * X_BYTES);
+        let sums0 = i16x8.splat(0);
+        let sums1 = sums0;
+        do {
+          let even = first.even0();
+          let odd = first.odd0();
+          const a0 = v128.load(q);
+          const a1 = v128.load(q, 16);
+          let w = v128.and(a0, five);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(a1, five);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          const b0 = v128.load(q, 32);
+          const b1 = v128.load(q, 48);
+          even = first.even1();
+          odd = first.odd1();
+          w = v128.and(b0, five);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(b1, five);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          even = first.even2();
+          odd = first.odd2();
+          w = spareOfTwo(a0, b0, five, top);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = spareOfTwo(a1, b1, five, top);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          if (never == 1) break;
+          const c0 = v128.load(q, 64);
+          const c1 = v128.load(q, 80);
+          even = first.even3();
+          odd = first.odd3();
+          w = v128.and(c0, five);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(c1, five);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          if (!WIDE_SUMS) {
+            products0 = scaleSums(products0, sums0, lowScales(scales));
+            products1 = scaleSums(products1, sums1, highScales(scales));
+            sums0 = i16x8.splat(0);
+            sums1 = sums0;
+          }
+          const d0 = v128.load(q, 96);
+          const d1 = v128.load(q, 112);
+          even = last.even0();
+          odd = last.odd0();
+          w = v128.and(d0, five);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(d1, five);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          even = last.even1();
+          odd = last.odd1();
+          w = spareOfTwo(c0, d0, five, top);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = spareOfTwo(c1, d1, five, top);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          if (never == 2) break;
+          const e0 = v128.load(q, 128);
+          const e1 = v128.load(q, 144);
+          even = last.even2();
+          odd = last.odd2();
+          w = v128.and(e0, five);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(e1, five);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          even = last.even3();
+          odd = last.odd3();
+          w = spareOfThree(b0, d0, e0, five, bit);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = spareOfThree(b1, d1, e1, five, bit);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+        } while (false);
+        products0 = scaleSums(products0, sums0, lowScales(scales));
+        products1 = scaleSums(products1, sums1, highScales(scales));
       }
-      x = finishQ8_256<Q5_K>(y, panel, v128.load(products), v128.load(products, 16), x + 224 * X_BYTES);
+      x = finishMultipliedQ8_256(y, panel, products0, products1, x);
     }
   }
 }

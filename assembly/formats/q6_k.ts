@@ -17,25 +17,67 @@
 // Packed, 8 rows side by side, 1680 bytes; a word is 4 bytes, of row 0 | row 1 | ... | row 7:
 //
 //      0     16   d of row 0 .. row 7
-//     16    128   scale 0 of row 0 .. row 7, scale 1, ...
-//    144   1536   for each half n, for j = 0..7:  words 16 n + j and 16 n + 8 + j of low, word 8 n + j of high
+//     16   1664   8 pairs of sub-blocks:
+//           0     16   scales of the first sub-block: row 0 .. row 7, of the second
+//          16     96   words a, b, c of the first
+//         112     96   words a, b, c of the second
 //
-// What is used together lies together: a stream that jumps between low and high loses the prefetcher, and half its speed.
+//   a has the columns 0 .. 3 of the sub-block, b 4 .. 7, c 8 .. 11, and what these leave of their bytes 12 .. 15 (six_bits.ts)
 //
-// Cost for 8 rows by 256 columns: 1680 bytes read; decoding 96 loads, 256 ands, 160 shifts, 128 ors, 128 stores, and the scales.
+// What is used together lies together: a stream that jumps between places loses the prefetcher, and half its speed.
+//
+// Cost for 8 rows by 256 columns: 1680 bytes read; streaming 96 loads of weights, 64 of activations, 192 ands, 96 shifts, 64 ors, 128
+// dots, 128 additions, and the scales. A tile of 4 tokens: 192 loads of weights, 256 of activations, 512 dots. Decoding to the panel: 128
+// stores instead of the dots. Registers of the stream: 2 sums, 2 products, 6 words, 1 constant.
 
 import { ACTIVATION_Q8_256 } from "../abi";
+import { Q8_256_COLUMN_BYTES } from "../activations/q8_256";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, startSums, X_BYTES } from "../dot";
 import { floatToHalf, halfToFloat, kept } from "../lanes";
 import { highScales, lowScales, PANEL_Q8_256_D, putFactors, putScales } from "./panel";
 import { SuperSearch } from "./search_k";
+import { fourth, fourthOf, withHigh, withLow, withMiddle } from "./six_bits";
 import { finishQ8_256 } from "./sums";
 
-/** Puts d and the scales of 8 rows into a PanelQ8_256. */
+/** Bytes of a pair of sub-blocks in a packed block, and where the words of sub-block s lie in one. */
+@inline const PAIR_BYTES: usize = 208;
+
 @inline
-function copyScales(group: usize, panel: usize): void {
-  for (let s: usize = 0; s < 16; s += 2) putScales(panel, s, v128.load(group + (s << 3), 16));
-  putFactors(panel + PANEL_Q8_256_D, group);
+function wordsOf(group: usize, s: usize): usize {
+  return group + 32 + (s >> 1) * PAIR_BYTES + (s & 1) * 96;
+}
+
+/** The 16 columns of sub-block s of row r. */
+@inline
+function columnsOf(group: usize, r: i32, s: usize): v128 {
+  const at = wordsOf(group, s) + (<usize>r << 2);
+  const a = load<u32>(at);
+  const b = load<u32>(at, 32);
+  const c = load<u32>(at, 64);
+  let words = i32x4.splat(fourthOf(a, b, c));
+  words = i32x4.replace_lane(words, 0, a & 0x3f3f3f3f);
+  words = i32x4.replace_lane(words, 1, b & 0x3f3f3f3f);
+  return i32x4.replace_lane(words, 2, c & 0x3f3f3f3f);
+}
+
+/**
+ * Writes a run of 16 bytes of `high`, and the bytes of `low` that belong to it: 16 columns of each quarter of a half, sub-blocks
+ * `firstOf(run)` and those 2, 4 and 6 further.
+ */
+@inline
+function putRun(block: usize, run: usize, a: v128, b: v128, c: v128, d: v128): void {
+  const nibble = i8x16.splat(15);
+  const low = block + ((run >> 1) << 6) + ((run & 1) << 4);
+  v128.store(low, v128.or(v128.and(a, nibble), i8x16.shl(c, 4)));
+  v128.store(low, v128.or(v128.and(b, nibble), i8x16.shl(d, 4)), 32);
+  const ab = v128.or(i8x16.shr_u(a, 4), i8x16.shl(i8x16.shr_u(b, 4), 2));
+  const cd = v128.or(i8x16.shl(i8x16.shr_u(c, 4), 4), i8x16.shl(i8x16.shr_u(d, 4), 6));
+  v128.store(block + (run << 4), v128.or(ab, cd), 128);
+}
+
+@inline
+function firstOf(run: usize): usize {
+  return ((run >> 1) << 3) | (run & 1);
 }
 
 @unmanaged
@@ -53,14 +95,18 @@ export class Q6_K {
   @inline
   put(group: usize, r: i32, block: usize): void {
     store<u16>(group + (<usize>r << 1), load<u16>(block, 208));
-    const scale = group + <usize>r;
-    for (let s: usize = 0; s < 16; s++) store<u8>(scale + (s << 3), load<u8>(block + s, 192), 16);
-    for (let i: usize = 0; i < 16; i++) {
-      const low = block + ((i >> 3) << 6) + ((i & 7) << 2);
-      const to = group + i * 96 + (<usize>r << 2);
-      store<u32>(to, load<u32>(low), 144);
-      store<u32>(to, load<u32>(low, 32), 176);
-      store<u32>(to, load<u32>(block + (i << 2), 128), 208);
+    for (let s: usize = 0; s < 16; s++) {
+      store<u8>(group + (s >> 1) * PAIR_BYTES + ((s & 1) << 3) + <usize>r, load<u8>(block + s, 192), 16);
+      const quarter = (s >> 1) & 3;
+      const low = v128.load(block + ((s >> 3) << 6) + ((quarter & 1) << 5) + ((s & 1) << 4));
+      const high = v128.load(block + ((s >> 3) << 5) + ((s & 1) << 4), 128);
+      const bits = v128.and(i16x8.shr_u(high, <i32>quarter << 1), i8x16.splat(3));
+      const words = v128.or(v128.and(i16x8.shr_u(low, <i32>(quarter >> 1) << 2), i8x16.splat(15)), i16x8.shl(bits, 4));
+      const to = wordsOf(group, s) + (<usize>r << 2);
+      const d: u32 = i32x4.extract_lane(words, 3);
+      store<u32>(to, withHigh(i32x4.extract_lane(words, 0), d));
+      store<u32>(to, withMiddle(i32x4.extract_lane(words, 1), d), 32);
+      store<u32>(to, withLow(i32x4.extract_lane(words, 2), d), 64);
     }
   }
 
@@ -68,14 +114,14 @@ export class Q6_K {
   @inline
   get(group: usize, r: i32, block: usize): void {
     store<u16>(block, load<u16>(group + (<usize>r << 1)), 208);
-    const scale = group + <usize>r;
-    for (let s: usize = 0; s < 16; s++) store<u8>(block + s, load<u8>(scale + (s << 3), 16), 192);
-    for (let i: usize = 0; i < 16; i++) {
-      const low = block + ((i >> 3) << 6) + ((i & 7) << 2);
-      const from = group + i * 96 + (<usize>r << 2);
-      store<u32>(low, load<u32>(from, 144));
-      store<u32>(low, load<u32>(from, 176), 32);
-      store<u32>(block + (i << 2), load<u32>(from, 208), 128);
+    for (let s: usize = 0; s < 16; s++) {
+      store<u8>(block + s, load<u8>(group + (s >> 1) * PAIR_BYTES + ((s & 1) << 3) + <usize>r, 16), 192);
+    }
+    for (let run: usize = 0; run < 4; run++) {
+      const s = firstOf(run);
+      const a = columnsOf(group, r, s);
+      const b = columnsOf(group, r, s + 2);
+      putRun(block, run, a, b, columnsOf(group, r, s + 4), columnsOf(group, r, s + 6));
     }
   }
 
@@ -103,11 +149,8 @@ export class Q6_K {
     for (let s = 0; s < 16; s++) store<u8>(block + s, <u8>search.scaleOf(s), 192);
     store<u16>(block, <u16>floatToHalf(search.unit), 208);
     const zero = i8x16.splat(32);
-    const nibble = i8x16.splat(15);
-    for (let run = 0; run < 4; run++) {
-      // 16 weights of each quarter of a half: a run of 16 bytes of `high`.
-      const half = run >> 1;
-      const first = (half << 3) | (run & 1); // sub-block
+    for (let run: usize = 0; run < 4; run++) {
+      const first = <i32>firstOf(run);
       const x = from + (<usize>first << 6);
       search.take(first);
       const a = i8x16.add(search.levels16(x), zero);
@@ -117,101 +160,85 @@ export class Q6_K {
       const c = i8x16.add(search.levels16(x + 256), zero);
       search.take(first + 6);
       const d = i8x16.add(search.levels16(x + 384), zero);
-      const low = block + (<usize>half << 6) + (<usize>(run & 1) << 4);
-      v128.store(low, v128.or(v128.and(a, nibble), i8x16.shl(c, 4)));
-      v128.store(low, v128.or(v128.and(b, nibble), i8x16.shl(d, 4)), 32);
-      const ab = v128.or(i8x16.shr_u(a, 4), i8x16.shl(i8x16.shr_u(b, 4), 2));
-      const cd = v128.or(i8x16.shl(i8x16.shr_u(c, 4), 4), i8x16.shl(i8x16.shr_u(d, 4), 6));
-      v128.store(block + (<usize>run << 4), v128.or(ab, cd), 128);
+      putRun(block, run, a, b, c, d);
     }
   }
 
   /** Decodes a group of 8 blocks to a PanelQ8_256. */
   @inline
   panel(group: usize, panel: usize): void {
-    const nibble = kept(panel, i8x16.splat(15));
-    const bits = kept(panel + 16, i8x16.splat(0x30));
-    let from = group;
-    for (let half = 0; half < 2; half++, panel += 768) {
-      for (const stop = panel + 256; panel < stop; panel += 32, from += 96) {
-        for (let rows: usize = 0; rows < 32; rows += 16) {
-          const a = v128.load(from + rows, 144);
-          const b = v128.load(from + rows, 176);
-          const h = v128.load(from + rows, 208);
-          const to = panel + rows;
-          v128.store(to, v128.or(v128.and(a, nibble), v128.and(i16x8.shl(h, 4), bits)));
-          v128.store(to, v128.or(v128.and(b, nibble), v128.and(i16x8.shl(h, 2), bits)), 256);
-          v128.store(to, v128.or(v128.and(i16x8.shr_u(a, 4), nibble), v128.and(h, bits)), 512);
-          v128.store(to, v128.or(v128.and(i16x8.shr_u(b, 4), nibble), v128.and(i16x8.shr_u(h, 2), bits)), 768);
-        }
+    const six = kept(panel, i8x16.splat(63));
+    let q = group + 16;
+    let to = panel;
+    for (let s: usize = 0; s < 16; s += 2, q += 16) {
+      putScales(panel, s, v128.load(q));
+      for (const stop = q + 192; q < stop; q += 96, to += 128) {
+        const a0 = v128.load(q, 16);
+        const a1 = v128.load(q, 32);
+        const b0 = v128.load(q, 48);
+        const b1 = v128.load(q, 64);
+        const c0 = v128.load(q, 80);
+        const c1 = v128.load(q, 96);
+        v128.store(to, v128.and(a0, six));
+        v128.store(to, v128.and(a1, six), 16);
+        v128.store(to, v128.and(b0, six), 32);
+        v128.store(to, v128.and(b1, six), 48);
+        v128.store(to, v128.and(c0, six), 64);
+        v128.store(to, v128.and(c1, six), 80);
+        v128.store(to, fourth(a0, b0, c0, six), 96);
+        v128.store(to, fourth(a1, b1, c1, six), 112);
       }
     }
-    copyScales(group, panel - 2048);
+    putFactors(panel + PANEL_Q8_256_D, group);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes d and the scales. */
   @inline
   stream(group: usize, x: usize, y: usize, blocks: i32, panel: usize): void {
-    const nibble = kept(panel, i8x16.splat(15));
-    const bits = kept(panel + 16, i8x16.splat(0x30));
+    const six = kept(panel, i8x16.splat(63));
     for (; blocks > 0; blocks--, group += 1680) {
-      copyScales(group, panel);
+      putFactors(panel + PANEL_Q8_256_D, group);
       let products0 = i32x4.splat(0);
       let products1 = i32x4.splat(0);
-      let pairs = x + 256 * X_BYTES; // sums of the activations of each sub-block
+      let pairs = x + Q8_256_COLUMN_BYTES; // sums of the activations of each sub-block
       let scales = panel;
-      let q = group;
-      for (let half = 0; half < 2; half++, pairs += 24, scales += 96, x += 96 * X_BYTES) {
-        // Two sub-blocks of each quarter of the half share the bytes of a run.
-        for (let run = 0; run < 2; run++, pairs += 4, scales += 16) {
-          let a0 = startSums(v128.load32_splat(pairs), 32);
-          let b0 = startSums(v128.load32_splat(pairs, 8), 32);
-          let c0 = startSums(v128.load32_splat(pairs, 16), 32);
-          let d0 = startSums(v128.load32_splat(pairs, 24), 32);
-          let a1 = a0;
-          let b1 = b0;
-          let c1 = c0;
-          let d1 = d0;
-          for (const stop = q + 384; q < stop; q += 96, x += 4 * X_BYTES) {
-            const h0 = v128.load(q, 208);
-            const h1 = v128.load(q, 224);
-            let q0 = v128.load(q, 144);
-            let q1 = v128.load(q, 160);
-            let even = changetype<Columns>(x).even0();
-            let odd = changetype<Columns>(x).odd0();
-            let w = v128.or(v128.and(q0, nibble), v128.and(i16x8.shl(h0, 4), bits));
-            a0 = dotAdd(a0, evenWeights(w), oddWeights(w), even, odd);
-            w = v128.or(v128.and(q1, nibble), v128.and(i16x8.shl(h1, 4), bits));
-            a1 = dotAdd(a1, evenWeights(w), oddWeights(w), even, odd);
-            even = changetype<Columns>(x + 64 * X_BYTES).even0();
-            odd = changetype<Columns>(x + 64 * X_BYTES).odd0();
-            w = v128.or(v128.and(i16x8.shr_u(q0, 4), nibble), v128.and(h0, bits));
-            c0 = dotAdd(c0, evenWeights(w), oddWeights(w), even, odd);
-            w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(h1, bits));
-            c1 = dotAdd(c1, evenWeights(w), oddWeights(w), even, odd);
-            q0 = v128.load(q, 176);
-            q1 = v128.load(q, 192);
-            even = changetype<Columns>(x + 32 * X_BYTES).even0();
-            odd = changetype<Columns>(x + 32 * X_BYTES).odd0();
-            w = v128.or(v128.and(q0, nibble), v128.and(i16x8.shl(h0, 2), bits));
-            b0 = dotAdd(b0, evenWeights(w), oddWeights(w), even, odd);
-            w = v128.or(v128.and(q1, nibble), v128.and(i16x8.shl(h1, 2), bits));
-            b1 = dotAdd(b1, evenWeights(w), oddWeights(w), even, odd);
-            even = changetype<Columns>(x + 96 * X_BYTES).even0();
-            odd = changetype<Columns>(x + 96 * X_BYTES).odd0();
-            w = v128.or(v128.and(i16x8.shr_u(q0, 4), nibble), v128.and(i16x8.shr_u(h0, 2), bits));
-            d0 = dotAdd(d0, evenWeights(w), oddWeights(w), even, odd);
-            w = v128.or(v128.and(i16x8.shr_u(q1, 4), nibble), v128.and(i16x8.shr_u(h1, 2), bits));
-            d1 = dotAdd(d1, evenWeights(w), oddWeights(w), even, odd);
-          }
-          products0 = scaleSums(products0, a0, lowScales(scales));
-          products1 = scaleSums(products1, a1, highScales(scales));
-          products0 = scaleSums(products0, b0, lowScales(scales + 32));
-          products1 = scaleSums(products1, b1, highScales(scales + 32));
-          products0 = scaleSums(products0, c0, lowScales(scales + 64));
-          products1 = scaleSums(products1, c1, highScales(scales + 64));
-          products0 = scaleSums(products0, d0, lowScales(scales + 96));
-          products1 = scaleSums(products1, d1, highScales(scales + 96));
+      for (let q = group + 16, end = q + 8 * PAIR_BYTES; q < end; q += 16) {
+        putScales(scales, 0, v128.load(q));
+        for (const stop = q + 192; q < stop; q += 96, x += 16 * X_BYTES, pairs += 4, scales += 16) {
+          let sums0 = startSums(v128.load32_splat(pairs), 32);
+          let sums1 = sums0;
+          const a0 = v128.load(q, 16);
+          const a1 = v128.load(q, 32);
+          let even = changetype<Columns>(x).even0();
+          let odd = changetype<Columns>(x).odd0();
+          let w = v128.and(a0, six);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(a1, six);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          const b0 = v128.load(q, 48);
+          const b1 = v128.load(q, 64);
+          even = changetype<Columns>(x).even1();
+          odd = changetype<Columns>(x).odd1();
+          w = v128.and(b0, six);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(b1, six);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          const c0 = v128.load(q, 80);
+          const c1 = v128.load(q, 96);
+          even = changetype<Columns>(x).even2();
+          odd = changetype<Columns>(x).odd2();
+          w = v128.and(c0, six);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = v128.and(c1, six);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          even = changetype<Columns>(x).even3();
+          odd = changetype<Columns>(x).odd3();
+          w = fourth(a0, b0, c0, six);
+          sums0 = dotAdd(sums0, evenWeights(w), oddWeights(w), even, odd);
+          w = fourth(a1, b1, c1, six);
+          sums1 = dotAdd(sums1, evenWeights(w), oddWeights(w), even, odd);
+          products0 = scaleSums(products0, sums0, lowScales(scales));
+          products1 = scaleSums(products1, sums1, highScales(scales));
         }
       }
       x = finishQ8_256<Q6_K>(y, panel, products0, products1, x);

@@ -73,6 +73,20 @@ export function finishQ8_256<F>(y: usize, panel: usize, products0: v128, product
   return tail + Q8_256_TAIL_BYTES;
 }
 
+/** `finishQ8_256` for a token whose sums over all sub-blocks of minimum * sum of activations lie in the panel, where the minima would. */
+@inline
+export function finishMultipliedQ8_256(y: usize, panel: usize, products0: v128, products1: v128, tail: usize): usize {
+  const scaleX = v128.load32_splat(tail, Q8_256_SCALE);
+  const m0 = i32x4.neg(v128.load(panel, PANEL_Q8_256_MINIMA));
+  const m1 = i32x4.neg(v128.load(panel, PANEL_Q8_256_MINIMA + 16));
+  let y0 = madd(v128.load(y), f32x4.convert_i32x4_s(products0), f32x4.mul(v128.load(panel, PANEL_Q8_256_D), scaleX));
+  let y1 = madd(v128.load(y, 16), f32x4.convert_i32x4_s(products1), f32x4.mul(v128.load(panel, PANEL_Q8_256_D + 16), scaleX));
+  y0 = madd(y0, f32x4.convert_i32x4_s(m0), f32x4.mul(v128.load(panel, PANEL_Q8_256_DMIN), scaleX));
+  y1 = madd(y1, f32x4.convert_i32x4_s(m1), f32x4.mul(v128.load(panel, PANEL_Q8_256_DMIN + 16), scaleX));
+  storeRows(y, y0, y1);
+  return tail + Q8_256_TAIL_BYTES;
+}
+
 /** Adds the sums of one sub-block of one token, times its scales (of rows 0..3, of rows 4..7), to 32-bit sums in memory. */
 @inline
 export function scaleUp(products: usize, sums0: v128, sums1: v128, scales0: v128, scales1: v128): void {
