@@ -38,22 +38,14 @@ export function leaveTokenQ16_32(y: usize, sums0: v128, sums1: v128, scale0: v12
   storeRows(y, y0, y1);
 }
 
-/** Adds one block to the 8 results of one token at y; `sums`: of the activations that meet minima, `step` bytes from pair to pair. */
+/** Adds one block to the 8 results of one token at y; `minima`: sums over all sub-blocks of -minimum * sum of activations, if F has any. */
 @inline
-function finishToken<F>(y: usize, panel: usize, products0: v128, products1: v128, scaleX: v128, sums: usize, step: usize): void {
+function finishToken<F>(y: usize, panel: usize, products0: v128, products1: v128, scaleX: v128, minima0: v128, minima1: v128): void {
   let y0 = madd(v128.load(y), f32x4.convert_i32x4_s(products0), f32x4.mul(v128.load(panel, PANEL_Q8_256_D), scaleX));
   let y1 = madd(v128.load(y, 16), f32x4.convert_i32x4_s(products1), f32x4.mul(v128.load(panel, PANEL_Q8_256_D + 16), scaleX));
   if (changetype<F>(0).minimumBlock != 0) {
-    let m0 = i32x4.splat(0);
-    let m1 = m0;
-    let minima = panel;
-    for (let pair = 128 / changetype<F>(0).minimumBlock; pair > 0; pair--, minima += 16, sums += step) {
-      const x = v128.load32_splat(sums);
-      m0 = i32x4.add(m0, i32x4.dot_i16x8_s(v128.load8x8_u(minima, PANEL_Q8_256_MINIMA), x));
-      m1 = i32x4.add(m1, i32x4.dot_i16x8_s(v128.load8x8_u(minima, PANEL_Q8_256_MINIMA + 8), x));
-    }
-    y0 = madd(y0, f32x4.convert_i32x4_s(i32x4.neg(m0)), f32x4.mul(v128.load(panel, PANEL_Q8_256_DMIN), scaleX));
-    y1 = madd(y1, f32x4.convert_i32x4_s(i32x4.neg(m1)), f32x4.mul(v128.load(panel, PANEL_Q8_256_DMIN + 16), scaleX));
+    y0 = madd(y0, f32x4.convert_i32x4_s(minima0), f32x4.mul(v128.load(panel, PANEL_Q8_256_DMIN), scaleX));
+    y1 = madd(y1, f32x4.convert_i32x4_s(minima1), f32x4.mul(v128.load(panel, PANEL_Q8_256_DMIN + 16), scaleX));
   }
   storeRows(y, y0, y1);
 }
@@ -64,12 +56,24 @@ function sumsOffset<F>(width: usize): usize {
   return changetype<F>(0).minimumBlock == 32 ? Q8_256_SUMS_32 * width : Q8_256_SUMS_16 * width;
 }
 
+/** Bytes of a panel's minima: 16 for each pair of sub-blocks. */
+@inline
+function minimaBytes<F>(): usize {
+  return changetype<F>(0).minimumBlock == 0 ? 0 : 2048 / changetype<F>(0).minimumBlock;
+}
+
 /** Adds one block to the 8 results of one token; `tail`: after the token's activations. Returns where the next block's begin. */
 @inline
 export function finishQ8_256<F>(y: usize, panel: usize, products0: v128, products1: v128, tail: usize): usize {
-  const scaleX = v128.load32_splat(tail, Q8_256_SCALE);
-  const sums = tail + sumsOffset<F>(1);
-  finishToken<F>(y, panel, products0, products1, scaleX, sums, 4);
+  let minima0 = i32x4.splat(0);
+  let minima1 = minima0;
+  let sums = tail + sumsOffset<F>(1);
+  for (let at = panel, end = panel + minimaBytes<F>(); at < end; at += 16, sums += 4) {
+    const x = v128.load32_splat(sums);
+    minima0 = i32x4.sub(minima0, i32x4.dot_i16x8_s(v128.load8x8_u(at, PANEL_Q8_256_MINIMA), x));
+    minima1 = i32x4.sub(minima1, i32x4.dot_i16x8_s(v128.load8x8_u(at, PANEL_Q8_256_MINIMA + 8), x));
+  }
+  finishToken<F>(y, panel, products0, products1, v128.load32_splat(tail, Q8_256_SCALE), minima0, minima1);
   return tail + Q8_256_TAIL_BYTES;
 }
 
@@ -98,10 +102,34 @@ export function scaleUp(products: usize, sums0: v128, sums1: v128, scales0: v128
 /** `finishQ8_256` for a tile of four tokens whose 32-bit sums lie at `products`. */
 @inline
 export function finishTileQ8_256<F>(y: usize, panel: usize, products: usize, tail: usize): usize {
-  const sums = tail + sumsOffset<F>(4);
-  for (let t: usize = 0; t < 4; t++, y += 32, products += 32) {
-    const scaleX = v128.load32_splat(tail + (t << 2), 4 * Q8_256_SCALE);
-    finishToken<F>(y, panel, v128.load(products), v128.load(products, 16), scaleX, sums + (t << 2), 16);
+  let a0 = i32x4.splat(0);
+  let a1 = a0;
+  let b0 = a0;
+  let b1 = a0;
+  let c0 = a0;
+  let c1 = a0;
+  let d0 = a0;
+  let d1 = a0;
+  let sums = tail + sumsOffset<F>(4);
+  for (let at = panel, end = panel + minimaBytes<F>(); at < end; at += 16, sums += 16) {
+    const minima0 = v128.load8x8_u(at, PANEL_Q8_256_MINIMA);
+    const minima1 = v128.load8x8_u(at, PANEL_Q8_256_MINIMA + 8);
+    let x = v128.load32_splat(sums);
+    a0 = i32x4.sub(a0, i32x4.dot_i16x8_s(minima0, x));
+    a1 = i32x4.sub(a1, i32x4.dot_i16x8_s(minima1, x));
+    x = v128.load32_splat(sums, 4);
+    b0 = i32x4.sub(b0, i32x4.dot_i16x8_s(minima0, x));
+    b1 = i32x4.sub(b1, i32x4.dot_i16x8_s(minima1, x));
+    x = v128.load32_splat(sums, 8);
+    c0 = i32x4.sub(c0, i32x4.dot_i16x8_s(minima0, x));
+    c1 = i32x4.sub(c1, i32x4.dot_i16x8_s(minima1, x));
+    x = v128.load32_splat(sums, 12);
+    d0 = i32x4.sub(d0, i32x4.dot_i16x8_s(minima0, x));
+    d1 = i32x4.sub(d1, i32x4.dot_i16x8_s(minima1, x));
   }
+  finishToken<F>(y, panel, v128.load(products), v128.load(products, 16), v128.load32_splat(tail, 4 * Q8_256_SCALE), a0, a1);
+  finishToken<F>(y + 32, panel, v128.load(products, 32), v128.load(products, 48), v128.load32_splat(tail, 4 * Q8_256_SCALE + 4), b0, b1);
+  finishToken<F>(y + 64, panel, v128.load(products, 64), v128.load(products, 80), v128.load32_splat(tail, 4 * Q8_256_SCALE + 8), c0, c1);
+  finishToken<F>(y + 96, panel, v128.load(products, 96), v128.load(products, 112), v128.load32_splat(tail, 4 * Q8_256_SCALE + 12), d0, d1);
   return tail + 4 * Q8_256_TAIL_BYTES;
 }

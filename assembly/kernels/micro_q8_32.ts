@@ -19,7 +19,7 @@ import {
   Q8_32_TAIL_BYTES,
 } from "../activations/q8_32";
 import { Columns, dotAdd, dotBytes, evenWeights, oddWeights, startSums, X_BYTES } from "../dot";
-import { madd, storeRows } from "../lanes";
+import { kept, madd, storeRows } from "../lanes";
 import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../formats/panel";
 import { leaveQ8_32 } from "../formats/sums";
 
@@ -54,11 +54,21 @@ function microQ8_32x1<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
   storeRows(y, y0, y1);
 }
 
-/** Adds one block to the 8 results of one token at y. */
+/** Adds one block to the 8 results of one token at y. `scaledSum` is met by the minima of a format that has them. */
 @inline
-function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128, scaleX: v128, scaledSum: v128): void {
-  let y0 = leaveQ8_32(v128.load(y), sums0, ones, v128.load(panel, PANEL_Q8_32_SCALE), scaleX);
-  let y1 = leaveQ8_32(v128.load(y, 16), sums1, ones, v128.load(panel, PANEL_Q8_32_SCALE + 16), scaleX);
+function finish<F>(
+  y: usize,
+  panel: usize,
+  sums0: v128,
+  sums1: v128,
+  ones: v128,
+  scale0: v128,
+  scale1: v128,
+  scaleX: v128,
+  scaledSum: v128,
+): void {
+  let y0 = leaveQ8_32(v128.load(y), sums0, ones, scale0, scaleX);
+  let y1 = leaveQ8_32(v128.load(y, 16), sums1, ones, scale1, scaleX);
   if (changetype<F>(0).hasMinimum) {
     y0 = madd(y0, v128.load(panel, PANEL_Q8_32_MINIMUM), scaledSum);
     y1 = madd(y1, v128.load(panel, PANEL_Q8_32_MINIMUM + 16), scaledSum);
@@ -66,10 +76,16 @@ function finish<F>(y: usize, panel: usize, sums0: v128, sums1: v128, ones: v128,
   storeRows(y, y0, y1);
 }
 
+/** The scaled sum of a token, `tail` + 4 t: where the format has minima. */
+@inline
+function scaledSumAt<F>(tail: usize): v128 {
+  return changetype<F>(0).hasMinimum ? v128.load32_splat(tail, Q8_32_SCALED_SUMS) : i32x4.splat(0);
+}
+
 /** Four tokens: y holds 4 times 8 f32, 32 bytes apart. */
 @inline
-function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
-  const ones = i16x8.splat(1);
+function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+  const ones = kept(scratch, i16x8.splat(1));
   for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
     const tail = x + 4 * Q8_32_COLUMN_BYTES;
     let a0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
@@ -104,18 +120,20 @@ function microQ8_32x4<F>(panel: usize, x: usize, y: usize, blocks: i32): void {
       d0 = dotAdd(d0, even0, odd0, even, odd);
       d1 = dotAdd(d1, even1, odd1, even, odd);
     }
-    finish<F>(y, panel, a0, a1, ones, v128.load32_splat(tail, Q8_32_SCALES), v128.load32_splat(tail, Q8_32_SCALED_SUMS));
-    finish<F>(y + 32, panel, b0, b1, ones, v128.load32_splat(tail, Q8_32_SCALES + 4), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 4));
-    finish<F>(y + 64, panel, c0, c1, ones, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 8));
-    finish<F>(y + 96, panel, d0, d1, ones, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 12));
+    const scale0 = v128.load(panel, PANEL_Q8_32_SCALE);
+    const scale1 = v128.load(panel, PANEL_Q8_32_SCALE + 16);
+    finish<F>(y, panel, a0, a1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES), scaledSumAt<F>(tail));
+    finish<F>(y + 32, panel, b0, b1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 4), scaledSumAt<F>(tail + 4));
+    finish<F>(y + 64, panel, c0, c1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 8), scaledSumAt<F>(tail + 8));
+    finish<F>(y + 96, panel, d0, d1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 12), scaledSumAt<F>(tail + 12));
     x = tail + 4 * Q8_32_TAIL_BYTES;
   }
 }
 
 /** Four tokens by 16 rows: the second panel lies `next` bytes after the first, and z holds the results of its rows. */
 @inline
-function microQ8_32x4x16<F>(panel: usize, next: usize, x: usize, y: usize, z: usize, blocks: i32): void {
-  const ones = i16x8.splat(1);
+function microQ8_32x4x16<F>(panel: usize, next: usize, x: usize, y: usize, z: usize, blocks: i32, scratch: usize): void {
+  const ones = kept(scratch, i16x8.splat(1));
   for (; blocks > 0; blocks--, panel += PANEL_Q8_32_BYTES) {
     const tail = x + 4 * Q8_32_COLUMN_BYTES;
     let a0 = startSums(v128.load32_splat(tail), changetype<F>(0).zero);
@@ -160,14 +178,26 @@ function microQ8_32x4x16<F>(panel: usize, next: usize, x: usize, y: usize, z: us
       d2 = dotBytes(d2, w2, columns);
       d3 = dotBytes(d3, w3, columns);
     }
-    finish<F>(y, panel, a0, a1, ones, v128.load32_splat(tail, Q8_32_SCALES), v128.load32_splat(tail, Q8_32_SCALED_SUMS));
-    finish<F>(y + 32, panel, b0, b1, ones, v128.load32_splat(tail, Q8_32_SCALES + 4), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 4));
-    finish<F>(y + 64, panel, c0, c1, ones, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 8));
-    finish<F>(y + 96, panel, d0, d1, ones, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 12));
-    finish<F>(z, panel + next, a2, a3, ones, v128.load32_splat(tail, Q8_32_SCALES), v128.load32_splat(tail, Q8_32_SCALED_SUMS));
-    finish<F>(z + 32, panel + next, b2, b3, ones, v128.load32_splat(tail, Q8_32_SCALES + 4), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 4));
-    finish<F>(z + 64, panel + next, c2, c3, ones, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 8));
-    finish<F>(z + 96, panel + next, d2, d3, ones, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, Q8_32_SCALED_SUMS + 12));
+    const scale0 = v128.load(panel, PANEL_Q8_32_SCALE);
+    const scale1 = v128.load(panel, PANEL_Q8_32_SCALE + 16);
+    const scale2 = v128.load(panel + next, PANEL_Q8_32_SCALE);
+    const scale3 = v128.load(panel + next, PANEL_Q8_32_SCALE + 16);
+    let scaleX = v128.load32_splat(tail, Q8_32_SCALES);
+    let scaledSum = scaledSumAt<F>(tail);
+    finish<F>(y, panel, a0, a1, ones, scale0, scale1, scaleX, scaledSum);
+    finish<F>(z, panel + next, a2, a3, ones, scale2, scale3, scaleX, scaledSum);
+    scaleX = v128.load32_splat(tail, Q8_32_SCALES + 4);
+    scaledSum = scaledSumAt<F>(tail + 4);
+    finish<F>(y + 32, panel, b0, b1, ones, scale0, scale1, scaleX, scaledSum);
+    finish<F>(z + 32, panel + next, b2, b3, ones, scale2, scale3, scaleX, scaledSum);
+    scaleX = v128.load32_splat(tail, Q8_32_SCALES + 8);
+    scaledSum = scaledSumAt<F>(tail + 8);
+    finish<F>(y + 64, panel, c0, c1, ones, scale0, scale1, scaleX, scaledSum);
+    finish<F>(z + 64, panel + next, c2, c3, ones, scale2, scale3, scaleX, scaledSum);
+    scaleX = v128.load32_splat(tail, Q8_32_SCALES + 12);
+    scaledSum = scaledSumAt<F>(tail + 12);
+    finish<F>(y + 96, panel, d0, d1, ones, scale0, scale1, scaleX, scaledSum);
+    finish<F>(z + 96, panel + next, d2, d3, ones, scale2, scale3, scaleX, scaledSum);
     x = tail + 4 * Q8_32_TAIL_BYTES;
   }
 }
@@ -184,12 +214,12 @@ export class MicroQ8_32 {
   }
 
   @inline
-  four<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
-    microQ8_32x4<F>(panel, x, y, columns >> 5);
+  four<F>(panel: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
+    microQ8_32x4<F>(panel, x, y, columns >> 5, scratch);
   }
 
   @inline
-  fourByPair<F>(panel: usize, next: usize, x: usize, y: usize, z: usize, columns: i32, _scratch: usize): void {
-    microQ8_32x4x16<F>(panel, next, x, y, z, columns >> 5);
+  fourByPair<F>(panel: usize, next: usize, x: usize, y: usize, z: usize, columns: i32, scratch: usize): void {
+    microQ8_32x4x16<F>(panel, next, x, y, z, columns >> 5, scratch);
   }
 }
