@@ -8,7 +8,19 @@ export { activationBytes, encodeActivations } from "./kernels/encode";
 export { attention, attentionScratchBytes } from "./kernels/attention";
 export { shortConvolution, siluConvolution } from "./kernels/convolution";
 export { deltaRule, deltaRuleScratchBytes } from "./kernels/delta_rule";
-export { addBias, clampedSwiGlu, geGlu, gelu, scale, sigmoid, sigmoidGate, softcap, swiGlu } from "./kernels/elementwise";
+export {
+  addBias,
+  addBiasRows,
+  clampedSwiGlu,
+  geGlu,
+  gelu,
+  geluRows,
+  scale,
+  sigmoid,
+  sigmoidGate,
+  softcap,
+  swiGlu,
+} from "./kernels/elementwise";
 export { addWeightedRows, chooseExperts } from "./kernels/experts";
 export { kvTileBytes, storeKv } from "./kernels/kv_page";
 export { matmul, matmulScratchBytes } from "./kernels/matmul";
@@ -17,6 +29,7 @@ export { layerNorm, rmsNorm } from "./kernels/norm";
 export { peakF32, peakInt16, peakInt8, readBandwidth } from "./kernels/probe";
 export { formatLargest, quantizeRow, quantizeScratchBytes } from "./kernels/quantize";
 export { rope, ropeHalves, ropeTable } from "./kernels/rope";
+export { textAttention, textAttentionScratchBytes } from "./kernels/text_attention";
 export {
   dequantizeRow,
   formatActivation,

@@ -160,6 +160,7 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
   const headDim = headDimOf(shape);
   const matrix = matrixAdder(writer, shape, format);
   const isGptOss = architecture === "gpt-oss";
+  const isGemma = architecture === "gemma2" || architecture === "gemma-embedding"; // norms behind the blocks, too
   const isPhi = architecture === "phi3"; // one matrix for q, k and v, one for gate and up
   matrix("token_embd", dim, vocab);
   for (let layer = 0; layer < layers; layer++) {
@@ -175,12 +176,12 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
       if (isPhi) inLayer("attn_qkv", dim, q + 2 * kv);
       else for (const name of ["attn_q", "attn_k", "attn_v"]) inLayer(name, dim, name === "attn_q" ? gated : kv);
       if (isGptOss) writer.addTensor(`blk.${layer}.attn_sinks.weight`, "F32", [heads]);
-      if (architecture?.startsWith("qwen3") || architecture === "lfm2") {
+      if (architecture?.startsWith("qwen3") || architecture === "lfm2" || architecture === "gemma-embedding") {
         norm("attn_q_norm", headDim);
         norm("attn_k_norm", headDim);
       }
       inLayer("attn_output", q, dim);
-      if (architecture === "gemma2") norm("post_attention_norm", dim);
+      if (isGemma) norm("post_attention_norm", dim);
     } else if (deltaNet !== undefined) {
       const { keyHeads, valueHeads, dims } = deltaNet;
       const channels = (2 * keyHeads + valueHeads) * dims;
@@ -210,7 +211,7 @@ function addDecoderTensors(writer: GgufWriter, shape: Shape, format: Format): vo
     if (!isPhi) inLayer("ffn_gate", dim, ffn);
     inLayer("ffn_up", dim, isPhi ? 2 * ffn : ffn);
     inLayer("ffn_down", ffn, dim);
-    if (architecture === "gemma2") norm("post_ffw_norm", dim);
+    if (isGemma) norm("post_ffw_norm", dim);
   }
   writer.addTensor(architecture === "lfm2" ? "token_embd_norm.weight" : "output_norm.weight", "F32", [dim]);
   if (!tied) matrix("output", dim, vocab);

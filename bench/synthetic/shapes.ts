@@ -16,6 +16,7 @@ export interface Shape {
     | "lfm2"
     | "gemma2"
     | "gemma4"
+    | "gemma-embedding"
     | "phi3";
   readonly dim: number;
   readonly layers: number;
@@ -307,6 +308,21 @@ export const shapes = {
     context: 8192,
     ropeBase: 160000,
     window: 128,
+    pooling: 1,
+  },
+  "embeddinggemma-300m": {
+    architecture: "gemma-embedding",
+    dim: 768,
+    layers: 24,
+    heads: 3,
+    kvHeads: 1,
+    headDim: 256,
+    ffn: 1152,
+    vocab: 262144,
+    tied: true,
+    context: 2048,
+    ropeBase: 1000000,
+    window: 512,
     pooling: 1,
   },
   "qwen3-embedding-0.6b": {

@@ -109,6 +109,8 @@ export interface Kernels {
   sigmoidGate(x: number, gate: number, count: number, scratch: number): void;
   scale(x: number, factor: number, count: number): void;
   addBias(y: number, bias: number, count: number): void;
+  addBiasRows(y: number, stride: number, rows: number, bias: number, count: number): void;
+  geluRows(y: number, stride: number, rows: number, bias: number, count: number, scratch: number): void;
   chooseExperts(
     logits: number,
     count: number,
@@ -195,6 +197,28 @@ export interface Kernels {
     slopes: number,
     out: number,
     outStride: number,
+    scratch: number,
+  ): void;
+
+  textAttentionScratchBytes(headDim: number, queries: number): number;
+  textAttention(
+    q: number,
+    k: number,
+    v: number,
+    out: number,
+    stride: number,
+    kvStride: number,
+    length: number,
+    first: number,
+    rows: number,
+    heads: number,
+    headDim: number,
+    scale: number,
+    softcap: number,
+    window: number,
+    ahead: number,
+    sinks: number,
+    slopes: number,
     scratch: number,
   ): void;
 

@@ -1,4 +1,6 @@
-// Attention by a team: each worker takes some heads of some texts, or of some items of a text.
+// Attention by a team: each worker takes some heads of some texts, or of some rows of a text.
+//
+// A step of an encoder has whole texts, whose keys and values lie beside the queries. Otherwise they go through the KV cache.
 
 import { PAGE } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
@@ -16,7 +18,7 @@ import {
   type ShardLayout,
 } from "./plan/memory-plan.js";
 import { naturalLog } from "./plan/rope.js";
-import { tallestItem } from "./plan/scratch.js";
+import { mostTextRows, tallestItem } from "./plan/scratch.js";
 import type { WorkerShard } from "./plan/shard.js";
 import type { Step } from "./step.js";
 
@@ -114,9 +116,81 @@ export class Attention {
 
   #attend(how: Attending): void {
     const texts = this.#texts();
-    if (this.#isShared(texts.length - 1, how.layer)) this.#attendTogether(how);
-    else this.#attendText(texts, how);
+    if (!this.#h.causal) this.#attendWithinTexts(texts, how);
+    else if (texts.length - 1 === this.#step.items) this.#attendItems(how);
+    else this.#attendTogether(how);
     this.#member.barrier();
+  }
+
+  /** Tokens of a text see each other. Every worker takes whole heads of whole texts, as long as there are enough to keep all busy. */
+  #attendWithinTexts(texts: readonly number[], how: Attending): void {
+    const { kvHeads } = this.#h.attention[how.layer]!;
+    const heads = (texts.length - 1) * kvHeads;
+    if (heads < 4 * this.#member.workers) {
+      this.#attendWithinShared(texts, how);
+      return;
+    }
+    this.#member.takeTurns(heads, (turn) => {
+      const text = Math.floor(turn / kvHeads);
+      const head = turn % kvHeads;
+      const [first, end] = [texts[text]!, texts[text + 1]!];
+      for (let item = first; item < end; item++) this.#prepare(item, head, how);
+      this.#attendWithin(first, 0, this.#step.itemSequenceLength(first), head, how);
+    });
+  }
+
+  /** Several workers attend to one head of one text, so they wait until all of it is prepared. */
+  #attendWithinShared(texts: readonly number[], how: Attending): void {
+    const { kvHeads } = this.#h.attention[how.layer]!;
+    const { items } = this.#step;
+    const { index, workers } = this.#member;
+    for (let turn = index; turn < items * kvHeads; turn += workers) {
+      this.#prepare(Math.floor(turn / kvHeads), turn % kvHeads, how);
+    }
+    this.#member.barrier();
+    const pieceRows = tallestItem(this.#h.heads / kvHeads);
+    const pieces = texts.slice(0, -1).flatMap((item) => {
+      const length = this.#step.itemSequenceLength(item);
+      return Array.from({ length: Math.ceil(length / pieceRows) }, (_, i) => ({ item, first: i * pieceRows, length }));
+    });
+    this.#member.takeTurns(pieces.length * kvHeads, (turn) => {
+      const { item, first, length } = pieces[Math.floor(turn / kvHeads)]!;
+      this.#attendWithin(item, first, Math.min(pieceRows, length - first), turn % kvHeads, how);
+    });
+  }
+
+  /** `rows` rows of the text that begins with item `item`, from its row `from` on, attend to a KV head. */
+  #attendWithin(item: number, from: number, rows: number, head: number, { layer, sinks, gated }: Attending): void {
+    const { q, k, v, attended } = this.#layout.buffers;
+    const { window, ahead, kvHeads, headDim, scale } = this.#h.attention[layer]!;
+    const group = this.#h.heads / kvHeads;
+    const length = this.#step.itemSequenceLength(item);
+    const text = this.#step.itemFirstRow(item);
+    for (let first = from; first < from + rows; first += mostTextRows) {
+      const offset = (text + first) * q.stride + head * group * headDim * 4;
+      const kvOffset = text * k.stride + head * headDim * 4;
+      this.#kernels.textAttention(
+        q.address + offset,
+        k.address + kvOffset,
+        v.address + kvOffset,
+        attended.address + offset,
+        q.stride,
+        k.stride,
+        length,
+        first,
+        Math.min(mostTextRows, from + rows - first),
+        group,
+        headDim,
+        scale,
+        this.#h.softcaps.scores,
+        window,
+        ahead,
+        sinks === undefined ? 0 : sinks.address + head * group * 4,
+        this.#h.alibi ? this.#layout.slopes + head * group * 4 : 0,
+        this.#scratch,
+      );
+    }
+    if (gated !== undefined) this.#gate(text + from, rows, head, group, headDim, gated);
   }
 
   /** Several workers attend to one head of one text, so they wait until it is in the cache. */
@@ -135,22 +209,17 @@ export class Attention {
     });
   }
 
-  /** One worker stores and attends to a head of a text. */
-  #attendText(texts: readonly number[], how: Attending): void {
+  /**
+   * Every text of the step is a single item: one worker stores a head of it and attends to it. Nobody waits, and the data are in that
+   * worker's processor cache.
+   */
+  #attendItems(how: Attending): void {
     const { kvHeads } = this.#h.attention[how.layer]!;
-    const mostRows = tallestItem(this.#h.heads / kvHeads);
-    this.#member.takeTurns((texts.length - 1) * kvHeads, (turn) => {
-      const text = Math.floor(turn / kvHeads);
+    this.#member.takeTurns(this.#step.items * kvHeads, (turn) => {
+      const item = Math.floor(turn / kvHeads);
       const head = turn % kvHeads;
-      const [first, end] = [texts[text]!, texts[text + 1]!];
-      for (let item = first; item < end; item++) this.#store(item, head, how);
-      for (let item = first; item < end; ) {
-        let rows = 0;
-        let next = item;
-        while (next < end && rows + this.#step.itemRows(next) <= mostRows) rows += this.#step.itemRows(next++);
-        this.#attendRows(item, rows, head, how);
-        item = next;
-      }
+      this.#store(item, head, how);
+      this.#attendRows(item, this.#step.itemRows(item), head, how);
     });
   }
 
@@ -164,18 +233,28 @@ export class Attention {
     return [...begins, items];
   }
 
-  /**
-   * Whether several workers attend to one head of one text, and so must wait until it is in the KV cache. Otherwise the worker that
-   * attends to a head stores it just before: nobody waits, and the data are in that worker's processor cache. This needs texts of a
-   * single item, or enough texts to keep all workers busy.
-   */
-  #isShared(texts: number, layer: number): boolean {
-    if (texts === this.#step.items) return false;
-    return this.#h.causal || texts * this.#h.attention[layer]!.kvHeads < 4 * this.#member.workers;
+  /** Prepares an item's rows of a KV head and of the heads of q that share it, and stores k and v, if they are the layer's own. */
+  #store(item: number, head: number, how: Attending): void {
+    const { layer } = how;
+    const { k, v } = this.#layout.buffers;
+    const { headDim, keysOf } = this.#h.attention[layer]!;
+    this.#prepare(item, head, how);
+    if (keysOf !== undefined) return;
+    const first = this.#step.itemFirstRow(item);
+    const position = this.#step.itemPosition(item);
+    const pageTable = this.#step.itemPageTable(item) >> 2;
+    for (let i = 0; i < this.#step.itemRows(item); i++) {
+      const offset = (first + i) * k.stride + head * headDim * 4;
+      const page = this.#words[pageTable + Math.floor((position + i) / PAGE)]!;
+      const keys = this.#kvHead(layer, head) + page * this.#own.pageBytes;
+      const values = keys + this.#tileBytes(layer);
+      const slot = (position + i) % PAGE;
+      this.#kernels.storeKv(this.#pool.kind, k.address + offset, v.address + offset, headDim, keys, values, slot);
+    }
   }
 
-  /** Normalises and rotates an item's rows of a KV head and of the heads of q that share it, and stores k and v, if they are the layer's own. */
-  #store(item: number, head: number, { layer, norms, gated }: Attending): void {
+  /** Normalises and rotates an item's rows of the heads of q that share a KV head, and of the KV head, if it is the layer's own. */
+  #prepare(item: number, head: number, { layer, norms, gated }: Attending): void {
     const [h, kernels, step] = [this.#h, this.#kernels, this.#step];
     const { q, k, v } = this.#layout.buffers;
     const { kvHeads, headDim, keysOf, valueNorm, rope, normsAfterRope = false, temperature } = h.attention[layer]!;
@@ -220,22 +299,17 @@ export class Attention {
     const first = step.itemFirstRow(item);
     const rows = step.itemRows(item);
     const position = step.itemPosition(item);
-    const pageTable = step.itemPageTable(item);
     for (let i = 0; i < rows; i++) {
       const row = first + i;
       const query = q.address + row * q.stride + head * group * headBytes;
-      const key = k.address + row * k.stride + head * headBytes;
       prepare(q, row, head * group, group, norms?.q, gated, gated && 2 * headBytes);
       const factor = temperature === undefined ? 1 : queryFactor(temperature, position + i);
       if (factor !== 1) kernels.scale(query, factor, group * headDim);
       if (keysOf !== undefined) continue;
       prepare(k, row, head, 1, norms?.k);
-      const page = this.#words[(pageTable >> 2) + Math.floor((position + i) / PAGE)]!;
-      const tile = this.#kvHead(layer, head) + page * this.#own.pageBytes;
+      if (!valueNorm) continue;
       const value = v.address + row * v.stride + head * headBytes;
-      if (valueNorm) kernels.rmsNorm(value, this.#layout.ones, value, headDim, h.normEpsilon);
-      const values = tile + this.#tileBytes(layer);
-      kernels.storeKv(this.#pool.kind, key, value, headDim, tile, values, (position + i) % PAGE);
+      kernels.rmsNorm(value, this.#layout.ones, value, headDim, h.normEpsilon);
     }
   }
 
@@ -268,9 +342,13 @@ export class Attention {
       attended.stride,
       this.#scratch,
     );
-    if (gated === undefined) return;
+    if (gated !== undefined) this.#gate(step.itemFirstRow(item), rows, head, group, headDim, gated);
+  }
+
+  /** attended *= sigmoid(gate), of some rows and the heads that share a KV head. */
+  #gate(first: number, rows: number, head: number, group: number, headDim: number, gated: Rows): void {
+    const { attended } = this.#layout.buffers;
     const headBytes = headDim * 4;
-    const first = step.itemFirstRow(item);
     for (let row = first; row < first + rows; row++) {
       for (let one = head * group; one < (head + 1) * group; one++) {
         const gate = gated.address + row * gated.stride + (2 * one + 1) * headBytes;

@@ -284,10 +284,13 @@ export class Matmul {
     if (bias === undefined && activation === undefined && softcap === 0 && gates === undefined) return;
     const offset = first * GROUP_ROWS * 4;
     const count = Math.min(last * GROUP_ROWS, weight.rows) - first * GROUP_ROWS;
+    const from = to.address + offset;
+    const biasAt = bias === undefined ? 0 : bias.address + offset;
+    if (activation === "gelu") kernels.geluRows(from, to.stride, rows, biasAt, count, this.#scratch);
+    else if (biasAt !== 0) kernels.addBiasRows(from, to.stride, rows, biasAt, count);
+    if (softcap === 0 && gates === undefined) return;
     for (let row = 0; row < rows; row++) {
-      const at = to.address + row * to.stride + offset;
-      if (bias !== undefined) kernels.addBias(at, bias.address + offset, count);
-      if (activation === "gelu") kernels.gelu(at, count, this.#scratch);
+      const at = from + row * to.stride;
       if (softcap !== 0) kernels.softcap(at, softcap, count, this.#scratch);
       if (gates !== undefined) kernels.geGlu(at, gates.address + row * gates.stride + offset, count, this.#scratch);
     }

@@ -216,4 +216,29 @@ describe.each(builds)("element by element (%s)", (build) => {
     kernels.addBias(to, arena.place(bias), 52);
     expect(arena.floats(to, 52)).toEqual(y.map((value, i) => value + bias[i]!));
   });
+
+  it("addBiasRows and geluRows are addBias and gelu of every row, and leave what lies between rows", () => {
+    const [rows, columns, stride] = [3, 20, 4 * 20 + 48];
+    const values = Array.from({ length: rows }, (_, row) =>
+      Float32Array.from({ length: columns }, (_, i) => i - 7 * row),
+    );
+    const bias = Float32Array.from({ length: columns }, (_, i) => 3 / (i + 1));
+    const biasAt = arena.place(bias);
+    const scratch = arena.room(EXP_TABLE_BYTES);
+    const finished = (finish: (at: number) => void) => {
+      const at = arena.room(rows * stride);
+      for (const [row, one] of values.entries()) arena.bytes.set(new Uint8Array(one.slice().buffer), at + row * stride);
+      finish(at);
+      for (let row = 0; row < rows; row++) {
+        const between = arena.bytes.subarray(at + row * stride + 4 * columns, at + (row + 1) * stride);
+        expect(between.every((byte) => byte === 0xff)).toBe(true);
+      }
+      return values.map((_, row) => arena.floats(at + row * stride, columns));
+    };
+    const sums = values.map((row) => row.map((value, i) => value + bias[i]!));
+    expect(finished((at) => kernels.addBiasRows(at, stride, rows, biasAt, columns))).toEqual(sums);
+    const alone = (row: Float32Array) => geluAlone([...row]);
+    expect(finished((at) => kernels.geluRows(at, stride, rows, biasAt, columns, scratch))).toEqual(sums.map(alone));
+    expect(finished((at) => kernels.geluRows(at, stride, rows, 0, columns, scratch))).toEqual(values.map(alone));
+  });
 });

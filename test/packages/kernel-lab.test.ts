@@ -508,9 +508,11 @@ describe("cria/kernels refuses", () => {
       "clampedSwiGlu",
       "geGlu",
       "gelu",
+      "geluRows",
       "sigmoid",
       "softcap",
       "addBias",
+      "addBiasRows",
       "scale",
     ] as const) {
       expect(() => lab[kernel]({ columns: 6 })).toThrow(/columns must be a multiple of 4; it is 6/);

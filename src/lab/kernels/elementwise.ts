@@ -5,7 +5,7 @@
 // timed with 1, and its error is that of a run with Gemma's factor for embeddings, the root of the width.
 
 import { checkInteger, checkNumber } from "../../options.js";
-import { checkLength, checkMultiple, f32, fill } from "./buffers.js";
+import { checkLength, checkMultiple, f32, fill, type Space } from "./buffers.js";
 import { declareKernel } from "./declaration.js";
 import { noise, relativeError, rowsOfChunk } from "./measuring.js";
 import type { ShapedKernel } from "./prepared.js";
@@ -29,7 +29,7 @@ export function checkElementwise(shape: ElementwiseShape): Required<ElementwiseS
   return { columns, rows };
 }
 
-/** y = y + bias, the same bias for every row, in place: n runs add it n times. From `KernelLab.addBias`. */
+/** y = y + bias, the same bias for every row, in place: n runs add it n times. From `KernelLab.addBias` and `KernelLab.addBiasRows`. */
 export interface AddBiasKernel extends ShapedKernel<ElementwiseShape> {
   /** y and the bias. */
   readonly bytes: number;
@@ -39,31 +39,41 @@ export interface AddBiasKernel extends ShapedKernel<ElementwiseShape> {
   readonly result: Float32Array;
 }
 
-export const addBias = declareKernel<ElementwiseShape, AddBiasKernel, "y" | "bias">({
-  plan(given) {
-    const shape = checkElementwise(given);
-    const { rows, columns } = shape;
-    return {
-      shape,
-      bytes: 4 * rows * columns + 4 * columns,
-      buffers: { y: f32(rows, columns), bias: f32(1, columns) },
-      set: { setInput: ["y", "bias"] },
-      run({ at, kernels }) {
-        for (let row = 0; row < rows; row++) kernels.addBias(at.y + row * columns * 4, at.bias, columns);
-      },
-      result: "y",
-    };
-  },
-  ...rowsOfChunk,
-  fill(kernel) {
-    const { rows, columns } = kernel.shape;
-    const y = noise(rows * columns, 1);
-    const bias = noise(columns, 2);
-    kernel.setInput(y, bias);
-    const exact = () => Float64Array.from(y, (value, i) => value + bias[i % columns]!);
-    return () => relativeError(kernel.result, exact());
-  },
+/** Row by row, each with a call of the kernel. */
+export const addBias = declareAddition(({ rows, columns }, { at, kernels }) => {
+  for (let row = 0; row < rows; row++) kernels.addBias(at.y + row * columns * 4, at.bias, columns);
 });
+
+/** All rows with one call of the kernel. */
+export const addBiasRows = declareAddition(({ rows, columns }, { at, kernels }) =>
+  kernels.addBiasRows(at.y, columns * 4, rows, at.bias, columns),
+);
+
+function declareAddition(add: (shape: Required<ElementwiseShape>, space: Space<"y" | "bias">) => void) {
+  return declareKernel<ElementwiseShape, AddBiasKernel, "y" | "bias">({
+    plan(given) {
+      const shape = checkElementwise(given);
+      const { rows, columns } = shape;
+      return {
+        shape,
+        bytes: 4 * rows * columns + 4 * columns,
+        buffers: { y: f32(rows, columns), bias: f32(1, columns) },
+        set: { setInput: ["y", "bias"] },
+        run: (space) => add(shape, space),
+        result: "y",
+      };
+    },
+    ...rowsOfChunk,
+    fill(kernel) {
+      const { rows, columns } = kernel.shape;
+      const y = noise(rows * columns, 1);
+      const bias = noise(columns, 2);
+      kernel.setInput(y, bias);
+      const exact = () => Float64Array.from(y, (value, i) => value + bias[i % columns]!);
+      return () => relativeError(kernel.result, exact());
+    },
+  });
+}
 
 /** x = x * factor, in place: n runs multiply n times. From `KernelLab.scale`. */
 export interface ScaleKernel extends ShapedKernel<ElementwiseShape> {

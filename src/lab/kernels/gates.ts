@@ -244,6 +244,47 @@ export const gelu = declareKernel<ElementwiseShape, GeluKernel, "x" | "scratch">
   },
 });
 
+/** x = gelu(x + bias), the same bias for every row, in place: see `GeluKernel`. From `KernelLab.geluRows`. */
+export interface GeluRowsKernel extends ShapedKernel<ElementwiseShape> {
+  /** x and the bias. */
+  readonly bytes: number;
+  /** @param x (rows, columns) f32 @param bias (columns) f32 @throws CriaError INVALID_SHAPE */
+  setInput(x: Float32Array, bias: Float32Array): this;
+  /** (rows, columns) f32. */
+  readonly result: Float32Array;
+}
+
+export const geluRows = declareKernel<ElementwiseShape, GeluRowsKernel, "x" | "bias" | "scratch">({
+  plan(given) {
+    const shape = checkElementwise(given);
+    const { rows, columns } = shape;
+    return {
+      shape,
+      bytes: 4 * rows * columns + 4 * columns,
+      buffers: { x: f32(rows, columns), bias: f32(1, columns), scratch: u8(EXP_TABLE_BYTES) },
+      set: { setInput: ["x", "bias"] },
+      run: ({ at, kernels }) => kernels.geluRows(at.x, columns * 4, rows, at.bias, columns, at.scratch),
+      result: "x",
+    };
+  },
+  ...feedForwardChunk,
+  fill(kernel) {
+    const { rows, columns } = kernel.shape;
+    const lasting = lastingInput(rows * columns, geluWithTanh);
+    const none = new Float32Array(columns);
+    kernel.setInput(lasting, none);
+    return () => {
+      const x = curve(rows * columns);
+      const bias = noise(columns, 2);
+      kernel.setInput(x, bias).run();
+      const sums = x.map((value, i) => value + bias[i % columns]!);
+      const error = relativeError(kernel.result, Float64Array.from(sums, geluWithTanh.exact));
+      kernel.setInput(lasting, none);
+      return error;
+    };
+  },
+});
+
 /** x = cap * tanh(x / cap), in place: a second run takes the first one's result for its x. From `KernelLab.softcap`. */
 export interface SoftcapKernel extends ShapedKernel<ElementwiseShape> {
   /** x. */

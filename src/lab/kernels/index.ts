@@ -32,7 +32,14 @@ import type {
   ChooseExpertsShape,
 } from "./experts.js";
 import { type ActivationName, findFormat, listFormats, type WeightFormat } from "./formats.js";
-import type { GatedKernel, GeluKernel, SigmoidGateKernel, SigmoidKernel, SoftcapKernel } from "./gates.js";
+import type {
+  GatedKernel,
+  GeluKernel,
+  GeluRowsKernel,
+  SigmoidGateKernel,
+  SigmoidKernel,
+  SoftcapKernel,
+} from "./gates.js";
 import type { KvCacheName } from "./kv-cache.js";
 import type { MatmulKernel, MatmulShape } from "./matmul.js";
 import type { MeanRowsKernel, MeanRowsShape } from "./mean.js";
@@ -46,6 +53,7 @@ import type { RopeTableKernel, RopeTableShape } from "./rope-table.js";
 import type { SiluConvolutionKernel, SiluConvolutionShape } from "./silu-convolution.js";
 import type { StoreKvKernel, StoreKvShape } from "./store-kv.js";
 import { kernelRows } from "./table.js";
+import type { TextAttentionKernel, TextAttentionShape } from "./text-attention.js";
 import { openWorkspace, type Workspace } from "./workspace.js";
 
 export { CriaError, MemoryError, UnsupportedError } from "../../errors.js";
@@ -68,6 +76,7 @@ export type {
   EncodeShape,
   GatedKernel,
   GeluKernel,
+  GeluRowsKernel,
   KernelHost,
   KvCacheName,
   LayerNormKernel,
@@ -97,6 +106,8 @@ export type {
   SoftcapKernel,
   StoreKvKernel,
   StoreKvShape,
+  TextAttentionKernel,
+  TextAttentionShape,
   UnpackKernel,
   WeightFormat,
   WeightKernel,
@@ -136,6 +147,8 @@ export class KernelLab implements KernelHost {
   readonly matmul = this.#method(kernelRows.matmul);
   /** softmax(q . k / sqrt(headDim)) . v, causal. */
   readonly attention = this.#method(kernelRows.attention);
+  /** softmax(q . k / sqrt(headDim)) . v within a text whose tokens see each other. */
+  readonly textAttention = this.#method(kernelRows.textAttention);
   /** Keys and values into the pages of a cache, for `attention`'s kernel. */
   readonly storeKv = this.#method(kernelRows.storeKv);
   /** LFM2's convolution along the rows of a text, between its two gates. */
@@ -168,6 +181,8 @@ export class KernelLab implements KernelHost {
   readonly geGlu = this.#method(kernelRows.geGlu);
   /** GELU, the form with tanh. */
   readonly gelu = this.#method(kernelRows.gelu);
+  /** gelu(x + bias), row by row. */
+  readonly geluRows = this.#method(kernelRows.geluRows);
   /** 1 / (1 + e^-x). */
   readonly sigmoid = this.#method(kernelRows.sigmoid);
   /** cap * tanh(x / cap). */
@@ -176,6 +191,8 @@ export class KernelLab implements KernelHost {
   readonly sigmoidGate = this.#method(kernelRows.sigmoidGate);
   /** y + bias, row by row. */
   readonly addBias = this.#method(kernelRows.addBias);
+  /** y + bias, all rows at once. */
+  readonly addBiasRows = this.#method(kernelRows.addBiasRows);
   /** x * factor. */
   readonly scale = this.#method(kernelRows.scale);
   /** The largest of a router's logits, and their softmax. */

@@ -5,10 +5,10 @@ import { shortConvolution } from "./convolution.js";
 import type { KernelRow } from "./declaration.js";
 import { deltaRule } from "./delta-rule.js";
 import { dequantize } from "./dequantize.js";
-import { addBias, scale } from "./elementwise.js";
+import { addBias, addBiasRows, scale } from "./elementwise.js";
 import { encode } from "./encode.js";
 import { addWeightedRows, chooseExperts } from "./experts.js";
-import { clampedSwiGlu, geGlu, gelu, sigmoid, sigmoidGate, softcap, swiGlu } from "./gates.js";
+import { clampedSwiGlu, geGlu, gelu, geluRows, sigmoid, sigmoidGate, softcap, swiGlu } from "./gates.js";
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { meanRows } from "./mean.js";
@@ -19,6 +19,7 @@ import { rope, ropeHalves } from "./rope.js";
 import { ropeTable } from "./rope-table.js";
 import { siluConvolution } from "./silu-convolution.js";
 import { storeKv } from "./store-kv.js";
+import { textAttention } from "./text-attention.js";
 
 /** How each kernel is measured. Rows that callers may prepare, too, have a method of `KernelLab`. */
 export const kernelRows = {
@@ -26,6 +27,7 @@ export const kernelRows = {
   peak,
   matmul,
   attention,
+  textAttention,
   storeKv,
   shortConvolution,
   encode,
@@ -43,10 +45,12 @@ export const kernelRows = {
   clampedSwiGlu,
   geGlu,
   gelu,
+  geluRows,
   sigmoid,
   softcap,
   sigmoidGate,
   addBias,
+  addBiasRows,
   scale,
   chooseExperts,
   addWeightedRows,

@@ -85,7 +85,9 @@ export function planScratch(
 
   const groups = h.attention.filter(({ kvHeads }) => kvHeads > 0).map(({ kvHeads }) => h.heads / kvHeads);
   const queries = Math.max(...groups.map((group) => tallestItem(group) * group));
-  const attentionBytes = kernels.attentionScratchBytes(h.headDim, queries);
+  const attentionBytes = h.causal
+    ? kernels.attentionScratchBytes(h.headDim, queries)
+    : kernels.textAttentionScratchBytes(h.headDim, mostTextRows * Math.max(...groups));
 
   const recurrenceBytes = h.deltaNet === undefined ? 0 : kernels.deltaRuleScratchBytes(h.deltaNet.dims);
 
@@ -113,6 +115,9 @@ const activations = [ACTIVATION_CENTRED_Q8_32, ACTIVATION_F32, ACTIVATION_Q8_32,
 export function tallestItem(group: number): number {
   return QUERY_ROWS * Math.max(1, Math.floor(64 / QUERY_ROWS / group));
 }
+
+/** The most rows of an encoder's text that attend at once. */
+export const mostTextRows = 256;
 
 /** Rounded up to whole cache lines. */
 export function aligned(bytes: number): number {

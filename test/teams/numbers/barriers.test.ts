@@ -30,6 +30,7 @@ const barriers = [...worker.matchAll(/^\/\/ dist\/model\/(\S+)\.js\n([\s\S]*?)(?
 /** Which architecture shows that a barrier is needed, whether in one shard or in three, and whether with a LoRA adapter. */
 const shownBy: Readonly<Record<string, string>> = {
   "attention #attendTogether 0": "gemma3",
+  "attention #attendWithinShared 0": "gemma-embedding",
   "attention #attend 0": "gemma3",
   "convolution convolveGated 0": "lfm2",
   "delta-net mix 0": "qwen35",
