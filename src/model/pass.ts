@@ -51,6 +51,14 @@ interface WholeNorm {
   readonly rows: Rows;
 }
 
+/** A norm of x. */
+interface DueNorm {
+  readonly norm: PlacedWeight;
+  readonly bias?: PlacedWeight | undefined;
+  /** Added to x before. */
+  readonly added?: Rows | undefined;
+}
+
 /** A shard, and the operations on what lies in it. */
 interface Site {
   readonly shard: WorkerShard;
@@ -80,6 +88,8 @@ export class Pass {
   readonly #outputSite: Site;
   readonly #weights: ReadonlyMap<string, PlacedWeight>;
   readonly #layers: unknown[] = [];
+  /** A norm of x that is still to be made: whoever reads x next makes it. */
+  #due: DueNorm | undefined;
   /** Elements of a row of x, with the padding that kernels on whole vectors need. */
   readonly #width: number;
 
@@ -162,6 +172,7 @@ export class Pass {
   /** Copies x to another shard, and RoPE's tables with it. Each worker copies its rows. */
   #moveTo(site: Site): void {
     if (site === this.#site) return;
+    this.#settle();
     const from = this.#site.shard;
     const to = site.shard;
     const copy = (address: number, bytes: number) =>
@@ -186,6 +197,7 @@ export class Pass {
   /** x = rows of the embedding, scaled and added to as asked. Also makes RoPE's tables for each row. A step begins with it. */
   embed(embedding: PlacedWeight, { scale = 1, types, positions }: EmbedSteps = {}): void {
     this.#site = this.#sites[embedding.shard]!;
+    this.#due = undefined; // of a step that was aborted
     const step = this.#step;
     const { kernels } = this.#site.shard;
     this.#forRows(step.rows, (row, x) => {
@@ -238,6 +250,7 @@ export class Pass {
 
   /** x *= the one element of a weight. */
   scale(factor: PlacedWeight): void {
+    this.#settle();
     const [by] = this.#site.shard.floats(factor.address, 1);
     this.#forRows(this.#step.rows, (_, x) => this.#site.shard.kernels.scale(x, by!, this.#width));
     this.#member.barrier();
@@ -254,15 +267,24 @@ export class Pass {
   /** x, normalised if there is a norm, and encoded for the matrices that read it. */
   read(norm: PlacedWeight | undefined, readers: readonly PlacedWeight[]): Encoded {
     const { x, normed } = this.buffers;
-    if (norm === undefined) return this.matmul.encode(x, readers);
-    const normaliseRow = (row: number, to: number) => this.#normalise(norm, x.address + row * x.stride, to);
-    return this.matmul.normaliseAndEncode(normed, this.#step.rows, normaliseRow, readers);
+    const { rows } = this.#step;
+    if (rows === 1) this.#settle(); // every worker encodes a single row for itself, but only one may write to x
+    const due = this.#due;
+    this.#due = undefined;
+    if (norm === undefined && due === undefined) return this.matmul.encode(x, readers);
+    const normaliseRow = (row: number, to: number) => {
+      const from = x.address + row * x.stride;
+      if (due !== undefined) this.#normaliseDue(due, row, from);
+      if (norm !== undefined) this.#normalise(norm, from, to);
+    };
+    return this.matmul.normaliseAndEncode(norm === undefined ? x : normed, rows, normaliseRow, readers);
   }
 
   /** x += [scale *] [norm] branch, for rows as wide as x, with the model's residual scale. `branch` does not stay as it is. */
   add(branch: Rows, norm?: PlacedWeight): void {
     const { kernels } = this.#site.shard;
     const scale = this.h.scales.residual;
+    this.#settle();
     this.#forRows(this.#step.rows, (row, x) => {
       const from = branch.address + row * branch.stride;
       if (norm !== undefined) this.#normalise(norm, from, from);
@@ -272,20 +294,32 @@ export class Pass {
     this.#member.barrier();
   }
 
-  /** x = norm(x), or norm(x + added) */
+  /** x = norm(x), or norm(x + added). It is made when x is next read: where that encodes x, row after row, there is one barrier for both. */
   layerNorm(norm: PlacedWeight, bias?: PlacedWeight, added?: Rows): void {
-    this.#forRows(this.#step.rows, (row, x) => {
-      if (added !== undefined) this.#site.shard.kernels.addBias(x, added.address + row * added.stride, this.#width);
-      this.#normalise(norm, x, x, bias);
-    });
+    this.#settle();
+    this.#due = { norm, bias, added };
+  }
+
+  /** Makes the norm that is due, if there is one. Operations on x begin with it. */
+  #settle(): void {
+    const due = this.#due;
+    if (due === undefined) return;
+    this.#due = undefined;
+    this.#forRows(this.#step.rows, (row, x) => this.#normaliseDue(due, row, x));
     this.#member.barrier();
   }
 
+  #normaliseDue({ norm, bias, added }: DueNorm, row: number, x: number): void {
+    if (added !== undefined) this.#site.shard.kernels.addBias(x, added.address + row * added.stride, this.#width);
+    this.#normalise(norm, x, x, bias);
+  }
+
   /**
-   * A copy of x for `layerNorm`, in the buffer that norms before and after blocks use: for layers without them. Each worker copies the rows
-   * that it will add.
+   * A copy of x for `layerNorm`, in the buffer that norms before and after blocks use: for layers without them. It is added behind a block,
+   * and so behind barriers.
    */
   keep(): Rows {
+    this.#settle();
     const { normed } = this.buffers;
     const { bytes } = this.#site.shard;
     this.#forRows(this.#step.rows, (row, x) => {
@@ -309,6 +343,7 @@ export class Pass {
   output(norm?: PlacedWeight, output?: PlacedWeight, { scale = 1, softcap = 0 }: OutputSteps = {}): void {
     const { x, normed, logits } = this.buffers;
     const step = this.#step;
+    this.#settle();
     this.#moveTo(this.#outputSite);
     this.#makeHidden(norm);
     if (norm === undefined || output === undefined || step.logitRows === 0) {

@@ -46,10 +46,10 @@ const shownBy: Readonly<Record<string, string>> = {
   "pass #moveTo 0": "gemma3 in 3",
   "pass add 0": "gemma3",
   "pass embed 0": "gemma3",
-  "pass layerNorm 0": "bert",
   "pass normaliseRows 0": "olmo2",
   "pass output 0": "bert",
   "pass scale 0": "gemma4",
+  "pass #settle 0": "bert",
 };
 const keysOf: Readonly<Record<string, ArchitectureShape["keys"]>> = {
   bert: { "attention.causal": false, "attention.head_count_kv": 4 },
