@@ -2,7 +2,7 @@
 // finite and differ, but it says nothing. Weights are slices at random places of one pool of random blocks per type, so a file
 // is written about as fast as the disk takes it.
 
-import { GgufWriter, type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import { type GgufMetadata, GgufWriter, type TensorTypeName, tensorTypeByName } from "cria/gguf";
 import { quantizedType } from "cria/quantize";
 import { randomBlocks } from "./blocks.js";
 import { addGemma4Tensors, proportionalFactors, setGemma4Keys } from "./gemma4.js";
@@ -26,11 +26,17 @@ export interface SyntheticModel {
   readonly format: Format;
   /** The same seed gives the same file. */
   readonly seed: number;
+  /** Of a real model with a vocabulary of the shape's size: its tokenizer in place of a synthetic one. */
+  readonly tokenizer?: GgufMetadata | undefined;
 }
 
 /** Writes the model to `path`, and returns the file's size in bytes. */
-export async function writeSyntheticModel({ shape, format, seed }: SyntheticModel, path: string): Promise<number> {
+export async function writeSyntheticModel(
+  { shape, format, seed, tokenizer }: SyntheticModel,
+  path: string,
+): Promise<number> {
   const writer = describeModel(shape, format);
+  if (tokenizer !== undefined) copyTokenizer(tokenizer, writer, shapes[shape].vocab);
   const { architecture }: Shape = shapes[shape];
   const random = new Random(seed);
   const pools = new Map<TensorTypeName, Uint8Array>();
@@ -49,6 +55,15 @@ export async function writeSyntheticModel({ shape, format, seed }: SyntheticMode
     return slices(pool, tensorTypeByName(type)!.blockBytes, bytes, random);
   });
   return writer.size;
+}
+
+/** @throws RangeError when the vocabulary is of another size: the model would have no row for some token */
+function copyTokenizer(tokenizer: GgufMetadata, writer: GgufWriter, vocab: number): void {
+  const size = tokenizer.getStrings("tokenizer.ggml.tokens")?.length;
+  if (size !== vocab) throw new RangeError(`the vocabulary has ${size} tokens; the model needs ${vocab}`);
+  for (const [key, value] of tokenizer) {
+    if (key.startsWith("tokenizer.")) writer.set(key, tokenizer.typeOf(key)!, value);
+  }
 }
 
 /** Columns that a convolution sees. */

@@ -283,6 +283,18 @@ export const shapes = {
     context: 512,
     pooling: 1,
   },
+  "bge-base": {
+    architecture: "bert",
+    dim: 768,
+    layers: 12,
+    heads: 12,
+    kvHeads: 12,
+    ffn: 3072,
+    vocab: 30522,
+    tied: false,
+    context: 512,
+    pooling: 2,
+  },
   "bge-m3": {
     architecture: "bert",
     dim: 1024,

@@ -1,6 +1,6 @@
 // The process of one peer: `node child.js <module in peers/>`. It answers messages one by one.
 
-import type { Peer, Prepared, Subject, Test } from "./peer.js";
+import { type Peer, type Prepared, type Subject, type Test, Unavailable } from "./peer.js";
 
 export type Request = { readonly prepare: Subject } | { readonly run: Test } | { readonly embed: readonly string[] };
 
@@ -13,6 +13,7 @@ export type Answer =
       readonly details: string;
       readonly peakBytes: number;
     }
+  | { readonly unavailable: string }
   | { readonly error: string };
 
 const { peer } = (await import(`./peers/${process.argv[2]}.js`)) as { peer: Peer<Subject> };
@@ -32,6 +33,7 @@ process.on("message", async (request: Request) => {
     const peakBytes = process.resourceUsage().maxRSS * 1024;
     send({ value, name: peer.name, version: peer.version, details: prepared!.details, peakBytes });
   } catch (error) {
+    if (error instanceof Unavailable) return send({ unavailable: error.message });
     send({ error: error instanceof Error ? `${error.stack}` : String(error) });
   }
 });

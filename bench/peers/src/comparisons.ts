@@ -1,6 +1,7 @@
 // What is compared, and the ratio that each comparison must show.
 
-import type { MatmulSubject, Test } from "./peer.js";
+import type { MatmulSubject, Precision, Test } from "./peer.js";
+import type { TextRecipe } from "./texts.js";
 
 /** A ratio that must be reached; by the Node version's major number where that makes a difference. */
 export type Bar = number | Readonly<Record<number, number>> | undefined;
@@ -14,6 +15,15 @@ interface Pair {
   readonly theirs: string;
 }
 
+/** What both run. */
+interface ModelTest {
+  readonly label: string;
+  readonly test: Test;
+  /** Where theirs is another one than `test`. */
+  readonly theirTest?: Test;
+  readonly bar: Bar;
+}
+
 /** Both run the tests of one model, round by round. */
 export interface ModelComparison extends Pair {
   readonly kind: "model";
@@ -21,7 +31,7 @@ export interface ModelComparison extends Pair {
   readonly format: string;
   readonly contextSize: number;
   readonly sequences: number;
-  readonly tests: readonly { readonly label: string; readonly test: Test; readonly bar: Bar }[];
+  readonly tests: readonly ModelTest[];
 }
 
 /** Both load a model in a process that is new each time, and run a prompt and an answer: seconds of loading, peak of resident memory. */
@@ -49,12 +59,21 @@ export interface EmbeddingComparison extends Pair {
   readonly kind: "embedding";
   readonly shape: string;
   readonly format: string;
+  /** Of a peer that reads ONNX: its model is made of the F32 file, and cria's file, in `format`, too. */
+  readonly onnx: Precision | undefined;
   readonly contextSize: number;
   /** Texts whose vectors are compared. */
-  readonly compared: number;
+  readonly compared: readonly TextRecipe[];
   /** The least cosine similarity that the two vectors of a text may have. */
   readonly leastCosine: number;
-  readonly tests: readonly { readonly label: string; readonly test: Test; readonly bar: Bar }[];
+  readonly tests: readonly EmbeddingTest[];
+}
+
+export interface EmbeddingTest {
+  readonly label: string;
+  readonly kind: "embed-each" | "embed-all";
+  readonly texts: TextRecipe;
+  readonly bar: Bar;
 }
 
 export type Comparison = ModelComparison | LoadComparison | MatmulComparison | EmbeddingComparison;
@@ -63,7 +82,7 @@ const THREADS = 2;
 const CONTEXT = 2048;
 
 const prefill = (count: number): Test => ({ kind: "prefill", count });
-const decode = (count: number): Test => ({ kind: "decode", count });
+const decode = (count: number, depth?: number): Test => ({ kind: "decode", count, depth });
 
 // Node 20's V8 lacks what makes relaxed SIMD fast in prefill.
 const fourBits = { decode: 1.2, prefill: { 20: 0.95, 24: 1.1 } };
@@ -170,6 +189,8 @@ const embedders: readonly { shape: string; format: keyof typeof leastCosines; le
 
 const embeddings = embedders.map(({ shape, format, leastCosine = leastCosines[format] }): Comparison => {
   const isSmall = shape === "all-minilm-l6-v2";
+  const mixed = (count: number): TextRecipe => ({ count, tokens: "mixed" });
+  const [each, all] = isSmall ? [64, 256] : [8, 32];
   return {
     kind: "embedding",
     name: `node-llama-cpp/embedding/${isSmall ? format : `${shape}/${format}`}`,
@@ -178,19 +199,141 @@ const embeddings = embedders.map(({ shape, format, leastCosine = leastCosines[fo
     theirs: "node-llama-cpp-embedding",
     shape,
     format,
+    onnx: undefined,
     contextSize: 512,
-    compared: isSmall ? 128 : 16,
+    compared: [mixed(isSmall ? 128 : 16)],
     leastCosine,
-    tests: isSmall
-      ? [
-          { label: "64 texts, one by one", test: { kind: "embed-each", count: 64 }, bar: undefined },
-          { label: "256 texts at once", test: { kind: "embed-all", count: 256 }, bar: undefined },
-        ]
-      : [
-          { label: "8 texts, one by one", test: { kind: "embed-each", count: 8 }, bar: undefined },
-          { label: "32 texts at once", test: { kind: "embed-all", count: 32 }, bar: undefined },
-        ],
+    tests: [
+      { label: `${each} texts, one by one`, kind: "embed-each", texts: mixed(each), bar: undefined },
+      { label: `${all} texts at once`, kind: "embed-all", texts: mixed(all), bar: undefined },
+    ],
   };
+});
+
+/** The four tests of a text's length and company. */
+type FourBars = readonly [shortEach: number, shortAll: number, longEach: number, longAll: number];
+
+interface OnnxPair {
+  readonly ours: "cria-embedding" | "cria-wide-embedding";
+  readonly format: "f32" | "q8_0";
+  readonly runtime: "onnxruntime-node" | "onnxruntime-web";
+  readonly precision: Precision;
+  /** Of the MiniLM shape, on Node 24. */
+  readonly bars?: FourBars;
+}
+
+const native = { runtime: "onnxruntime-node", precision: "fp32" } as const;
+const onnxPairs: readonly OnnxPair[] = [
+  { ours: "cria-embedding", format: "f32", ...native },
+  { ours: "cria-embedding", format: "q8_0", ...native, bars: [0.9, 1.1, 0.9, 0.9] },
+  { ours: "cria-wide-embedding", format: "f32", ...native },
+  { ours: "cria-wide-embedding", format: "q8_0", ...native, bars: [1.0, 1.3, 1.1, 1.1] },
+  { ours: "cria-embedding", format: "q8_0", runtime: "onnxruntime-node", precision: "int8" },
+  { ours: "cria-wide-embedding", format: "q8_0", runtime: "onnxruntime-node", precision: "int8" },
+  { ours: "cria-embedding", format: "f32", runtime: "onnxruntime-web", precision: "fp32", bars: [3, 3, 3, 3] },
+  { ours: "cria-embedding", format: "q8_0", runtime: "onnxruntime-web", precision: "int8" },
+];
+
+/** One by one: as many texts as take about as long as those at once. */
+const onnxShapes = [
+  { name: "minilm", shape: "all-minilm-l6-v2", shortEach: 64, longEach: 16 },
+  { name: "bge-base", shape: "bge-base", shortEach: 16, longEach: 4 },
+];
+
+// Q8_0 rounds weights and activations to 8 bits in blocks of 32, int8 in whole tensors. Two different texts have 0.9991 at most.
+const onnxCosines = { f32: { fp32: 0.99999, int8: 0.9993 }, q8_0: { fp32: 0.9999, int8: 0.9993 } };
+
+const againstOnnx = onnxShapes.flatMap(({ name, shape, shortEach, longEach }) =>
+  onnxPairs.map(({ ours, format, runtime, precision, bars }): Comparison => {
+    const wide = ours === "cria-wide-embedding" ? "wide-" : "";
+    const short = (count: number): TextRecipe => ({ count, tokens: [8, 16] });
+    const long = (count: number): TextRecipe => ({ count, tokens: [128, 128] });
+    const barOf = (i: number): Bar => (bars === undefined || name !== "minilm" ? undefined : { 24: bars[i]! });
+    return {
+      kind: "embedding",
+      name: `embeddings:${name}/${wide}${format}/${runtime}-${precision}`,
+      section: `Embeddings beside ${runtime}, ${precision}`,
+      ours,
+      theirs: `${runtime}-embedding`,
+      shape,
+      format,
+      onnx: precision,
+      contextSize: 512,
+      compared: [short(16), long(4)],
+      leastCosine: onnxCosines[format][precision],
+      tests: [
+        { label: "8 to 16 tokens, one by one", kind: "embed-each", texts: short(shortEach), bar: barOf(0) },
+        { label: "64 of 8 to 16 tokens at once", kind: "embed-all", texts: short(64), bar: barOf(1) },
+        { label: "128 tokens, one by one", kind: "embed-each", texts: long(longEach), bar: barOf(2) },
+        { label: "16 of 128 tokens at once", kind: "embed-all", texts: long(16), bar: barOf(3) },
+      ],
+    };
+  }),
+);
+
+/** cria's wide kernels. */
+const wideBars: readonly { shape: string; format: string; prefill: number; decode: number }[] = [
+  { shape: "llama-3.2-1b", format: "q4_0", prefill: 1.0, decode: 1.35 },
+  { shape: "llama-3.2-1b", format: "q4_k_m", prefill: 1.25, decode: 1.25 },
+  { shape: "llama-3.2-1b", format: "q8_0", prefill: 1.8, decode: 1.6 },
+  { shape: "smollm2-135m", format: "q4_0", prefill: 1.0, decode: 1.1 },
+];
+const widePair = { section: "Wide kernels beside node-llama-cpp", ours: "cria-wide", theirs: "node-llama-cpp" };
+
+const wide: readonly Comparison[] = [
+  ...wideBars.map(
+    ({ shape, format, ...bars }): Comparison => ({
+      ...widePair,
+      kind: "model",
+      name: `wide/${shape}/${format}`,
+      shape,
+      format,
+      contextSize: CONTEXT,
+      sequences: 1,
+      tests: [
+        { label: "pp512", test: prefill(512), bar: { 24: bars.prefill } },
+        { label: "tg64", test: decode(64), bar: { 24: bars.decode } },
+      ],
+    }),
+  ),
+  {
+    ...widePair,
+    kind: "model",
+    name: "wide/batch",
+    shape: "llama-3.2-1b",
+    format: "q4_0",
+    contextSize: 512,
+    sequences: 8,
+    tests: [{ label: "tg32, 8 sequences", test: decode(32), bar: { 24: 2.7 } }],
+  },
+];
+
+const DEPTH = 4096;
+
+// The larger one's prompts take half a minute each: fewer tokens after them.
+const deepBars = [
+  { shape: "smollm2-135m", tokens: 64, bar: 1.3 },
+  { shape: "llama-3.2-1b", tokens: 32, bar: 1.2 },
+];
+
+const atDepth = deepBars.flatMap(({ shape, tokens, bar }): Comparison[] => {
+  const model = { kind: "model", shape, format: "q4_0", contextSize: DEPTH + 256, sequences: 1, ours: "cria" } as const;
+  return [
+    {
+      ...model,
+      name: `depth/${shape}/decode`,
+      section: `After ${DEPTH} tokens`,
+      theirs: "node-llama-cpp",
+      tests: [{ label: `tg${tokens} after ${DEPTH}`, test: decode(tokens, DEPTH), bar: { 24: bar } }],
+    },
+    {
+      ...model,
+      name: `depth/${shape}/prefill`,
+      section: "A long prompt beside a short one",
+      theirs: "cria",
+      tests: [{ label: `pp${DEPTH} / pp512`, test: prefill(DEPTH), theirTest: prefill(512), bar: { 24: 0.8 } }],
+    },
+  ];
 });
 
 const baselineBars = { q4_0: 0.4, q8_0: 0.65 };
@@ -288,7 +431,10 @@ const gemm = { format: "Q4_0", tokens: 512, matrices: 1, threads: THREADS } as c
 export const comparisons: readonly Comparison[] = [
   ...againstLlamaCpp("node-llama-cpp", "node-llama-cpp"),
   ...againstLlamaCpp("node-llama-cpp-avx2", "node-llama-cpp, held to AVX2"),
+  ...wide,
+  ...atDepth,
   ...embeddings,
+  ...againstOnnx,
   ...baseline,
   ...againstMemory,
   ...againstWllama,

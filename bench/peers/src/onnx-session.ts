@@ -24,8 +24,9 @@ export async function prepareSession(
   }
   return {
     details,
-    run({ kind, count }) {
-      if (kind !== "matmul") return unsupported({ kind, count });
+    run(test) {
+      if (test.kind !== "matmul") return unsupported(test);
+      const { count } = test;
       return ratePerSecond(count * matmulGflop(subject), async () => {
         for (let i = 0; i < count; i++) await session.run(feeds);
       });

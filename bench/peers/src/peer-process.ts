@@ -2,9 +2,9 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import type { Answer, Request } from "./child.js";
-import type { Subject, Test } from "./peer.js";
+import { type Subject, type Test, Unavailable } from "./peer.js";
 
-type Measured = Exclude<Answer, { error: string }>;
+type Measured = Exclude<Answer, { error: string } | { unavailable: string }>;
 
 export class PeerProcess {
   readonly #child: ChildProcess;
@@ -16,7 +16,7 @@ export class PeerProcess {
     this.#child = child;
   }
 
-  /** Starts `module` of peers/ under a Node binary, and prepares it. */
+  /** Starts `module` of peers/ under a Node binary, and prepares it. @throws Unavailable */
   static async start(module: string, node: string, subject: Subject): Promise<PeerProcess> {
     const child = fork(new URL("./child.js", import.meta.url), [module], {
       execPath: node,
@@ -67,6 +67,7 @@ export class PeerProcess {
       const onMessage = (message: unknown) => {
         settle();
         const answer = message as Answer;
+        if ("unavailable" in answer) return reject(new Unavailable(answer.unavailable));
         if ("error" in answer) return reject(new Error(answer.error));
         this.last = answer;
         resolve(answer.value);

@@ -23,10 +23,16 @@ export interface MatmulSubject {
   readonly threads: number;
 }
 
+/** What an ONNX model computes in: floats, or weights and activations of 8 bits. */
+export type Precision = "fp32" | "int8";
+
 /** A model that makes vectors of texts. */
 export interface EmbeddingSubject {
   readonly kind: "embedding";
+  /** A GGUF file: for the ones that read ONNX, where the weights and the vocabulary come from. */
   readonly file: string;
+  /** For the ones that read ONNX. */
+  readonly precision: Precision;
   readonly threads: number;
   /** Tokens that a text may have. */
   readonly contextSize: number;
@@ -34,14 +40,13 @@ export interface EmbeddingSubject {
 
 export type Subject = ModelSubject | MatmulSubject | EmbeddingSubject;
 
-/**
- * prefill: tokens of a prompt; decode: tokens of each sequence, one after another; matmul: passes over all matrices; embed-each: texts,
- * each after the one before; embed-all: texts that are all asked for at once.
- */
-export interface Test {
-  readonly kind: "prefill" | "decode" | "matmul" | "embed-each" | "embed-all";
-  readonly count: number;
-}
+/** What is timed; `count` in tokens of a prompt, tokens of each sequence one after another, and passes over all matrices. */
+export type Test =
+  | { readonly kind: "prefill" | "matmul"; readonly count: number }
+  /** `depth`: tokens of a prompt that each sequence has before, which are not timed. */
+  | { readonly kind: "decode"; readonly count: number; readonly depth?: number }
+  /** Each text after the one before, or all asked for at once. */
+  | { readonly kind: "embed-each" | "embed-all"; readonly texts: readonly string[] };
 
 /** A loaded model, or a matmul that is ready to run. */
 export interface Prepared {
@@ -56,8 +61,40 @@ export interface Prepared {
 export interface Peer<S extends Subject> {
   readonly name: string;
   readonly version: string;
-  /** What is timed as loading. */
+  /** What is timed as loading. @throws Unavailable */
   prepare(subject: S): Promise<Prepared>;
+}
+
+/** The engine is not to be had on this machine, or in this version of it: a comparison with it is left out. */
+export class Unavailable extends Error {}
+
+/** Of a round of embeddings. */
+const LEAST_MILLISECONDS = 500;
+
+/** @param embed the vectors of texts that are asked for at once */
+export function preparedEmbedding(
+  details: string,
+  embed: (texts: readonly string[]) => Promise<readonly ArrayLike<number>[]>,
+): Prepared {
+  return {
+    details,
+    async embed(texts) {
+      return (await embed(texts)).map((vector) => Array.from(vector));
+    },
+    async run(test) {
+      if (test.kind !== "embed-all" && test.kind !== "embed-each") return unsupported(test);
+      const { kind, texts } = test;
+      const begin = performance.now();
+      let [done, elapsed] = [0, 0];
+      // Small models are through with the texts in less time than a disturbance takes.
+      for (; elapsed < LEAST_MILLISECONDS; elapsed = performance.now() - begin) {
+        if (kind === "embed-all") await embed(texts);
+        else for (const text of texts) await embed([text]);
+        done += texts.length;
+      }
+      return (1000 * done) / elapsed;
+    },
+  };
 }
 
 /** The rate of `count` things that `run` does. */
@@ -72,22 +109,11 @@ export function promptIds(count: number): number[] {
   return Array.from({ length: count }, (_, i) => 300 + ((i * 7919) % 20000));
 }
 
-const words = ["fox", "bear", "forest", "search", "vector", "model", "river", "story", "engine", "a", "of", "quickly"];
-
-/** The same texts for every engine: 1 to 32 words each, no two alike; a word is one to four tokens of the synthetic vocabulary. */
-export function embeddingTexts(count: number): string[] {
-  return Array.from({ length: count }, (_, text) => {
-    const length = 1 + ((text * 7) % 32);
-    const chosen = Array.from({ length }, (_, i) => words[(text + i * (1 + (text % 5)) + (i >> 2)) % words.length]!);
-    return [...chosen, String(text)].join(" ");
-  });
-}
-
 /** The operations of one pass, in GFLOP. */
 export function matmulGflop({ tokens, columns, rows, matrices }: MatmulSubject): number {
   return (2 * tokens * columns * rows * matrices) / 1e9;
 }
 
-export function unsupported(test: Test): never {
-  throw new Error(`this peer has no test "${test.kind}"`);
+export function unsupported({ kind }: Test): never {
+  throw new Error(`this peer has no test "${kind}"`);
 }

@@ -2,11 +2,9 @@
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { type Comparison, comparisons } from "./comparisons.js";
+import { ALLOWED_SPREAD, isNoisy, type Noise } from "./noise.js";
 import type { Measurement, Side } from "./rounds.js";
-import { median, pairRatios } from "./statistics.js";
-
-// The largest ratio of a run over its smallest, from which on something else was running.
-const NOISY = 1.5;
+import { median, pairRatios, spread } from "./statistics.js";
 
 /** A measurement, and under what it was made. */
 export interface Result extends Measurement {
@@ -40,8 +38,11 @@ export function page(results: readonly Result[]): string {
 
 Written by \`bench/peers\`; [README.md](README.md) says how to run it. Every line is one run in which
 both took turns: ours, theirs, ours, theirs. \`ratio\` says how many times better cria was: the median
-over the pairs, beside their range. It is noisy where one pair is ${NOISY} times another. The other
-figures are medians. Threads: 2 unless the line says otherwise. Models have random weights in the
+over the pairs, beside their range. The other figures are medians. \`noise\` says what the machine did
+meanwhile: its load (the bench is part of it) and its CPU pressure (PSI, of ten seconds) before and
+after the row, and what other programs and the hypervisor (steal) took of one processor. A round that
+others disturbed was run again, and a noisy row was measured again, three times at most; "noisy" is
+one that stayed so: some round was disturbed, or one pair is ${ALLOWED_SPREAD} times another. Threads: 2 unless the line says otherwise. Models have random weights in the
 real ones' shapes (\`bench/synthetic-model.ts\`), so that both do the same work.
 
 ${list("Machine", (result) => result.machine, known)}
@@ -69,8 +70,8 @@ function table(section: string, results: readonly Result[]): string {
 
 ${[...engines, ...agreements(inOrder)].map((line) => `- ${line}`).join("\n")}
 
-| subject | test | Node | cria | peer | unit | ratio | range | bar | | \`--only\` |
-|---|---|---|---|---|---|---|---|---|---|---|
+| subject | test | Node | cria | peer | unit | ratio | range | bar | | noise | \`--only\` |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
 `;
 }
@@ -79,10 +80,10 @@ ${rows.join("\n")}
 function agreements(lines: readonly { comparison: Comparison; result: Result }[]): Set<string> {
   const all = new Set<string>();
   for (const { comparison, result } of lines) {
-    if (comparison.kind !== "embedding" || result.cosines === undefined) continue;
+    if (result.cosines === undefined) continue;
     const { texts, least, mean } = result.cosines;
     const alike = `cosine similarity of both vectors ${least.toFixed(7)} at least and ${mean.toFixed(7)} in the mean`;
-    all.add(`${comparison.format.toUpperCase()}, Node ${result.node.split(".")[0]}: ${alike} of ${texts} texts`);
+    all.add(`${subjectOf(comparison, result)}, Node ${result.node.split(".")[0]}: ${alike} of ${texts} texts`);
   }
   return all;
 }
@@ -95,11 +96,11 @@ function row(comparison: Comparison, result: Result): string {
   const { ours, theirs, unit, better, bar, label, node } = result;
   const ratios = pairRatios(ours.values, theirs.values, better);
   const ratio = median(ratios);
-  const subject = comparison.kind === "matmul" ? theirs.name : `${comparison.shape} ${comparison.format.toUpperCase()}`;
   const verdict = bar === undefined ? "" : ratio >= bar ? "met" : "not met";
-  const noise = Math.max(...ratios) / Math.min(...ratios) > NOISY ? "noisy" : "";
+  const { disturbedRounds = 0 } = result.noise ?? {};
+  const noisy = isNoisy({ disturbedRounds, spread: spread(ratios) }) ? "noisy" : "";
   const cells = [
-    subject,
+    subjectOf(comparison, result),
     label,
     node.split(".")[0],
     digits(median(ours.values)),
@@ -108,10 +109,24 @@ function row(comparison: Comparison, result: Result): string {
     `**${ratio.toFixed(2)}**`,
     `${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`,
     bar?.toFixed(2) ?? "",
-    [verdict, noise].filter((word) => word !== "").join(", "),
+    [verdict, noisy].filter((word) => word !== "").join(", "),
+    result.noise === undefined ? "" : describedNoise(result.noise),
     `\`${comparison.name}\``,
   ];
   return `| ${cells.join(" | ")} |`;
+}
+
+function subjectOf(comparison: Comparison, { theirs }: Result): string {
+  if (comparison.kind === "matmul") return theirs.name;
+  const wide = comparison.ours.startsWith("cria-wide") ? ", wide" : "";
+  return `${comparison.shape} ${comparison.format.toUpperCase()}${wide}`;
+}
+
+function describedNoise({ load, pressure, others, steal, attempts }: Noise): string {
+  const percent = (part: number) => `${(100 * part).toFixed(1)} %`;
+  const times = attempts > 1 ? `, measured ${attempts} times` : "";
+  const before = `load ${load[0].toFixed(1)} to ${load[1].toFixed(1)}, PSI ${pressure[0].toFixed(0)} to ${pressure[1].toFixed(0)} %`;
+  return `${before}, others ${percent(others)}, steal ${percent(steal)}${times}`;
 }
 
 function digits(value: number): string {

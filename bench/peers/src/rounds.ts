@@ -7,10 +7,12 @@ import {
   type LoadComparison,
   modelThreads,
 } from "./comparisons.js";
-import { embeddingTexts, type Subject, type Test } from "./peer.js";
+import { readMachine } from "./machine-load.js";
+import { measureRow, type Noise } from "./noise.js";
+import type { Subject, Test } from "./peer.js";
 import { PeerProcess } from "./peer-process.js";
-import { quietRounds } from "./quiet.js";
-import { cosine } from "./statistics.js";
+import { cosine, spread } from "./statistics.js";
+import type { TextRecipe } from "./texts.js";
 
 /** One line of the results. */
 export interface Measurement {
@@ -21,6 +23,8 @@ export interface Measurement {
   readonly bar?: number;
   readonly ours: Side;
   readonly theirs: Side;
+  /** Of results since there is such a record, on machines that tell. */
+  readonly noise?: Noise | undefined;
   /** Of an embedding: how alike the two vectors of each text are. */
   readonly cosines?: Agreement;
 }
@@ -46,21 +50,33 @@ export interface RunOptions {
   readonly nodeMajor: number;
   readonly rounds: number;
   readonly browser: string;
-  /** The file of a model. */
-  readonly modelFile: (shape: string, format: string) => string;
+  readonly files: ModelFiles;
 }
 
-type Sides = readonly [ours: Side, theirs: Side];
+/** Where the models are, which are made when they are first needed. */
+export interface ModelFiles {
+  readonly model: (shape: string, format: string) => Promise<string>;
+  /** Of an encoder that is compared in several formats: all of them have the same weights. */
+  readonly encoder: (shape: string, format: string) => Promise<string>;
+  /** Texts of so many tokens of a model's vocabulary. */
+  readonly texts: (file: string, recipe: TextRecipe) => Promise<string[]>;
+}
 
+interface Measured {
+  readonly ours: Side;
+  readonly theirs: Side;
+  readonly noise: Noise | undefined;
+}
+
+/** @throws Unavailable when a side is not to be had here */
 export async function runComparison(comparison: Comparison, options: RunOptions): Promise<Measurement[]> {
-  const line = (label: string, unit: string, better: "more" | "less", bar: Bar, [ours, theirs]: Sides) => ({
+  const line = (label: string, unit: string, better: "more" | "less", bar: Bar, measured: Measured) => ({
     comparison: comparison.name,
     label,
     unit,
     better,
     bar: typeof bar === "object" ? bar[options.nodeMajor] : bar,
-    ours,
-    theirs,
+    ...measured,
   });
   if (comparison.kind === "load") {
     const { seconds, megabytes } = await loadRounds(comparison, options);
@@ -71,20 +87,28 @@ export async function runComparison(comparison: Comparison, options: RunOptions)
   }
   const pair: PeerProcess[] = [];
   try {
-    for (const module of [comparison.ours, comparison.theirs]) {
-      pair.push(await PeerProcess.start(module, options.node, subjectOf(comparison, options)));
+    for (const [i, module] of [comparison.ours, comparison.theirs].entries()) {
+      pair.push(await PeerProcess.start(module, options.node, await subjectOf(comparison, i === 0, options)));
     }
     if (comparison.kind === "matmul") {
       const test: Test = { kind: "matmul", count: comparison.passes };
-      return [line(comparison.label, "GFLOP/s", "more", comparison.bar, await testRounds(pair, test, options.rounds))];
+      const measured = await testRounds(pair, [test, test], options.rounds);
+      return [line(comparison.label, "GFLOP/s", "more", comparison.bar, measured)];
     }
-    const isEmbedding = comparison.kind === "embedding";
-    const cosines = isEmbedding ? await agreement(pair, comparison) : undefined;
-    const unit = isEmbedding ? "texts/s" : "tokens/s";
     const measurements: Measurement[] = [];
-    for (const { label, test, bar } of comparison.tests) {
-      const measured = line(label, unit, "more", bar, await testRounds(pair, test, options.rounds));
-      measurements.push(cosines === undefined ? measured : { ...measured, cosines });
+    if (comparison.kind === "embedding") {
+      const file = await encoderFile(comparison, true, options);
+      const cosines = await agreement(pair, comparison, await textsOfAll(comparison.compared, file, options));
+      for (const { label, kind, texts, bar } of comparison.tests) {
+        const test: Test = { kind, texts: await options.files.texts(file, texts) };
+        const measured = await testRounds(pair, [test, test], options.rounds);
+        measurements.push({ ...line(label, "texts/s", "more", bar, measured), cosines });
+      }
+      return measurements;
+    }
+    for (const { label, test, theirTest = test, bar } of comparison.tests) {
+      const measured = await testRounds(pair, [test, theirTest], options.rounds);
+      measurements.push(line(label, "tokens/s", "more", bar, measured));
     }
     return measurements;
   } finally {
@@ -92,12 +116,18 @@ export async function runComparison(comparison: Comparison, options: RunOptions)
   }
 }
 
+async function textsOfAll(recipes: readonly TextRecipe[], file: string, { files }: RunOptions): Promise<string[]> {
+  const texts: string[] = [];
+  for (const recipe of recipes) texts.push(...(await files.texts(file, recipe)));
+  return texts;
+}
+
 /** @throws when the two vectors of a text are less alike than the comparison demands: figures of other work are worth nothing */
 async function agreement(
   [ours, theirs]: readonly PeerProcess[],
-  { name, compared, leastCosine }: EmbeddingComparison,
+  { name, leastCosine }: EmbeddingComparison,
+  texts: readonly string[],
 ): Promise<Agreement> {
-  const texts = embeddingTexts(compared);
   const [a, b] = [await ours!.embed(texts), await theirs!.embed(texts)];
   const cosines = texts.map((_, i) => cosine(a[i]!, b[i]!));
   const least = cosines.reduce((x, y) => (y >= x ? x : y)); // NaN, of a vector that is missing or zero, is the least
@@ -105,33 +135,41 @@ async function agreement(
     const text = texts[cosines.indexOf(least)] ?? "one of them";
     throw new Error(`${name}: the vectors of "${text}" have a cosine similarity of ${least}, less than ${leastCosine}`);
   }
-  return { texts: compared, least, mean: cosines.reduce((x, y) => x + y) / compared };
+  return { texts: texts.length, least, mean: cosines.reduce((x, y) => x + y) / texts.length };
 }
 
-async function testRounds(pair: readonly PeerProcess[], test: Test, rounds: number): Promise<Sides> {
-  for (const peer of pair) await peer.run(test); // caches and compilers warm up
-  const values = await quietRounds(rounds, async () => {
-    const ours = await pair[0]!.run(test);
-    return [ours, await pair[1]!.run(test)] as const;
+async function testRounds(
+  pair: readonly PeerProcess[],
+  [ours, theirs]: readonly [ours: Test, theirs: Test],
+  rounds: number,
+): Promise<Measured> {
+  const round = async () => [await pair[0]!.run(ours), await pair[1]!.run(theirs)] as const;
+  await round(); // caches and compilers warm up
+  const { values, noise } = await measureRow({
+    rounds,
+    round,
+    read: readMachine,
+    spreadOf: (values) => spread(values.map(([a, b]) => a / b)),
   });
-  return [
-    side(
+  return {
+    ours: side(
       pair[0]!,
       values.map(([ours]) => ours),
     ),
-    side(
+    theirs: side(
       pair[1]!,
       values.map(([, theirs]) => theirs),
     ),
-  ];
+    noise,
+  };
 }
 
 /** Loading, and the peak of resident memory after a prompt and an answer: each time in a process that does nothing else. */
 async function loadRounds(
   comparison: LoadComparison,
   options: RunOptions,
-): Promise<{ seconds: Sides; megabytes: Sides }> {
-  const subject = subjectOf(comparison, options);
+): Promise<{ seconds: Measured; megabytes: Measured }> {
+  const subject = await subjectOf(comparison, true, options);
   const loaded = async (module: string) => {
     const peer = await PeerProcess.start(module, options.node, subject);
     try {
@@ -147,36 +185,53 @@ async function loadRounds(
     return [ours, await loaded(comparison.theirs)] as const;
   };
   await round(); // the page cache warms up
-  const rounds = await quietRounds(options.rounds, round);
-  const sides = (amount: (peer: PeerProcess) => number): Sides => [
-    side(
-      rounds[0]![0],
-      rounds.map(([ours]) => amount(ours)),
+  const { values, noise } = await measureRow({
+    rounds: options.rounds,
+    round,
+    read: readMachine,
+    spreadOf: (values) => spread(values.map(([ours, theirs]) => theirs.loadSeconds / ours.loadSeconds)),
+  });
+  const measured = (amount: (peer: PeerProcess) => number): Measured => ({
+    ours: side(
+      values[0]![0],
+      values.map(([ours]) => amount(ours)),
     ),
-    side(
-      rounds[0]![1],
-      rounds.map(([, theirs]) => amount(theirs)),
+    theirs: side(
+      values[0]![1],
+      values.map(([, theirs]) => amount(theirs)),
     ),
-  ];
-  return { seconds: sides((peer) => peer.loadSeconds), megabytes: sides((peer) => peer.last.peakBytes / 1e6) };
+    noise,
+  });
+  return { seconds: measured((peer) => peer.loadSeconds), megabytes: measured((peer) => peer.last.peakBytes / 1e6) };
 }
 
 function side({ last }: PeerProcess, values: number[]): Side {
   return { name: last.name, version: last.version, details: last.details, values };
 }
 
-function subjectOf(comparison: Comparison, { browser, modelFile }: RunOptions): Subject {
+async function subjectOf(comparison: Comparison, isOurs: boolean, options: RunOptions): Promise<Subject> {
   if (comparison.kind === "matmul") return comparison.subject;
   const { shape, format, contextSize } = comparison;
+  const common = { threads: modelThreads, contextSize };
   if (comparison.kind === "embedding") {
-    return { kind: "embedding", file: modelFile(shape, format), threads: modelThreads, contextSize };
+    const file = await encoderFile(comparison, isOurs, options);
+    return { ...common, kind: "embedding", file, precision: comparison.onnx ?? "fp32" };
   }
   return {
+    ...common,
     kind: "model",
-    file: modelFile(shape, format),
-    threads: modelThreads,
-    contextSize,
+    file: await options.files.model(shape, format),
     sequences: comparison.kind === "load" ? 1 : comparison.sequences,
-    browser,
+    browser: options.browser,
   };
+}
+
+/** Peers that read GGUF read cria's file; ONNX models are made of the one that has all the weights' bits. */
+function encoderFile(
+  { shape, format, onnx }: EmbeddingComparison,
+  isOurs: boolean,
+  { files }: RunOptions,
+): Promise<string> {
+  if (onnx === undefined) return files.model(shape, format);
+  return files.encoder(shape, isOurs ? format : "f32");
 }

@@ -2,15 +2,16 @@
 //
 //   npm run bench -- [--only PART]... [--node BINARY]... [--rounds 5] [--quick] [--models FOLDER] [--browser BINARY]
 
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { comparisons } from "./comparisons.js";
+import { type Comparison, comparisons } from "./comparisons.js";
 import { describeMachine, kernelDigest, nodeVersion } from "./machine.js";
+import { modelFiles } from "./model-files.js";
+import { isNoisy } from "./noise.js";
+import { Unavailable } from "./peer.js";
 import { addResults, page, type Result } from "./results.js";
-import { type RunOptions, runComparison } from "./rounds.js";
+import { type Measurement, type RunOptions, runComparison } from "./rounds.js";
 import { median, pairRatios } from "./statistics.js";
 
 const bench = new URL("../../", import.meta.url);
@@ -34,6 +35,8 @@ ${comparisons.map(({ name }) => `  ${name}`).join("\n")}`);
   process.exit(2);
 }
 
+const files = modelFiles(values.models);
+
 for (const comparison of chosen) {
   for (const node of values.node) {
     const version = nodeVersion(node);
@@ -42,13 +45,15 @@ for (const comparison of chosen) {
       nodeMajor: Number(version.split(".")[0]),
       rounds,
       browser: values.browser,
-      modelFile,
+      files,
     };
-    const measured = await runComparison(comparison, options);
-    for (const { label, ours, theirs, better, unit } of measured) {
+    const measured = await measure(comparison, options);
+    if (measured === undefined) continue;
+    for (const { label, ours, theirs, better, unit, noise } of measured) {
       const ratio = median(pairRatios(ours.values, theirs.values, better));
       const medians = `${median(ours.values).toPrecision(4)} and ${median(theirs.values).toPrecision(4)} ${unit}`;
-      console.log(`${comparison.name}, ${label}, Node ${version}: ${medians}, ratio ${ratio.toFixed(2)}`);
+      const noisy = noise !== undefined && isNoisy(noise) ? ", noisy" : "";
+      console.log(`${comparison.name}, ${label}, Node ${version}: ${medians}, ratio ${ratio.toFixed(2)}${noisy}`);
     }
     const cosines = measured[0]!.cosines;
     if (cosines !== undefined) {
@@ -68,13 +73,13 @@ for (const comparison of chosen) {
   }
 }
 
-/** A synthetic model, written when it is first needed. */
-function modelFile(shape: string, format: string): string {
-  const file = resolve(values.models, `${shape}-${format}.gguf`);
-  if (!existsSync(file)) {
-    mkdirSync(values.models, { recursive: true });
-    const script = fileURLToPath(new URL("../build/bench/synthetic-model.js", bench));
-    execFileSync(process.execPath, [script, "--shape", shape, "--format", format, "--output", file]);
+/** Undefined, and a line that says so, where a side is not to be had here. */
+async function measure(comparison: Comparison, options: RunOptions): Promise<Measurement[] | undefined> {
+  try {
+    return await runComparison(comparison, options);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    console.log(`${comparison.name}: left out, ${error.message}`);
+    return undefined;
   }
-  return file;
 }

@@ -18,3 +18,8 @@ export function cosine(a: readonly number[], b: readonly number[]): number {
 export function pairRatios(ours: readonly number[], theirs: readonly number[], better: "more" | "less"): number[] {
   return ours.map((value, i) => (better === "more" ? value / theirs[i]! : theirs[i]! / value));
 }
+
+/** How many times the least the largest is. */
+export function spread(values: readonly number[]): number {
+  return Math.max(...values) / Math.min(...values);
+}

@@ -14,8 +14,9 @@ export const peer: Peer<MatmulSubject> = {
     const { workers, ready } = await Workers.start(new URL("../cria-matmul-worker.js", import.meta.url), data);
     return {
       details: `kernels: ${ready[0]}`,
-      run({ kind, count }) {
-        if (kind !== "matmul") return unsupported({ kind, count });
+      run(test) {
+        if (test.kind !== "matmul") return unsupported(test);
+        const { count } = test;
         return ratePerSecond(count * matmulGflop(subject), () => workers.run(count));
       },
     };

@@ -25,11 +25,24 @@ export const peer: Peer<ModelSubject> = {
       if (tokens !== count) throw new Error(`${tokens} tokens instead of ${count}`);
     }
 
+    /** From the first token on. The prompt stays in the cache from run to run. */
+    async function generateAtDepth(depth: number, count: number) {
+      let [tokens, first, begin] = [0, 0, 0];
+      for await (const part of model.generate(promptIds(depth), { temperature: 0, maxTokens: count + 1 })) {
+        tokens += part.tokens.length;
+        if (begin === 0) [first, begin] = [tokens, performance.now()];
+      }
+      if (tokens !== count + 1) throw new Error(`${tokens} tokens instead of ${count + 1}`);
+      return (1000 * (tokens - first)) / (performance.now() - begin);
+    }
+
     return {
       details: `kernels: ${model.info.kernels}`,
-      run({ kind, count }) {
-        if (kind === "prefill") return prefill(count);
-        if (kind !== "decode") return unsupported({ kind, count });
+      run(test) {
+        if (test.kind === "prefill") return prefill(test.count);
+        if (test.kind !== "decode") return unsupported(test);
+        const { count, depth } = test;
+        if (depth !== undefined) return generateAtDepth(depth, count);
         return ratePerSecond(count * sequences, () =>
           Promise.all(promptIds(sequences).map((id) => generate(id, count))),
         );

@@ -19,9 +19,9 @@ export const peer: Peer<ModelSubject> = {
     const { workers } = await Workers.start(new URL("../read-worker.js", import.meta.url), data);
     return {
       details: "128-bit loads",
-      run({ kind, count }) {
-        if (kind !== "decode") return unsupported({ kind, count });
-        const passes = Math.ceil((count * tokenBytes) / (threads * BUFFER_BYTES));
+      run(test) {
+        if (test.kind !== "decode") return unsupported(test);
+        const passes = Math.ceil((test.count * tokenBytes) / (threads * BUFFER_BYTES));
         return ratePerSecond((passes * threads * BUFFER_BYTES) / tokenBytes, () => workers.run(passes));
       },
     };

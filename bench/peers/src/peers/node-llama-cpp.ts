@@ -1,7 +1,7 @@
 // node-llama-cpp: llama.cpp as a native addon, with its prebuilt CPU backends. It takes the fastest one that the processor can run.
 
 import { readFileSync } from "node:fs";
-import { getLlama, type LlamaContext, type Token } from "node-llama-cpp";
+import { getLlama, type LlamaContext, type LlamaContextSequence, type Token } from "node-llama-cpp";
 import { type ModelSubject, type Peer, promptIds, ratePerSecond, unsupported } from "../peer.js";
 
 const manifest = JSON.parse(
@@ -21,12 +21,18 @@ export const peer: Peer<ModelSubject> = {
       threads,
       batching: sequences > 1 ? { dispatchSchedule } : undefined,
     });
+    let deep: LlamaContextSequence | undefined;
     return {
       details: llama.systemInfo.trim(),
-      async run({ kind, count }) {
+      async run(test) {
         // An empty sequence each time: nothing of the run before is reused.
-        if (kind === "prefill") return timed(context, [promptIds(count)], 1, count);
-        if (kind !== "decode") return unsupported({ kind, count });
+        if (test.kind === "prefill") return timed(context, [promptIds(test.count)], 1, test.count);
+        if (test.kind !== "decode") return unsupported(test);
+        const { count, depth } = test;
+        if (depth !== undefined) {
+          deep ??= await sequenceOf(context, depth);
+          return timedAtDepth(deep, depth, count);
+        }
         const prompts = promptIds(sequences).map((id) => [id]);
         return timed(context, prompts, count, count * sequences);
       },
@@ -57,5 +63,26 @@ async function timed(context: LlamaContext, prompts: number[][], generated: numb
     ),
   );
   for (const sequence of sequences) await sequence.dispose();
+  return rate;
+}
+
+/** A sequence that holds a prompt of `depth` tokens, except for the last one. */
+async function sequenceOf(context: LlamaContext, depth: number): Promise<LlamaContextSequence> {
+  const sequence = context.getSequence();
+  await sequence.evaluateWithoutGeneratingNewTokens(promptIds(depth - 1) as Token[]);
+  return sequence;
+}
+
+/** The rate of generating `count` tokens, from the first one on, after a prompt of `depth` tokens. The sequence is then as it was before. */
+async function timedAtDepth(sequence: LlamaContextSequence, depth: number, count: number): Promise<number> {
+  const last = promptIds(depth).slice(-1) as Token[];
+  let [tokens, begin] = [0, 0];
+  for await (const _ of sequence.evaluate(last, { temperature: 0, yieldEogToken: true })) {
+    if (tokens++ === 0) begin = performance.now();
+    if (tokens > count) break;
+  }
+  const rate = (1000 * count) / (performance.now() - begin);
+  if (tokens !== count + 1) throw new Error(`${tokens} tokens instead of ${count + 1}`);
+  await sequence.eraseContextTokenRanges([{ start: depth - 1, end: sequence.nextTokenIndex }]);
   return rate;
 }

@@ -22,8 +22,9 @@ export const peer: Peer<MatmulSubject> = {
     first.dispose();
     return {
       details: "f32, SIMD",
-      run({ kind, count }) {
-        if (kind !== "matmul") return unsupported({ kind, count });
+      run(test) {
+        if (test.kind !== "matmul") return unsupported(test);
+        const { count } = test;
         return ratePerSecond(count * matmulGflop(subject), async () => {
           for (let i = 0; i < count; i++) tf.matMul(x, w).dispose();
         });

@@ -4,7 +4,7 @@ import { createReadStream, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Browser, chromium, type Page } from "playwright-core";
-import type { ModelSubject, Peer } from "../peer.js";
+import { type ModelSubject, type Peer, unsupported } from "../peer.js";
 
 const packageFolder = new URL("../../node_modules/@wllama/wllama/", import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL("package.json", packageFolder), "utf8"));
@@ -25,7 +25,9 @@ export const peer: Peer<ModelSubject> = {
     let runs = 0;
     return {
       details: `Chromium ${browser.version()}`,
-      async run({ kind, count }) {
+      async run(test) {
+        if (test.kind !== "prefill" && test.kind !== "decode") return unsupported(test);
+        const { kind, count } = test;
         // Another first character each time, or the cache would answer for the prompt.
         const prompt = String.fromCharCode(97 + (runs++ % 26)).concat(kind === "prefill" ? text(count - 1) : "");
         const options = { prompt, max_tokens: kind === "prefill" ? 1 : count, temperature: 0, ignore_eos: true };
