@@ -45,7 +45,7 @@ export type { CpuQuota } from "./machine/cpu/cgroup.js";
 export type { Core, CoreKind } from "./machine/cpu/cores.js";
 export type { PinRequest } from "./machine/cpu/pin-plan.js";
 export { type CpuGroup, type CpuTopology, cpuTopology, type NumaNode } from "./machine/cpu/topology.js";
-export type { KernelBuild } from "./machine/kernels.js";
+export type { KernelBuild, KernelChoice, KernelName } from "./machine/kernels.js";
 export type { MemoryPlan, ShardPlan } from "./model/plan/memory-plan.js";
 export type { Pooling } from "./protocol/pooling.js";
 export type { TokenLogprob } from "./sampling/logprobs.js";

@@ -1,6 +1,6 @@
 // What a model says about itself.
 
-import type { KernelBuild } from "../machine/kernels.js";
+import type { KernelName } from "../machine/kernels.js";
 import type { MemoryPlan } from "../model/plan/memory-plan.js";
 import type { Pooling } from "../protocol/pooling.js";
 
@@ -88,7 +88,12 @@ export interface ModelInfo {
   /** Where the workers are pinned; undefined: nowhere. */
   readonly pinning: Pinning | undefined;
   /** Which build of the kernels runs. */
-  readonly kernels: KernelBuild;
+  readonly kernels: KernelName;
+  /**
+   * What is in the way of wide kernels that were asked for: why the plain ones run in their place, or why they are tried anew at every
+   * start. undefined: nothing.
+   */
+  readonly kernelsProblem: string | undefined;
   /** Bytes of shared memory by purpose. */
   readonly memory: MemoryPlan;
   /** Bytes of it that lay in huge pages once the weights had been read (docs/machine.md). undefined where the system does not say. */

@@ -160,10 +160,11 @@ const markdown = (shown: Columns): BenchFormat => {
   };
 };
 
-function limits({ roofline, threads, tableMicroseconds }: BenchResult): string {
+function limits({ roofline, threads, tableMicroseconds, buildProblem }: BenchResult): string {
   const giga = (rate: number) => (rate / 1e9).toFixed(1);
   const { int8, int16, f32 } = roofline.peaks;
   return (
+    (buildProblem === undefined ? "" : `${buildProblem}\n`) +
     `limits, measured in turns with the last test, ${threads} thread${threads === 1 ? "" : "s"}: ` +
     `${giga(roofline.bandwidth)} GB/s read; ${giga(int8)} int8, ${giga(int16)} int16, ${giga(f32)} f32 GOP/s\n` +
     (tableMicroseconds > 0 ? `embeddings that stay in the file: ${tableMicroseconds.toFixed(1)} us a token\n` : "")

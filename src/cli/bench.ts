@@ -2,11 +2,13 @@
 
 import type { KvCacheType } from "../index.js";
 import { bench as measure } from "../lab/bench.js";
+import { kernelChoices } from "../machine/kernels.js";
 import { checkChoice, invalidOption } from "../options.js";
 import { type BenchFormatName, benchFormats } from "./bench-output.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { interruptible } from "./interrupt.js";
+import { kernelsOption } from "./model-options.js";
 import { demoModel, localPath, offlineOption } from "./model-source.js";
 import { parseRanges } from "./ranges.js";
 
@@ -60,6 +62,7 @@ other programs took time from the test: do not trust such a row.`,
       value: "N",
       help: "workers (default: as many as a model has)",
     },
+    kernels: kernelsOption,
     parallel: {
       flags: ["-np", "--parallel"],
       type: "list",
@@ -90,6 +93,7 @@ other programs took time from the test: do not trust such a row.`,
         values.kvCache?.flatMap((types) => types.split(",").map((type) => checkChoice("-ctk", type, kvCaches))) ??
         (["f16"] as const),
       threads: values.threads === undefined ? [undefined] : numbers("-t", values.threads, 1, 1),
+      kernels: values.kernels === undefined ? undefined : checkChoice("--kernels", values.kernels, kernelChoices),
       parallel: numbers("-np", values.parallel, 1, 1),
       repetitions: repetitionsOf(values.repetitions ?? 5),
       warmUp: values.noWarmUp !== true,

@@ -31,7 +31,10 @@ export function cpuLines({ topology, frequency, hugePages, noise, plan, pins, ke
     ...section("disturbance", noiseLines(noise)),
     ...section("threads", [plan.reason, `decode ${plan.decodeWorkers}, prefill ${plan.threadsBatch}`]),
     ...section("--pin", pinLines(topology, pins)),
-    ...section("kernels", [`${kernels.build}: ${kernels.reason}; Node ${kernels.node}`]),
+    ...section("kernels", [
+      `${kernels.build}: ${kernels.reason}; Node ${kernels.node}`,
+      ...(kernels.problem === undefined ? [] : [kernels.problem]),
+    ]),
   ];
 }
 

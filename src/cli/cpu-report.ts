@@ -5,7 +5,7 @@ import type { CpuFrequency } from "../machine/cpu/frequency.js";
 import type { HugePages } from "../machine/cpu/huge-pages.js";
 import type { CpuNoise } from "../machine/cpu/noise.js";
 import type { CpuTopology } from "../machine/cpu/topology.js";
-import type { KernelBuild } from "../machine/kernels.js";
+import type { KernelName } from "../machine/kernels.js";
 
 /** All that `cria cpu` prints. */
 export interface CpuReport {
@@ -21,7 +21,9 @@ export interface CpuReport {
 
 /** Which build of the kernels runs in this Node, and why. */
 export interface KernelReport {
-  readonly build: KernelBuild;
+  readonly build: KernelName;
   readonly reason: string;
+  /** What is in the way of wide kernels that were asked for. */
+  readonly problem: string | undefined;
   readonly node: string;
 }

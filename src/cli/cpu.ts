@@ -5,12 +5,20 @@ import { cpuFrequency } from "../machine/cpu/frequency.js";
 import { hugePages } from "../machine/cpu/huge-pages.js";
 import { cpuNoise } from "../machine/cpu/noise.js";
 import { type CpuTopology, cpuTopology } from "../machine/cpu/topology.js";
-import { compileKernels, kernelBuilds, lackingFor } from "../machine/kernels.js";
+import {
+  kernelBuilds,
+  kernelChoiceFromEnvironment,
+  kernelChoices,
+  kernelNameOf,
+  lackingFor,
+} from "../machine/kernels.js";
+import { loadKernels } from "../machine/load-kernels.js";
+import { checkChoice } from "../options.js";
 import { command } from "./command.js";
 import { cpuLines } from "./cpu-output.js";
 import type { CpuReport, KernelReport } from "./cpu-report.js";
 import { UsageError } from "./failure.js";
-import { planOptions } from "./model-options.js";
+import { kernelsOption, planOptions } from "./model-options.js";
 
 export const cpu = command({
   usage: "[options]",
@@ -19,6 +27,7 @@ them, huge pages; and what follows: threads, where --pin would put them, which k
   options: {
     threads: planOptions.threads,
     threadsBatch: planOptions.threadsBatch,
+    kernels: kernelsOption,
     root: {
       flags: ["--root"],
       type: "string",
@@ -31,7 +40,7 @@ them, huge pages; and what follows: threads, where --pin would put them, which k
       help: "everything as one JSON object; what the machine does not report is absent",
     },
   },
-  async run({ threads, threadsBatch, root, json }, positionals) {
+  async run({ threads, threadsBatch, kernels, root, json }, positionals) {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": cpu takes options only`);
     const topology = await cpuTopology({ root });
     const report: CpuReport = {
@@ -41,7 +50,7 @@ them, huge pages; and what follows: threads, where --pin would put them, which k
       noise: await cpuNoise({ root }),
       plan: await planWorkers({ threads, threadsBatch }, topology),
       pins: await pinPlans(topology, { threads, threadsBatch }),
-      kernels: await kernelReport(),
+      kernels: await kernelReport(kernels),
     };
     process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : `${cpuLines(report).join("\n")}\n`);
   },
@@ -59,10 +68,12 @@ function pinPlans(topology: CpuTopology, options: WorkerOptions): Promise<readon
   return Promise.all(requests.map((pin) => planWorkers({ ...options, pin }, topology)));
 }
 
-async function kernelReport(): Promise<KernelReport> {
-  const { build } = await compileKernels();
+async function kernelReport(option: string | undefined): Promise<KernelReport> {
+  const choice = option === undefined ? undefined : checkChoice("--kernels", option, kernelChoices);
+  const kernels = await loadKernels(undefined, choice);
+  const { build, problem } = kernels;
   const faster = kernelBuilds.slice(0, kernelBuilds.indexOf(build)).map((one) => `${one}: ${lackingFor[one]} here`);
-  const asked = (process.env["CRIA_KERNELS"] ?? "") !== "";
-  const reason = asked ? "CRIA_KERNELS" : ["the fastest build that this host runs", ...faster].join("; ");
-  return { build, reason, node: process.versions.node };
+  const asked = choice === undefined ? kernelChoiceFromEnvironment() && "CRIA_KERNELS" : "--kernels";
+  const reason = asked ?? ["the fastest build that this host runs", ...faster].join("; ");
+  return { build: kernelNameOf(kernels), reason, problem, node: process.versions.node };
 }

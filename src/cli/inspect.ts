@@ -9,8 +9,10 @@ import { CriaError } from "../errors.js";
 import { type Gguf, type GgufArray, type GgufValue, openGguf, printable, StringTable } from "../gguf/index.js";
 import type { LoadOptions, MemoryPlan } from "../index.js";
 import { availableMemory } from "../machine/cpu/available-memory.js";
-import { compileKernels } from "../machine/kernels.js";
+import { kernelChoices, kernelNameOf } from "../machine/kernels.js";
+import { loadKernels } from "../machine/load-kernels.js";
 import type { Lora } from "../model/plan/lora.js";
+import { checkChoice } from "../options.js";
 import { tokenizerFrom } from "../tokenizer/index.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
@@ -85,7 +87,9 @@ function tensorLines({ tensors, hasData }: Gguf): string[] {
 async function planLines(gguf: Gguf, options: LoadOptions, loras: readonly Lora[]): Promise<string[]> {
   if (gguf.metadata.getString("general.type") === "adapter") return adapterLines(gguf);
   try {
-    const planned = await planModel(gguf, options, await compileKernels(), loras);
+    if (options.kernels !== undefined) checkChoice("kernels", options.kernels, kernelChoices);
+    const kernels = await loadKernels(undefined, options.kernels);
+    const planned = await planModel(gguf, options, kernels, loras);
     const { plan, contextSize, workers } = planned;
     const warnings = warningsOf(gguf, planned, tokenizerFrom(gguf.metadata));
     const rows = [
@@ -108,6 +112,8 @@ async function planLines(gguf: Gguf, options: LoadOptions, loras: readonly Lora[
       ...quantizedLines(planned),
       ...table(rows.map(([name, bytes]) => [name, `${bytes} bytes`, mebibytes(bytes)])),
       ...shards,
+      ...(kernels.wide === undefined ? [] : [`kernels: ${kernelNameOf(kernels)}`]),
+      ...(kernels.problem === undefined ? [] : [kernels.problem]),
       ...last,
       ...(warnings.length > 0 ? ["", "warnings:", ...warnings.map((warning) => `  ${warning}`)] : []),
     ];

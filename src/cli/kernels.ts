@@ -3,7 +3,7 @@
 import { kernelRows } from "../lab/kernels/table.js";
 import { LabTeam } from "../lab/lab-team.js";
 import { type KernelMeasurement, kernelCases, measureKernels } from "../lab/measure-kernels.js";
-import { kernelBuilds } from "../machine/kernels.js";
+import { kernelChoices } from "../machine/kernels.js";
 import { checkChoice, invalidOption } from "../options.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
@@ -49,14 +49,14 @@ ${shapes.join("\n")}`,
       flags: ["--build"],
       type: "string",
       value: "NAME",
-      help: `${kernelBuilds.join(", ")} (default: the fastest that this machine runs)`,
+      help: `${kernelChoices.join(", ")} (default: CRIA_KERNELS, else the fastest that this machine runs)`,
     },
     json: { flags: ["--json"], type: "boolean", help: "one line of JSON for each row" },
   },
   async run(values, positionals) {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": kernels takes options only`);
     const { kernel, format, shape, threads, json } = values;
-    const build = values.build === undefined ? undefined : checkChoice("--build", values.build, kernelBuilds);
+    const build = values.build === undefined ? undefined : checkChoice("--build", values.build, kernelChoices);
     const team = await LabTeam.open({ threads, build });
     try {
       const cases = await kernelCases(team, { kernels: kernel, formats: format, shapes: shape?.map(parseShape) });

@@ -1,11 +1,27 @@
 // The options of every command that loads a model, and the loading: progress on the terminal, and Ctrl-C.
 
 import { openGguf } from "../gguf/index.js";
-import { type KvCacheType, type LoadOptions, type LoraOptions, loadModel, type Model } from "../index.js";
-import type { OptionTable, OptionValues } from "./command.js";
+import {
+  type KernelChoice,
+  type KvCacheType,
+  type LoadOptions,
+  type LoraOptions,
+  loadModel,
+  type Model,
+} from "../index.js";
+import { kernelChoices } from "../machine/kernels.js";
+import type { Option, OptionTable, OptionValues } from "./command.js";
 import { interruptible } from "./interrupt.js";
 import { modelPath, sourceOptions } from "./model-source.js";
 import { progressBar } from "./progress-bar.js";
+
+/** Which kernels run: for all commands that run some. */
+export const kernelsOption = {
+  flags: ["--kernels"],
+  type: "string",
+  value: "NAME",
+  help: `${kernelChoices.join(", ")}; wide: 256 bits where V8 makes them (default: CRIA_KERNELS, else the fastest)`,
+} as const satisfies Option;
 
 /** How much memory a model takes: for commands that load one, and for those that only plan it. */
 export const planOptions = {
@@ -39,6 +55,7 @@ export const planOptions = {
     value: "TYPE",
     help: "encode a file of floats in 8 bits while it is loaded: Q8_0",
   },
+  kernels: kernelsOption,
   lora: {
     flags: ["--lora"],
     type: "list",
@@ -104,13 +121,14 @@ function adapterOf(text: string): LoraOptions {
 
 /** The library's options, unchecked: it checks them. */
 export async function loadOptions(path: string, values: OptionValues<typeof planOptions>): Promise<LoadOptions> {
-  const { threads, threadsBatch, contextSize, kvCache, quantize, lora } = values;
+  const { threads, threadsBatch, contextSize, kvCache, quantize, kernels, lora } = values;
   return {
     threads,
     threadsBatch,
     contextSize: contextSize === 0 ? await trainedContext(path) : contextSize,
     kvCache: kvCache as KvCacheType | undefined,
     quantize: quantize as LoadOptions["quantize"],
+    kernels: kernels as KernelChoice | undefined,
     lora: lora?.map(adapterOf),
   };
 }

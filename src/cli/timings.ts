@@ -23,8 +23,9 @@ export class Timings {
   }
 
   print(): void {
-    const { threadsReason, kernels } = this.#model.info;
+    const { threadsReason, kernels, kernelsProblem } = this.#model.info;
     const lines = ["", `load    ${milliseconds(this.#model.loadMilliseconds)}  ${kernels} kernels; ${threadsReason}`];
+    if (kernelsProblem !== undefined) lines.push(`        ${kernelsProblem}`);
     if (this.#seed !== undefined) {
       lines.push(`prefill ${speed(this.#prefill)}`, `decode  ${speed(this.#decode)}`, `seed    ${this.#seed}`);
     }

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "../cache-folder.js";
 import { DownloadError, printable, printableUrl } from "../errors.js";
 
 export interface Settings {
@@ -39,7 +40,7 @@ export async function readSettings(): Promise<Settings> {
     endpoint: `${endpoint.origin}${endpoint.pathname}`.replace(/\/+$/, ""),
     token,
     hubCache: variable("HF_HUB_CACHE") ?? join(hubHome, "hub"),
-    urlCache: variable("CRIA_CACHE") ?? join(systemCache(), "cria"),
+    urlCache: cacheFolder(),
     offline: /^(1|on|yes|true)$/i.test(variable("HF_HUB_OFFLINE") ?? ""),
     idleMilliseconds: 1000 * secondsOf("HF_HUB_DOWNLOAD_TIMEOUT", DEFAULT_IDLE_SECONDS),
   };
@@ -79,11 +80,4 @@ async function readToken(path: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function systemCache(): string {
-  const named = variable("XDG_CACHE_HOME");
-  if (named !== undefined) return named;
-  if (process.platform === "win32") return variable("LOCALAPPDATA") ?? join(homedir(), "AppData", "Local");
-  return process.platform === "darwin" ? join(homedir(), "Library", "Caches") : join(homedir(), ".cache");
 }

@@ -33,10 +33,11 @@ export class BenchModel {
 
   /** Loads a model with room for all of these tests, which load it with the same options. @throws as loadModel does */
   static async open(tests: readonly BenchTest[], signal?: AbortSignal): Promise<BenchModel> {
-    const [{ model: path, threads, kvCache }] = tests as [BenchTest];
+    const [{ model: path, threads, kvCache, kernels }] = tests as [BenchTest];
     const options: LoadOptions = {
       threads,
       kvCache,
+      kernels,
       contextSize: Math.max(...tests.map(({ depth, prompt, generate }) => depth + prompt + generate)),
       sequences: Math.max(...tests.map(({ parallel }) => parallel)),
       signal,
@@ -44,11 +45,13 @@ export class BenchModel {
     const model = await loadModel(path, options);
     let team: LabTeam | undefined;
     try {
-      team = await LabTeam.open({ threads: model.info.threads, build: model.info.kernels });
+      const { threads, kernels } = model.info;
+      const build = kernels === "wide-vnni" || kernels === "wide-relaxed" ? "wide" : kernels;
+      team = await LabTeam.open({ threads, build });
       const gguf = await openGguf(path);
       try {
-        const kernels = await compileKernels(undefined, model.info.kernels);
-        const work = new ModelWork(await planModel(gguf, options, kernels), team.lab.formats);
+        const plan = await planModel(gguf, options, await compileKernels(undefined, build));
+        const work = new ModelWork(plan, team.lab.formats);
         const bytes = gguf.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
         return new BenchModel({ model, team, work, bytes });
       } finally {

@@ -1,7 +1,7 @@
 // Which tests `cria bench` runs, and in which order: llama-bench's.
 
 import { CriaError } from "../errors.js";
-import type { KvCacheType } from "../index.js";
+import type { KernelChoice, KvCacheType } from "../index.js";
 
 /** What to measure, and how often. */
 export interface BenchOptions {
@@ -17,6 +17,8 @@ export interface BenchOptions {
   /** Workers; undefined: as many as a model has. */
   readonly threads: readonly (number | undefined)[];
   readonly kvCaches: readonly KvCacheType[];
+  /** Which kernels; undefined: those that a model runs on. */
+  readonly kernels?: KernelChoice | undefined;
   /** Sequences that generate at once, one row of each in every step. */
   readonly parallel: readonly number[];
   readonly repetitions: number;
@@ -30,6 +32,7 @@ export interface BenchTest {
   readonly model: string;
   readonly batch: number;
   readonly kvCache: KvCacheType;
+  readonly kernels: KernelChoice | undefined;
   readonly threads: number | undefined;
   readonly depth: number;
   readonly prompt: number;
@@ -45,7 +48,7 @@ export function benchTests(options: BenchOptions): readonly BenchTest[] {
       for (const kvCache of options.kvCaches) {
         for (const threads of options.threads) {
           for (const depth of options.depths) {
-            const common = { model, batch, kvCache, threads, depth };
+            const common = { model, batch, kvCache, kernels: options.kernels, threads, depth };
             for (const prompt of options.prompts) {
               if (prompt > 0) tests.push({ ...common, prompt, generate: 0, parallel: 1 });
             }

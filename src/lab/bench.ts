@@ -8,7 +8,7 @@
 // Every repetition begins with a round of the machine's limits, so that both see the same machine.
 
 import { cpuNoise, noiseBetween } from "../machine/cpu/noise.js";
-import type { KernelBuild } from "../machine/kernels.js";
+import type { KernelName } from "../machine/kernels.js";
 import { BenchModel } from "./bench-model.js";
 import { type BenchOptions, type BenchTest, benchTests, testName } from "./bench-tests.js";
 import { limitFlags, noiseFlags, sampleFlags } from "./noise-flags.js";
@@ -31,7 +31,9 @@ export interface BenchResult extends BenchTest {
   /** Bytes of all tensors in the file. */
   readonly modelBytes: number;
   readonly parameters: number;
-  readonly build: KernelBuild;
+  readonly build: KernelName;
+  /** What is in the way of wide kernels that were asked for. */
+  readonly buildProblem: string | undefined;
   /** When the test began. */
   readonly time: Date;
   /** One for each repetition. */
@@ -125,6 +127,7 @@ async function measure(
     modelBytes: bench.bytes,
     parameters: info.parameters,
     build: info.kernels,
+    buildProblem: info.kernelsProblem,
     time,
     nanoseconds: milliseconds.map((one) => Math.round(one * 1e6)),
     tokensPerSecond,

@@ -2,21 +2,21 @@
 
 import { planWorkers } from "../api/load/worker-plan.js";
 import { type CriaError, WorkerError } from "../errors.js";
-import { compileKernels, type KernelBuild } from "../machine/kernels.js";
+import type { KernelChoice } from "../machine/kernels.js";
 import { teamBytes } from "../machine/member.js";
 import { allocateMemory, WASM_PAGE } from "../machine/shared-memory.js";
 import { Team } from "../machine/team.js";
 import { checkChoice, invalidOption } from "../options.js";
 import { CONTROL, type Task, type Timing } from "./blackboard.js";
-import { KernelLab } from "./kernels/index.js";
+import { KernelLab, labKernels } from "./kernels/index.js";
 import { type KernelCase, kernelNames, kernelRows } from "./kernels/table.js";
 
 /** How many workers, and which kernels. */
 export interface LabTeamOptions {
   /** Workers. Default: as many as a model has. */
   readonly threads?: number;
-  /** Which build of the kernels. Default: the one that a model would run on. */
-  readonly build?: KernelBuild;
+  /** Which build of the kernels, or "wide". Default: the one that a model would run on. */
+  readonly build?: KernelChoice;
 }
 
 interface Waiting {
@@ -42,11 +42,13 @@ export class LabTeam {
   /** Starts the workers. @throws CriaError INVALID_OPTION, UnsupportedError */
   static async open(options: LabTeamOptions = {}): Promise<LabTeam> {
     const { threads, cpus } = await planWorkers({ threads: options.threads });
-    const { module, build } = await compileKernels(undefined, options.build);
-    const lab = new LabTeam(threads, new KernelLab(module, build));
+    const kernels = await labKernels(undefined, options.build);
+    const { module, wide, build } = kernels;
+    const lab = new LabTeam(threads, new KernelLab(kernels));
     lab.#team = await Team.start({
       entry: new URL("../lab/worker.js", import.meta.url),
       module,
+      wide,
       memory: allocateMemory(Math.ceil((CONTROL + teamBytes(threads)) / WASM_PAGE), "a team"),
       control: CONTROL,
       workers: threads,

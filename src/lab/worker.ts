@@ -26,7 +26,7 @@ interface Prepared {
 const { data, port } = await workerStart();
 const { membership, program } = data as WorkerData;
 const member = new Member(membership);
-const lab = new KernelLab(membership.module, (program as { build: KernelBuild }).build);
+const lab = new KernelLab({ ...membership, ...(program as { build: KernelBuild }) });
 const board = new Blackboard(membership.memory);
 // The limits are measured again and again, between the runs of the kernel that is compared with them.
 const limits = new Map<string, Prepared>();

@@ -33,7 +33,8 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
   const { blueprint, memories } = program;
   const { hyperparameters, layout } = blueprint;
   const shards = memories.map((memory, index) => {
-    const kernels = index === 0 ? member.kernels : instantiateKernels(membership.module, memory);
+    const { module, wide } = membership;
+    const kernels = index === 0 ? member.kernels : instantiateKernels(module, memory, wide);
     return new WorkerShard(memory, layout, index, kernels, member.index);
   });
   let tables: TableReader | undefined;

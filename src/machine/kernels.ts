@@ -1,8 +1,8 @@
 // The kernel module: which of its builds this host can run, and what it exports. It is compiled once, on the thread that loads a model,
-// and posted to the workers.
+// and posted to the workers. Beside it there may be a wide module (load-kernels.ts), whose exports then stand for those of the same name.
 
 import { CriaError, UnsupportedError } from "../errors.js";
-import { invalidOption } from "../options.js";
+import { checkChoice } from "../options.js";
 import { allocateMemory } from "./shared-memory.js";
 
 /**
@@ -13,6 +13,15 @@ export type KernelBuild = "simd" | "relaxed" | "vnni";
 
 /** All builds, the fastest first. */
 export const kernelBuilds: readonly KernelBuild[] = ["vnni", "relaxed", "simd"];
+
+/** A build, or `wide`: the fastest build with wide kernels beside it where these run (docs/kernels.md), which have the same bits. */
+export type KernelChoice = KernelBuild | "wide";
+
+/** What may be asked for. */
+export const kernelChoices: readonly KernelChoice[] = ["wide", ...kernelBuilds];
+
+/** What runs: a build, by itself or with the wide kernels that belong to it. */
+export type KernelName = KernelBuild | "wide-relaxed" | "wide-vnni";
 
 /** What a host that cannot run a build lacks. */
 export const lackingFor: Readonly<Record<KernelBuild, string>> = {
@@ -25,6 +34,15 @@ export const lackingFor: Readonly<Record<KernelBuild, string>> = {
 export interface KernelModule {
   readonly module: WebAssembly.Module;
   readonly build: KernelBuild;
+  /** The wide module beside it, if there is one. */
+  readonly wide?: WebAssembly.Module | undefined;
+  /** What is in the way of wide kernels that were asked for; undefined: nothing. */
+  readonly problem?: string | undefined;
+}
+
+/** What runs, in one word. */
+export function kernelNameOf({ build, wide }: KernelModule): KernelName {
+  return wide === undefined || build === "simd" ? build : `wide-${build}`;
 }
 
 /** What the module exports. Pointers are byte offsets in the shared memory; assembly/ documents each kernel. */
@@ -228,19 +246,25 @@ export interface Kernels {
   peakF32(operands: number, rounds: number): number;
 }
 
-/** Instantiates the kernels over a shared memory. */
-export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+/** Instantiates the kernels over a shared memory. @param wide a module whose exports stand for those of the same name */
+export function instantiateKernels(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  wide?: WebAssembly.Module | undefined,
+): Kernels {
+  const exports = [module, wide].map((one) => one && new WebAssembly.Instance(one, { env: { memory } }).exports);
+  return (wide === undefined ? exports[0] : Object.assign({}, ...exports)) as Kernels;
 }
 
 /**
- * Compiles the fastest build that this host can run.
+ * Compiles the fastest build that this host can run, without wide kernels.
  * @param assets where the .wasm files lie, for bundled programs; by default beside this package's code
- * @param build the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed|vnni` says
+ * @param choice the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed|vnni` says
  * @throws UnsupportedError when the host has no WASM SIMD or threads, or cannot run the build that was asked for
  */
-export async function compileKernels(assets?: URL, build?: KernelBuild): Promise<KernelModule> {
-  const wanted = build ?? buildFromEnvironment();
+export async function compileKernels(assets?: URL, choice?: KernelChoice): Promise<KernelModule> {
+  const chosen = choice ?? kernelChoiceFromEnvironment();
+  const wanted = chosen === "wide" ? undefined : chosen;
   for (const one of kernelBuilds) {
     if (wanted !== undefined && wanted !== one) continue;
     const module = await compileBuild(one, await readAsset(assetOf(one, assets)));
@@ -270,12 +294,10 @@ async function compileBuild(build: KernelBuild, bytes: Uint8Array<ArrayBuffer>) 
   return instantiateKernels(module, memory).dotIsUnsigned() === 1 ? module : undefined;
 }
 
-function buildFromEnvironment(): KernelBuild | undefined {
+/** What `CRIA_KERNELS` asks for; undefined: nothing. */
+export function kernelChoiceFromEnvironment(): KernelChoice | undefined {
   const wanted = (typeof process === "undefined" ? undefined : process.env["CRIA_KERNELS"]) || undefined;
-  if (wanted === undefined) return undefined;
-  const known = kernelBuilds.find((build) => build === wanted);
-  if (known !== undefined) return known;
-  throw invalidOption("CRIA_KERNELS", `one of ${kernelBuilds.join(", ")}`, wanted);
+  return wanted === undefined ? undefined : checkChoice("CRIA_KERNELS", wanted, kernelChoices);
 }
 
 /**
@@ -314,7 +336,8 @@ function orNoModule(error: unknown): undefined {
   if (!(error instanceof WebAssembly.CompileError)) throw error;
 }
 
-async function readAsset(url: URL): Promise<Uint8Array<ArrayBuffer>> {
+/** The bytes of a file of this package. @throws CriaError ASSET_MISSING */
+export async function readAsset(url: URL): Promise<Uint8Array<ArrayBuffer>> {
   if (url.protocol === "file:") {
     const { readFile } = await import("node:fs/promises");
     try {

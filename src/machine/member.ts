@@ -23,6 +23,8 @@ import { SharedMemory } from "./shared-memory.js";
 /** What a worker needs to join; posted by the main thread. */
 export interface Membership {
   readonly module: WebAssembly.Module;
+  /** The wide module beside it, if there is one. */
+  readonly wide?: WebAssembly.Module | undefined;
   readonly memory: WebAssembly.Memory;
   /** Byte offset of the team's control block. */
   readonly control: number;
@@ -90,7 +92,7 @@ export class Member {
     this.#control = membership.control;
     this.#jitter = jitterOf(membership.index);
     this.#words = new SharedMemory(membership.memory).words;
-    this.kernels = instantiateKernels(membership.module, membership.memory);
+    this.kernels = instantiateKernels(membership.module, membership.memory, membership.wide);
     this.kernels.teamJoin(membership.control, membership.index, membership.workers, membership.regulars);
   }
 

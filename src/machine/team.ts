@@ -13,6 +13,8 @@ export interface TeamOptions {
   /** Starts one worker of the program. It is a function so that the caller's bundler sees the literal `new URL`. */
   readonly entry: URL;
   readonly module: WebAssembly.Module;
+  /** The wide module beside it, if there is one. */
+  readonly wide?: WebAssembly.Module | undefined;
   readonly memory: WebAssembly.Memory;
   /** Byte offset of the control block (`teamBytes`, zeroed). */
   readonly control: number;
@@ -91,8 +93,8 @@ export class Team {
 
   async #startWorkers(options: TeamOptions): Promise<void> {
     for (let index = 0; index < options.workers; index++) {
-      const { module, memory, control, workers, regulars, program } = options;
-      const membership: Membership = { module, memory, control, index, workers, regulars };
+      const { module, wide, memory, control, workers, regulars, program } = options;
+      const membership: Membership = { module, wide, memory, control, index, workers, regulars };
       const data: WorkerData = { membership, pin: options.pins?.[index], program };
       this.#handles.push(
         await startWorker(options.entry, `cria-${index}`, data, {

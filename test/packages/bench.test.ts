@@ -82,6 +82,8 @@ const result: BenchResult = {
   modelBytes: 1.5 * 2 ** 30,
   parameters: 1.24e9,
   build: "simd",
+  kernels: undefined,
+  buildProblem: undefined,
   time: new Date("2026-01-02T03:04:05.678Z"),
   nanoseconds: [2e9, 4e9, 4e9],
   tokensPerSecond: [256, 128, 128],

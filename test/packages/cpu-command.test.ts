@@ -12,9 +12,12 @@ import { runnableBuilds } from "../support/kernel-module.js";
 const entry = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const demo = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 
-function cria(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+function cria(args: readonly string[], environment: NodeJS.ProcessEnv = {}, flags: readonly string[] = []) {
   const env = { ...process.env, CRIA_THREADS: "", CRIA_KERNELS: "", ...environment };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [entry, "cpu", ...args], { encoding: "utf8", env });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, entry, "cpu", ...args], {
+    encoding: "utf8",
+    env,
+  });
   return { code: status, out: stdout, err: stderr };
 }
 
@@ -149,6 +152,16 @@ describe("this machine", () => {
     expect(report.kernels.node).toBe(process.versions.node);
   });
 
+  it("says why wide kernels do not run", () => {
+    const flags = ["--no-liftoff"];
+    const { kernels } = JSON.parse(cria(["--json", "--kernels", "wide"], {}, flags).out) as CpuReport;
+    expect(kernels).toMatchObject({ build: expect.stringMatching(/^(relaxed|vnni)$/), reason: "--kernels" });
+    expect(kernels.problem).toMatch(
+      /^wide kernels do not run: they need Node 24.5|^wide kernels do not run: .*--no-liftoff/,
+    );
+    expect(cria(["--kernels", "wide"], {}, flags).out).toContain(`\n             ${kernels.problem}\n`);
+  });
+
   it.each(runnableBuilds)("runs the %s kernels where CRIA_KERNELS asks for them", (build) => {
     const { kernels } = JSON.parse(cria(["--json"], { CRIA_KERNELS: build }).out) as CpuReport;
     expect(kernels).toMatchObject({ build, reason: "CRIA_KERNELS" });
@@ -165,6 +178,7 @@ describe("this machine", () => {
     ["an argument", ["now"], {}, /"now": cpu takes options only/],
     ["-t 0", ["-t", "0"], {}, /threads must be an integer in 1 \.\. \d+; it is 0/],
     ["CRIA_THREADS=many", [], { CRIA_THREADS: "many" }, /CRIA_THREADS must be .*; it is "many"/],
+    ["--kernels avx", ["--kernels", "avx"], {}, /--kernels must be one of wide, vnni, relaxed, simd; it is "avx"/],
     ["CRIA_KERNELS=avx", [], { CRIA_KERNELS: "avx" }, /CRIA_KERNELS must be one of .*; it is "avx"/],
   ])("refuses %s with one line and code 2", (_, args, environment, message) => {
     const { code, out, err } = cria(args, environment);

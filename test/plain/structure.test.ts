@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 // that stand in src itself are rooms of their own. `api` is the caller's thread and `leader` the leader's: they never import each other.
 const leaves = [
   "abort",
+  "cache-folder",
   "errors",
   "event-loop",
   "file-identity",
@@ -22,6 +23,7 @@ const leaves = [
 ];
 const src: Readonly<Record<string, readonly string[]>> = {
   abort: [],
+  "cache-folder": [],
   errors: [],
   "event-loop": [],
   "file-identity": [],

@@ -7,12 +7,13 @@ import { type Gguf, openGguf } from "../../gguf/index.js";
 import { downloadModel, isRemote } from "../../hub/index.js";
 import { availableMemory } from "../../machine/cpu/available-memory.js";
 import { hugeBytesOf } from "../../machine/cpu/huge-pages.js";
-import { compileKernels, type KernelModule } from "../../machine/kernels.js";
+import { type KernelModule, kernelChoices, kernelNameOf } from "../../machine/kernels.js";
+import { loadKernels } from "../../machine/load-kernels.js";
 import { Team } from "../../machine/team.js";
 import type { Lora } from "../../model/plan/lora.js";
 import { PROGRESS_UNIT } from "../../model/plan/memory-plan.js";
 import { Shard } from "../../model/plan/shard.js";
-import { checkBoolean, checkCallback, checkFolderUrl, checkSignal, optionsOf } from "../../options.js";
+import { checkBoolean, checkCallback, checkChoice, checkFolderUrl, checkSignal, optionsOf } from "../../options.js";
 import { LeaderClient } from "../../protocol/client.js";
 import type { LeaderAnswer } from "../../protocol/messages.js";
 import type { Program } from "../../protocol/program.js";
@@ -48,6 +49,7 @@ export async function loadModel(source: LoadSource, given: LoadOptions = {}): Pr
   if (options.offline !== undefined) checkBoolean("offline", options.offline);
   if (options.ignoreMemory !== undefined) checkBoolean("ignoreMemory", options.ignoreMemory);
   checkFolderUrl("assets", options.assets);
+  if (options.kernels !== undefined) checkChoice("kernels", options.kernels, kernelChoices);
   const adapters = checkLora(options.lora);
   signal?.throwIfAborted();
   checkIsolation();
@@ -57,7 +59,7 @@ export async function loadModel(source: LoadSource, given: LoadOptions = {}): Pr
   const begin = performance.now();
   // It starts while this thread reads the header, because the processors are idle then.
   if ((await bytesOf(local)) >= LARGE_MODEL) BackgroundTokenizer.prepare(options.assets);
-  const kernels = await compileKernels(options.assets);
+  const kernels = await abortable(loadKernels(options.assets, options.kernels), signal);
   const gguf = await openGguf(local);
   let loras: readonly Lora[] = [];
   try {
@@ -139,7 +141,8 @@ async function loadOpened(
       contextSize: planned.contextSize,
       loadMilliseconds: performance.now() - begin,
       info: describe(gguf, planned, loras, text.tokenizer, {
-        kernels: kernels.build,
+        kernels: kernelNameOf(kernels),
+        kernelsProblem: kernels.problem,
         pinning: reportPinning(planned.workers, pinned),
         hugePageBytes: await hugeBytesOf(planned.plan.shards.map(({ total }) => total)),
       }),
@@ -158,12 +161,13 @@ function startTeam(
   { memory }: Shard,
   client: LeaderClient,
   program: Program,
-  { module }: KernelModule,
+  { module, wide }: KernelModule,
   assets: URL | undefined,
 ): Promise<Team> {
   return Team.start({
     entry: workerEntry(assets),
     module,
+    wide,
     memory,
     control: layout.control,
     workers: workers.workers,

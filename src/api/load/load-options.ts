@@ -2,6 +2,7 @@
 
 import type { DownloadProgress } from "../../hub/index.js";
 import type { PinRequest } from "../../machine/cpu/pin-plan.js";
+import type { KernelChoice } from "../../machine/kernels.js";
 import { namesOf } from "../../options.js";
 
 /** Element types of the KV cache. */
@@ -47,6 +48,11 @@ export interface LoadOptions {
    * is one.
    */
   readonly rerank?: boolean;
+  /**
+   * Which build of the kernels: one by name, or `"wide"`, the fastest with kernels of 256 bits where V8 makes them (docs/kernels.md), which
+   * have the same bits. `model.info.kernels` says what runs. Default: what CRIA_KERNELS says, else the fastest build.
+   */
+  readonly kernels?: KernelChoice;
   /** Called with the fraction loaded, 0 to 1, about twenty times a second while the model loads. */
   readonly onProgress?: (fraction: number) => void;
   /** Called before that, about twenty times a second, while a model is downloaded. */
@@ -78,6 +84,7 @@ export const loadOptionNames = namesOf<LoadOptions>({
   quantize: true,
   lora: true,
   rerank: true,
+  kernels: true,
   onProgress: true,
   onDownload: true,
   offline: true,

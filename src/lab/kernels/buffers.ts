@@ -1,6 +1,7 @@
 // The buffers of a kernel as its declaration names them: how many numbers each holds, of which type, and in how many bytes.
 
 import { CriaError } from "../../errors.js";
+import type { KernelModule } from "../../machine/kernels.js";
 import { openWorkspace, type Workspace } from "./workspace.js";
 
 /** What a caller hands in, or gets back. */
@@ -38,11 +39,11 @@ export interface Space<Name extends string> extends Workspace<Name> {
 
 /** Allocates zeroed buffers. @throws MemoryError when they do not fit into one WebAssembly memory */
 export function openSpace<Name extends string>(
-  module: WebAssembly.Module,
+  kernels: Pick<KernelModule, "module" | "wide">,
   buffers: Readonly<Record<Name, Buffer>>,
 ): Space<Name> {
   const sizes = Object.entries<Buffer>(buffers).map(([name, { bytes }]) => [name, bytes] as const);
-  return { ...openWorkspace(module, Object.fromEntries(sizes) as Record<Name, number>), buffers };
+  return { ...openWorkspace(kernels, Object.fromEntries(sizes) as Record<Name, number>), buffers };
 }
 
 /** Copies data into the buffers of these names, in order. @throws CriaError INVALID_SHAPE when the data of one have another length */

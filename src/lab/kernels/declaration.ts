@@ -10,6 +10,8 @@ import type { PreparedKernel, ShapedKernel } from "./prepared.js";
 /** What kernels are prepared from: a `KernelLab` is one. */
 export interface KernelHost {
   readonly module: WebAssembly.Module;
+  /** The wide module beside it, if there is one. */
+  readonly wide: WebAssembly.Module | undefined;
   /** Kernels over a memory that holds nothing, to ask for sizes. */
   readonly sizes: Kernels;
   /** The weight formats that have kernels. */
@@ -113,7 +115,7 @@ export function declareKernel<Shape, Kernel extends ShapedKernel<Shape>, Name ex
     for (const [i, dimension] of dimensions.entries()) shape[dimension] = numbers[i];
     return shape as Shape;
   };
-  const make = (lab: KernelHost, shape: Shape) => prepare(declaration.plan(shape, lab), lab.module);
+  const make = (lab: KernelHost, shape: Shape) => prepare(declaration.plan(shape, lab), lab);
   return {
     formats: () => ["f32"],
     peak: () => undefined,
@@ -129,9 +131,9 @@ export function declareKernel<Shape, Kernel extends ShapedKernel<Shape>, Name ex
 }
 
 /** The one implementation of PreparedKernel. */
-function prepare<Kernel, Name extends string>(plan: Plan<Kernel, Name>, module: WebAssembly.Module): Kernel {
+function prepare<Kernel, Name extends string>(plan: Plan<Kernel, Name>, lab: KernelHost): Kernel {
   const { buffers, set, begin, run, result, ...facts } = plan;
-  const space = openSpace(module, buffers);
+  const space = openSpace(lab, buffers);
   begin?.(space);
   const kernel = {
     operations: 0,

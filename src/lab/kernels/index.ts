@@ -9,13 +9,17 @@
 //
 // Every prepared kernel has a memory of its own, which goes when the kernel is garbage.
 
+import { UnsupportedError } from "../../errors.js";
 import {
-  compileKernels,
   instantiateKernels,
-  type KernelBuild,
+  type KernelChoice,
+  type KernelModule,
+  type KernelName,
   type Kernels,
-  kernelBuilds,
+  kernelChoices,
+  kernelNameOf,
 } from "../../machine/kernels.js";
+import { loadKernels } from "../../machine/load-kernels.js";
 import { allocateMemory } from "../../machine/shared-memory.js";
 import { checkChoice, checkFolderUrl, namesOf, optionsOf } from "../../options.js";
 import type { AttentionKernel, AttentionShape } from "./attention.js";
@@ -57,7 +61,7 @@ import type { TextAttentionKernel, TextAttentionShape } from "./text-attention.j
 import { openWorkspace, type Workspace } from "./workspace.js";
 
 export { CriaError, MemoryError, UnsupportedError } from "../../errors.js";
-export type { KernelBuild, Kernels } from "../../machine/kernels.js";
+export type { KernelBuild, KernelChoice, KernelModule, KernelName, Kernels } from "../../machine/kernels.js";
 export type {
   ActivationName,
   AddBiasKernel,
@@ -116,8 +120,8 @@ export type {
 
 /** How to open the kernels. */
 export interface OpenKernelsOptions {
-  /** Which build of the kernels. Default: the one that a model would run on, see `CRIA_KERNELS`. */
-  readonly build?: KernelBuild;
+  /** Which build of the kernels, or `"wide"`. Default: the one that a model would run on, see `CRIA_KERNELS`. */
+  readonly build?: KernelChoice;
   /** The folder in which the kernels lie, for programs whose bundler has moved this package's code. */
   readonly assets?: URL;
 }
@@ -131,9 +135,15 @@ const optionNames = namesOf<OpenKernelsOptions>({ build: true, assets: true });
  */
 export async function openKernels(given: OpenKernelsOptions = {}): Promise<KernelLab> {
   const options = optionsOf("openKernels", given, optionNames);
-  const wanted = options.build === undefined ? undefined : checkChoice("build", options.build, kernelBuilds);
-  const { module, build } = await compileKernels(checkFolderUrl("assets", options.assets), wanted);
-  return new KernelLab(module, build);
+  const wanted = options.build === undefined ? undefined : checkChoice("build", options.build, kernelChoices);
+  return new KernelLab(await labKernels(checkFolderUrl("assets", options.assets), wanted));
+}
+
+/** The kernels to measure. @throws UnsupportedError also where wide kernels are asked for and do not run: others would not be measured */
+export async function labKernels(assets: URL | undefined, choice: KernelChoice | undefined): Promise<KernelModule> {
+  const kernels = await loadKernels(assets, choice);
+  if (kernels.problem === undefined || kernels.wide !== undefined) return kernels;
+  throw new UnsupportedError("UNSUPPORTED_HOST", kernels.problem);
 }
 
 /**
@@ -205,17 +215,20 @@ export class KernelLab implements KernelHost {
   readonly deltaRule = this.#method(kernelRows.deltaRule);
 
   readonly module: WebAssembly.Module;
-  readonly build: KernelBuild;
+  /** The wide module beside it, if there is one. */
+  readonly wide: WebAssembly.Module | undefined;
+  readonly build: KernelName;
   /** The weight formats that have kernels. */
   readonly formats: readonly WeightFormat[];
   /** Kernels over a memory that holds nothing, to ask for the sizes of buffers, such as `matmulScratchBytes`. */
   readonly sizes: Kernels;
 
   /** Use `openKernels`. */
-  constructor(module: WebAssembly.Module, build: KernelBuild) {
-    this.module = module;
-    this.build = build;
-    this.sizes = instantiateKernels(module, allocateMemory(1, "the kernels' sizes"));
+  constructor(kernels: KernelModule) {
+    this.module = kernels.module;
+    this.wide = kernels.wide;
+    this.build = kernelNameOf(kernels);
+    this.sizes = instantiateKernels(this.module, allocateMemory(1, "the kernels' sizes"));
     this.formats = listFormats(this.sizes);
   }
 
@@ -226,7 +239,7 @@ export class KernelLab implements KernelHost {
    * @param sizes bytes of each buffer
    */
   open<Name extends string>(sizes: Readonly<Record<Name, number>>): Workspace<Name> {
-    return openWorkspace(this.module, sizes);
+    return openWorkspace(this, sizes);
   }
 
   /** @throws UnsupportedError for a name that is not in `formats` */

@@ -19,7 +19,7 @@ export const read: KernelRow = {
   peak: () => undefined,
   prepare: (lab, _, [bytes = 0]) => {
     const whole = Math.ceil(bytes / READ_UNIT) * READ_UNIT;
-    const { at, kernels, memory } = openWorkspace(lab.module, { buffer: whole });
+    const { at, kernels, memory } = openWorkspace(lab, { buffer: whole });
     // All pages that were never written are one and the same page of zeros.
     new Uint8Array(memory.buffer, at.buffer, whole).fill(1);
     return { run: () => void kernels.readBandwidth(at.buffer, whole), bytes: whole, operations: 0 };
@@ -36,7 +36,7 @@ export const peak: KernelRow = {
   peak: (_, format) => checkChoice("format", format, Object.keys(products) as PeakName[]),
   prepare: (lab, format, [rounds = 0]) => {
     const name = checkChoice("format", format, Object.keys(products) as PeakName[]);
-    const { at, kernels } = openWorkspace(lab.module, { operands: 512 });
+    const { at, kernels } = openWorkspace(lab, { operands: 512 });
     const run = {
       int8: () => void kernels.peakInt8(at.operands, rounds),
       int16: () => void kernels.peakInt16(at.operands, rounds),

@@ -1,7 +1,7 @@
 // One kernel's memory: everything that it reads and writes lies in a shared memory of its own, just large enough.
 
 import { MemoryError } from "../../errors.js";
-import { instantiateKernels, type Kernels } from "../../machine/kernels.js";
+import { instantiateKernels, type KernelModule, type Kernels } from "../../machine/kernels.js";
 import { allocateMemory, LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
 
 const CACHE_LINE = 64;
@@ -17,7 +17,7 @@ export interface Workspace<Name extends string> {
 
 /** Allocates zeroed buffers, `sizes` in bytes. @throws MemoryError when they do not fit into one WebAssembly memory */
 export function openWorkspace<Name extends string>(
-  module: WebAssembly.Module,
+  { module, wide }: Pick<KernelModule, "module" | "wide">,
   sizes: Readonly<Record<Name, number>>,
 ): Workspace<Name> {
   const at = {} as Record<Name, number>;
@@ -35,5 +35,5 @@ export function openWorkspace<Name extends string>(
     );
   }
   const memory = allocateMemory(pages, `a kernel's buffers (${parts.join(" + ")})`);
-  return { kernels: instantiateKernels(module, memory), memory, at };
+  return { kernels: instantiateKernels(module, memory, wide), memory, at };
 }
