@@ -24,7 +24,7 @@
 // putFactors 1 load, 15 instructions, 5 constants and 2 stores.
 
 import { WIDE_SUMS } from "../dot";
-import { storeRows } from "../lanes";
+import { storeRows, subnormalHalvesToFloats } from "../lanes";
 
 export const PANEL_Q8_32_SCALE: usize = 256;
 export const PANEL_Q8_32_MINIMUM: usize = 288;
@@ -74,6 +74,12 @@ export function putPairs(at: usize, columns: v128): void {
  */
 @inline
 export function putFactors(to: usize, halves: usize): void {
+  if (WIDE) {
+    // V8 of Node 26 ends the process where it tries to join the shuffles below (docs/kernels.md, "Wide kernels").
+    const low = subnormalHalvesToFloats(v128.load16x4_s(halves));
+    storeRows(to, low, subnormalHalvesToFloats(v128.load16x4_s(halves, 8)));
+    return;
+  }
   const h = v128.load(halves);
   const none = i16x8.splat(0);
   const upper = v128.and(i16x8.shr_s(h, 3), i16x8.splat(<i16>0x8fff));
