@@ -6,7 +6,8 @@
 // load and 2 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
-import { floatToHalf, halfToFloat, halvesToFloats, madd, storeRows } from "../lanes";
+import { floatToHalf, halfToFloat, halvesToFloats, halvesToFloatsBy } from "../lanes";
+import { streamFloats, streamFloatsOfPair } from "./floats";
 
 @unmanaged
 export class F16 {
@@ -49,14 +50,22 @@ export class F16 {
 
   /** One token: y (8 f32) += a group's `columns` columns times x (F32). */
   @inline
-  stream(group: usize, x: usize, y: usize, columns: i32, _panel: usize): void {
-    let y0 = v128.load(y);
-    let y1 = v128.load(y, 16);
-    for (const stop = x + (<usize>columns << 2); x < stop; x += 4, group += 16) {
-      const value = v128.load32_splat(x);
-      y0 = madd(y0, halvesToFloats(v128.load16x4_s(group)), value);
-      y1 = madd(y1, halvesToFloats(v128.load16x4_s(group, 8)), value);
-    }
-    storeRows(y, y0, y1);
+  stream(group: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
+    streamFloats<F16>(group, x, y, columns, scratch);
+  }
+
+  /** The same of two groups, the second `next` bytes after the first, with its results at z. */
+  @inline
+  streamPair(group: usize, next: usize, x: usize, y: usize, z: usize, columns: i32, scratch: usize): void {
+    streamFloatsOfPair<F16>(group, next, x, y, z, columns, scratch);
+  }
+
+  // What `floats.ts` needs.
+
+  @inline get columnBytes(): usize { return 16; }
+
+  @inline
+  rows(at: usize, half: i32, mask: v128, bias: v128): v128 {
+    return halvesToFloatsBy(half == 0 ? v128.load16x4_s(at) : v128.load16x4_s(at, 8), mask, bias);
   }
 }

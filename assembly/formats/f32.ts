@@ -6,7 +6,7 @@
 // 2 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
-import { madd, storeRows } from "../lanes";
+import { streamFloats, streamFloatsOfPair } from "./floats";
 
 @unmanaged
 export class F32 {
@@ -47,16 +47,24 @@ export class F32 {
     v128.store(panel, v128.load(group, 16), 16);
   }
 
-  /** One token: y (8 f32) += a group's `columns` columns times x (F32): the packed columns are the panel. */
+  /** One token: y (8 f32) += a group's `columns` columns times x (F32). */
   @inline
-  stream(group: usize, x: usize, y: usize, columns: i32, _panel: usize): void {
-    let y0 = v128.load(y);
-    let y1 = v128.load(y, 16);
-    for (const stop = x + (<usize>columns << 2); x < stop; x += 4, group += 32) {
-      const value = v128.load32_splat(x);
-      y0 = madd(y0, v128.load(group), value);
-      y1 = madd(y1, v128.load(group, 16), value);
-    }
-    storeRows(y, y0, y1);
+  stream(group: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
+    streamFloats<F32>(group, x, y, columns, scratch);
+  }
+
+  /** The same of two groups, the second `next` bytes after the first, with its results at z. */
+  @inline
+  streamPair(group: usize, next: usize, x: usize, y: usize, z: usize, columns: i32, scratch: usize): void {
+    streamFloatsOfPair<F32>(group, next, x, y, z, columns, scratch);
+  }
+
+  // What `floats.ts` needs.
+
+  @inline get columnBytes(): usize { return 32; }
+
+  @inline
+  rows(at: usize, half: i32, _mask: v128, _bias: v128): v128 {
+    return half == 0 ? v128.load(at) : v128.load(at, 16);
   }
 }

@@ -84,7 +84,7 @@ class Matmul {
       const groups = min(2, this.lastGroup - group);
       memory.fill(sums, 0, 2 * bytes);
       if (streams) {
-        for (let g = 0; g < groups; g++) this.stream<F, E>(w + <usize>g * groupBytes, sums + <usize>g * bytes);
+        this.streamGroups<F, E>(w, groupBytes, groups, sums, bytes);
       } else {
         this.decodeAndMultiply<F, E, M>(w, groupBytes, groups, sums, bytes);
       }
@@ -92,6 +92,20 @@ class Matmul {
       w += 2 * groupBytes;
     }
     return 0;
+  }
+
+  /** The sums of one group or two, straight from their packed bytes; those of the second lie `bytes` behind those of the first. */
+  @inline
+  streamGroups<F, E>(w: usize, groupBytes: usize, groups: i32, sums: usize, bytes: usize): void {
+    if (isDefined(changetype<F>(0).streamPair)) {
+      if (groups == 2) {
+        const panel = changetype<usize>(this) + JOB_BYTES;
+        const blocks = this.columns / changetype<F>(0).blockWeights;
+        changetype<F>(0).streamPair(w, groupBytes, this.x, sums, sums + bytes, blocks, panel);
+        return;
+      }
+    }
+    for (let g = 0; g < groups; g++) this.stream<F, E>(w + <usize>g * groupBytes, sums + <usize>g * bytes);
   }
 
   /** The sums of one group, straight from its packed bytes: for one token, or a few tiles. */
@@ -146,7 +160,7 @@ class Matmul {
         }
         let z = y;
         for (let panel = panels, end = panels + <usize>groups * PANEL_BYTES; panel < end; panel += PANEL_BYTES, z += bytes) {
-          if (tokens - t == 1) changetype<M>(0).one<F>(panel, x + offset, z, width);
+          if (tokens - t == 1) changetype<M>(0).one<F>(panel, x + offset, z, width, scratch);
           else changetype<M>(0).four<F>(panel, x + (offset << 2), z, width, scratch);
         }
       }

@@ -107,8 +107,8 @@ export class MicroF32 {
 
   /** The panel is what F32 has in memory. */
   @inline
-  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
-    changetype<F32>(0).stream(panel, x, y, columns, panel);
+  one<F>(panel: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
+    changetype<F32>(0).stream(panel, x, y, columns, scratch);
   }
 
   @inline

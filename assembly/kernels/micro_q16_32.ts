@@ -138,7 +138,7 @@ export class MicroQ16_32 {
   @inline get panelBytes(): usize { return PANEL_Q16_32_BYTES; }
 
   @inline
-  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+  one<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
     microQ16_32x1(panel, x, y, columns >> 5);
   }
 

@@ -190,7 +190,7 @@ export class MicroQ8_256 {
   @inline get panelBytes(): usize { return PANEL_Q8_256_BYTES; }
 
   @inline
-  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+  one<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
     microQ8_256x1<F>(panel, x, y, columns >> 8);
   }
 

@@ -209,7 +209,7 @@ export class MicroQ8_32 {
   @inline get panelBytes(): usize { return PANEL_Q8_32_BYTES; }
 
   @inline
-  one<F>(panel: usize, x: usize, y: usize, columns: i32): void {
+  one<F>(panel: usize, x: usize, y: usize, columns: i32, _scratch: usize): void {
     microQ8_32x1<F>(panel, x, y, columns >> 5);
   }
 
