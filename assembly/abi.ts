@@ -4,6 +4,9 @@
 // Positions in one page of the KV cache, which is also one tile of attention.
 export const PAGE = 64;
 
+// Pages of a segment: attention to one begins by itself, and segments are merged in their order.
+export const SEGMENT_PAGES = 4;
+
 // Rows of a weight matrix that are packed side by side (a group), and tokens that a matmul tile takes at once.
 export const GROUP_ROWS = 8;
 export const TILE_TOKENS = 4;

@@ -5,7 +5,7 @@
 
 export { dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/encode";
-export { attention, attentionScratchBytes } from "./kernels/attention";
+export { attention, attentionPartBytes, attentionScratchBytes, mergeAttention } from "./kernels/attention";
 export { shortConvolution, siluConvolution } from "./kernels/convolution";
 export { deltaRule, deltaRuleScratchBytes } from "./kernels/delta_rule";
 export {

@@ -8,116 +8,299 @@
 //
 // A head may have a slope (ALiBi: Press et al. 2021): scores fall by it for each position that lies between a row's own and the other.
 //
-//   item    up to 16 query rows of one sequence, and all heads that share one KV head (GQA)
-//   page    64 positions     k and v of the page are decoded to f32 once (L1/L2) and serve all rows and heads of the item
-//   block   4 queries        4 x 64 scores, their softmax, and the sums over v: what is loaded of k and v serves four (registers)
-//   query   1 row, 1 head    the same for the queries that are left; v too where the four of a block do not see the same positions
+//   item     up to 16 query rows of one sequence, and all heads that share one KV head (GQA)
+//   segment  4 pages          begins with nothing, as if it were all; then it is merged with the segments before it
+//   page     64 positions     k, then v, of the page are decoded to f32 once (L1) and serve all rows and heads of the item
+//   block    up to 6 queries  6 x 64 scores, their softmax, and the sums over v: what is loaded of k and v serves six (registers)
+//   tile     6 x 8, or 3 x 16 for blocks of up to 3: sums in registers
+//
+// Where there are one or two blocks (decode), f16 are decoded in their tiles, and nothing is written but scores and sums. Such blocks have up
+// to 4 queries, or a sum would be kept in memory.
 //
 // A row sees the positions from `window` - 1 before its own to `ahead` after it, within the sequence: causal attention looks 0 positions
 // ahead, an encoder's attention all.
 //
-// Exactness: pages begin at absolute multiples of 64 positions and are merged in their order. The scores of positions that a row may not
-// see are replaced by -infinity, so what lies there (perhaps never written) does not matter, and their v is never read. So the result of a
-// row depends on its own positions only, not on the chunk, the tile or the worker.
+// Exactness: segments and pages begin at absolute multiples of 256 and 64 positions, and are merged in their order. The scores of positions
+// that a row may not see are replaced by -infinity, so what lies there (perhaps never written) does not matter, and their v is never read.
+// So the result of a row depends on its own positions only, not on the chunk, the block or the worker: segments may be computed by several
+// workers (`attention` with a segment's number), and merged by one (`mergeAttention`).
 //
-// Cost for one block and page with D = 64: 4 * 64 * 64 / 4 multiply-adds for the scores and as many for v, each with 3/4 of a load; 64
-// exp of 4 lanes, 26 instructions each; decoding of f16 5 instructions for 4 elements, shared by all rows and heads. 8 sums and 6 loaded
-// vectors in registers. A soft limit: 64 tanh of 4 lanes.
+// Cost for one block and page with D = 64: 6 * 64 * 64 / 4 multiply-adds for the scores and as many for v, each with 2/3 of a load; 96
+// exp of 4 lanes, 14 instructions each; decoding of f16 5 instructions for 8 elements in a tile, 5 for 4 elsewhere. 12 sums, 2 vectors of
+// k or v and 1 of q or weights in registers. A soft limit: 96 tanh of 4 lanes.
 
-import { EXP_TABLE_BYTES, PAGE } from "../abi";
-import { expNegative, madd, maxLanes, maxLanesOfFour, sumLanes, sumLanesOfFour, tanh, writeExpTable } from "../lanes";
+import { EXP_TABLE_BYTES, KV_F16, PAGE, SEGMENT_PAGES } from "../abi";
+import { HALF_BIAS, HALF_MASK, madd, maxLanes, sumLanes, tanh, writeExpTable } from "../lanes";
 import { decodeK, decodeV, kvTileBytes, PAGE_BYTES_F32 } from "./kv_page";
+
+/** Queries of a block at most, of f32 and of halves. */
+@inline const BLOCK: usize = 6;
+@inline const HALVES_BLOCK: usize = 4;
+
+@inline const LOG2_E: f32 = 1.44269504;
+
+// Weights are 2^64 times e^(score - largest): so no product with a half that is decoded without its bias of 2^112 is subnormal. What they
+// are divided by in the end has the factor too.
+@inline const WEIGHT_FACTOR_BITS: i32 = (127 + 64) << 23;
+
+// The constants of `weightsOf`, and HALF_MASK.
+@inline const WEIGHT_TABLE_BYTES: usize = 176;
 
 /**
  * Bytes of scratch for `queries` query vectors (rows times heads of an item, Q), with D = headDim; `attention` lays it out:
  *
  *   SIZE         DESCRIPTION
- *      160       the constants of exp
- *       16       corrections of a block: (4) f32
- *     1024       scores of a block: (4, 64) f32
- *    256 D       k of the page: (D, 64) f32
- *    256 D       v of the page: (64, D) f32
- *      4 D Q     queries, as `sortQueries` sorts them
- *      4 D Q     results: (Q, D) f32
- *     16 Q       largest scores, sums of weights (f32), first and end of the visible positions (int32): (Q) each
+ *      160       the constants of tanh
+ *      176       the constants of `weightsOf`, and HALF_MASK
+ *      256 D     k of the page: (D, 64) f32, then its v: (64, D)
+ *      256 Q     scores, then weights: (Q, 64) f32
+ *        4 D Q   queries, as `sortQueries` sorts them
+ *       12 Q     corrections (f32), first and end of the visible positions (int32): (Q) each
+ *      2 parts   of the segment, and of all segments before it: results (Q, D), largest scores (Q), sums of weights (Q), f32
  */
 export function attentionScratchBytes(headDim: i32, queries: i32): usize {
-  const tiles = <usize>(4 + 2 * headDim) * PAGE_BYTES_F32;
-  return <usize>(EXP_TABLE_BYTES + 16) + tiles + <usize>queries * (16 + (<usize>headDim << 3));
+  const vector = <usize>headDim << 2;
+  const each = PAGE_BYTES_F32 + vector + 12;
+  return <usize>EXP_TABLE_BYTES + WEIGHT_TABLE_BYTES + vector * PAGE + <usize>queries * each + 2 * attentionPartBytes(headDim, queries);
+}
+
+/** Bytes of what `attention` makes of a segment, in whole cache lines: results (Q, D), largest scores (Q), sums of weights (Q), f32. */
+export function attentionPartBytes(headDim: i32, queries: i32): usize {
+  return (<usize>queries * ((<usize>headDim << 2) + 8) + 63) & ~63;
+}
+
+// How many queries a block has, as types, because each has a loop of its own: `offsetof` is their number.
+@unmanaged class One { a: u8; }
+@unmanaged class Two { a: u8; b: u8; }
+@unmanaged class Three { a: u8; b: u8; c: u8; }
+@unmanaged class Four { a: u8; b: u8; c: u8; d: u8; }
+@unmanaged class Five { a: u8; b: u8; c: u8; d: u8; e: u8; }
+@unmanaged class Six { a: u8; b: u8; c: u8; d: u8; e: u8; f: u8; }
+
+// What a tile reads of k and v, as a type: f32, or u16 for halves. Of eight halves those of even and of odd numbers become two vectors of
+// f32, 2^-112 times what they are. (`halvesToFloats` in lanes.ts has the bits.)
+
+/** Two vectors of a tile's sums: scores, scaled; or result = result * correction + sum. */
+@inline
+function finishTile<Element>(scoring: bool, x: v128, y: v128, scales: v128, correction: usize, to: usize): void {
+  const low = sizeof<Element>() == 2 ? v128.shuffle<i32>(x, y, 0, 4, 1, 5) : x;
+  const high = sizeof<Element>() == 2 ? v128.shuffle<i32>(x, y, 2, 6, 3, 7) : y;
+  const factor = scoring ? scales : v128.load32_splat(correction);
+  const first = scoring ? f32x4.mul(low, factor) : madd(low, v128.load(to), factor);
+  const second = scoring ? f32x4.mul(high, factor) : madd(high, v128.load(to, 16), factor);
+  v128.store(to, first);
+  v128.store(to, second, 16);
 }
 
 /**
- * Scores of four queries, `queries` (headDim, 4), to (4, 64) f32 at `to`, as far as `extent` bytes of each row. Each is one chain of
- * additions in the order of the dimensions.
+ * The sums over j of left[i, j] * right[j, c], of N queries i and 8 columns c, 16 of one or two queries; each one chain of multiply-adds in
+ * the order of j.
+ *
+ * `scoring`: `left` are queries, (j, N), `right` is k, and the sums are multiplied by `scales`. Otherwise `left` are weights, (N, 64), `right`
+ * is v, and the sums are added to `to`, times `corrections`. `left` ends at `stop`, where its first query is concerned. `right`: columns of
+ * the next j lie `rightStep` bytes later. `to`: f32, those of the next query `toPitch` bytes later. `mask`: HALF_MASK in four lanes.
  */
-function scoreBlock(queries: usize, k: usize, headDim: usize, scale: f32, extent: usize, to: usize): void {
-  const scales = f32x4.splat(scale);
-  const stop = queries + (headDim << 4);
-  for (let p: usize = 0; p < extent; p += 32) {
-    let a0 = f32x4.splat(0);
-    let a1 = a0;
-    let b0 = a0;
-    let b1 = a0;
-    let c0 = a0;
-    let c1 = a0;
-    let d0 = a0;
-    let d1 = a0;
-    let from = k + p;
-    for (let q = queries; q < stop; q += 16, from += PAGE_BYTES_F32) {
-      const k0 = v128.load(from);
-      const k1 = v128.load(from, 16);
-      const a = v128.load32_splat(q);
-      a0 = madd(a0, k0, a);
-      a1 = madd(a1, k1, a);
-      const b = v128.load32_splat(q, 4);
-      b0 = madd(b0, k0, b);
-      b1 = madd(b1, k1, b);
-      const c = v128.load32_splat(q, 8);
-      c0 = madd(c0, k0, c);
-      c1 = madd(c1, k1, c);
-      const d = v128.load32_splat(q, 12);
-      d0 = madd(d0, k0, d);
-      d1 = madd(d1, k1, d);
+@inline
+function multiplyTile<N, Element>(
+  scoring: bool,
+  broad: bool,
+  left: usize,
+  stop: usize,
+  right: usize,
+  rightStep: usize,
+  mask: usize,
+  scales: v128,
+  corrections: usize,
+  to: usize,
+  toPitch: usize,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let d0 = f32x4.splat(0);
+  let d1 = f32x4.splat(0);
+  let e0 = f32x4.splat(0);
+  let e1 = f32x4.splat(0);
+  let f0 = f32x4.splat(0);
+  let f1 = f32x4.splat(0);
+  const step: usize = scoring ? offsetof<N>() << 2 : 4;
+  for (; left < stop; left += step, right += rightStep) {
+    let x = v128.load(right);
+    let y = x;
+    if (sizeof<Element>() == 2) {
+      const bits = v128.load(mask);
+      x = v128.and(i32x4.shr_s(i32x4.shl(y, 16), 3), bits);
+      y = v128.and(i32x4.shr_s(y, 3), bits);
+    } else {
+      y = v128.load(right, 16);
     }
-    v128.store(to + p, f32x4.mul(a0, scales));
-    v128.store(to + p, f32x4.mul(a1, scales), 16);
-    v128.store(to + p, f32x4.mul(b0, scales), PAGE * 4);
-    v128.store(to + p, f32x4.mul(b1, scales), PAGE * 4 + 16);
-    v128.store(to + p, f32x4.mul(c0, scales), PAGE * 8);
-    v128.store(to + p, f32x4.mul(c1, scales), PAGE * 8 + 16);
-    v128.store(to + p, f32x4.mul(d0, scales), PAGE * 12);
-    v128.store(to + p, f32x4.mul(d1, scales), PAGE * 12 + 16);
+    const a = v128.load32_splat(left);
+    a0 = madd(a0, x, a);
+    a1 = madd(a1, y, a);
+    if (offsetof<N>() > 1) {
+      const b = scoring ? v128.load32_splat(left, 4) : v128.load32_splat(left, PAGE * 4);
+      b0 = madd(b0, x, b);
+      b1 = madd(b1, y, b);
+    }
+    if (offsetof<N>() > 2) {
+      const c = scoring ? v128.load32_splat(left, 8) : v128.load32_splat(left, PAGE * 8);
+      c0 = madd(c0, x, c);
+      c1 = madd(c1, y, c);
+    }
+    if (offsetof<N>() > 3) {
+      const d = scoring ? v128.load32_splat(left, 12) : v128.load32_splat(left, PAGE * 12);
+      d0 = madd(d0, x, d);
+      d1 = madd(d1, y, d);
+    }
+    if (offsetof<N>() > 4) {
+      const e = scoring ? v128.load32_splat(left, 16) : v128.load32_splat(left, PAGE * 16);
+      e0 = madd(e0, x, e);
+      e1 = madd(e1, y, e);
+    }
+    if (offsetof<N>() > 5) {
+      const f = scoring ? v128.load32_splat(left, 20) : v128.load32_splat(left, PAGE * 20);
+      f0 = madd(f0, x, f);
+      f1 = madd(f1, y, f);
+    }
+    if (broad) {
+      x = sizeof<Element>() == 2 ? v128.load(right, 16) : v128.load(right, 32);
+      if (sizeof<Element>() == 2) {
+        const bits = v128.load(mask);
+        y = v128.and(i32x4.shr_s(x, 3), bits);
+        x = v128.and(i32x4.shr_s(i32x4.shl(x, 16), 3), bits);
+      } else {
+        y = v128.load(right, 48);
+      }
+      a2 = madd(a2, x, a);
+      a3 = madd(a3, y, a);
+      if (offsetof<N>() > 1) {
+        const b = scoring ? v128.load32_splat(left, 4) : v128.load32_splat(left, PAGE * 4);
+        b2 = madd(b2, x, b);
+        b3 = madd(b3, y, b);
+      }
+    }
+  }
+  finishTile<Element>(scoring, a0, a1, scales, corrections, to);
+  if (offsetof<N>() > 1) finishTile<Element>(scoring, b0, b1, scales, corrections + 4, to + toPitch);
+  if (offsetof<N>() > 2) finishTile<Element>(scoring, c0, c1, scales, corrections + 8, to + 2 * toPitch);
+  if (offsetof<N>() > 3) finishTile<Element>(scoring, d0, d1, scales, corrections + 12, to + 3 * toPitch);
+  if (offsetof<N>() > 4) finishTile<Element>(scoring, e0, e1, scales, corrections + 16, to + 4 * toPitch);
+  if (offsetof<N>() > 5) finishTile<Element>(scoring, f0, f1, scales, corrections + 20, to + 5 * toPitch);
+  if (broad) finishTile<Element>(scoring, a2, a3, scales, corrections, to + 32);
+  if (broad && offsetof<N>() > 1) finishTile<Element>(scoring, b2, b3, scales, corrections + 4, to + toPitch + 32);
+}
+
+/** Scores of a block of N queries, (headDim, N), to (N, 64) f32 at `to`, as far as `extent` bytes of each row, or up to 32 further. */
+function scoreBlock<N, Element>(
+  queries: usize,
+  k: usize,
+  headDim: usize,
+  scale: f32,
+  extent: usize,
+  mask: usize,
+  to: usize,
+): void {
+  const scales = f32x4.splat(scale);
+  const stop = queries + headDim * (offsetof<N>() << 2);
+  const step: usize = PAGE * sizeof<Element>();
+  const broad = offsetof<N>() <= 2;
+  for (const end = to + extent; to < end; to += broad ? 64 : 32, k += sizeof<Element>() * (broad ? 16 : 8)) {
+    multiplyTile<N, Element>(true, broad, queries, stop, k, step, mask, scales, 0, to, PAGE_BYTES_F32);
   }
 }
 
-/** Scores of one query, (headDim), to (64) f32 at `to`, with the additions of `scoreBlock`; computes up to 8 scores beyond `extent`. */
-function scoreQuery(query: usize, k: usize, headDim: usize, scale: f32, extent: usize, to: usize): void {
-  const scales = f32x4.splat(scale);
-  for (let p: usize = 0; p < extent; p += 64) {
-    let a = f32x4.splat(0);
-    let b = a;
-    let c = a;
-    let d = a;
-    let from = k + p;
-    for (let q = query, stop = query + (headDim << 2); q < stop; q += 4, from += PAGE_BYTES_F32) {
-      const value = v128.load32_splat(q);
-      a = madd(a, v128.load(from), value);
-      b = madd(b, v128.load(from, 16), value);
-      c = madd(c, v128.load(from, 32), value);
-      d = madd(d, v128.load(from, 48), value);
+/** `scoreBlock` for n queries. */
+@inline
+function score<Element>(
+  n: usize,
+  queries: usize,
+  k: usize,
+  headDim: usize,
+  scale: f32,
+  extent: usize,
+  mask: usize,
+  to: usize,
+): void {
+  if (n == 1) scoreBlock<One, Element>(queries, k, headDim, scale, extent, mask, to);
+  else if (n == 2) scoreBlock<Two, Element>(queries, k, headDim, scale, extent, mask, to);
+  else if (n == 3) scoreBlock<Three, Element>(queries, k, headDim, scale, extent, mask, to);
+  else if (n == 4 || sizeof<Element>() == 2) scoreBlock<Four, Element>(queries, k, headDim, scale, extent, mask, to);
+  else if (n == 5) scoreBlock<Five, f32>(queries, k, headDim, scale, extent, mask, to);
+  else scoreBlock<Six, f32>(queries, k, headDim, scale, extent, mask, to);
+}
+
+/**
+ * results (N, headDim) = results * corrections (N) + the sums over positions [first, end) of weights (N, 64) * v. headDim is a multiple of
+ * 4; where v is of halves, of 8.
+ */
+function accumulateBlock<N, Element>(
+  weights: usize,
+  v: usize,
+  headDim: usize,
+  first: usize,
+  end: usize,
+  mask: usize,
+  corrections: usize,
+  results: usize,
+): void {
+  const row = headDim << 2;
+  const step = headDim * sizeof<Element>();
+  const stop = weights + (end << 2);
+  const none = f32x4.splat(0);
+  weights += first << 2;
+  v += first * step;
+  let c: usize = 0;
+  if (offsetof<N>() <= 2) {
+    for (; c + 64 <= row; c += 64, v += 16 * sizeof<Element>()) {
+      multiplyTile<N, Element>(false, true, weights, stop, v, step, mask, none, corrections, results + c, row);
     }
-    v128.store(to + p, f32x4.mul(a, scales));
-    v128.store(to + p, f32x4.mul(b, scales), 16);
-    v128.store(to + p, f32x4.mul(c, scales), 32);
-    v128.store(to + p, f32x4.mul(d, scales), 48);
+  }
+  for (; c + 32 <= row; c += 32, v += 8 * sizeof<Element>()) {
+    multiplyTile<N, Element>(false, false, weights, stop, v, step, mask, none, corrections, results + c, row);
+  }
+  if (sizeof<Element>() == 2 || c == row) return;
+  for (let i: usize = 0; i < offsetof<N>(); i++, weights += PAGE_BYTES_F32, corrections += 4, results += row) {
+    let sum = none;
+    for (let p: usize = 0, from = v; p < end - first; p++, from += row) {
+      sum = madd(sum, v128.load(from), v128.load32_splat(weights + (p << 2)));
+    }
+    v128.store(results + c, madd(sum, v128.load(results + c), v128.load32_splat(corrections)));
   }
 }
 
-/** The soft limit of scores, in place, as far as `extent` bytes: softcap * tanh(x), where x is the score divided by softcap. */
-function capScores(scores: usize, softcap: f32, extent: usize, table: usize): void {
-  const caps = f32x4.splat(softcap);
+/** `accumulateBlock` for n queries. */
+@inline
+function accumulate<Element>(
+  n: usize,
+  weights: usize,
+  v: usize,
+  headDim: usize,
+  first: usize,
+  end: usize,
+  mask: usize,
+  corrections: usize,
+  results: usize,
+): void {
+  if (n == 1) accumulateBlock<One, Element>(weights, v, headDim, first, end, mask, corrections, results);
+  else if (n == 2) accumulateBlock<Two, Element>(weights, v, headDim, first, end, mask, corrections, results);
+  else if (n == 3) accumulateBlock<Three, Element>(weights, v, headDim, first, end, mask, corrections, results);
+  else if (n == 4 || sizeof<Element>() == 2) accumulateBlock<Four, Element>(weights, v, headDim, first, end, mask, corrections, results);
+  else if (n == 5) accumulateBlock<Five, f32>(weights, v, headDim, first, end, mask, corrections, results);
+  else accumulateBlock<Six, f32>(weights, v, headDim, first, end, mask, corrections, results);
+}
+
+/** The soft limit of scores, in place, as far as `extent` bytes: limit * tanh(x), where x is the score divided by softcap. */
+function capScores(scores: usize, limit: f32, extent: usize, table: usize): void {
+  const limits = f32x4.splat(limit);
   for (const stop = scores + extent; scores < stop; scores += 16) {
-    v128.store(scores, f32x4.mul(tanh(v128.load(scores), table), caps));
+    v128.store(scores, f32x4.mul(tanh(v128.load(scores), table), limits));
   }
 }
 
@@ -144,270 +327,111 @@ function hideScores(scores: usize, first: i32, end: i32, extent: usize): void {
   }
 }
 
+// Scores are multiplied by log2(e) (in their scale), so that e^score is 2^x. 2^x is 2^n 2^r with |r| <= 1/2: 2^r by the polynomial of degree
+// 5 that has the least relative error, 1.05e-7, of those with constants of 1 and ln 2; 2^n by way of the exponent. 2^0 is 1; below 2^-190
+// the result is 0; NaN gives NaN.
+
+/** Writes the constants of `weightsOf`, and HALF_MASK, to `WEIGHT_TABLE_BYTES` of scratch, each in four lanes: as literals they cost three instructions. */
+function writeWeightTable(at: usize): void {
+  v128.store(at, f32x4.splat(-191));
+  // 1.5 * 2^23: adding it rounds to an integer, which lies in the low bits of the sum.
+  v128.store(at, f32x4.splat(12582912), 16);
+  v128.store(at, f32x4.splat(0.0013300257165302172), 32);
+  v128.store(at, f32x4.splat(0.009669718180046798), 48);
+  v128.store(at, f32x4.splat(0.055505599055179156), 64);
+  v128.store(at, f32x4.splat(0.24022281275627255), 80);
+  v128.store(at, f32x4.splat(0.6931471805599453), 96);
+  v128.store(at, f32x4.splat(1), 112);
+  v128.store(at, i32x4.splat(WEIGHT_FACTOR_BITS), 128);
+  v128.store(at, f32x4.splat(reinterpret<f32>((127 - 64) << 23)), 144);
+  v128.store(at, i32x4.splat(HALF_MASK), 160);
+}
+
+/** 2^64 times 2^x, for x <= 0. */
+@inline
+function weightsOf(x: v128, table: usize): v128 {
+  const least = f32x4.pmax(x, v128.load(table));
+  const shifted = f32x4.add(least, v128.load(table, 16));
+  const r = f32x4.sub(least, f32x4.sub(shifted, v128.load(table, 16)));
+  let p = madd(v128.load(table, 48), v128.load(table, 32), r);
+  p = madd(v128.load(table, 64), p, r);
+  p = madd(v128.load(table, 80), p, r);
+  p = madd(v128.load(table, 96), p, r);
+  p = madd(v128.load(table, 112), p, r);
+  // The bits of 2^(64 + n) are those of 2^64 plus n << 23.
+  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), v128.load(table, 128)));
+}
+
 /**
- * Turns the scores of a block, (4, 64), into weights, in place. `tops`, `sums`: the largest score and the sum of weights of each query so
- * far, (4). `corrections`: what the results so far must be multiplied by, (4).
+ * Turns the scores of a query, (64), into weights, in place. `top`, `sum`: its largest score and the sum of its weights so far in the
+ * segment. Returns by what its results so far must be multiplied.
  *
  * A query that has seen nothing yet has the smallest finite number as its largest score, against which a hidden score, -infinity, weighs 0.
  */
-function softmaxBlock(
-  scores: usize,
-  extent: usize,
-  tops: usize,
-  sums: usize,
-  corrections: usize,
-  table: usize,
-): void {
-  let a = v128.load(scores);
-  let b = v128.load(scores, PAGE * 4);
-  let c = v128.load(scores, PAGE * 8);
-  let d = v128.load(scores, PAGE * 12);
-  for (let s = scores + 16, stop = scores + extent; s < stop; s += 16) {
-    a = f32x4.pmax(a, v128.load(s));
-    b = f32x4.pmax(b, v128.load(s, PAGE * 4));
-    c = f32x4.pmax(c, v128.load(s, PAGE * 8));
-    d = f32x4.pmax(d, v128.load(s, PAGE * 12));
+function softmax(scores: usize, extent: usize, top: usize, sum: usize, table: usize): f32 {
+  const stop = scores + extent;
+  let most0 = v128.load(scores);
+  let most1 = v128.load(scores, 16);
+  for (let s = scores + 32; s < stop; s += 32) {
+    most0 = f32x4.pmax(most0, v128.load(s));
+    most1 = f32x4.pmax(most1, v128.load(s, 16));
   }
-  const before = v128.load(tops);
-  const top = f32x4.pmax(before, maxLanesOfFour(a, b, c, d));
-  const correction = expNegative(f32x4.sub(before, top), table);
-  v128.store(tops, top);
-  v128.store(corrections, correction);
-
-  const topA = v128.shuffle<i32>(top, top, 0, 0, 0, 0);
-  const topB = v128.shuffle<i32>(top, top, 1, 1, 1, 1);
-  const topC = v128.shuffle<i32>(top, top, 2, 2, 2, 2);
-  const topD = v128.shuffle<i32>(top, top, 3, 3, 3, 3);
-  a = f32x4.splat(0);
-  b = a;
-  c = a;
-  d = a;
-  for (let s = scores, stop = scores + extent; s < stop; s += 16) {
-    const weightA = expNegative(f32x4.sub(v128.load(s), topA), table);
-    a = f32x4.add(a, weightA);
-    v128.store(s, weightA);
-    const weightB = expNegative(f32x4.sub(v128.load(s, PAGE * 4), topB), table);
-    b = f32x4.add(b, weightB);
-    v128.store(s, weightB, PAGE * 4);
-    const weightC = expNegative(f32x4.sub(v128.load(s, PAGE * 8), topC), table);
-    c = f32x4.add(c, weightC);
-    v128.store(s, weightC, PAGE * 8);
-    const weightD = expNegative(f32x4.sub(v128.load(s, PAGE * 12), topD), table);
-    d = f32x4.add(d, weightD);
-    v128.store(s, weightD, PAGE * 12);
+  const before = v128.load32_splat(top);
+  const now = f32x4.pmax(before, maxLanes(f32x4.pmax(most0, most1)));
+  let sum0 = f32x4.splat(0);
+  let sum1 = sum0;
+  for (let s = scores; s < stop; s += 32) {
+    const weight0 = weightsOf(f32x4.sub(v128.load(s), now), table);
+    const weight1 = weightsOf(f32x4.sub(v128.load(s, 16), now), table);
+    sum0 = f32x4.add(sum0, weight0);
+    sum1 = f32x4.add(sum1, weight1);
+    v128.store(s, weight0);
+    v128.store(s, weight1, 16);
   }
-  v128.store(sums, f32x4.add(f32x4.mul(v128.load(sums), correction), sumLanesOfFour(a, b, c, d)));
+  const correction = f32x4.mul(weightsOf(f32x4.sub(before, now), table), v128.load(table, 144));
+  v128.store32_lane(top, now, 0);
+  const factor = f32x4.extract_lane(correction, 0);
+  store<f32>(sum, load<f32>(sum) * factor + sumLanes(f32x4.add(sum0, sum1)));
+  return factor;
 }
 
-/** `softmaxBlock` for one query. Returns its correction. */
-function softmaxQuery(scores: usize, extent: usize, tops: usize, sums: usize, table: usize): f32 {
-  let most = v128.load(scores);
-  for (let p: usize = 16; p < extent; p += 16) most = f32x4.pmax(most, v128.load(scores + p));
-  const before = v128.load32_splat(tops);
-  const top = f32x4.pmax(before, maxLanes(most));
-  let sum = f32x4.splat(0);
-  for (let p: usize = 0; p < extent; p += 16) {
-    const weight = expNegative(f32x4.sub(v128.load(scores + p), top), table);
-    v128.store(scores + p, weight);
-    sum = f32x4.add(sum, weight);
-  }
-  const correction = f32x4.extract_lane(expNegative(f32x4.sub(before, top), table), 0);
-  v128.store32_lane(tops, top, 0);
-  store<f32>(sums, load<f32>(sums) * correction + sumLanes(sum));
-  return correction;
+/** The first query of a block. The blocks of an item differ by one query at most. */
+@inline
+function blockBegin(block: usize, blocks: usize, queries: usize): usize {
+  return (block * queries) / blocks;
 }
 
-/** `accumulateQuery` for a block: `weights` (4, 64), `corrections` (4), results (4, headDim). */
-function accumulateBlock(
-  weights: usize,
-  v: usize,
-  headDim: usize,
-  first: usize,
-  end: usize,
-  corrections: usize,
-  results: usize,
-): void {
-  const row = headDim << 2;
-  const begin = weights + (first << 2);
-  const stop = weights + (end << 2);
-  const r1 = results + row;
-  const r2 = r1 + row;
-  const r3 = r2 + row;
-  let i: usize = 0;
-  for (; i + 32 <= row; i += 32) {
-    let factor = v128.load32_splat(corrections);
-    let a0 = f32x4.mul(v128.load(results + i), factor);
-    let a1 = f32x4.mul(v128.load(results + i, 16), factor);
-    factor = v128.load32_splat(corrections, 4);
-    let b0 = f32x4.mul(v128.load(r1 + i), factor);
-    let b1 = f32x4.mul(v128.load(r1 + i, 16), factor);
-    factor = v128.load32_splat(corrections, 8);
-    let c0 = f32x4.mul(v128.load(r2 + i), factor);
-    let c1 = f32x4.mul(v128.load(r2 + i, 16), factor);
-    factor = v128.load32_splat(corrections, 12);
-    let d0 = f32x4.mul(v128.load(r3 + i), factor);
-    let d1 = f32x4.mul(v128.load(r3 + i, 16), factor);
-    let from = v + i + first * row;
-    for (let w = begin; w < stop; w += 4, from += row) {
-      const v0 = v128.load(from);
-      const v1 = v128.load(from, 16);
-      const a = v128.load32_splat(w);
-      a0 = madd(a0, v0, a);
-      a1 = madd(a1, v1, a);
-      const b = v128.load32_splat(w, PAGE * 4);
-      b0 = madd(b0, v0, b);
-      b1 = madd(b1, v1, b);
-      const c = v128.load32_splat(w, PAGE * 8);
-      c0 = madd(c0, v0, c);
-      c1 = madd(c1, v1, c);
-      const d = v128.load32_splat(w, PAGE * 12);
-      d0 = madd(d0, v0, d);
-      d1 = madd(d1, v1, d);
-    }
-    v128.store(results + i, a0);
-    v128.store(results + i, a1, 16);
-    v128.store(r1 + i, b0);
-    v128.store(r1 + i, b1, 16);
-    v128.store(r2 + i, c0);
-    v128.store(r2 + i, c1, 16);
-    v128.store(r3 + i, d0);
-    v128.store(r3 + i, d1, 16);
-  }
-  if (i < row) {
-    let a = f32x4.mul(v128.load(results + i), v128.load32_splat(corrections));
-    let b = f32x4.mul(v128.load(r1 + i), v128.load32_splat(corrections, 4));
-    let c = f32x4.mul(v128.load(r2 + i), v128.load32_splat(corrections, 8));
-    let d = f32x4.mul(v128.load(r3 + i), v128.load32_splat(corrections, 12));
-    let from = v + i + first * row;
-    for (let w = begin; w < stop; w += 4, from += row) {
-      const value = v128.load(from);
-      a = madd(a, value, v128.load32_splat(w));
-      b = madd(b, value, v128.load32_splat(w, PAGE * 4));
-      c = madd(c, value, v128.load32_splat(w, PAGE * 8));
-      d = madd(d, value, v128.load32_splat(w, PAGE * 12));
-    }
-    v128.store(results + i, a);
-    v128.store(r1 + i, b);
-    v128.store(r2 + i, c);
-    v128.store(r3 + i, d);
-  }
-}
-
-/** result = result * correction + sum over positions [first, end) of weight * v. headDim is a multiple of 4. */
-function accumulateQuery(
-  weights: usize,
-  v: usize,
-  headDim: usize,
-  first: usize,
-  end: usize,
-  correction: f32,
-  result: usize,
-): void {
-  const row = headDim << 2;
-  const corrections = f32x4.splat(correction);
-  let i: usize = 0;
-  for (; i + 64 <= row; i += 64) {
-    let a = f32x4.mul(v128.load(result + i), corrections);
-    let b = f32x4.mul(v128.load(result + i, 16), corrections);
-    let c = f32x4.mul(v128.load(result + i, 32), corrections);
-    let d = f32x4.mul(v128.load(result + i, 48), corrections);
-    let from = v + i + first * row;
-    for (let w = weights + (first << 2), stop = weights + (end << 2); w < stop; w += 4, from += row) {
-      const weight = v128.load32_splat(w);
-      a = madd(a, v128.load(from), weight);
-      b = madd(b, v128.load(from, 16), weight);
-      c = madd(c, v128.load(from, 32), weight);
-      d = madd(d, v128.load(from, 48), weight);
-    }
-    v128.store(result + i, a);
-    v128.store(result + i, b, 16);
-    v128.store(result + i, c, 32);
-    v128.store(result + i, d, 48);
-  }
-  for (; i < row; i += 16) {
-    let a = f32x4.mul(v128.load(result + i), corrections);
-    let from = v + i + first * row;
-    for (let w = weights + (first << 2), stop = weights + (end << 2); w < stop; w += 4, from += row) {
-      a = madd(a, v128.load(from), v128.load32_splat(w));
-    }
-    v128.store(result + i, a);
-  }
-}
-
-/** Queries in the order in which the loops read them: those of a block interleaved, (headDim, 4), the rest as they are. */
-function sortQueries(q: usize, qStride: usize, rows: i32, heads: i32, dims: usize, to: usize, blocked: usize): void {
-  let query: usize = 0;
-  for (let row = 0; row < rows; row++, q += qStride) {
-    let from = q;
-    for (let head = 0; head < heads; head++, query++, from += dims << 2) {
-      if (query >= blocked) {
-        memory.copy(to + query * (dims << 2), from, dims << 2);
-        continue;
-      }
-      const block = to + (query >> 2) * (dims << 4) + ((query & 3) << 2);
-      for (let d: usize = 0; d < dims; d++) store<f32>(block + (d << 4), load<f32>(from + (d << 2)));
-    }
-  }
-}
-
-/** One page for the block that begins with query `query`. Row 0 of the item stands at position `here` of the page. */
-function attendBlock(
-  queries: usize,
-  k: usize,
-  v: usize,
-  dims: usize,
-  scale: f32,
-  softcap: f32,
-  extent: usize,
-  tops: usize,
-  sums: usize,
-  firsts: usize,
-  ends: usize,
-  results: usize,
-  scores: usize,
-  corrections: usize,
-  table: usize,
-  slopes: usize,
-  query: usize,
+/** Queries in the order in which the tiles read them, times `factor`: those of a block side by side, (headDim, n). */
+function sortQueries(
+  q: usize,
+  qStride: usize,
   heads: usize,
-  here: i32,
+  queries: usize,
+  dims: usize,
+  blocks: usize,
+  factor: f32,
+  to: usize,
 ): void {
-  const first = v128.load(firsts);
-  const end = v128.load(ends);
-  if (!v128.any_true(i32x4.lt_s(first, end))) return;
-  const sameFirst = i32x4.eq(first, v128.load32_splat(firsts));
-  const sameEnd = i32x4.eq(end, v128.load32_splat(ends));
-  const alike = i32x4.all_true(v128.and(sameFirst, sameEnd));
-  scoreBlock(queries, k, dims, scale, extent, scores);
-  if (softcap != 0) {
-    for (let i: usize = 0; i < 4; i++) capScores(scores + i * PAGE_BYTES_F32, softcap, extent, table);
-  }
-  if (slopes != 0) {
-    for (let i: usize = 0; i < 4; i++) {
-      const slope = load<f32>(slopes + (((query + i) % heads) << 2));
-      addDistances(scores + i * PAGE_BYTES_F32, here + <i32>((query + i) / heads), slope, extent);
+  for (let block: usize = 0; block < blocks; block++) {
+    const begin = blockBegin(block, blocks, queries);
+    const end = blockBegin(block + 1, blocks, queries);
+    const step = (end - begin) << 2;
+    for (let query = begin; query < end; query++) {
+      let from = q + (query / heads) * qStride + (query % heads) * (dims << 2);
+      let at = to + begin * (dims << 2) + ((query - begin) << 2);
+      for (const stop = from + (dims << 2); from < stop; from += 4, at += step) store<f32>(at, load<f32>(from) * factor);
     }
   }
-  for (let i: usize = 0; i < 4; i++) {
-    hideScores(scores + i * PAGE_BYTES_F32, load<i32>(firsts + (i << 2)), load<i32>(ends + (i << 2)), extent);
+}
+
+/** Whether all `count` int32 are the same. */
+@inline
+function alike(at: usize, count: usize): bool {
+  const first = load<i32>(at);
+  for (let i: usize = 1; i < count; i++) {
+    if (load<i32>(at + (i << 2)) != first) return false;
   }
-  softmaxBlock(scores, extent, tops, sums, corrections, table);
-  if (alike) {
-    accumulateBlock(scores, v, dims, load<u32>(firsts), load<u32>(ends), corrections, results);
-    return;
-  }
-  for (let i: usize = 0; i < 4; i++) {
-    const at = i << 2;
-    accumulateQuery(
-      scores + i * PAGE_BYTES_F32,
-      v,
-      dims,
-      load<u32>(firsts + at),
-      load<u32>(ends + at),
-      load<f32>(corrections + at),
-      results + i * (dims << 2),
-    );
-  }
+  return true;
 }
 
 /** Which positions of the page that begins at `base` each query sees: [first, end), (0, 0) for none. */
@@ -434,6 +458,68 @@ function setRanges(
   }
 }
 
+/** Part `part` of `queries` queries begins with nothing. */
+function beginPart(part: usize, queries: usize, vector: usize): void {
+  memory.fill(part, 0, queries * (vector + 8));
+  const tops = part + queries * vector;
+  for (let query: usize = 0; query < queries; query++) store<f32>(tops + (query << 2), -f32.MAX_VALUE);
+}
+
+/** What a query begins with before all segments: nothing, or its head's sink. */
+function beginWithSinks(part: usize, queries: usize, vector: usize, heads: usize, sinks: usize): void {
+  beginPart(part, queries, vector);
+  if (sinks == 0) return;
+  const tops = part + queries * vector;
+  const sums = tops + (queries << 2);
+  for (let query: usize = 0; query < queries; query++) {
+    const sink = load<f32>(sinks + ((query % heads) << 2)) * LOG2_E;
+    store<f32>(tops + (query << 2), max(sink, -f32.MAX_VALUE));
+    store<f32>(sums + (query << 2), reinterpret<f32>(WEIGHT_FACTOR_BITS));
+  }
+}
+
+/** Merges a segment's part into `all`, that of the segments before it. */
+function mergePart(part: usize, all: usize, queries: usize, vector: usize, table: usize): void {
+  let tops = part + queries * vector;
+  let allTops = all + queries * vector;
+  const apart = queries << 2; // from a query's largest score to its sum
+  for (let query: usize = 0; query < queries; query++, part += vector, all += vector, tops += 4, allTops += 4) {
+    const top = load<f32>(tops);
+    const partSum = load<f32>(tops + apart);
+    if (partSum == 0) continue; // the query sees nothing of the segment
+    const before = f32x4.splat(load<f32>(allTops));
+    const now = f32x4.pmax(before, f32x4.splat(top));
+    const factors = f32x4.mul(
+      weightsOf(f32x4.sub(f32x4.replace_lane(before, 1, top), now), table),
+      v128.load(table, 144),
+    );
+    const allFactor = v128.shuffle<i32>(factors, factors, 0, 0, 0, 0);
+    const factor = v128.shuffle<i32>(factors, factors, 1, 1, 1, 1);
+    v128.store32_lane(allTops, now, 0);
+    const allSum = load<f32>(allTops + apart) * f32x4.extract_lane(factors, 0);
+    store<f32>(allTops + apart, allSum + partSum * f32x4.extract_lane(factors, 1));
+    for (let i: usize = 0; i < vector; i += 16) {
+      const product = f32x4.mul(v128.load(all + i), allFactor);
+      v128.store(all + i, madd(product, v128.load(part + i), factor));
+    }
+  }
+}
+
+/** The results of a part, divided by the sums of weights, to (rows, heads * headDim) rows `outStride` bytes apart. */
+function finish(part: usize, rows: i32, heads: i32, vector: usize, out: usize, outStride: usize): void {
+  const queries = <usize>(rows * heads);
+  let sum = part + queries * (vector + 4);
+  for (let row = 0; row < rows; row++) {
+    let to = out + <usize>row * outStride;
+    for (let head = 0; head < heads; head++, sum += 4) {
+      const inverse = f32x4.splat(<f32>1 / load<f32>(sum));
+      for (let i: usize = 0; i < vector; i += 16, to += 16, part += 16) {
+        v128.store(to, f32x4.mul(v128.load(part), inverse));
+      }
+    }
+  }
+}
+
 /**
  * One item. Row i of `rows` stands at position `position` + i.
  *
@@ -442,6 +528,9 @@ function setRanges(
  * numbers of the sequence; k of page n lies at `kv` + n * `pageBytes`, its v `kvTileBytes` later. `window`: positions that a row may look
  * back, its own included (0: all); `ahead`: positions after its own that it may see, up to `end`, the sequence's length. `sinks`,
  * `slopes`: (heads) f32, or 0 for none. `scratch`: `attentionScratchBytes`.
+ *
+ * `segment`: -1, or the number of the only segment that is looked at. Then `attentionPartBytes` at `out` get its part, for
+ * `mergeAttention`, without the sinks.
  */
 export function attention(
   kind: i32,
@@ -461,96 +550,139 @@ export function attention(
   end: i32,
   sinks: usize,
   slopes: usize,
+  segment: i32,
   out: usize,
   outStride: usize,
   scratch: usize,
 ): void {
   const dims = <usize>headDim;
   const vector = dims << 2;
-  if (softcap != 0) scale /= softcap; // `capScores` multiplies by it again
   const queries = <usize>(rows * heads);
-  const blocked = queries & ~3; // the queries of whole blocks; the rest go one by one
-  const table = scratch;
-  const corrections = table + EXP_TABLE_BYTES; // (4)
-  const scores = corrections + 16; // (4, 64)
-  const k = scores + 4 * PAGE_BYTES_F32; // (headDim, 64)
-  const v = k + dims * PAGE_BYTES_F32; // (64, headDim)
-  const sorted = v + dims * PAGE_BYTES_F32; // (blocks, headDim, 4), then (rest, headDim)
-  const results = sorted + queries * vector; // (queries, headDim)
-  const tops = results + queries * vector; // (queries)
-  const sums = tops + (queries << 2);
-  const firsts = sums + (queries << 2);
+  // One or two blocks decode f16 in their tiles.
+  const direct = kind == KV_F16 && queries <= 2 * HALVES_BLOCK && (dims & 7) == 0;
+  const block = direct ? HALVES_BLOCK : BLOCK;
+  const blocks = (queries + block - 1) / block;
+  const tanhTable = scratch;
+  const table = tanhTable + EXP_TABLE_BYTES;
+  const mask = table + WEIGHT_TABLE_BYTES - 16;
+  const decoded = table + WEIGHT_TABLE_BYTES; // (headDim, 64), then (64, headDim)
+  const scores = decoded + vector * PAGE; // (queries, 64)
+  const sorted = scores + queries * PAGE_BYTES_F32;
+  const corrections = sorted + queries * vector; // (queries)
+  const firsts = corrections + (queries << 2);
   const ends = firsts + (queries << 2);
-  writeExpTable(table);
-  sortQueries(q, qStride, rows, heads, dims, sorted, blocked);
-  memory.fill(results, 0, queries * vector);
-  for (let row = 0, at: usize = 0; row < rows; row++) {
-    for (let head: usize = 0; head < <usize>heads; head++, at += 4) {
-      store<f32>(tops + at, sinks == 0 ? -f32.MAX_VALUE : max(load<f32>(sinks + (head << 2)), -f32.MAX_VALUE));
-      store<f32>(sums + at, sinks == 0 ? 0 : 1);
-    }
+  const all = ends + (queries << 2);
+  const part = segment < 0 ? all + attentionPartBytes(headDim, <i32>queries) : out;
+  const tops = part + queries * vector;
+  const sums = tops + (queries << 2);
+  writeWeightTable(table);
+  if (softcap != 0) {
+    writeExpTable(tanhTable);
+    scale /= softcap; // `capScores` multiplies by it again
+  } else {
+    scale *= LOG2_E;
   }
+  // Halves are decoded without their bias: of 2^112, the queries have 2^64.
+  if (direct) scale *= reinterpret<f32>((127 + 48) << 23);
+  const factor = direct ? reinterpret<f32>(WEIGHT_FACTOR_BITS) : <f32>1;
+  sortQueries(q, qStride, <usize>heads, queries, dims, blocks, factor, sorted);
 
-  const last = min(end, position + rows + ahead) - 1;
-  const oldest = window > 0 ? max(0, position - window + 1) : 0;
-  for (let page = oldest / PAGE; page <= last / PAGE; page++) {
+  const last = (min(end, position + rows + ahead) - 1) / PAGE;
+  const oldest = (window > 0 ? max(0, position - window + 1) : 0) / PAGE;
+  const firstPage = segment < 0 ? oldest : max(oldest, segment * SEGMENT_PAGES);
+  const lastPage = segment < 0 ? last : min(last, segment * SEGMENT_PAGES + SEGMENT_PAGES - 1);
+  if (segment < 0) beginWithSinks(all, queries, vector, <usize>heads, sinks);
+  beginPart(part, queries, vector);
+  for (let page = firstPage; page <= lastPage; page++) {
     const base = page * PAGE;
     const tile = kv + <usize>load<i32>(pages + (<usize>page << 2)) * pageBytes;
-    const positions = <usize>min(PAGE, last + 1 - base);
+    const values = tile + kvTileBytes(kind, headDim);
+    const positions = <usize>min(PAGE, min(end, position + rows + ahead) - base);
     const extent = ((positions + 7) & ~7) << 2;
-    decodeK(kind, tile, dims, extent >> 2, k);
-    decodeV(kind, tile + kvTileBytes(kind, headDim), dims, positions, v);
     setRanges(rows, heads, position, base, window, ahead, end, firsts, ends);
-    for (let query: usize = 0; query < blocked; query += 4) {
-      const at = query << 2;
-      attendBlock(
-        sorted + query * vector,
-        k,
-        v,
-        dims,
-        scale,
-        softcap,
-        extent,
-        tops + at,
-        sums + at,
-        firsts + at,
-        ends + at,
-        results + query * vector,
-        scores,
-        corrections,
-        table,
-        slopes,
-        query,
-        <usize>heads,
-        position - base,
-      );
+    const k = direct ? tile : decodeK(kind, tile, dims, extent >> 2, decoded);
+    for (let block: usize = 0; block < blocks; block++) {
+      const begin = blockBegin(block, blocks, queries);
+      const n = blockBegin(block + 1, blocks, queries) - begin;
+      const from = sorted + begin * vector;
+      const to = scores + begin * PAGE_BYTES_F32;
+      if (direct) score<u16>(n, from, k, dims, scale, extent, mask, to);
+      else score<f32>(n, from, k, dims, scale, extent, mask, to);
     }
-    for (let query = blocked; query < queries; query++) {
+    for (let query: usize = 0; query < queries; query++) {
       const at = query << 2;
-      const first = load<u32>(firsts + at);
-      const seen = load<u32>(ends + at);
-      if (first == seen) continue;
-      scoreQuery(sorted + query * vector, k, dims, scale, extent, scores);
-      if (softcap != 0) capScores(scores, softcap, extent, table);
+      const first = load<i32>(firsts + at);
+      const seen = load<i32>(ends + at);
+      if (first == seen) {
+        store<f32>(corrections + at, 1);
+        continue;
+      }
+      const one = scores + query * PAGE_BYTES_F32;
+      if (softcap != 0) capScores(one, softcap * LOG2_E, extent, tanhTable);
       if (slopes != 0) {
-        const slope = load<f32>(slopes + ((query % <usize>heads) << 2));
-        addDistances(scores, position - base + <i32>(query / <usize>heads), slope, extent);
+        const slope = load<f32>(slopes + ((query % <usize>heads) << 2)) * LOG2_E;
+        addDistances(one, position - base + <i32>(query / <usize>heads), slope, extent);
       }
-      hideScores(scores, first, seen, extent);
-      const correction = softmaxQuery(scores, extent, tops + at, sums + at, table);
-      accumulateQuery(scores, v, dims, first, seen, correction, results + query * vector);
+      hideScores(one, first, seen, extent);
+      store<f32>(corrections + at, softmax(one, extent, tops + at, sums + at, table));
     }
+    const v = direct ? values : decodeV(kind, values, dims, positions, decoded);
+    for (let block: usize = 0; block < blocks; block++) {
+      const begin = blockBegin(block, blocks, queries);
+      const n = blockBegin(block + 1, blocks, queries) - begin;
+      const at = begin << 2;
+      const weights = scores + begin * PAGE_BYTES_F32;
+      const results = part + begin * vector;
+      const together = alike(firsts + at, n) && alike(ends + at, n) ? n : 1;
+      for (let i: usize = 0; i < n; i += together) {
+        const one = at + (i << 2);
+        const first = load<u32>(firsts + one);
+        const seen = load<u32>(ends + one);
+        const to = results + i * vector;
+        if (direct) accumulate<u16>(together, weights + i * PAGE_BYTES_F32, v, dims, first, seen, mask, corrections + one, to);
+        else accumulate<f32>(together, weights + i * PAGE_BYTES_F32, v, dims, first, seen, mask, corrections + one, to);
+      }
+    }
+    if (page != lastPage && (page + 1) % SEGMENT_PAGES != 0) continue;
+    if (direct) scaleResults(part, queries * vector);
+    if (segment >= 0) return;
+    mergePart(part, all, queries, vector, table);
+    if (page != lastPage) beginPart(part, queries, vector);
   }
+  finish(all, rows, heads, vector, out, outStride);
+}
 
-  let sum = sums;
-  let from = results;
-  for (let row = 0; row < rows; row++) {
-    let to = out + <usize>row * outStride;
-    for (let head = 0; head < heads; head++, sum += 4) {
-      const inverse = f32x4.splat(<f32>1 / load<f32>(sum));
-      for (let i: usize = 0; i < vector; i += 16, to += 16, from += 16) {
-        v128.store(to, f32x4.mul(v128.load(from), inverse));
-      }
-    }
+/** results *= 2^112, the bias of halves. */
+function scaleResults(results: usize, bytes: usize): void {
+  const factor = f32x4.splat(HALF_BIAS);
+  for (const stop = results + bytes; results < stop; results += 16) {
+    v128.store(results, f32x4.mul(v128.load(results), factor));
   }
+}
+
+/**
+ * The results of an item of which `attention` has made `segments` parts, in their order from `parts` on. `scratch`:
+ * `attentionScratchBytes`; the rest as in `attention`.
+ */
+export function mergeAttention(
+  parts: usize,
+  segments: i32,
+  rows: i32,
+  heads: i32,
+  headDim: i32,
+  sinks: usize,
+  out: usize,
+  outStride: usize,
+  scratch: usize,
+): void {
+  const vector = <usize>headDim << 2;
+  const queries = <usize>(rows * heads);
+  const table = scratch;
+  const all = table + WEIGHT_TABLE_BYTES;
+  writeWeightTable(table);
+  beginWithSinks(all, queries, vector, <usize>heads, sinks);
+  for (const bytes = attentionPartBytes(headDim, <i32>queries); segments > 0; segments--, parts += bytes) {
+    mergePart(parts, all, queries, vector, table);
+  }
+  finish(all, rows, heads, vector, out, outStride);
 }

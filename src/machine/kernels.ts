@@ -195,6 +195,7 @@ export interface Kernels {
   kvTileBytes(kind: number, headDim: number): number;
   storeKv(kind: number, k: number, v: number, headDim: number, kTile: number, vTile: number, slot: number): void;
   attentionScratchBytes(headDim: number, queries: number): number;
+  attentionPartBytes(headDim: number, queries: number): number;
   attention(
     kind: number,
     q: number,
@@ -213,6 +214,18 @@ export interface Kernels {
     end: number,
     sinks: number,
     slopes: number,
+    segment: number,
+    out: number,
+    outStride: number,
+    scratch: number,
+  ): void;
+  mergeAttention(
+    parts: number,
+    segments: number,
+    rows: number,
+    heads: number,
+    headDim: number,
+    sinks: number,
     out: number,
     outStride: number,
     scratch: number,

@@ -1,8 +1,8 @@
-// Attention by a team: each worker takes some heads of some texts, or of some rows of a text.
+// Attention by a team: each worker takes some heads of some texts, or of some rows of a text, or of some segments of its positions.
 //
 // A step of an encoder has whole texts, whose keys and values lie beside the queries. Otherwise they go through the KV cache.
 
-import { PAGE } from "#abi";
+import { PAGE, SEGMENT_PAGES } from "#abi";
 import type { Kernels } from "../machine/kernels.js";
 import type { Member } from "../machine/member.js";
 import type { Blueprint } from "./blueprint.js";
@@ -36,6 +36,16 @@ interface Attending {
   readonly sinks: PlacedWeight | undefined;
   /** (rows, heads, 2, headDim): q of each head, and the gate of what it attends to. Without it, q lies in the buffer of that name. */
   readonly gated: Rows | undefined;
+}
+
+/** An item of which several workers attend to a head, each to some segments: numbers first .. end - 1. */
+interface Division {
+  readonly item: number;
+  readonly first: number;
+  readonly end: number;
+  /** Where what they make of head 0 begins; each head has a part for each segment. */
+  readonly parts: number;
+  readonly partBytes: number;
 }
 
 export class Attention {
@@ -116,9 +126,14 @@ export class Attention {
 
   #attend(how: Attending): void {
     const texts = this.#texts();
-    if (!this.#h.causal) this.#attendWithinTexts(texts, how);
-    else if (texts.length - 1 === this.#step.items) this.#attendItems(how);
-    else this.#attendTogether(how);
+    if (!this.#h.causal) {
+      this.#attendWithinTexts(texts, how);
+    } else {
+      const divisions = this.#divisions(how.layer);
+      if (divisions !== undefined) this.#attendDivided(divisions, how);
+      else if (texts.length - 1 === this.#step.items) this.#attendItems(how);
+      else this.#attendTogether(how);
+    }
     this.#member.barrier();
   }
 
@@ -193,15 +208,73 @@ export class Attention {
     if (gated !== undefined) this.#gate(text + from, rows, head, group, headDim, gated);
   }
 
+  /**
+   * How the positions of all items are divided; undefined where one worker attends to all that an item's head sees: because there are
+   * enough heads of enough items to keep all workers busy, or it is but one segment, or `buffers.parts` has no room.
+   */
+  #divisions(layer: number): readonly Division[] | undefined {
+    const step = this.#step;
+    const { parts, partBytes } = this.#layout.buffers;
+    const { window, kvHeads, headDim } = this.#h.attention[layer]!;
+    const group = this.#h.heads / kvHeads;
+    const divisions: Division[] = [];
+    let [most, sum, taken] = [0, 0, 0];
+    for (let item = 0; item < step.items; item++) {
+      const rows = step.itemRows(item);
+      const position = step.itemPosition(item);
+      const oldest = window > 0 ? Math.max(0, position - window + 1) : 0;
+      const first = Math.floor(oldest / SEGMENT);
+      const end = Math.ceil((position + rows) / SEGMENT);
+      const bytes = this.#kernels.attentionPartBytes(headDim, rows * group);
+      divisions.push({ item, first, end, parts: parts + taken, partBytes: bytes });
+      taken += (end - first) * kvHeads * bytes;
+      const work = (end - first) * rows;
+      sum += work * kvHeads;
+      most = Math.max(most, end - first > 1 ? work : 0);
+    }
+    return taken <= partBytes && most * 4 * this.#member.workers > sum ? divisions : undefined;
+  }
+
+  /** Several workers attend to one head of one item, each to some segments of its positions. */
+  #attendDivided(divisions: readonly Division[], how: Attending): void {
+    const { kvHeads } = this.#h.attention[how.layer]!;
+    this.#storeAll(how);
+    const pieces = divisions.reduce((sum, { first, end }) => sum + (end - first) * kvHeads, 0);
+    this.#member.takeTurns(pieces, (turn) => {
+      let piece = turn;
+      for (const { item, first, end, parts, partBytes } of divisions) {
+        const segments = end - first;
+        if (piece < segments * kvHeads) {
+          const segment = first + (piece % segments);
+          const to = { segment, at: parts + piece * partBytes };
+          this.#attendRows(item, this.#step.itemRows(item), Math.floor(piece / segments), how, to);
+          return;
+        }
+        piece -= segments * kvHeads;
+      }
+    });
+    this.#member.barrier();
+    const { index, workers } = this.#member;
+    for (let turn = index; turn < divisions.length * kvHeads; turn += workers) {
+      this.#merge(divisions[Math.floor(turn / kvHeads)]!, turn % kvHeads, how);
+    }
+  }
+
+  /** The workers store all heads of all items, and wait for each other. */
+  #storeAll(how: Attending): void {
+    const { kvHeads } = this.#h.attention[how.layer]!;
+    const { index, workers } = this.#member;
+    for (let turn = index; turn < this.#step.items * kvHeads; turn += workers) {
+      this.#store(Math.floor(turn / kvHeads), turn % kvHeads, how);
+    }
+    this.#member.barrier();
+  }
+
   /** Several workers attend to one head of one text, so they wait until it is in the cache. */
   #attendTogether(how: Attending): void {
     const { kvHeads } = this.#h.attention[how.layer]!;
     const { items } = this.#step;
-    const { index, workers } = this.#member;
-    for (let turn = index; turn < items * kvHeads; turn += workers) {
-      this.#store(Math.floor(turn / kvHeads), turn % kvHeads, how);
-    }
-    this.#member.barrier();
+    this.#storeAll(how);
     this.#member.takeTurns(items * kvHeads, (turn) => {
       // The last items look back farthest. They go first, so that no worker begins a long one at the end.
       const item = items - 1 - Math.floor(turn / kvHeads);
@@ -313,8 +386,9 @@ export class Attention {
     }
   }
 
-  /** `rows` rows of one sequence, beginning with those of item `item`, attend to a KV head. */
-  #attendRows(item: number, rows: number, head: number, { layer, sinks, gated }: Attending): void {
+  /** `rows` rows of one sequence, beginning with those of item `item`, attend to a KV head, or to one segment of it. */
+  #attendRows(item: number, rows: number, head: number, how: Attending, to?: { segment: number; at: number }): void {
+    const { layer, sinks, gated } = how;
     const [step, pool] = [this.#step, this.#pool];
     const { q, attended } = this.#layout.buffers;
     const { window, ahead, kvHeads, headDim, scale } = this.#h.attention[layer]!;
@@ -338,11 +412,33 @@ export class Attention {
       step.itemSequenceLength(item),
       sinks === undefined ? 0 : sinks.address + head * group * 4,
       this.#h.alibi ? this.#layout.slopes + head * group * 4 : 0,
-      attended.address + offset,
+      to === undefined ? -1 : to.segment,
+      to === undefined ? attended.address + offset : to.at,
       attended.stride,
       this.#scratch,
     );
-    if (gated !== undefined) this.#gate(step.itemFirstRow(item), rows, head, group, headDim, gated);
+    if (to === undefined && gated !== undefined) this.#gate(step.itemFirstRow(item), rows, head, group, headDim, gated);
+  }
+
+  /** Merges what was made of the segments of a KV head. */
+  #merge({ item, first, end, parts, partBytes }: Division, head: number, { layer, sinks, gated }: Attending): void {
+    const { attended } = this.#layout.buffers;
+    const { kvHeads, headDim } = this.#h.attention[layer]!;
+    const group = this.#h.heads / kvHeads;
+    const rows = this.#step.itemRows(item);
+    const firstRow = this.#step.itemFirstRow(item);
+    this.#kernels.mergeAttention(
+      parts + head * (end - first) * partBytes,
+      end - first,
+      rows,
+      group,
+      headDim,
+      sinks === undefined ? 0 : sinks.address + head * group * 4,
+      attended.address + firstRow * attended.stride + head * group * headDim * 4,
+      attended.stride,
+      this.#scratch,
+    );
+    if (gated !== undefined) this.#gate(firstRow, rows, head, group, headDim, gated);
   }
 
   /** attended *= sigmoid(gate), of some rows and the heads that share a KV head. */
@@ -369,6 +465,9 @@ export class Attention {
     return this.#pool.layerPageBytes[layer]! / 2 / this.#h.attention[layer]!.kvHeads;
   }
 }
+
+/** Positions of a segment. */
+const SEGMENT = SEGMENT_PAGES * PAGE;
 
 /** By what q is multiplied at a position: exactly 1 before `length`. */
 function queryFactor({ length, growth }: Temperature, position: number): number {

@@ -104,6 +104,7 @@ describe.each(builds)("attention (%s)", (build) => {
       positions,
       sinks === undefined ? 0 : arena.place(sinks),
       slopes === undefined ? 0 : arena.place(slopes),
+      -1,
       out,
       stride,
       scratch,

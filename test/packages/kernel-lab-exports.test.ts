@@ -10,7 +10,7 @@ import { instantiate } from "../support/kernel-module.js";
 const notKernels = {
   "how large a buffer must be": [
     ...["activationBytes", "attentionScratchBytes", "kvTileBytes", "matmulScratchBytes", "quantizeScratchBytes"],
-    ...["deltaRuleScratchBytes", "textAttentionScratchBytes"],
+    ...["attentionPartBytes", "deltaRuleScratchBytes", "textAttentionScratchBytes"],
   ],
   "facts of a format, and of the processor": [
     ...["formatActivation", "formatBlockBytes", "formatBlockWeights", "formatLargest", "dotIsUnsigned"],

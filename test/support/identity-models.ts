@@ -1,5 +1,5 @@
 // Models for tests of bit-identity. Together: all formats, tied and untied, GQA, biases, a window, rows of no multiple of 8, rows longer
-// than a chunk of a matmul (2048), every type of cache.
+// than a chunk of a matmul (2048), every type of cache, texts of several segments of attention.
 
 import type { KvCacheType } from "cria";
 import type { TensorTypeName } from "cria/gguf";
@@ -65,5 +65,15 @@ export const identityModels: readonly IdentityModel[] = [
     caches: ["f16"],
     tokens: 41,
     cuts: [20],
+  },
+  {
+    name: "segments of positions",
+    shape: {
+      ...{ dim: 96, layers: 2, heads: 3, kvHeads: 1, ffn: 96, vocab: 512 },
+      format: cycle("Q8_0"),
+    },
+    caches: ["f16", "q8_0"],
+    tokens: 530,
+    cuts: [255, 300],
   },
 ];

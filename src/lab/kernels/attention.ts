@@ -132,6 +132,7 @@ export const attention = declareKernel<AttentionShape, AttentionKernel, Buffers>
               positions,
               0,
               0,
+              -1,
               at.out + offset,
               stride,
               at.scratch,
@@ -145,10 +146,11 @@ export const attention = declareKernel<AttentionShape, AttentionKernel, Buffers>
   dimensions: ["positions", "rows", "heads", "kvHeads", "headDim"],
   formatOption: "kvCache",
   formats: () => kvCaches,
-  // One row, and the last chunk of a prompt, over 1024 positions, with Llama-3.2-1B's heads.
+  // One row, and the last chunk of a prompt, over 1024 positions, with Llama-3.2-1B's heads; and one row farther from the beginning.
   shapes: () => [
     [1024, 1, 32, 8, 64],
     [1024, 128, 32, 8, 64],
+    [4096, 1, 32, 8, 64],
   ],
   share: shareOf(3, 1, [2]),
   peak: () => "f32",

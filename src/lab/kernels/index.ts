@@ -47,6 +47,7 @@ import type {
 import type { KvCacheName } from "./kv-cache.js";
 import type { MatmulKernel, MatmulShape } from "./matmul.js";
 import type { MeanRowsKernel, MeanRowsShape } from "./mean.js";
+import type { MergeAttentionKernel, MergeAttentionShape } from "./merge-attention.js";
 import type { LayerNormKernel, NormShape, RmsNormKernel } from "./norm.js";
 import type { PackKernel, PackShape, UnpackKernel } from "./pack.js";
 import type { PreparedKernel, ShapedKernel, WeightKernel } from "./prepared.js";
@@ -88,6 +89,8 @@ export type {
   MatmulShape,
   MeanRowsKernel,
   MeanRowsShape,
+  MergeAttentionKernel,
+  MergeAttentionShape,
   NormShape,
   PackKernel,
   PackShape,
@@ -157,6 +160,8 @@ export class KernelLab implements KernelHost {
   readonly matmul = this.#method(kernelRows.matmul);
   /** softmax(q . k / sqrt(headDim)) . v, causal. */
   readonly attention = this.#method(kernelRows.attention);
+  /** What `attention` makes of the segments of a text, merged. */
+  readonly mergeAttention = this.#method(kernelRows.mergeAttention);
   /** softmax(q . k / sqrt(headDim)) . v within a text whose tokens see each other. */
   readonly textAttention = this.#method(kernelRows.textAttention);
   /** Keys and values into the pages of a cache, for `attention`'s kernel. */

@@ -12,6 +12,7 @@ import { clampedSwiGlu, geGlu, gelu, geluRows, sigmoid, sigmoidGate, softcap, sw
 import { peak, read } from "./limits.js";
 import { matmul } from "./matmul.js";
 import { meanRows } from "./mean.js";
+import { mergeAttention } from "./merge-attention.js";
 import { layerNorm, rmsNorm } from "./norm.js";
 import { pack, unpack } from "./pack.js";
 import { quantize } from "./quantize.js";
@@ -27,6 +28,7 @@ export const kernelRows = {
   peak,
   matmul,
   attention,
+  mergeAttention,
   textAttention,
   storeKv,
   shortConvolution,

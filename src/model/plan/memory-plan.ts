@@ -7,7 +7,7 @@
 //
 // A model has as many shards as its layers need (shards.ts). Most have one.
 
-import { PAGE, QUERY_ROWS, TILE_TOKENS } from "#abi";
+import { PAGE, QUERY_ROWS, SEGMENT_PAGES, TILE_TOKENS } from "#abi";
 import type { Kernels } from "../../machine/kernels.js";
 import { teamBytes } from "../../machine/member.js";
 import { WASM_PAGE } from "../../machine/shared-memory.js";
@@ -101,6 +101,8 @@ export interface Buffers {
   readonly k: Rows; // (rows, kvHeads * headDim)
   readonly v: Rows; // (rows, kvHeads * headDim), of k's stride
   readonly attended: Rows; // (rows, heads * headDim), of q's stride
+  readonly parts: number; // what attention makes of segments, before they are merged
+  readonly partBytes: number; // room for one row that sees every page of the pool
   readonly gate: Rows; // (rows, ffn)
   readonly up: Rows; // (rows, ffn), of gate's stride
   readonly perLayer?: Rows | undefined; // (rows, layers * perLayer) a vector of its own for every layer
@@ -244,7 +246,7 @@ export function planMemory(
   const slopes = arena.take(h.alibi ? h.heads * 4 : 0);
   const controlBytes = arena.end;
 
-  const buffers = takeBuffers(h, weights, rows, arena, kernels);
+  const buffers = takeBuffers(h, weights, rows, pool, arena, kernels);
   const activationBytes = arena.end - controlBytes;
 
   const { encodedRowBytes } = buffers;
@@ -409,6 +411,7 @@ function takeBuffers(
   h: Hyperparameters,
   weights: readonly Weight[],
   stepRows: number,
+  pool: KvPool,
   arena: Arena,
   kernels: Kernels,
 ): Buffers {
@@ -448,6 +451,7 @@ function takeBuffers(
     sums: rows(columns),
     encoded: arena.take(stepRows * columns * 4),
   });
+  const partBytes = partBytesOf(h, pool, kernels);
   const encoded = encodedSlots(weights, widest, stepRows, kernels);
   const columns = mostColumns(weights);
   const encodedRow = encodedSlots(weights, widest, 1, kernels);
@@ -458,6 +462,8 @@ function takeBuffers(
     k: rows(kvColumns),
     v: rows(kvColumns),
     attended: rows(qColumns),
+    parts: arena.take(partBytes),
+    partBytes,
     gate: rows(gateColumns),
     up: rows(gateColumns),
     perLayer: h.perLayer === undefined ? undefined : rows(h.layers * h.perLayer),
@@ -472,6 +478,15 @@ function takeBuffers(
     experts: h.experts && takeExperts(h.experts),
     lora: columns === 0 ? undefined : takeLora(columns),
   };
+}
+
+/** Bytes of the parts that attention makes of all segments for one row. Of texts whose rows see each other, segments are not shared out. */
+function partBytesOf({ causal, heads, attention }: Hyperparameters, pool: KvPool, kernels: Kernels): number {
+  if (!causal) return 0;
+  const bytes = attention.map(({ kvHeads, headDim }) =>
+    kvHeads === 0 ? 0 : kvHeads * kernels.attentionPartBytes(headDim, heads / kvHeads),
+  );
+  return Math.ceil(pool.pages / SEGMENT_PAGES) * Math.max(...bytes);
 }
 
 /** Bytes for the frequencies of one RoPE: room for (headDim / 2) f64, one for each pair that it may rotate. */

@@ -27,11 +27,15 @@ const barriers = [...worker.matchAll(/^\/\/ dist\/model\/(\S+)\.js\n([\s\S]*?)(?
   ),
 );
 
-/** Which architecture shows that a barrier is needed, whether in one shard or in three, and whether with a LoRA adapter. */
+/**
+ * Which architecture shows that a barrier is needed, whether in one shard or in three, whether with a LoRA adapter, and whether deep in a
+ * text.
+ */
 const shownBy: Readonly<Record<string, string>> = {
-  "attention #attendTogether 0": "gemma3",
   "attention #attendWithinShared 0": "gemma-embedding",
   "attention #attend 0": "gemma3",
+  "attention #attendDivided 0": "gemma3 deep",
+  "attention #storeAll 0": "gemma3",
   "convolution convolveGated 0": "lfm2",
   "delta-net mix 0": "qwen35",
   "experts addProducts 0": "qwen3moe",
@@ -52,6 +56,7 @@ const shownBy: Readonly<Record<string, string>> = {
   "pass #settle 0": "bert",
 };
 const keysOf: Readonly<Record<string, ArchitectureShape["keys"]>> = {
+  gemma3: { context_length: 320 },
   bert: { "attention.causal": false, "attention.head_count_kv": 4 },
   gemma4: {
     "attention.key_length_swa": 12,
@@ -85,8 +90,10 @@ async function* outcomes(architecture: string, path: string): AsyncGenerator<unk
       for (let i = 0; i < 20; i++) yield await model.embed([9, 5, 17].map((n, j) => randomIds(n, 512, 3 * i + j)));
       return;
     }
+    const deep = architecture.endsWith("deep");
     for (let i = 0; i < 6; i++) {
       const sequence = model.createSequence();
+      if (deep) yield await within(sequence.evaluate(randomIds(270, 512, i)));
       yield await within(sequence.evaluate(randomIds(40, 512, i), { logits: "all" }));
       yield await within(sequence.evaluate([i]));
       sequence.dispose();

@@ -131,7 +131,13 @@ async function compare(
   use: (model: Model, ids: readonly number[], expected: Float32Array, on: string) => Promise<void>,
 ): Promise<void> {
   const load = ([threads, threadsBatch]: ThreadCounts) =>
-    loadWith(build, pathOf(identityModel), { threads, threadsBatch, kvCache, sequences: 4, contextSize: 300 });
+    loadWith(build, pathOf(identityModel), {
+      threads,
+      threadsBatch,
+      kvCache,
+      sequences: 4,
+      contextSize: Math.max(300, tokens + 30),
+    });
   const ids = randomIds(tokens, shape.vocab);
   const alone = await load([1, 1]);
   const expected = await inChunks(alone, ids, tokens);

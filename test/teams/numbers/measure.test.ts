@@ -84,6 +84,7 @@ describe("measured kernels", () => {
     rmsNorm: [4, 300],
     layerNorm: [4, 300],
     meanRows: [4, 300],
+    mergeAttention: [3, 2, 8],
     ropeTable: [4, 32],
     rope: [4, 2, 32],
     ropeHalves: [4, 2, 32],
