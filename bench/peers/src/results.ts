@@ -38,12 +38,15 @@ export function page(results: readonly Result[]): string {
 
 Written by \`bench/peers\`; [README.md](README.md) says how to run it. Every line is one run in which
 both took turns: ours, theirs, ours, theirs. \`ratio\` says how many times better cria was: the median
-over the pairs, beside their range. The other figures are medians. \`noise\` says what the machine did
-meanwhile: its load (the bench is part of it) and its CPU pressure (PSI, of ten seconds) before and
-after the row, and what other programs and the hypervisor (steal) took of one processor. A round that
-others disturbed was run again, and a noisy row was measured again, three times at most; "noisy" is
-one that stayed so: some round was disturbed, or one pair is ${ALLOWED_SPREAD} times another. Threads: 2 unless the line says otherwise. Models have random weights in the
-real ones' shapes (\`bench/synthetic-model.ts\`), so that both do the same work.
+over the pairs, beside their range. The other figures are medians. Threads: 2 unless the line says
+otherwise. Models have random weights in the real ones' shapes (\`bench/synthetic-model.ts\`), so that
+both do the same work.
+
+\`noise\` says what the machine did meanwhile: its load and its CPU pressure (PSI, of ten seconds)
+before and after the row, the bench's among them, and what other programs and the hypervisor (steal)
+took of one processor. A round that others disturbed was run again. A noisy row was measured again,
+three times at most. "noisy" is one that stayed so: a round was disturbed, or one pair is ${ALLOWED_SPREAD}
+times another.
 
 ${list("Machine", (result) => result.machine, known)}
 ${list("cria's kernels (SHA-256 of the builds)", (result) => result.kernels, known)}
