@@ -1,14 +1,10 @@
 // cria held to its baseline build, without relaxed SIMD: what it does on a host that has no more than that.
 
 import type { ModelSubject, Peer } from "../peer.js";
-import { peer as automatic } from "./cria.js";
+import { peer as automatic, prepareModel } from "./cria.js";
 
 export const peer: Peer<ModelSubject> = {
   name: "cria (simd)",
   version: automatic.version,
-
-  prepare(subject) {
-    process.env["CRIA_KERNELS"] = "simd";
-    return automatic.prepare(subject);
-  },
+  prepare: (subject) => prepareModel(subject, "simd"),
 };
