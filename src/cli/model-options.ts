@@ -29,13 +29,13 @@ export const planOptions = {
     flags: ["-t", "--threads"],
     type: "number",
     value: "N",
-    help: "workers that decode (default: CRIA_THREADS, else physical cores, within affinity and CPU quota)",
+    help: "workers that decode (default: CRIA_THREADS, else physical cores, within affinity and CPU quota; fewer for a tiny model)",
   },
   threadsBatch: {
     flags: ["-tb", "--threads-batch"],
     type: "number",
     value: "N",
-    help: "workers that evaluate prompts (default: as -t)",
+    help: "workers that evaluate prompts (default: as -t, or all for a tiny model)",
   },
   contextSize: {
     flags: ["-c", "--ctx-size"],

@@ -292,8 +292,9 @@ export class Leader {
   }
 
   #workersFor(parts: readonly Part[]): number {
-    const { decodeWorkers, batchWorkers } = this.#program;
-    return parts.length === 1 && parts[0]!.run.tokens.length === 1 ? decodeWorkers : batchWorkers;
+    const { decodeWorkers, batchWorkers, batchRows } = this.#program;
+    const rows = parts.reduce((sum, { run }) => sum + run.tokens.length, 0);
+    return rows < batchRows ? decodeWorkers : batchWorkers;
   }
 
   #finishPart({ job, run, firstLogits, firstHidden }: Part): void {

@@ -12,7 +12,8 @@ export interface Program extends LoadInput {
   /** The frequencies of each RoPE, in radians per position. */
   readonly frequencies: readonly Float64Array[];
   readonly contextSize: number;
-  /** How many workers take part in steps of one row, and in steps of several. */
+  /** How many workers take part in steps of few rows, and in steps of `batchRows` or more. */
   readonly decodeWorkers: number;
   readonly batchWorkers: number;
+  readonly batchRows: number;
 }

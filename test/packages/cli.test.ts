@@ -233,7 +233,7 @@ describe("cria embed", () => {
 
 describe("cria inspect", () => {
   it("prints metadata, tensors and the plan that a loaded model has", async () => {
-    const { code, out } = await cria(["inspect", demo, "-t", String(model.info.threads)]);
+    const { code, out } = await cria(["inspect", demo]);
     expect(code).toBe(0);
     expect(out).toMatch(/general\.architecture +string +"llama"/);
     expect(out).toMatch(/blk\.0\.attn_q\.weight +Q4_K +\(256, 256\) +36864 bytes/);
@@ -241,7 +241,7 @@ describe("cria inspect", () => {
     const parts = { weights: memory.weights, "KV cache": memory.kvCache, scratch: memory.scratch, total: memory.total };
     for (const [name, bytes] of Object.entries(parts))
       expect(out).toMatch(new RegExp(`^ +${name} +${bytes} bytes`, "m"));
-    expect(out).toContain(`memory plan: context 512, KV cache f16, ${model.info.threads} threads`);
+    expect(out).toContain(`memory plan: context 512, KV cache f16, ${model.info.threadsReason}`);
     expect(model.info.warnings).toEqual([]);
     expect(out).not.toContain("warnings:");
   });

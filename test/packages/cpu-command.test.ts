@@ -147,7 +147,10 @@ describe("this machine", () => {
     const { threads, threadsBatch, threadsReason } = model.info;
     await model.dispose();
     const report = JSON.parse(cria(["--json"], { CRIA_THREADS: process.env["CRIA_THREADS"] }).out) as CpuReport;
-    expect(report.plan).toMatchObject({ threads, threadsBatch, reason: threadsReason });
+    // A small model decodes with fewer.
+    expect(report.plan).toMatchObject({ threads: threadsBatch, threadsBatch });
+    expect(threads).toBeLessThanOrEqual(report.plan.threads);
+    expect(threadsReason).toContain(report.plan.reason.replace(/^.*?: /, ""));
     expect(report.topology.allowed).toHaveLength(availableParallelism());
     expect(report.kernels.node).toBe(process.versions.node);
   });

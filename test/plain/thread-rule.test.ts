@@ -112,9 +112,27 @@ describe("the rule", () => {
       threads: 4,
       threadsBatch: 8,
       decodeWorkers: 4,
+      batchRows: 2,
       reason: "4 threads: 4 physical cores; quota none; affinity 8; 8 for prefill, as asked",
     });
     expect((await choose(laptop, { threadsBatch: 1 })).threadsBatch).toBe(1);
+  });
+
+  it.each([
+    [144e6, 4, 2, "4 threads: 4 physical cores; quota none; affinity 8"],
+    [16 * 2 ** 20, 4, 2, "4 threads: 4 physical cores; quota none; affinity 8"],
+    [12e6, 2, 2, /^2 threads: .*; affinity 8; a token reads 12.0 MB of weights, too little for more; 4 for prefill$/],
+    [1.8e6, 1, 5, /^1 thread: .*; affinity 8; a token reads 1.8 MB of weights, too little for more; 4 for prefill$/],
+  ])("a token that reads %d bytes of weights has %d workers, and all from %d rows on", async (...expected) => {
+    const [tokenBytes, threads, batchRows, reason] = expected;
+    const choice = await choose(laptop, { tokenBytes });
+    expect(choice).toMatchObject({ threads, decodeWorkers: threads, threadsBatch: 4, batchRows });
+    expect(choice.reason).toMatch(reason);
+    // Whoever asks for workers gets them.
+    const asked = await choose(laptop, { tokenBytes, threads: 4 });
+    expect(asked).toMatchObject({ threads: 4, threadsBatch: 4, batchRows: 2, reason: "4 threads: as asked" });
+    const set = await choose(laptop, { tokenBytes, environment: "3" });
+    expect(set).toMatchObject({ threads: 3, threadsBatch: 3, batchRows: 2, reason: "3 threads: CRIA_THREADS" });
   });
 
   it("says when workers are more than can run", async () => {

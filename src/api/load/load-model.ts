@@ -110,6 +110,7 @@ async function loadOpened(
     contextSize: planned.contextSize,
     decodeWorkers: planned.workers.decodeWorkers,
     batchWorkers: planned.workers.threadsBatch,
+    batchRows: planned.workers.batchRows,
   };
   signal?.throwIfAborted();
   const team = await startTeam(planned, first!, client, program, kernels, options.assets);

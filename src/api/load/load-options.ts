@@ -19,11 +19,11 @@ export interface LoraOptions {
 /** How to load a model. */
 export interface LoadOptions {
   /**
-   * Workers that compute steps of one row (decode). Default: the environment's CRIA_THREADS, else the physical cores that this process
-   * may use, within its control group's quota.
+   * Workers that compute steps of few rows (decode). Default: the environment's CRIA_THREADS, else the physical cores that this process
+   * may use, within its control group's quota; fewer where a token reads less than 4 MiB of weights for each.
    */
   readonly threads?: number;
-  /** Workers that compute steps of several rows (prefill, batches). Default: `threads`. */
+  /** Workers that compute steps of more rows (prefill, batches). Default: as many, however small the model is. */
   readonly threadsBatch?: number;
   /**
    * Pins every worker to a processor of its own (Linux): `true`, `"physical"` (a core each), `"l3:N"` or `"node:N"` (within a group of

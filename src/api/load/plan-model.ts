@@ -19,7 +19,7 @@ import {
   type StatePool,
 } from "../../model/plan/memory-plan.js";
 import { checkUnreadTensors } from "../../model/plan/unread-tensors.js";
-import { type EncodedAs, findWeights } from "../../model/plan/weights.js";
+import { type EncodedAs, findWeights, type Weight } from "../../model/plan/weights.js";
 import { checkBoolean, checkChoice, checkInteger, idleOption, invalidOption } from "../../options.js";
 import { floatTypes, quantizedType } from "../../quantize/file-types.js";
 import type { KvCacheType, LoadOptions } from "./load-options.js";
@@ -60,7 +60,6 @@ export async function planModel(
     throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data; is it only a vocabulary?");
   const { hyperparameters, warnings } = readModel(gguf);
   const reranks = checkRerank(options.rerank, gguf, hyperparameters);
-  const workers = await planWorkers(options);
   const contextSize = checkInteger(
     "contextSize",
     options.contextSize ?? Math.min(hyperparameters.context, 4096),
@@ -93,6 +92,7 @@ export async function planModel(
   const lora = planLora(gguf, findWeights(gguf, specs, sizes, encodedAs), loras, sizes, scored);
   const found = [...lora.weights, ...findWeights(gguf, head.weights, sizes, encodedAs)];
   checkUnreadTensors(gguf, [...specs, ...head.weights], hyperparameters);
+  const workers = await planWorkers(options, undefined, tokenBytesOf(lora.weights, hyperparameters));
   const kvKind = kvKinds[kvCache];
   const planned = planMemory(
     hyperparameters,
@@ -118,6 +118,14 @@ export async function planModel(
     ...{ hyperparameters, head: head.shape, ...planned, lora },
     ...{ contextSize, sequences, kvCache, quantize: options.quantize, kvPageBytes, workers, warnings },
   };
+}
+
+/** Bytes of the matrices that a step of one row multiplies by: of experts, those that the row chooses. */
+function tokenBytesOf(weights: readonly Weight[], { experts }: Hyperparameters): number {
+  const chosen = experts === undefined ? 1 : experts.used / experts.count;
+  return weights
+    .filter(({ role }) => role === "matrix")
+    .reduce((sum, { rows, rowBytes, matrices }) => sum + rows * rowBytes * (matrices === undefined ? 1 : chosen), 0);
 }
 
 /** In what the option `quantize` has weights encoded: those that `quantizeModel` encodes, and that are floats in the file. */

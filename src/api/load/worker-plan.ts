@@ -24,8 +24,13 @@ export interface WorkerOptions {
   readonly pin?: PinRequest;
 }
 
-/** Resolves the options, on this machine unless another is given. @throws CriaError INVALID_OPTION */
-export async function planWorkers(options: WorkerOptions, on?: CpuTopology): Promise<WorkerPlan> {
+/**
+ * Resolves the options, on this machine unless another is given.
+ *
+ * @param tokenBytes bytes of the weights that a step of one row reads; undefined: the model is not known
+ * @throws CriaError INVALID_OPTION
+ */
+export async function planWorkers(options: WorkerOptions, on?: CpuTopology, tokenBytes?: number): Promise<WorkerPlan> {
   const { threads, threadsBatch } = options;
   const machine = on ?? (await cpuTopology());
   const most = mostThreads(machine);
@@ -36,7 +41,7 @@ export async function planWorkers(options: WorkerOptions, on?: CpuTopology): Pro
   // Pinned workers have those processors and no others.
   const topology: CpuTopology = pinned === undefined ? machine : { ...machine, allowed: pinned };
   const environment = typeof process === "undefined" ? undefined : process.env?.["CRIA_THREADS"];
-  const choice = chooseThreads(topology, { threads, threadsBatch, environment });
+  const choice = chooseThreads(topology, { threads, threadsBatch, environment, tokenBytes });
   if (choice.threads > most) throw invalidOption("CRIA_THREADS", `an integer in 1 .. ${most}`, environment);
   const workers = Math.max(choice.decodeWorkers, choice.threadsBatch);
   const pins = pinned === undefined ? undefined : pinsOf(pinned, workers);

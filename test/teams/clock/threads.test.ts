@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type LoadOptions, loadModel } from "cria";
 import { afterEach, describe, expect, it } from "vitest";
+import { planWorkers } from "../../../dist/api/load/worker-plan.js";
 
 const demo = fileURLToPath(new URL("../../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
 
@@ -30,6 +31,15 @@ describe("a model", () => {
     expect(info).toMatchObject({ threads: 1, threadsBatch: 1, threadsReason: "1 thread: CRIA_THREADS" });
     const asked = await withModel({ threads: 1, threadsBatch: 2 }, (model) => model.info);
     expect(asked).toMatchObject({ threads: 1, threadsBatch: 2 });
+  });
+
+  it("decodes a tiny model with one worker, unless it is asked for more", async () => {
+    delete process.env["CRIA_THREADS"];
+    const info = await withModel({}, (model) => model.info);
+    expect(info).toMatchObject({ threads: 1, threadsBatch: (await planWorkers({})).threads });
+    if (info.threadsBatch > 1)
+      expect(info.threadsReason).toMatch(/; a token reads 1\.\d MB of weights, too little for more; /);
+    expect(await withModel({ threads: 2 }, (model) => model.info)).toMatchObject({ threads: 2, threadsBatch: 2 });
   });
 
   it("refuses a CRIA_THREADS that is not a number, before it reads the weights", async () => {
@@ -62,6 +72,7 @@ describe("a model", () => {
     [1, 4],
     [3, 2],
     [2, 5],
+    [undefined, undefined],
   ])("%i workers for decode and %i for prefill: the same bits as one worker", async (threads, threadsBatch) => {
     const expected = await story({ threads: 1 });
     const got = await story({ threads, threadsBatch });

@@ -121,7 +121,7 @@ it("the step after one that was left is short: the abort of one job does not end
   };
   const program: Program = {
     ...{ blueprint, memories: [], head, contextSize, frequencies: [], source: { kind: "bytes", parts: [] } },
-    ...{ decodeWorkers: 1, batchWorkers: 1, lora: undefined },
+    ...{ decodeWorkers: 1, batchWorkers: 1, batchRows: 2, lora: undefined },
   };
   const die = (error: unknown) => {
     throw error;
