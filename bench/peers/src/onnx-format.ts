@@ -108,8 +108,10 @@ function attribute(name: string, value: Attribute): Uint8Array[] {
 }
 
 function valueInfo({ name, type, shape }: Value): Uint8Array[] {
-  const dims = shape.map((dim) => message(1, typeof dim === "number" ? integer(1, dim) : text(2, dim))); // dim: dim_value or dim_param
-  return [text(1, name), message(2, message(1, integer(1, dataTypes[type]), message(2, ...dims)))]; // name; type: tensor_type: elem_type, shape
+  // dim: dim_value or dim_param
+  const dims = shape.map((dim) => message(1, typeof dim === "number" ? integer(1, dim) : text(2, dim)));
+  // name; type: tensor_type: elem_type, shape
+  return [text(1, name), message(2, message(1, integer(1, dataTypes[type]), message(2, ...dims)))];
 }
 
 // The wire format: a key (number of the field * 8 + wire type), then a varint (wire type 0), or a length and so many bytes (2).

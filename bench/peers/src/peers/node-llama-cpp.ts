@@ -73,7 +73,7 @@ async function sequenceOf(context: LlamaContext, depth: number): Promise<LlamaCo
   return sequence;
 }
 
-/** The rate of generating `count` tokens, from the first one on, after a prompt of `depth` tokens. The sequence is then as it was before. */
+/** The rate of `count` tokens after the first one that follows a prompt of `depth` tokens. The sequence is then as it was before. */
 async function timedAtDepth(sequence: LlamaContextSequence, depth: number, count: number): Promise<number> {
   const last = promptIds(depth).slice(-1) as Token[];
   let [tokens, begin] = [0, 0];
