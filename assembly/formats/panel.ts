@@ -80,14 +80,49 @@ export function putFactors(to: usize, halves: usize): void {
     storeRows(to, low, subnormalHalvesToFloats(v128.load16x4_s(halves, 8)));
     return;
   }
+  const mask = i16x8.splat(<i16>0x8fff);
+  const exponent = i16x8.splat(0x0f80);
+  const sign = i16x8.splat(<i16>0x8000);
+  putFactorsBy(to, halves, mask, exponent, i16x8.splat(0x3880), i16x8.splat(0x3800), sign);
+}
+
+// Where the constants of `putKeptFactors` lie in the scratch of a stream, behind what its panel takes.
+@inline const FACTOR_CONSTANTS: usize = 4096;
+
+/** Writes what `putKeptFactors` reads, behind the panel of a stream: as literals, its constants would be 15 instructions. */
+@inline
+export function keepFactorConstants(panel: usize): void {
+  v128.store(panel, i16x8.splat(<i16>0x8fff), FACTOR_CONSTANTS);
+  v128.store(panel, i16x8.splat(0x0f80), FACTOR_CONSTANTS + 16);
+  v128.store(panel, i16x8.splat(0x3880), FACTOR_CONSTANTS + 32);
+  v128.store(panel, i16x8.splat(0x3800), FACTOR_CONSTANTS + 48);
+  v128.store(panel, i16x8.splat(<i16>0x8000), FACTOR_CONSTANTS + 64);
+}
+
+/** `putFactors` to `panel` + `offset`, by the constants that `keepFactorConstants` wrote behind it. */
+@inline
+export function putKeptFactors(panel: usize, offset: usize, halves: usize): void {
+  if (WIDE) {
+    putFactors(panel + offset, halves);
+    return;
+  }
+  const mask = v128.load(panel, FACTOR_CONSTANTS);
+  const exponent = v128.load(panel, FACTOR_CONSTANTS + 16);
+  const least = v128.load(panel, FACTOR_CONSTANTS + 32);
+  const bias = v128.load(panel, FACTOR_CONSTANTS + 48);
+  putFactorsBy(panel + offset, halves, mask, exponent, least, bias, v128.load(panel, FACTOR_CONSTANTS + 64));
+}
+
+@inline
+function putFactorsBy(to: usize, halves: usize, mask: v128, exponent: v128, smallest: v128, bias: v128, sign: v128): void {
   const h = v128.load(halves);
   const none = i16x8.splat(0);
-  const upper = v128.and(i16x8.shr_s(h, 3), i16x8.splat(<i16>0x8fff));
-  const isSubnormal = i16x8.eq(v128.and(upper, i16x8.splat(0x0f80)), none);
-  const least = v128.and(isSubnormal, i16x8.splat(0x3880)); // 2^-14
-  const high = i16x8.add(upper, i16x8.max_s(least, i16x8.splat(0x3800))); // 0x3800: the distance of the biases
+  const upper = v128.and(i16x8.shr_s(h, 3), mask);
+  const isSubnormal = i16x8.eq(v128.and(upper, exponent), none);
+  const least = v128.and(isSubnormal, smallest); // 2^-14
+  const high = i16x8.add(upper, i16x8.max_s(least, bias));
   const low = i16x8.shl(h, 13);
-  const excess = v128.or(least, v128.and(h, i16x8.splat(<i16>0x8000)));
+  const excess = v128.or(least, v128.and(h, sign));
   const rows0 = v128.shuffle<i16>(low, high, 0, 8, 1, 9, 2, 10, 3, 11);
   const rows1 = v128.shuffle<i16>(low, high, 4, 12, 5, 13, 6, 14, 7, 15);
   const excess0 = v128.shuffle<i16>(none, excess, 0, 8, 1, 9, 2, 10, 3, 11);

@@ -35,16 +35,18 @@ import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, WIDE_SUMS, X_BYTES
 import { halfToFloat, kept, neverTaken } from "../lanes";
 import {
   highScales,
+  keepFactorConstants,
   lowScales,
   PANEL_Q8_256_D,
   PANEL_Q8_256_DMIN,
   putFactors,
+  putKeptFactors,
   putMinima,
   putScales,
 } from "./panel";
 import { finishQ8_256 } from "./sums";
 
-/** Decodes d, dmin, the scales and the minima of 8 rows to a PanelQ8_256. `four`: bytes of 15. */
+/** Decodes the scales and the minima of 8 rows to a PanelQ8_256. `four`: bytes of 15. */
 @inline
 function decodeScales(group: usize, panel: usize, four: v128): void {
   for (let s: usize = 0; s < 8; s += 2) {
@@ -55,8 +57,6 @@ function decodeScales(group: usize, panel: usize, four: v128): void {
     putMinima(panel, s, v128.and(minima, four));
     putMinima(panel, s + 8, v128.and(i16x8.shr_u(minima, 4), four));
   }
-  putFactors(panel + PANEL_Q8_256_D, group);
-  putFactors(panel + PANEL_Q8_256_DMIN, group + 16);
 }
 
 /** Sums times 4. */
@@ -168,6 +168,8 @@ export class Q2_K {
       }
     }
     decodeScales(group, panel, kept(panel + PANEL_Q8_256_D, i8x16.splat(15)));
+    putFactors(panel + PANEL_Q8_256_D, group);
+    putFactors(panel + PANEL_Q8_256_DMIN, group + 16);
   }
 
   /** One token: y (8 f32) += a group's `blocks` blocks times x (Q8_256); `panel` takes the scales. */
@@ -177,8 +179,11 @@ export class Q2_K {
     const fours = kept(panel + 16, i8x16.splat(12));
     const four = kept(panel + 32, i8x16.splat(15));
     const never = neverTaken(panel);
+    keepFactorConstants(panel);
     for (; blocks > 0; blocks--, group += 672) {
       decodeScales(group, panel, four);
+      putKeptFactors(panel, PANEL_Q8_256_D, group);
+      putKeptFactors(panel, PANEL_Q8_256_DMIN, group + 16);
       let products0 = i32x4.splat(0);
       let products1 = i32x4.splat(0);
       let scales = panel;

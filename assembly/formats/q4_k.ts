@@ -33,11 +33,13 @@ import { Columns, dot, dotAdd, dotNibbles, evenWeights, oddWeights, scaleSums, X
 import { floatToHalf, halfToFloat, kept, neverTaken, storeRows } from "../lanes";
 import {
   highScales,
+  keepFactorConstants,
   lowScales,
   PANEL_Q8_256_D,
   PANEL_Q8_256_DMIN,
   PANEL_Q8_256_MINIMA,
   putFactors,
+  putKeptFactors,
   putMinima,
   putScales,
 } from "./panel";
@@ -106,7 +108,9 @@ export function getScaleBytes(at: usize, r: i32, bytes: usize): void {
 /** Decodes d, dmin, the scales (each `times` times) and the minima of 8 rows to a PanelQ8_256; also Q5_K's. `six`: bytes of 63. */
 @inline
 export function decodeScales(group: usize, panel: usize, times: usize, six: v128): void {
-  putScalesAndFactors(group, panel, times, six);
+  putAllScales(group, panel, times, six);
+  putFactors(panel + PANEL_Q8_256_D, group);
+  putFactors(panel + PANEL_Q8_256_DMIN, group + 16);
   const a = v128.load(group, 80);
   const b = v128.load(group, 96);
   const c = v128.load(group, 112);
@@ -119,7 +123,9 @@ export function decodeScales(group: usize, panel: usize, times: usize, six: v128
 /** Decodes d, dmin and the scales; of the minima it puts only their products with the sums of one token's activations (`tail`). */
 @inline
 export function multiplyMinima(group: usize, panel: usize, tail: usize, six: v128): void {
-  putScalesAndFactors(group, panel, 1, six);
+  putAllScales(group, panel, 1, six);
+  putKeptFactors(panel, PANEL_Q8_256_D, group);
+  putKeptFactors(panel, PANEL_Q8_256_DMIN, group + 16);
   const a = v128.load(group, 80);
   const b = v128.load(group, 96);
   const c = v128.load(group, 112);
@@ -143,7 +149,7 @@ export function multiplyMinima(group: usize, panel: usize, tail: usize, six: v12
 }
 
 @inline
-function putScalesAndFactors(group: usize, panel: usize, times: usize, six: v128): void {
+function putAllScales(group: usize, panel: usize, times: usize, six: v128): void {
   const a = v128.load(group, 32);
   const b = v128.load(group, 48);
   const c = v128.load(group, 64);
@@ -151,8 +157,6 @@ function putScalesAndFactors(group: usize, panel: usize, times: usize, six: v128
   putScalesTimes(panel, 2, times, v128.and(b, six));
   putScalesTimes(panel, 4, times, v128.and(c, six));
   putScalesTimes(panel, 6, times, fourth(a, b, c, six));
-  putFactors(panel + PANEL_Q8_256_D, group);
-  putFactors(panel + PANEL_Q8_256_DMIN, group + 16);
 }
 
 @inline
@@ -322,6 +326,7 @@ export class Q4_K {
     const low = kept(panel, i8x16.splat(15));
     const six = kept(panel, i8x16.splat(63));
     const never = neverTaken(panel);
+    keepFactorConstants(panel);
     for (; blocks > 0; blocks--, group += 1152) {
       multiplyMinima(group, panel, x + Q8_256_COLUMN_BYTES, six);
       let products0 = i32x4.splat(0);

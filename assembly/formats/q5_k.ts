@@ -34,7 +34,7 @@ import { ACTIVATION_Q8_256 } from "../abi";
 import { Q8_256_COLUMN_BYTES } from "../activations/q8_256";
 import { Columns, dotAdd, evenWeights, oddWeights, scaleSums, WIDE_SUMS, X_BYTES } from "../dot";
 import { halfToFloat, kept, neverTaken } from "../lanes";
-import { highScales, lowScales, PANEL_Q8_256_D } from "./panel";
+import { highScales, keepFactorConstants, lowScales, PANEL_Q8_256_D } from "./panel";
 import { decodeScales, getScaleBytes, minimumOf, multiplyMinima, putScaleBytes, quantizeScales, scaleOf } from "./q4_k";
 import { SuperSearch } from "./search_k";
 import { finishMultipliedQ8_256 } from "./sums";
@@ -221,6 +221,7 @@ export class Q5_K {
     const bit = kept(panel + 32, i8x16.splat(0x20));
     const six = kept(panel + 48, i8x16.splat(63));
     const never = neverTaken(panel);
+    keepFactorConstants(panel);
     for (; blocks > 0; blocks--, group += 1408) {
       multiplyMinima(group, panel, x + Q8_256_COLUMN_BYTES, six);
       let products0 = i32x4.splat(0);

@@ -141,7 +141,9 @@ class Matmul {
   /** The sums of one group or two, chunk by chunk by way of panels; those of the second lie `bytes` behind those of the first. */
   @inline
   decodeAndMultiply<F, E, M>(w: usize, groupBytes: usize, groups: i32, sums: usize, bytes: usize): void {
-    const chunkColumns = changetype<M>(0).chunk;
+    // Of blocks of 256, two tiles pass over one at a time: while a longer chunk is decoded and waited for, nothing is multiplied.
+    const few = !WIDE && changetype<F>(0).blockWeights == 256 && this.tokens > TILE_TOKENS && this.tokens <= 2 * TILE_TOKENS;
+    const chunkColumns = few ? 256 : changetype<M>(0).chunk;
     const columns = this.columns;
     const tokens = this.tokens;
     const panels = changetype<usize>(this) + JOB_BYTES;
