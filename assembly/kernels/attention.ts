@@ -43,15 +43,15 @@ import { decodeK, decodeV, kvTileBytes, PAGE_BYTES_F32 } from "./kv_page";
 // are divided by in the end has the factor too.
 @inline const WEIGHT_FACTOR_BITS: i32 = (127 + 64) << 23;
 
-// The constants of `weightsOf`, and HALF_MASK.
-@inline const WEIGHT_TABLE_BYTES: usize = 176;
+// The constants of `weightsOf`, and those of halves.
+@inline const WEIGHT_TABLE_BYTES: usize = 192;
 
 /**
  * Bytes of scratch for `queries` query vectors (rows times heads of an item, Q), with D = headDim; `attention` lays it out:
  *
  *   SIZE         DESCRIPTION
  *      160       the constants of tanh
- *      176       the constants of `weightsOf`, and HALF_MASK
+ *      192       the constants of `weightsOf`, and those of halves
  *      256 D     k of the page: (D, 64) f32, then its v: (64, D)
  *      256 Q     scores, then weights: (Q, 64) f32
  *        4 D Q   queries, as `sortQueries` sorts them
@@ -331,7 +331,7 @@ function hideScores(scores: usize, first: i32, end: i32, extent: usize): void {
 // 5 that has the least relative error, 1.05e-7, of those with constants of 1 and ln 2; 2^n by way of the exponent. 2^0 is 1; below 2^-190
 // the result is 0; NaN gives NaN.
 
-/** Writes the constants of `weightsOf`, and HALF_MASK, to `WEIGHT_TABLE_BYTES` of scratch, each in four lanes: as literals they cost three instructions. */
+/** Writes the constants of `weightsOf`, and those of halves, to `WEIGHT_TABLE_BYTES` of scratch, each in four lanes: as literals they cost three instructions. */
 function writeWeightTable(at: usize): void {
   v128.store(at, f32x4.splat(-191));
   // 1.5 * 2^23: adding it rounds to an integer, which lies in the low bits of the sum.
@@ -345,6 +345,7 @@ function writeWeightTable(at: usize): void {
   v128.store(at, i32x4.splat(WEIGHT_FACTOR_BITS), 128);
   v128.store(at, f32x4.splat(reinterpret<f32>((127 - 64) << 23)), 144);
   v128.store(at, i32x4.splat(HALF_MASK), 160);
+  v128.store(at, f32x4.splat(HALF_BIAS), 176);
 }
 
 /** 2^64 times 2^x, for x <= 0. */
@@ -363,36 +364,39 @@ function weightsOf(x: v128, table: usize): v128 {
 }
 
 /**
- * Turns the scores of a query, (64), into weights, in place. `top`, `sum`: its largest score and the sum of its weights so far in the
- * segment. Returns by what its results so far must be multiplied.
+ * `top`: the largest score of a query so far in the segment, to which those of a page, (64), are added. `correction` becomes that by which
+ * its results so far must be multiplied.
  *
  * A query that has seen nothing yet has the smallest finite number as its largest score, against which a hidden score, -infinity, weighs 0.
  */
-function softmax(scores: usize, extent: usize, top: usize, sum: usize, table: usize): f32 {
-  const stop = scores + extent;
+function findTop(scores: usize, extent: usize, top: usize, correction: usize, table: usize): void {
   let most0 = v128.load(scores);
   let most1 = v128.load(scores, 16);
-  for (let s = scores + 32; s < stop; s += 32) {
+  for (let s = scores + 32, stop = scores + extent; s < stop; s += 32) {
     most0 = f32x4.pmax(most0, v128.load(s));
     most1 = f32x4.pmax(most1, v128.load(s, 16));
   }
   const before = v128.load32_splat(top);
   const now = f32x4.pmax(before, maxLanes(f32x4.pmax(most0, most1)));
+  v128.store32_lane(top, now, 0);
+  const factor = f32x4.mul(weightsOf(f32x4.sub(before, now), table), v128.load(table, 144));
+  v128.store32_lane(correction, factor, 0);
+}
+
+/** Turns the scores of a query, (64), into weights, in place. `sum`: the sum of its weights so far in the segment. */
+function weigh(scores: usize, extent: usize, top: usize, correction: usize, sum: usize, table: usize): void {
+  const most = v128.load32_splat(top);
   let sum0 = f32x4.splat(0);
   let sum1 = sum0;
-  for (let s = scores; s < stop; s += 32) {
-    const weight0 = weightsOf(f32x4.sub(v128.load(s), now), table);
-    const weight1 = weightsOf(f32x4.sub(v128.load(s, 16), now), table);
+  for (let s = scores, stop = scores + extent; s < stop; s += 32) {
+    const weight0 = weightsOf(f32x4.sub(v128.load(s), most), table);
+    const weight1 = weightsOf(f32x4.sub(v128.load(s, 16), most), table);
     sum0 = f32x4.add(sum0, weight0);
     sum1 = f32x4.add(sum1, weight1);
     v128.store(s, weight0);
     v128.store(s, weight1, 16);
   }
-  const correction = f32x4.mul(weightsOf(f32x4.sub(before, now), table), v128.load(table, 144));
-  v128.store32_lane(top, now, 0);
-  const factor = f32x4.extract_lane(correction, 0);
-  store<f32>(sum, load<f32>(sum) * factor + sumLanes(f32x4.add(sum0, sum1)));
-  return factor;
+  store<f32>(sum, load<f32>(sum) * load<f32>(correction) + sumLanes(f32x4.add(sum0, sum1)));
 }
 
 /** The first query of a block. The blocks of an item differ by one query at most. */
@@ -564,7 +568,7 @@ export function attention(
   const blocks = (queries + block - 1) / block;
   const tanhTable = scratch;
   const table = tanhTable + EXP_TABLE_BYTES;
-  const mask = table + WEIGHT_TABLE_BYTES - 16;
+  const mask = table + WEIGHT_TABLE_BYTES - 32;
   const decoded = table + WEIGHT_TABLE_BYTES; // (headDim, 64), then (64, headDim)
   const scores = decoded + vector * PAGE; // (queries, 64)
   const sorted = scores + queries * PAGE_BYTES_F32;
@@ -600,7 +604,7 @@ export function attention(
     const positions = <usize>min(PAGE, min(end, position + rows + ahead) - base);
     const extent = ((positions + 7) & ~7) << 2;
     setRanges(rows, heads, position, base, window, ahead, end, firsts, ends);
-    const k = direct ? tile : decodeK(kind, tile, dims, extent >> 2, decoded);
+    const k = direct ? tile : decodeK(kind, tile, dims, extent >> 2, mask, decoded);
     for (let block: usize = 0; block < blocks; block++) {
       const begin = blockBegin(block, blocks, queries);
       const n = blockBegin(block + 1, blocks, queries) - begin;
@@ -624,9 +628,15 @@ export function attention(
         addDistances(one, position - base + <i32>(query / <usize>heads), slope, extent);
       }
       hideScores(one, first, seen, extent);
-      store<f32>(corrections + at, softmax(one, extent, tops + at, sums + at, table));
+      findTop(one, extent, tops + at, corrections + at, table);
     }
-    const v = direct ? values : decodeV(kind, values, dims, positions, decoded);
+    // Apart from `findTop`, because nobody has to wait for a largest score here.
+    for (let query: usize = 0; query < queries; query++) {
+      const at = query << 2;
+      if (load<i32>(firsts + at) == load<i32>(ends + at)) continue;
+      weigh(scores + query * PAGE_BYTES_F32, extent, tops + at, corrections + at, sums + at, table);
+    }
+    const v = direct ? values : decodeV(kind, values, dims, positions, mask, decoded);
     for (let block: usize = 0; block < blocks; block++) {
       const begin = blockBegin(block, blocks, queries);
       const n = blockBegin(block + 1, blocks, queries) - begin;

@@ -12,7 +12,7 @@
 // Plain version: test/kernels/attention-twin.ts.
 
 import { KV_F16, KV_F32, PAGE } from "../abi";
-import { floatsToHalves, halvesToFloats, largestMagnitude32, round8 } from "../lanes";
+import { floatsToHalves, halvesToFloatsBy, largestMagnitude32, round8 } from "../lanes";
 
 /** 64 f32. */
 @inline export const PAGE_BYTES_F32: usize = PAGE * 4;
@@ -76,11 +76,18 @@ function storeQ8_0(from: usize, dims: usize, to: usize, down: bool, scales: usiz
   }
 }
 
-/** Decodes `count` f16 (a multiple of 4) to f32. */
-function decodeHalves(from: usize, to: usize, count: usize): void {
-  for (const stop = to + (count << 2); to < stop; to += 16, from += 8) {
-    v128.store(to, halvesToFloats(v128.load16x4_s(from)));
+/** Decodes `count` f16 (a multiple of 4) to f32. `constants`: HALF_MASK and HALF_BIAS, each in four lanes. */
+function decodeHalves(from: usize, to: usize, count: usize, constants: usize): void {
+  const mask = v128.load(constants);
+  const bias = v128.load(constants, 16);
+  const stop = to + (count << 2);
+  for (; to + 32 <= stop; to += 32, from += 16) {
+    const a = halvesToFloatsBy(v128.load16x4_s(from), mask, bias);
+    const b = halvesToFloatsBy(v128.load16x4_s(from, 8), mask, bias);
+    v128.store(to, a);
+    v128.store(to, b, 16);
   }
+  if (to < stop) v128.store(to, halvesToFloatsBy(v128.load16x4_s(from), mask, bias));
 }
 
 /** Sixteen int8 to f32 at `to`, times those at `scales`, or, `same`, all times the one there. */
@@ -102,17 +109,17 @@ function decodeBytes(from: usize, scales: usize, same: bool, to: usize): void {
 
 /**
  * k of the first `count` positions of a page (a multiple of 8) as (headDim, 64) f32. Of the rest of each row, anything may lie there. Returns
- * where it lies: at `to`, or, if there is nothing to be decoded, in the page.
+ * where it lies: at `to`, or, if there is nothing to be decoded, in the page. `constants`: as in `decodeHalves`.
  */
-export function decodeK(kind: i32, tile: usize, headDim: usize, count: usize, to: usize): usize {
+export function decodeK(kind: i32, tile: usize, headDim: usize, count: usize, constants: usize, to: usize): usize {
   if (kind == KV_F32) return tile;
   let at = to;
   if (kind == KV_F16) {
     if (count == PAGE) {
-      decodeHalves(tile, to, headDim * PAGE);
+      decodeHalves(tile, to, headDim * PAGE, constants);
       return to;
     }
-    for (let d: usize = 0; d < headDim; d++, tile += PAGE << 1, at += PAGE_BYTES_F32) decodeHalves(tile, at, count);
+    for (let d: usize = 0; d < headDim; d++, tile += PAGE << 1, at += PAGE_BYTES_F32) decodeHalves(tile, at, count, constants);
     return to;
   }
   const scales = tile + headDim * PAGE;
@@ -124,10 +131,10 @@ export function decodeK(kind: i32, tile: usize, headDim: usize, count: usize, to
 }
 
 /** v of the first `count` positions of a page as (count, headDim) f32. Returns where it lies, as `decodeK` does. */
-export function decodeV(kind: i32, tile: usize, headDim: usize, count: usize, to: usize): usize {
+export function decodeV(kind: i32, tile: usize, headDim: usize, count: usize, constants: usize, to: usize): usize {
   if (kind == KV_F32) return tile;
   if (kind == KV_F16) {
-    decodeHalves(tile, to, headDim * count);
+    decodeHalves(tile, to, headDim * count, constants);
     return to;
   }
   let at = to;
