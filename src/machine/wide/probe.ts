@@ -28,7 +28,7 @@ export const PROBE_VARIABLE = "CRIA_WIDE_PROBE";
 
 const TIMEOUT = 30_000; // ms; it takes one second
 /** Wide kernels that are not faster than that are not worth the setting of flags. */
-const LEAST_SPEED_UP = 1.05;
+const LEAST_SPEED_UP = 1.1;
 /** How a process ends that V8, or the processor, has ended. Others were ended by somebody. */
 const CRASHES = ["SIGABRT", "SIGILL", "SIGTRAP", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGSYS"];
 /** On Windows a crash is an exit code above all that a program gives. */
