@@ -176,7 +176,11 @@ export class Q5_K {
       const next0 = search.levels16(from + 128);
       const next1 = search.levels16(from + 192);
       v128.store(to, v128.or(v128.and(low0, nibble), i8x16.shl(next0, 4)));
-      v128.store(to, v128.or(v128.and(low1, nibble), i8x16.shl(next1, 4)), 16);
+      // Not one store: two neighbouring ones are what V8's pass for 256 bits begins at, and that of Node 26 ends the process on these
+      // (docs/kernels.md, "Wide kernels").
+      const second = v128.or(v128.and(low1, nibble), i8x16.shl(next1, 4));
+      v128.store64_lane(to, second, 0, 16);
+      v128.store64_lane(to, second, 1, 24);
       high0 = v128.or(high0, i8x16.shl(i8x16.shr_u(low0, 4), s));
       high1 = v128.or(high1, i8x16.shl(i8x16.shr_u(low1, 4), s));
       high0 = v128.or(high0, i8x16.shl(i8x16.shr_u(next0, 4), s + 1));
