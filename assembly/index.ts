@@ -1,9 +1,9 @@
-// The kernel module: everything that a worker calls. One source, three builds (simd, relaxed, vnni).
+// The kernel module: everything that a worker calls. One source, four builds (simd, relaxed, vnni, dotprod).
 //
 // test/kernels holds each kernel, in each build, to a plain version of it; `cria kernels` measures each against the machine's limits.
 // test/packages/kernel-lab-exports.test.ts lists the exports that are not kernels: sizes of buffers, facts of formats, and what joins a team.
 
-export { dotIsUnsigned } from "./dot";
+export { dotIsSigned, dotIsUnsigned } from "./dot";
 export { activationBytes, encodeActivations } from "./kernels/encode";
 export { attention, attentionPartBytes, attentionScratchBytes, mergeAttention } from "./kernels/attention";
 export { shortConvolution, siluConvolution } from "./kernels/convolution";

@@ -7,7 +7,7 @@
 //   OFFSET          SIZE     DESCRIPTION
 //         0   T * 256 X      64 groups of 4 columns, each:             token 0: q q q q | token 1 | ...
 //  T * 256 X     T * 64      sums of 16 sub-blocks of 16 columns, negative: token 0: a b | token 1 | ...
-//                                        (int16: a of columns 0 and 1 of the groups, b of columns 2 and 3; vnni: one int32, of all)
+//                                        (int16: a of columns 0 and 1 of the groups, b of columns 2 and 3; wide sums: int32, of all)
 //      + T * 64  T * 32      sums of 8 pairs of sub-blocks of 16:      token 0: s0 s1 | token 1 | ...    (int16)
 //      + T * 96  T * 16      sums of 4 pairs of sub-blocks of 32:      token 0: s0 s1 | token 1 | ...    (int16)
 //      + T * 112  T * 4      scale                                     token 0 | token 1 | ...           (f32)

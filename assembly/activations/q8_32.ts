@@ -7,7 +7,7 @@
 //   OFFSET          SIZE     DESCRIPTION
 //         0    T * 32 X      8 groups of 4 columns, each:    token 0: q q q q | token 1 | ...
 //  T * 32 X       T * 4      sums, negative                  token 0: a b | token 1 | ...      (int16: a of columns 0 and 1 of all
-//                                                            groups, b of columns 2 and 3; vnni: one int32, of all columns)
+//                                                            groups, b of columns 2 and 3; wide sums: int32, of all columns)
 //      + T * 4    T * 4      scale                           token 0 | token 1 | ...           (f32)
 //      + T * 8    T * 4      scale * sum of the columns      token 0 | token 1 | ...           (f32), met by a format's minimum
 //

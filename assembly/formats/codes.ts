@@ -1,14 +1,14 @@
 // The codebook of IQ4_NL and IQ4_XS: packing, decoding and streaming 32 columns of nibbles that are indices into it. Its
 // entries need 8 bits:
 //
-//   vnni            the dot product takes them with 128 added: 4 words of nibbles, as Q4_0 has them, and the loops of nibbles.ts
+//   vnni, dotprod   the dot product takes them, in vnni with 128 added: 4 words of nibbles, as Q4_0 has them, and the loops of nibbles.ts
 //   simd, relaxed   i32x4.dot_i16x8_s takes them after widening, with 16-bit activations: 8 pair words, 16 bytes each,
 //                   bytes 2 i, 2 i + 1 of row 0 | row 1 | ... | row 7
 //
 // Cost for 8 rows by 32 columns: 128 bytes read; simd and relaxed: 8 loads of weights, 16 of activations, 16 ands, 8 shifts, 16 swizzles,
-// 32 widenings, 32 dots, 32 additions; vnni: as MXFP4.
+// 32 widenings, 32 dots, 32 additions; vnni, dotprod: as MXFP4.
 
-import { WIDE_SUMS } from "../dot";
+import { BYTE_ZERO, WIDE_SUMS } from "../dot";
 import { HALF_BIAS, HALF_MASK, kept, lookUp, storeRows } from "../lanes";
 import { getWords, panelNibbles, putWords, streamNibbles } from "./nibbles";
 import { PANEL_Q16_32_SCALE } from "./panel";
@@ -21,24 +21,23 @@ export const CODE_WORDS_BYTES: usize = 128;
 @inline
 export function codebook(): v128 {
   const codes = i8x16(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-  return WIDE_SUMS ? v128.xor(codes, i8x16.splat(-128)) : codes;
+  return BYTE_ZERO == 0 ? codes : v128.xor(codes, i8x16.splat(<i8>BYTE_ZERO));
 }
 
 /** 32 weights, d times the code of 16 bytes of nibbles, as f32. */
 @inline
 export function dequantizeCodes(nibbles: usize, d: f32, out: usize): void {
-  const zero: i32 = WIDE_SUMS ? 128 : 0;
   for (let i: usize = 0; i < 16; i++) {
     const q: i32 = load<u8>(nibbles + i);
-    store<f32>(out + (i << 2), d * <f32>(codeAt(q & 15) - zero));
-    store<f32>(out + (i << 2), d * <f32>(codeAt(q >> 4) - zero), 64);
+    store<f32>(out + (i << 2), d * <f32>(codeAt(q & 15) - BYTE_ZERO));
+    store<f32>(out + (i << 2), d * <f32>(codeAt(q >> 4) - BYTE_ZERO), 64);
   }
 }
 
 @inline
 function codeAt(index: i32): i32 {
   const code = lookUp(codebook(), i8x16.splat(<i8>index));
-  return WIDE_SUMS ? i8x16.extract_lane_u(code, 0) : i8x16.extract_lane_s(code, 0);
+  return BYTE_ZERO == 0 ? i8x16.extract_lane_s(code, 0) : i8x16.extract_lane_u(code, 0);
 }
 
 /** Moves 16 bytes of nibbles of row r to its words. */
@@ -63,7 +62,7 @@ export function getCodes(words: usize, r: i32, nibbles: usize): void {
   }
 }
 
-/** Decodes 8 rows by 32 columns to a PanelQ8_32 (vnni) or PanelQ16_32; the words lie `wordsAt` bytes after `group`, the scales at `at`. */
+/** Decodes 8 rows by 32 columns to a PanelQ8_32 (vnni, dotprod) or PanelQ16_32; words: `wordsAt` bytes after `group`, scales: at `at`. */
 @inline
 export function panelCodes<F>(group: usize, at: usize, panel: usize): void {
   if (WIDE_SUMS) {
@@ -84,7 +83,7 @@ export function panelCodes<F>(group: usize, at: usize, panel: usize): void {
   }
 }
 
-/** One token: see `streamNibbles`; x is Q8_32 (vnni) or Q16_32. */
+/** One token: see `streamNibbles`; x is Q8_32 (vnni, dotprod) or Q16_32. */
 @inline
 export function streamCodes<F>(
   group: usize,

@@ -16,7 +16,7 @@
 // Cost for 8 rows by 32 columns: 144 bytes read; otherwise what codes.ts says.
 
 import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
-import { WIDE_SUMS } from "../dot";
+import { BYTE_ZERO, WIDE_SUMS } from "../dot";
 import { halfToFloat, lookUp } from "../lanes";
 import { codebook, dequantizeCodes, getCodes, panelCodes, putCodes, streamCodes } from "./codes";
 import { halvesAt } from "./nibbles";
@@ -26,7 +26,7 @@ export class IQ4_NL {
   @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_Q8_32 : ACTIVATION_Q16_32; }
   @inline get blockWeights(): i32 { return 32; }
   @inline get blockBytes(): i32 { return 18; }
-  @inline get zero(): i32 { return 128; }
+  @inline get zero(): i32 { return BYTE_ZERO; }
   @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
@@ -49,7 +49,7 @@ export class IQ4_NL {
     dequantizeCodes(block + 2, halfToFloat(load<u16>(block)), out);
   }
 
-  /** Decodes a group of 8 blocks to a PanelQ8_32 (vnni) or PanelQ16_32. */
+  /** Decodes a group of 8 blocks to a PanelQ8_32 (vnni, dotprod) or PanelQ16_32. */
   @inline
   panel(group: usize, panel: usize): void {
     panelCodes<IQ4_NL>(group, group, panel);

@@ -21,7 +21,7 @@
 import { ACTIVATION_Q16_32, ACTIVATION_Q8_32 } from "../abi";
 import { Q16_32_TOKEN_BYTES } from "../activations/q16_32";
 import { Q8_32_TOKEN_BYTES } from "../activations/q8_32";
-import { WIDE_SUMS } from "../dot";
+import { BYTE_ZERO, WIDE_SUMS } from "../dot";
 import { halfToFloat, kept, lookUp, subnormalHalvesToFloats } from "../lanes";
 import { CODE_WORDS_BYTES, codebook, dequantizeCodes, getCodes, panelCodes, putCodes, streamCodes } from "./codes";
 import { PANEL_Q16_32_BYTES, PANEL_Q16_32_SCALE, PANEL_Q8_32_BYTES, PANEL_Q8_32_SCALE } from "./panel";
@@ -66,7 +66,7 @@ export class IQ4_XS {
   @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_Q8_32 : ACTIVATION_Q16_32; }
   @inline get blockWeights(): i32 { return 256; }
   @inline get blockBytes(): i32 { return 136; }
-  @inline get zero(): i32 { return 128; }
+  @inline get zero(): i32 { return BYTE_ZERO; }
   @inline get hasMinimum(): bool { return false; }
 
   /** Moves one block of row r into its group. */
@@ -99,7 +99,7 @@ export class IQ4_XS {
     }
   }
 
-  /** Decodes a group of 8 blocks to 8 panels of 32 columns: PanelQ8_32 (vnni) or PanelQ16_32. */
+  /** Decodes a group of 8 blocks to 8 panels of 32 columns: PanelQ8_32 (vnni, dotprod) or PanelQ16_32. */
   @inline
   panel(group: usize, panel: usize): void {
     const bytes = WIDE_SUMS ? PANEL_Q8_32_BYTES : PANEL_Q16_32_BYTES;

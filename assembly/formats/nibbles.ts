@@ -1,5 +1,5 @@
-// The fast decode of formats with 32 columns, 16 bytes of nibbles and a scale to a block: Q4_1, Q5_0, Q5_1, MXFP4, and in the vnni build
-// IQ4_NL and IQ4_XS. They differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows contains
+// The fast decode of formats with 32 columns, 16 bytes of nibbles and a scale to a block: Q4_1, Q5_0, Q5_1, MXFP4, and in the vnni and
+// dotprod builds IQ4_NL and IQ4_XS. They differ in how nibbles become weights; the loops are the same. Packed, a block of 8 rows contains
 //
 //   words   128 bytes   4 words of nibbles, as Q4_0 has them:  bytes 0..3:  row 0 | row 1 | ... | row 7,  bytes 4..7: ...
 //   plane    32 bytes   one more bit for each weight, where the format has it: see `plane`

@@ -1,7 +1,7 @@
 // The panel: 8 rows of weights by one block of columns, decoded to what the microkernels multiply. It lies in L1, is written once for
 // each block of weights and read once for each tile of tokens. It has four layouts, one for each microkernel:
 //
-//   PanelQ8_32   32 columns, small weights (0..31; vnni: 0..255) with a scale and an offset for each row
+//   PanelQ8_32   32 columns, small weights (0..31; vnni: 0..255, dotprod: -128..127) with a scale and an offset for each row
 //        0  256  8 groups of 4 columns:  row 0: w0 w1 w2 w3 | row 1 | ... | row 7      (uint8)
 //      256   32  scale of each row  (f32)            w = scale * (q - ZERO) + minimum
 //      288   32  minimum of each row (f32), written only by formats that have one

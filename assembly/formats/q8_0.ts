@@ -12,17 +12,17 @@
 //     16     16   columns 0, 1:    row 0: w0 w1 | row 1 | ... | row 7
 //     32     16   columns 2, 3     ...     256  16  columns 30, 31
 //
-// vnni: groups of 4 columns with 128 added, as its dot product takes them.
+// vnni and dotprod: groups of 4 columns, in vnni with 128 added, as its dot product takes them.
 //
 //      0     16   d of row 0 .. row 7
 //     16     32   columns 0..3:    row 0: w0 w1 w2 w3 | row 1 | ... | row 7
 //     48     32   columns 4..7     ...     240  32  columns 28..31
 //
-// In vnni, activations are centred (activations/centred_q8_32.ts): x = scale * q + middle. The middle is multiplied by the sum of a row's
+// In vnni and dotprod, activations are centred (activations/centred_q8_32.ts): x = scale * q + middle. The middle meets the sum of a row's
 // weights, d * (w0 + ... + w31), which takes the place of the minimum that other formats have.
 //
-// Cost for 8 rows by 32 columns: 272 bytes read; streaming 32 loads, 32 dots, 32 additions (vnni: 24 loads, 32 dots, half of them for the
-// sums of the weights). The packed columns are the panel, so decoding is a copy.
+// Cost for 8 rows by 32 columns: 272 bytes read; streaming 32 loads, 32 dots, 32 additions (vnni and dotprod: 24 loads, 32 dots, half
+// of them for the sums of the weights). The packed columns are the panel, so decoding is a copy.
 
 import { ACTIVATION_CENTRED_Q8_32, ACTIVATION_Q16_32 } from "../abi";
 import { CENTRED_Q8_32_MIDDLE, CENTRED_Q8_32_MIDDLES } from "../activations/centred_q8_32";
@@ -33,7 +33,7 @@ import {
   Q8_32_TAIL_BYTES,
   Q8_32_TOKEN_BYTES,
 } from "../activations/q8_32";
-import { Columns, dotAdd, startSums, WIDE_SUMS, X_BYTES } from "../dot";
+import { BYTE_ZERO, Columns, dotAdd, startSums, WIDE_SUMS, X_BYTES } from "../dot";
 import {
   floatToHalf,
   HALF_BIAS,
@@ -50,15 +50,17 @@ import { PANEL_Q16_32_SCALE, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "./pa
 import { leaveQ16_32, leaveQ8_32, leaveTokenQ16_32, leaveTokenQ8_32 } from "./sums";
 import { Search } from "./search";
 
-// -128 for each of 32 columns: the start of the sum of weights to which 128 was added.
-@inline const SUM_OF_ZEROS: i32 = -4096;
+// The start of the sum of 32 weights to which BYTE_ZERO was added.
+@inline const SUM_OF_ZEROS: i32 = -32 * BYTE_ZERO;
+// 4 weights of 0.
+@inline const ZEROS: u32 = 0x01010101 * BYTE_ZERO;
 
 @unmanaged
 export class Q8_0 {
   @inline get activation(): i32 { return WIDE_SUMS ? ACTIVATION_CENTRED_Q8_32 : ACTIVATION_Q16_32; }
   @inline get blockWeights(): i32 { return 32; }
   @inline get blockBytes(): i32 { return 34; }
-  @inline get zero(): i32 { return 128; }
+  @inline get zero(): i32 { return BYTE_ZERO; }
   @inline get hasMinimum(): bool { return WIDE_SUMS; }
   @inline get streamTokens(): i32 { return 16; }
   /** The largest magnitude that `quantize` takes. */
@@ -70,7 +72,7 @@ export class Q8_0 {
     store<u16>(group + (<usize>r << 1), load<u16>(block));
     if (WIDE_SUMS) {
       const at = group + (<usize>r << 2);
-      for (let i: usize = 0; i < 8; i++) store<u32>(at + (i << 5), load<u32>(block + (i << 2), 2) ^ 0x80808080, 16);
+      for (let i: usize = 0; i < 8; i++) store<u32>(at + (i << 5), load<u32>(block + (i << 2), 2) ^ ZEROS, 16);
     } else {
       const at = group + (<usize>r << 1);
       for (let i: usize = 0; i < 16; i++) store<u16>(at + (i << 4), load<u16>(block + (i << 1), 2), 16);
@@ -83,7 +85,7 @@ export class Q8_0 {
     store<u16>(block, load<u16>(group + (<usize>r << 1)));
     if (WIDE_SUMS) {
       const at = group + (<usize>r << 2);
-      for (let i: usize = 0; i < 8; i++) store<u32>(block + (i << 2), load<u32>(at + (i << 5), 16) ^ 0x80808080, 2);
+      for (let i: usize = 0; i < 8; i++) store<u32>(block + (i << 2), load<u32>(at + (i << 5), 16) ^ ZEROS, 2);
     } else {
       const at = group + (<usize>r << 1);
       for (let i: usize = 0; i < 16; i++) store<u16>(block + (i << 1), load<u16>(at + (i << 4), 16), 2);
@@ -108,7 +110,7 @@ export class Q8_0 {
     v128.store(block, search.levels16(from + 64), 18);
   }
 
-  /** Decodes a group of 8 blocks to a PanelQ8_32 (vnni) or PanelQ16_32. */
+  /** Decodes a group of 8 blocks to a PanelQ8_32 (vnni, dotprod) or PanelQ16_32. */
   @inline
   panel(group: usize, panel: usize): void {
     const scale0 = halvesToFloats(v128.load16x4_s(group));
@@ -199,7 +201,7 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
     const xLow = changetype<Columns>(x);
     const xHigh = changetype<Columns>(x + 16 * X_BYTES);
     const tail = x + Q8_32_COLUMN_BYTES;
-    let sums0 = startSums(v128.load32_splat(tail), 128);
+    let sums0 = startSums(v128.load32_splat(tail), BYTE_ZERO);
     let sums1 = sums0;
     let more0 = i32x4.splat(0);
     let more1 = more0;
@@ -333,10 +335,10 @@ function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: 
   const zeros = kept(scratch, i32x4.splat(SUM_OF_ZEROS));
   for (; blocks > 0; blocks--) {
     const tail = x + 4 * Q8_32_COLUMN_BYTES;
-    let a0 = startSums(v128.load32_splat(tail), 128);
-    let b0 = startSums(v128.load32_splat(tail, 4), 128);
-    let c0 = startSums(v128.load32_splat(tail, 8), 128);
-    let d0 = startSums(v128.load32_splat(tail, 12), 128);
+    let a0 = startSums(v128.load32_splat(tail), BYTE_ZERO);
+    let b0 = startSums(v128.load32_splat(tail, 4), BYTE_ZERO);
+    let c0 = startSums(v128.load32_splat(tail, 8), BYTE_ZERO);
+    let d0 = startSums(v128.load32_splat(tail, 12), BYTE_ZERO);
     let a1 = a0;
     let b1 = b0;
     let c1 = c0;

@@ -40,7 +40,7 @@ export function leaveTokenQ16_32(y: usize, sums0: v128, sums1: v128, scale0: v12
 
 /** Adds one block to the 8 results of one token at y; `minima`: sums over all sub-blocks of -minimum * sum of activations, if F has any. */
 @inline
-function finishToken<F>(y: usize, panel: usize, products0: v128, products1: v128, scaleX: v128, minima0: v128, minima1: v128): void {
+export function finishToken<F>(y: usize, panel: usize, products0: v128, products1: v128, scaleX: v128, minima0: v128, minima1: v128): void {
   let y0 = madd(v128.load(y), f32x4.convert_i32x4_s(products0), f32x4.mul(v128.load(panel, PANEL_Q8_256_D), scaleX));
   let y1 = madd(v128.load(y, 16), f32x4.convert_i32x4_s(products1), f32x4.mul(v128.load(panel, PANEL_Q8_256_D + 16), scaleX));
   if (changetype<F>(0).minimumBlock != 0) {
@@ -52,13 +52,13 @@ function finishToken<F>(y: usize, panel: usize, products0: v128, products1: v128
 
 /** Where the sums for the minima begin, after the sums of the pairs: those of 16, then those of 32 columns. */
 @inline
-function sumsOffset<F>(width: usize): usize {
+export function sumsOffset<F>(width: usize): usize {
   return changetype<F>(0).minimumBlock == 32 ? Q8_256_SUMS_32 * width : Q8_256_SUMS_16 * width;
 }
 
 /** Bytes of a panel's minima: 16 for each pair of sub-blocks. */
 @inline
-function minimaBytes<F>(): usize {
+export function minimaBytes<F>(): usize {
   return changetype<F>(0).minimumBlock == 0 ? 0 : 2048 / changetype<F>(0).minimumBlock;
 }
 

@@ -18,6 +18,7 @@ import { Columns, dotAdd, dotBytes, evenWeights, oddWeights, scaleSums, startSum
 import { highScales, lowScales, PANEL_Q8_256_BYTES } from "../formats/panel";
 import { finishQ8_256, finishTileQ8_256, scaleUp } from "../formats/sums";
 import { storeRows } from "../lanes";
+import { dotprodQ8_256x4 } from "./micro_dotprod";
 
 /** One token: y holds 8 f32. */
 @inline
@@ -196,7 +197,8 @@ export class MicroQ8_256 {
 
   @inline
   four<F>(panel: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
-    microQ8_256x4<F>(panel, x, y, columns >> 8, scratch);
+    if (DOTPROD) dotprodQ8_256x4<F>(panel, x, y, columns >> 8);
+    else microQ8_256x4<F>(panel, x, y, columns >> 8, scratch);
   }
 
   @inline

@@ -22,6 +22,7 @@ import { Columns, dotAdd, dotBytes, evenWeights, oddWeights, startSums, X_BYTES 
 import { kept, madd, storeRows } from "../lanes";
 import { PANEL_Q8_32_BYTES, PANEL_Q8_32_MINIMUM, PANEL_Q8_32_SCALE } from "../formats/panel";
 import { leaveQ8_32 } from "../formats/sums";
+import { dotprodQ8_32x4 } from "./micro_dotprod";
 
 /** One token: y holds 8 f32. */
 @inline
@@ -215,7 +216,8 @@ export class MicroQ8_32 {
 
   @inline
   four<F>(panel: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
-    microQ8_32x4<F>(panel, x, y, columns >> 5, scratch);
+    if (DOTPROD) dotprodQ8_32x4<F>(panel, x, y, columns >> 5);
+    else microQ8_32x4<F>(panel, x, y, columns >> 5, scratch);
   }
 
   @inline

@@ -8,7 +8,7 @@
 //
 // A peak keeps its activations in registers and loads its weights from L1 in every round: loads have ports of their own, and products that
 // are the same in every round would be moved out of the loop. There are enough sums that none is waited for, and few enough for 15
-// registers: a multiply-add, or a dot product that adds (vnni), takes 4 cycles, and two begin in each.
+// registers: a multiply-add, or a dot product that adds (vnni, dotprod), takes 4 cycles, and two begin in each.
 //
 // Cost of one round:
 //

@@ -6,7 +6,7 @@ import { hugePages } from "../machine/cpu/huge-pages.js";
 import { cpuNoise } from "../machine/cpu/noise.js";
 import { type CpuTopology, cpuTopology } from "../machine/cpu/topology.js";
 import {
-  kernelBuilds,
+  candidateBuilds,
   kernelChoiceFromEnvironment,
   kernelChoices,
   kernelNameOf,
@@ -72,7 +72,8 @@ async function kernelReport(option: string | undefined): Promise<KernelReport> {
   const choice = option === undefined ? undefined : checkChoice("--kernels", option, kernelChoices);
   const kernels = await loadKernels(undefined, choice);
   const { build, problem } = kernels;
-  const faster = kernelBuilds.slice(0, kernelBuilds.indexOf(build)).map((one) => `${one}: ${lackingFor[one]} here`);
+  const builds = candidateBuilds();
+  const faster = builds.slice(0, builds.indexOf(build)).map((one) => `${one}: ${lackingFor[one]} here`);
   const asked = choice === undefined ? kernelChoiceFromEnvironment() && "CRIA_KERNELS" : "--kernels";
   const reason = asked ?? ["the fastest build that this host runs", ...faster].join("; ");
   return { build: kernelNameOf(kernels), reason, problem, node: process.versions.node };

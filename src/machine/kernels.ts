@@ -6,13 +6,20 @@ import { checkChoice } from "../options.js";
 import { allocateMemory } from "./shared-memory.js";
 
 /**
- * The builds of one source: `simd` uses the baseline only, `relaxed` relaxed SIMD, and `vnni` relaxed SIMD where its 8-bit dot product
- * is the processor's own (x86 with AVX-VNNI or AVX-512 VNNI, in V8 of Node 24 and later).
+ * The builds of one source: `simd` uses the baseline only, `relaxed` relaxed SIMD, and `vnni` and `dotprod` relaxed SIMD where its 8-bit
+ * dot product is the processor's own: of x86 with AVX-VNNI (in V8 of Node 24 and later), or of ARM with the dot product extension.
  */
-export type KernelBuild = "simd" | "relaxed" | "vnni";
+export type KernelBuild = "simd" | "relaxed" | "vnni" | "dotprod";
 
 /** All builds, the fastest first. */
-export const kernelBuilds: readonly KernelBuild[] = ["vnni", "relaxed", "simd"];
+export const kernelBuilds: readonly KernelBuild[] = ["vnni", "dotprod", "relaxed", "simd"];
+
+/** The builds that this kind of processor may run, the fastest first: those that need an instruction of another kind are not even asked. */
+export function candidateBuilds(): readonly KernelBuild[] {
+  const arch = typeof process === "undefined" ? undefined : process.arch;
+  const foreign = arch === "x64" ? "dotprod" : arch === "arm64" ? "vnni" : undefined;
+  return kernelBuilds.filter((build) => build !== foreign);
+}
 
 /** A build, or `wide`: the fastest build with wide kernels beside it where these run (docs/kernels.md), which have the same bits. */
 export type KernelChoice = KernelBuild | "wide";
@@ -26,6 +33,7 @@ export type KernelName = KernelBuild | "wide-relaxed" | "wide-vnni";
 /** What a host that cannot run a build lacks. */
 export const lackingFor: Readonly<Record<KernelBuild, string>> = {
   vnni: "no VNNI dot product",
+  dotprod: "no ARM dot product",
   relaxed: "no relaxed SIMD",
   simd: "no 128-bit SIMD or no threads",
 };
@@ -42,7 +50,7 @@ export interface KernelModule {
 
 /** What runs, in one word. */
 export function kernelNameOf({ build, wide }: KernelModule): KernelName {
-  return wide === undefined || build === "simd" ? build : `wide-${build}`;
+  return wide === undefined || build === "simd" || build === "dotprod" ? build : `wide-${build}`;
 }
 
 /** What the module exports. Pointers are byte offsets in the shared memory; assembly/ documents each kernel. */
@@ -56,6 +64,8 @@ export interface Kernels {
 
   /** 1 where the vnni build's dot product takes unsigned 8-bit weights and does not saturate. */
   dotIsUnsigned(): number;
+  /** 1 where the dotprod build's dot product takes signed 8-bit weights without overflow. */
+  dotIsSigned(): number;
   formatActivation(type: number): number;
   formatBlockWeights(type: number): number;
   formatBlockBytes(type: number): number;
@@ -272,14 +282,13 @@ export function instantiateKernels(
 /**
  * Compiles the fastest build that this host can run, without wide kernels.
  * @param assets where the .wasm files lie, for bundled programs; by default beside this package's code
- * @param choice the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed|vnni` says
+ * @param choice the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed|vnni|dotprod` says
  * @throws UnsupportedError when the host has no WASM SIMD or threads, or cannot run the build that was asked for
  */
 export async function compileKernels(assets?: URL, choice?: KernelChoice): Promise<KernelModule> {
   const chosen = choice ?? kernelChoiceFromEnvironment();
   const wanted = chosen === "wide" ? undefined : chosen;
-  for (const one of kernelBuilds) {
-    if (wanted !== undefined && wanted !== one) continue;
+  for (const one of wanted === undefined ? candidateBuilds() : [wanted]) {
     const module = await compileBuild(one, await readAsset(assetOf(one, assets)));
     if (module !== undefined) return { module, build: one };
   }
@@ -295,6 +304,7 @@ export async function compileKernels(assets?: URL, choice?: KernelChoice): Promi
 function assetOf(build: KernelBuild, assets: URL | undefined): URL {
   if (assets !== undefined) return new URL(`kernels.${build}.wasm`, assets);
   if (build === "vnni") return new URL("../kernels.vnni.wasm", import.meta.url);
+  if (build === "dotprod") return new URL("../kernels.dotprod.wasm", import.meta.url);
   if (build === "relaxed") return new URL("../kernels.relaxed.wasm", import.meta.url);
   return new URL("../kernels.simd.wasm", import.meta.url);
 }
@@ -304,7 +314,8 @@ async function compileBuild(build: KernelBuild, bytes: Uint8Array<ArrayBuffer>) 
   const module = await compileRelaxed(bytes);
   if (module === undefined || build === "relaxed") return module;
   const memory = allocateMemory(1, "a look at the kernels");
-  return instantiateKernels(module, memory).dotIsUnsigned() === 1 ? module : undefined;
+  const kernels = instantiateKernels(module, memory);
+  return (build === "vnni" ? kernels.dotIsUnsigned() : kernels.dotIsSigned()) === 1 ? module : undefined;
 }
 
 /** What `CRIA_KERNELS` asks for; undefined: nothing. */

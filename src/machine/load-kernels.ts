@@ -26,6 +26,7 @@ async function wideBeside(build: KernelBuild, assets: URL | undefined): Promise<
   const not = (why: string) => ({ wide: undefined, problem: `wide kernels do not run: ${why}` });
   if (typeof process === "undefined" || process.versions?.node === undefined) return not("they need Node");
   if (build === "simd") return not("they need relaxed SIMD");
+  if (build === "dotprod") return not("they are for x86");
   const { loadWide } = await import("./wide/load.js");
   return loadWide(filesOf(build, assets));
 }

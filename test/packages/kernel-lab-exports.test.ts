@@ -13,7 +13,7 @@ const notKernels = {
     ...["attentionPartBytes", "deltaRuleScratchBytes", "textAttentionScratchBytes"],
   ],
   "facts of a format, and of the processor": [
-    ...["formatActivation", "formatBlockBytes", "formatBlockWeights", "formatLargest", "dotIsUnsigned"],
+    ...["formatActivation", "formatBlockBytes", "formatBlockWeights", "formatLargest", "dotIsUnsigned", "dotIsSigned"],
   ],
   "what joins the workers of a team, which bench/barrier.ts measures": [
     ...["teamJoin", "announceStep", "awaitStep", "barrier", "ticket", "resetTickets"],

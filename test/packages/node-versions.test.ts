@@ -23,7 +23,9 @@ describe.skipIf(node === undefined)("on another Node (CRIA_OTHER_NODE), logits a
     const ids = randomIds(Math.min(140, tokens), shape.vocab);
     const args = [path, ids.join(","), builds.join(","), caches.join(",")];
     const { stdout } = runProgram(program, { args });
-    expect(stdout.match(/^(simd|relaxed|vnni) \w+ [0-9a-f]{64}$/gm)).toHaveLength(builds.length * caches.length);
+    expect(stdout.match(/^(simd|relaxed|vnni|dotprod) \w+ [0-9a-f]{64}$/gm)).toHaveLength(
+      builds.length * caches.length,
+    );
     expect(runProgram(program, { args, node: node! }).stdout).toBe(stdout);
   });
 });

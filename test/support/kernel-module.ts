@@ -41,6 +41,9 @@ export function kernelBytes(build: ModuleName): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(new URL(`../../dist/kernels.${build}.wasm`, import.meta.url)));
 }
 
-/** The builds that this host runs: simd and relaxed everywhere, vnni where the processor and V8 have it. */
-export const runnableBuilds: readonly KernelBuild[] =
-  instantiate("vnni", 65536).kernels.dotIsUnsigned() === 1 ? ["simd", "relaxed", "vnni"] : ["simd", "relaxed"];
+/** The builds that this host runs, the fastest last: simd and relaxed everywhere, vnni or dotprod where processor and V8 have it. */
+export const runnableBuilds: readonly KernelBuild[] = [
+  ...(["simd", "relaxed"] as const),
+  ...(instantiate("vnni", 65536).kernels.dotIsUnsigned() === 1 ? (["vnni"] as const) : []),
+  ...(instantiate("dotprod", 65536).kernels.dotIsSigned() === 1 ? (["dotprod"] as const) : []),
+];

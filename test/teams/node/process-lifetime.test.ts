@@ -62,6 +62,6 @@ describe("a process", () => {
           console.log(tokens.length, model.info.kernels);
         });`)};
       new Worker(code, { eval: true });`);
-    expect(stdout).toMatch(/^3 (simd|relaxed|vnni)\n$/);
+    expect(stdout).toMatch(/^3 (simd|relaxed|vnni|dotprod)\n$/);
   });
 });

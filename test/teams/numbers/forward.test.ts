@@ -113,9 +113,9 @@ describe(`kernels ${fastestBuild}`, () => {
 
 // How weights are packed and which encoding of activations they meet is of a build, and goes through the plan of memory.
 describe.each(kernelBuilds)("kernels %s", (build) => {
-  // Formats of 32-bit activations are as exact as those; others round activations to 16 or 8 bits, the vnni build always to 8.
+  // Formats of 32-bit activations are as exact as those; others round activations to 16 or 8 bits, those of wide sums always to 8.
   const exact = new Set(["F32", "F16", "BF16"]);
-  const fine = new Set(build === "vnni" ? [] : ["Q8_0", "IQ4_NL", "IQ4_XS"]);
+  const fine = new Set(build === "vnni" || build === "dotprod" ? [] : ["Q8_0", "IQ4_NL", "IQ4_XS"]);
 
   it.each(formatNames)("weights of %s", async (format) => {
     const shape: FixtureShape = {
