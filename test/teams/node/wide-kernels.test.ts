@@ -323,7 +323,7 @@ describe("on every Node", () => {
     await model.dispose();
     await expect(loadModel("nowhere", { kernels: "avx" as "simd" })).rejects.toMatchObject({
       code: "INVALID_OPTION",
-      message: 'kernels must be one of wide, vnni, relaxed, simd; it is "avx"',
+      message: 'kernels must be one of wide, vnni, dotprod, relaxed, simd; it is "avx"',
     });
   });
 
