@@ -1,11 +1,14 @@
 // Attention and the KV cache, every kind of cache: against softmax in f64, and a row's result the same whatever is computed beside it.
 
 import { afterEach, describe, expect, it } from "vitest";
-import { KV_F16, KV_F32, KV_Q8_0, PAGE, QUERY_ROWS } from "../../dist/abi.js";
+import { KV_F16, KV_F32, KV_Q8_0, PAGE, QUERY_ROWS, SEGMENT_PAGES } from "../../dist/abi.js";
 import fc from "../support/fast-check.js";
 import { Arena, builds } from "../support/kernels/arena.js";
 import { attend, stored } from "../support/kernels/attention-twin.js";
 import { randomStream } from "../support/seed.js";
+
+/** Positions of a segment. */
+const SEGMENT = SEGMENT_PAGES * PAGE;
 
 const kinds = { F32: KV_F32, F16: KV_F16, Q8_0: KV_Q8_0 } as const;
 type Kind = keyof typeof kinds;
@@ -65,7 +68,10 @@ describe.each(builds)("attention (%s)", (build) => {
     return { kind, headDim, pageBytes, kv, pages: arena.place(table), positions: k.length };
   }
 
-  /** The results (rows, heads * headDim) of rows from `position` on; of a query with its heads side by side. */
+  /**
+   * The results (rows, heads * headDim) of rows from `position` on; of a query with its heads side by side. `divided`: of each segment by
+   * itself, the last one first, merged.
+   */
   function run(
     cache: Cache,
     q: readonly Float32Array[],
@@ -75,6 +81,7 @@ describe.each(builds)("attention (%s)", (build) => {
     sinks?: Float32Array,
     slopes?: Float32Array,
     softcap = 0,
+    divided = false,
   ): Float32Array[] {
     const { kind, headDim, pageBytes, kv, pages, positions } = cache;
     const heads = q[0]!.length / headDim;
@@ -86,29 +93,42 @@ describe.each(builds)("attention (%s)", (build) => {
     const out = arena.room(q.length * stride);
     const scratch = arena.room(kernels.attentionScratchBytes(headDim, q.length * heads));
     const scale = 1 / Math.sqrt(headDim);
-    kernels.attention(
-      kind,
-      queries,
-      stride,
-      q.length,
-      position,
-      heads,
-      headDim,
-      scale,
-      softcap,
-      pages,
-      kv,
-      pageBytes,
-      window,
-      ahead,
-      positions,
-      sinks === undefined ? 0 : arena.place(sinks),
-      slopes === undefined ? 0 : arena.place(slopes),
-      -1,
-      out,
-      stride,
-      scratch,
-    );
+    const sinksAt = sinks === undefined ? 0 : arena.place(sinks);
+    const slopesAt = slopes === undefined ? 0 : arena.place(slopes);
+    const attendTo = (segment: number, to: number) =>
+      kernels.attention(
+        kind,
+        queries,
+        stride,
+        q.length,
+        position,
+        heads,
+        headDim,
+        scale,
+        softcap,
+        pages,
+        kv,
+        pageBytes,
+        window,
+        ahead,
+        positions,
+        sinksAt,
+        slopesAt,
+        segment,
+        to,
+        stride,
+        scratch,
+      );
+    if (divided) {
+      const first = Math.floor((window > 0 ? Math.max(0, position - window + 1) : 0) / SEGMENT);
+      const end = Math.ceil((position + q.length) / SEGMENT);
+      const partBytes = kernels.attentionPartBytes(headDim, q.length * heads);
+      const parts = arena.room((end - first) * partBytes);
+      for (let segment = end - 1; segment >= first; segment--) attendTo(segment, parts + (segment - first) * partBytes);
+      kernels.mergeAttention(parts, end - first, q.length, heads, headDim, sinksAt, out, stride, scratch);
+    } else {
+      attendTo(-1, out);
+    }
     for (let row = 0; row < q.length; row++) {
       const beyond = arena.bytes.subarray(out + row * stride + 4 * q[0]!.length, out + (row + 1) * stride);
       expect(beyond.every((byte) => byte === 0xff)).toBe(true);
@@ -290,6 +310,34 @@ describe.each(builds)("attention (%s)", (build) => {
         }
       }
       expect(owners).toContain(PAGE - 1);
+      arena.clear();
+    }
+  });
+
+  it.each(kindNames)("%s: segments by themselves, merged, have the bits of all at once", (kind) => {
+    for (const headDim of [32, 96]) {
+      const past = randomPast(3 * SEGMENT + 20, headDim, headDim);
+      const cache = store(kind, past);
+      for (const heads of [1, 2, 3, 4, 7, 8]) {
+        const sinks = Float32Array.from({ length: heads }, (_, head) => 3 * head - 4);
+        const slopes = Float32Array.from({ length: heads }, (_, head) => 2 ** -head);
+        for (const [position, rows] of [
+          [SEGMENT - 1, 1],
+          [SEGMENT - 1, 2],
+          [SEGMENT, 1],
+          [3 * SEGMENT + 3, QUERY_ROWS],
+        ] as const) {
+          const q = randomVectors(rows, heads * headDim, position + heads, 3);
+          for (const [window, softcap] of [
+            [0, 0],
+            [SEGMENT + 7, 4],
+          ] as const) {
+            const all = run(cache, q, position, window, 0, sinks, slopes, softcap);
+            expect(run(cache, q, position, window, 0, sinks, slopes, softcap, true)).toEqual(all);
+            expectExact(kind, past, q, position, window, all, 0, sinks, slopes, softcap);
+          }
+        }
+      }
       arena.clear();
     }
   });
