@@ -184,7 +184,12 @@ describe("this machine", () => {
     ["an argument", ["now"], {}, /"now": cpu takes options only/],
     ["-t 0", ["-t", "0"], {}, /threads must be an integer in 1 \.\. \d+; it is 0/],
     ["CRIA_THREADS=many", [], { CRIA_THREADS: "many" }, /CRIA_THREADS must be .*; it is "many"/],
-    ["--kernels avx", ["--kernels", "avx"], {}, /--kernels must be one of wide, vnni, dotprod, relaxed, simd; it is "avx"/],
+    [
+      "--kernels avx",
+      ["--kernels", "avx"],
+      {},
+      /--kernels must be one of wide, vnni, dotprod, relaxed, simd; it is "avx"/,
+    ],
     ["CRIA_KERNELS=avx", [], { CRIA_KERNELS: "avx" }, /CRIA_KERNELS must be one of .*; it is "avx"/],
   ])("refuses %s with one line and code 2", (_, args, environment, message) => {
     const { code, out, err } = cria(args, environment);
