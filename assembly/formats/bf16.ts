@@ -6,13 +6,14 @@
 
 import { ACTIVATION_F32 } from "../abi";
 import { brainsToFloats } from "../lanes";
-import { streamFloats, streamFloatsOfPair } from "./floats";
+import { streamFloats, streamFloatsOfPair, streamFloatsTile } from "./floats";
 
 @unmanaged
 export class BF16 {
   @inline get activation(): i32 { return ACTIVATION_F32; }
   @inline get blockWeights(): i32 { return 1; }
   @inline get blockBytes(): i32 { return 2; }
+  @inline get streamTokens(): i32 { return WIDE != 0 ? 1 : 8; }
   /** The largest magnitude that `quantize` takes. */
   @inline get largest(): f32 { return reinterpret<f32>(0x7f7f0000); }
 
@@ -58,6 +59,12 @@ export class BF16 {
   @inline
   streamPair(group: usize, next: usize, x: usize, y: usize, z: usize, columns: i32, scratch: usize): void {
     streamFloatsOfPair<BF16>(group, next, x, y, z, columns, scratch);
+  }
+
+  /** Four tokens: y (4 times 8 f32, 32 bytes apart) += a group's `columns` columns times x (F32). */
+  @inline
+  streamTile(group: usize, x: usize, y: usize, columns: i32, scratch: usize, _sums: usize): void {
+    streamFloatsTile<BF16>(group, x, y, columns, scratch);
   }
 
   // What `floats.ts` needs.

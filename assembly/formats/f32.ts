@@ -2,17 +2,18 @@
 //
 // Packed, 8 rows side by side, 32 bytes: column after column,   row 0 | row 1 | ... | row 7
 //
-// Cost for 8 rows by 1 column: 32 bytes read; the packed column is the panel, so decoding is a copy: 2 loads, 2 stores; streaming 3 loads,
-// 2 multiply-adds.
+// Cost for 8 rows by 1 column: 32 bytes read; the packed column is the panel, so decoding is a copy, which only the wide builds need: 2
+// loads, 2 stores; streaming 3 loads, 2 multiply-adds, and for a tile of four tokens 6 loads, 8 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
-import { streamFloats, streamFloatsOfPair } from "./floats";
+import { streamFloats, streamFloatsOfPair, streamFloatsTile } from "./floats";
 
 @unmanaged
 export class F32 {
   @inline get activation(): i32 { return ACTIVATION_F32; }
   @inline get blockWeights(): i32 { return 1; }
   @inline get blockBytes(): i32 { return 4; }
+  @inline get streamTokens(): i32 { return WIDE != 0 ? 1 : i32.MAX_VALUE; }
   /** The largest magnitude that `quantize` takes. */
   @inline get largest(): f32 { return f32.MAX_VALUE; }
 
@@ -57,6 +58,12 @@ export class F32 {
   @inline
   streamPair(group: usize, next: usize, x: usize, y: usize, z: usize, columns: i32, scratch: usize): void {
     streamFloatsOfPair<F32>(group, next, x, y, z, columns, scratch);
+  }
+
+  /** Four tokens: y (4 times 8 f32, 32 bytes apart) += a group's `columns` columns times x (F32). */
+  @inline
+  streamTile(group: usize, x: usize, y: usize, columns: i32, scratch: usize, _sums: usize): void {
+    streamFloatsTile<F32>(group, x, y, columns, scratch);
   }
 
   // What `floats.ts` needs.

@@ -98,7 +98,7 @@ class Matmul {
   @inline
   streamGroups<F, E>(w: usize, groupBytes: usize, groups: i32, sums: usize, bytes: usize): void {
     if (isDefined(changetype<F>(0).streamPair)) {
-      if (groups == 2) {
+      if (groups == 2 && this.tokens == 1) {
         const panel = changetype<usize>(this) + JOB_BYTES;
         const blocks = this.columns / changetype<F>(0).blockWeights;
         changetype<F>(0).streamPair(w, groupBytes, this.x, sums, sums + bytes, blocks, panel);
