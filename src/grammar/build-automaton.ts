@@ -2,8 +2,8 @@
 
 import { GrammarError } from "../errors.js";
 import { type Automaton, EDGE_BYTES, EDGE_CALL, EDGE_EMPTY, NO_RETURN } from "./automaton.js";
-import { intersection, type Network } from "./intersection.js";
-import type { Expression, Grammar } from "./syntax.js";
+import { combination, type Network } from "./intersection.js";
+import type { Expression, Grammar, MachineState } from "./syntax.js";
 import { type ByteSequence, utf8Sequences } from "./utf8-ranges.js";
 
 /** States of the largest automaton, and how many parts of expressions are unrolled at most on the way there. */
@@ -118,9 +118,12 @@ class Builder {
         return end;
       }
       case "both":
-        return this.#addBoth(expression, from);
+      case "except":
+        return this.#addCombination(expression, from);
       case "members":
         return this.#addMembers(expression, from);
+      case "machine":
+        return this.#addMachine(expression.states, from);
     }
   }
 
@@ -227,19 +230,25 @@ class Builder {
           this.#readsBytes(this.#grammar.rules.get(expression.name)!)
         );
       case "both":
+      case "except":
       case "members":
+      case "machine":
         return false;
     }
   }
 
-  #addBoth({ left, right }: Extract<Expression, { kind: "both" }>, from: number): number {
+  #addCombination({ kind, left, right }: Extract<Expression, { kind: "both" | "except" }>, from: number): number {
     const [one, other] = [left, right].map((part) => new Builder(this.#grammar, true).network(part));
-    const joints = intersection(one!, other!, MOST_JOINT_STATES);
+    const joints = combination(kind, one!, other!, MOST_JOINT_STATES);
     if (joints === undefined) throw tooLarge(`${MOST_JOINT_STATES} states for what two patterns have in common`);
-    const states = joints.map(() => this.#state());
+    return this.#addMachine(joints, from);
+  }
+
+  #addMachine(machine: readonly MachineState[], from: number): number {
+    const states = machine.map(() => this.#state());
     const end = this.#state();
     this.#edge(from, EDGE_EMPTY, 0, states[0]!);
-    for (const [i, { edges, accepts }] of joints.entries()) {
+    for (const [i, { edges, accepts }] of machine.entries()) {
       for (const { low, high, target } of edges) {
         this.#edge(states[i]!, EDGE_BYTES, (low << 8) | high, states[target]!);
       }
@@ -248,37 +257,49 @@ class Builder {
     return end;
   }
 
-  /** Two states between members: nothing has come yet, and something has, so that a separator goes first. */
-  #addMembers({ items, repeated, separator }: Extract<Expression, { kind: "members" }>, from: number): number {
-    let none: number | undefined = this.#state();
-    let some: number | undefined;
-    this.#edge(from, EDGE_EMPTY, 0, none);
-    const enter = (before: number | undefined, after: number | undefined): number => {
+  /**
+   * Between members there is a state for every number of them that have come, as far as it matters: where nothing is counted, none and
+   * some, so that a separator goes before all but the first.
+   */
+  #addMembers(expression: Extract<Expression, { kind: "members" }>, from: number): number {
+    const { items, repeated, separator, least, most } = expression;
+    // Beyond `counted` all numbers are alike.
+    const counted = Math.max(1, least, most === Number.POSITIVE_INFINITY ? 0 : most);
+    /** The states in which 0, 1, 2, ... members have come. */
+    let states: (number | undefined)[] = [this.#state()];
+    this.#edge(from, EDGE_EMPTY, 0, states[0]!);
+    const enter = (count: number): number => {
       const start = this.#state();
-      if (before !== undefined) this.#edge(before, EDGE_EMPTY, 0, start);
-      if (after !== undefined) this.#edge(this.#add(separator, after), EDGE_EMPTY, 0, start);
+      this.#edge(count > 0 ? this.#add(separator, states[count]!) : states[0]!, EDGE_EMPTY, 0, start);
       return start;
     };
+    const next = (count: number) => Math.min(count + 1, counted);
     for (const { item, required } of items) {
-      const end = this.#add(item, enter(none, some));
-      if (required) {
-        none = undefined;
-        some = end;
-      } else {
-        const joined = this.#state();
-        this.#edge(end, EDGE_EMPTY, 0, joined);
-        if (some !== undefined) this.#edge(some, EDGE_EMPTY, 0, joined);
-        some = joined;
+      const after: (number | undefined)[] = [];
+      const joined = (count: number) => {
+        after[count] ??= this.#state();
+        return after[count];
+      };
+      for (const [count, state] of states.entries()) {
+        if (state === undefined) continue;
+        if (count < most) this.#edge(this.#add(item, enter(count)), EDGE_EMPTY, 0, joined(next(count)));
+        if (!required) this.#edge(state, EDGE_EMPTY, 0, joined(count));
       }
+      states = after;
     }
     if (repeated !== undefined) {
-      const loop = this.#state();
-      if (some !== undefined) this.#edge(some, EDGE_EMPTY, 0, loop);
-      this.#edge(this.#add(repeated, enter(none, loop)), EDGE_EMPTY, 0, loop);
-      some = loop;
+      const last = most === Number.POSITIVE_INFINITY ? counted : most - 1;
+      for (let count = 0; count <= last; count++) {
+        // Names could come again: of all that may be repeated, one counts towards the least.
+        if (states[count] === undefined || count + 1 < least) continue;
+        states[next(count)] ??= this.#state();
+        this.#edge(this.#add(repeated, enter(count)), EDGE_EMPTY, 0, states[next(count)]!);
+      }
     }
     const end = this.#state();
-    for (const state of [none, some]) if (state !== undefined) this.#edge(state, EDGE_EMPTY, 0, end);
+    for (const [count, state] of states.entries()) {
+      if (state !== undefined && count >= least) this.#edge(state, EDGE_EMPTY, 0, end);
+    }
     return end;
   }
 
@@ -308,7 +329,9 @@ class Builder {
       case "rule":
         return this.#inlineCost(expression.name);
       case "both":
+      case "except":
       case "members":
+      case "machine":
         return Number.POSITIVE_INFINITY;
     }
   }

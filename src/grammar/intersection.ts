@@ -1,7 +1,9 @@
-// The texts that two networks both match, as one network without choices: a state of it is a pair of sets, the states in which either
-// network may be (the subset construction of Rabin and Scott 1959, of both at once).
+// The texts that two networks both match, or that one matches and the other does not, as one network without choices: a state of it is a
+// pair of sets, the states in which either network may be (the subset construction of Rabin and Scott 1959, of both at once).
 //
 //   [a-z]{2,3}  and  a.*      ({0}, {0}) -a-> ({1}, {1}) -[a-z]-> ({2}, {1}) -[a-z]-> ({3}, {1})
+
+import type { MachineState } from "./syntax.js";
 
 /** States and edges that read a byte of low .. high, or nothing. */
 export interface Network {
@@ -16,15 +18,16 @@ interface NetworkEdge {
   readonly target: number;
 }
 
-/** A state of the intersection; state 0 is the first. */
-export interface Joint {
-  readonly edges: readonly { readonly low: number; readonly high: number; readonly target: number }[];
-  /** The text may end here. */
-  readonly accepts: boolean;
-}
+/** "both": the texts of both networks. "except": those of the first that are not of the second. */
+export type Combination = "both" | "except";
 
-/** The states of the intersection; undefined: they are more than `most`. */
-export function intersection(left: Network, right: Network, most: number): readonly Joint[] | undefined {
+/** The states of two networks together; state 0 is the first. undefined: they are more than `most`. */
+export function combination(
+  kind: Combination,
+  left: Network,
+  right: Network,
+  most: number,
+): readonly MachineState[] | undefined {
   const numbers = new Map<string, number>();
   const pairs: (readonly [readonly number[], readonly number[]])[] = [];
   const numberOf = (one: readonly number[], other: readonly number[]) => {
@@ -35,7 +38,7 @@ export function intersection(left: Network, right: Network, most: number): reado
     return pairs.push([one, other]) - 1;
   };
   numberOf(closure(left, [left.start]), closure(right, [right.start]));
-  const joints: Joint[] = [];
+  const joints: MachineState[] = [];
   for (const [one, other] of pairs) {
     if (pairs.length > most) return undefined;
     const ways = [waysOf(left, one), waysOf(right, other)] as const;
@@ -44,11 +47,11 @@ export function intersection(left: Network, right: Network, most: number): reado
     const edges: { readonly low: number; readonly high: number; readonly target: number }[] = [];
     for (const [i, low] of sorted.slice(0, -1).entries()) {
       const [first, second] = ways.map((each) => each.filter(({ bytes }) => bytes[0] <= low && low <= bytes[1]));
-      if (first!.length === 0 || second!.length === 0) continue;
+      if (first!.length === 0 || (second!.length === 0 && kind === "both")) continue;
       const [after, afterOther] = [closure(left, targets(first!)), closure(right, targets(second!))];
       edges.push({ low, high: sorted[i + 1]! - 1, target: numberOf(after, afterOther) });
     }
-    joints.push({ edges, accepts: one.includes(left.end) && other.includes(right.end) });
+    joints.push({ edges, accepts: one.includes(left.end) && other.includes(right.end) === (kind === "both") });
   }
   return joints;
 }

@@ -15,15 +15,29 @@ export type Expression =
   /** `most` may be Infinity. */
   | { readonly kind: "repeat"; readonly item: Expression; readonly least: number; readonly most: number }
   | { readonly kind: "rule"; readonly name: string }
-  /** What both match; neither may call a rule that is part of itself. */
-  | { readonly kind: "both"; readonly left: Expression; readonly right: Expression }
-  /** Members in order with a separator between those that are there: the members of a JSON object. The last one may come again and again. */
+  /** What an automaton over bytes accepts; state 0 is its first. */
+  | { readonly kind: "machine"; readonly states: readonly MachineState[] }
+  /** What both match, or what `left` matches and `right` does not; neither may call a rule that is part of itself. */
+  | { readonly kind: "both" | "except"; readonly left: Expression; readonly right: Expression }
+  /**
+   * Members in order with a separator between those that are there: the members of a JSON object. The last one may come again and again.
+   * In all there are `least` to `most` of them, and at least `least` - 1 that are not repeated.
+   */
   | {
       readonly kind: "members";
       readonly items: readonly { readonly item: Expression; readonly required: boolean }[];
       readonly repeated: Expression | undefined;
       readonly separator: Expression;
+      readonly least: number;
+      readonly most: number;
     };
+
+/** A state of an automaton without choices: where each byte of low .. high leads. */
+export interface MachineState {
+  readonly edges: readonly { readonly low: number; readonly high: number; readonly target: number }[];
+  /** The text may end here. */
+  readonly accepts: boolean;
+}
 
 /** A grammar: its texts are those of the rule `root`. */
 export interface Grammar {
@@ -65,6 +79,18 @@ export function repeat(item: Expression, least: number, most = Number.POSITIVE_I
   if (most === 0 || item === empty) return empty;
   if (item === nothing) return least === 0 ? empty : nothing;
   return least === 1 && most === 1 ? item : { kind: "repeat", item, least, most };
+}
+
+export function machine(states: readonly MachineState[]): Expression {
+  return { kind: "machine", states };
+}
+
+export function both(left: Expression, right: Expression): Expression {
+  return left === nothing || right === nothing ? nothing : { kind: "both", left, right };
+}
+
+export function except(left: Expression, right: Expression): Expression {
+  return left === nothing || right === nothing ? left : { kind: "except", left, right };
 }
 
 export function optional(item: Expression): Expression {

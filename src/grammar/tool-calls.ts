@@ -5,7 +5,7 @@
 //   llama3   {"name": "weather", "parameters": {"city": "Lima"}}                                instead of text: text does not begin with {
 
 import { GrammarError, UnsupportedError } from "../errors.js";
-import { grammarOfSchema } from "./json-schema/compile-schema.js";
+import { grammarOfSchema, type SchemaGrammar } from "./json-schema/compile-schema.js";
 import type { JsonSchema } from "./json-schema/schema.js";
 import { braces, colon, comma } from "./json-schema/text.js";
 import {
@@ -13,7 +13,6 @@ import {
   complement,
   type Expression,
   empty,
-  type Grammar,
   literal,
   optional,
   repeat,
@@ -48,22 +47,29 @@ export const argumentsKey = { hermes: "arguments", llama3: "parameters" } as con
  *
  * @throws UnsupportedError UNSUPPORTED_SCHEMA, GrammarError SCHEMA_INVALID, with the tool's name
  */
-export function toolGrammar(tools: readonly ToolSignature[], notation: ToolNotation, count: CallCount): Grammar {
+export function toolGrammar(tools: readonly ToolSignature[], notation: ToolNotation, count: CallCount): SchemaGrammar {
   const rules = new Map<string, Expression>();
+  const ignored = new Map<string, string>();
   const calls = tools.map(({ name, parameters }) => {
     const key = JSON.stringify(argumentsKey[notation]);
     const text = [literal('"name"'), colon, literal(JSON.stringify(name)), comma, literal(key), colon];
-    return braces("{", sequence(...text, rule(addArguments(rules, name, parameters))), "}");
+    return braces("{", sequence(...text, rule(addArguments(rules, ignored, name, parameters))), "}");
   });
   rules.set("call", alternatives(...calls));
   const root = "answer";
   rules.set(root, notation === "hermes" ? textAndCalls(rules, count) : callOrText(count));
-  return { root, rules };
+  return { grammar: { root, rules }, ignored };
 }
 
 /** Adds the rules of a tool's arguments under names of their own, and returns the first one's. */
-function addArguments(rules: Map<string, Expression>, tool: string, parameters: JsonSchema): string {
-  const grammar = schemaOf(tool, parameters);
+function addArguments(
+  rules: Map<string, Expression>,
+  ignored: Map<string, string>,
+  tool: string,
+  parameters: JsonSchema,
+): string {
+  const { grammar, ignored: words } = schemaOf(tool, parameters);
+  for (const [word, pointer] of words) if (!ignored.has(word)) ignored.set(word, `${pointer} of ${tool}`);
   const named = (name: string) => `${tool}: ${name}`;
   const renamed = (expression: Expression): Expression => {
     switch (expression.kind) {
@@ -75,6 +81,7 @@ function addArguments(rules: Map<string, Expression>, tool: string, parameters: 
       case "repeat":
         return { ...expression, item: renamed(expression.item) };
       case "both":
+      case "except":
         return { ...expression, left: renamed(expression.left), right: renamed(expression.right) };
       case "members":
         return {
@@ -91,7 +98,7 @@ function addArguments(rules: Map<string, Expression>, tool: string, parameters: 
   return named(grammar.root);
 }
 
-function schemaOf(tool: string, parameters: JsonSchema): Grammar {
+function schemaOf(tool: string, parameters: JsonSchema): SchemaGrammar {
   try {
     return grammarOfSchema(parameters);
   } catch (error) {

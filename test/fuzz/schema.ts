@@ -154,7 +154,8 @@ export const schema = target({
       run: (input: Grammar) => {
         let grammar: VocabularyGrammar;
         try {
-          const parsed = input.kind === "gbnf" ? parseGbnf(input.source) : grammarOfSchema(input.schema as JsonSchema);
+          const parsed =
+            input.kind === "gbnf" ? parseGbnf(input.source) : grammarOfSchema(input.schema as JsonSchema).grammar;
           grammar = new VocabularyGrammar(compileGrammar(parsed), vocabulary);
           const random = new Random(input.seed);
           for (const more of [0, 6]) {

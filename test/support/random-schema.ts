@@ -4,7 +4,10 @@ import type { JsonSchema } from "cria";
 import type { Random } from "../../bench/synthetic/random.js";
 
 const names = ["name", "age", "id", "a b", 'q"uote', "back\\slash", "naïve", "x", "kind", "list", "🦙", ""];
-const formats = ["date", "time", "date-time", "duration", "uuid", "email", "hostname", "ipv4", "ipv6", "uri"];
+const formats = [
+  ...["date", "time", "date-time", "duration", "uuid", "email", "hostname", "ipv4", "ipv6", "uri"],
+  ...["uri-reference", "uri-template", "url", "regex", "json-pointer", "byte"],
+];
 const patterns = [
   "^[a-z]{2,5}$",
   "^\\d{3}-\\d{4}$",
@@ -52,6 +55,13 @@ function schemaOf(random: Random, depth: number): JsonSchema {
     allOfSchema,
     referenceSchema,
     typesSchema,
+    notSchema,
+    overlappingSchema,
+    conditionalSchema,
+    countedSchema,
+    patternPropertiesSchema,
+    uniqueSchema,
+    dependentSchema,
   ];
   const kinds = depth > 0 && random.below(4) > 0 ? nested : [...scalar, stringSchema];
   return pick(random, kinds)(random, depth - 1);
@@ -162,4 +172,85 @@ function referenceSchema(random: Random): JsonSchema {
 
 function typesSchema(random: Random): JsonSchema {
   return { type: ["string", "null", "integer"], minimum: random.below(10), maxLength: 3 + random.below(5) };
+}
+
+function notSchema(random: Random): JsonSchema {
+  const not = pick<JsonSchema>(random, [
+    ...[{ enum: ["", "red", 0, 7] }, { type: "integer" }, { pattern: "^[a-z]" }, { maxLength: 2 }, { minimum: 3 }],
+    ...[{ anyOf: [{ type: "null" }, { pattern: "e" }] }, { not: { type: ["string", "number"] } }],
+  ]);
+  return { type: ["string", "number", "null", "boolean"], not };
+}
+
+/** Alternatives of which several may hold, for all but a few values. */
+function overlappingSchema(random: Random): JsonSchema {
+  const low = random.below(50);
+  return pick<JsonSchema>(random, [
+    {
+      oneOf: [
+        { type: "integer", minimum: low },
+        { type: "integer", maximum: low + 5 },
+      ],
+    },
+    {
+      oneOf: [
+        { type: "string", minLength: 2 },
+        { type: "string", pattern: "a" },
+      ],
+    },
+    {
+      type: "object",
+      properties: { a: { type: "integer" }, b: { type: "integer" } },
+      oneOf: [{ required: ["a"] }, { required: ["b"] }],
+    },
+  ]);
+}
+
+function conditionalSchema(random: Random, depth: number): JsonSchema {
+  const words = "if then else".split(" ");
+  const parts = [
+    { properties: { kind: { const: "a" } }, required: ["kind"] },
+    { required: ["id"] },
+    { properties: { name: { type: "string", minLength: random.below(3) } } },
+  ];
+  return {
+    type: "object",
+    properties: { kind: { enum: ["a", "b"] }, id: schemaOf(random, depth), name: { type: "string", maxLength: 9 } },
+    ...Object.fromEntries(words.map((word, i) => [word, parts[i]])),
+  };
+}
+
+function countedSchema(random: Random, depth: number): JsonSchema {
+  const minProperties = random.below(3);
+  return {
+    type: "object",
+    properties: { a: schemaOf(random, depth), b: { type: "integer", multipleOf: 1 + random.below(40) } },
+    additionalProperties: { type: "integer", multipleOf: 3, minimum: -50 },
+    minProperties,
+    maxProperties: minProperties + 1 + random.below(3),
+    ...(some(random) && { propertyNames: { pattern: "^[a-f]{1,3}$" } }),
+  };
+}
+
+function patternPropertiesSchema(random: Random, depth: number): JsonSchema {
+  return {
+    type: "object",
+    properties: { x_name: { type: "string" } },
+    patternProperties: { "^x_": { type: "string", maxLength: 4 }, _y$: { minLength: 1 } },
+    additionalProperties: pick(random, [false, { type: "integer" }, schemaOf(random, depth)]),
+  };
+}
+
+function uniqueSchema(random: Random): JsonSchema {
+  const items = pick<JsonSchema>(random, [{ enum: ["a", "b", 3, null] }, { type: "boolean" }]);
+  return { type: "array", items, uniqueItems: true, minItems: random.below(3) };
+}
+
+function dependentSchema(random: Random, depth: number): JsonSchema {
+  return {
+    type: "object",
+    properties: { a: { type: "integer" }, b: schemaOf(random, depth) },
+    dependentRequired: { a: ["b"] },
+    ...(some(random) && { unevaluatedProperties: false }),
+  };
 }

@@ -71,6 +71,8 @@ export interface GenerationSummary {
   readonly finishReason: FinishReason;
   readonly usage: Usage;
   readonly timings: Timings;
+  /** What was ignored in a schema (of `jsonSchema`, or of tools), if anything was: a sentence for each word. */
+  readonly diagnostics?: readonly string[];
 }
 
 /** A whole generation. */

@@ -8,6 +8,7 @@ import {
   grammarOfSchema,
   type JsonSchema,
   parseGbnf,
+  type SchemaGrammar,
   type TokenBytes,
   toolGrammar,
 } from "../../grammar/index.js";
@@ -33,10 +34,18 @@ const MOST_VALUES = 2 ** 22;
 /** Tokens whose bytes are collected in one go, which takes a few milliseconds. */
 const TOKENS_AT_A_TIME = 8192;
 
+/** A grammar as it is kept. */
+interface Compiled {
+  readonly key: number;
+  readonly automaton: Automaton;
+  /** What was ignored in its schemas: a sentence for each word. */
+  readonly diagnostics: readonly string[];
+}
+
 /** The grammars for one tokenizer. */
 export class Grammars {
   readonly #tokenizer: Tokenizer;
-  readonly #kept = new Map<string, { readonly key: number; readonly automaton: Automaton }>();
+  readonly #kept = new Map<string, Compiled>();
   #vocabulary: Promise<TokenBytes> | undefined;
   #nextKey = 0;
 
@@ -45,50 +54,63 @@ export class Grammars {
   }
 
   /**
-   * What the leader needs to know. undefined: any text will do.
+   * What the leader needs to know, and what was ignored. Without a request, any text will do.
    *
    * @param tools what may be called, unless the options say what the text must be
    * @throws GrammarError, UnsupportedError, CriaError INVALID_OPTION
    */
-  async request({ grammar, jsonSchema }: GrammarOptions, tools?: ToolSet): Promise<GrammarRequest | undefined> {
-    if (grammar === undefined && jsonSchema === undefined && tools === undefined) return undefined;
+  async request(
+    { grammar, jsonSchema }: GrammarOptions,
+    tools?: ToolSet,
+  ): Promise<{ readonly request: GrammarRequest | undefined; readonly diagnostics: readonly string[] }> {
+    if (grammar === undefined && jsonSchema === undefined && tools === undefined) {
+      return { request: undefined, diagnostics: [] };
+    }
     if ((grammar !== undefined || jsonSchema !== undefined) && tools?.count.least === 1) {
       throw idleOption(grammar !== undefined ? "grammar" : "jsonSchema", "the answer must call a tool");
     }
     if (grammar !== undefined && jsonSchema !== undefined) {
       throw idleOption("grammar", "jsonSchema is set too: a text can follow only one of them");
     }
-    let compiled: { readonly key: number; readonly automaton: Automaton };
+    let compiled: Compiled;
     if (grammar !== undefined) compiled = this.#ofGbnf(grammar);
     else if (jsonSchema !== undefined) compiled = this.#ofSchema(jsonSchema);
     else compiled = this.#ofTools(tools!);
     this.#vocabulary ??= tokenBytesOf(this.#tokenizer);
-    return { ...compiled, vocabulary: await this.#vocabulary };
+    const { key, automaton, diagnostics } = compiled;
+    return { request: { key, automaton, vocabulary: await this.#vocabulary }, diagnostics };
   }
 
   #ofGbnf(grammar: unknown) {
     const gbnf = checkText("grammar", grammar);
-    return this.#compiled(`GBNF ${gbnf}`, () => compileGrammar(parseGbnf(gbnf)));
+    return this.#compiled(`GBNF ${gbnf}`, () => ({ grammar: parseGbnf(gbnf), ignored: new Map() }));
   }
 
   #ofSchema(jsonSchema: unknown) {
     const text = readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema));
     const schema = text === undefined ? undefined : JSON.parse(text);
-    return this.#compiled(`schema ${text}`, () => compileGrammar(grammarOfSchema(schema)));
+    return this.#compiled(`schema ${text}`, () => grammarOfSchema(schema));
   }
 
   #ofTools({ signatures, notation, count }: ToolSet) {
     const source = `tools ${notation} ${count.least} ${count.most} ${JSON.stringify(signatures)}`;
-    return this.#compiled(source, () => compileGrammar(toolGrammar(signatures, notation, count)));
+    return this.#compiled(source, () => toolGrammar(signatures, notation, count));
   }
 
-  #compiled(source: string, compile: () => Automaton) {
-    const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, automaton: withinStack(compile) };
+  #compiled(source: string, read: () => SchemaGrammar): Compiled {
+    const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, ...withinStack(() => compile(read())) };
     this.#kept.delete(source);
     this.#kept.set(source, compiled); // the most recently used one goes last
     for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
     return compiled;
   }
+}
+
+function compile({ grammar, ignored }: SchemaGrammar): Omit<Compiled, "key"> {
+  const diagnostics = [...ignored].map(
+    ([word, pointer]) => `"${printable(word)}" at ${printable(pointer)} is ignored: JSON Schema does not define it`,
+  );
+  return { automaton: compileGrammar(grammar), diagnostics };
 }
 
 /** A schema as JSON, as its own `toJSON` gives it. What JSON would leave out or change is refused. */
@@ -105,9 +127,9 @@ function schemaText(jsonSchema: unknown): string | undefined {
 }
 
 /** A grammar whose nested parts or lists overflow the stack is also too large for the automaton. */
-function withinStack(compile: () => Automaton): Automaton {
+function withinStack<Result>(call: () => Result): Result {
   try {
-    return compile();
+    return call();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new GrammarError("GRAMMAR_TOO_LARGE", `the grammar is too large: ${cause.message}`, { cause });

@@ -53,7 +53,10 @@ export async function* streamGeneration(
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
   const most = Math.min(room, mostTokens(maxTokens, room));
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
-  const grammarRequest = await request.grammars.request({ grammar, jsonSchema }, request.tools);
+  const { request: grammarRequest, diagnostics } = await request.grammars.request(
+    { grammar, jsonSchema },
+    request.tools,
+  );
   const stops = new StopStrings(typeof stop === "string" ? [stop] : stop);
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
@@ -144,6 +147,7 @@ export async function* streamGeneration(
             decodeMilliseconds,
             decodeTokensPerSecond: perSecond(decoded, decodeMilliseconds),
           },
+          ...(diagnostics.length > 0 && { diagnostics }),
         },
         ...(reader && reader.toolCalls.length > 0 && { toolCalls: reader.toolCalls }),
       };

@@ -1,77 +1,198 @@
-// Objects and arrays of a schema.
+// Objects and arrays of a shape.
 
-import { alternatives, type Expression, empty, literal, nothing, optional, repeat, rule, sequence } from "../syntax.js";
 import {
-  asSchema,
-  asSchemas,
-  countOf,
-  type JsonSchema,
-  propertiesOf,
-  requiredOf,
-  type SchemaObject,
-  unsupported,
-} from "./schema.js";
-import { braces, colon, comma, keyExcept } from "./text.js";
+  alternatives,
+  both,
+  type Expression,
+  empty,
+  except,
+  literal,
+  nothing,
+  optional,
+  repeat,
+  rule,
+  sequence,
+} from "../syntax.js";
+import { patternText } from "./pattern.js";
+import { namesOf, otherNode, propertyNode } from "./properties.js";
+import { unsupported } from "./schema.js";
+import type { ArrayShape, Node, ObjectShape } from "./shape.js";
+import { braces, canonicalText, colon, comma, keyExcept } from "./text.js";
 
-type Compile = (schema: JsonSchema) => Expression;
+/** Patterns of names: every set of them that a name may match has properties of its own. */
+const MOST_PATTERNS = 5;
+/** Members that are counted. */
+const MOST_COUNTED = 64;
+/** Values of which an array has each at most once: every set of those that have come is a state. */
+const MOST_UNIQUE = 7;
 
-/** An object: its properties in the schema's order, then additional ones. */
-export function objectText(schema: SchemaObject, compile: Compile, pointer: string): Expression {
-  const { additionalProperties } = schema;
-  const properties = new Map(propertiesOf(schema, pointer));
-  const required = requiredOf(schema, pointer);
-  const named = properties.size > 0 || required.length > 0;
-  // Where nothing is said of more properties they may come, but need not: a schema that names its properties means those.
-  const more = asSchema(additionalProperties ?? !named, `${pointer}/additionalProperties`);
-  for (const name of required) {
-    if (!properties.has(name)) properties.set(name, additionalProperties === undefined ? true : more);
-  }
-  const items: { readonly item: Expression; readonly required: boolean }[] = [];
-  for (const [name, value] of properties) {
-    const text = compile(value);
-    const isRequired = required.includes(name);
-    if (text === nothing && isRequired) return nothing;
-    if (text !== nothing)
-      items.push({ item: sequence(literal(JSON.stringify(name)), colon, text), required: isRequired });
-  }
-  const moreText = compile(more);
-  checkCounts(
-    schema,
-    items.filter((item) => item.required).length,
-    moreText === nothing ? items.length : undefined,
-    pointer,
-  );
-  if (items.length === 0 && moreText === nothing) return sequence(literal("{"), literal("}"));
-  const repeated = moreText === nothing ? undefined : sequence(keyExcept([...properties.keys()]), colon, moreText);
-  return braces("{", { kind: "members", items, repeated, separator: comma }, "}");
+/** What the parts of a value are written with. */
+export interface Writer {
+  /** A node's text. */
+  readonly textOf: (node: Node) => Expression;
+  readonly meet: (one: Node, other: Node) => Node;
+  /** The node of no schema. */
+  readonly anyNode: Node;
+  /** All values of a node; undefined: they are not listed, or are too many. */
+  readonly valuesOf: (node: Node, most: number) => readonly unknown[] | undefined;
+  /** The texts of a node's strings. */
+  readonly stringsOf: (node: Node) => Expression;
 }
 
-/** @param most properties at most; undefined: any number */
-function checkCounts(schema: SchemaObject, least: number, most: number | undefined, pointer: string): void {
-  if (countOf(schema, "minProperties", 0, pointer) > least) {
-    throw unsupported(pointer, "minProperties", `it must be at most ${least}, the number of required properties`);
+interface Member {
+  readonly name: string;
+  readonly item: Expression;
+  readonly required: boolean;
+}
+
+/** An object: its properties in the schema's order, then additional ones. */
+export function objectText(shape: ObjectShape, writer: Writer, pointer: string): Expression {
+  const { layers, required, least, most, names: nameNodes, outside } = shape;
+  const names = namesOf(shape);
+  const patterns = [...new Set(layers.flatMap((layer) => [...layer.patterns.keys()]))];
+  // Where nothing is said of more properties they may come, but need not: a schema that names its properties means those.
+  const saysMore = layers.some(({ more }) => more !== undefined);
+  const isOpen = saysMore || (names.length === 0 && patterns.length === 0);
+  const nameText = nameNodes.map(writer.stringsOf);
+  const allowed = (name: string) => nameNodes.every((node) => fitsName(name, node, writer));
+
+  const listed = listedNames(nameNodes, writer);
+  // Names of a list are properties like others, in the list's order.
+  const inOrder =
+    listed === undefined ? [...names] : [...(isOpen ? listed : listed.filter((one) => names.includes(one)))];
+  if (listed !== undefined) inOrder.push(...[...required].filter((name) => !listed.includes(name)));
+  const members: Member[] = [];
+  for (const name of inOrder) {
+    const node = propertyNode(shape, name, writer.meet) ?? writer.anyNode;
+    const text = allowed(name) ? writer.textOf(node) : nothing;
+    if (text === nothing && required.has(name)) return nothing;
+    if (text !== nothing) {
+      const item = sequence(literal(JSON.stringify(name)), colon, text);
+      members.push({ name, item, required: required.has(name) });
+    }
   }
-  if (countOf(schema, "maxProperties", Number.POSITIVE_INFINITY, pointer) < (most ?? Number.POSITIVE_INFINITY)) {
-    throw unsupported(
-      pointer,
-      "maxProperties",
-      "it must be at least the number of named properties, and additionalProperties must be false",
-    );
+  const rest =
+    listed !== undefined ? nothing : otherProperties(shape, patterns, isOpen, names, nameText, writer, pointer);
+  return alternatives(
+    ...chosen(members, rest, outside, pointer).map(({ items, repeated, once }) => {
+      const needed = Math.max(least, once ? 1 : 0);
+      return membersText(items, repeated, once, needed, most, pointer);
+    }),
+  );
+}
+
+/** Properties that are not named: by the patterns that their names match. */
+function otherProperties(
+  shape: ObjectShape,
+  patterns: readonly string[],
+  isOpen: boolean,
+  names: readonly string[],
+  nameText: readonly Expression[],
+  writer: Writer,
+  pointer: string,
+): Expression {
+  if (patterns.length > MOST_PATTERNS) {
+    throw unsupported(pointer, "patternProperties", `at most ${MOST_PATTERNS} patterns are supported`);
   }
+  const narrowed = (key: Expression) => nameText.reduce(both, key);
+  const member = (key: Expression, node: Node) => {
+    const text = writer.textOf(node);
+    return text === nothing ? nothing : sequence(narrowed(key), colon, text);
+  };
+  if (patterns.length === 0) {
+    if (!isOpen) return nothing;
+    return member(keyExcept(names), otherNode(shape, new Set(), writer.meet) ?? writer.anyNode);
+  }
+  const texts = patterns.map((pattern) => quoted(patternText(pattern, pointer)));
+  const free = except(quoted(canonicalText), alternatives(...names.map((name) => literal(JSON.stringify(name)))));
+  const all: Expression[] = [];
+  for (let chosen = isOpen ? 0 : 1; chosen < 2 ** patterns.length; chosen++) {
+    const isChosen = (i: number) => ((chosen >> i) & 1) === 1;
+    const node = otherNode(shape, new Set(patterns.filter((_, i) => isChosen(i))), writer.meet);
+    let key = free;
+    for (const [i, text] of texts.entries()) key = isChosen(i) ? both(key, text) : except(key, text);
+    all.push(member(key, node ?? writer.anyNode));
+  }
+  return alternatives(...all);
+}
+
+/** Whether a name is one that a node allows. */
+function fitsName(name: string, node: Node, { valuesOf, meet }: Writer): boolean {
+  const only: Node = meet(node, { all: [{ const: name }], none: [] });
+  return valuesOf(only, 1)?.length === 1;
+}
+
+/** The names that are allowed, if they are listed. */
+function listedNames(nodes: readonly Node[], { valuesOf, meet }: Writer): readonly string[] | undefined {
+  const [first, ...others] = nodes;
+  if (first === undefined) return undefined;
+  const values = valuesOf(others.reduce(meet, first), Number.POSITIVE_INFINITY);
+  return values?.filter((value): value is string => typeof value === "string");
+}
+
+/** The ways to have a property outside of every list: one that is named, or one that is not. */
+function chosen(
+  members: readonly Member[],
+  repeated: Expression,
+  outside: ObjectShape["outside"],
+  pointer: string,
+): readonly { readonly items: readonly Member[]; readonly repeated: Expression; readonly once: boolean }[] {
+  const [names, ...others] = outside;
+  if (names === undefined) return [{ items: members, repeated, once: false }];
+  const ways = members
+    .filter(({ name }) => !names.has(name))
+    .flatMap(({ name }) => {
+      const items = members.map((member) => (member.name === name ? { ...member, required: true } : member));
+      return chosen(items, repeated, others, pointer);
+    });
+  if (repeated === nothing) return ways;
+  throw unsupported(
+    pointer,
+    "not",
+    "what is not valid by additionalProperties cannot be written beside more properties",
+  );
+}
+
+function membersText(
+  items: readonly Member[],
+  rest: Expression,
+  once: boolean,
+  least: number,
+  most: number,
+  pointer: string,
+): Expression {
+  const needed = items.filter(({ required }) => required).length;
+  const possible = rest === nothing ? items.length : Number.POSITIVE_INFINITY;
+  if (least > possible || needed > most || (once && rest === nothing)) return nothing;
+  if (possible === 0) return sequence(literal("{"), literal("}"));
+  // What the members see to by themselves needs no counting.
+  const counted = { least: least <= needed ? 0 : least, most: most >= possible ? Number.POSITIVE_INFINITY : most };
+  const highest = Math.max(counted.least, counted.most === Number.POSITIVE_INFINITY ? 0 : counted.most);
+  if (counted.least > items.length + 1) {
+    const why = `names of properties could come again; it must be at most ${items.length + 1}, one more than are named`;
+    throw unsupported(pointer, "minProperties", why);
+  }
+  if (highest > MOST_COUNTED) {
+    const keyword = counted.least > MOST_COUNTED ? "minProperties" : "maxProperties";
+    throw unsupported(pointer, keyword, `at most ${MOST_COUNTED} properties are counted`);
+  }
+  const repeated = rest === nothing ? undefined : rest;
+  return braces("{", { kind: "members", items, repeated, separator: comma, ...counted }, "}");
 }
 
 /** An array: first the items that have a place of their own, then those that all have one schema. */
-export function arrayText(schema: SchemaObject, compile: Compile, pointer: string): Expression {
-  const prefix = asSchemas(schema["prefixItems"] ?? [], `${pointer}/prefixItems`);
-  const least = countOf(schema, "minItems", 0, pointer);
-  const given = countOf(schema, "maxItems", Number.POSITIVE_INFINITY, pointer);
-  const rest = compile(asSchema(schema["items"] ?? true, `${pointer}/items`));
+export function arrayText(
+  shape: ArrayShape,
+  itemText: (node: Node) => Expression,
+  writer: Writer,
+  pointer: string,
+): Expression {
+  const { prefix, items, least, most: given, unique } = shape;
   // Where nothing is said of more items they may come, but need not.
-  const most =
-    prefix.length > 0 && schema["items"] === undefined ? Math.min(given, Math.max(prefix.length, least)) : given;
-  if (schema["uniqueItems"] === true && most > 1)
-    throw unsupported(pointer, "uniqueItems", "only arrays of at most one item are supported");
+  const most = prefix.length > 0 && items === undefined ? Math.min(given, Math.max(prefix.length, least)) : given;
   if (least > most) return nothing;
+  if (unique && most > 1) return uniqueText(shape, most, writer, pointer);
+  const rest = itemText(items ?? writer.anyNode);
 
   /** The items from number i on. */
   let text = repeat(
@@ -81,11 +202,34 @@ export function arrayText(schema: SchemaObject, compile: Compile, pointer: strin
   );
   if (prefix.length === 0) text = most === 0 ? empty : sequence(rest, text);
   for (let i = prefix.length - 1; i >= 0; i--) {
-    const item = i < most ? compile(prefix[i]!) : nothing;
+    const item = i < most ? writer.textOf(prefix[i]!) : nothing;
     const goesOn = i + 1 < least ? text : optional(text);
     text = item === nothing ? nothing : sequence(i > 0 ? comma : empty, item, i + 1 < prefix.length ? goesOn : text);
   }
   return braces("[", least > 0 ? text : alternatives(empty, text), "]");
+}
+
+/** Arrays that have each of a few values at most once. */
+function uniqueText({ prefix, items, least }: ArrayShape, most: number, writer: Writer, pointer: string): Expression {
+  const values = items && writer.valuesOf(items, MOST_UNIQUE);
+  if (values === undefined || prefix.length > 0) {
+    const why = `only arrays of at most one item, or of at most ${MOST_UNIQUE} listed values, are supported`;
+    throw unsupported(pointer, "uniqueItems", why);
+  }
+  /** What may come after `count` items, when those of `left` have not come yet. */
+  const after = (left: readonly unknown[], count: number): Expression => {
+    const ends = count >= least ? [empty] : [];
+    if (count === most) return alternatives(...ends);
+    const more = left.map((value) => {
+      const rest = after(
+        left.filter((one) => one !== value),
+        count + 1,
+      );
+      return sequence(count > 0 ? comma : empty, literal(JSON.stringify(value)), rest);
+    });
+    return alternatives(...ends, ...more);
+  };
+  return braces("[", after(values, 0), "]");
 }
 
 /** What is repeated is called by its name, so that its text is not written out again and again. */
@@ -93,4 +237,8 @@ export function named(text: Expression, name: string, rules: Map<string, Express
   if (text.kind === "rule" || text.kind === "literal" || text === nothing) return text;
   rules.set(name, text);
   return rule(name);
+}
+
+export function quoted(text: Expression): Expression {
+  return text === nothing ? nothing : sequence(literal('"'), text, literal('"'));
 }

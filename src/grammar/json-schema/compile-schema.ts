@@ -2,35 +2,28 @@
 // the order of properties and how numbers are written are the grammar's choice. What is not known to be kept is refused, by its name and
 // place.
 
-import { alternatives, type Expression, type Grammar, literal, nothing, rule } from "../syntax.js";
-import { arrayText, named, objectText } from "./collections.js";
-import { areExclusive } from "./exclusive.js";
+import { alternatives, both, type Expression, except, type Grammar, literal, nothing, rule } from "../syntax.js";
+import { arrayText, named, objectText, quoted, type Writer } from "./collections.js";
 import { formats, isFormat, unknownFormats } from "./formats.js";
-import { merge } from "./merge.js";
-import { boundedNumber } from "./numbers.js";
-import { patternText } from "./pattern.js";
-import {
-  asSchema,
-  asSchemas,
-  assertionsOf,
-  countOf,
-  invalid,
-  type JsonSchema,
-  type JsonType,
-  jsonTypes,
-  keywordsOfType,
-  namedTypes,
-  namedValues,
-  Places,
-  type SchemaObject,
-  unsupported,
-} from "./schema.js";
-import { commonRules, stringOfLength } from "./text.js";
+import { holds } from "./holds.js";
+import { NormalForm } from "./normal-form.js";
+import { numberText } from "./numbers.js";
+import { patternRegExp, patternText } from "./pattern.js";
+import { asSchema, type JsonSchema, type JsonType, unsupported } from "./schema.js";
+import { anything, type Node, type Shape, typesMeant, valueMap } from "./shape.js";
+import { canonicalText, commonRules, stringOfLength } from "./text.js";
 
-/** Levels of schemas in schemas, merged ones included. */
+/** Levels of schemas in schemas, those that were put together included. */
 const DEEPEST = 200;
-/** Schemas in one allOf or oneOf. */
-const MOST_PARTS = 512;
+/** Rules of the largest grammar. */
+const MOST_RULES = 2 ** 16;
+
+/** A schema as a grammar. */
+export interface SchemaGrammar {
+  readonly grammar: Grammar;
+  /** Words that no draft defines, which say nothing, and the place of the first of each. */
+  readonly ignored: ReadonlyMap<string, string>;
+}
 
 /**
  * The grammar of a JSON schema.
@@ -38,53 +31,60 @@ const MOST_PARTS = 512;
  * @throws UnsupportedError UNSUPPORTED_SCHEMA with the keyword and the JSON pointer of what is not supported; GrammarError
  *   SCHEMA_INVALID for what is not a schema
  */
-export function grammarOfSchema(schema: JsonSchema): Grammar {
-  return new SchemaCompiler(asSchema(schema, "#")).grammar();
+export function grammarOfSchema(schema: JsonSchema): SchemaGrammar {
+  return new SchemaCompiler(asSchema(schema, "#")).compile();
 }
 
 class SchemaCompiler {
   readonly #root: JsonSchema;
-  readonly #places: Places;
+  readonly #form: NormalForm;
   readonly #rules = new Map<string, Expression>(commonRules);
-  /** The rule of each schema that has one. */
-  readonly #names = new Map<SchemaObject, string>();
+  /** The rule of each node that has one. */
+  readonly #names = new Map<Node, string>();
   /** How often each name was asked for. */
   readonly #usedNames = new Map<string, number>(Array.from(commonRules.keys(), (name) => [name, 1]));
-  readonly #resolved = new Map<SchemaObject, JsonSchema | "under way">();
-  readonly #context = {
-    resolved: (schema: JsonSchema) => this.#resolve(schema),
-    places: undefined as unknown as Places,
-  };
+  readonly #writer: Writer;
   #depth = 0;
 
   constructor(root: JsonSchema) {
     this.#root = root;
-    this.#places = new Places(root);
-    this.#context.places = this.#places;
+    this.#form = new NormalForm(root);
+    this.#writer = {
+      textOf: (node) => this.#textOf(node),
+      meet: this.#form.meet,
+      anyNode: this.#form.nodeOf(true),
+      valuesOf: (node, most) => this.#valuesOf(node, most),
+      stringsOf: (node) =>
+        alternatives(
+          ...this.#form
+            .shapesOf(node)
+            .filter((shape) => shape.types === undefined || shape.types.has("string"))
+            .map((shape) => this.#write({ ...shape, types: new Set<JsonType>(["string"]) })),
+        ),
+    };
   }
 
-  grammar(): Grammar {
+  compile(): SchemaGrammar {
     const root = "the schema";
-    this.#rules.set(root, this.#textOf(this.#root));
-    return { root, rules: this.#rules };
+    this.#rules.set(root, this.#textOf(this.#form.nodeOf(this.#root)));
+    return { grammar: { root, rules: this.#rules }, ignored: this.#form.places.ignored };
   }
 
-  /** A schema's text, by a call of its rule where it is an object or an array, or may be part of itself. */
-  readonly #textOf = (schema: JsonSchema): Expression => {
-    if (typeof schema === "boolean") return schema ? rule("value") : nothing;
-    const target = this.#aliased(schema);
-    if (typeof target === "boolean") return this.#textOf(target);
-    const known = this.#names.get(target);
-    if (known !== undefined) return rule(known);
-    const name = this.#newName(this.#places.of(target));
-    this.#names.set(target, name);
-    if (++this.#depth > DEEPEST)
-      throw unsupported(this.#places.of(target), "$ref", `schemas are more than ${DEEPEST} levels deep`);
-    const text = this.#write(target);
+  /** A node's text, by a call of its rule. */
+  #textOf(node: Node): Expression {
+    if (node === this.#writer.anyNode) return rule("value");
+    const known = this.#names.get(node);
+    if (known !== undefined) return this.#rules.get(known) === nothing ? nothing : rule(known);
+    const pointer = this.#form.places.of(node.all[0] ?? node.none[0]);
+    const name = this.#newName(pointer);
+    this.#names.set(node, name);
+    if (this.#names.size > MOST_RULES) throw unsupported(pointer, "allOf", "schemas that are put together never end");
+    if (++this.#depth > DEEPEST) throw unsupported(pointer, "$ref", `schemas are more than ${DEEPEST} levels deep`);
+    const text = alternatives(...this.#form.shapesOf(node).map((shape) => this.#write(shape)));
     this.#depth--;
     this.#rules.set(name, text);
     return text === nothing ? nothing : rule(name);
-  };
+  }
 
   #newName(pointer: string): string {
     const count = (this.#usedNames.get(pointer) ?? 0) + 1;
@@ -92,210 +92,108 @@ class SchemaCompiler {
     return count === 1 ? pointer : this.#newName(`${pointer} (${count})`);
   }
 
-  #write(schema: SchemaObject): Expression {
-    const pointer = this.#places.of(schema);
-    const resolved = this.#resolve(schema);
-    if (typeof resolved === "boolean") return this.#textOf(resolved);
-    if ("anyOf" in resolved) return alternatives(...this.#alternativesOf(resolved, "anyOf", pointer).map(this.#textOf));
-    if ("oneOf" in resolved) return this.#writeOneOf(resolved, pointer);
-    const values = namedValues(resolved, pointer);
-    if (values !== undefined) {
-      const beside = Object.keys(resolved).find((keyword) => !["enum", "const", "type", "nullable"].includes(keyword));
-      if (beside !== undefined) throw unsupported(pointer, beside, "it cannot stand beside enum or const");
-      return alternatives(...values.map((value) => literal(JSON.stringify(value))));
+  #write(shape: Shape): Expression {
+    if (shape.values !== undefined) {
+      const fitting = [...shape.values.values()].filter((value) => this.#holds(value, shape));
+      return alternatives(...fitting.map((value) => literal(JSON.stringify(value))));
     }
-    const types = namedTypes(resolved, pointer) ?? typesMeant(resolved);
-    return alternatives(...types.map((type) => this.#writeType(type, resolved, pointer)));
+    return alternatives(...typesMeant(shape).map((type) => this.#writeType(type, shape)));
   }
 
-  #writeOneOf(schema: SchemaObject, pointer: string): Expression {
-    const parts = this.#alternativesOf(schema, "oneOf", pointer);
-    refuseMany(parts, "oneOf", pointer);
-    for (const [i, part] of parts.entries()) {
-      for (let j = 0; j < i; j++) {
-        if (areExclusive(parts[j]!, part, this.#context.resolved)) continue;
-        throw unsupported(
-          pointer,
-          "oneOf",
-          `alternatives ${j} and ${i} may both match; use anyOf if that does no harm`,
-        );
-      }
-    }
-    return alternatives(...parts.map(this.#textOf));
+  #holds(value: unknown, shape: Shape): boolean {
+    return holds(value, shape, this.#form.shapesOf, this.#form.meet);
   }
 
-  /** The alternatives, each with what stands beside them. */
-  #alternativesOf(schema: SchemaObject, keyword: "anyOf" | "oneOf", pointer: string): JsonSchema[] {
-    const { [keyword]: parts, ...beside } = schema;
-    const list = asSchemas(parts, `${pointer}/${keyword}`);
-    if (Object.keys(beside).length === 0) return list;
-    return list.map((part) => merge(beside, part, this.#context));
-  }
-
-  #writeType(type: JsonType, schema: SchemaObject, pointer: string): Expression {
+  #writeType(type: JsonType, shape: Shape): Expression {
+    const { pointer, excluded } = shape;
+    const texts = [...excluded.values()].filter((value) => typeof value === type);
     switch (type) {
-      case "integer":
+      case "null":
+        return excluded.has("null") ? nothing : rule("null");
+      case "boolean":
+        return texts.length === 0
+          ? rule("boolean")
+          : alternatives(...["true", "false"].filter((text) => !excluded.has(text)).map(literal));
       case "number":
-        return boundedNumber(schema, type === "integer", pointer) ?? rule(type);
+        return numberText(shape.number, texts as number[], pointer);
       case "string":
-        return this.#writeString(schema, pointer);
-      case "array": {
-        const counted = keywordsOfType.array.some((keyword) => keyword in schema);
-        const items = (part: JsonSchema) => named(this.#textOf(part), this.#newName(`${pointer} item`), this.#rules);
-        return counted ? arrayText(schema, items, pointer) : rule("array");
-      }
+        return this.#writeString(shape, texts as string[]);
+      case "array":
       case "object":
-        return keywordsOfType.object.some((keyword) => keyword in schema)
-          ? objectText(schema, this.#textOf, pointer)
-          : rule("object");
-      default:
-        return rule(type);
+        break;
     }
+    // A listed value that no text of the type is equal to need not be left out.
+    const rivals = [...excluded.values()].filter((value) => Array.isArray(value) === (type === "array"));
+    const own = { ...shape, excluded: valueMap([]) };
+    if (rivals.some((value) => typeof value === "object" && value !== null && this.#holds(value, own))) {
+      throw unsupported(
+        pointer,
+        "not",
+        `${type === "array" ? "an array" : "an object"} among the values cannot be left out`,
+      );
+    }
+    if (type === "object")
+      return shape.object === anything.object ? rule("object") : objectText(shape.object, this.#writer, pointer);
+    if (isPlainArray(shape)) return rule("array");
+    const item = (node: Node) => named(this.#textOf(node), this.#newName(`${pointer} item`), this.#rules);
+    return arrayText(shape.array, item, this.#writer, pointer);
   }
 
-  #writeString(schema: SchemaObject, pointer: string): Expression {
-    const least = countOf(schema, "minLength", 0, pointer);
-    const most = countOf(schema, "maxLength", Number.POSITIVE_INFINITY, pointer);
-    const { pattern, format } = schema;
-    for (const [keyword, value] of [
-      ["pattern", pattern],
-      ["format", format],
-    ] as const) {
-      if (value !== undefined && typeof value !== "string") throw invalid(pointer, `${keyword} must be a string`);
-    }
+  #writeString({ string, pointer }: Shape, excludedValues: readonly string[]): Expression {
+    const { least, most, patterns, excluded, formats: named } = string;
     if (least > most) return nothing;
-    const counts = least > 0 || most < Number.POSITIVE_INFINITY;
-    const texts: Expression[] = [];
-    if (typeof pattern === "string") texts.push(quoted(patternText(pattern, pointer)));
-    if (typeof format === "string" && (pattern === undefined || unknownFormats.has(format) || isFormat(format))) {
-      texts.push(this.#formatText(format, least, most, pointer)); // of a length between the two
-    } else if (counts) {
-      texts.push(stringOfLength(least, most));
+    const texts = patterns.map((pattern) => this.#patternRule(pattern, pointer));
+    for (const format of named) {
+      // Where a pattern stands beside a format that cria does not know, the pattern is what counts only if nobody else knows it.
+      if (isFormat(format)) {
+        const { pattern } = formats[format]!;
+        if (pattern !== undefined) texts.push(this.#patternRule(`^(?:${pattern})$`, pointer));
+      } else if (unknownFormats.has(format)) {
+        const why = `${JSON.stringify(format)}; supported are ${Object.keys(formats).join(", ")}`;
+        throw unsupported(pointer, "format", why);
+      }
     }
-    return texts.length === 0 ? rule("string") : texts.reduce((left, right) => ({ kind: "both", left, right }));
+    if (least > 0 || most < Number.POSITIVE_INFINITY) texts.push(stringOfLength(least, most));
+    if (excluded.length === 0 && excludedValues.length === 0) {
+      return texts.length === 0 ? rule("string") : texts.reduce(both);
+    }
+    // What must not come could be spelled in another way, so all characters are spelled in one.
+    let text = texts.reduce(both, quoted(canonicalText));
+    for (const pattern of excluded) {
+      if (!patternRegExp(pattern).unicode) throw unsupported(pointer, "not", `${pattern} is not a pattern of flag u`);
+      text = except(text, this.#patternRule(pattern, pointer));
+    }
+    return except(text, alternatives(...excludedValues.map((value) => literal(JSON.stringify(value)))));
   }
 
-  #formatText(format: string, least: number, most: number, pointer: string): Expression {
-    const known = isFormat(format) ? formats[format] : undefined;
-    if (known === undefined) {
-      throw unsupported(
-        pointer,
-        "format",
-        `${JSON.stringify(format)}; supported are ${Object.keys(formats).join(", ")}`,
-      );
-    }
-    if (least > known.least || most < known.most) {
-      throw unsupported(
-        pointer,
-        "format",
-        `a ${format} has ${known.least} to ${known.most} characters, not ${least} to ${most}`,
-      );
-    }
-    return quoted(patternText(`^${known.pattern}$`, pointer));
+  /** The strings that a pattern matches, once for all that have it. */
+  #patternRule(pattern: string, pointer: string): Expression {
+    const name = `the pattern ${pattern}`;
+    if (!this.#rules.has(name)) this.#rules.set(name, quoted(patternText(pattern, pointer)));
+    return rule(name);
   }
 
-  /** What a schema that only says `$ref` refers to, in the end. */
-  #aliased(schema: SchemaObject): JsonSchema {
-    const seen = new Set<SchemaObject>();
-    let target: JsonSchema = schema;
-    while (typeof target !== "boolean") {
-      if (seen.has(target)) throw invalid(this.#places.of(schema), "its $ref leads back to itself");
-      seen.add(target);
-      const pointer = this.#places.of(target);
-      const said = assertionsOf(target, pointer);
-      if (!("$ref" in said) || Object.keys(said).length > 1) break;
-      target = this.#lookUp(said["$ref"], pointer);
+  /** All values of a node; undefined: they are not listed, or more than `most`. */
+  #valuesOf(node: Node, most: number): readonly unknown[] | undefined {
+    const values = new Map<string, unknown>();
+    for (const shape of this.#form.shapesOf(node)) {
+      const listed = shape.values ?? valuesOfTypes(shape);
+      if (listed === undefined) return undefined;
+      for (const [text, value] of listed) if (this.#holds(value, shape)) values.set(text, value);
+      if (values.size > most) return undefined;
     }
-    return target;
-  }
-
-  #lookUp(reference: unknown, pointer: string): JsonSchema {
-    if (typeof reference !== "string") throw invalid(pointer, "$ref must be a string");
-    if (reference !== "#" && !reference.startsWith("#/")) {
-      throw unsupported(
-        pointer,
-        "$ref",
-        `${JSON.stringify(reference)}: only pointers into the schema itself (#/...) are supported`,
-      );
-    }
-    let part: unknown = this.#root;
-    for (const step of reference.split("/").slice(1)) {
-      const key = decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~");
-      const found: unknown = typeof part === "object" && part !== null && Object.hasOwn(part, key);
-      if (found !== true) throw invalid(pointer, `the schema has no ${reference}`);
-      part = (part as Record<string, unknown>)[key];
-    }
-    return asSchema(part, reference);
-  }
-
-  /** The schema's own keywords with those of its $ref and allOf put together. */
-  #resolve(schema: JsonSchema): JsonSchema {
-    if (typeof schema === "boolean") return schema;
-    const known = this.#resolved.get(schema);
-    if (known === "under way") throw invalid(this.#places.of(schema), "its $ref or allOf leads back to itself");
-    if (known !== undefined) return known;
-    this.#resolved.set(schema, "under way");
-    const pointer = this.#places.of(schema);
-    const {
-      $ref: reference,
-      allOf,
-      ...own
-    } = withoutPropertyNames(withPrefixItems(assertionsOf(schema, pointer), pointer), pointer);
-    let resolved: JsonSchema = this.#places.copy(schema, own);
-    if (reference !== undefined) resolved = merge(resolved, this.#lookUp(reference, pointer), this.#context);
-    const parts = asSchemas(allOf ?? [], `${pointer}/allOf`);
-    refuseMany(parts, "allOf", pointer);
-    for (const part of parts) resolved = merge(resolved, part, this.#context);
-    // What was merged may have brought an allOf along.
-    if (typeof resolved === "object" && "allOf" in resolved) resolved = this.#resolve(resolved);
-    this.#resolved.set(schema, resolved);
-    return resolved;
+    return [...values.values()];
   }
 }
 
-/** Each is compared, or merged, with all others: the time goes with the square of their number. */
-function refuseMany(parts: readonly JsonSchema[], keyword: string, pointer: string): void {
-  if (parts.length > MOST_PARTS) throw unsupported(pointer, keyword, `at most ${MOST_PARTS} schemas are supported`);
+/** The values of types that have few. */
+function valuesOfTypes({ types }: Shape): ReadonlyMap<string, unknown> | undefined {
+  const few = { null: [null], boolean: [true, false] };
+  if (types === undefined || ![...types].every((type) => Object.hasOwn(few, type))) return undefined;
+  return valueMap([...types].flatMap((type) => few[type as keyof typeof few]));
 }
 
-/** Earlier drafts write an array of `items`, and `additionalItems` for the rest. */
-function withPrefixItems(schema: SchemaObject, pointer: string): SchemaObject {
-  const { items, additionalItems, ...others } = schema;
-  if (!Array.isArray(items)) {
-    if (additionalItems === undefined) return schema;
-    return items === undefined ? others : { ...others, items }; // without an array of items it says nothing
-  }
-  if ("prefixItems" in schema) throw invalid(pointer, "items must not be an array beside prefixItems");
-  return { ...others, prefixItems: items, ...(additionalItems !== undefined && { items: additionalItems }) };
-}
-
-/** Names that may be any need no keyword. Names of a list are properties, and there are no others beside them. */
-function withoutPropertyNames(schema: SchemaObject, pointer: string): SchemaObject {
-  const { propertyNames, ...others } = schema;
-  if (propertyNames === undefined) return schema;
-  const names = asSchema(propertyNames, `${pointer}/propertyNames`);
-  const said = typeof names === "boolean" ? { enum: names ? undefined : [] } : assertionsOf(names, pointer);
-  const { type = "string", enum: list, ...more } = said as SchemaObject;
-  const [unknown] = Object.keys(more);
-  if (unknown !== undefined || type !== "string" || !(list === undefined || Array.isArray(list))) {
-    throw unsupported(pointer, "propertyNames", 'only type "string" and enum are supported');
-  }
-  if (list === undefined) return others;
-  const { properties = {}, additionalProperties = true } = others;
-  const given = new Map<string, unknown>(Object.entries(properties as object));
-  const allowed = list.filter((name): name is string => typeof name === "string");
-  const entries = allowed.map((name) => [name, given.get(name) ?? additionalProperties] as const);
-  return { ...others, properties: Object.fromEntries(entries), additionalProperties: false };
-}
-
-/** Where no type is named: those that the keywords speak of, or all. */
-function typesMeant(schema: SchemaObject): readonly JsonType[] {
-  const meant = (Object.keys(keywordsOfType) as (keyof typeof keywordsOfType)[]).filter((type) =>
-    keywordsOfType[type].some((keyword) => keyword in schema),
-  );
-  return meant.length > 0 ? meant : jsonTypes;
-}
-
-function quoted(text: Expression): Expression {
-  return { kind: "sequence", items: [literal('"'), text, literal('"')] };
+function isPlainArray({ array }: Shape): boolean {
+  const { prefix, items, least, most, unique } = array;
+  return prefix.length === 0 && items === undefined && least === 0 && most === Number.POSITIVE_INFINITY && !unique;
 }

@@ -1,30 +1,37 @@
 // Numbers between bounds, digit by digit: which texts stand for a number that is not below one and not above another.
 //
 //   17 .. 305    1[7-9] | [2-9][0-9] | [12][0-9][0-9] | 30[0-5]
+//
+// Integers have up to 19 digits, as identifiers have. Other numbers have up to 15, in which JavaScript is exact.
 
-import { alternatives, type Expression, empty, literal, nothing, optional, repeat, sequence, set } from "../syntax.js";
+import {
+  alternatives,
+  both,
+  type Expression,
+  empty,
+  except,
+  literal,
+  nothing,
+  optional,
+  repeat,
+  rule,
+  sequence,
+  set,
+} from "../syntax.js";
+import { multiplesText } from "./multiples.js";
 import { invalid, type SchemaObject, unsupported } from "./schema.js";
+import { type Bound, type NumberShape, stricter } from "./shape.js";
 
-/** Digits in which JavaScript's numbers are exact. */
 const EXACT_DIGITS = 15;
 const LARGEST = 10 ** EXACT_DIGITS - 1;
+const LARGEST_INTEGER = 10n ** 19n - 1n;
 
-interface Bound {
-  readonly value: number;
-  /** The bound itself is out of bounds. */
-  readonly exclusive: boolean;
-}
-
-/** The integers or numbers that the schema's bounds leave; undefined: it has no bounds. @throws UnsupportedError, GrammarError */
-export function boundedNumber(schema: SchemaObject, integer: boolean, pointer: string): Expression | undefined {
-  const { multipleOf } = schema;
-  if (multipleOf !== undefined && !(integer && multipleOf === 1)) {
-    throw unsupported(pointer, "multipleOf", "only 1 is supported, for integers");
-  }
-  const low = boundOf(schema, "minimum", "exclusiveMinimum", (a, b) => a > b, pointer);
-  const high = boundOf(schema, "maximum", "exclusiveMaximum", (a, b) => a < b, pointer);
-  if (low === undefined && high === undefined) return undefined;
-  return integer ? integers(low, high, pointer) : numbers(low, high, pointer);
+/** The bounds that a schema names. @throws GrammarError SCHEMA_INVALID */
+export function boundsOf(schema: SchemaObject, pointer: string): Pick<NumberShape, "low" | "high"> {
+  return {
+    low: boundOf(schema, "minimum", "exclusiveMinimum", (a, b) => a > b, pointer),
+    high: boundOf(schema, "maximum", "exclusiveMaximum", (a, b) => a < b, pointer),
+  };
 }
 
 /** The stricter of a bound and its exclusive form. In draft 4 the latter is a boolean that makes the former exclusive. */
@@ -44,26 +51,68 @@ function boundOf(
     if (value === undefined || (keyword === exclusive && typeof value === "boolean")) continue;
     if (typeof value !== "number" || !Number.isFinite(value)) throw invalid(pointer, `${keyword} must be a number`);
   }
-  if (typeof open === "number" && (typeof closed !== "number" || !isStricter(closed, open))) {
-    return { value: open, exclusive: true };
-  }
-  return typeof closed === "number" ? { value: closed, exclusive: open === true } : undefined;
+  return stricter(
+    typeof closed === "number" ? { value: closed, exclusive: open === true } : undefined,
+    typeof open === "number" ? { value: open, exclusive: true } : undefined,
+    isStricter,
+  );
 }
 
-function integers(low: Bound | undefined, high: Bound | undefined, pointer: string): Expression {
-  const least =
-    low === undefined ? -LARGEST : Math.ceil(low.value) + (low.exclusive && Number.isInteger(low.value) ? 1 : 0);
-  const most =
-    high === undefined ? LARGEST : Math.floor(high.value) - (high.exclusive && Number.isInteger(high.value) ? 1 : 0);
-  // Bounds such as those of safe integers are beyond every text.
-  const from = Math.max(least, -LARGEST);
-  const to = Math.min(most, LARGEST);
-  for (const bound of [from, to]) checkSize(bound, pointer);
+/** The texts of a shape's numbers, except the values that are excluded. @throws UnsupportedError */
+export function numberText(shape: NumberShape, excluded: readonly number[], pointer: string): Expression {
+  const { low, high, kind } = shape;
+  const multiples = shape.multiples.filter((multiple) => kind !== "integer" || multiple !== 1);
+  const isBounded = low !== undefined || high !== undefined || excluded.length > 0 || multiples.length > 0;
+  let text: Expression;
+  if (kind === "integer") text = isBounded ? integers(low, high) : rule("integer");
+  else text = isBounded || kind === "fraction" ? numbers(low, high, pointer) : rule("number");
+  if (kind === "fraction") text = both(text, fractions);
+  for (const multiple of multiples) text = both(text, multiplesText(multiple, pointer));
+  return excluded.length === 0 ? text : except(text, alternatives(...excluded.map(spellings)));
+}
+
+/** Numbers that are not integers, of so few digits that none is rounded to one. */
+const fractions: Expression = sequence(
+  optional(literal("-")),
+  alternatives(literal("0"), sequence(digits(1, 9), repeat(digits(0, 9), 0, 6))),
+  literal("."),
+  repeat(literal("0"), 0, 6),
+  digits(1, 9),
+  repeat(digits(0, 9), 0, 1),
+);
+
+/** All texts without an exponent that stand for a number. */
+function spellings(value: number): Expression {
+  const text = decimalText(Math.abs(value));
+  const sign = value === 0 ? optional(literal("-")) : value < 0 ? literal("-") : empty;
+  const zeros = repeat(literal("0"), 0);
+  const more = text.includes(".") ? zeros : optional(sequence(literal("."), literal("0"), zeros));
+  return sequence(sign, literal(text), more);
+}
+
+function decimalText(value: number): string {
+  const shortest = String(value);
+  return shortest.includes("e") ? value.toFixed(20).replace(/\.?0+$/, "") : shortest;
+}
+
+function integers(low: Bound | undefined, high: Bound | undefined): Expression {
+  const whole = (bound: Bound, up: boolean): bigint => {
+    const inside = BigInt(up ? Math.ceil(bound.value) : Math.floor(bound.value));
+    if (!bound.exclusive || !Number.isInteger(bound.value)) return inside;
+    return up ? inside + 1n : inside - 1n;
+  };
+  // Bounds such as those of 64 bits may be beyond every text.
+  const from = low === undefined ? -LARGEST_INTEGER : largest(whole(low, true), -LARGEST_INTEGER);
+  const to = high === undefined ? LARGEST_INTEGER : -largest(-whole(high, false), -LARGEST_INTEGER);
   return alternatives(
     // A bound of zero leaves no "-0" here: what is negative ends at -1.
-    from < 0 ? sequence(literal("-"), naturals(Math.max(1, -to), -from)) : nothing,
-    to >= 0 ? naturals(Math.max(0, from), to) : nothing,
+    from < 0n ? sequence(literal("-"), naturals(largest(1n, -to), -from)) : nothing,
+    to >= 0n ? naturals(largest(0n, from), to) : nothing,
   );
+}
+
+function largest(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 function checkSize(bound: number, pointer: string): void {
@@ -72,12 +121,13 @@ function checkSize(bound: number, pointer: string): void {
 }
 
 /** The integers from .. to, both at least 0, without leading zeros. */
-function naturals(from: number, to: number): Expression {
+function naturals(from: bigint, to: bigint): Expression {
   if (from > to) return nothing;
   const texts: Expression[] = [];
   for (let length = String(from).length; length <= String(to).length; length++) {
-    const first = Math.max(from, length === 1 ? 0 : 10 ** (length - 1));
-    const last = Math.min(to, 10 ** length - 1);
+    const power = 10n ** BigInt(length - 1);
+    const first = largest(from, length === 1 ? 0n : power);
+    const last = -largest(-to, 1n - 10n * power);
     texts.push(digitsBetween(String(first), String(last)));
   }
   return alternatives(...texts);
@@ -138,15 +188,14 @@ function magnitudes(low: Bound, high: Bound | undefined, pointer: string): Expre
   }
   return alternatives(
     sequence(literal(from.whole), fraction(from.fraction, !low.exclusive, undefined, true, most)),
-    sequence(naturals(fromWhole + 1, to === undefined ? toWhole : toWhole - 1), anyFraction(most)),
+    sequence(naturals(BigInt(fromWhole + 1), BigInt(to === undefined ? toWhole : toWhole - 1)), anyFraction(most)),
     to === undefined ? nothing : sequence(literal(to.whole), fraction("", true, to.fraction, !high!.exclusive, most)),
   );
 }
 
 /** The digits of a bound before and after its point. */
 function decimal({ value }: Bound, pointer: string): { readonly whole: string; readonly fraction: string } {
-  const shortest = String(value);
-  const text = shortest.includes("e") ? value.toFixed(20).replace(/\.?0+$/, "") : shortest;
+  const text = decimalText(value);
   const [whole = "", fraction = ""] = text.split(".");
   if (Number(text) !== value || whole.length + fraction.length > EXACT_DIGITS) {
     throw unsupported(pointer, "minimum", `bounds must have at most ${EXACT_DIGITS} digits; it is ${value}`);

@@ -3,19 +3,23 @@
 
 import {
   alternatives,
+  both,
   type CodePointRange,
   complement,
   type Expression,
   empty,
+  except,
   normalized,
   repeat,
   rule,
   sequence,
 } from "../syntax.js";
 import { invalid, unsupported } from "./schema.js";
-import { characterOf } from "./text.js";
+import { canonicalText, characterOf } from "./text.js";
 
 const DEEPEST_GROUP = 64;
+const LAST_CODE_POINT = 0x10ffff;
+const anything = repeat(rule("character"), 0);
 
 const digits: readonly CodePointRange[] = [[0x30, 0x39]];
 const wordCharacters: readonly CodePointRange[] = [...digits, [0x41, 0x5a], [0x5f, 0x5f], [0x61, 0x7a]];
@@ -40,55 +44,134 @@ const classes: Readonly<Record<string, readonly CodePointRange[]>> = {
 /** b: in a class only; elsewhere it is the border of a word. */
 const controls: Readonly<Record<string, number>> = { b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, 0: 0 };
 
-/**
- * The inside of a JSON string that a pattern matches somewhere.
- *
- * @throws UnsupportedError UNSUPPORTED_SCHEMA for what is not regular, GrammarError SCHEMA_INVALID for what is not a pattern
- */
-export function patternText(pattern: string, pointer: string): Expression {
+const properties = new Map<string, readonly CodePointRange[]>();
+
+/** The code points that an escape of a Unicode property stands for: JavaScript is asked for each. */
+function rangesOf(property: string): readonly CodePointRange[] {
+  const known = properties.get(property);
+  if (known !== undefined) return known;
+  const expression = new RegExp(property, "u");
+  const ranges: CodePointRange[] = [];
+  let first: number | undefined;
+  for (let codePoint = 0; codePoint <= LAST_CODE_POINT + 1; codePoint++) {
+    const isIn = codePoint <= LAST_CODE_POINT && expression.test(String.fromCodePoint(codePoint));
+    if (isIn) first ??= codePoint;
+    else if (first !== undefined) {
+      ranges.push([first, codePoint - 1]);
+      first = undefined;
+    }
+  }
+  properties.set(property, ranges);
+  return ranges;
+}
+
+/** @throws GrammarError SCHEMA_INVALID for what is not a pattern */
+export function checkPattern(pattern: string, pointer: string): void {
   try {
-    new RegExp(pattern, "u");
+    patternRegExp(pattern);
   } catch (cause) {
     throw invalid(pointer, `pattern: ${(cause as Error).message}`);
   }
-  return new PatternParser(pattern, pointer).pattern();
+}
+
+/** A pattern as JavaScript reads it: with the flag u or, where it is not well-formed so, without. */
+export function patternRegExp(pattern: string): RegExp {
+  try {
+    return new RegExp(pattern, "u");
+  } catch {
+    return new RegExp(pattern);
+  }
+}
+
+/**
+ * The inside of a JSON string that a pattern matches somewhere.
+ *
+ * @throws UnsupportedError UNSUPPORTED_SCHEMA for what is not regular
+ */
+export function patternText(pattern: string, pointer: string): Expression {
+  return new PatternParser(pattern, pointer, patternRegExp(pattern).unicode).pattern();
 }
 
 /** Reads a pattern that JavaScript has found to be well-formed. */
 class PatternParser {
   readonly #symbols: readonly string[];
   readonly #pointer: string;
+  /** Whether the flag u is set. Without it, what is escaped for no reason stands for itself. */
+  readonly #unicode: boolean;
   #at = 0;
   #depth = 0;
 
-  constructor(pattern: string, pointer: string) {
+  constructor(pattern: string, pointer: string, unicode: boolean) {
     this.#symbols = Array.from(pattern);
     this.#pointer = pointer;
+    this.#unicode = unicode;
   }
 
   pattern(): Expression {
-    const anything = repeat(rule("character"), 0);
     const branches: Expression[] = [];
     do {
-      const fromStart = this.#skip("^");
-      const { text, toEnd } = this.#branch();
-      branches.push(sequence(fromStart ? empty : anything, text, toEnd ? empty : anything));
+      const whole = this.#wholeGroup();
+      if (whole !== undefined) branches.push(whole);
+      else branches.push(sequence(this.#skip("^") ? empty : anything, this.#rest()));
     } while (this.#skip("|"));
     return alternatives(...branches);
   }
 
-  /** One alternative; a `$` at its end is taken if it is one of the whole pattern. */
-  #branch(): { readonly text: Expression; readonly toEnd: boolean } {
+  /** A group that is all of an alternative is as its inside is: `(^a$|^b$)`. */
+  #wholeGroup(): Expression | undefined {
+    const begin = this.#at;
+    const opening = this.#symbols.slice(begin, begin + 3).join("");
+    if (!opening.startsWith("(") || (opening.startsWith("(?") && opening !== "(?:")) return undefined;
+    let depth = 0;
+    let end = begin;
+    for (let inClass = false; end < this.#symbols.length; end++) {
+      const symbol = this.#symbols[end];
+      if (symbol === "\\") end++;
+      else if (inClass) inClass = symbol !== "]";
+      else if (symbol === "[") inClass = true;
+      else if (symbol === "(") depth++;
+      else if (symbol === ")" && --depth === 0) break;
+    }
+    const next = this.#symbols[end + 1];
+    if (next !== undefined && next !== "|") return undefined;
+    const inside = this.#symbols.slice(begin + (opening === "(?:" ? 3 : 1), end).join("");
+    this.#at = end + 1;
+    return new PatternParser(inside, this.#pointer, this.#unicode).pattern();
+  }
+
+  /** The rest of an alternative of the whole pattern, up to the end of the text. */
+  #rest(): Expression {
     const terms: Expression[] = [];
     for (;;) {
       const symbol = this.#symbols[this.#at];
-      if (symbol === undefined || symbol === "|" || symbol === ")") return { text: sequence(...terms), toEnd: false };
-      if (symbol === "$" && this.#depth === 0) {
+      if (symbol === undefined || symbol === "|" || symbol === ")") return sequence(...terms, anything);
+      if (symbol === "$") {
         this.#at++;
         const next = this.#symbols[this.#at];
-        if (next === undefined || next === "|") return { text: sequence(...terms), toEnd: true };
+        if (next === undefined || next === "|" || next === ")") return sequence(...terms);
         throw this.#refuse("$ anywhere except at the end");
       }
+      const look = this.#symbols.slice(this.#at, this.#at + 3).join("");
+      if (look === "(?=" || look === "(?!") {
+        this.#at += 3;
+        const ahead: Expression[] = [];
+        do ahead.push(this.#rest());
+        while (this.#skip("|"));
+        this.#at++; // )
+        // What must not come could be spelled in another way, so all characters are spelled in one.
+        const rest = both(this.#rest(), canonicalText);
+        return sequence(...terms, (look === "(?=" ? both : except)(rest, alternatives(...ahead)));
+      }
+      terms.push(this.#term());
+    }
+  }
+
+  /** One alternative of a group. */
+  #branch(): Expression {
+    const terms: Expression[] = [];
+    for (;;) {
+      const symbol = this.#symbols[this.#at];
+      if (symbol === undefined || symbol === "|" || symbol === ")") return sequence(...terms);
       terms.push(this.#term());
     }
   }
@@ -100,7 +183,7 @@ class PatternParser {
     if (symbol === "?" || symbol === "*" || symbol === "+") {
       this.#at++;
       counts = [symbol === "+" ? 1 : 0, symbol === "?" ? 1 : Number.POSITIVE_INFINITY];
-    } else if (symbol === "{") {
+    } else if (symbol === "{" && this.#countFollows()) {
       const end = this.#symbols.indexOf("}", this.#at);
       const [least, most] = this.#symbols
         .slice(this.#at + 1, end)
@@ -117,6 +200,11 @@ class PatternParser {
     return repeat(atom, ...counts);
   }
 
+  /** Without the flag u, a brace that begins no count stands for itself. */
+  #countFollows(): boolean {
+    return this.#unicode || /^\{\d+(?:,\d*)?\}/.test(this.#symbols.slice(this.#at, this.#at + 24).join(""));
+  }
+
   #atom(): Expression {
     const symbol = this.#symbols[this.#at]!;
     if (symbol === "(") return this.#group();
@@ -124,7 +212,7 @@ class PatternParser {
     if (symbol === "^" || symbol === "$") throw this.#refuse(`${symbol} anywhere except at the ends`);
     if (symbol === ".") {
       this.#at++;
-      return characterOf(complement(lineEnds));
+      return characterOf(this.#characters(complement(lineEnds)));
     }
     if (symbol === "\\" && /[bBk1-9]/.test(this.#symbols[this.#at + 1]!)) {
       throw this.#refuse(`\\${this.#symbols[this.#at + 1]}`);
@@ -142,7 +230,7 @@ class PatternParser {
       this.#at = name ? this.#symbols.indexOf(">", this.#at) + 1 : this.#at + 1;
     }
     const branches: Expression[] = [];
-    do branches.push(this.#branch().text);
+    do branches.push(this.#branch());
     while (this.#skip("|"));
     this.#at++; // )
     this.#depth--;
@@ -162,7 +250,13 @@ class PatternParser {
         ranges.push(...first);
       }
     }
-    return inverted ? complement(ranges) : normalized(ranges);
+    return this.#characters(inverted ? complement(ranges) : normalized(ranges));
+  }
+
+  /** Without the flag u, what is beyond U+FFFF is two characters. */
+  #characters(ranges: readonly CodePointRange[]): CodePointRange[] {
+    if (this.#unicode) return [...ranges];
+    return ranges.filter(([first]) => first <= 0xffff).map(([first, last]) => [first, Math.min(last, 0xffff)] as const);
   }
 
   /** One character, or what an escape stands for. */
@@ -175,11 +269,20 @@ class PatternParser {
     if (named !== undefined) return named;
     const control = controls[letter];
     if (control !== undefined) return one(control);
-    if (letter === "p" || letter === "P") throw this.#refuse(`\\${letter}`);
-    if (letter === "c") return one(this.#symbols[this.#at++]!.codePointAt(0)! & 31);
-    if (letter === "x") return one(this.#hexadecimal(2));
-    if (letter !== "u") return one(letter.codePointAt(0)!); // a character of the syntax itself
-    if (this.#symbols[this.#at] === "{") {
+    const next = this.#symbols.slice(this.#at, this.#at + 4).join("");
+    if ((letter === "p" || letter === "P") && this.#unicode) {
+      const end = this.#symbols.indexOf("}", this.#at) + 1;
+      const property = `\\${letter}${this.#symbols.slice(this.#at, end).join("")}`;
+      this.#at = end;
+      return rangesOf(property);
+    }
+    if (letter === "c" && (this.#unicode || /^[A-Za-z]/.test(next))) {
+      return one(this.#symbols[this.#at++]!.codePointAt(0)! & 31);
+    }
+    if (letter === "x" && (this.#unicode || /^[0-9a-f]{2}/i.test(next))) return one(this.#hexadecimal(2));
+    if (letter === "c" && !this.#unicode) throw this.#refuse("\\c"); // a backslash and a c
+    if (letter !== "u" || !(this.#unicode || /^[0-9a-f]{4}/i.test(next))) return one(letter.codePointAt(0)!);
+    if (this.#symbols[this.#at] === "{" && this.#unicode) {
       const end = this.#symbols.indexOf("}", this.#at);
       const digitsOf = this.#symbols.slice(this.#at + 1, end).join("");
       this.#at = end + 1;

@@ -1,5 +1,5 @@
 // What a JSON schema is made of, how a place in it is named, and what is refused. Keywords are those of draft 2020-12, and what earlier
-// drafts and OpenAPI wrote for them.
+// drafts and OpenAPI wrote for them. Words that no draft defines are notes of somebody's, and say nothing.
 
 import { GrammarError, UnsupportedError } from "../../errors.js";
 
@@ -8,46 +8,82 @@ export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
 
 export type SchemaObject = Exclude<JsonSchema, boolean>;
 
-export type JsonType = "null" | "boolean" | "integer" | "number" | "string" | "array" | "object";
-
 /** All types; an integer is a number. */
-export const jsonTypes: readonly JsonType[] = ["null", "boolean", "number", "string", "array", "object"];
+export const jsonTypes = ["null", "boolean", "number", "string", "array", "object"] as const;
+export type JsonType = (typeof jsonTypes)[number];
 
 /** Keywords that say something about a value of one type only. */
 export const keywordsOfType = {
   number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
   string: ["minLength", "maxLength", "pattern", "format"],
-  array: ["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"],
-  object: ["properties", "required", "additionalProperties", "propertyNames", "minProperties", "maxProperties"],
+  array: ["items", "prefixItems", "additionalItems", "unevaluatedItems", "minItems", "maxItems", "uniqueItems"],
+  object: [
+    ...["properties", "required", "additionalProperties", "patternProperties", "propertyNames"],
+    ...["minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "dependencies"],
+    "unevaluatedProperties",
+  ],
 } as const;
 
-/** Keywords that say nothing about which values are valid. */
-const annotations = [
-  ...["title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly"],
-  ...["$schema", "$id", "id", "$comment", "$defs", "definitions", "contentMediaType", "contentEncoding"],
-];
-
 const known = new Set<string>([
-  ...["type", "nullable", "enum", "const", "$ref", "allOf", "anyOf", "oneOf"],
+  ...["type", "nullable", "enum", "const", "$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"],
   ...Object.values(keywordsOfType).flat(),
 ]);
 
-/** A place in a schema, as a JSON pointer: where what is refused can be found. */
+/** Keywords of some draft that say which values are valid, and that are not supported. */
+const refused = new Set([...["contains", "$dynamicRef", "$recursiveRef"], ...["disallow", "extends", "divisibleBy"]]);
+
+/** Keywords of some draft, or of OpenAPI, that say nothing about which values are valid. */
+const annotations = new Set([
+  ...["title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly"],
+  ...["$schema", "$id", "id", "$comment", "$defs", "definitions", "contentMediaType", "contentEncoding"],
+  ...["$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "contentSchema", "minContains", "maxContains"],
+]);
+
+/** Keywords under which a schema has schemas by name. */
+export const schemaMaps: ReadonlySet<string> = new Set([
+  ...["properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"],
+]);
+
+/** Keywords under which a schema has values, not schemas. */
+const valueKeywords: ReadonlySet<string> = new Set(["enum", "const", "default", "examples", "example"]);
+
+/** Whether a schema has a schema, or a list of them, under a word. */
+export function isKeyword(word: string): boolean {
+  return !valueKeywords.has(word) && (known.has(word) || refused.has(word) || annotations.has(word));
+}
+
+/** Levels of a schema's own text. */
+const DEEPEST = 200;
+
+/** Where the parts of a schema are, as JSON pointers, and which of its words say nothing. */
 export class Places {
+  /** Words that no draft defines, and where the first of each is. */
+  readonly ignored = new Map<string, string>();
   readonly #pointers = new WeakMap<object, string>();
 
   constructor(schema: unknown) {
     this.#note(schema, "#", 0);
   }
 
+  /** Of a part of the schema. */
   of(schema: unknown): string {
     return (typeof schema === "object" && schema !== null && this.#pointers.get(schema)) || "#";
   }
 
-  /** `made` was made of `source` and is found at its place. */
-  copy(source: unknown, made: SchemaObject): SchemaObject {
-    this.#pointers.set(made, this.of(source));
-    return made;
+  /**
+   * The keywords of a schema that say which values are valid.
+   * @throws UnsupportedError UNSUPPORTED_SCHEMA for one that is not supported
+   */
+  assertionsOf(schema: SchemaObject): SchemaObject {
+    const pointer = this.of(schema);
+    const said: [string, unknown][] = [];
+    for (const [keyword, value] of Object.entries(schema)) {
+      if (value === undefined || annotations.has(keyword)) continue;
+      if (known.has(keyword)) said.push([keyword, value]);
+      else if (!refused.has(keyword)) this.ignored.set(keyword, this.ignored.get(keyword) ?? pointer);
+      else throw unsupported(pointer, keyword, `supported are ${[...known].join(", ")}`);
+    }
+    return Object.fromEntries(said);
   }
 
   #note(part: unknown, pointer: string, depth: number): void {
@@ -58,20 +94,6 @@ export class Places {
       this.#note(value, `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`, depth + 1);
     }
   }
-}
-
-/** Levels of a schema's own text. */
-const DEEPEST = 200;
-
-/** The keywords of a schema that say which values are valid. @throws UnsupportedError UNSUPPORTED_SCHEMA for one that is not known */
-export function assertionsOf(schema: SchemaObject, pointer: string): SchemaObject {
-  const entries = Object.entries(schema).filter(
-    ([keyword, value]) => value !== undefined && !annotations.includes(keyword) && !keyword.startsWith("x-"),
-  );
-  for (const [keyword] of entries) {
-    if (!known.has(keyword)) throw unsupported(pointer, keyword, `supported are ${[...known].join(", ")}`);
-  }
-  return Object.fromEntries(entries);
 }
 
 export function unsupported(pointer: string, keyword: string, why: string): UnsupportedError {
@@ -94,27 +116,17 @@ export function asSchemas(value: unknown, pointer: string): JsonSchema[] {
   return value.map((item, i) => asSchema(item, `${pointer}/${i}`));
 }
 
-/** The properties that an object schema names. @throws GrammarError SCHEMA_INVALID */
-export function propertiesOf(schema: SchemaObject, pointer: string): ReadonlyMap<string, JsonSchema> {
-  const properties = schema["properties"] ?? {};
-  if (typeof properties !== "object" || Array.isArray(properties)) {
-    throw invalid(pointer, "properties must be an object");
-  }
-  return new Map(
-    Object.entries(properties).map(([name, value]) => [name, asSchema(value, `${pointer}/properties/${name}`)]),
-  );
+/** Schemas by name: `properties` and its like. @throws GrammarError SCHEMA_INVALID */
+export function asNamedSchemas(schema: SchemaObject, keyword: string, pointer: string): Map<string, JsonSchema> {
+  const value = schema[keyword] ?? {};
+  if (typeof value !== "object" || Array.isArray(value)) throw invalid(pointer, `${keyword} must be an object`);
+  return new Map(Object.entries(value).map(([name, part]) => [name, asSchema(part, `${pointer}/${keyword}/${name}`)]));
 }
 
-/** What an object schema says of the properties that it does not name. @throws GrammarError SCHEMA_INVALID */
-export function restOf(schema: SchemaObject, pointer: string): JsonSchema {
-  return asSchema(schema["additionalProperties"] ?? true, `${pointer}/additionalProperties`);
-}
-
-/** The names that an object must have. @throws GrammarError SCHEMA_INVALID */
-export function requiredOf(schema: SchemaObject, pointer: string): readonly string[] {
-  const required: unknown = schema["required"] ?? [];
-  if (Array.isArray(required) && required.every((name) => typeof name === "string")) return required;
-  throw invalid(pointer, "required must be an array of names");
+/** A list of names: `required` and its like. @throws GrammarError SCHEMA_INVALID */
+export function asNames(value: unknown, keyword: string, pointer: string): readonly string[] {
+  if (Array.isArray(value) && value.every((name) => typeof name === "string")) return value;
+  throw invalid(pointer, `${keyword} must be an array of names`);
 }
 
 /** A count such as minLength; the default where it is absent. */
@@ -125,45 +137,10 @@ export function countOf(schema: SchemaObject, keyword: string, absent: number, p
   throw invalid(pointer, `${keyword} must be an integer of at least 0; it is ${JSON.stringify(value)}`);
 }
 
-/** The types that a schema names; undefined: it names none. */
-export function namedTypes(schema: SchemaObject, pointer: string): JsonType[] | undefined {
-  const { type, nullable } = schema;
-  if (type === undefined) return undefined;
-  const list: unknown[] = Array.isArray(type) ? type : [type];
-  for (const name of list) {
-    if (name !== "integer" && !jsonTypes.includes(name as JsonType)) {
-      throw invalid(pointer, `${JSON.stringify(name)} is not a type; types are ${jsonTypes.join(", ")}, integer`);
-    }
-  }
-  const types = new Set(list as JsonType[]);
-  if (nullable === true) types.add("null");
-  if (types.has("number")) types.delete("integer");
-  return [...types];
-}
-
-/** The type of a value; integers are told from other numbers. */
+/** The type of a value. */
 export function typeOf(value: unknown): JsonType {
   if (value === null) return "null";
-  if (Array.isArray(value)) return "array";
-  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
-  return typeof value as JsonType;
-}
-
-export function isOfTypes(value: unknown, types: readonly JsonType[]): boolean {
-  const type = typeOf(value);
-  return types.includes(type) || (type === "integer" && types.includes("number"));
-}
-
-/** The values that `enum` and `const` leave; undefined: there is neither. */
-export function namedValues(schema: SchemaObject, pointer: string): unknown[] | undefined {
-  if (schema["enum"] === undefined && !("const" in schema)) return undefined;
-  let values: unknown[];
-  if (schema["enum"] === undefined) values = [schema["const"]];
-  else if (Array.isArray(schema["enum"])) values = schema["enum"];
-  else throw invalid(pointer, "enum must be an array");
-  if ("const" in schema) values = values.filter((value) => isEqual(value, schema["const"]));
-  const types = namedTypes(schema, pointer);
-  return types === undefined ? values : values.filter((value) => isOfTypes(value, types));
+  return Array.isArray(value) ? "array" : (typeof value as JsonType);
 }
 
 /** Whether two JSON values are the same; the order of an object's keys does not matter. */
@@ -171,8 +148,10 @@ export function isEqual(a: unknown, b: unknown): boolean {
   return canonical(a) === canonical(b);
 }
 
-function canonical(value: unknown): string {
+/** JSON that is the same for equal values. */
+export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => {
+    if (Object.is(part, -0)) return 0;
     if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
     return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
   });

@@ -75,6 +75,9 @@ export function characterOf(ranges: Iterable<CodePointRange>): Expression {
   );
 }
 
+/** All characters, each written in the one way in which `JSON.stringify` writes it. */
+export const canonicalText: Expression = repeat(characterOf([[0, 0x10ffff]]), 0);
+
 function intersection(a: Iterable<CodePointRange>, b: Iterable<CodePointRange>): CodePointRange[] {
   return complement([...complement(a), ...complement(b)]);
 }
@@ -102,13 +105,13 @@ const digit = set([[0x30, 0x39]]);
 export const commonRules: ReadonlyMap<string, Expression> = new Map<string, Expression>([
   ["character", character],
   ["string", stringOfLength(0, Number.POSITIVE_INFINITY)],
-  // Up to 15 digits: every integer of so many is exact in JavaScript.
-  ["integer", sequence(optional(literal("-")), naturalNumber())],
+  // Identifiers have up to 19 digits: as many as 64 bits hold.
+  ["integer", sequence(optional(literal("-")), naturalNumber(19))],
   [
     "number",
     sequence(
       optional(literal("-")),
-      naturalNumber(),
+      naturalNumber(15),
       optional(sequence(literal("."), repeat(digit, 1, 15))),
       optional(
         sequence(
@@ -139,6 +142,8 @@ export const commonRules: ReadonlyMap<string, Expression> = new Map<string, Expr
         items: [],
         repeated: sequence(rule("string"), colon, rule("value")),
         separator: comma,
+        least: 0,
+        most: Number.POSITIVE_INFINITY,
       },
       "}",
     ),
@@ -146,6 +151,6 @@ export const commonRules: ReadonlyMap<string, Expression> = new Map<string, Expr
   ["value", alternatives(...["string", "number", "boolean", "null", "object", "array"].map(rule))],
 ]);
 
-function naturalNumber(): Expression {
-  return alternatives(literal("0"), sequence(set([[0x31, 0x39]]), repeat(digit, 0, 14)));
+function naturalNumber(digits: number): Expression {
+  return alternatives(literal("0"), sequence(set([[0x31, 0x39]]), repeat(digit, 0, digits - 1)));
 }
