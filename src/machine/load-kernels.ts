@@ -9,6 +9,9 @@ import {
 } from "./kernels.js";
 import type { WideKernels } from "./wide/load.js";
 
+/** Whether this thread has loaded kernels that are not wide: V8 may still be about to optimise them. */
+let othersBegan = false;
+
 /**
  * Compiles the kernels that are wanted. Where wide kernels are asked for and do not run, the others run, and `problem` says why.
  *
@@ -19,7 +22,9 @@ import type { WideKernels } from "./wide/load.js";
 export async function loadKernels(assets?: URL, choice?: KernelChoice): Promise<KernelModule> {
   const wanted = choice ?? kernelChoiceFromEnvironment();
   const kernels = await compileKernels(assets, wanted);
-  return wanted === "wide" ? { ...kernels, ...(await wideBeside(kernels.build, assets)) } : kernels;
+  const wide = wanted === "wide" ? await wideBeside(kernels.build, assets) : undefined;
+  if (wide?.wide === undefined) othersBegan = true;
+  return { ...kernels, ...wide };
 }
 
 async function wideBeside(build: KernelBuild, assets: URL | undefined): Promise<WideKernels> {
@@ -28,7 +33,7 @@ async function wideBeside(build: KernelBuild, assets: URL | undefined): Promise<
   if (build === "simd") return not("they need relaxed SIMD");
   if (build === "dotprod") return not("they are for x86");
   const { loadWide } = await import("./wide/load.js");
-  return loadWide(filesOf(build, assets));
+  return loadWide(filesOf(build, assets), () => othersBegan);
 }
 
 /** Each `new URL` has a literal path, because bundlers look for those. */

@@ -17,19 +17,23 @@ export interface WideKernels {
 
 const loaded = new Map<string, Promise<WideKernels>>();
 
-/** Compiles a wide module, once for the life of this thread. */
-export function loadWide(files: ProbeFiles): Promise<WideKernels> {
+/**
+ * Compiles a wide module, once for the life of this thread.
+ *
+ * @param othersBegan whether kernels that are not wide may be optimised while these are compiled: V8 makes some of them wrong then
+ */
+export function loadWide(files: ProbeFiles, othersBegan: () => boolean): Promise<WideKernels> {
   const { href } = files.wide;
   let kernels = loaded.get(href);
   if (kernels === undefined) {
-    kernels = load(files);
+    kernels = load(files, othersBegan);
     loaded.set(href, kernels);
     kernels.catch(() => loaded.delete(href)); // a file that is missing may come
   }
   return kernels;
 }
 
-async function load(files: ProbeFiles): Promise<WideKernels> {
+async function load(files: ProbeFiles, othersBegan: () => boolean): Promise<WideKernels> {
   const not = (why: string): WideKernels => ({ wide: undefined, problem: `wide kernels do not run: ${why}` });
   const obstacle = await whyNotHere();
   if (obstacle !== undefined) return not(obstacle);
@@ -46,5 +50,6 @@ async function load(files: ProbeFiles): Promise<WideKernels> {
   if (!answer.runs) return not(answer.why);
   const problem =
     forgotten && `wide kernels are tried anew at every start: ${forgotten} where the answer would be kept`;
+  if (othersBegan()) return not("a model without them was loaded before; load one with wide kernels first");
   return { wide: await compileWide(wide!), problem };
 }

@@ -122,6 +122,29 @@ describe.skipIf(wideNode === undefined)("on a Node that has them, wide kernels",
     expect(stdout).toMatch(/^wide-(relaxed|vnni) SyntaxError\ntrue\n$/);
   });
 
+  it("do not run beside a model that was loaded before without them, whose kernels V8 could make wide too", () => {
+    const program = `
+      const { demoModel, loadModel } = await import("./dist/index.js");
+      const told = [];
+      for (const kernels of process.env.ORDER.split(" ")) {
+        const model = await loadModel(demoModel, { threads: 1, kernels: kernels === "plain" ? undefined : kernels });
+        told.push([model.info.kernels.startsWith("wide"), /load one with wide kernels first/.test(model.info.kernelsProblem)]);
+      }
+      console.log(JSON.stringify(told));
+      process.exit();`;
+    const told = (ORDER: string) =>
+      JSON.parse(
+        runProgram(program, { node: wideNode!, env: { CRIA_KERNELS: "", CRIA_CACHE: newCache(), ORDER } }).stdout,
+      );
+    const [wide, plain, refused] = [
+      [true, false],
+      [false, false],
+      [false, true],
+    ];
+    expect(told("plain wide")).toEqual([plain, refused]);
+    expect(told("wide plain wide")).toEqual([wide, plain, wide]);
+  });
+
   it("are not the only ones that V8 may make wide: all can be", () => {
     // What another thread optimises while the flag is set is made wide, too.
     const program = `
