@@ -226,11 +226,12 @@ export class KvCache {
    */
   restore(sequence: CachedSequence, tokens: Int32Array, pages: Uint8Array, state: Uint8Array): void {
     const { pageBytes } = this.#pool;
-    sequence.used = this.#clock++; // the last to lose pages: otherwise the next page would be taken from this one
     for (const token of tokens) sequence.tokens.push(token);
     const saved = pages.length / pageBytes;
     const count = Math.min(saved, this.obtainable());
     if (this.#states !== undefined && count < saved) return;
+    // No page is taken from this sequence itself: not even before those that others have just lost to the index.
+    sequence.used = Number.POSITIVE_INFINITY;
     for (let at = 0; at < count; at++) {
       const page = this.#take();
       let from = at * pageBytes;
@@ -241,6 +242,7 @@ export class KvCache {
       this.#append(sequence, page);
       sequence.computed += PAGE;
     }
+    sequence.used = this.#clock++;
     if (count > 0) this.#states?.restore(sequence, state);
   }
 

@@ -356,6 +356,25 @@ describe("a sequence with recurrent state", () => {
   });
 });
 
+type Command =
+  | { readonly kind: "open" }
+  | { readonly kind: "grow"; readonly which: number; readonly token: number; readonly length: number }
+  | { readonly kind: "grow together"; readonly token: number; readonly aborted: boolean }
+  | { readonly kind: "truncate"; readonly which: number; readonly length: number }
+  | { readonly kind: "end" | "pause" | "fork" | "restore" | "close"; readonly which: number };
+
+/** A sequence that was restored lost its own first pages to its last ones, and had the state of the last. */
+const ownPages =
+  `open; fork 0; grow 3 1; open; grow 1 30; grow together; fork 0; fork 0; end 0; grow 15 1; close 0; close 0;
+  fork 2; grow 19 70; grow 7 90; end 0; grow 2 1; pause 0; grow 0 63; pause 7; close 3; grow together; end 0; end 0; truncate 0 65;
+  close 0; fork 0; restore 6`
+    .split(";")
+    .map((command): Command => {
+      const [kind, which, length] = command.trim().split(" ");
+      if (which === "together") return { kind: "grow together", token: 0, aborted: false };
+      return { kind, which: Number(which), length: Number(length), token: 0 } as Command;
+    });
+
 it.each([false, true])(
   "holds what was computed, and loses nothing, whatever sequences do; with recurrent state: %s",
   (recurrent) => {
@@ -427,7 +446,7 @@ it.each([false, true])(
         }
         machine.check();
       }),
-      { numRuns: 300 },
+      { numRuns: 300, examples: [[ownPages]] },
     );
   },
 );
