@@ -35,7 +35,8 @@ export function loadWide(files: ProbeFiles, othersBegan: () => boolean): Promise
 
 async function load(files: ProbeFiles, othersBegan: () => boolean): Promise<WideKernels> {
   const not = (why: string): WideKernels => ({ wide: undefined, problem: `wide kernels do not run: ${why}` });
-  const obstacle = await whyNotHere();
+  const late = "a model without them was loaded before; load one with wide kernels first";
+  const obstacle = othersBegan() ? late : await whyNotHere();
   if (obstacle !== undefined) return not(obstacle);
   const [plain, wide, program] = await Promise.all([files.plain, files.wide, files.program].map(readAsset));
   const modules = createHash("sha256").update(plain!).update(wide!).digest("hex");
@@ -50,6 +51,6 @@ async function load(files: ProbeFiles, othersBegan: () => boolean): Promise<Wide
   if (!answer.runs) return not(answer.why);
   const problem =
     forgotten && `wide kernels are tried anew at every start: ${forgotten} where the answer would be kept`;
-  if (othersBegan()) return not("a model without them was loaded before; load one with wide kernels first");
+  if (othersBegan()) return not(late); // meanwhile
   return { wide: await compileWide(wide!), problem };
 }
