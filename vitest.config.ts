@@ -27,7 +27,7 @@ const lane = (folder: string, options: object) => ({
  * | teams/calls   | what a program calls, on small teams                              | 2             | one  |
  * | teams/node    | what Node gives: workers, atomics, files, requests, processes     | 2             | both |
  * | packages      | commands, packages, documents and the lab, as an outsider runs them | 2           | one  |
- * | teams/numbers | the numbers of models, on all cores, which two would fight for    | 1             | one  |
+ * | teams/numbers | the numbers of models, on all cores                               | 2             | one  |
  * | teams/clock   | what is held to a time, or to the event loop's turns              | 1             | both |
  *
  * test/run.mjs has the lanes of the second Node.
@@ -45,7 +45,7 @@ export default defineConfig({
       lane("teams/calls", twoAtATime),
       lane("teams/node", twoAtATime),
       lane("packages", twoAtATime),
-      lane("teams/numbers", oneByOne),
+      lane("teams/numbers", twoAtATime),
       lane("teams/clock", oneByOne),
     ],
   },
