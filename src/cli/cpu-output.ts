@@ -3,7 +3,7 @@
 import type { WorkerPlan } from "../api/load/worker-plan.js";
 import { printable } from "../gguf/index.js";
 import type { CpuCache } from "../machine/cpu/caches.js";
-import { formatCpuList } from "../machine/cpu/cpu-list.js";
+import { formatCpuList, formatCpuRuns } from "../machine/cpu/cpu-list.js";
 import type { CpuFrequency } from "../machine/cpu/frequency.js";
 import type { HugePages } from "../machine/cpu/huge-pages.js";
 import type { CpuNoise } from "../machine/cpu/noise.js";
@@ -71,17 +71,27 @@ function coresLine({ cores }: CpuTopology): string {
   return slow === 0 ? `${cores.length}` : `${cores.length}: ${fast} performance, ${slow} efficiency`;
 }
 
+/** Where more cores than that have siblings, they are told by a rule. */
+const CORES_LISTED = 8;
+
 /** The processors of each core; none where every core has only one. */
 function siblingLines(cores: readonly (readonly number[])[] | undefined): string[] {
   if (cores === undefined) return [UNKNOWN];
   if (cores.every((cpus) => cpus.length === 1)) return ["none"];
-  return [cores.map(formatCpuList).join("  ")];
+  if (cores.length <= CORES_LISTED) return [cores.map(formatCpuList).join("  ")];
+  const shared = cores.filter((cpus) => cpus.length > 1);
+  const nth = Array.from({ length: Math.max(...shared.map((cpus) => cpus.length)) }, (_, n) =>
+    formatCpuRuns(shared.flatMap((cpus) => cpus.slice(n, n + 1))),
+  );
+  return [`of ${shared.length} cores: ${nth.join(" with ")}, one by one`];
 }
 
 function groupLines(groups: readonly CpuGroup[] | undefined, more = (_: CpuGroup) => ""): string[] {
   if (groups === undefined) return [UNKNOWN];
   if (groups.length === 0) return ["none"];
-  return groups.map((group) => `${group.id}: ${formatCpuList(group.cpus)}${more(group)}`);
+  // A node may have memory alone.
+  const list = (cpus: readonly number[]) => (cpus.length === 0 ? "no processors" : formatCpuRuns(cpus));
+  return groups.map((group) => `${group.id}: ${list(group.cpus)}${more(group)}`);
 }
 
 function memory(bytes: number | undefined): string {
@@ -150,7 +160,7 @@ function pinLines({ source }: CpuTopology, pins: readonly WorkerPlan[]): string[
   const width = Math.max(...names.map((name) => name.length));
   return pins.map(({ pin, workers, cpus }, i) => {
     const each = pin?.pins ?? [];
-    const where = workers <= cpus ? each.flat().join(", ") : `each on any of ${formatCpuList(each[0] ?? [])}`;
+    const where = workers <= cpus ? formatCpuRuns(each.flat()) : `each on any of ${formatCpuList(each[0] ?? [])}`;
     return `${names[i]!.padEnd(width)}  ${workers} ${workers === 1 ? "worker" : "workers"}: ${where}`;
   });
 }

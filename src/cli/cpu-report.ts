@@ -1,10 +1,10 @@
 // What `cria cpu` reports, as `--json` prints it.
 
-import type { WorkerPlan } from "../api/load/worker-plan.js";
-import type { CpuFrequency } from "../machine/cpu/frequency.js";
-import type { HugePages } from "../machine/cpu/huge-pages.js";
-import type { CpuNoise } from "../machine/cpu/noise.js";
-import type { CpuTopology } from "../machine/cpu/topology.js";
+import { planWorkers, type WorkerOptions, type WorkerPlan } from "../api/load/worker-plan.js";
+import { type CpuFrequency, cpuFrequency } from "../machine/cpu/frequency.js";
+import { type HugePages, hugePages } from "../machine/cpu/huge-pages.js";
+import { type CpuNoise, cpuNoise } from "../machine/cpu/noise.js";
+import { type CpuTopology, cpuTopology } from "../machine/cpu/topology.js";
 import type { KernelName } from "../machine/kernels.js";
 
 /** All that `cria cpu` prints. */
@@ -26,4 +26,33 @@ export interface KernelReport {
   /** What is in the way of wide kernels that were asked for. */
   readonly problem: string | undefined;
   readonly node: string;
+}
+
+/** Reads this machine, or the copy of another's /proc and /sys under `root`. */
+export async function cpuReport(
+  { root, ...options }: WorkerOptions & { readonly root?: string },
+  kernels: KernelReport,
+): Promise<CpuReport> {
+  const topology = await cpuTopology({ root });
+  return {
+    topology,
+    frequency: await cpuFrequency({ root }),
+    hugePages: await hugePages({ root }),
+    noise: await cpuNoise({ root }),
+    plan: await planWorkers(options, topology),
+    pins: await pinPlans(topology, options),
+    kernels,
+  };
+}
+
+/** The words of `--pin` that mean something on this machine. */
+function pinPlans(topology: CpuTopology, options: WorkerOptions): Promise<readonly WorkerPlan[]> {
+  const { cores, l3Groups, nodes, allowed } = topology;
+  const usable = (group: { readonly cpus: readonly number[] }) => group.cpus.some((cpu) => allowed.includes(cpu));
+  const requests = [
+    ...(cores === undefined ? [] : ["physical"]),
+    ...(l3Groups ?? []).filter(usable).map(({ id }) => `l3:${id}`),
+    ...(nodes ?? []).filter(usable).map(({ id }) => `node:${id}`),
+  ];
+  return Promise.all(requests.map((pin) => planWorkers({ ...options, pin }, topology)));
 }

@@ -1,10 +1,5 @@
 // cria cpu: the machine as cria sees it, and what follows: how many threads, which kernels, where pins would go.
 
-import { planWorkers, type WorkerOptions, type WorkerPlan } from "../api/load/worker-plan.js";
-import { cpuFrequency } from "../machine/cpu/frequency.js";
-import { hugePages } from "../machine/cpu/huge-pages.js";
-import { cpuNoise } from "../machine/cpu/noise.js";
-import { type CpuTopology, cpuTopology } from "../machine/cpu/topology.js";
 import {
   candidateBuilds,
   kernelChoiceFromEnvironment,
@@ -16,7 +11,7 @@ import { loadKernels } from "../machine/load-kernels.js";
 import { checkChoice } from "../options.js";
 import { command } from "./command.js";
 import { cpuLines } from "./cpu-output.js";
-import type { CpuReport, KernelReport } from "./cpu-report.js";
+import { cpuReport, type KernelReport } from "./cpu-report.js";
 import { UsageError } from "./failure.js";
 import { kernelsOption, planOptions } from "./model-options.js";
 
@@ -29,7 +24,7 @@ them, huge pages; and what follows: threads, where --pin would put them, which k
     threadsBatch: planOptions.threadsBatch,
     kernels: kernelsOption,
     root: {
-      flags: ["--root"],
+      flags: ["--simulate", "--root"],
       type: "string",
       value: "FOLDER",
       help: "read another machine: a folder with a copy of its proc/ and sys/ (the kernels are this machine's)",
@@ -42,31 +37,10 @@ them, huge pages; and what follows: threads, where --pin would put them, which k
   },
   async run({ threads, threadsBatch, kernels, root, json }, positionals) {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": cpu takes options only`);
-    const topology = await cpuTopology({ root });
-    const report: CpuReport = {
-      topology,
-      frequency: await cpuFrequency({ root }),
-      hugePages: await hugePages({ root }),
-      noise: await cpuNoise({ root }),
-      plan: await planWorkers({ threads, threadsBatch }, topology),
-      pins: await pinPlans(topology, { threads, threadsBatch }),
-      kernels: await kernelReport(kernels),
-    };
+    const report = await cpuReport({ threads, threadsBatch, root }, await kernelReport(kernels));
     process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : `${cpuLines(report).join("\n")}\n`);
   },
 });
-
-/** The words of `--pin` that mean something on this machine. */
-function pinPlans(topology: CpuTopology, options: WorkerOptions): Promise<readonly WorkerPlan[]> {
-  const { cores, l3Groups, nodes, allowed } = topology;
-  const usable = (group: { readonly cpus: readonly number[] }) => group.cpus.some((cpu) => allowed.includes(cpu));
-  const requests = [
-    ...(cores === undefined ? [] : ["physical"]),
-    ...(l3Groups ?? []).filter(usable).map(({ id }) => `l3:${id}`),
-    ...(nodes ?? []).filter(usable).map(({ id }) => `node:${id}`),
-  ];
-  return Promise.all(requests.map((pin) => planWorkers({ ...options, pin }, topology)));
-}
 
 async function kernelReport(option: string | undefined): Promise<KernelReport> {
   const choice = option === undefined ? undefined : checkChoice("--kernels", option, kernelChoices);

@@ -82,9 +82,9 @@ describe("other machines", () => {
       "decode 3, prefill 3",
     ]);
     expect(section(out, "--pin")).toEqual([
-      "physical  3 workers: 0, 1, 2",
-      "l3:0      3 workers: 0, 1, 2",
-      "node:0    3 workers: 0, 1, 2",
+      "physical  3 workers: 0-2",
+      "l3:0      3 workers: 0-2",
+      "node:0    3 workers: 0-2",
     ]);
   });
 
@@ -93,12 +93,12 @@ describe("other machines", () => {
     expect(section(out, "sockets")).toEqual(["0: 0-15,32-47", "1: 16-31,48-63"]);
     expect(section(out, "L3 groups")).toHaveLength(16);
     expect(section(out, "--pin")).toEqual([
-      "physical  6 workers: 0, 1, 2, 3, 36, 37",
-      "l3:0      2 workers: 0, 1",
-      "l3:1      2 workers: 2, 3",
-      "l3:2      2 workers: 36, 37",
-      "node:0    4 workers: 0, 1, 2, 3",
-      "node:1    2 workers: 36, 37",
+      "physical  6 workers: 0-3,36-37",
+      "l3:0      2 workers: 0-1",
+      "l3:1      2 workers: 2-3",
+      "l3:2      2 workers: 36-37",
+      "node:0    4 workers: 0-3",
+      "node:1    2 workers: 36-37",
     ]);
   });
 

@@ -1,6 +1,6 @@
 // Other machines' /sys and /proc, as folders of text files: what cpuTopology reads when it is given a root.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -12,7 +12,8 @@ export async function withMachine<Result>(
   files: MachineFiles,
   use: (root: string) => Promise<Result>,
 ): Promise<Result> {
-  const root = mkdtempSync(join(tmpdir(), "cria-cpu-"));
+  // A large machine has thousands of files: where folders can lie in memory, they do.
+  const root = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "cria-cpu-"));
   try {
     const folders = new Set(Object.keys(files).map((path) => dirname(join(root, path))));
     for (const folder of folders) mkdirSync(folder, { recursive: true });

@@ -15,7 +15,7 @@ export function pinnedCpus(topology: CpuTopology, request: true | string): reado
   const ordered = coresFirst(topology);
   const named = namedCpus(topology, ordered, request);
   const missing = named.filter((cpu) => !topology.allowed.includes(cpu));
-  const list = typeof request === "string" && /^[\d,-]+$/.test(request);
+  const list = typeof request === "string" && /^[\d,:-]+$/.test(request);
   if (list && missing.length > 0) {
     const what = `processors among ${formatCpuList(topology.allowed)} (this process may not use ${formatCpuList(missing)})`;
     throw invalidOption("pin", what, request);

@@ -1,6 +1,7 @@
 // How many workers compute. Decoding is bound by memory: a second worker on the same physical core only takes turns with the first,
 // and one beyond what the process may use waits while the others wait for it. So one for each core that may be used, unless told; but
-// fewer for a model so small that its workers would wait for each other longer than they compute.
+// fewer for a model so small that its workers would wait for each other longer than they compute. Of two kinds of cores the fast ones
+// count alone: at each of the hundreds of barriers of a token, all would wait for the slowest.
 
 import { invalidOption } from "../../options.js";
 import type { CpuTopology } from "./topology.js";
@@ -53,7 +54,7 @@ export interface ThreadChoice {
 
 /**
  * The rule: what the caller asks for; else CRIA_THREADS; else the smallest of the processors allowed, the whole processors in the
- * quota, and the physical cores among those allowed; at least 1. For decode, unless asked, no more than there are weights for.
+ * quota, and the physical cores among those allowed (of two kinds, the performance cores); at least 1. For decode, unless asked, no more than there are weights for.
  *
  * @throws CriaError INVALID_OPTION when CRIA_THREADS is not a number of threads
  */
@@ -97,12 +98,19 @@ function machineThreads(
     return { asked: true, threads: Number(environment), reason: "CRIA_THREADS" };
   }
   const { allowed, quota, cores } = topology;
-  const usableCores = cores?.filter((core) => core.cpus.some((cpu) => allowed.includes(cpu))).length;
-  const threads = Math.max(1, Math.min(usableCpus(topology), usableCores ?? MOST_THREADS, MOST_THREADS));
+  const usable = cores?.filter((core) => core.cpus.some((cpu) => allowed.includes(cpu)));
+  const fast = usable?.filter(({ kind }) => kind === "performance") ?? [];
+  const slow = usable?.filter(({ kind }) => kind === "efficiency") ?? [];
+  const mixed = fast.length > 0 && slow.length > 0;
+  const counted = mixed ? fast.length : usable?.length;
+  const threads = Math.max(1, Math.min(usableCpus(topology), counted ?? MOST_THREADS, MOST_THREADS));
+  const plural = (count: number, kind: string) => `${count} ${kind} core${count === 1 ? "" : "s"}`;
   const parts = [
-    usableCores === undefined
+    usable === undefined
       ? "physical cores unknown"
-      : `${usableCores} physical core${usableCores === 1 ? "" : "s"}`,
+      : mixed
+        ? `${plural(fast.length, "performance")}, without ${plural(slow.length, "efficiency")}`
+        : plural(usable.length, "physical"),
     `quota ${quota === undefined ? "none" : cpus(quota.cpus)}`,
     `affinity ${allowed.length}`,
   ];

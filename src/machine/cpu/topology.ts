@@ -1,5 +1,6 @@
 // cpuTopology: what machine this process runs on, and how much of it it may use.
 
+import { armModel } from "./arm-models.js";
 import { type CpuCache, readCaches } from "./caches.js";
 import { type CpuQuota, readCgroupLimits } from "./cgroup.js";
 import { type Core, readCores } from "./cores.js";
@@ -99,7 +100,12 @@ function readModel(files: HostFiles): { model: string | undefined; virtual: bool
   // ARM's cpuinfo has no model name; boards have one in their device tree, which ends in a NUL.
   const board = files.word("/proc/device-tree/model")?.replace(/\0+$/, "");
   return {
-    model: field("model name") ?? field("cpu model") ?? board ?? field("Hardware"),
+    model:
+      field("model name") ??
+      field("cpu model") ??
+      board ??
+      field("Hardware") ??
+      armModel(field("CPU implementer"), field("CPU part")),
     virtual: field("flags")?.split(" ").includes("hypervisor"),
   };
 }
