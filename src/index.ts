@@ -19,6 +19,7 @@ export type {
   Timings,
   Usage,
 } from "./api/text/generation.js";
+export type { TemplateVariables } from "./api/text/template-variables.js";
 export type { ToolCall, ToolCallDelta, ToolChoice, ToolChoiceOptions, ToolResult } from "./api/text/tools.js";
 export type { Tool } from "./api/tool.js";
 export type { EmbedOptions, EmbedUsage } from "./api/vectors/embedding.js";

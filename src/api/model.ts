@@ -10,17 +10,12 @@ import type { LeaderClient } from "../protocol/client.js";
 import type { Pooling } from "../protocol/pooling.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import { isBlankTemplate } from "../tokenizer/chat-template.js";
-import { type ChatMessage, type ChatTemplate, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
+import { type ChatMessage, chatTemplateFrom, type Tokenizer } from "../tokenizer/index.js";
 import type { ModelInfo } from "./model-info.js";
 import { checkIds, Sequence, type SequenceModel } from "./sequences/sequence.js";
 import type { SessionSource, Sessions } from "./sequences/sessions.js";
-import {
-  Chat,
-  type ChatCompletionOptions,
-  type ChatOptions,
-  chatCompletionOptionNames,
-  chatPrompt,
-} from "./text/chat.js";
+import { Chat, type ChatCompletionOptions, type ChatOptions, chatCompletionOptionNames } from "./text/chat.js";
+import { type ChatPrompt, type ChatTemplateSource, chatPrompt } from "./text/chat-prompt.js";
 import {
   type Completion,
   type GeneratedPart,
@@ -31,6 +26,7 @@ import {
 import { Grammars } from "./text/grammars.js";
 import { checkMessages } from "./text/messages.js";
 import { collect, streamGeneration } from "./text/stream.js";
+import { checkTemplateVariables } from "./text/template-variables.js";
 import { chosenTools, type ToolSet, toolSetOf } from "./text/tools.js";
 import { type EmbedOptions, embed } from "./vectors/embedding.js";
 import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./vectors/reranking.js";
@@ -165,14 +161,15 @@ export class Model {
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
     const given = optionsOf("generateChat", options, chatCompletionOptionNames);
-    const { tools, toolChoice, parallelToolCalls, ...generating } = given;
+    const { tools, toolChoice, parallelToolCalls, templateVariables = {}, ...generating } = given;
     const chatTemplate = this.#chatTemplate();
-    const toolSet = tools === undefined ? undefined : toolSetOf(tools, this.#parts.chatTemplate!);
+    const toolSet = tools === undefined ? undefined : toolSetOf(tools, chatTemplate.source);
     const chosen = chosenTools(toolSet, { toolChoice, parallelToolCalls });
-    const checked = checkMessages(messages, this.#parts.chatTemplate!);
-    const ids = (signal: AbortSignal | undefined) =>
-      chatPrompt(chatTemplate, this.#parts.text, checked, { tools: toolSet?.described, signal });
-    yield* this.#generate("generateChat", ids, undefined, generating, chosen);
+    const variables = checkTemplateVariables(templateVariables);
+    const checked = checkMessages(messages, chatTemplate.source);
+    const prompt = (signal: AbortSignal | undefined) =>
+      chatPrompt(chatTemplate, this.#parts.text, checked, { tools: toolSet?.described, variables, signal });
+    yield* this.#generate("generateChat", prompt, undefined, generating, chosen);
   }
 
   /** Answers a conversation whose messages the caller keeps: `generateChat`, collected. */
@@ -288,14 +285,14 @@ export class Model {
     };
   }
 
-  #chatOf(template: ChatTemplate, sequence: number, options: ChatOptions): Chat {
-    const { client, sessions, text, contextSize, chatTemplate = "" } = this.#parts;
+  #chatOf(template: ChatTemplateSource, sequence: number, options: ChatOptions): Chat {
+    const { client, sessions, text, contextSize } = this.#parts;
     return new Chat(
       {
-        template: chatTemplate,
+        template: template.source,
         contextSize,
-        promptOf: (messages, tools, signal) =>
-          chatPrompt(template, text, messages, { tools: tools?.described, signal }),
+        promptOf: (messages, { tools, variables, signal }) =>
+          chatPrompt(template, text, messages, { tools: tools?.described, variables, signal }),
         generate: (prompt, options, tools) => this.#generate("send", prompt, sequence, options, tools),
         save: (state) => sessions.save(sequence, state),
         close: () => client.close(sequence),
@@ -306,7 +303,7 @@ export class Model {
 
   async *#generate(
     call: string,
-    prompt: (signal: AbortSignal | undefined) => Promise<Int32Array>,
+    prompt: (signal: AbortSignal | undefined) => Promise<ChatPrompt>,
     sequence: number | undefined,
     given: GenerateOptions,
     tools?: ToolSet,
@@ -317,7 +314,7 @@ export class Model {
     checkSignal(options.signal);
     options.signal?.throwIfAborted();
     const { client, text, contextSize } = this.#parts;
-    const ids = await abortable(prompt(options.signal), options.signal);
+    const { ids, thoughts } = await abortable(prompt(options.signal), options.signal);
     this.#check();
     if (ids.length >= contextSize) {
       throw new ContextError(
@@ -325,23 +322,24 @@ export class Model {
         `the prompt has ${ids.length} tokens; a context of ${contextSize} has room for ${contextSize - 1} and an answer`,
       );
     }
-    yield* streamGeneration({ client, text, grammars: this.#grammars, tools, contextSize, ids, sequence }, options);
+    const form = { thoughts, tools };
+    yield* streamGeneration({ client, text, grammars: this.#grammars, form, contextSize, ids, sequence }, options);
   }
 
-  #chatTemplate(): ChatTemplate {
+  #chatTemplate(): ChatTemplateSource {
     const { chatTemplate, assets } = this.#parts;
     if (chatTemplate === undefined || isBlankTemplate(chatTemplate)) {
       const what = `${chatTemplate === undefined ? "no" : "a blank"} chat template (tokenizer.chat_template)`;
       throw new UnsupportedError("NO_CHAT_TEMPLATE", `the model file has ${what}`);
     }
-    return chatTemplateFrom(chatTemplate, { assets });
+    return { template: chatTemplateFrom(chatTemplate, { assets }), source: chatTemplate };
   }
 
-  async #promptIds(prompt: Prompt, signal: AbortSignal | undefined): Promise<Int32Array> {
-    if (typeof prompt !== "string") return checkIds(prompt, this.tokenizer.vocabularySize);
+  async #promptIds(prompt: Prompt, signal: AbortSignal | undefined): Promise<ChatPrompt> {
+    if (typeof prompt !== "string") return { ids: checkIds(prompt, this.tokenizer.vocabularySize) };
     const ids = await this.#parts.text.encodeParts([{ text: prompt, special: false }], signal);
     if (ids.length === 0)
       throw new ContextError("EMPTY_INPUT", "the prompt is empty, and the model has no BOS token to begin with");
-    return ids;
+    return { ids };
   }
 }

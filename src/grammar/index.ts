@@ -6,6 +6,8 @@ export { type Constraint, VocabularyGrammar } from "./constraint.js";
 export { parseGbnf } from "./gbnf.js";
 export { grammarOfSchema, type SchemaGrammar } from "./json-schema/compile-schema.js";
 export type { JsonSchema } from "./json-schema/schema.js";
+export { type ControlIds, controlBytes } from "./marks.js";
+export { type AnswerStart, afterThoughts, answerStart, type ThoughtMarks, thoughtMarksOf } from "./thoughts.js";
 export {
   argumentsKey,
   CALL_BEGIN,

@@ -2,12 +2,12 @@
 
 import { Vocabulary } from "../../dist/grammar/index.js";
 
-/** Tokens 0 to 255 are the bytes, then come the texts. */
-export function byteVocabulary(texts: readonly string[] = []): Vocabulary {
+/** Tokens 0 to 255 are the bytes, then come the texts; a text may be bytes. */
+export function byteVocabulary(texts: readonly (string | Uint8Array)[] = []): Vocabulary {
   const encoder = new TextEncoder();
   const pieces = [
     ...Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)),
-    ...texts.map((text) => encoder.encode(text)),
+    ...texts.map((text) => (typeof text === "string" ? encoder.encode(text) : text)),
   ];
   const offsets = new Uint32Array(pieces.length + 1);
   for (const [i, { length }] of pieces.entries()) offsets[i + 1] = offsets[i]! + length;

@@ -44,6 +44,7 @@ export interface ChatState {
   readonly messages: readonly ChatMessage[];
   readonly contextShift: boolean;
   readonly tools?: readonly Tool[] | undefined;
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
 }
 
 interface Description extends SessionStamp {

@@ -2,14 +2,15 @@
 
 import { CriaError } from "../../errors.js";
 import { checkBoolean, checkText, namesOf, optionsOf } from "../../options.js";
-import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
-import type { ChatMessage, ChatTemplate } from "../../tokenizer/index.js";
+import type { ChatMessage } from "../../tokenizer/index.js";
 import type { ChatState } from "../sequences/session-format.js";
 import { saveSession } from "../sequences/sessions.js";
 import type { Tool } from "../tool.js";
+import type { ChatPrompt } from "./chat-prompt.js";
 import { type Completion, type GeneratedPart, type GenerateOptions, generateOptionNames } from "./generation.js";
 import { checkMessages, toolMessages } from "./messages.js";
 import { collect, mostTokens } from "./stream.js";
+import { checkTemplateVariables, type TemplateVariables } from "./template-variables.js";
 import {
   chosenTools,
   type ToolCall,
@@ -32,16 +33,31 @@ export interface ChatOptions {
   readonly contextShift?: boolean;
   /** What the model may ask you to call. */
   readonly tools?: readonly Tool[];
+  /** Variables of the chat template for all answers, such as `{ enable_thinking: false }`. */
+  readonly templateVariables?: TemplateVariables;
 }
 
-const chatOptionNames = namesOf<ChatOptions>({ system: true, messages: true, contextShift: true, tools: true });
+const chatOptionNames = namesOf<ChatOptions>({
+  system: true,
+  messages: true,
+  contextShift: true,
+  tools: true,
+  templateVariables: true,
+});
 
-/** How to answer: how to generate, and whether to call tools. */
-export interface AnswerOptions extends GenerateOptions, ToolChoiceOptions {}
+/** How to answer: how to generate, whether to call tools, and what the chat template is told. */
+export interface AnswerOptions extends GenerateOptions, ToolChoiceOptions {
+  /**
+   * Variables of the chat template, such as `{ enable_thinking: false }` or `{ reasoning_effort: "low" }`; they go before those of the
+   * chat. `strftime_now` is the time that the template's function of this name tells, as text: `"2026-07-04T12:00"`.
+   */
+  readonly templateVariables?: TemplateVariables;
+}
 
 const answerOptionNames: readonly (keyof AnswerOptions)[] = [
   ...generateOptionNames,
   ...namesOf<ToolChoiceOptions>({ toolChoice: true, parallelToolCalls: true }),
+  "templateVariables",
 ];
 
 /** How to answer a conversation whose messages the caller keeps. */
@@ -53,37 +69,22 @@ export interface ChatCompletionOptions extends AnswerOptions {
 /** The names of `ChatCompletionOptions`. */
 export const chatCompletionOptionNames: readonly (keyof ChatCompletionOptions)[] = [...answerOptionNames, "tools"];
 
-/**
- * The ids of a conversation that the assistant is about to answer. Only what the template itself wrote can become control tokens.
- *
- * @throws TemplateError; the signal's reason
- */
-export async function chatPrompt(
-  template: ChatTemplate,
-  text: BackgroundTokenizer,
-  messages: readonly ChatMessage[],
-  { tools, signal }: { readonly tools?: readonly unknown[]; readonly signal?: AbortSignal },
-): Promise<Int32Array> {
-  const { tokenizer } = text;
-  const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
-  const [bosToken, eosToken] = [spelling(tokenizer.bosId), spelling(tokenizer.eosId)];
-  const parts = await template.promptParts(messages, { bosToken, eosToken, tools }, signal);
-  return text.encodeParts(parts, signal);
-}
-
 /** What a conversation needs from its model. */
 export interface ChatModel {
   /** `tokenizer.chat_template` */
   readonly template: string;
   readonly contextSize: number;
-  /** The ids of a conversation that the assistant is about to answer, with these tools. */
+  /** A conversation that the assistant is about to answer. */
   readonly promptOf: (
     messages: readonly ChatMessage[],
-    tools: ToolSet | undefined,
-    signal: AbortSignal | undefined,
-  ) => Promise<Int32Array>;
+    more: {
+      readonly tools: ToolSet | undefined;
+      readonly variables: TemplateVariables;
+      readonly signal: AbortSignal | undefined;
+    },
+  ) => Promise<ChatPrompt>;
   readonly generate: (
-    prompt: () => Promise<Int32Array>,
+    prompt: () => Promise<ChatPrompt>,
     options: GenerateOptions,
     tools: ToolSet | undefined,
   ) => AsyncGenerator<GeneratedPart, void, undefined>;
@@ -98,6 +99,7 @@ export class Chat {
   #messages: readonly ChatMessage[];
   readonly #givenTools: readonly Tool[] | undefined;
   readonly #tools: ToolSet | undefined;
+  readonly #variables: TemplateVariables;
   #answering = false;
 
   /** Use `model.chat()`. */
@@ -106,7 +108,8 @@ export class Chat {
     this.#model = model;
     this.#givenTools = options.tools;
     this.#tools = options.tools === undefined ? undefined : toolSetOf(options.tools, model.template);
-    const { system, contextShift = false } = options;
+    const { system, contextShift = false, templateVariables = {} } = options;
+    this.#variables = checkTemplateVariables(templateVariables);
     this.#messages = [
       ...(system === undefined ? [] : [{ role: "system", content: checkText("system", system) }]),
       ...checkMessages(options.messages ?? [], model.template),
@@ -141,22 +144,28 @@ export class Chat {
     more: () => readonly ChatMessage[],
     given: AnswerOptions,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
-    const { toolChoice, parallelToolCalls, ...options } = optionsOf("send", given, answerOptionNames);
+    const all = optionsOf("send", given, answerOptionNames);
+    const { toolChoice, parallelToolCalls, templateVariables = {}, ...options } = all;
+    const variables = { ...this.#variables, ...checkTemplateVariables(templateVariables) };
     const sent = more();
     this.#checkIdle();
     this.#answering = true;
     try {
       let messages: readonly ChatMessage[] = [...this.#messages, ...sent];
       const prompt = async () => {
-        const fitted = await this.#prompt(messages, options);
+        const fitted = await this.#prompt(messages, variables, options);
         messages = fitted.messages;
-        return fitted.ids;
+        return fitted.prompt;
       };
       const tools = chosenTools(this.#tools, { toolChoice, parallelToolCalls });
       let answer = "";
+      let reasoning = "";
       for await (const part of this.#model.generate(prompt, options, tools)) {
         answer += part.text;
-        if (part.done !== undefined) this.#messages = [...messages, assistantMessage(answer, part.toolCalls)];
+        reasoning += part.reasoning ?? "";
+        if (part.done !== undefined) {
+          this.#messages = [...messages, assistantMessage(answer, reasoning, part.toolCalls)];
+        }
         yield part;
       }
     } finally {
@@ -178,7 +187,12 @@ export class Chat {
    */
   async save(path?: string | URL): Promise<Uint8Array> {
     this.#checkIdle();
-    const state = { messages: this.messages, contextShift: this.#contextShift, tools: this.#givenTools };
+    const state = {
+      messages: this.messages,
+      contextShift: this.#contextShift,
+      tools: this.#givenTools,
+      templateVariables: this.#variables,
+    };
     return saveSession(path, () => this.#model.save(state));
   }
 
@@ -193,18 +207,23 @@ export class Chat {
   }
 
   /** The conversation as it is sent: shortened if it has to be and `contextShift` allows it. */
-  async #prompt(messages: readonly ChatMessage[], { maxTokens, signal }: GenerateOptions) {
+  async #prompt(
+    messages: readonly ChatMessage[],
+    variables: TemplateVariables,
+    { maxTokens, signal }: GenerateOptions,
+  ) {
     const { contextSize, promptOf } = this.#model;
+    const more = { tools: this.#tools, variables, signal };
     const answer = Math.min(mostTokens(maxTokens, contextSize / 4), contextSize / 2);
-    let ids = await promptOf(messages, this.#tools, signal);
-    if (!this.#contextShift || ids.length + answer <= contextSize) return { messages, ids };
+    let prompt = await promptOf(messages, more);
+    if (!this.#contextShift || prompt.ids.length + answer <= contextSize) return { messages, prompt };
     let shortened = messages;
     for (let less = withoutOldestTurn(messages); less !== undefined; less = withoutOldestTurn(shortened)) {
       shortened = less;
-      ids = await promptOf(shortened, this.#tools, signal);
-      if (ids.length <= contextSize / 2) break;
+      prompt = await promptOf(shortened, more);
+      if (prompt.ids.length <= contextSize / 2) break;
     }
-    return { messages: shortened, ids };
+    return { messages: shortened, prompt };
   }
 
   #checkIdle(): void {
@@ -220,7 +239,11 @@ function withoutOldestTurn(messages: readonly ChatMessage[]): readonly ChatMessa
 }
 
 /** An answer in the form that templates take. */
-function assistantMessage(content: string, toolCalls: readonly ToolCall[] = []): ChatMessage {
-  if (toolCalls.length === 0) return { role: "assistant", content };
-  return { role: "assistant", content, tool_calls: toolCalls.map((call) => ({ type: "function", function: call })) };
+function assistantMessage(content: string, reasoning: string, toolCalls: readonly ToolCall[] = []): ChatMessage {
+  return {
+    role: "assistant",
+    content,
+    ...(reasoning !== "" && { reasoning_content: reasoning }),
+    ...(toolCalls.length > 0 && { tool_calls: toolCalls.map((call) => ({ type: "function", function: call })) }),
+  };
 }

@@ -30,8 +30,10 @@ export interface GeneratedLogprob extends TokenLogprob {
 
 /** A piece of a generation. The last one has `done`. */
 export interface GeneratedPart {
-  /** New text. In a chat with `tools`, calls are not part of it. */
+  /** New text. In a chat, thoughts are not part of it, nor are calls of `tools`. */
   readonly text: string;
+  /** In a chat: new text of the model's thoughts, which come before its answer. */
+  readonly reasoning?: string;
   /** The tokens since the last part. Text can come later than its tokens. */
   readonly tokens: Int32Array;
   /** With the option `logprobs`, one entry for each token. */
@@ -78,6 +80,8 @@ export interface GenerationSummary {
 /** A whole generation. */
 export interface Completion extends GenerationSummary {
   readonly text: string;
+  /** In a chat: what the model thought before it answered, if it did. */
+  readonly reasoning?: string;
   readonly tokens: Int32Array;
   readonly logprobs?: readonly GeneratedLogprob[];
   /** In a chat with `tools`: the calls that the answer asks for. */

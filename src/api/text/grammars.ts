@@ -3,12 +3,16 @@
 
 import { GrammarError, printable } from "../../errors.js";
 import {
+  type AnswerStart,
   type Automaton,
+  afterThoughts,
   compileGrammar,
+  controlBytes,
   grammarOfSchema,
   type JsonSchema,
   parseGbnf,
   type SchemaGrammar,
+  type ThoughtMarks,
   type TokenBytes,
   toolGrammar,
 } from "../../grammar/index.js";
@@ -34,6 +38,19 @@ const MOST_VALUES = 2 ** 22;
 /** Tokens whose bytes are collected in one go, which takes a few milliseconds. */
 const TOKENS_AT_A_TIME = 8192;
 
+/** The thoughts that may come before what a grammar holds for. */
+export interface Thoughts {
+  readonly marks: ThoughtMarks;
+  readonly start: AnswerStart;
+}
+
+/** What the answer to a conversation may be. */
+export interface AnswerForm {
+  readonly thoughts?: Thoughts | undefined;
+  /** What may be called. */
+  readonly tools?: ToolSet | undefined;
+}
+
 /** A grammar as it is kept. */
 interface Compiled {
   readonly key: number;
@@ -56,12 +73,12 @@ export class Grammars {
   /**
    * What the leader needs to know, and what was ignored. Without a request, any text will do.
    *
-   * @param tools what may be called, unless the options say what the text must be
+   * @param form tools may be called unless the options say what the text must be; thoughts come before either
    * @throws GrammarError, UnsupportedError, CriaError INVALID_OPTION
    */
   async request(
     { grammar, jsonSchema }: GrammarOptions,
-    tools?: ToolSet,
+    { tools, thoughts }: AnswerForm = {},
   ): Promise<{ readonly request: GrammarRequest | undefined; readonly diagnostics: readonly string[] }> {
     if (grammar === undefined && jsonSchema === undefined && tools === undefined) {
       return { request: undefined, diagnostics: [] };
@@ -73,31 +90,36 @@ export class Grammars {
       throw idleOption("grammar", "jsonSchema is set too: a text can follow only one of them");
     }
     let compiled: Compiled;
-    if (grammar !== undefined) compiled = this.#ofGbnf(grammar);
-    else if (jsonSchema !== undefined) compiled = this.#ofSchema(jsonSchema);
-    else compiled = this.#ofTools(tools!);
+    if (grammar !== undefined) compiled = this.#ofGbnf(grammar, thoughts);
+    else if (jsonSchema !== undefined) compiled = this.#ofSchema(jsonSchema, thoughts);
+    else compiled = this.#ofTools(tools!, thoughts);
     this.#vocabulary ??= tokenBytesOf(this.#tokenizer);
     const { key, automaton, diagnostics } = compiled;
     return { request: { key, automaton, vocabulary: await this.#vocabulary }, diagnostics };
   }
 
-  #ofGbnf(grammar: unknown) {
+  #ofGbnf(grammar: unknown, thoughts: Thoughts | undefined) {
     const gbnf = checkText("grammar", grammar);
-    return this.#compiled(`GBNF ${gbnf}`, () => ({ grammar: parseGbnf(gbnf), ignored: new Map() }));
+    return this.#compiled(`GBNF ${gbnf}`, thoughts, () => ({ grammar: parseGbnf(gbnf), ignored: new Map() }));
   }
 
-  #ofSchema(jsonSchema: unknown) {
+  #ofSchema(jsonSchema: unknown, thoughts: Thoughts | undefined) {
     const text = readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema));
     const schema = text === undefined ? undefined : JSON.parse(text);
-    return this.#compiled(`schema ${text}`, () => grammarOfSchema(schema));
+    return this.#compiled(`schema ${text}`, thoughts, () => grammarOfSchema(schema));
   }
 
-  #ofTools({ signatures, notation, count }: ToolSet) {
+  #ofTools({ signatures, notation, count }: ToolSet, thoughts: Thoughts | undefined) {
     const source = `tools ${notation} ${count.least} ${count.most} ${JSON.stringify(signatures)}`;
-    return this.#compiled(source, () => toolGrammar(signatures, notation, count));
+    return this.#compiled(source, thoughts, () => toolGrammar(signatures, notation, count));
   }
 
-  #compiled(source: string, read: () => SchemaGrammar): Compiled {
+  #compiled(answer: string, thoughts: Thoughts | undefined, readAnswer: () => SchemaGrammar): Compiled {
+    const source = thoughts === undefined ? answer : `${thoughts.start} ${thoughts.marks.begin} ${answer}`;
+    const read = () => {
+      if (thoughts === undefined) return readAnswer();
+      return afterThoughts(readAnswer(), thoughts.marks, thoughts.start, (text) => controlIdOf(this.#tokenizer, text));
+    };
     const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, ...withinStack(() => compile(read())) };
     this.#kept.delete(source);
     this.#kept.set(source, compiled); // the most recently used one goes last
@@ -136,18 +158,32 @@ function withinStack<Result>(call: () => Result): Result {
   }
 }
 
-/** The bytes of all tokens that are text, in memory shared with the leader. Other work of this thread goes on meanwhile. */
+/** The id of the control token with this text: a mark that does not show in what a model says. */
+export function controlIdOf(tokenizer: Tokenizer, text: string): number | undefined {
+  const id = text === "" ? undefined : tokenizer.idOf(text);
+  return id !== undefined && tokenizer.isSpecial(id) ? id : undefined;
+}
+
+/**
+ * For what all tokens stand in a grammar, in memory shared with the leader: the bytes of a text, which a control token does not have in
+ * common with any other. Other work of this thread goes on meanwhile.
+ */
 async function tokenBytesOf(tokenizer: Tokenizer): Promise<TokenBytes> {
   const size = tokenizer.vocabularySize;
   const offsets = new Uint32Array(new SharedArrayBuffer(4 * (size + 1)));
   const pieces: Uint8Array[] = [];
   for (let id = 0; id < size; id++) {
     if (id % TOKENS_AT_A_TIME === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    const piece = tokenizer.isSpecial(id) ? new Uint8Array(0) : tokenizer.tokenBytes(id);
+    const piece = tokenizer.isSpecial(id) ? controlBytes(id) : textBytes(tokenizer.tokenBytes(id));
     pieces.push(piece);
     offsets[id + 1] = offsets[id]! + piece.length;
   }
   const bytes = new Uint8Array(new SharedArrayBuffer(offsets[size]));
   for (const [id, piece] of pieces.entries()) bytes.set(piece, offsets[id]);
   return { bytes, offsets };
+}
+
+/** The bytes of a token, unless no text has them. */
+function textBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.includes(0xff) ? new Uint8Array(0) : bytes;
 }

@@ -6,11 +6,12 @@ import { checkInteger, groupOf, readable } from "../../options.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { plainSampling, resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
+import type { Tokenizer } from "../../tokenizer/index.js";
 import { AnswerReader } from "./answer-reader.js";
 import type { Completion, FinishReason, GeneratedLogprob, GeneratedPart, GenerateOptions } from "./generation.js";
-import type { Grammars } from "./grammars.js";
+import { type AnswerForm, controlIdOf, type Grammars } from "./grammars.js";
 import { StopStrings } from "./stop-strings.js";
-import type { ToolSet } from "./tools.js";
+import { type ThoughtPiece, ThoughtReader } from "./thought-reader.js";
 
 const UNLIMITED = 2 ** 31 - 1;
 
@@ -19,8 +20,8 @@ export interface GenerationRequest {
   readonly client: LeaderClient;
   readonly text: BackgroundTokenizer;
   readonly grammars: Grammars;
-  /** What the answer may call. */
-  readonly tools?: ToolSet | undefined;
+  /** In a chat: what the answer may be. */
+  readonly form?: AnswerForm | undefined;
   readonly contextSize: number;
   /** The whole prompt. The context has room for at least one more token. */
   readonly ids: Int32Array;
@@ -55,14 +56,25 @@ export async function* streamGeneration(
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
   const { request: grammarRequest, diagnostics } = await request.grammars.request(
     { grammar, jsonSchema },
-    request.tools,
+    request.form,
   );
   const stops = new StopStrings(typeof stop === "string" ? [stop] : stop);
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
   const isFree = grammar === undefined && jsonSchema === undefined;
-  const reader = request.tools && isFree ? new AnswerReader(request.tools.notation) : undefined;
-  const read = (written: string) => reader?.push(written) ?? { text: written, deltas: [] };
+  const { thoughts, tools } = request.form ?? {};
+  const thoughtReader = thoughts && new ThoughtReader(thoughts.marks, thoughts.start);
+  const reader = tools && isFree ? new AnswerReader(tools.notation) : undefined;
+  const marks = shownMarks(tokenizer, request.form);
+  /** The text of a token; that of a control token which divides the answer, too. */
+  const written = (id: number) => {
+    const mark = marks.get(id);
+    return mark === undefined ? decoder.push(id) : decoder.end() + mark;
+  };
+  const read = ({ reasoning, answer }: ThoughtPiece) => {
+    return { reasoning, ...(reader?.push(answer) ?? { text: answer, deltas: [] }) };
+  };
+  const readText = (text: string) => read(thoughtReader?.push(text) ?? { reasoning: "", answer: text });
   const queue = new PartQueue();
   const leave = new AbortController();
   let completionTokens = 0;
@@ -88,12 +100,13 @@ export async function* streamGeneration(
         if (stopped) return; // the leader does not know yet
         completionTokens++;
         if (firstToken === 0) firstToken = performance.now();
-        const { text: said, deltas } = read(decoder.push(id));
+        const { reasoning, text: said, deltas } = readText(written(id));
         const found = stops.push(said);
         const logprobs = logprob === undefined ? undefined : [{ id, logprob, top: top ?? [] }];
         const calls = !found.stopped && deltas.length > 0;
         const part = {
           text: calls ? found.text + stops.end() : found.text, // no text comes after a call
+          ...(reasoning !== "" && { reasoning }),
           tokens: Int32Array.of(id),
           ...(logprobs && { logprobs }),
           ...(calls && { toolCallDeltas: deltas }),
@@ -108,12 +121,16 @@ export async function* streamGeneration(
     )
     .then(
       (summary) => {
-        const rest = stops.push(read(decoder.end()).text + (reader?.end() ?? ""));
+        const last = readText(decoder.end());
+        const held = read(thoughtReader?.end() ?? { reasoning: "", answer: "" });
+        const rest = stops.push(last.text + held.text + (reader?.end() ?? ""));
         const text = rest.text + (rest.stopped ? "" : stops.end());
-        queue.end(text, summary.finishReason === "stop" || rest.stopped ? "stop" : "length", summary);
+        const finishReason = summary.finishReason === "stop" || rest.stopped ? "stop" : "length";
+        queue.end({ text, reasoning: last.reasoning + held.reasoning, finishReason, summary });
       },
       (error: unknown) => {
-        if (stopped && !signal?.aborted) queue.end("", "stop", undefined);
+        if (stopped && !signal?.aborted)
+          queue.end({ text: "", reasoning: "", finishReason: "stop", summary: undefined });
         else queue.fail(error);
       },
     );
@@ -136,6 +153,7 @@ export async function* streamGeneration(
       const decoded = Math.max(0, completionTokens - 1);
       yield {
         text: item.text,
+        ...(item.reasoning !== "" && { reasoning: item.reasoning }),
         tokens: new Int32Array(0),
         ...(sampling.logprobs && { logprobs: [] }),
         done: {
@@ -166,13 +184,25 @@ function checkKeep(contextShift: unknown, contextSize: number): number {
   return checkInteger("contextShift.keep", keep, 0, contextSize - 2);
 }
 
+/** The control tokens by which an answer of this form is divided, with their texts. */
+function shownMarks(tokenizer: Tokenizer, form: AnswerForm | undefined): ReadonlyMap<number, string> {
+  const { begin, end, answer = [] } = form?.thoughts?.marks ?? { begin: "", end: "" };
+  const entries = [begin, end, ...answer.flat()].flatMap((text) => {
+    const id = controlIdOf(tokenizer, text);
+    return id === undefined ? [] : [[id, text] as const];
+  });
+  return new Map(entries);
+}
+
 /** Collects a stream of parts. */
 export async function collect(parts: AsyncIterable<GeneratedPart>): Promise<Completion> {
   let text = "";
+  let reasoning = "";
   const tokens: number[] = [];
   let logprobs: GeneratedLogprob[] | undefined;
   for await (const part of parts) {
     text += part.text;
+    reasoning += part.reasoning ?? "";
     tokens.push(...part.tokens);
     if (part.logprobs !== undefined) {
       logprobs ??= [];
@@ -181,7 +211,8 @@ export async function collect(parts: AsyncIterable<GeneratedPart>): Promise<Comp
     if (part.done !== undefined) {
       const { done, toolCalls } = part;
       const extras = { ...(logprobs && { logprobs }), ...(toolCalls && { toolCalls }) };
-      return { text, tokens: Int32Array.from(tokens), ...done, ...extras };
+      const thoughts = reasoning !== "" && { reasoning };
+      return { text, ...thoughts, tokens: Int32Array.from(tokens), ...done, ...extras };
     }
   }
   throw new CriaError("PROTOCOL", "the generation ended without a summary");
@@ -189,6 +220,7 @@ export async function collect(parts: AsyncIterable<GeneratedPart>): Promise<Comp
 
 interface LastItem {
   readonly text: string;
+  readonly reasoning: string;
   readonly finishReason: FinishReason;
   readonly summary:
     | { readonly prefillMilliseconds: number; readonly decodeMilliseconds: number; readonly cachedTokens: number }
@@ -212,8 +244,8 @@ class PartQueue {
     this.#wake();
   }
 
-  end(text: string, finishReason: FinishReason, summary: LastItem["summary"]): void {
-    this.#items.push({ text, finishReason, summary });
+  end(last: LastItem): void {
+    this.#items.push(last);
     this.#wake();
   }
 
