@@ -22,6 +22,10 @@ export interface Automaton {
   readonly edgeTarget: Int32Array;
   /** 1: the rule may end here. */
   readonly final: Uint8Array;
+  /** 1: the state is of a rule that reads an array of distinct items from its `[` on. */
+  readonly distinct: Uint8Array;
+  /** Tokens that are kept back for such arrays. */
+  readonly reserve: number;
   /**
    * Where a repetition is counted, the state of the same repetition without end, -1 elsewhere; and how often it may still come: texts of
    * no more bytes go on alike from both.

@@ -32,6 +32,8 @@ class Builder {
   readonly #final: boolean[] = [];
   readonly #twins: { readonly state: number; readonly twin: number; readonly left: number }[] = [];
   readonly #inlinesAll: boolean;
+  /** What each rule of an array of distinct items keeps back. */
+  readonly #distinct = new Map<string, number>();
   #parts = 0;
   #inlineDepth = 0;
 
@@ -113,6 +115,12 @@ class Builder {
         if (this.#inlinesAll || this.#inlineCost(expression.name) <= INLINE_PARTS) {
           return this.#add(this.#grammar.rules.get(expression.name)!, from);
         }
+        const end = this.#state();
+        this.#edge(from, EDGE_CALL, this.#numberOf(expression.name), end);
+        return end;
+      }
+      case "distinct": {
+        this.#distinct.set(expression.name, expression.reserve);
         const end = this.#state();
         this.#edge(from, EDGE_CALL, this.#numberOf(expression.name), end);
         return end;
@@ -229,6 +237,7 @@ class Builder {
           this.#inlineCost(expression.name) <= INLINE_PARTS &&
           this.#readsBytes(this.#grammar.rules.get(expression.name)!)
         );
+      case "distinct":
       case "both":
       case "except":
       case "members":
@@ -328,6 +337,7 @@ class Builder {
         return expression.most * this.#partsOf(expression.item);
       case "rule":
         return this.#inlineCost(expression.name);
+      case "distinct":
       case "both":
       case "except":
       case "members":
@@ -368,7 +378,13 @@ class Builder {
       if (begins[byte] === 1) byteOfClass.push(byte);
       classOfByte[byte] = byteOfClass.length - 1;
     }
+    const distinct = new Uint8Array(this.#edges.length);
+    for (const [rule, name] of this.#ruleNames.entries()) {
+      if (this.#distinct.has(name)) distinct.fill(1, starts[rule], starts[rule + 1] ?? this.#edges.length);
+    }
     return {
+      distinct,
+      reserve: [...this.#distinct.values()].reduce((sum, reserve) => sum + reserve, 0),
       starts: Int32Array.from(starts),
       firstEdge,
       edgeKind: Uint8Array.from(edges, ({ kind }) => kind),

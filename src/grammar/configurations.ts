@@ -121,6 +121,18 @@ export class Configurations {
     return this.#threadsOf[configuration]!.length === 0;
   }
 
+  /** How many arrays of distinct items are open. */
+  openDistinct(configuration: number): number {
+    const { distinct } = this.#automaton;
+    let most = 0;
+    for (const { state, stack } of this.threads(configuration)) {
+      let open = distinct[state]!;
+      for (let at = stack; at !== BOTTOM; at = this.#stacks.second(at)) open += distinct[this.#stacks.first(at)]!;
+      most = Math.max(most, open);
+    }
+    return most;
+  }
+
   /** State and stack of every thread. */
   threads(configuration: number): { readonly state: number; readonly stack: number }[] {
     return Array.from(this.#threadsOf[configuration]!, (thread) => ({

@@ -3,6 +3,8 @@
 import { GrammarError } from "../errors.js";
 import type { Automaton } from "./automaton.js";
 import { Configurations, DEAD, type Needs } from "./configurations.js";
+import { type DistinctReading, outsideOfDistinct } from "./distinct.js";
+import { DistinctTokens } from "./distinct-tokens.js";
 import { Masks } from "./masks.js";
 import { shortestWays, tokenSteps } from "./shortest.js";
 import type { Vocabulary } from "./vocabulary.js";
@@ -10,6 +12,8 @@ import type { Vocabulary } from "./vocabulary.js";
 interface Tables {
   readonly configurations: Configurations;
   readonly masks: Masks;
+  /** undefined: the grammar has no arrays of distinct items. */
+  readonly distinct: DistinctTokens | undefined;
 }
 
 /** A grammar for one vocabulary. What its texts have in common is found once, and kept. */
@@ -34,7 +38,7 @@ export class VocabularyGrammar {
       });
     }
     this.#needs = { any, byBytes };
-    this.shortest = any[automaton.starts[0]!]!;
+    this.shortest = any[automaton.starts[0]!]! + automaton.reserve;
     if (!Number.isFinite(this.shortest)) {
       throw new GrammarError("GRAMMAR_EMPTY", "the model's vocabulary cannot write a text that matches the grammar");
     }
@@ -43,7 +47,7 @@ export class VocabularyGrammar {
 
   /** Begins a text. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
   begin(): Constraint {
-    return new Constraint(this.#vocabulary, () => this.#currentTables());
+    return new Constraint(this.#vocabulary, this.#automaton.reserve, () => this.#currentTables());
   }
 
   /** Tables that have grown large are left to the texts that still use them. */
@@ -54,19 +58,28 @@ export class VocabularyGrammar {
 
   #newTables(): Tables {
     const configurations = new Configurations(this.#automaton, this.#needs);
-    return { configurations, masks: new Masks(this.#automaton, this.#vocabulary, configurations) };
+    const masks = new Masks(this.#automaton, this.#vocabulary, configurations);
+    const hasDistinct = this.#automaton.distinct.includes(1);
+    return {
+      configurations,
+      masks,
+      distinct: hasDistinct ? new DistinctTokens(this.#vocabulary, configurations) : undefined,
+    };
   }
 }
 
 /** One text under a grammar. From `VocabularyGrammar.begin`. */
 export class Constraint {
   readonly #vocabulary: Vocabulary;
+  readonly #reserve: number;
   readonly #currentTables: () => Tables;
   #tables: Tables;
   #configuration: number;
+  #reading = outsideOfDistinct;
 
-  constructor(vocabulary: Vocabulary, currentTables: () => Tables) {
+  constructor(vocabulary: Vocabulary, reserve: number, currentTables: () => Tables) {
     this.#vocabulary = vocabulary;
+    this.#reserve = reserve;
     this.#currentTables = currentTables;
     this.#tables = currentTables();
     this.#tables.configurations.allowWork();
@@ -101,7 +114,19 @@ export class Constraint {
       this.#tables = current;
       this.#configuration = current.configurations.import(moved);
     }
-    return this.#tables.masks.allowed(this.#configuration, tokens - 1);
+    const { masks, distinct } = this.#tables;
+    const within = (left: number) => {
+      const bits = masks.allowed(this.#configuration, left);
+      return distinct === undefined ? bits : distinct.allowed(bits, this.#configuration, this.#reading, left);
+    };
+    const bits = within(tokens - 1 - this.#reserve);
+    if (distinct === undefined || !bits.every((word) => word === 0)) return bits;
+    const all = this.#reserve === 0 ? bits : within(tokens - 1);
+    if (this.accepts || !all.every((word) => word === 0)) return all;
+    throw new GrammarError(
+      "GRAMMAR_EMPTY",
+      "an array's items must differ, and no other item is left in so many tokens",
+    );
   }
 
   /** Follows a token. False: it is not allowed, and the text is where it was. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
@@ -110,9 +135,17 @@ export class Constraint {
     const { configurations } = this.#tables;
     configurations.allowWork();
     let reached = this.#configuration;
-    for (const byte of bytes) reached = configurations.next(reached, byte);
+    let reading: DistinctReading | undefined = this.#reading;
+    for (const byte of bytes) {
+      reached = configurations.next(reached, byte);
+      if (reached !== DEAD && this.#tables.distinct !== undefined) {
+        reading = reading.after(byte, () => configurations.openDistinct(reached));
+        if (reading === undefined) return false;
+      }
+    }
     if (bytes.length === 0 || reached === DEAD) return false;
     this.#configuration = reached;
+    this.#reading = reading;
     return true;
   }
 }

@@ -15,6 +15,11 @@ export type Expression =
   /** `most` may be Infinity. */
   | { readonly kind: "repeat"; readonly item: Expression; readonly least: number; readonly most: number }
   | { readonly kind: "rule"; readonly name: string }
+  /**
+   * The same, after the `[` of a JSON array: the rule reads on up to its `]`, and the array's items differ. `reserve`: how many more
+   * tokens than by the grammar alone the items may need that must come, because the shortest can come only once.
+   */
+  | { readonly kind: "distinct"; readonly name: string; readonly reserve: number }
   /** What an automaton over bytes accepts; state 0 is its first. */
   | { readonly kind: "machine"; readonly states: readonly MachineState[] }
   /** What both match, or what `left` matches and `right` does not; neither may call a rule that is part of itself. */

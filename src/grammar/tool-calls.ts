@@ -75,6 +75,8 @@ function addArguments(
     switch (expression.kind) {
       case "rule":
         return rule(named(expression.name));
+      case "distinct":
+        return { ...expression, name: named(expression.name) };
       case "sequence":
       case "alternatives":
         return { ...expression, items: expression.items.map(renamed) };

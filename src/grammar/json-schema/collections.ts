@@ -17,14 +17,16 @@ import { patternText } from "./pattern.js";
 import { namesOf, otherNode, propertyNode } from "./properties.js";
 import { unsupported } from "./schema.js";
 import type { ArrayShape, Node, ObjectShape } from "./shape.js";
-import { braces, canonicalText, colon, comma, keyExcept } from "./text.js";
+import { braces, canonicalText, colon, comma, keyExcept, space } from "./text.js";
 
 /** Patterns of names: every set of them that a name may match has properties of its own. */
 const MOST_PATTERNS = 5;
 /** Members that are counted. */
 const MOST_COUNTED = 64;
-/** Values of which an array has each at most once: every set of those that have come is a state. */
-const MOST_UNIQUE = 7;
+/** Listed values that are counted, for an array of distinct items has each at most once. */
+const MOST_LISTED = 1024;
+/** Tokens of a distinct item that is not listed, beyond those of the shortest one. */
+const DISTINCT_RESERVE = 4;
 
 /** What the parts of a value are written with. */
 export interface Writer {
@@ -37,6 +39,8 @@ export interface Writer {
   readonly valuesOf: (node: Node, most: number) => readonly unknown[] | undefined;
   /** The texts of a node's strings. */
   readonly stringsOf: (node: Node) => Expression;
+  /** The name of a new rule, of this text. */
+  readonly ruleOf: (text: Expression, pointer: string) => string;
 }
 
 interface Member {
@@ -189,9 +193,10 @@ export function arrayText(
 ): Expression {
   const { prefix, items, least, most: given, unique } = shape;
   // Where nothing is said of more items they may come, but need not.
-  const most = prefix.length > 0 && items === undefined ? Math.min(given, Math.max(prefix.length, least)) : given;
+  let most = prefix.length > 0 && items === undefined ? Math.min(given, Math.max(prefix.length, least)) : given;
+  const listed = unique && prefix.length === 0 && items !== undefined ? writer.valuesOf(items, MOST_LISTED) : undefined;
+  if (listed !== undefined) most = Math.min(most, listed.length);
   if (least > most) return nothing;
-  if (unique && most > 1) return uniqueText(shape, most, writer, pointer);
   const rest = itemText(items ?? writer.anyNode);
 
   /** The items from number i on. */
@@ -206,30 +211,18 @@ export function arrayText(
     const goesOn = i + 1 < least ? text : optional(text);
     text = item === nothing ? nothing : sequence(i > 0 ? comma : empty, item, i + 1 < prefix.length ? goesOn : text);
   }
-  return braces("[", least > 0 ? text : alternatives(empty, text), "]");
+  const inside = least > 0 ? text : alternatives(empty, text);
+  if (!unique || most < 2 || inside === nothing) return braces("[", inside, "]");
+  const name = writer.ruleOf(sequence(space, inside, space, literal("]")), pointer);
+  return sequence(literal("["), { kind: "distinct", name, reserve: reserveOf(least, listed) });
 }
 
-/** Arrays that have each of a few values at most once. */
-function uniqueText({ prefix, items, least }: ArrayShape, most: number, writer: Writer, pointer: string): Expression {
-  const values = items && writer.valuesOf(items, MOST_UNIQUE);
-  if (values === undefined || prefix.length > 0) {
-    const why = `only arrays of at most one item, or of at most ${MOST_UNIQUE} listed values, are supported`;
-    throw unsupported(pointer, "uniqueItems", why);
-  }
-  /** What may come after `count` items, when those of `left` have not come yet. */
-  const after = (left: readonly unknown[], count: number): Expression => {
-    const ends = count >= least ? [empty] : [];
-    if (count === most) return alternatives(...ends);
-    const more = left.map((value) => {
-      const rest = after(
-        left.filter((one) => one !== value),
-        count + 1,
-      );
-      return sequence(count > 0 ? comma : empty, literal(JSON.stringify(value)), rest);
-    });
-    return alternatives(...ends, ...more);
-  };
-  return braces("[", after(values, 0), "]");
+/** Tokens for the distinct items that must come. The grammar's count knows only the shortest item, even where it comes twice in one token. */
+function reserveOf(least: number, listed: readonly unknown[] | undefined): number {
+  if (least < 2) return 0;
+  if (listed === undefined) return DISTINCT_RESERVE * least;
+  const lengths = listed.map((value) => JSON.stringify(value).length + 1).sort((a, b) => a - b);
+  return lengths.slice(0, least).reduce((sum, length) => sum + length, 0);
 }
 
 /** What is repeated is called by its name, so that its text is not written out again and again. */

@@ -61,6 +61,11 @@ class SchemaCompiler {
             .filter((shape) => shape.types === undefined || shape.types.has("string"))
             .map((shape) => this.#write({ ...shape, types: new Set<JsonType>(["string"]) })),
         ),
+      ruleOf: (text, pointer) => {
+        const name = this.#newName(`${pointer} items`);
+        this.#rules.set(name, text);
+        return name;
+      },
     };
   }
 

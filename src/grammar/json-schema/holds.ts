@@ -1,9 +1,10 @@
 // Whether a value that a schema lists (`enum`, `const`) is valid by what else the schema says.
 
+import { canonical } from "../canonical-json.js";
 import { formats, isFormat } from "./formats.js";
 import { patternRegExp } from "./pattern.js";
 import { propertyNode } from "./properties.js";
-import { canonical, typeOf, unsupported } from "./schema.js";
+import { typeOf, unsupported } from "./schema.js";
 import type { Node, Shape } from "./shape.js";
 
 type ShapesOf = (node: Node) => readonly Shape[];

@@ -142,17 +142,3 @@ export function typeOf(value: unknown): JsonType {
   if (value === null) return "null";
   return Array.isArray(value) ? "array" : (typeof value as JsonType);
 }
-
-/** Whether two JSON values are the same; the order of an object's keys does not matter. */
-export function isEqual(a: unknown, b: unknown): boolean {
-  return canonical(a) === canonical(b);
-}
-
-/** JSON that is the same for equal values. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => {
-    if (Object.is(part, -0)) return 0;
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
-}

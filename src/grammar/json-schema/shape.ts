@@ -1,7 +1,8 @@
 // What a schema says of values, without `$ref`, `allOf`, `anyOf` and the like: one shape for each alternative. All that a shape says holds
 // at once. Parts of a value (items, properties) have nodes: the schemas that they must, and must not, be valid by.
 
-import { canonical, type JsonType, jsonTypes, type SchemaObject, typeOf } from "./schema.js";
+import { canonical } from "../canonical-json.js";
+import { type JsonType, jsonTypes, type SchemaObject, typeOf } from "./schema.js";
 
 /** What a part of a value must be: valid by all of the first schemas, and by none of the second. */
 export interface Node {
