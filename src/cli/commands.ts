@@ -30,6 +30,10 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "the machine as cria sees it: cores, caches, limits, and the threads and pins that follow",
     load: async () => (await import("./cpu.js")).cpu,
   },
+  plan: {
+    summary: "what a model takes of this machine's memory, what fits, and few large instances or many small ones",
+    load: async () => (await import("./plan.js")).plan,
+  },
   bench: {
     summary: "how fast models run, and how far that is from this machine's limits",
     load: async () => (await import("./bench.js")).bench,

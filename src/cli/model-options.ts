@@ -1,6 +1,6 @@
 // The options of every command that loads a model, and the loading: progress on the terminal, and Ctrl-C.
 
-import { openGguf } from "../gguf/index.js";
+import { type Gguf, openGguf } from "../gguf/index.js";
 import {
   type KernelChoice,
   type KvCacheType,
@@ -48,6 +48,12 @@ export const planOptions = {
     type: "string",
     value: "TYPE",
     help: "element type of the KV cache: f16, f32, q8_0 (default: f16)",
+  },
+  prefillChunk: {
+    flags: ["-ub", "--ubatch-size"],
+    type: "number",
+    value: "N",
+    help: "tokens of prompts in one step, at most: 32 to 1024 (default: 128)",
   },
   quantize: {
     flags: ["--quantize"],
@@ -121,24 +127,25 @@ function adapterOf(text: string): LoraOptions {
 
 /** The library's options, unchecked: it checks them. */
 export async function loadOptions(path: string, values: OptionValues<typeof planOptions>): Promise<LoadOptions> {
-  const { threads, threadsBatch, contextSize, kvCache, quantize, kernels, lora } = values;
+  const { threads, threadsBatch, contextSize, kvCache, prefillChunk, quantize, kernels, lora } = values;
   return {
     threads,
     threadsBatch,
     contextSize: contextSize === 0 ? await trainedContext(path) : contextSize,
     kvCache: kvCache as KvCacheType | undefined,
+    prefillChunk,
     quantize: quantize as LoadOptions["quantize"],
     kernels: kernels as KernelChoice | undefined,
     lora: lora?.map(adapterOf),
   };
 }
 
-/** Positions that the model in a file was trained for. */
-export async function trainedContext(path: string): Promise<number | undefined> {
-  const gguf = await openGguf(path);
+/** Positions that a model was trained for: the one in a file, or one whose header is open. */
+export async function trainedContext(model: string | Gguf): Promise<number | undefined> {
+  const gguf = typeof model === "string" ? await openGguf(model) : model;
   try {
     return gguf.metadata.getNumber(`${gguf.metadata.getString("general.architecture")}.context_length`);
   } finally {
-    await gguf.close();
+    if (typeof model === "string") await gguf.close();
   }
 }

@@ -87,22 +87,41 @@ export async function openGguf(
   checkInteger("windowBytes", windowBytes, 1, Number.MAX_SAFE_INTEGER);
   const given: readonly GgufSource[] = Array.isArray(source) ? source : [source as GgufSource];
   if (given.length === 0) throw new GgufError("GGUF_SOURCE", "the list of parts must not be empty");
+  const rest = (first: Source, count: number): readonly GgufSource[] => {
+    if (given.length === 1) return Array.from({ length: count - 1 }, (_, i) => siblingPath(first, i + 1, count));
+    if (given.length === count) return given.slice(1);
+    throw splitError(first, "split.count", `the model has ${count} parts, ${given.length} were given`);
+  };
+  return openParts(
+    () => openSource(given[0]!),
+    (first, count) => rest(first, count).map((part) => () => openSource(part)),
+    windowBytes,
+  );
+}
+
+type Opener = () => Promise<Source>;
+
+/**
+ * Opens a model whose bytes come from anywhere: its first part, then the others, once the first has said how many there are.
+ *
+ * @throws GgufError, and what the sources throw; nothing stays open then
+ */
+export async function openParts(
+  first: Opener,
+  rest: (first: Source, count: number) => readonly Opener[],
+  windowBytes = DEFAULT_WINDOW_BYTES,
+): Promise<Gguf> {
   const sources: Source[] = [];
   const headers: Header[] = [];
-  const open = async (part: GgufSource) => {
-    const opened = await openSource(part);
+  const add = async (open: Opener) => {
+    const opened = await open();
     sources.push(opened);
     headers.push(await readHeader(opened, windowBytes));
   };
   try {
-    await open(given[0]!);
+    await add(first);
     const count = partCount(sources[0]!, headers[0]!);
-    if (given.length > 1 && given.length !== count) {
-      throw splitError(sources[0]!, "split.count", `the model has ${count} parts, ${given.length} were given`);
-    }
-    for (let index = 1; index < count; index++) {
-      await open(given.length > 1 ? given[index]! : siblingPath(sources[0]!, index, count));
-    }
+    for (const open of rest(sources[0]!, count)) await add(open);
     if (count > 1) checkParts(sources, headers);
     return new OpenGguf(sources, headers);
   } catch (error) {

@@ -52,7 +52,7 @@ async function currentListing(
 }
 
 /** The file that a reference means, with all its parts. */
-function filesOf({ repo, file, quant }: HubReference, { files }: HubListing): readonly HubFile[] {
+export function filesOf({ repo, file, quant }: HubReference, { files }: HubListing): readonly HubFile[] {
   const paths = [...files.keys()];
   const chosen = file ?? chooseFile(paths, quant);
   if (chosen === undefined) {

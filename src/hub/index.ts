@@ -2,7 +2,8 @@
 // have it in their programs; the work is done by modules that need Node.
 
 import { abortable } from "../abort.js";
-import { UnsupportedError } from "../errors.js";
+import { DownloadError, UnsupportedError } from "../errors.js";
+import type { Gguf } from "../gguf/index.js";
 import { checkBoolean, checkCallback, checkSignal, namesOf, optionsOf } from "../options.js";
 import type { DownloadOptions } from "./options.js";
 
@@ -36,4 +37,20 @@ export async function downloadModel(source: string | URL, given: DownloadOptions
   }
   const { bringModel } = await import("./bring-model.js");
   return abortable(bringModel(source, options), options.signal);
+}
+
+/**
+ * Reads the header of a model: of what is in the cache already, else from the network, which brings nothing but the header.
+ *
+ * @throws GgufError, DownloadError, or the signal's reason
+ */
+export async function openHeader(source: string | URL, options: DownloadOptions = {}): Promise<Gguf> {
+  const { openGguf } = await import("../gguf/index.js");
+  try {
+    return await openGguf(await downloadModel(source, { ...options, offline: true }));
+  } catch (error) {
+    if (!(error instanceof DownloadError) || error.code !== "DOWNLOAD_OFFLINE" || options.offline === true) throw error;
+    const { openRemote } = await import("./remote-model.js");
+    return abortable(openRemote(source, options), options.signal);
+  }
 }

@@ -7,6 +7,9 @@ export type { DeclaredKernel, KernelHost, KernelRow, PeakName, PreparedCase } fr
 export { type KernelCase, type KernelName, kernelNames, kernelRows } from "./kernels/table.js";
 export { LabTeam, type LabTeamOptions } from "./lab-team.js";
 export { type KernelChoice, type KernelMeasurement, kernelCases, measureKernels } from "./measure-kernels.js";
+export { ModelProcess, type ProcessInfo, type ProcessLoadOptions } from "./model-process.js";
+export type { FormatProfile, MachineProfile, ThreadProfile } from "./plan/machine-profile.js";
+export { type Fitting, type MemoryNeed, type Plan, type PlanOptions, plan, type Split } from "./plan/plan.js";
 export { type Cost, costOf, money, type Price, parsePrice, type Rate } from "./price.js";
 export { type Residence, residence } from "./residence.js";
 export {

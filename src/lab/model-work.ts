@@ -4,7 +4,6 @@
 
 import { PAGE } from "#abi";
 import type { PlannedModel } from "../api/load/plan-model.js";
-import { STEP_ROWS } from "../model/plan/memory-plan.js";
 import type { PeakName } from "./kernels/declaration.js";
 import type { WeightFormat } from "./kernels/formats.js";
 import { peakOf } from "./kernels/matmul.js";
@@ -27,6 +26,8 @@ export class ModelWork {
   readonly #attention: readonly { readonly window: number; readonly cacheBytes: number; readonly operations: number }[];
   /** Of a text's recurrent state, which a step reads and writes. */
   readonly #stateBytes: number;
+  /** Of a step, at most. */
+  readonly #stepRows: number;
 
   /** @param formats those of `KernelLab`: how each multiplies */
   constructor({ hyperparameters: h, layout, pool, states }: PlannedModel, formats: readonly WeightFormat[]) {
@@ -51,6 +52,7 @@ export class ModelWork {
         : [{ window, cacheBytes: pool.layerPageBytes[keysOf ?? layer]! / PAGE, operations: 4 * h.heads * headDim }],
     );
     this.#stateBytes = 2 * (states?.slotBytes ?? 0);
+    this.#stepRows = layout.rows;
   }
 
   /** Bytes of weights that a step of one row reads. */
@@ -70,8 +72,8 @@ export class ModelWork {
     const work = new Sum();
     for (let first = 0; first < tokens; first += batch) {
       const end = Math.min(tokens, first + batch);
-      for (let row = first; row < end; row += STEP_ROWS) {
-        const rows = Math.min(STEP_ROWS, end - row);
+      for (let row = first; row < end; row += this.#stepRows) {
+        const rows = Math.min(this.#stepRows, end - row);
         work.add(this.#layers, rows);
         work.add(this.#expertsOf(rows), rows);
         this.#attend(work, depth + row, rows);

@@ -18,6 +18,7 @@ const leaves = [
   "files",
   "options",
   "posted-error",
+  "version",
   "weight-value",
   "worker-handle",
 ];
@@ -30,6 +31,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   files: ["errors", "options"],
   options: ["errors"],
   "posted-error": ["errors"],
+  version: [],
   "weight-value": ["errors"],
   "worker-handle": ["errors"],
   gguf: leaves,

@@ -34,6 +34,11 @@ export interface LoadOptions {
   readonly contextSize?: number;
   /** Sequences of full length that the KV cache has room for. Default 1. */
   readonly sequences?: number;
+  /**
+   * Tokens of prompts that one step computes at most, 32 to 1024. A larger chunk takes more memory, and an abort or another call's next
+   * token waits longer for it; results are the same. Default 128.
+   */
+  readonly prefillChunk?: number;
   /** Element type of the KV cache. Default f16; for encoders, which keep the keys and values of one layer only, f32. */
   readonly kvCache?: KvCacheType;
   /**
@@ -80,6 +85,7 @@ export const loadOptionNames = namesOf<LoadOptions>({
   pin: true,
   contextSize: true,
   sequences: true,
+  prefillChunk: true,
   kvCache: true,
   quantize: true,
   lora: true,

@@ -12,6 +12,11 @@ const WORKER_BYTES = 16 * 2 ** 20;
 /** What this process takes besides: the tokenizer's tables, the compiled kernels. Measured: 11 MiB for a vocabulary of 128,256. */
 const PROCESS_BYTES = 32 * 2 ** 20;
 
+/** What a model takes besides its plan, at most. */
+export function besidesBytes(workers: number): number {
+  return workers * WORKER_BYTES + PROCESS_BYTES;
+}
+
 /** What is known about a model before it is allocated. */
 type Planned = Pick<PlannedModel, "plan" | "pool" | "contextSize" | "sequences" | "kvCache" | "kvPageBytes"> & {
   readonly workers: Pick<PlannedModel["workers"], "workers">;
@@ -30,7 +35,7 @@ export function checkMemory(planned: Planned, available: AvailableMemory | undef
 /** Why the model does not fit, and what would; undefined: it fits. */
 export function memoryRefusal(planned: Planned, available: AvailableMemory, copiedBytes: number): string | undefined {
   const { plan, workers } = planned;
-  const own = workers.workers * WORKER_BYTES + PROCESS_BYTES;
+  const own = besidesBytes(workers.workers);
   const besides = own + copiedBytes;
   if (plan.total + besides <= available.bytes) return undefined;
   const copy = copiedBytes > 0 ? ` and a copy of its bytes (${megabytes(copiedBytes)})` : "";

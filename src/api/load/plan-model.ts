@@ -3,6 +3,7 @@
 import { KV_F16, KV_F32, KV_Q8_0 } from "#abi";
 import { GgufError, UnsupportedError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
+import type { CpuTopology } from "../../machine/cpu/topology.js";
 import { instantiateKernels, type KernelModule } from "../../machine/kernels.js";
 import { allocateMemory, LARGEST_MEMORY, WASM_PAGE } from "../../machine/shared-memory.js";
 import { ANSWERING_ARCHITECTURE, saysReranker } from "../../model/answers.js";
@@ -13,9 +14,11 @@ import { type AdaptedMatrix, type Lora, planLora } from "../../model/plan/lora.j
 import {
   type KvPool,
   type Layout,
+  LOGIT_ROWS,
   type MemoryPlan,
   pageBytesOf,
   planMemory,
+  STEP_ROWS,
   type StatePool,
 } from "../../model/plan/memory-plan.js";
 import { checkUnreadTensors } from "../../model/plan/unread-tensors.js";
@@ -49,12 +52,16 @@ export interface PlannedModel {
   readonly warnings: readonly string[];
 }
 
-/** Reads a model's shape and lays out its memory, with that of LoRA adapters, without allocating it. */
+/** The most rows of a step that may be asked for. */
+const MOST_STEP_ROWS = 1024;
+
+/** Reads a model's shape and lays out its memory, with that of LoRA adapters, without allocating it. `on`: as for `planWorkers`. */
 export async function planModel(
   gguf: Gguf,
   options: LoadOptions,
   kernels: KernelModule,
   loras: readonly Lora[] = [],
+  on?: CpuTopology,
 ): Promise<PlannedModel> {
   if (!gguf.hasData)
     throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data; is it only a vocabulary?");
@@ -67,6 +74,7 @@ export async function planModel(
     2 ** 22,
   );
   const sequences = checkInteger("sequences", options.sequences ?? 1, 1, 4096);
+  const stepRows = checkInteger("prefillChunk", options.prefillChunk ?? STEP_ROWS, LOGIT_ROWS, MOST_STEP_ROWS);
   if (learnsPositions(hyperparameters) && contextSize > hyperparameters.context) {
     const learned = `at most ${hyperparameters.context}, the positions that the model has learned`;
     throw invalidOption("contextSize", learned, contextSize);
@@ -92,13 +100,14 @@ export async function planModel(
   const lora = planLora(gguf, findWeights(gguf, specs, sizes, encodedAs), loras, sizes, scored);
   const found = [...lora.weights, ...findWeights(gguf, head.weights, sizes, encodedAs)];
   checkUnreadTensors(gguf, [...specs, ...head.weights], hyperparameters);
-  const workers = await planWorkers(options, undefined, tokenBytesOf(lora.weights, hyperparameters));
+  const workers = await planWorkers(options, on, tokenBytesOf(lora.weights, hyperparameters));
   const kvKind = kvKinds[kvCache];
   const planned = planMemory(
     hyperparameters,
     found,
     {
       workers: workers.workers,
+      stepRows,
       contextSize,
       sequences,
       kvKind,

@@ -21,8 +21,8 @@ import { keepInFile } from "./tables.js";
 import type { Weight } from "./weights.js";
 
 /**
- * Rows (tokens) of one step at most: a prefill chunk. GEMM is as fast with 128 as with 512, and aborts come sooner. A step of an encoder
- * has room for a whole text, whose tokens see each other.
+ * Rows (tokens) of one step at most, unless the caller says otherwise: a prefill chunk. GEMM is as fast with 128 as with 512, and aborts
+ * come sooner. A step of an encoder has room for a whole text, whose tokens see each other.
  */
 export const STEP_ROWS = 128;
 /** Texts that a step of an encoder has pages for, besides those of a text of full length. */
@@ -169,6 +169,8 @@ export interface ShardPlan {
 
 export interface PlanOptions {
   readonly workers: number;
+  /** Rows of one step at most, of a model that generates: at least LOGIT_ROWS. */
+  readonly stepRows: number;
   /** Positions of one sequence at most. */
   readonly contextSize: number;
   /** Sequences of full length that the KV pool has pages for. */
@@ -230,7 +232,7 @@ export function planMemory(
   kernels: Kernels,
 ): { layout: Layout; pool: KvPool; states: StatePool | undefined; plan: MemoryPlan } {
   const arena = new Arena(1024); // address 0 stays unused
-  const rows = stepRows(h, options.contextSize);
+  const rows = stepRows(h, options);
   const weights = keepInFile(found, options.mostEmbeddingBytes, rows);
   const pool = poolOf(h, options, rows, kernels);
   const states = h.recurrence && statePoolOf(h.recurrence, pool, options.sequences);
@@ -366,8 +368,8 @@ function place(weights: readonly Weight[], division: Division, caches: Caches, c
   return { placed, shards };
 }
 
-function stepRows(h: Hyperparameters, contextSize: number): number {
-  return h.causal ? STEP_ROWS : Math.max(STEP_ROWS, Math.ceil(contextSize / QUERY_ROWS) * QUERY_ROWS);
+function stepRows(h: Hyperparameters, { stepRows, contextSize }: PlanOptions): number {
+  return h.causal ? stepRows : Math.max(stepRows, Math.ceil(contextSize / QUERY_ROWS) * QUERY_ROWS);
 }
 
 function poolOf(h: Hyperparameters, options: PlanOptions, rows: number, kernels: Kernels): KvPool {
