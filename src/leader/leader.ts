@@ -207,21 +207,34 @@ export class Leader {
           this.#scheduler.admit();
           if (this.#scheduler.idle) {
             this.#running = false;
+            this.#member.gate?.leave();
             return;
           }
+          if (!this.#mayGo) break; // messages have their turn while others compute
           // A step that was left because one job was aborted is followed by a short one, which is left only if all are aborted. The others
           // thus get on.
           aborted = this.#step(aborted) === "aborted";
         } while (!this.#isAwaited && performance.now() - begin < TURN_MILLISECONDS);
       } catch (error) {
+        this.#member.gate?.leave();
         this.#onDeath(error);
         return;
       } finally {
         this.#sendAnswers();
       }
+      this.#member.gate?.giveWay();
       nextTurn(turn);
     };
     turn();
+  }
+
+  /** Whether it is this team's turn to compute. */
+  get #mayGo(): boolean {
+    const { gate } = this.#member;
+    if (gate === undefined) return true;
+    const { decodeWorkers, batchWorkers, batchRows } = this.#program;
+    const decodes = this.#scheduler.wantedRows < batchRows;
+    return gate.take(decodes ? decodeWorkers : Math.max(decodeWorkers, batchWorkers));
   }
 
   #step(short: boolean): "done" | "aborted" {
@@ -232,7 +245,7 @@ export class Leader {
       this.#stepWords,
       parts.map((part) => part.run),
     );
-    this.#member.announceStep(this.#workersFor(parts));
+    this.#member.announceStep(this.#workersFor(parts.reduce((sum, { run }) => sum + run.tokens.length, 0)));
     try {
       this.#forward();
     } catch (error) {
@@ -291,9 +304,9 @@ export class Leader {
     }
   }
 
-  #workersFor(parts: readonly Part[]): number {
+  /** Workers that compute a step of so many rows. */
+  #workersFor(rows: number): number {
     const { decodeWorkers, batchWorkers, batchRows } = this.#program;
-    const rows = parts.reduce((sum, { run }) => sum + run.tokens.length, 0);
     return rows < batchRows ? decodeWorkers : batchWorkers;
   }
 

@@ -63,6 +63,11 @@ export class Scheduler {
     return this.#active.length === 0;
   }
 
+  /** The rows that jobs would take in the next step, if there were room for all. */
+  get wantedRows(): number {
+    return this.#active.reduce((rows, { remaining }) => rows + remaining, 0);
+  }
+
   /** All jobs under way. */
   get jobs(): readonly Job[] {
     return [...this.#active, ...this.#waiting, ...this.#held];

@@ -16,6 +16,7 @@ import {
   TICKET_BYTES,
   TICKETS,
 } from "#abi";
+import { Gate, type GatePlace } from "./gate.js";
 import { type Jitter, jitterOf } from "./jitter.js";
 import { instantiateKernels, type Kernels } from "./kernels.js";
 import { SharedMemory } from "./shared-memory.js";
@@ -33,6 +34,8 @@ export interface Membership {
   readonly workers: number;
   /** The first `regulars` workers take part in every step, the others only in steps that are announced to all. */
   readonly regulars: number;
+  /** The team's place at the gate of the process; undefined: it computes when it wants to. */
+  readonly gate?: GatePlace | undefined;
 }
 
 /** Bytes of the control block of a team. */
@@ -72,6 +75,8 @@ export class Member {
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   readonly index: number;
+  /** The leader's side of the gate, where the team has a place. */
+  readonly gate: Gate | undefined;
   /** Called by the leader before every barrier and every piece of work; true ends the step there for all workers. */
   wantsAbort: () => boolean = () => false;
 
@@ -90,6 +95,7 @@ export class Member {
     this.index = membership.index;
     this.#workers = membership.workers;
     this.#control = membership.control;
+    this.gate = membership.gate && membership.index === 0 ? new Gate(membership.gate) : undefined;
     this.#jitter = jitterOf(membership.index);
     this.#words = new SharedMemory(membership.memory).words;
     this.kernels = instantiateKernels(membership.module, membership.memory, membership.wide);
@@ -104,6 +110,7 @@ export class Member {
   /** Waits for all workers of the step. @throws StepAborted, TeamPoisoned in all workers alike */
   barrier(): void {
     this.#op++;
+    this.gate?.sign();
     const vote = this.index === 0 && (this.#leaving || this.wantsAbort()) ? BARRIER_ABORT : BARRIER_GO;
     const answer = this.kernels.barrier(vote);
     if (answer === BARRIER_GO) {

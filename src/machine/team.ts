@@ -6,6 +6,8 @@ import { type CriaError, WorkerError } from "../errors.js";
 import { type PostedError, received } from "../posted-error.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import type { PinResult } from "./cpu/pin.js";
+import { clearTicket, type GatePlace } from "./gate.js";
+import { givePlaceBack } from "./gate-place.js";
 import { countPieces, type Membership, type PieceCounts, poisonTeam, teamBytes } from "./member.js";
 import { SharedMemory } from "./shared-memory.js";
 
@@ -25,6 +27,8 @@ export interface TeamOptions {
   readonly cpus: number;
   /** For each worker, the processors that it is pinned to. undefined: no worker is pinned. */
   readonly pins?: readonly (readonly number[])[] | undefined;
+  /** Where it stands at the gate of the process. It is given back when the team is closed. undefined: it computes when it wants to. */
+  readonly gate?: GatePlace | undefined;
   /** What every worker is given besides its membership. It must survive structured cloning. */
   readonly program: unknown;
   /** A message from worker `index`. */
@@ -67,10 +71,12 @@ export class Team {
   readonly #pinResults: PinResult[] = [];
   #allPinned: (results: readonly PinResult[]) => void = () => undefined;
   #dead: CriaError | undefined;
+  #gate: GatePlace | undefined;
   #closing = false;
 
   private constructor(options: TeamOptions) {
     this.#options = options;
+    this.#gate = options.gate;
     this.#words = new SharedMemory(options.memory).words;
     this.pinned =
       options.pins === undefined ? Promise.resolve([]) : new Promise((resolve) => (this.#allPinned = resolve));
@@ -93,8 +99,8 @@ export class Team {
 
   async #startWorkers(options: TeamOptions): Promise<void> {
     for (let index = 0; index < options.workers; index++) {
-      const { module, wide, memory, control, workers, regulars, program } = options;
-      const membership: Membership = { module, wide, memory, control, index, workers, regulars };
+      const { module, wide, memory, control, workers, regulars, gate, program } = options;
+      const membership: Membership = { module, wide, memory, control, index, workers, regulars, gate };
       const data: WorkerData = { membership, pin: options.pins?.[index], program };
       this.#handles.push(
         await startWorker(options.entry, `cria-${index}`, data, {
@@ -139,6 +145,8 @@ export class Team {
     this.#closing = true;
     poisonTeam(this.#words, this.#options.control, this.#options.workers);
     await Promise.all(this.#handles.map((handle) => handle.terminate()));
+    if (this.#gate !== undefined) givePlaceBack(this.#gate);
+    this.#gate = undefined; // it is soon another's
   }
 
   /** A worker that leaves because another one poisoned the team is not the cause. The notice or the exit of that one is still to come. */
@@ -168,6 +176,7 @@ export class Team {
       error === undefined
         ? new WorkerError("WORKER_DIED", `${role} of ${this.#options.workers} workers died at op ${op}: ${reason}`)
         : received(error);
+    if (this.#gate !== undefined) clearTicket(this.#gate.words, this.#gate.place);
     this.#options.onDeath(this.#dead);
   }
 }

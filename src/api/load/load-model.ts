@@ -7,6 +7,8 @@ import { type Gguf, openGguf } from "../../gguf/index.js";
 import { downloadModel, isRemote } from "../../hub/index.js";
 import { availableMemory } from "../../machine/cpu/available-memory.js";
 import { hugeBytesOf } from "../../machine/cpu/huge-pages.js";
+import type { GatePlace } from "../../machine/gate.js";
+import { setProcessors, takePlace } from "../../machine/gate-place.js";
 import { type KernelModule, kernelChoices, kernelNameOf } from "../../machine/kernels.js";
 import { loadKernels } from "../../machine/load-kernels.js";
 import { Team } from "../../machine/team.js";
@@ -31,7 +33,7 @@ import { bytesOf, copiedBytesOf, modelSource } from "./model-source.js";
 import { type PlannedModel, planModel } from "./plan-model.js";
 import { readTokenizer } from "./read-tokenizer.js";
 import { readRopes } from "./rope-factors.js";
-import { reportPinning } from "./worker-plan.js";
+import { reportPinning, whereWorkersRun } from "./worker-plan.js";
 
 /**
  * Loads a GGUF model and starts the workers that run it.
@@ -113,7 +115,8 @@ async function loadOpened(
     batchRows: planned.workers.batchRows,
   };
   signal?.throwIfAborted();
-  const team = await startTeam(planned, first!, client, program, kernels, options.assets);
+  const gate = await takePlace(planned.workers.allowed);
+  const team = await startTeam(planned, first!, client, program, kernels, gate, options.assets);
   const watch = watchProgress(first!, onProgress);
   try {
     // When one of them fails, all end.
@@ -121,6 +124,7 @@ async function loadOpened(
       Promise.all([reading, abortable(Promise.all([team.pinned, client.ready(team)]), signal)]),
       watch.failed,
     ]);
+    if (gate !== undefined) setProcessors(gate, whereWorkersRun(planned.workers, pinned));
     onProgress?.(1);
     return new Model({
       client,
@@ -163,6 +167,7 @@ function startTeam(
   client: LeaderClient,
   program: Program,
   { module, wide }: KernelModule,
+  gate: GatePlace | undefined,
   assets: URL | undefined,
 ): Promise<Team> {
   return Team.start({
@@ -175,6 +180,7 @@ function startTeam(
     regulars: Math.min(workers.decodeWorkers, workers.threadsBatch),
     cpus: workers.cpus,
     pins: workers.pin?.pins,
+    gate,
     program,
     onMessage: (_, message) => client.receive(message as readonly LeaderAnswer[]),
     onDeath: (error) => client.end(error),

@@ -12,6 +12,8 @@ export interface WorkerPlan extends ThreadChoice {
   readonly workers: number;
   /** Processors that the workers may use. */
   readonly cpus: number;
+  /** The processors that this process may use, by their numbers: those for pinned workers are among them. */
+  readonly allowed: readonly number[];
   /** The caller's wish, and the processors for each worker; `pins` is undefined where this platform cannot pin. */
   readonly pin:
     | { readonly request: true | string; readonly pins: readonly (readonly number[])[] | undefined }
@@ -49,6 +51,7 @@ export async function planWorkers(options: WorkerOptions, on?: CpuTopology, toke
     ...choice,
     workers,
     cpus: topology.allowed.length,
+    allowed: machine.allowed,
     pin: request === undefined ? undefined : { request, pins },
   };
 }
@@ -57,6 +60,12 @@ function checkPin(pin: unknown): true | string | undefined {
   if (pin === undefined || pin === false) return undefined;
   if (pin === true || typeof pin === "string") return pin;
   throw invalidOption("pin", "true, false or a string", pin);
+}
+
+/** The processors that some worker may run on: where a worker is not pinned as it should be, all of them. */
+export function whereWorkersRun({ allowed }: WorkerPlan, results: readonly PinResult[]): readonly number[] {
+  const pinned = results.length > 0 && results.every(({ problem }) => problem === undefined);
+  return pinned ? [...new Set(results.flatMap(({ cpus }) => cpus ?? allowed))] : allowed;
 }
 
 /** The outcome of pinning. A pin that failed is a warning of the process: the model still runs, but elsewhere. */
