@@ -5,6 +5,10 @@ export { loadModel } from "./api/load/load-model.js";
 export type { KvCacheType, LoadOptions, LoadSource, LoraOptions } from "./api/load/load-options.js";
 export type { Model, Prompt } from "./api/model.js";
 export type { EmbeddingInfo, LoraInfo, ModelInfo, Pinning, QuantizedInfo } from "./api/model-info.js";
+export { loadPool } from "./api/pool/load-pool.js";
+export type { InstanceStats, ModelPool, PoolStats } from "./api/pool/pool.js";
+export type { InstanceState } from "./api/pool/pool-instance.js";
+export type { PoolOptions } from "./api/pool/pool-options.js";
 export type { Sequence } from "./api/sequences/sequence.js";
 export type { SessionSource } from "./api/sequences/sessions.js";
 export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions } from "./api/text/chat.js";
@@ -44,6 +48,7 @@ export { type DownloadOptions, type DownloadProgress, downloadModel } from "./hu
 export type { CpuCache } from "./machine/cpu/caches.js";
 export type { CpuQuota } from "./machine/cpu/cgroup.js";
 export type { Core, CoreKind } from "./machine/cpu/cores.js";
+export type { Domains } from "./machine/cpu/domains.js";
 export type { PinRequest } from "./machine/cpu/pin-plan.js";
 export { type CpuGroup, type CpuTopology, cpuTopology, type NumaNode } from "./machine/cpu/topology.js";
 export type { KernelBuild, KernelChoice, KernelName } from "./machine/kernels.js";

@@ -4,9 +4,8 @@ import { abortable } from "../abort.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
 import type { JsonSchema } from "../grammar/index.js";
 import type { Team } from "../machine/team.js";
-import type { Shard } from "../model/plan/shard.js";
 import { checkSignal, invalidOption, optionsOf } from "../options.js";
-import type { LeaderClient } from "../protocol/client.js";
+import type { ModelClient } from "../protocol/client.js";
 import type { Pooling } from "../protocol/pooling.js";
 import type { BackgroundTokenizer } from "../tokenizer/background-tokenizer.js";
 import { isBlankTemplate } from "../tokenizer/chat-template.js";
@@ -36,10 +35,10 @@ export type Prompt = string | ArrayLike<number>;
 
 /** What `loadModel` has put together. */
 export interface ModelParts {
-  readonly client: LeaderClient;
-  readonly team: Team;
-  /** The first of the model's memories. */
-  readonly shard: Shard;
+  readonly client: ModelClient;
+  readonly team: Pick<Team, "pieces" | "close">;
+  /** Of embeddings that stay in the file. */
+  readonly table: { reads(): ArrayLike<number> };
   readonly sessions: Sessions;
   readonly text: BackgroundTokenizer;
   /** `tokenizer.chat_template` */
@@ -243,7 +242,7 @@ export class Model {
    * embedding for a token; how many of them were read from the file, because the cache did not have them; and how long both took.
    */
   get tableReads(): { readonly rows: number; readonly fromFile: number; readonly milliseconds: number } {
-    const [rows, fromFile, milliseconds] = this.#parts.shard.tableReads as unknown as [number, number, number];
+    const [rows, fromFile, milliseconds] = this.#parts.table.reads() as unknown as [number, number, number];
     return { rows, fromFile, milliseconds };
   }
 

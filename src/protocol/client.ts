@@ -24,10 +24,10 @@ const GRANT = TOKEN_WINDOW / 2;
 type TokenAnswer = Extract<LeaderAnswer, { type: "token" }>;
 type Ending = Exclude<LeaderAnswer, { type: "ready" | "token" }>;
 
-type WithoutJob<Request> = Omit<Request, "job" | "abort">;
+export type WithoutJob<Request> = Omit<Request, "job" | "abort">;
 
 /** Each signal that is defined aborts the job. */
-type Signals = readonly (AbortSignal | undefined)[];
+export type Signals = readonly (AbortSignal | undefined)[];
 
 /** A job that the leader knows. It is pending until the leader lets go of it, even if its caller has already been told of an abort. */
 interface Pending {
@@ -48,7 +48,10 @@ interface Pending {
 }
 
 /** What is done with a token; `taken` is to be called when its reader takes it. */
-type OnToken = (token: TokenAnswer, taken: () => void) => void;
+export type OnToken = (token: TokenAnswer, taken: () => void) => void;
+
+/** What a model asks of its leader, or of the leaders of several teams. */
+export type ModelClient = Pick<LeaderClient, "evaluate" | "embed" | "generate" | "save" | "tell" | "close" | "end">;
 
 export class LeaderClient {
   readonly #flags: AbortFlags;

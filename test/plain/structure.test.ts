@@ -59,6 +59,7 @@ const api: Readonly<Record<string, readonly string[]>> = {
   vectors: ["sequences", "model-info"],
   model: ["text", "vectors", "sequences", "model-info"],
   load: ["model", "vectors", "sequences", "model-info"],
+  pool: ["load", "model"],
 };
 const assembly: Readonly<Record<string, readonly string[]>> = {
   abi: [],

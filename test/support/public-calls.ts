@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { downloadModel, loadModel, type Model } from "cria";
+import { downloadModel, loadModel, loadPool, type Model } from "cria";
 import { openGguf } from "cria/gguf";
 import { openKernels } from "cria/kernels";
 import { createFetch } from "cria/openai";
@@ -68,6 +68,7 @@ export async function publicCalls(): Promise<PublicCalls> {
 
   const calls = new Map<string, PublicCall>([
     ["loadModel", async (options) => dispose(await loadModel(llama, withOne(options) as Any))],
+    ["loadPool", async (options) => dispose(await loadPool(llama, withOne(options) as Any))],
     ["generate", (options) => drain(model.generate("ab", few(options) as Any))],
     ["complete", (options) => model.complete("ab", few(options) as Any)],
     ["completeJson", (options) => model.completeJson("ab", true, few(options) as Any)],

@@ -2,12 +2,12 @@
 
 import { ContextError, CriaError } from "../../errors.js";
 import { checkChoice, checkSignal, invalidOption, namesOf, optionsOf, readable } from "../../options.js";
-import type { LeaderClient } from "../../protocol/client.js";
+import type { ModelClient } from "../../protocol/client.js";
 import { type Sessions, saveSession } from "./sessions.js";
 
 /** What sequences need from their model. */
 export interface SequenceModel {
-  readonly client: LeaderClient;
+  readonly client: ModelClient;
   readonly sessions: Sessions;
   readonly contextSize: number;
   readonly vocabularySize: number;

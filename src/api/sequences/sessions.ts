@@ -6,7 +6,7 @@ import { localPath, NewFile, readWholeFile } from "../../files.js";
 import type { Blueprint } from "../../model/blueprint.js";
 import type { Shard } from "../../model/plan/shard.js";
 import { invalidOption, readable } from "../../options.js";
-import type { LeaderClient } from "../../protocol/client.js";
+import type { ModelClient } from "../../protocol/client.js";
 import { modelDigest } from "./model-digest.js";
 import {
   type ChatState,
@@ -23,8 +23,9 @@ export type SessionSource = Uint8Array | string | URL;
 
 /** What a session is compared with. */
 export interface SessionModel {
-  readonly client: LeaderClient;
-  readonly shards: readonly Shard[];
+  readonly client: ModelClient;
+  /** Of one of the teams: they hold the same weights. */
+  readonly shards: () => readonly Shard[];
   readonly blueprint: Blueprint;
   readonly frequencies: readonly Float64Array[];
   readonly contextSize: number;
@@ -64,7 +65,7 @@ export class Sessions {
 
   #ownStamp(): Promise<SessionStamp> {
     const { shards, blueprint, frequencies, kernels, kvCache } = this.#model;
-    this.#stamp ??= modelDigest(shards, blueprint, frequencies).then((model) => ({
+    this.#stamp ??= modelDigest(shards(), blueprint, frequencies).then((model) => ({
       model,
       kernels,
       kvCache,

@@ -3,7 +3,7 @@
 import { abortable } from "../../abort.js";
 import { CriaError } from "../../errors.js";
 import { checkInteger, groupOf, readable } from "../../options.js";
-import type { LeaderClient } from "../../protocol/client.js";
+import type { ModelClient } from "../../protocol/client.js";
 import { plainSampling, resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
@@ -17,7 +17,7 @@ const UNLIMITED = 2 ** 31 - 1;
 
 /** What a generation starts from and runs with. */
 export interface GenerationRequest {
-  readonly client: LeaderClient;
+  readonly client: ModelClient;
   readonly text: BackgroundTokenizer;
   readonly grammars: Grammars;
   /** In a chat: what the answer may be. */

@@ -12,7 +12,7 @@ import {
   namesOf,
   optionsOf,
 } from "../../options.js";
-import type { LeaderClient } from "../../protocol/client.js";
+import type { ModelClient } from "../../protocol/client.js";
 import type { Pooling } from "../../protocol/pooling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { EmbeddingInfo, ModelInfo } from "../model-info.js";
@@ -71,7 +71,7 @@ const optionNames = namesOf<EmbedOptions<Pooling>>({
 
 /** What embedding needs from its model. */
 export interface EmbedModel {
-  readonly client: LeaderClient;
+  readonly client: ModelClient;
   readonly text: BackgroundTokenizer;
   readonly info: ModelInfo;
 }

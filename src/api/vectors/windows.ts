@@ -4,7 +4,7 @@
 
 import { abortable } from "../../abort.js";
 import { nextTurn } from "../../event-loop.js";
-import type { LeaderClient } from "../../protocol/client.js";
+import type { ModelClient } from "../../protocol/client.js";
 import { joinIds } from "../../protocol/ids.js";
 import type { Pooling } from "../../protocol/pooling.js";
 import type { Vectors } from "./vectors.js";
@@ -34,7 +34,7 @@ export interface EmbedTarget {
 
 /** Fills the vectors of inputs 0 .. inputs - 1; `read` gives the pieces of one. Returns how many tokens the model has read. */
 export async function embedAll(
-  client: LeaderClient,
+  client: ModelClient,
   inputs: number,
   read: (input: number) => Promise<readonly Int32Array[]>,
   { pooling, vectors, onProgress, signal }: EmbedTarget,

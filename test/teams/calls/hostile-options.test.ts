@@ -14,7 +14,18 @@ afterAll(() => all.close());
 
 // What these functions are called with here has no list of options: they have no error for an unknown one, or take none.
 const names = [
-  ...["loadModel", "generate", "complete", "completeJson", "generateChat", "completeChat", "chat", "send", "evaluate"],
+  ...[
+    "loadModel",
+    "loadPool",
+    "generate",
+    "complete",
+    "completeJson",
+    "generateChat",
+    "completeChat",
+    "chat",
+    "send",
+    "evaluate",
+  ],
   ...["embed", "rerank", "downloadModel", "quantizeModel", "openKernels", "createFetch", "openGguf"],
 ];
 

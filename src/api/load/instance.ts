@@ -1,0 +1,171 @@
+// One team with a model of its own memory: what `loadModel` starts once, and a pool several times.
+
+import { abortable } from "../../abort.js";
+import type { CriaError } from "../../errors.js";
+import type { Gguf } from "../../gguf/index.js";
+import type { PinResult } from "../../machine/cpu/pin.js";
+import { setProcessors, takePlace } from "../../machine/gate-place.js";
+import type { KernelModule } from "../../machine/kernels.js";
+import { Team } from "../../machine/team.js";
+import type { Blueprint } from "../../model/blueprint.js";
+import type { ModelSource } from "../../model/plan/loading.js";
+import { PROGRESS_UNIT } from "../../model/plan/memory-plan.js";
+import type { RopeFrequencies } from "../../model/plan/rope.js";
+import { Shard } from "../../model/plan/shard.js";
+import { LeaderClient } from "../../protocol/client.js";
+import type { LeaderAnswer } from "../../protocol/messages.js";
+import type { Program } from "../../protocol/program.js";
+import { workerEntry } from "../../protocol/worker-entry.js";
+import { allocate } from "./host-memory.js";
+import type { LoadSource } from "./load-options.js";
+import { readLora } from "./lora-files.js";
+import { modelSource } from "./model-source.js";
+import type { PlannedModel } from "./plan-model.js";
+import { readRopes } from "./rope-factors.js";
+import { whereWorkersRun } from "./worker-plan.js";
+
+/** What all instances of a model are made of, besides their plans. It is read once. */
+export interface InstanceParts {
+  readonly kernels: KernelModule;
+  readonly ropes: readonly RopeFrequencies[];
+  readonly source: ModelSource;
+  readonly lora: Program["lora"];
+  readonly assets: URL | undefined;
+}
+
+/** Reads what the workers are given besides the weights, which they read themselves. */
+export async function readParts(
+  gguf: Gguf,
+  source: LoadSource,
+  planned: PlannedModel,
+  kernels: KernelModule,
+  assets: URL | undefined,
+): Promise<InstanceParts> {
+  return {
+    kernels,
+    ropes: await readRopes(gguf, planned.hyperparameters, planned.contextSize),
+    source: await modelSource(gguf, source),
+    lora: await readLora(planned.lora, kernels),
+    assets,
+  };
+}
+
+/** What the workers and saved sessions need to know of a plan. */
+export function blueprintOf(
+  { hyperparameters, layout, pool, states }: PlannedModel,
+  ropes: readonly RopeFrequencies[],
+): Blueprint {
+  return { hyperparameters, layout, pool, states, ropeMagnitudes: ropes.map(({ magnitude }) => magnitude) };
+}
+
+/** How an instance is waited for. */
+interface Loading {
+  readonly signal: AbortSignal | undefined;
+  /** Told the fraction loaded, about twenty times a second. */
+  readonly onProgress: ((fraction: number) => void) | undefined;
+}
+
+export class Instance {
+  readonly client: LeaderClient;
+  readonly team: Team;
+  readonly shards: readonly Shard[];
+
+  private constructor(client: LeaderClient, team: Team, shards: readonly Shard[]) {
+    this.client = client;
+    this.team = team;
+    this.shards = shards;
+  }
+
+  /**
+   * Allocates the memory, and starts the workers, which begin to load.
+   *
+   * @param onDeath called once if the team is lost, after its calls were rejected
+   */
+  static async start(
+    { kernels, ropes, source, lora, assets }: InstanceParts,
+    planned: PlannedModel,
+    onDeath: (error: CriaError) => void = () => undefined,
+  ): Promise<Instance> {
+    const { layout, workers } = planned;
+    const shards = allocate(planned.plan).map((memory, index) => new Shard(memory, layout, index));
+    const client = new LeaderClient(shards[0]!.aborts);
+    const program: Program = {
+      blueprint: blueprintOf(planned, ropes),
+      memories: shards.map(({ memory }) => memory),
+      head: planned.head,
+      frequencies: ropes.map(({ frequencies }) => frequencies),
+      source,
+      lora,
+      contextSize: planned.contextSize,
+      decodeWorkers: workers.decodeWorkers,
+      batchWorkers: workers.threadsBatch,
+      batchRows: workers.batchRows,
+    };
+    const gate = await takePlace(workers.allowed);
+    const team = await Team.start({
+      entry: workerEntry(assets),
+      module: kernels.module,
+      wide: kernels.wide,
+      memory: shards[0]!.memory,
+      control: layout.control,
+      workers: workers.workers,
+      regulars: Math.min(workers.decodeWorkers, workers.threadsBatch),
+      cpus: workers.cpus,
+      pins: workers.pin?.pins,
+      gate,
+      program,
+      onMessage: (_, message) => client.receive(message as readonly LeaderAnswer[]),
+      onDeath: (error) => {
+        client.end(error);
+        onDeath(error);
+      },
+    });
+    if (gate !== undefined) {
+      void team.pinned.then((results) => setProcessors(gate, whereWorkersRun(workers, results)));
+    }
+    return new Instance(client, team, shards);
+  }
+
+  /** Waits until the workers have loaded the model. Returns the outcome of pinning them. @throws what ends the loading */
+  async loaded({ signal, onProgress }: Loading): Promise<readonly PinResult[]> {
+    const watch = watchProgress(this.shards[0]!, onProgress);
+    try {
+      const ready = Promise.all([this.team.pinned, this.client.ready(this.team)]);
+      const [pinned] = await Promise.race([abortable(ready, signal), watch.failed]);
+      onProgress?.(1);
+      return pinned;
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /** Ends the workers, and rejects all calls with `reason`. */
+  async close(reason: CriaError): Promise<void> {
+    this.client.end(reason);
+    await this.team.close();
+  }
+}
+
+/** Tells how far the workers have come. What `report` throws is what `failed` rejects with. */
+function watchProgress({ progress, layout }: Shard, report?: (fraction: number) => void) {
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const stop = () => clearInterval(timer);
+  const failed = new Promise<never>((_, reject) => {
+    if (report === undefined) return;
+    const loaded = layout.weights.filter(({ role }) => role !== "table");
+    const bytes = loaded.map(({ rows, rowBytes, encodedFrom }) => rows * (encodedFrom?.rowBytes ?? rowBytes));
+    const total = bytes.reduce((sum, one) => sum + one, 0) / PROGRESS_UNIT;
+    const tell = () => {
+      try {
+        report(Math.min(1, Atomics.load(progress, 0) / total));
+      } catch (error) {
+        stop();
+        reject(error);
+      }
+    };
+    timer = setInterval(tell, 50);
+    tell();
+  });
+  failed.catch(() => undefined); // the load may have ended before
+  return { failed, stop };
+}

@@ -1,0 +1,62 @@
+// What all ways of loading a model begin with: the options are checked, the file is brought and opened, the kernels are compiled.
+
+import { abortable } from "../../abort.js";
+import { type Gguf, openGguf } from "../../gguf/index.js";
+import { downloadModel, isRemote } from "../../hub/index.js";
+import { type KernelModule, kernelChoices } from "../../machine/kernels.js";
+import { loadKernels } from "../../machine/load-kernels.js";
+import type { Lora } from "../../model/plan/lora.js";
+import { checkBoolean, checkCallback, checkChoice, checkFolderUrl, checkSignal } from "../../options.js";
+import { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
+import { checkByteOrder, checkIsolation } from "./host-memory.js";
+import type { LoadOptions, LoadSource } from "./load-options.js";
+import { checkLora, closeLoras, openLoras } from "./lora-files.js";
+import { bytesOf } from "./model-source.js";
+
+/** A model whose header is read. Its files are open. */
+export interface OpenedModel {
+  readonly gguf: Gguf;
+  /** Where it is now: what was on the network is in the cache. */
+  readonly source: LoadSource;
+  readonly loras: readonly Lora[];
+  readonly kernels: KernelModule;
+  /** When it began, in milliseconds of `performance.now()`; a download does not count. */
+  readonly begin: number;
+}
+
+/** A model of this many bytes most likely has a vocabulary so large that the text worker makes its tables. */
+const LARGE_MODEL = 2 ** 26;
+
+/** Opens a model, has something done with it, and closes it again. */
+export async function withOpenedModel<Result>(
+  source: LoadSource,
+  options: LoadOptions,
+  use: (model: OpenedModel) => Promise<Result>,
+): Promise<Result> {
+  const { signal } = options;
+  checkSignal(signal);
+  checkCallback("onProgress", options.onProgress);
+  checkCallback("onDownload", options.onDownload);
+  if (options.offline !== undefined) checkBoolean("offline", options.offline);
+  if (options.ignoreMemory !== undefined) checkBoolean("ignoreMemory", options.ignoreMemory);
+  checkFolderUrl("assets", options.assets);
+  if (options.kernels !== undefined) checkChoice("kernels", options.kernels, kernelChoices);
+  const adapters = checkLora(options.lora);
+  signal?.throwIfAborted();
+  checkIsolation();
+  checkByteOrder();
+  const { offline, onDownload } = options;
+  const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;
+  const begin = performance.now();
+  // It starts while this thread reads the header, because the processors are idle then.
+  if ((await bytesOf(local)) >= LARGE_MODEL) BackgroundTokenizer.prepare(options.assets);
+  const kernels = await abortable(loadKernels(options.assets, options.kernels), signal);
+  const gguf = await openGguf(local);
+  let loras: readonly Lora[] = [];
+  try {
+    loras = await openLoras(adapters, options);
+    return await use({ gguf, source: local, loras, kernels, begin });
+  } finally {
+    await Promise.all([gguf.close(), closeLoras(loras)]);
+  }
+}
