@@ -3,8 +3,6 @@
 import { MarkedString } from "./marked-string.js";
 import { type Arguments, fail, typeName, Undefined, type Value } from "./values.js";
 
-export const NO_ARGUMENTS: Arguments = { positional: [], named: new Map() };
-
 /** Arguments in the order of the parameters, which are names; those that end in "?" may be left out. */
 export function bind(callee: string, args: Arguments, parameters: readonly string[]): readonly (Value | undefined)[] {
   if (args.positional.length > parameters.length) {
@@ -21,6 +19,11 @@ export function bind(callee: string, args: Arguments, parameters: readonly strin
     if (value === undefined && !parameters[i]!.endsWith("?")) fail(`${callee}() needs the argument '${name}'`);
     return value;
   });
+}
+
+/** Arguments of a method that knows none by name. */
+export function unnamed(callee: string, args: Arguments): Arguments {
+  return args.named.size > 0 ? fail(`${callee}() takes no keyword arguments`) : args;
 }
 
 /** An argument that has to be a string. */

@@ -1,16 +1,19 @@
 // What `.name` and `[key]` find, in the order in which Jinja2's sandbox looks: a method or an item. What is not there is Undefined,
 // and so is what would change a list or dict.
 
-import { bind } from "./arguments.js";
+import { bind, integerArgument, unnamed } from "./arguments.js";
 import { equal } from "./comparisons.js";
 import { MarkedString } from "./marked-string.js";
+import { formatFields } from "./string-format.js";
 import { stringMethod } from "./string-methods.js";
+import { toText } from "./strings.js";
 import {
   type Arguments,
   Callable,
   Dict,
   DictView,
   fail,
+  Group,
   Loop,
   list,
   Namespace,
@@ -39,11 +42,11 @@ export function getItem(value: Value, key: Value): Value {
 }
 
 /** `value[start:stop:step]` */
-export function getSlice(value: Value, bounds: readonly [Value, Value, Value]): Value {
+export function getSlice(value: Value, bounds: readonly Value[]): Value {
   if (value instanceof Undefined) fail(value.message);
   const [start, stop, step] = bounds.map((bound) => {
     if (bound instanceof None) return undefined;
-    if (typeof bound === "number") return bound;
+    if (typeof bound === "number" || typeof bound === "boolean") return Number(bound);
     return fail("slice indices must be integers or None");
   });
   if (step === 0) fail("slice step cannot be zero");
@@ -65,18 +68,28 @@ export function getSlice(value: Value, bounds: readonly [Value, Value, Value]): 
       sliceIndexes(value.items.length, start, stop, step).map((index) => value.items[index]!),
     );
   }
-  return new Undefined(`'${typeName(value)}' object cannot be sliced`);
+  return fail(`'${typeName(value)}' object cannot be sliced`);
 }
 
-/** By `.`-separated names and numbers, as the filters map, sort and selectattr look things up. */
-export function getPath(value: Value, path: Value): Value {
-  if (!(path instanceof MarkedString)) return getItem(value, path);
+/**
+ * By `.`-separated names and numbers, as the filters map, sort and selectattr look things up.
+ *
+ * @param fallback What stands for each step that is not there; None for nothing
+ */
+export function getPath(value: Value, path: Value, fallback: Value = NONE): Value {
+  if (path instanceof None) return value;
+  const parts = path instanceof MarkedString ? path.text.split(".") : [path];
   let found = value;
-  for (const part of path.text.split(".")) {
-    if (found instanceof Undefined) fail(found.message);
-    found = getItem(found, /^\d+$/.test(part) ? Number(part) : string(part));
+  for (const part of parts) {
+    found = getItem(found, typeof part !== "string" ? part : /^\d+$/.test(part) ? Number(part) : string(part));
+    if (found instanceof Undefined && !(fallback instanceof None)) found = fallback;
   }
   return found;
+}
+
+/** As the filter attr looks up a name: only what an object has, not what a dict holds. */
+export function getOwnAttribute(value: Value, name: string): Value {
+  return ownAttribute(value, name) ?? missing(value, `has no attribute '${name}'`);
 }
 
 function missing(value: Value, what: string): Undefined {
@@ -87,7 +100,7 @@ function missing(value: Value, what: string): Undefined {
 function getOwnItem(value: Value, key: Value): Value | undefined {
   if (value instanceof Undefined) return fail(value.message);
   if (value instanceof Dict) {
-    return key instanceof Sequence || key instanceof Dict ? undefined : value.get(key);
+    return isHashable(key) ? value.get(key) : undefined;
   }
   if (typeof key !== "number" && typeof key !== "boolean") return undefined;
   if (value instanceof Sequence) return value.items.at(Number(key));
@@ -97,9 +110,26 @@ function getOwnItem(value: Value, key: Value): Value | undefined {
   return index < 0 || index >= length ? undefined : getSlice(value, [index, index + 1, NONE]);
 }
 
+function isHashable(key: Value): boolean {
+  if (key instanceof Sequence) return key.kind !== "list" && key.items.every(isHashable);
+  return !(key instanceof Dict || key instanceof DictView);
+}
+
 function ownAttribute(value: Value, name: string): Value | undefined {
-  if (value instanceof Namespace || value instanceof Loop) return value.attributes.get(name);
+  if (value instanceof Namespace || value instanceof Callable) return value.attributes?.get(name);
+  if (value instanceof Loop) return name === "changed" ? loopChanged(value) : value.get(name);
+  if (value instanceof Group && name === "grouper") return value.grouper;
+  if (value instanceof Group && name === "list") return value.list;
   if (value instanceof MarkedString) {
+    if (name === "format") return new Callable(name, (args) => formatFields(value, args, fieldPart));
+    if (name === "format_map") {
+      return new Callable(name, (args) => {
+        const [mapping = NONE] = bind(name, args, ["mapping"]);
+        if (!(mapping instanceof Dict)) return fail(`'${typeName(mapping)}' object is not a mapping`);
+        const named = new Map(mapping.entries().map(([key, item]) => [toText(key).text, item] as const));
+        return formatFields(value, { positional: [], named }, fieldPart);
+      });
+    }
     const method = stringMethod(name);
     return method && new Callable(name, (args) => method(value, args));
   }
@@ -116,6 +146,22 @@ function ownAttribute(value: Value, name: string): Value | undefined {
   return undefined;
 }
 
+/** `loop.changed(...)`: whether it is called with other values than the last time. */
+function loopChanged(loop: Loop): Callable {
+  return new Callable("changed", ({ positional }) => {
+    const values = tuple(...positional);
+    const same = loop.lastValues !== undefined && equal(loop.lastValues, values);
+    loop.lastValues = values;
+    return !same;
+  });
+}
+
+/** What a field of str.format finds. */
+function fieldPart(value: Value, key: Value, isAttribute: boolean): Value {
+  if (isAttribute && key instanceof MarkedString) return getAttribute(value, key.text);
+  return getOwnItem(value, key) ?? fail(`'${typeName(value)}' object has no such item`);
+}
+
 function unsafe(name: string, type: string): Undefined {
   return new Undefined(`access to attribute '${name}' of '${type}' object is unsafe`);
 }
@@ -127,7 +173,7 @@ const dictMethods = new Map<string, (self: Dict, args: Arguments) => Value>([
   [
     "get",
     (self, args) => {
-      const [key = NONE, fallback = NONE] = bind("get", args, ["key", "default?"]);
+      const [key = NONE, fallback = NONE] = bind("get", unnamed("get", args), ["key", "default?"]);
       return self.get(key) ?? fallback;
     },
   ],
@@ -154,8 +200,14 @@ const sequenceMethods = new Map<string, (self: Sequence, args: Arguments) => Val
   [
     "index",
     (self, args) => {
-      const [item = NONE] = bind("index", args, ["value"]);
-      const index = self.items.findIndex((other) => equal(other, item));
+      const [item = NONE, from = 0, to = self.items.length] = bind("index", args, ["value", "start?", "stop?"]);
+      const [start = 0] = sliceIndexes(self.items.length, integerArgument("index", from), integerArgument("index", to));
+      const [stop = 0] = sliceIndexes(
+        self.items.length,
+        integerArgument("index", from),
+        integerArgument("index", to),
+      ).slice(-1);
+      const index = self.items.findIndex((other, i) => i >= start && i <= stop && equal(other, item));
       return index < 0 ? fail("the value is not in the list") : index;
     },
   ],

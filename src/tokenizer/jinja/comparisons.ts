@@ -1,7 +1,18 @@
 // When values are equal, which comes first, and what is in what: ==, <, in.
 
 import { MarkedString } from "./marked-string.js";
-import { Dict, DictView, fail, iterate, numberOf, Sequence, typeName, Undefined, type Value } from "./values.js";
+import {
+  Dict,
+  DictView,
+  fail,
+  hashOf,
+  iterate,
+  numberOf,
+  Sequence,
+  typeName,
+  Undefined,
+  type Value,
+} from "./values.js";
 
 export function equal(a: Value, b: Value): boolean {
   const number = numberOf(a);
@@ -53,6 +64,7 @@ export function contains(container: Value, item: Value): boolean {
     return fail(`'in <string>' requires string as left operand, not ${typeName(item)}`);
   }
   if (container instanceof Dict) return container.has(item);
+  if (container instanceof DictView && container.kind === "dict_keys") hashOf(item);
   if (container instanceof Sequence || container instanceof DictView || container instanceof Undefined) {
     return [...iterate(container)].some((element) => equal(element, item));
   }

@@ -1,15 +1,14 @@
 // Runs a template as Jinja2 does. The values are Python's (values.ts), and the output knows which of its characters came from outside
 // (marked-string.ts), for which no interpreter in JavaScript has a place.
 
-import { givenName, NO_ARGUMENTS } from "./arguments.js";
+import { givenName } from "./arguments.js";
 import { getAttribute, getItem, getSlice } from "./attributes.js";
-import { equal } from "./comparisons.js";
 import { filterNamed } from "./filters.js";
 import { MarkedString } from "./marked-string.js";
-import { binaryOperators, signed } from "./operators.js";
+import { binaryOperators, comparisons, signed } from "./operators.js";
 import { Scope } from "./scope.js";
 import { toText } from "./strings.js";
-import type { Argument, Block, CallNode, Expression, IdentifierNode, MacroNode, Statement } from "./syntax.js";
+import type { Argument, Block, Expression, FilterCall, ForNode, MacroNode, Statement, Target } from "./syntax.js";
 import { testNamed } from "./tests.js";
 import {
   type Arguments,
@@ -19,11 +18,11 @@ import {
   fail,
   isTrue,
   iterate,
+  knownLength,
   Loop,
   list,
   Namespace,
   NONE,
-  type Sequence,
   string,
   tuple,
   typeName,
@@ -33,7 +32,7 @@ import {
 
 /** The output of a template with these variables. @throws TemplateError; RangeError where it recurses too deeply */
 export function runTemplate(body: Block, variables: Iterable<readonly [string, Value]>): MarkedString {
-  return capture(body, new Scope(undefined, variables));
+  return capture(body, new Scope(undefined, variables)).text;
 }
 
 /** How a block ended. */
@@ -41,19 +40,11 @@ type Ending = "end" | "break" | "continue";
 
 type Output = MarkedString[];
 
-const CONSTANTS: ReadonlyMap<string, Value> = new Map<string, Value>([
-  ["true", true],
-  ["True", true],
-  ["false", false],
-  ["False", false],
-  ["none", NONE],
-  ["None", NONE],
-]);
-
-function capture(body: Block, scope: Scope): MarkedString {
+/** What a block prints, and how it ended. */
+function capture(body: Block, scope: Scope): { readonly text: MarkedString; readonly ending: Ending } {
   const output: Output = [];
-  executeBlock(body, scope, output);
-  return MarkedString.join(output);
+  const ending = executeBlock(body, scope, output);
+  return { text: MarkedString.join(output), ending };
 }
 
 function executeBlock(body: Block, scope: Scope, output: Output): Ending {
@@ -66,262 +57,266 @@ function executeBlock(body: Block, scope: Scope, output: Output): Ending {
 
 function execute(statement: Statement, scope: Scope, output: Output): Ending {
   switch (statement.type) {
-    case "Comment":
+    case "Text":
+      output.push(string(statement.text));
+      return "end";
+    case "Print":
+      output.push(toText(evaluate(statement.value, scope)));
       return "end";
     case "If":
       return executeBlock(
-        isTrue(evaluate(statement.test, scope)) ? statement.body : statement.alternate,
+        isTrue(evaluate(statement.test, scope)) ? statement.body : statement.otherwise,
         scope,
         output,
       );
     case "For":
-      executeFor(statement, scope, output);
-      return "end";
+      return executeFor(statement, scope, output);
     case "Break":
       return "break";
     case "Continue":
       return "continue";
     case "Set":
-      executeSet(statement, scope);
+      assign(statement.target, evaluate(statement.value, scope), scope);
       return "end";
+    case "SetBlock":
+      return captureFiltered(statement, scope, (text) => {
+        assign(statement.target, text, scope);
+      });
+    case "FilterBlock":
+      return captureFiltered(statement, scope, (text) => {
+        if (!(text instanceof MarkedString)) fail(`a filter block makes text, not '${typeName(text)}'`);
+        else output.push(text);
+      });
+    case "With": {
+      const values = statement.variables.map(([target, value]) => [target, evaluate(value, scope)] as const);
+      const inner = new Scope(scope);
+      for (const [target, value] of values) assign(target, value, inner);
+      return executeBlock(statement.body, inner, output);
+    }
+    case "Scope":
+      return executeBlock(statement.body, new Scope(scope), output);
     case "Macro":
-      scope.set(statement.name.value, macro(statement.name.value, statement, scope));
+      scope.set(statement.name, macro(statement.name, statement.macro, scope));
       return "end";
-    case "CallStatement": {
-      const caller = macro("caller", { args: statement.callerArgs ?? [], body: statement.body }, scope);
-      const args = evaluateArguments(statement.call.args, scope);
-      const named = new Map([...args.named, ["caller", caller]]);
-      output.push(toText(call(evaluate(statement.call.callee, scope), { ...args, named })));
+    case "CallBlock": {
+      const { callee, args } = statement.call;
+      const caller = macro("caller", statement.macro, scope);
+      const given = evaluateArguments(args, scope);
+      if (given.named.has("caller")) fail("got multiple values for keyword argument 'caller'");
+      const named = new Map([...given.named, ["caller", caller]]);
+      output.push(toText(call(evaluate(callee, scope), { ...given, named })));
       return "end";
     }
-    case "FilterStatement":
-      output.push(toText(applyFilter(capture(statement.body, new Scope(scope)), statement.filter, scope)));
-      return "end";
-    default:
-      output.push(toText(evaluate(statement, scope)));
-      return "end";
   }
 }
 
-function executeFor(node: Extract<Statement, { type: "For" }>, scope: Scope, output: Output): void {
-  const { iterable, loopvar, body, defaultBlock } = node;
-  let items: readonly Value[];
-  if (iterable.type === "SelectExpression") {
-    items = [...iterate(evaluate(iterable.lhs, scope))].filter((item) => {
-      const inner = new Scope(scope);
-      assign(loopvar, item, inner);
-      return isTrue(evaluate(iterable.test, inner));
-    });
-  } else {
-    items = [...iterate(evaluate(iterable, scope))];
+/** The text of a block, filtered, goes to `use`, unless a loop around it is left or goes on. */
+function captureFiltered(
+  { body, filters }: { readonly body: Block; readonly filters: readonly FilterCall[] },
+  scope: Scope,
+  use: (text: Value) => void,
+): Ending {
+  const inner = new Scope(scope);
+  const { text, ending } = capture(body, inner);
+  if (ending !== "end") return ending;
+  use(filters.reduce<Value>((value, filter) => applyFilter(value, filter, inner), text));
+  return "end";
+}
+
+function executeFor(node: ForNode, scope: Scope, output: Output): Ending {
+  const items = evaluate(node.iterable, scope);
+  if (!node.recursive) return executeLoop(node, items, scope, output, undefined, 0);
+  const render = (inner: Value, depth: number): Value => {
+    const text: Output = [];
+    executeLoop(node, inner, scope, text, render, depth);
+    return MarkedString.join(text);
+  };
+  output.push(toText(render(items, 0)));
+  return "end";
+}
+
+function executeLoop(
+  { target, test, body, otherwise }: ForNode,
+  items: Value,
+  scope: Scope,
+  output: Output,
+  render: ((items: Value, depth: number) => Value) | undefined,
+  depth: number,
+): Ending {
+  const iterator = iterate(items)[Symbol.iterator]();
+  const loop =
+    test === undefined
+      ? new Loop(iterator, knownLength(items), render, depth)
+      : new Loop(chosen(iterator, target, test, scope), undefined, render, depth);
+  // As in Jinja2, "else" is for a loop of which no turn came to its end.
+  let ended = false;
+  for (let item = loop.next(); item !== undefined; item = loop.next()) {
+    const inner = new Scope(scope, [["loop", loop]]);
+    assign(target, item, inner);
+    const ending = executeBlock(body, inner, output);
+    if (ending === "break") break;
+    if (ending === "end") ended = true;
   }
-  if (items.length === 0) executeBlock(defaultBlock, scope, output);
-  const changed = changeDetector();
-  for (const [i, item] of items.entries()) {
-    const inner = new Scope(scope, [["loop", loopVariable(items, i, changed)]]);
-    assign(loopvar, item, inner);
-    if (executeBlock(body, inner, output) === "break") break;
-  }
+  return ended ? "end" : executeBlock(otherwise, new Scope(scope), output);
 }
 
-function loopVariable(items: readonly Value[], i: number, changed: Callable): Loop {
-  const { length } = items;
-  return new Loop(
-    new Map<string, Value>([
-      ["index", i + 1],
-      ["index0", i],
-      ["revindex", length - i],
-      ["revindex0", length - i - 1],
-      ["first", i === 0],
-      ["last", i === length - 1],
-      ["length", length],
-      ["previtem", items[i - 1] ?? new Undefined("there is no previous item")],
-      ["nextitem", items[i + 1] ?? new Undefined("there is no next item")],
-      [
-        "cycle",
-        new Callable(
-          "cycle",
-          ({ positional }) => positional[i % positional.length] ?? fail("no items for cycling given"),
-        ),
-      ],
-      ["changed", changed],
-    ]),
-  );
-}
-
-/** `loop.changed(...)`: whether it is called with other values than the last time. */
-function changeDetector(): Callable {
-  let last: Sequence | undefined;
-  return new Callable("changed", ({ positional }) => {
-    const values = tuple(...positional);
-    const same = last !== undefined && equal(last, values);
-    last = values;
-    return !same;
-  });
-}
-
-function executeSet({ assignee, value, body }: Extract<Statement, { type: "Set" }>, scope: Scope): void {
-  if (value !== null) {
-    assign(assignee, evaluate(value, scope), scope);
-  } else {
-    const { target, text } = filteredBlock(assignee, capture(body, new Scope(scope)), scope);
-    assign(target, text, scope);
+function* chosen(items: Iterator<Value>, target: Target, test: Expression, scope: Scope): Generator<Value> {
+  for (let next = items.next(); next.done !== true; next = items.next()) {
+    const inner = new Scope(scope);
+    assign(target, next.value, inner);
+    if (isTrue(evaluate(test, inner))) yield next.value;
   }
 }
 
-/** `{% set name | filter | filter %}...{% endset %}`: the name, and the text when all filters have had it. */
-function filteredBlock(node: Expression, body: Value, scope: Scope): { target: Expression; text: Value } {
-  if (node.type !== "FilterExpression") return { target: node, text: body };
-  const { target, text } = filteredBlock(node.operand, body, scope);
-  return { target, text: applyFilter(text, node.filter, scope) };
-}
-
-function assign(target: Expression, value: Value, scope: Scope): void {
-  if (target.type === "Identifier") {
-    scope.set(target.value, value);
-  } else if (target.type === "TupleLiteral") {
+function assign(target: Target, value: Value, scope: Scope): void {
+  if (target.type === "Name") {
+    scope.set(target.name, value);
+  } else if (target.type === "Tuple") {
     const values = [...iterate(value)];
-    const wanted = target.value.length;
+    const wanted = target.items.length;
     if (values.length !== wanted) fail(`${values.length} values to unpack, expected ${wanted}`);
-    target.value.forEach((element, i) => {
+    target.items.forEach((element, i) => {
       assign(element, values[i]!, scope);
     });
-  } else if (target.type === "MemberExpression" && target.property.type === "Identifier" && !target.computed) {
-    const object = evaluate(target.object, scope);
-    if (!(object instanceof Namespace)) fail("cannot assign attribute on non-namespace object");
-    else object.attributes.set(target.property.value, value);
   } else {
-    fail("cannot assign to this expression");
+    const object = scope.get(target.namespace);
+    if (!(object instanceof Namespace)) fail("cannot assign attribute on non-namespace object");
+    else object.attributes.set(target.name, value);
   }
 }
 
-function macro(name: string, { args, body }: Pick<MacroNode, "args" | "body">, scope: Scope): Callable {
-  // Arguments without a parameter are an error, unless the macro uses the variables that take them.
-  const [takesCaller, takesMore, takesNamed] = ["caller", "varargs", "kwargs"].map((used) => mentions(body, used));
-  return new Callable(name, ({ positional, named }) => {
+function macro(name: string, { parameters, body, uses }: MacroNode, scope: Scope): Callable {
+  const attributes = new Map<string, Value>([
+    ["name", string(name)],
+    ["arguments", tuple(...parameters.map((parameter) => string(parameter.name)))],
+    ["catch_kwargs", uses.has("kwargs")],
+    ["catch_varargs", uses.has("varargs")],
+    ["caller", uses.has("caller")],
+  ]);
+  const run = ({ positional, named }: Arguments) => {
     const inner = new Scope(scope);
     const rest = new Map(named);
-    const caller = rest.get("caller");
-    if (takesCaller && caller !== undefined) inner.set("caller", caller);
-    if (takesCaller) rest.delete("caller");
-    args.forEach((parameter, i) => {
-      const [key, fallback] = parameterOf(parameter);
-      const given = positional[i] ?? rest.get(key);
-      if (i >= positional.length) rest.delete(key);
-      inner.set(key, given ?? (fallback === undefined ? missing(key) : evaluate(fallback, inner)));
+    const given = parameters.map(({ name: key }, i) => {
+      if (i < positional.length) return positional[i];
+      const value = rest.get(key);
+      rest.delete(key);
+      return value;
     });
-    const more = positional.slice(args.length);
+    if (uses.has("caller")) {
+      inner.set("caller", rest.get("caller") ?? new Undefined("No caller defined"));
+      rest.delete("caller");
+    }
+    const more = positional.slice(parameters.length);
     const [unknown] = rest.keys();
-    if (more.length > 0 && !takesMore) fail(`macro '${name}' takes at most ${args.length} argument(s)`);
-    if (unknown !== undefined && !takesNamed) fail(`macro '${name}' takes no keyword argument '${unknown}'`);
-    inner.set("varargs", tuple(...more));
-    inner.set("kwargs", new Dict([...rest].map(([key, value]) => [givenName(key), value])));
-    return capture(body, inner);
-  });
-}
-
-/** Whether a variable of this name is used somewhere in a syntax tree. */
-function mentions(node: unknown, name: string): boolean {
-  if (Array.isArray(node) || node instanceof Map) return [...node].some((child) => mentions(child, name));
-  if (typeof node !== "object" || node === null) return false;
-  const { type, value } = node as Partial<IdentifierNode>;
-  if (type === "Identifier") return value === name;
-  return Object.values(node).some((child) => mentions(child, name));
-}
-
-function parameterOf(parameter: Argument): readonly [name: string, fallback: Expression | undefined] {
-  if (parameter.type === "Identifier") return [parameter.value, undefined];
-  if (parameter.type === "KeywordArgumentExpression") return [parameter.key.value, parameter.value];
-  return fail("a parameter is not a name");
-}
-
-function missing(name: string): Undefined {
-  return new Undefined(`parameter '${name}' was not provided`);
+    // Arguments without a parameter are an error, unless the macro uses the variables that take them.
+    if (unknown !== undefined && !uses.has("kwargs")) fail(`macro '${name}' takes no keyword argument '${unknown}'`);
+    if (more.length > 0 && !uses.has("varargs")) {
+      fail(`macro '${name}' takes not more than ${parameters.length} argument(s)`);
+    }
+    if (uses.has("kwargs")) {
+      inner.set("kwargs", new Dict([...rest].map(([key, value]) => [givenName(key), value])));
+    }
+    if (uses.has("varargs")) inner.set("varargs", tuple(...more));
+    parameters.forEach(({ name: key }, i) => {
+      inner.set(key, given[i] ?? new Undefined(`parameter '${key}' was not provided`));
+    });
+    parameters.forEach(({ name: key, fallback }, i) => {
+      if (given[i] === undefined && fallback !== undefined) inner.set(key, evaluate(fallback, inner));
+    });
+    return capture(body, inner).text;
+  };
+  return new Callable(name, run, attributes);
 }
 
 function evaluate(node: Expression, scope: Scope): Value {
   switch (node.type) {
-    case "Identifier":
-      return CONSTANTS.get(node.value) ?? scope.get(node.value) ?? new Undefined(`'${node.value}' is undefined`);
-    case "IntegerLiteral":
+    case "Name":
+      return scope.get(node.name) ?? new Undefined(`'${node.name}' is undefined`);
+    case "Constant":
+      return node.value ?? NONE;
+    case "Integer":
+      if (!Number.isSafeInteger(node.value)) return fail(`an integer of more than 53 bits: ${node.value}`);
       return node.value;
-    case "FloatLiteral":
+    case "Float":
       return new Float(node.value);
-    case "StringLiteral":
+    case "String":
       return string(node.value);
-    case "ArrayLiteral":
-      return list(node.value.map((element) => evaluate(element, scope)));
-    case "TupleLiteral":
-      return tuple(...node.value.map((element) => evaluate(element, scope)));
-    case "ObjectLiteral":
-      return new Dict([...node.value].map(([key, value]) => [evaluate(key, scope), evaluate(value, scope)]));
-    case "UnaryExpression":
-      return evaluateUnary(node, scope);
-    case "BinaryExpression":
+    case "List":
+      return list(node.items.map((item) => evaluate(item, scope)));
+    case "Tuple":
+      return tuple(...node.items.map((item) => evaluate(item, scope)));
+    case "Dict":
+      return new Dict(node.entries.map(([key, value]) => [evaluate(key, scope), evaluate(value, scope)]));
+    case "Unary": {
+      const value = evaluate(node.operand, scope);
+      return node.operator === "not" ? !isTrue(value) : signed(node.operator === "-" ? -1 : 1, value);
+    }
+    case "Binary":
       return evaluateBinary(node, scope);
-    case "MemberExpression":
-      return evaluateMember(node, scope);
-    case "CallExpression":
+    case "Compare":
+      return evaluateComparison(node, scope);
+    case "Concat":
+      return MarkedString.join(node.parts.map((part) => toText(evaluate(part, scope))));
+    case "Attribute":
+      return getAttribute(evaluate(node.object, scope), node.name);
+    case "Item":
+      return getItem(evaluate(node.object, scope), evaluate(node.key, scope));
+    case "Slice": {
+      const object = evaluate(node.object, scope);
+      return getSlice(
+        object,
+        node.bounds.map((bound) => (bound === undefined ? NONE : evaluate(bound, scope))),
+      );
+    }
+    case "Call":
       return call(evaluate(node.callee, scope), evaluateArguments(node.args, scope));
-    case "FilterExpression":
+    case "Filter":
       return applyFilter(evaluate(node.operand, scope), node.filter, scope);
-    case "TestExpression":
-      return testNamed(node.test.value)(evaluate(node.operand, scope), NONE) !== node.negate;
-    case "SelectExpression":
-      if (isTrue(evaluate(node.test, scope))) return evaluate(node.lhs, scope);
+    case "Test":
+      return testNamed(node.name)(evaluate(node.operand, scope), evaluateArguments(node.args, scope));
+    case "Conditional":
+      if (isTrue(evaluate(node.test, scope))) return evaluate(node.value, scope);
+      if (node.otherwise !== undefined) return evaluate(node.otherwise, scope);
       return new Undefined("the inline if-expression evaluated to false and no else section was defined");
-    case "Ternary":
-      return evaluate(isTrue(evaluate(node.condition, scope)) ? node.trueExpr : node.falseExpr, scope);
     default:
       return fail(`cannot evaluate a ${(node satisfies never as Expression).type}`);
   }
 }
 
-function evaluateUnary(node: Extract<Expression, { type: "UnaryExpression" }>, scope: Scope): Value {
-  const value = evaluate(node.argument, scope);
-  if (node.operator.value === "not") return !isTrue(value);
-  return signed(node.operator.value === "-" ? -1 : 1, value);
-}
-
-function evaluateBinary({ operator, left, right }: Extract<Expression, { type: "BinaryExpression" }>, scope: Scope) {
+function evaluateBinary({ operator, left, right }: Extract<Expression, { type: "Binary" }>, scope: Scope): Value {
   const value = evaluate(left, scope);
-  if (operator.value === "and") return isTrue(value) ? evaluate(right, scope) : value;
-  if (operator.value === "or") return isTrue(value) ? value : evaluate(right, scope);
-  const apply = binaryOperators.get(operator.value) ?? fail(`No operator '${operator.value}'`);
+  if (operator === "and") return isTrue(value) ? evaluate(right, scope) : value;
+  if (operator === "or") return isTrue(value) ? value : evaluate(right, scope);
+  const apply = binaryOperators.get(operator) ?? fail(`no operator '${operator}'`);
   return apply(value, evaluate(right, scope));
 }
 
-function evaluateMember(
-  { object, property, computed }: Extract<Expression, { type: "MemberExpression" }>,
-  scope: Scope,
-) {
-  const value = evaluate(object, scope);
-  if (property.type === "SliceExpression") {
-    const bound = (node: Expression | undefined) => (node === undefined ? NONE : evaluate(node, scope));
-    return getSlice(value, [bound(property.start), bound(property.stop), bound(property.step)]);
-  }
-  if (computed || property.type !== "Identifier") return getItem(value, evaluate(property, scope));
-  return getAttribute(value, property.value);
+function evaluateComparison({ first, rest }: Extract<Expression, { type: "Compare" }>, scope: Scope): boolean {
+  let left = evaluate(first, scope);
+  return rest.every(({ operator, operand }) => {
+    const right = evaluate(operand, scope);
+    const compare = comparisons.get(operator) ?? fail(`no operator '${operator}'`);
+    const holds = compare(left, right);
+    left = right;
+    return holds;
+  });
 }
 
 function evaluateArguments(args: readonly Argument[], scope: Scope): Arguments {
   const positional: Value[] = [];
   const named = new Map<string, Value>();
-  const name = (key: string, value: Value) => {
-    if (named.has(key)) fail(`got multiple values for keyword argument '${key}'`);
-    named.set(key, value);
-  };
   for (const argument of args) {
-    if (argument.type === "SpreadExpression") {
-      positional.push(...iterate(evaluate(argument.argument, scope)));
-    } else if (argument.type === "KeywordArgumentExpression") {
-      name(argument.key.value, evaluate(argument.value, scope));
-    } else if (argument.type === "KeywordSpreadExpression") {
-      const mapping = evaluate(argument.argument, scope);
-      if (!(mapping instanceof Dict)) return fail(`argument after ** must be a mapping, not ${typeName(mapping)}`);
-      for (const [key, value] of mapping.entries()) name(toText(key).text, value);
-    } else {
-      positional.push(evaluate(argument, scope));
+    const value = evaluate(argument.value, scope);
+    if (argument.kind === "positional") positional.push(value);
+    else if (argument.kind === "spread") positional.push(...iterate(value));
+    else if (argument.kind === "named") named.set(argument.name, value);
+    else if (!(value instanceof Dict)) return fail(`argument after ** must be a mapping, not ${typeName(value)}`);
+    else {
+      for (const [key, item] of value.entries()) {
+        if (!(key instanceof MarkedString)) return fail("keywords must be strings");
+        if (named.has(key.text)) fail(`got multiple values for keyword argument '${key.text}'`);
+        named.set(key.text, item);
+      }
     }
   }
   return { positional, named };
@@ -329,13 +324,14 @@ function evaluateArguments(args: readonly Argument[], scope: Scope): Arguments {
 
 function call(callee: Value, args: Arguments): Value {
   if (callee instanceof Callable) return callee.call(args);
+  if (callee instanceof Loop) {
+    if (callee.render === undefined) return fail("the loop must be 'recursive' to be called");
+    if (args.positional.length !== 1 || args.named.size > 0) return fail("loop() takes 1 argument");
+    return callee.render(args.positional[0]!, callee.depth0 + 1);
+  }
   return fail(callee instanceof Undefined ? callee.message : `'${typeName(callee)}' object is not callable`);
 }
 
-function applyFilter(value: Value, filter: IdentifierNode | CallNode, scope: Scope): Value {
-  if (filter.type === "Identifier") return filterNamed(filter.value)(value, NO_ARGUMENTS);
-  // The parser also lets a filter be followed by an index, as in `x | f[0]`.
-  const { callee } = filter as Partial<typeof filter>;
-  if (callee?.type !== "Identifier") return fail("a filter is a name");
-  return filterNamed(callee.value)(value, evaluateArguments(filter.args, scope));
+function applyFilter(value: Value, { name, args }: FilterCall, scope: Scope): Value {
+  return filterNamed(name)(value, evaluateArguments(args, scope));
 }

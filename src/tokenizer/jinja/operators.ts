@@ -3,11 +3,22 @@
 import { compare, contains, equal } from "./comparisons.js";
 import { MarkedString } from "./marked-string.js";
 import { escapeHtml, Markup } from "./markup.js";
-import { toText } from "./strings.js";
+import { formatPercent } from "./percent-format.js";
 import { checkElements, Float, fail, numberOf, Sequence, typeName, Undefined, type Value } from "./values.js";
 
 /** Operators of two operands that are both evaluated. */
 export const binaryOperators: ReadonlyMap<string, (a: Value, b: Value) => Value> = new Map([
+  ["+", add],
+  ["-", (a: Value, b: Value) => arithmetic("-", a, b, (x, y) => x - y)],
+  ["*", multiply],
+  ["/", divide],
+  ["//", (a: Value, b: Value) => arithmetic("//", a, b, floorQuotient)],
+  ["%", modulo],
+  ["**", power],
+]);
+
+/** What stands between two expressions in a comparison. */
+export const comparisons: ReadonlyMap<string, (a: Value, b: Value) => boolean> = new Map([
   ["==", equal],
   ["!=", (a: Value, b: Value) => !equal(a, b)],
   ["<", (a: Value, b: Value) => compare(a, b, "<") < 0],
@@ -16,14 +27,6 @@ export const binaryOperators: ReadonlyMap<string, (a: Value, b: Value) => Value>
   [">=", (a: Value, b: Value) => compare(a, b, ">=") >= 0],
   ["in", (a: Value, b: Value) => contains(b, a)],
   ["not in", (a: Value, b: Value) => !contains(b, a)],
-  ["~", (a: Value, b: Value) => MarkedString.join([toText(a), toText(b)])],
-  ["+", add],
-  ["-", (a: Value, b: Value) => arithmetic("-", a, b, (x, y) => x - y)],
-  ["*", multiply],
-  ["/", divide],
-  ["//", (a: Value, b: Value) => arithmetic("//", a, b, (x, y) => Math.floor(x / notZero(y)))],
-  ["%", (a: Value, b: Value) => arithmetic("%", a, b, (x, y) => x - y * Math.floor(x / notZero(y)))],
-  ["**", power],
 ]);
 
 /** `+value` and `-value` */
@@ -46,16 +49,28 @@ export function add(a: Value, b: Value): Value {
 }
 
 function multiply(a: Value, b: Value): Value {
-  const [many, count] = typeof a === "number" ? [b, a] : [a, b];
-  if (typeof count === "number" && many instanceof MarkedString) return many.repeat(count);
-  if (typeof count === "number" && many instanceof Sequence && many.kind !== "range") {
-    checkElements(many.items.length * count);
+  const [many, count] = isWhole(a) ? [b, a] : [a, b];
+  if (isWhole(count) && many instanceof MarkedString) {
+    const repeated = many.repeat(Number(count));
+    return many instanceof Markup ? new Markup(repeated) : repeated;
+  }
+  if (isWhole(count) && many instanceof Sequence && many.kind !== "range") {
+    checkElements(many.items.length * Number(count));
     const items: Value[] = [];
     // Nothing is nothing, however often: that many turns of the loop would be no end of them.
-    if (many.items.length > 0) for (let i = 0; i < count; i++) items.push(...many.items);
+    if (many.items.length > 0) for (let i = 0; i < Number(count); i++) items.push(...many.items);
     return new Sequence(many.kind, items);
   }
   return arithmetic("*", a, b, (x, y) => x * y);
+}
+
+function isWhole(value: Value): value is number | boolean {
+  return typeof value === "number" || typeof value === "boolean";
+}
+
+/** `a % b`: the remainder, which has the sign of `b`; or `%` directives filled in. */
+export function modulo(a: Value, b: Value): Value {
+  return a instanceof MarkedString ? formatPercent(a, b) : arithmetic("%", a, b, remainder);
 }
 
 function divide(a: Value, b: Value): Value {
@@ -66,7 +81,25 @@ function divide(a: Value, b: Value): Value {
 function power(a: Value, b: Value): Value {
   const [x, y] = operands("**", a, b);
   if (x === 0 && y < 0) fail("0.0 cannot be raised to a negative power");
-  return a instanceof Float || b instanceof Float || y < 0 ? new Float(x ** y) : integer(x ** y);
+  const result = x ** y;
+  if (Number.isNaN(result) && !Number.isNaN(x) && !Number.isNaN(y)) fail("complex numbers are not supported");
+  if (!(a instanceof Float || b instanceof Float || y < 0)) return integer(result);
+  if (!Number.isFinite(result) && Number.isFinite(x) && Number.isFinite(y)) fail("the result is too large");
+  return new Float(result);
+}
+
+function remainder(x: number, y: number): number {
+  const rest = x % notZero(y);
+  if (rest === 0) return y < 0 ? -0 : 0;
+  return rest < 0 === y < 0 ? rest : rest + y;
+}
+
+function floorQuotient(x: number, y: number): number {
+  // Not floor(x / y), whose quotient is rounded before: 1 // 0.1 is 9.
+  const quotient = (x - remainder(x, y)) / y;
+  const floor = Math.floor(quotient);
+  if (quotient === 0) return x / y < 0 || Object.is(x / y, -0) ? -0 : 0;
+  return quotient - floor > 0.5 ? floor + 1 : floor;
 }
 
 function arithmetic(operator: string, a: Value, b: Value, compute: (x: number, y: number) => number): Value {

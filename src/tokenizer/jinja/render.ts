@@ -4,8 +4,9 @@ import { globals } from "./globals.js";
 import { messageValues, outsideValue } from "./inputs.js";
 import { runTemplate } from "./interpreter.js";
 import type { MarkedString } from "./marked-string.js";
+import { parseTemplate } from "./parser.js";
 import type { LocalTime } from "./strftime.js";
-import { type Block, parseTemplate } from "./syntax.js";
+import type { Block } from "./syntax.js";
 import { string } from "./values.js";
 
 /** A template and what it is given; it can be sent to another thread. */

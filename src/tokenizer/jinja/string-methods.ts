@@ -1,10 +1,11 @@
 // The methods of str that templates may call. They work on the text, and slice or join, so that marks go along.
 
-import { bind, integerArgument, stringArgument } from "./arguments.js";
+import { bind, integerArgument, stringArgument, unnamed } from "./arguments.js";
 import { MarkedString } from "./marked-string.js";
 import {
   type Arguments,
   fail,
+  isTrue,
   iterate,
   list,
   NONE,
@@ -17,7 +18,7 @@ import {
 } from "./values.js";
 
 // What str.isspace() says, which is not what JavaScript's \s is.
-const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+export const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const WORD = new RegExp(`[^${SPACE}]+`, "g");
 const SPACES_ONLY = new RegExp(`^[${SPACE}]+$`);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: str.splitlines() takes file and group separators as ends of lines
@@ -30,33 +31,58 @@ export function stringMethod(name: string): ((self: MarkedString, args: Argument
   const found = methods.get(name);
   if (found === undefined) return undefined;
   const [parameters, method] = found;
-  return (self, args) => method(self, bind(name, args, parameters), name);
+  return (self, args) => method(self, bind(name, NAMED.has(name) ? args : unnamed(name, args), parameters), name);
 }
+
+/** The methods whose arguments may be given by name. */
+const NAMED = new Set(["expandtabs", "rsplit", "split", "splitlines"]);
 
 const methods: ReadonlyMap<string, readonly [parameters: readonly string[], method: Method]> = new Map<
   string,
   [string[], Method]
 >([
   ["capitalize", [[], capitalize]],
-  ["count", [["sub"], (self, [sub]) => positions(self.text, stringArgument("count", sub).text).length]],
-  ["endswith", [["suffix"], (self, [suffix], name) => affixes(name, suffix).some((end) => self.text.endsWith(end))]],
-  ["find", [["sub"], (self, [sub]) => codePointIndex(self, self.text.indexOf(stringArgument("find", sub).text))]],
+  ["casefold", [[], (self) => self.map((run) => run.toLowerCase().replaceAll("ß", "ss").replaceAll("ς", "σ"))]],
+  ["center", [["width", "fillchar?"], (self, [width, fill], name) => justify(name, self, width, fill)]],
+  [
+    "count",
+    [
+      ["sub", "start?", "end?"],
+      (self, [sub, start, end], name) => {
+        const part = window(name, self, start, end)?.text;
+        const wanted = stringArgument(name, sub).text;
+        if (part === undefined) return 0;
+        return wanted === "" ? string(part.text).length + 1 : positions(part.text, wanted).length;
+      },
+    ],
+  ],
+  ["endswith", [["suffix", "start?", "end?"], (self, args, name) => hasAffix(name, self, args, "endsWith")]],
+  ["expandtabs", [["tabsize?"], expandTabs]],
+  ["find", [["sub", "start?", "end?"], (self, args, name) => find(name, self, args, "indexOf") ?? -1]],
+  ["index", [["sub", "start?", "end?"], (self, args, name) => find(name, self, args, "indexOf") ?? notFound()]],
   ["isalnum", [[], (self) => /^[\p{L}\p{N}]+$/u.test(self.text)]],
   ["isalpha", [[], (self) => /^\p{L}+$/u.test(self.text)]],
+  ["isascii", [[], (self) => /^[\0-\x7f]*$/.test(self.text)]],
   ["isdecimal", [[], (self) => /^\p{Nd}+$/u.test(self.text)]],
   ["isdigit", [[], (self) => /^[\p{Nd}\xb2\xb3\xb9\u2070\u2074-\u2079\u2080-\u2089]+$/u.test(self.text)]],
+  ["isidentifier", [[], (self) => /^[\p{ID_Start}_]\p{ID_Continue}*$/u.test(self.text)]],
   ["islower", [[], (self) => isLower(self.text)]],
   ["isnumeric", [[], (self) => /^\p{N}+$/u.test(self.text)]],
+  ["isprintable", [[], (self) => /^(?:[^\p{C}\p{Z}]| )*$/u.test(self.text)]],
   ["isspace", [[], (self) => SPACES_ONLY.test(self.text)]],
+  ["istitle", [[], (self) => /\p{Cased}/u.test(self.text) && title(self).text === self.text]],
   ["isupper", [[], (self) => isUpper(self.text)]],
   ["join", [["iterable"], (self, [items = NONE]) => join(self, items)]],
+  ["ljust", [["width", "fillchar?"], (self, [width, fill], name) => justify(name, self, width, fill)]],
   ["lower", [[], (self) => self.map((run) => run.toLowerCase())]],
   ["lstrip", [["chars?"], (self, [chars]) => strip(self, chars, true, false)]],
   ["partition", [["sep"], (self, [sep]) => partition(self, separator(sep), self.text.indexOf(separator(sep)), false)]],
   ["removeprefix", [["prefix"], (self, [prefix]) => removeAffix(self, stringArgument("removeprefix", prefix), true)]],
   ["removesuffix", [["suffix"], (self, [suffix]) => removeAffix(self, stringArgument("removesuffix", suffix), false)]],
   ["replace", [["old", "new", "count?"], (self, [from, to, count]) => replace(self, from, to, count)]],
-  ["rfind", [["sub"], (self, [sub]) => codePointIndex(self, self.text.lastIndexOf(stringArgument("rfind", sub).text))]],
+  ["rfind", [["sub", "start?", "end?"], (self, args, name) => find(name, self, args, "lastIndexOf") ?? -1]],
+  ["rindex", [["sub", "start?", "end?"], (self, args, name) => find(name, self, args, "lastIndexOf") ?? notFound()]],
+  ["rjust", [["width", "fillchar?"], (self, [width, fill], name) => justify(name, self, width, fill)]],
   [
     "rpartition",
     [["sep"], (self, [sep]) => partition(self, separator(sep), self.text.lastIndexOf(separator(sep)), true)],
@@ -64,11 +90,13 @@ const methods: ReadonlyMap<string, readonly [parameters: readonly string[], meth
   ["rsplit", [["sep?", "maxsplit?"], (self, [sep, most]) => split(self, sep, most, true)]],
   ["rstrip", [["chars?"], (self, [chars]) => strip(self, chars, false, true)]],
   ["split", [["sep?", "maxsplit?"], (self, [sep, most]) => split(self, sep, most, false)]],
-  ["splitlines", [[], (self) => list(splitLines(self))]],
-  ["startswith", [["prefix"], (self, [prefix], name) => affixes(name, prefix).some((p) => self.text.startsWith(p))]],
+  ["splitlines", [["keepends?"], (self, [keep = false]) => list(splitLines(self, isTrue(keep)))]],
+  ["startswith", [["prefix", "start?", "end?"], (self, args, name) => hasAffix(name, self, args, "startsWith")]],
   ["strip", [["chars?"], (self, [chars]) => strip(self, chars, true, true)]],
+  ["swapcase", [[], (self) => self.map((run) => run.replace(/\p{Cased}/gu, swapCase))]],
   ["title", [[], title]],
   ["upper", [[], (self) => self.map((run) => run.toUpperCase())]],
+  ["zfill", [["width"], zeroFill]],
 ]);
 
 export function isLower(text: string): boolean {
@@ -134,12 +162,12 @@ export function replace(self: MarkedString, from: Value | undefined, to: Value |
   return MarkedString.join([...pieces, self.slice(end)]);
 }
 
-/** The lines, without their ends. */
-export function splitLines(self: MarkedString): readonly MarkedString[] {
+/** The lines, without their ends or with them. */
+export function splitLines(self: MarkedString, keepEnds = false): readonly MarkedString[] {
   const lines: MarkedString[] = [];
   let start = 0;
   for (const { 0: end, index } of self.text.matchAll(LINE_END)) {
-    lines.push(self.slice(start, index));
+    lines.push(self.slice(start, keepEnds ? index + end.length : index));
     start = index + end.length;
   }
   return start < self.text.length ? [...lines, self.slice(start)] : lines;
@@ -160,7 +188,7 @@ function split(self: MarkedString, sep: Value | undefined, maxSplit: Value | und
       ? [...self.text.matchAll(WORD)].map(({ 0: word, index }) => [index, index + word.length] as const)
       : between(self.text, separator(sep));
   const splits = words.length - 1;
-  if (limit < 0 || splits <= limit) return list(words.map(([start, end]) => self.slice(start, end)));
+  if (limit < 0 || words.length <= limit) return list(words.map(([start, end]) => self.slice(start, end)));
   if (fromRight) {
     const rest = words.slice(splits - limit + 1);
     return list([self.slice(0, words[splits - limit]![1]), ...rest.map(([start, end]) => self.slice(start, end))]);
@@ -197,6 +225,90 @@ function affixes(name: string, value: Value | undefined): readonly string[] {
   return values.map((affix) => stringArgument(name, affix).text);
 }
 
+function hasAffix(
+  name: string,
+  self: MarkedString,
+  [affix, start, end]: readonly (Value | undefined)[],
+  has: "startsWith" | "endsWith",
+): boolean {
+  const wanted = affixes(name, affix);
+  const part = window(name, self, start, end)?.text.text;
+  return part !== undefined && wanted.some((one) => part[has](one));
+}
+
+function find(
+  name: string,
+  self: MarkedString,
+  [sub, start, end]: readonly (Value | undefined)[],
+  search: "indexOf" | "lastIndexOf",
+): number | undefined {
+  const wanted = stringArgument(name, sub).text;
+  const part = window(name, self, start, end);
+  if (part === undefined) return undefined;
+  const unit = part.text.text[search](wanted);
+  return unit < 0 ? undefined : part.start + string(part.text.text.slice(0, unit)).length;
+}
+
+function notFound(): never {
+  return fail("substring not found");
+}
+
+/** The part of a string that a method looks at, by code points; undefined where it begins behind the end. */
+function window(name: string, self: MarkedString, from: Value = NONE, to: Value = NONE) {
+  const { length } = self;
+  const bound = (value: Value, otherwise: number) => {
+    if (value instanceof None) return otherwise;
+    const index = integerArgument(name, value);
+    return index < 0 ? Math.max(0, index + length) : index;
+  };
+  const start = bound(from, 0);
+  const end = Math.min(bound(to, length), length);
+  if (start > length || start > end) return undefined;
+  const offsets = self.offsets();
+  return { start, text: self.slice(offsets?.[start] ?? start, offsets?.[end] ?? end) };
+}
+
+/** center, ljust and rjust */
+function justify(name: string, self: MarkedString, width: Value | undefined, fill?: Value): MarkedString {
+  const wanted = integerArgument(name, width);
+  const filling = fill === undefined ? string(" ") : stringArgument(name, fill);
+  if (filling.length !== 1) fail("The fill character must be exactly one character long");
+  const missing = wanted - self.length;
+  if (missing <= 0) return self;
+  const left = name === "ljust" ? 0 : name === "rjust" ? missing : (missing >> 1) + (missing & wanted & 1);
+  return MarkedString.join([filling.repeat(left), self, filling.repeat(missing - left)]);
+}
+
+export function centered(self: MarkedString, width: Value): MarkedString {
+  return justify("center", self, width);
+}
+
+function zeroFill(self: MarkedString, [width]: readonly (Value | undefined)[]): MarkedString {
+  const missing = integerArgument("zfill", width) - self.length;
+  const sign = /^[+-]/.test(self.text) ? 1 : 0;
+  if (missing <= 0) return self;
+  return MarkedString.join([self.slice(0, sign), string("0").repeat(missing), self.slice(sign)]);
+}
+
+function expandTabs(self: MarkedString, [tabSize = 8]: readonly (Value | undefined)[]): MarkedString {
+  const size = integerArgument("expandtabs", tabSize);
+  let column = 0;
+  const pieces = [...self.characters()].map((character) => {
+    if (character.text === "\t") {
+      const spaces = size > 0 ? size - (column % size) : 0;
+      column += spaces;
+      return string(" ").repeat(spaces);
+    }
+    column = /[\n\r]/.test(character.text) ? 0 : column + 1;
+    return character;
+  });
+  return MarkedString.join(pieces);
+}
+
+function swapCase(character: string): string {
+  return character === character.toLowerCase() ? character.toUpperCase() : character.toLowerCase();
+}
+
 /** Where `part` occurs, without overlaps. */
 function positions(text: string, part: string): readonly number[] {
   const found: number[] = [];
@@ -207,8 +319,4 @@ function positions(text: string, part: string): readonly number[] {
 
 function emptyPositions(self: MarkedString): readonly number[] {
   return self.offsets() ?? Array.from({ length: self.text.length + 1 }, (_, i) => i);
-}
-
-function codePointIndex(self: MarkedString, unit: number): number {
-  return unit <= 0 ? unit : string(self.text.slice(0, unit)).length;
 }

@@ -1,8 +1,9 @@
 // Values as text: str(), repr() and json.dumps() of Python.
 
 import { givenName } from "./arguments.js";
-import { compareTexts } from "./comparisons.js";
+import { compare } from "./comparisons.js";
 import { MarkedString } from "./marked-string.js";
+import { Markup } from "./markup.js";
 import {
   Callable,
   Dict,
@@ -28,11 +29,12 @@ export function toText(value: Value): MarkedString {
 }
 
 /** repr(value): how a value is printed inside a list. */
-function representation(value: Value): MarkedString {
+export function representation(value: Value): MarkedString {
   if (value instanceof None) return string("None");
   if (typeof value === "boolean") return string(value ? "True" : "False");
   if (typeof value === "number") return string(String(value));
   if (value instanceof Float) return string(floatText(value.value));
+  if (value instanceof Markup) return enclosed("Markup(", [quoted(value)], ")");
   if (value instanceof MarkedString) return quoted(value);
   if (value instanceof Dict) return enclosed("{", value.entries().map(pairText), "}");
   if (value instanceof DictView) return enclosed(`${value.kind}([`, value.items.map(representation), "])");
@@ -42,9 +44,14 @@ function representation(value: Value): MarkedString {
     return enclosed("<Namespace ", [representation(dict)], ">");
   }
   if (value instanceof Undefined) return string("Undefined");
-  if (value instanceof Callable) return string(`<function ${value.name}>`);
-  if (value instanceof Lazy || value instanceof Loop) return string(`<${typeName(value)} object>`);
+  if (value instanceof Callable) return string(callableText(value));
+  if (value instanceof Loop) return string(`<LoopContext ${value.index0 + 1}/${value.length}>`);
+  if (value instanceof Lazy) return string(`<${typeName(value)} object>`);
   return value satisfies never;
+}
+
+function callableText({ name, attributes }: Callable): string {
+  return attributes === undefined ? `<function ${name}>` : `<Macro ${quoted(string(name)).text}>`;
 }
 
 function sequenceText({ kind, items }: Sequence): MarkedString {
@@ -128,11 +135,11 @@ export function toJson(value: Value, options: JsonOptions, depth = 0): MarkedStr
     return jsonLines("[", items, "]", options, depth);
   }
   if (value instanceof Dict) {
-    const entries = value.entries().map(([key, item]) => [jsonKey(key), item] as const);
-    if (options.sortKeys) entries.sort(([a], [b]) => compareTexts(a.text, b.text));
+    const entries = [...value.entries()];
+    if (options.sortKeys) entries.sort(([a], [b]) => compare(a, b));
     const lines = entries.map(([key, item]) => {
       return MarkedString.join(
-        [jsonString(key, options.ensureAscii), toJson(item, options, depth + 1)],
+        [jsonString(jsonKey(key), options.ensureAscii), toJson(item, options, depth + 1)],
         options.keySeparator,
       );
     });

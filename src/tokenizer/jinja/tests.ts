@@ -1,85 +1,107 @@
 // The tests: what comes after `is`, and what select and its like choose by.
 
-import { compare, contains, equal } from "./comparisons.js";
+import { bind } from "./arguments.js";
+import { contains, equal } from "./comparisons.js";
 import { MarkedString } from "./marked-string.js";
+import { Markup } from "./markup.js";
+import { comparisons, modulo } from "./operators.js";
 import { isLower, isUpper } from "./string-methods.js";
 import { toText } from "./strings.js";
 import {
+  type Arguments,
   Callable,
   Dict,
   DictView,
   Float,
   fail,
   Lazy,
+  Loop,
   NONE,
   None,
   numberOf,
   Sequence,
-  typeName,
   Undefined,
   type Value,
 } from "./values.js";
 
-type Test = (value: Value, argument: Value) => boolean;
+type Test = (value: Value, args: Arguments) => boolean;
 
-const isSequence: Test = (value) => value instanceof Sequence || value instanceof Dict || value instanceof MarkedString;
-const isIterable: Test = (value) =>
-  isSequence(value, NONE) || value instanceof DictView || value instanceof Lazy || value instanceof Undefined;
-const isNumber: Test = (value) => numberOf(value) !== undefined;
-const isLess: Test = (value, argument) => compare(value, argument, "<") < 0;
-const isAtMost: Test = (value, argument) => compare(value, argument, "<=") <= 0;
-const isMore: Test = (value, argument) => compare(value, argument, ">") > 0;
-const isAtLeast: Test = (value, argument) => compare(value, argument, ">=") >= 0;
-const isUnequal: Test = (value, argument) => !equal(value, argument);
+const isSequence = (value: Value) =>
+  value instanceof Sequence || value instanceof Dict || value instanceof MarkedString;
+const isIterable = (value: Value) =>
+  isSequence(value) ||
+  value instanceof DictView ||
+  value instanceof Lazy ||
+  value instanceof Loop ||
+  value instanceof Undefined;
+const isCallable = (value: Value) => value instanceof Callable || value instanceof Loop || value instanceof Undefined;
+
+/** A row of the table of tests that take nothing besides the value. */
+function plain(name: string, test: (value: Value) => boolean): [string, Test] {
+  return [
+    name,
+    (value, args) => {
+      bind(name, args, []);
+      return test(value);
+    },
+  ];
+}
+
+/** A row of the table of tests that take one argument. */
+function binary(name: string, parameter: string, test: (value: Value, argument: Value) => boolean): [string, Test] {
+  return [
+    name,
+    (value, args) => {
+      const [argument = NONE] = bind(name, args, [parameter]);
+      return test(value, argument);
+    },
+  ];
+}
+
+/** Rows of a comparison's names. */
+function comparison(operator: string, ...names: readonly string[]): readonly [string, Test][] {
+  const compare = comparisons.get(operator)!;
+  return [operator, ...names].map((name) => binary(name, "other", compare));
+}
 
 const tests: ReadonlyMap<string, Test> = new Map<string, Test>([
-  ["boolean", (value) => typeof value === "boolean"],
-  ["callable", (value) => value instanceof Callable],
-  ["defined", (value) => !(value instanceof Undefined)],
-  ["divisibleby", (value, divisor) => remainder(value, divisor) === 0],
-  ["eq", equal],
-  ["equalto", equal],
-  ["==", equal],
-  ["even", (value) => remainder(value, 2) === 0],
-  ["false", (value) => value === false],
-  ["float", (value) => value instanceof Float],
-  ["ge", isAtLeast],
-  [">=", isAtLeast],
-  ["greaterthan", isMore],
-  ["gt", isMore],
-  [">", isMore],
-  ["in", (value, container) => contains(container, value)],
-  ["integer", (value) => typeof value === "number"],
-  ["iterable", isIterable],
-  ["le", isAtMost],
-  ["<=", isAtMost],
-  ["lessthan", isLess],
-  ["lower", (value) => isLower(toText(value).text)],
-  ["lt", isLess],
-  ["<", isLess],
-  ["mapping", (value) => value instanceof Dict],
-  ["ne", isUnequal],
-  ["!=", isUnequal],
-  ["none", (value) => value instanceof None],
-  ["number", isNumber],
-  ["odd", (value) => remainder(value, 2) === 1],
-  ["sameas", (value, other) => value === other],
-  ["sequence", (value) => isSequence(value, NONE) || value instanceof Undefined],
-  ["string", (value) => value instanceof MarkedString],
-  ["true", (value) => value === true],
-  ["undefined", (value) => value instanceof Undefined],
-  ["upper", (value) => isUpper(toText(value).text)],
+  plain("boolean", (value) => typeof value === "boolean"),
+  plain("callable", isCallable),
+  plain("defined", (value) => !(value instanceof Undefined)),
+  binary("divisibleby", "num", (value, divisor) => equal(modulo(value, divisor), 0)),
+  ...comparison("==", "eq", "equalto"),
+  plain("escaped", (value) => value instanceof Markup),
+  plain("even", (value) => equal(modulo(value, 2), 0)),
+  plain("false", (value) => value === false),
+  plain("float", (value) => value instanceof Float),
+  ...comparison(">=", "ge"),
+  ...comparison(">", "gt", "greaterthan"),
+  binary("in", "seq", (value, container) => contains(container, value)),
+  plain("integer", (value) => typeof value === "number"),
+  plain("iterable", isIterable),
+  ...comparison("<=", "le"),
+  ...comparison("<", "lt", "lessthan"),
+  plain("lower", (value) => isLower(toText(value).text)),
+  plain("mapping", (value) => value instanceof Dict),
+  ...comparison("!=", "ne"),
+  plain("none", (value) => value instanceof None),
+  plain("number", (value) => numberOf(value) !== undefined),
+  plain("odd", (value) => equal(modulo(value, 2), 1)),
+  binary("sameas", "other", (value, other) => value === other),
+  plain("sequence", (value) => isSequence(value) || value instanceof Undefined),
+  plain("string", (value) => value instanceof MarkedString),
+  plain("test", (value) => value instanceof MarkedString && tests.has(value.text)),
+  plain("true", (value) => value === true),
+  plain("undefined", (value) => value instanceof Undefined),
+  plain("upper", (value) => isUpper(toText(value).text)),
 ]);
+
+/** What is wrong with a test's name; undefined when there is such a test. */
+export function unknownTest(name: string): string | undefined {
+  return tests.has(name) ? undefined : `no test named '${name}'; supported are ${[...tests.keys()].join(", ")}`;
+}
 
 /** The test with this name. */
 export function testNamed(name: string): Test {
-  return tests.get(name) ?? fail(`No test named '${name}'; supported are ${[...tests.keys()].join(", ")}`);
-}
-
-function remainder(value: Value, divisor: Value): number {
-  const [a, b] = [numberOf(value), numberOf(divisor)];
-  if (a === undefined || b === undefined) {
-    return fail(`unsupported operand types for %: '${typeName(value)}' and '${typeName(divisor)}'`);
-  }
-  return Math.abs(a % b);
+  return tests.get(name) ?? fail(unknownTest(name) ?? name);
 }

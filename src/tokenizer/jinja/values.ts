@@ -83,13 +83,107 @@ export class Lazy {
   constructor(readonly iterator: IterableIterator<Value>) {}
 }
 
+/** What the filter groupby makes: a tuple of a key and the items that have it, which also have names. */
+export class Group extends Sequence {
+  constructor(
+    readonly grouper: Value,
+    readonly list: Sequence,
+  ) {
+    super("tuple", [grouper, list]);
+  }
+}
+
 export class Namespace {
   readonly attributes = new Map<string, Value>();
 }
 
-/** The variable `loop`. */
+/** The variable `loop`: where a loop is in its items, which it takes one by one. */
 export class Loop {
-  constructor(readonly attributes: ReadonlyMap<string, Value>) {}
+  index0 = -1;
+  #current: Value | undefined;
+  #before: Value | undefined;
+  /** Items that were taken from the iterator ahead of time. */
+  readonly #ahead: Value[] = [];
+  #length: number | undefined;
+  /** What `loop.changed(...)` was called with last. */
+  lastValues: Sequence | undefined;
+
+  /**
+   * @param length How many items there are, where that can be told without taking them all
+   * @param render Renders the loop's body for other items, in a loop that is `recursive`
+   */
+  constructor(
+    readonly items: Iterator<Value>,
+    length: number | undefined,
+    readonly render: ((items: Value, depth: number) => Value) | undefined,
+    readonly depth0: number,
+  ) {
+    this.#length = length;
+  }
+
+  /** The next item, which then is the current one. */
+  next(): Value | undefined {
+    const item = this.#peek();
+    this.#ahead.shift();
+    if (item === undefined) return undefined;
+    this.index0++;
+    this.#before = this.#current;
+    this.#current = item;
+    return item;
+  }
+
+  #take(): boolean {
+    const { done, value } = this.items.next();
+    if (done !== true) this.#ahead.push(value);
+    return done !== true;
+  }
+
+  #peek(): Value | undefined {
+    if (this.#ahead.length === 0) this.#take();
+    return this.#ahead[0];
+  }
+
+  get length(): number {
+    if (this.#length === undefined) {
+      while (this.#take());
+      this.#length = this.index0 + 1 + this.#ahead.length;
+    }
+    return this.#length;
+  }
+
+  /** An attribute; undefined when loops have no such attribute. */
+  get(name: string): Value | undefined {
+    switch (name) {
+      case "index":
+        return this.index0 + 1;
+      case "index0":
+        return this.index0;
+      case "revindex":
+        return this.length - this.index0;
+      case "revindex0":
+        return this.length - this.index0 - 1;
+      case "first":
+        return this.index0 === 0;
+      case "last":
+        return this.#peek() === undefined;
+      case "length":
+        return this.length;
+      case "depth":
+        return this.depth0 + 1;
+      case "depth0":
+        return this.depth0;
+      case "previtem":
+        return this.#before ?? new Undefined("there is no previous item");
+      case "nextitem":
+        return this.#peek() ?? new Undefined("there is no next item");
+      case "cycle":
+        return new Callable("cycle", ({ positional }) => {
+          return positional[this.index0 % positional.length] ?? fail("no items for cycling given");
+        });
+      default:
+        return undefined;
+    }
+  }
 }
 
 /** The arguments of a call. */
@@ -99,9 +193,11 @@ export interface Arguments {
 }
 
 export class Callable {
+  /** @param attributes Those of a macro: its name, its parameters and what else it takes */
   constructor(
     readonly name: string,
     readonly call: (args: Arguments) => Value,
+    readonly attributes?: ReadonlyMap<string, Value>,
   ) {}
 }
 
@@ -180,11 +276,15 @@ export function iterate(value: Value): Iterable<Value> {
 }
 
 export function lengthOf(value: Value): number {
+  return knownLength(value) ?? fail(`object of type '${typeName(value)}' has no len()`);
+}
+
+/** len(value), for what has one */
+export function knownLength(value: Value): number | undefined {
   if (value instanceof Sequence || value instanceof DictView) return value.items.length;
-  if (value instanceof MarkedString) return value.length;
+  if (value instanceof MarkedString || value instanceof Loop) return value.length;
   if (value instanceof Dict) return value.size;
-  if (value instanceof Undefined) return 0;
-  return fail(`object of type '${typeName(value)}' has no len()`);
+  return value instanceof Undefined ? 0 : undefined;
 }
 
 /** The number that an int, float or bool is. */
@@ -194,12 +294,20 @@ export function numberOf(value: Value): number | undefined {
   return value instanceof Float ? value.value : undefined;
 }
 
-/** A string under which a dict finds a key: equal for equal keys. */
-function hashOf(key: Value): string {
+// What is equal to nothing but itself.
+const identities = new WeakMap<object, number>();
+let identityCount = 0;
+
+/** A string under which a dict finds a key: equal for equal keys. Fails for what cannot be a key. */
+export function hashOf(key: Value): string {
   if (key instanceof MarkedString) return `s${key.text}`;
   const number = numberOf(key);
   if (number !== undefined) return `n${number}`;
   if (key instanceof None || key instanceof Undefined) return typeName(key);
-  if (key instanceof Sequence && key.kind === "tuple") return `t${JSON.stringify(key.items.map(hashOf))}`;
+  if (key instanceof Sequence && key.kind !== "list") return `${key.kind}${JSON.stringify(key.items.map(hashOf))}`;
+  if (key instanceof Callable || key instanceof Namespace || key instanceof Lazy || key instanceof Loop) {
+    if (!identities.has(key)) identities.set(key, identityCount++);
+    return `i${identities.get(key)}`;
+  }
   return fail(`unhashable type: '${typeName(key)}'`);
 }

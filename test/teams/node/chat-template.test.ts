@@ -65,7 +65,7 @@ describe("a chat template", () => {
         "TEMPLATE_RAISED",
         /refuses the conversation: only\\u\{a\}user 1$/,
       ],
-      ["{% for x in messages %}", [], "TEMPLATE_SYNTAX", /ends within a block/],
+      ["{% for x in messages %}", [], "TEMPLATE_SYNTAX", /ends where 'endfor' or 'else' is needed/],
       ["{{ 1 + 'a' }}", [], "TEMPLATE_RENDER", /'int' and 'str'/],
       ["{{ messages[0].content.x.y }}", [user("a")], "TEMPLATE_RENDER", /'str object' has no attribute 'x'/],
       ["{{ messages }}", [user((() => 1) as never)], "TEMPLATE_INPUT", /could not be cloned/],
@@ -179,7 +179,6 @@ describe("a hostile template", () => {
 
   it.each([
     ["loops", "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}", /TIME/, /1000 ms/],
-    ["white space", `${long.slice(1)}x`, /TIME/, /1000 ms/],
     ["a text that doubles", grow("'x'", "ns.s + ns.s"), /OUTPUT/, /33554432 characters; at most 16777216/],
     ["a list that doubles", grow("[1]", "ns.s + ns.s"), /OUTPUT/, /1048576 elements; at most 1000000/],
     ["a huge text", "{{ 'x' * 1000000000 }}", /OUTPUT/, /1000000000 characters/],
@@ -209,6 +208,10 @@ describe("a hostile template", () => {
     expect(performance.now() - begin).toBeLessThan(3000);
     expect(stall).toBeLessThan(500);
     expect(await render("{{ messages[0].content }}", [user("alive")])).toBe("alive");
+  });
+
+  it("of white space is read in no time", async () => {
+    expect(await render(`${long.slice(10)}x{{- 1 }}`, [user("x")])).toBe(`${long.slice(10)}x1`);
   });
 
   it("of more than 262,144 characters is not taken", () => {
