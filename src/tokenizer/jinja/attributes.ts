@@ -4,6 +4,7 @@
 import { bind, integerArgument, unnamed } from "./arguments.js";
 import { equal } from "./comparisons.js";
 import { MarkedString } from "./marked-string.js";
+import { likewise } from "./markup.js";
 import { formatFields } from "./string-format.js";
 import { stringMethod } from "./string-methods.js";
 import { toText } from "./strings.js";
@@ -55,12 +56,11 @@ export function getSlice(value: Value, bounds: readonly Value[]): Value {
     const unit = (index: number) => offsets?.[index] ?? index;
     const length = offsets === undefined ? value.text.length : offsets.length - 1;
     const indexes = sliceIndexes(length, start, stop, step);
+    if (indexes.length === 0) return likewise(value, MarkedString.empty);
     if (step === undefined || step === 1) {
-      return indexes.length === 0
-        ? MarkedString.empty
-        : value.slice(unit(indexes[0]!), unit(indexes[indexes.length - 1]! + 1));
+      return likewise(value, value.slice(unit(indexes[0]!), unit(indexes[indexes.length - 1]! + 1)));
     }
-    return MarkedString.join(indexes.map((index) => value.slice(unit(index), unit(index + 1))));
+    return likewise(value, MarkedString.join(indexes.map((index) => value.slice(unit(index), unit(index + 1)))));
   }
   if (value instanceof Sequence) {
     return new Sequence(

@@ -5,7 +5,7 @@ import { getOwnAttribute, getPath, getSlice } from "./attributes.js";
 import { compare, equal } from "./comparisons.js";
 import { fixed, roundTo } from "./decimals.js";
 import { MarkedString } from "./marked-string.js";
-import { escapeHtml, Markup } from "./markup.js";
+import { escapeHtml, likewise, Markup } from "./markup.js";
 import { add } from "./operators.js";
 import { formatPercent } from "./percent-format.js";
 import { capitalize, centered, eachMatch, replace, SPACE, splitLines, strip } from "./string-methods.js";
@@ -60,8 +60,8 @@ const filters: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   filter("abs", [], absolute),
   filter("attr", ["name"], (value, [name = NONE]) => getOwnAttribute(value, toText(name).text)),
   filter("batch", ["linecount", "fill_with?"], (value, args) => new Lazy(batches(value, args))),
-  filter("capitalize", [], (value) => capitalize(toText(value))),
-  filter("center", ["width?"], (value, [width = 80]) => centered(toText(value), width)),
+  filter("capitalize", [], (value) => likewise(value, capitalize(toText(value)))),
+  filter("center", ["width?"], (value, [width = 80]) => likewise(value, centered(toText(value), width))),
   filter("count", [], lengthOf),
   filter("d", ["default_value?", "boolean?"], defaultValue),
   filter("default", ["default_value?", "boolean?"], defaultValue),
@@ -81,14 +81,19 @@ const filters: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   filter("last", [], last),
   filter("length", [], lengthOf),
   filter("list", [], (value) => list(iterate(value))),
-  filter("lower", [], (value) => toText(value).map((run) => run.toLowerCase())),
+  filter("lower", [], (value) =>
+    likewise(
+      value,
+      toText(value).map((run) => run.toLowerCase()),
+    ),
+  ),
   ["map", (value, args) => new Lazy(map(value, args))],
   filter("max", ["case_sensitive?", "attribute?"], (value, [sensitive, by]) => extreme(value, sensitive, by, 1)),
   filter("min", ["case_sensitive?", "attribute?"], (value, [sensitive, by]) => extreme(value, sensitive, by, -1)),
   ["reject", (value, args) => new Lazy(choose(value, () => predicate(args), false))],
   ["rejectattr", (value, args) => new Lazy(choose(value, () => attributePredicate(args), false))],
   filter("replace", ["old", "new", "count?"], (value, [old, replacement, count]) =>
-    replace(toText(value), toText(old ?? NONE), toText(replacement ?? NONE), count),
+    replace(MarkedString.join([toText(value)]), toText(old ?? NONE), toText(replacement ?? NONE), count),
   ),
   filter("reverse", [], reverse),
   filter("round", ["precision?", "method?"], round),
@@ -101,14 +106,19 @@ const filters: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   filter("sum", ["attribute?", "start?"], sum),
   filter("title", [], (value) => eachMatch(toText(value), TITLE_WORD, capitalize)),
   filter("tojson", ["ensure_ascii?", "indent?", "separators?", "sort_keys?"], tojson),
-  filter("trim", ["chars?"], (value, [chars]) => strip(toText(value), chars, true, true)),
+  filter("trim", ["chars?"], (value, [chars]) => likewise(value, strip(toText(value), chars, true, true))),
   filter("truncate", ["length?", "killwords?", "end?", "leeway?"], truncate),
   filter(
     "unique",
     ["case_sensitive?", "attribute?"],
     (value, [sensitive, by]) => new Lazy(unique(value, sensitive, by)),
   ),
-  filter("upper", [], (value) => toText(value).map((run) => run.toUpperCase())),
+  filter("upper", [], (value) =>
+    likewise(
+      value,
+      toText(value).map((run) => run.toUpperCase()),
+    ),
+  ),
   filter("urlencode", [], urlEncode),
   filter("wordcount", [], (value) => [...toText(value).text.matchAll(/[\p{L}\p{N}_]+/gu)].length),
 ]);
@@ -146,7 +156,7 @@ function last(value: Value): Value {
 
 function reverse(value: Value): Value {
   const items = [...iterate(value)].reverse();
-  if (value instanceof MarkedString) return MarkedString.join(items.map(toText));
+  if (value instanceof MarkedString) return likewise(value, MarkedString.join(items.map(toText)));
   return value instanceof Lazy ? list(items) : new Lazy(items.values());
 }
 
@@ -242,7 +252,7 @@ function truncate(
   const cut = getSlice(stringArgument("truncate", value), [NONE, most - end.length, NONE]);
   const kept = stringArgument("truncate", cut);
   const space = isTrue(killWords) ? -1 : kept.text.lastIndexOf(" ");
-  return MarkedString.join([space < 0 ? kept : kept.slice(0, space), end]);
+  return add(likewise(value, space < 0 ? kept : kept.slice(0, space)), end);
 }
 
 const UNITS = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
@@ -348,7 +358,7 @@ function indent(value: Value, [width = 4, indentFirst = false, blank = false]: r
     const wanted = i === 0 ? isTrue(indentFirst) : isTrue(blank) || line.text !== "";
     return wanted ? MarkedString.join([indentation, line]) : line;
   });
-  return MarkedString.join(indented, string("\n"));
+  return likewise(value, MarkedString.join(indented, string("\n")));
 }
 
 function join(value: Value, [separator = MarkedString.empty, attribute = NONE]: readonly (Value | undefined)[]): Value {

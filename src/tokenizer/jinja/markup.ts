@@ -9,6 +9,11 @@ export class Markup extends MarkedString {
   }
 }
 
+/** What was made of a string: HTML if that is. */
+export function likewise(model: unknown, made: MarkedString): MarkedString {
+  return model instanceof Markup ? new Markup(made) : made;
+}
+
 const ESCAPES = new Map([
   ["&", "&amp;"],
   ["<", "&lt;"],

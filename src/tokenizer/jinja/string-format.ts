@@ -126,6 +126,13 @@ export function formatValue(value: Value, spec: string): MarkedString {
   };
   if (value instanceof MarkedString) return formatText(value, style, type, sign);
   if (number === undefined) return fail("Invalid format specifier");
+  if (
+    grouping !== undefined &&
+    type !== undefined &&
+    !(grouping === "_" ? "deEfFgGboxX%" : "deEfFgG%").includes(type)
+  ) {
+    return fail(`Cannot specify '${grouping}' with '${type}'.`);
+  }
   return formatNumber(number, value instanceof Float, type, style);
 }
 

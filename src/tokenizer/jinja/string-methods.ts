@@ -2,6 +2,7 @@
 
 import { bind, integerArgument, stringArgument, unnamed } from "./arguments.js";
 import { MarkedString } from "./marked-string.js";
+import { escapeHtml, Markup } from "./markup.js";
 import {
   type Arguments,
   fail,
@@ -31,7 +32,16 @@ export function stringMethod(name: string): ((self: MarkedString, args: Argument
   const found = methods.get(name);
   if (found === undefined) return undefined;
   const [parameters, method] = found;
-  return (self, args) => method(self, bind(name, NAMED.has(name) ? args : unnamed(name, args), parameters), name);
+  return (self, args) => {
+    const result = method(self, bind(name, NAMED.has(name) ? args : unnamed(name, args), parameters), name);
+    return self instanceof Markup ? marked(result) : result;
+  };
+}
+
+/** What a method of HTML gives: HTML. */
+function marked(value: Value): Value {
+  if (value instanceof MarkedString) return new Markup(value);
+  return value instanceof Sequence ? new Sequence(value.kind, value.items.map(marked)) : value;
 }
 
 /** The methods whose arguments may be given by name. */
@@ -150,7 +160,8 @@ export function strip(self: MarkedString, chars: Value | undefined, left: boolea
 
 export function replace(self: MarkedString, from: Value | undefined, to: Value | undefined, count?: Value) {
   const old = stringArgument("replace", from).text;
-  const replacement = stringArgument("replace", to);
+  const given = stringArgument("replace", to);
+  const replacement = self instanceof Markup ? escapeHtml(given) : given;
   const most = count === undefined || count instanceof None ? -1 : integerArgument("replace", count);
   const found = old === "" ? emptyPositions(self) : positions(self.text, old);
   const pieces: MarkedString[] = [];
@@ -175,7 +186,7 @@ export function splitLines(self: MarkedString, keepEnds = false): readonly Marke
 
 function join(self: MarkedString, items: Value): MarkedString {
   const strings = [...iterate(items)].map((item, i) => {
-    if (item instanceof MarkedString) return item;
+    if (item instanceof MarkedString) return self instanceof Markup ? escapeHtml(item) : item;
     return fail(`sequence item ${i}: expected str instance, ${typeName(item)} found`);
   });
   return MarkedString.join(strings, self);

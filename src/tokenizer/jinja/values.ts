@@ -271,8 +271,14 @@ export function iterate(value: Value): Iterable<Value> {
   if (value instanceof MarkedString) return value.characters();
   if (value instanceof Dict) return value.entries().map(([key]) => key);
   if (value instanceof Lazy) return value.iterator;
+  if (value instanceof Loop) return turns(value);
   if (value instanceof Undefined) return [];
   return fail(`'${typeName(value)}' object is not iterable`);
+}
+
+/** The turns that a loop has left, which then are over. */
+function* turns(loop: Loop): Generator<Value> {
+  for (let item = loop.next(); item !== undefined; item = loop.next()) yield tuple(item, loop);
 }
 
 export function lengthOf(value: Value): number {
