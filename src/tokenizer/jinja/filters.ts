@@ -261,7 +261,7 @@ function fileSize(value: Value, [binary = false]: readonly (Value | undefined)[]
   const bytes = toFloat(value)?.value ?? fail("filesizeformat() needs a number");
   const base = isTrue(binary) ? 1024 : 1000;
   if (bytes === 1) return string("1 Byte");
-  if (bytes < base) return string(`${Math.trunc(bytes)} Bytes`);
+  if (bytes < base) return string(`${BigInt(Math.trunc(bytes))} Bytes`);
   const power = UNITS.findIndex((_, i) => bytes < base ** (i + 2));
   const i = power < 0 ? UNITS.length - 1 : power;
   const unit = isTrue(binary) ? `${UNITS[i]!.toUpperCase()}iB` : `${UNITS[i]}B`;

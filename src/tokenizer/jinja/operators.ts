@@ -96,9 +96,10 @@ function remainder(x: number, y: number): number {
 
 function floorQuotient(x: number, y: number): number {
   // Not floor(x / y), whose quotient is rounded before: 1 // 0.1 is 9.
-  const quotient = (x - remainder(x, y)) / y;
-  const floor = Math.floor(quotient);
+  const rest = x % notZero(y);
+  const quotient = (x - rest) / y - (rest !== 0 && rest < 0 !== y < 0 ? 1 : 0);
   if (quotient === 0) return x / y < 0 || Object.is(x / y, -0) ? -0 : 0;
+  const floor = Math.floor(quotient);
   return quotient - floor > 0.5 ? floor + 1 : floor;
 }
 

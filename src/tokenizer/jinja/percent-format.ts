@@ -29,8 +29,12 @@ export function formatPercent(format: MarkedString, values: Value): MarkedString
     if (type === "%") pieces.push(string("%"));
     else pieces.push(directive(type, keyed ?? next(), style, format instanceof Markup));
   }
-  // A mapping, and a list too, need not be used.
-  const mayBeLeft = byKey || values instanceof Dict || (values instanceof Sequence && values.kind !== "tuple");
+  // What can be indexed need not be used.
+  const mayBeLeft =
+    byKey ||
+    values instanceof Dict ||
+    values instanceof Undefined ||
+    (values instanceof Sequence && values.kind !== "tuple");
   if (used < given.length && !mayBeLeft) fail("not all arguments converted during string formatting");
   const result = MarkedString.join([...pieces, format.slice(end)]);
   return format instanceof Markup ? new Markup(result) : result;
@@ -80,7 +84,7 @@ function directive(type: string, value: Value, style: NumberStyle, html: boolean
     case "u": {
       const number = numberOf(value);
       if (number === undefined || !Number.isFinite(number)) return wantsNumber(type, value);
-      return numberText(Math.trunc(number), "d", style);
+      return numberText(Math.trunc(number) + 0, "d", style);
     }
     case "o":
     case "x":
