@@ -11,7 +11,7 @@ export type { InstanceState } from "./api/pool/pool-instance.js";
 export type { PoolOptions } from "./api/pool/pool-options.js";
 export type { Sequence } from "./api/sequences/sequence.js";
 export type { SessionSource } from "./api/sequences/sessions.js";
-export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions } from "./api/text/chat.js";
+export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions, RunOptions } from "./api/text/chat.js";
 export type {
   Completion,
   FinishReason,
@@ -24,6 +24,7 @@ export type {
   Usage,
 } from "./api/text/generation.js";
 export type { TemplateVariables } from "./api/text/template-variables.js";
+export type { RanCall, RunCompletion, RunnableTool, ToolRunOptions } from "./api/text/tool-runs.js";
 export type { ToolCall, ToolCallDelta, ToolChoice, ToolChoiceOptions, ToolResult } from "./api/text/tools.js";
 export type { Tool } from "./api/tool.js";
 export type { EmbedOptions, EmbedUsage } from "./api/vectors/embedding.js";

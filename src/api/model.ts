@@ -13,7 +13,13 @@ import { type ChatMessage, chatTemplateFrom, type Tokenizer } from "../tokenizer
 import type { ModelInfo } from "./model-info.js";
 import { checkIds, Sequence, type SequenceModel } from "./sequences/sequence.js";
 import type { SessionSource, Sessions } from "./sequences/sessions.js";
-import { Chat, type ChatCompletionOptions, type ChatOptions, chatCompletionOptionNames } from "./text/chat.js";
+import {
+  Chat,
+  type ChatCompletionOptions,
+  type ChatOptions,
+  chatCompletionOptionNames,
+  chatOptionNames,
+} from "./text/chat.js";
 import { type ChatPrompt, type ChatTemplateSource, chatPrompt } from "./text/chat-prompt.js";
 import {
   type Completion,
@@ -26,7 +32,7 @@ import { Grammars } from "./text/grammars.js";
 import { checkMessages } from "./text/messages.js";
 import { collect, streamGeneration } from "./text/stream.js";
 import { checkTemplateVariables } from "./text/template-variables.js";
-import { chosenTools, type ToolSet, toolSetOf } from "./text/tools.js";
+import { chosenTools, toolSetOf } from "./text/tools.js";
 import { type EmbedOptions, embed } from "./vectors/embedding.js";
 import { type PairFormat, type RankedDocument, type RerankOptions, rerank } from "./vectors/reranking.js";
 
@@ -43,6 +49,8 @@ export interface ModelParts {
   readonly text: BackgroundTokenizer;
   /** `tokenizer.chat_template` */
   readonly chatTemplate: string | undefined;
+  /** `tokenizer.chat_template.tool_use`: for conversations with tools. */
+  readonly toolTemplate: string | undefined;
   /** The folder of this package's workers, where a bundler has moved them. */
   readonly assets: URL | undefined;
   readonly pairFormat: PairFormat;
@@ -120,9 +128,10 @@ export class Model {
   chat(options: ChatOptions = {}): Chat {
     this.#check();
     this.#checkGenerates("chat");
-    const chatTemplate = this.#chatTemplate();
+    const given = optionsOf("chat", options, chatOptionNames);
+    const chatTemplate = this.#chatTemplate(given.tools);
     const sequence = this.#nextSequence++;
-    const chat = this.#chatOf(chatTemplate, sequence, options);
+    const chat = this.#chatOf(chatTemplate, sequence, given);
     this.#parts.client.tell({ type: "open", sequence });
     return chat;
   }
@@ -136,11 +145,10 @@ export class Model {
   async restoreChat(session: SessionSource): Promise<Chat> {
     this.#check();
     this.#checkGenerates("restoreChat");
-    const chatTemplate = this.#chatTemplate();
     const sequence = this.#nextSequence++;
     const { chat } = await this.#parts.sessions.restore(session, "chat", sequence);
     try {
-      return this.#chatOf(chatTemplate, sequence, chat!);
+      return this.#chatOf(this.#chatTemplate(chat!.tools), sequence, chat!);
     } catch (error) {
       this.#parts.client.close(sequence);
       throw error;
@@ -161,14 +169,14 @@ export class Model {
     this.#check();
     const given = optionsOf("generateChat", options, chatCompletionOptionNames);
     const { tools, toolChoice, parallelToolCalls, templateVariables = {}, ...generating } = given;
-    const chatTemplate = this.#chatTemplate();
-    const toolSet = tools === undefined ? undefined : toolSetOf(tools, chatTemplate.source);
+    const chatTemplate = this.#chatTemplate(tools);
+    const toolSet = tools === undefined ? undefined : toolSetOf(tools);
     const chosen = chosenTools(toolSet, { toolChoice, parallelToolCalls });
     const variables = checkTemplateVariables(templateVariables);
     const checked = checkMessages(messages, chatTemplate.source);
     const prompt = (signal: AbortSignal | undefined) =>
-      chatPrompt(chatTemplate, this.#parts.text, checked, { tools: toolSet?.described, variables, signal });
-    yield* this.#generate("generateChat", prompt, undefined, generating, chosen);
+      chatPrompt(chatTemplate, this.#parts.text, checked, { tools: chosen, variables, signal });
+    yield* this.#generate("generateChat", prompt, undefined, generating);
   }
 
   /** Answers a conversation whose messages the caller keeps: `generateChat`, collected. */
@@ -290,9 +298,8 @@ export class Model {
       {
         template: template.source,
         contextSize,
-        promptOf: (messages, { tools, variables, signal }) =>
-          chatPrompt(template, text, messages, { tools: tools?.described, variables, signal }),
-        generate: (prompt, options, tools) => this.#generate("send", prompt, sequence, options, tools),
+        promptOf: (messages, more) => chatPrompt(this.#chatTemplate(more.tools), text, messages, more),
+        generate: (prompt, options) => this.#generate("send", prompt, sequence, options),
         save: (state) => sessions.save(sequence, state),
         close: () => client.close(sequence),
       },
@@ -305,7 +312,6 @@ export class Model {
     prompt: (signal: AbortSignal | undefined) => Promise<ChatPrompt>,
     sequence: number | undefined,
     given: GenerateOptions,
-    tools?: ToolSet,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
     this.#check();
     this.#checkGenerates(call);
@@ -313,7 +319,7 @@ export class Model {
     checkSignal(options.signal);
     options.signal?.throwIfAborted();
     const { client, text, contextSize } = this.#parts;
-    const { ids, thoughts } = await abortable(prompt(options.signal), options.signal);
+    const { ids, form } = await abortable(prompt(options.signal), options.signal);
     this.#check();
     if (ids.length >= contextSize) {
       throw new ContextError(
@@ -321,17 +327,19 @@ export class Model {
         `the prompt has ${ids.length} tokens; a context of ${contextSize} has room for ${contextSize - 1} and an answer`,
       );
     }
-    const form = { thoughts, tools };
     yield* streamGeneration({ client, text, grammars: this.#grammars, form, contextSize, ids, sequence }, options);
   }
 
-  #chatTemplate(): ChatTemplateSource {
-    const { chatTemplate, assets } = this.#parts;
-    if (chatTemplate === undefined || isBlankTemplate(chatTemplate)) {
-      const what = `${chatTemplate === undefined ? "no" : "a blank"} chat template (tokenizer.chat_template)`;
+  /** The template of the file: with tools that for tools, if there is one. */
+  #chatTemplate(tools: unknown): ChatTemplateSource {
+    const { chatTemplate, toolTemplate, assets } = this.#parts;
+    const hasTools = (tools ?? undefined) !== undefined && toolTemplate !== undefined;
+    const source = hasTools ? toolTemplate : (chatTemplate ?? toolTemplate);
+    if (source === undefined || isBlankTemplate(source)) {
+      const what = `${source === undefined ? "no" : "a blank"} chat template (tokenizer.chat_template)`;
       throw new UnsupportedError("NO_CHAT_TEMPLATE", `the model file has ${what}`);
     }
-    return { template: chatTemplateFrom(chatTemplate, { assets }), source: chatTemplate };
+    return { template: chatTemplateFrom(source, { assets }), source };
   }
 
   async #promptIds(prompt: Prompt, signal: AbortSignal | undefined): Promise<ChatPrompt> {

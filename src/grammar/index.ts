@@ -8,13 +8,24 @@ export { grammarOfSchema, type SchemaGrammar } from "./json-schema/compile-schem
 export type { JsonSchema } from "./json-schema/schema.js";
 export { type ControlIds, controlBytes } from "./marks.js";
 export { type AnswerStart, afterThoughts, answerStart, type ThoughtMarks, thoughtMarksOf } from "./thoughts.js";
+export { addressedNotations } from "./tool-calls/addressed-notations.js";
+export { messageGrammar, toolGrammar } from "./tool-calls/answer-grammar.js";
+export { markedNotations } from "./tool-calls/marked-notations.js";
 export {
-  argumentsKey,
-  CALL_BEGIN,
-  CALL_END,
+  type AddressedNotation,
+  type ArgumentTags,
+  args,
+  aroundArguments,
   type CallCount,
+  callId,
+  isText,
+  type MarkedNotation,
+  openingOf,
+  type Part,
   type ToolNotation,
   type ToolSignature,
-  toolGrammar,
-} from "./tool-calls.js";
+  textsOf,
+  writeCalls,
+} from "./tool-calls/notation.js";
+export { bareTexts, taggedProperties } from "./tool-calls/tool-arguments.js";
 export { type TokenBytes, Vocabulary } from "./vocabulary.js";

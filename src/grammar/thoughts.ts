@@ -13,6 +13,8 @@ export interface ThoughtMarks {
   readonly end: string;
   /** What may stand around the answer itself. */
   readonly answer?: readonly (readonly [begin: string, end: string])[];
+  /** Whether the model thinks only where the prompt tells it to, by the first mark. */
+  readonly asPromptTells?: true;
   /** How a chat template shows that its model has these marks. Default: it has the end mark. */
   readonly shownBy?: RegExp;
 }
@@ -49,7 +51,7 @@ export const thoughtMarks: readonly ThoughtMarks[] = [
   // Apriel
   { begin: "Here are my reasoning steps:", end: "[BEGIN FINAL RESPONSE]", answer: [["", "[END FINAL RESPONSE]"]] },
   // Granite 3.2, 3.3
-  { begin: "Here is my thought process:", end: "Here is my response:" },
+  { begin: "Here is my thought process:", end: "Here is my response:", asPromptTells: true },
   // Hunyuan
   { begin: "<think>", end: "</think>", answer: [["<answer>", "</answer>"]], shownBy: /<answer>/ },
   // DeepSeek R1, Qwen, GLM and most others; Cogito, which only has the variable

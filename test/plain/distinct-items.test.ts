@@ -6,7 +6,7 @@ import formatsPlugin from "ajv-formats";
 import type { JsonSchema } from "cria";
 import { describe, expect, it } from "vitest";
 import type { Random } from "../../bench/synthetic/random.js";
-import { compileGrammar, toolGrammar, VocabularyGrammar } from "../../dist/grammar/index.js";
+import { compileGrammar, markedNotations, toolGrammar, VocabularyGrammar } from "../../dist/grammar/index.js";
 import { byteVocabulary, tokensOf } from "../support/grammar-vocabulary.js";
 import { grammarOf, matches, randomText } from "../support/schema-texts.js";
 import { randomStream } from "../support/seed.js";
@@ -54,10 +54,14 @@ describe("what is written", () => {
 
   it("is distinct in the arguments of a tool, too", () => {
     const parameters = { type: "object", properties: { tags: list(string, { maxItems: 2 }) }, required: ["tags"] };
-    const grammar = new VocabularyGrammar(
-      compileGrammar(toolGrammar([{ name: "tag", parameters }], "llama3", { least: 1, most: 1 }).grammar),
-      byteVocabulary(),
+    const llama3 = markedNotations.find(({ name }) => name === "llama3")!;
+    const { grammar: rules } = toolGrammar(
+      [{ name: "tag", parameters }],
+      llama3,
+      { least: 1, most: 1 },
+      () => undefined,
     );
+    const grammar = new VocabularyGrammar(compileGrammar(rules), byteVocabulary());
     const call = (tags: string) => `{"name": "tag", "parameters": {"tags": ${tags}}}`;
     expect(['["a", "b"]', '["a", "a"]'].map((tags) => matches(grammar, call(tags)))).toEqual([true, false]);
   });

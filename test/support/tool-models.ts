@@ -33,17 +33,43 @@ export const toolTemplates = {
     `{%- else %}${header("message.role")}{{- message.content }}{%- endif %}${end}{%- endfor %}${answer}`,
 } as const;
 
-/** The demo model with this template in the place of its own, and room for long prompts. */
-export async function modelWithTemplate(template: string): Promise<Model> {
+/** Of the demo model's vocabulary: after the bytes come the results of the merges, in order. */
+const BYTES = 256;
+const CONTROL = 3;
+
+/**
+ * The demo model with this template in the place of its own, and room for long prompts.
+ *
+ * @param controls texts that become control tokens, in the place of the last merges
+ * @param others more of the file's metadata
+ */
+export async function modelWithTemplate(
+  template: string,
+  { controls = [], others = {} }: { controls?: readonly string[]; others?: Readonly<Record<string, string>> } = {},
+): Promise<Model> {
   const demo = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
   const gguf = await openGguf(new Uint8Array(readFileSync(demo)));
   const writer = new GgufWriter();
   for (const [key, value] of gguf.metadata) writer.set(key, gguf.metadata.typeOf(key)!, value);
-  writer.set("tokenizer.chat_template", "string", template).set("llama.context_length", "uint32", 4096);
+  writer.set("tokenizer.chat_template", "string", template).set("llama.context_length", "uint32", 8192);
+  for (const [key, value] of Object.entries(others)) writer.set(key, "string", value);
+  if (controls.length > 0) {
+    const [tokens, merges] = ["tokens", "merges"].map((name) => [
+      ...(gguf.metadata.get(`tokenizer.ggml.${name}`) as Iterable<string>),
+    ]) as [string[], string[]];
+    const types = Int32Array.from(gguf.metadata.get("tokenizer.ggml.token_type") as Int32Array);
+    merges.length -= controls.length;
+    for (const [i, text] of controls.entries()) {
+      tokens[BYTES + merges.length + i] = text;
+      types[BYTES + merges.length + i] = CONTROL;
+    }
+    writer.set("tokenizer.ggml.tokens", "string[]", tokens).set("tokenizer.ggml.merges", "string[]", merges);
+    writer.set("tokenizer.ggml.token_type", "int32[]", types);
+  }
   const data = new Map<string, Uint8Array>();
   for (const tensor of gguf.tensors) {
     writer.addTensor(tensor.name, tensor.type, tensor.shape);
     data.set(tensor.name, await gguf.readTensor(tensor));
   }
-  return loadModel(await writer.toBytes(data), { threads: 2, sequences: 2, contextSize: 1536 });
+  return loadModel(await writer.toBytes(data), { threads: 2, sequences: 2, contextSize: 4096 });
 }

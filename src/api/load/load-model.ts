@@ -81,10 +81,12 @@ export function modelParts(
     readonly shards: () => readonly Shard[];
     readonly text: BackgroundTokenizer;
   },
-): Pick<ModelParts, "text" | "chatTemplate" | "assets" | "pairFormat" | "sessions" | "contextSize"> {
+): Pick<ModelParts, "text" | "chatTemplate" | "toolTemplate" | "assets" | "pairFormat" | "sessions" | "contextSize"> {
   return {
     text,
-    chatTemplate: gguf.metadata.getString("tokenizer.chat_template"),
+    chatTemplate:
+      gguf.metadata.getString("tokenizer.chat_template") ?? gguf.metadata.getString("tokenizer.chat_template.default"),
+    toolTemplate: gguf.metadata.getString("tokenizer.chat_template.tool_use"),
     assets,
     pairFormat: pairFormatOf(gguf.metadata, planned.head),
     sessions: new Sessions({

@@ -1,7 +1,15 @@
 // Reads answers that may call tools while they arrive: the text and the calls. The grammar of the answer makes sure that they are in
-// the notation (src/grammar/tool-calls.ts).
+// the notation (src/grammar/tool-calls).
 
-import { argumentsKey, CALL_BEGIN, type ToolNotation } from "../../grammar/index.js";
+import {
+  aroundArguments,
+  isText,
+  type MarkedNotation,
+  openingOf,
+  type Part,
+  type ToolSignature,
+} from "../../grammar/index.js";
+import { type ArgumentsReader, JsonArguments, TaggedArguments } from "./call-arguments.js";
 import type { ToolCall, ToolCallDelta } from "./tools.js";
 
 /** What a piece of an answer adds to it. */
@@ -13,27 +21,37 @@ export interface AnswerPiece {
 /** Where in an answer the reader is. `head` is what comes before a call's arguments, `tail` what comes after them. */
 type Place = "begin" | "text" | "head" | "arguments" | "tail";
 
-/** Reads one answer. */
+/** Reads one answer in which calls come after the text. */
 export class AnswerReader {
   /** The calls that are complete. */
   readonly toolCalls: ToolCall[] = [];
-  readonly #notation: ToolNotation;
-  readonly #head: RegExp;
+  readonly #notation: MarkedNotation;
+  readonly #opening: string;
+  readonly #signatures: ReadonlyMap<string, ToolSignature>;
+  /** From the opening mark to the first call's arguments, and from there to those of the next. */
+  readonly #firstHead: RegExp;
+  readonly #nextHead: RegExp;
+  readonly #argumentsEnd: RegExp;
   #place: Place = "begin";
   /** What has arrived and is not understood yet. */
   #held = "";
   #name = "";
   #json = "";
-  /** The place in the arguments' JSON: open brackets, and whether it is within a string or after a backslash. */
-  #depth = 0;
-  #inString = false;
-  #escaped = false;
+  #arguments: ArgumentsReader = new JsonArguments();
 
-  constructor(notation: ToolNotation) {
+  constructor(notation: MarkedNotation, signatures: readonly ToolSignature[]) {
     this.#notation = notation;
-    this.#head = new RegExp(
-      String.raw`^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"${argumentsKey[notation]}"\s*:`,
-    );
+    this.#opening = openingOf(notation);
+    this.#signatures = new Map(signatures.map((signature) => [signature.name, signature]));
+    const { begin, call, between = [], tags } = notation;
+    const [before, after] = aroundArguments(call);
+    const names = signatures.map(({ name }) => name);
+    const end = sourceOf(after, names);
+    const ahead = tags === undefined ? "(?=\\s*\\{)" : `(?=\\s*(?:${escaped(tags.before)}|${end}))`;
+    const first = [...begin, ...before];
+    this.#firstHead = new RegExp(`^${sourceOf(first.slice(first.indexOf(this.#opening) + 1), names)}${ahead}`, "s");
+    this.#nextHead = new RegExp(`^${end}${sourceOf([...between, ...before], names)}${ahead}`, "s");
+    this.#argumentsEnd = new RegExp(`^${end}`, "s");
   }
 
   /** Takes the next piece of the answer. White space before a call is not part of the text. */
@@ -44,20 +62,20 @@ export class AnswerReader {
     for (let goesOn = true; goesOn && this.#held !== ""; ) {
       switch (this.#place) {
         case "begin":
-          this.#place = this.#notation === "llama3" && this.#held.startsWith("{") ? "head" : "text";
+          goesOn = this.#begin();
           break;
         case "text":
           text += this.#takeText();
           goesOn = this.#place !== "text";
           break;
         case "head":
-          goesOn = this.#takeHead(deltas);
+          goesOn = this.#takeHead(this.#firstHead, deltas);
           break;
         case "arguments":
-          this.#takeArguments(deltas);
+          goesOn = this.#takeArguments(deltas);
           break;
         case "tail":
-          goesOn = this.#takeTail();
+          goesOn = this.#takeHead(this.#nextHead, deltas);
           break;
       }
     }
@@ -69,78 +87,87 @@ export class AnswerReader {
     return this.#place === "text" ? this.#held : "";
   }
 
-  /** The text before CALL_BEGIN; without one, all except what may become its beginning. */
+  #begin(): boolean {
+    const isCall = this.#notation.replacesText === true && this.#held.startsWith(this.#opening);
+    this.#place = isCall ? "head" : "text";
+    if (isCall) this.#held = this.#held.slice(this.#opening.length);
+    return true;
+  }
+
+  /** The text before the opening mark; without one, all except what may become its beginning. */
   #takeText(): string {
     const held = this.#held;
-    if (this.#notation === "llama3") {
+    const opening = this.#opening;
+    if (this.#notation.replacesText) {
       this.#held = "";
       return held;
     }
-    const begin = held.indexOf(CALL_BEGIN);
+    const begin = held.indexOf(opening);
     if (begin >= 0) {
       this.#place = "head";
-      this.#held = held.slice(begin + CALL_BEGIN.length);
+      this.#held = held.slice(begin + opening.length);
       return held.slice(0, begin).trimEnd();
     }
-    let length = CALL_BEGIN.length - 1;
-    while (!held.endsWith(CALL_BEGIN.slice(0, length))) length--;
-    const text = held.slice(0, held.length - length).trimEnd();
+    const text = held.slice(0, held.length - overlap(held, opening)).trimEnd();
     this.#held = held.slice(text.length);
     return text;
   }
 
-  #takeHead(deltas: ToolCallDelta[]): boolean {
-    const [head, name] = this.#head.exec(this.#held) ?? [];
-    if (head === undefined) return false;
-    this.#name = JSON.parse(name!);
+  #takeHead(head: RegExp, deltas: ToolCallDelta[]): boolean {
+    const match = head.exec(this.#held);
+    if (match === null) return false;
+    const { bare, quoted } = match.groups as { bare?: string; quoted?: string };
+    this.#name = bare ?? JSON.parse(quoted!);
     this.#json = "";
-    this.#held = this.#held.slice(head.length);
+    this.#held = this.#held.slice(match[0].length);
     this.#place = "arguments";
+    const { tags } = this.#notation;
+    const signature = this.#signatures.get(this.#name)!;
+    this.#arguments =
+      tags === undefined ? new JsonArguments() : new TaggedArguments(tags, signature, this.#argumentsEnd);
     deltas.push({ index: this.toolCalls.length, name: this.#name, arguments: "" });
     return true;
   }
 
-  /** The arguments, and the brace after them that closes the call. */
-  #takeArguments(deltas: ToolCallDelta[]): void {
-    let json = "";
-    let at = 0;
-    for (; at < this.#held.length; at++) {
-      const character = this.#held[at]!;
-      const isOutside = this.#depth === 0 && !this.#inString;
-      if (isOutside && character === "}") break;
-      if (isOutside && /\s/.test(character)) continue;
-      json += character;
-      this.#follow(character);
-    }
-    const isWhole = at < this.#held.length;
-    this.#held = this.#held.slice(at + 1);
+  #takeArguments(deltas: ToolCallDelta[]): boolean {
+    const { json, rest } = this.#arguments.push(this.#held);
     this.#json += json;
+    this.#held = rest ?? "";
     const index = this.toolCalls.length;
-    if (!isWhole) {
+    if (rest === undefined) {
       if (json !== "") deltas.push({ index, arguments: json });
-      return;
+      return false;
     }
     const call: ToolCall = { name: this.#name, arguments: JSON.parse(this.#json) };
     this.toolCalls.push(call);
     deltas.push({ index, arguments: json, call });
     this.#place = "tail";
-  }
-
-  #follow(character: string): void {
-    if (this.#escaped) this.#escaped = false;
-    else if (this.#inString && character === "\\") this.#escaped = true;
-    else if (character === '"') this.#inString = !this.#inString;
-    else if (this.#inString) return;
-    else if (character === "{" || character === "[") this.#depth++;
-    else if (character === "}" || character === "]") this.#depth--;
-  }
-
-  /** The way to the next call. */
-  #takeTail(): boolean {
-    const begin = this.#held.indexOf(CALL_BEGIN);
-    if (begin < 0) return false;
-    this.#held = this.#held.slice(begin + CALL_BEGIN.length);
-    this.#place = "head";
     return true;
   }
+}
+
+/** How much of the end of a text may be the beginning of a mark. */
+export function overlap(text: string, mark: string): number {
+  let length = Math.min(mark.length - 1, text.length);
+  while (!text.endsWith(mark.slice(0, length))) length--;
+  return length;
+}
+
+/** Parts as a regular expression, in which a name is one of these. */
+function sourceOf(parts: readonly Part[], names: readonly string[]): string {
+  const longestFirst = [...names].sort((a, b) => b.length - a.length);
+  const oneOf = (spelled: (name: string) => string) => longestFirst.map((name) => escaped(spelled(name))).join("|");
+  const slots = {
+    gap: "\\s*",
+    name: `(?<bare>${oneOf((name) => name)})`,
+    quotedName: `(?<quoted>${oneOf((name) => JSON.stringify(name))})`,
+    id: "[A-Za-z0-9]{9}",
+    index: "\\d+",
+    arguments: "",
+  };
+  return parts.map((part) => (isText(part) ? escaped(part) : slots[part.slot])).join("");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }

@@ -1,16 +1,20 @@
 // From the messages of a conversation to the prompt that the assistant is about to answer.
 
-import { answerStart, thoughtMarksOf } from "../../grammar/index.js";
+import { abortable } from "../../abort.js";
+import { UnsupportedError } from "../../errors.js";
+import { addressedNotations, answerStart, type ToolNotation, thoughtMarksOf } from "../../grammar/index.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { ChatMessage, ChatTemplate, PromptPart } from "../../tokenizer/index.js";
-import type { Thoughts } from "./grammars.js";
+import type { AnswerForm } from "./grammars.js";
 import { renderOptionsOf, type TemplateVariables } from "./template-variables.js";
+import { inDialect, toolDialectOf } from "./tool-dialect.js";
+import type { ToolSet } from "./tools.js";
 
 /** What a generation goes on from. */
 export interface ChatPrompt {
   readonly ids: Int32Array;
-  /** The thoughts that the model may have before it answers. */
-  readonly thoughts?: Thoughts | undefined;
+  /** What the answer may be. */
+  readonly form?: AnswerForm;
 }
 
 /** The model's chat template. */
@@ -26,28 +30,61 @@ const thoughtFields = ["reasoning_content", "thinking", "reasoning", "tool_plan"
 /**
  * The prompt of a conversation. Only what the template itself wrote can become control tokens.
  *
- * @throws TemplateError; the signal's reason
+ * @throws UnsupportedError UNSUPPORTED_TOOLS when the template has no known notation for calls; TemplateError; the signal's reason
  */
 export async function chatPrompt(
   { template, source }: ChatTemplateSource,
   text: BackgroundTokenizer,
   messages: readonly ChatMessage[],
   more: {
-    readonly tools?: readonly unknown[] | undefined;
+    readonly tools: ToolSet | undefined;
     readonly variables: TemplateVariables;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<ChatPrompt> {
   const { tokenizer } = text;
-  const { tools, variables, signal } = more;
+  const { variables, signal } = more;
   const spelling = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
   const [bosToken, eosToken] = [spelling(tokenizer.bosId), spelling(tokenizer.eosId)];
+  const options = { ...renderOptionsOf(variables), bosToken, eosToken };
+  const hasCalls = messages.some(({ role, tool_calls }) => role === "tool" || tool_calls !== undefined);
+  const isAsked = more.tools !== undefined || hasCalls;
+  const dialect = isAsked ? await abortable(toolDialectOf(template, source, options), signal) : undefined;
+  if (dialect === undefined && more.tools !== undefined && more.tools.count.most !== 0) throw unknownNotation();
+  const tools = dialect && more.tools;
+
   const known = messages.map((message) => withThoughts(message, source));
-  const options = { ...renderOptionsOf(variables), bosToken, eosToken, tools };
-  const parts = await template.promptParts(known, options, signal);
-  const marks = thoughtMarksOf(source, (mark) => tokenizer.idOf(mark) !== undefined);
-  const thoughts = marks && { marks, start: answerStart(marks, writtenLast(parts)) };
-  return { ids: await text.encodeParts(parts, signal), thoughts };
+  const given = dialect ? inDialect(dialect, known, tools?.described) : { messages: known, options: {} };
+  const parts = await template.promptParts(given.messages, { ...options, ...given.options }, signal);
+  const form = {
+    ...formOf(source, parts, dialect?.notation, (mark) => tokenizer.idOf(mark) !== undefined),
+    ...(tools && { calls: { tools, notation: dialect.notation } }),
+  };
+  return { ids: await text.encodeParts(parts, signal), form };
+}
+
+/** Of what an answer consists, by the template and what it wrote last in the prompt. */
+function formOf(
+  source: string,
+  prompt: readonly PromptPart[],
+  notation: ToolNotation | undefined,
+  hasToken: (text: string) => boolean,
+): AnswerForm {
+  const last = writtenLast(prompt);
+  const messages =
+    notation?.kind === "addressed" ? notation : addressedNotations.find(({ isShown }) => isShown(source, last));
+  if (messages !== undefined) return { messages };
+  const marks = thoughtMarksOf(source, hasToken);
+  if (marks === undefined) return {};
+  if (marks.asPromptTells && !prompt.some(({ text, special }) => special && text.includes(marks.begin))) return {};
+  return { thoughts: { marks, start: answerStart(marks, last) } };
+}
+
+function unknownNotation(): UnsupportedError {
+  return new UnsupportedError(
+    "UNSUPPORTED_TOOLS",
+    "the model's chat template has no known notation for tools: it shows none, or calls of another form than those in docs/structured-output.md",
+  );
 }
 
 /** The message with its thoughts in the fields that the template names. Where it names none, it has no place for them. */

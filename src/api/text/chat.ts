@@ -11,6 +11,7 @@ import { type Completion, type GeneratedPart, type GenerateOptions, generateOpti
 import { checkMessages, toolMessages } from "./messages.js";
 import { collect, mostTokens } from "./stream.js";
 import { checkTemplateVariables, type TemplateVariables } from "./template-variables.js";
+import { type RanCall, type RunCompletion, type ToolRunOptions, toolRunOf, toolRunOptionNames } from "./tool-runs.js";
 import {
   chosenTools,
   type ToolCall,
@@ -37,7 +38,8 @@ export interface ChatOptions {
   readonly templateVariables?: TemplateVariables;
 }
 
-const chatOptionNames = namesOf<ChatOptions>({
+/** The names of `ChatOptions`. */
+export const chatOptionNames = namesOf<ChatOptions>({
   system: true,
   messages: true,
   contextShift: true,
@@ -59,6 +61,11 @@ const answerOptionNames: readonly (keyof AnswerOptions)[] = [
   ...namesOf<ToolChoiceOptions>({ toolChoice: true, parallelToolCalls: true }),
   "templateVariables",
 ];
+
+/** How to run tools: how to answer, and what to run. */
+export interface RunOptions extends AnswerOptions, ToolRunOptions {}
+
+const runOptionNames: readonly (keyof RunOptions)[] = [...answerOptionNames, ...toolRunOptionNames];
 
 /** How to answer a conversation whose messages the caller keeps. */
 export interface ChatCompletionOptions extends AnswerOptions {
@@ -86,7 +93,6 @@ export interface ChatModel {
   readonly generate: (
     prompt: () => Promise<ChatPrompt>,
     options: GenerateOptions,
-    tools: ToolSet | undefined,
   ) => AsyncGenerator<GeneratedPart, void, undefined>;
   readonly save: (state: ChatState) => Promise<Uint8Array>;
   readonly close: () => void;
@@ -107,7 +113,7 @@ export class Chat {
     const options = optionsOf("chat", given, chatOptionNames);
     this.#model = model;
     this.#givenTools = options.tools;
-    this.#tools = options.tools === undefined ? undefined : toolSetOf(options.tools, model.template);
+    this.#tools = options.tools === undefined ? undefined : toolSetOf(options.tools);
     const { system, contextShift = false, templateVariables = {} } = options;
     this.#variables = checkTemplateVariables(templateVariables);
     this.#messages = [
@@ -144,38 +150,89 @@ export class Chat {
     more: () => readonly ChatMessage[],
     given: AnswerOptions,
   ): AsyncGenerator<GeneratedPart, void, undefined> {
-    const all = optionsOf("send", given, answerOptionNames);
-    const { toolChoice, parallelToolCalls, templateVariables = {}, ...options } = all;
-    const variables = { ...this.#variables, ...checkTemplateVariables(templateVariables) };
+    const options = optionsOf("send", given, answerOptionNames);
     const sent = more();
     this.#checkIdle();
     this.#answering = true;
     try {
-      let messages: readonly ChatMessage[] = [...this.#messages, ...sent];
-      const prompt = async () => {
-        const fitted = await this.#prompt(messages, variables, options);
-        messages = fitted.messages;
-        return fitted.prompt;
-      };
-      const tools = chosenTools(this.#tools, { toolChoice, parallelToolCalls });
-      let answer = "";
-      let reasoning = "";
-      for await (const part of this.#model.generate(prompt, options, tools)) {
-        answer += part.text;
-        reasoning += part.reasoning ?? "";
-        if (part.done !== undefined) {
-          this.#messages = [...messages, assistantMessage(answer, reasoning, part.toolCalls)];
-        }
-        yield part;
-      }
+      yield* this.#turn(sent, options, this.#tools);
     } finally {
       this.#answering = false;
+    }
+  }
+
+  /** One answer, while no other is under way. */
+  async *#turn(
+    sent: readonly ChatMessage[],
+    given: AnswerOptions,
+    offered: ToolSet | undefined,
+  ): AsyncGenerator<GeneratedPart, void, undefined> {
+    const { toolChoice, parallelToolCalls, templateVariables = {}, ...options } = given;
+    const variables = { ...this.#variables, ...checkTemplateVariables(templateVariables) };
+    const tools = chosenTools(offered, { toolChoice, parallelToolCalls });
+    let messages: readonly ChatMessage[] = [...this.#messages, ...sent];
+    const prompt = async () => {
+      const fitted = await this.#prompt(messages, { tools, variables }, options);
+      messages = fitted.messages;
+      return fitted.prompt;
+    };
+    let answer = "";
+    let reasoning = "";
+    for await (const part of this.#model.generate(prompt, options)) {
+      answer += part.text;
+      reasoning += part.reasoning ?? "";
+      if (part.done !== undefined) {
+        this.#messages = [...messages, assistantMessage(answer, reasoning, part.toolCalls)];
+      }
+      yield part;
     }
   }
 
   /** Sends a message and answers when the answer is complete: `send`, collected. */
   async ask(text: string, options: AnswerOptions = {}): Promise<Completion> {
     return collect(this.send(text, options));
+  }
+
+  /**
+   * Sends a message, runs the tools that the answer calls, sends their results, and so on until an answer calls nothing: that is the
+   * answer. All messages on the way join the conversation; a run that fails or is aborted leaves it as it was.
+   *
+   * @param options `toolChoice` holds for the first answer
+   * @throws as `send` does; what a tool throws
+   */
+  async run(text: string, options: RunOptions): Promise<RunCompletion> {
+    const given = optionsOf<RunOptions>("run", options, runOptionNames);
+    const { tools: _, maxRounds: __, onPart: ___, ...answering } = given;
+    const run = toolRunOf(given);
+    let sent: readonly ChatMessage[] = [{ role: "user", content: checkText("text", text) }];
+    let { toolChoice } = answering;
+    const { signal } = answering;
+    const ran: RanCall[] = [];
+    this.#checkIdle();
+    this.#answering = true;
+    const before = this.#messages;
+    try {
+      for (let round = 1; ; round++) {
+        const parts = told(this.#turn(sent, { ...answering, toolChoice }, run.tools), run.onPart);
+        const completion = await collect(parts);
+        const { toolCalls } = completion;
+        if (toolCalls === undefined) return { ...completion, ran };
+        const results: ToolResult[] = [];
+        for (const call of toolCalls) {
+          signal?.throwIfAborted();
+          const result = await run.runOf(call.name)(call.arguments as never, { signal });
+          ran.push({ call, result });
+          results.push({ name: call.name, content: result ?? null });
+        }
+        sent = toolMessages(results);
+        toolChoice = round < run.maxRounds ? "auto" : "none";
+      }
+    } catch (error) {
+      this.#messages = before;
+      throw error;
+    } finally {
+      this.#answering = false;
+    }
   }
 
   /**
@@ -209,11 +266,11 @@ export class Chat {
   /** The conversation as it is sent: shortened if it has to be and `contextShift` allows it. */
   async #prompt(
     messages: readonly ChatMessage[],
-    variables: TemplateVariables,
+    told: { readonly tools: ToolSet | undefined; readonly variables: TemplateVariables },
     { maxTokens, signal }: GenerateOptions,
   ) {
     const { contextSize, promptOf } = this.#model;
-    const more = { tools: this.#tools, variables, signal };
+    const more = { ...told, signal };
     const answer = Math.min(mostTokens(maxTokens, contextSize / 4), contextSize / 2);
     let prompt = await promptOf(messages, more);
     if (!this.#contextShift || prompt.ids.length + answer <= contextSize) return { messages, prompt };
@@ -228,6 +285,17 @@ export class Chat {
 
   #checkIdle(): void {
     if (this.#answering) throw new CriaError("CHAT_BUSY", "the answer to the last message is still under way");
+  }
+}
+
+/** The parts, each of which is told first. */
+async function* told(
+  parts: AsyncGenerator<GeneratedPart, void, undefined>,
+  tell: ((part: GeneratedPart) => void) | undefined,
+): AsyncGenerator<GeneratedPart, void, undefined> {
+  for await (const part of parts) {
+    tell?.(part);
+    yield part;
   }
 }
 

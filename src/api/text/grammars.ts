@@ -3,17 +3,21 @@
 
 import { GrammarError, printable } from "../../errors.js";
 import {
+  type AddressedNotation,
   type AnswerStart,
   type Automaton,
   afterThoughts,
+  type ControlIds,
   compileGrammar,
   controlBytes,
   grammarOfSchema,
   type JsonSchema,
+  messageGrammar,
   parseGbnf,
   type SchemaGrammar,
   type ThoughtMarks,
   type TokenBytes,
+  type ToolNotation,
   toolGrammar,
 } from "../../grammar/index.js";
 import { checkText, idleOption, invalidOption, namesOf, readable } from "../../options.js";
@@ -47,8 +51,10 @@ export interface Thoughts {
 /** What the answer to a conversation may be. */
 export interface AnswerForm {
   readonly thoughts?: Thoughts | undefined;
-  /** What may be called. */
-  readonly tools?: ToolSet | undefined;
+  /** How the model writes answers in messages, if it does; then thoughts are among them. */
+  readonly messages?: AddressedNotation | undefined;
+  /** What may be called, and how. */
+  readonly calls?: { readonly tools: ToolSet; readonly notation: ToolNotation } | undefined;
 }
 
 /** A grammar as it is kept. */
@@ -62,12 +68,14 @@ interface Compiled {
 /** The grammars for one tokenizer. */
 export class Grammars {
   readonly #tokenizer: Tokenizer;
+  readonly #controlIds: ControlIds;
   readonly #kept = new Map<string, Compiled>();
   #vocabulary: Promise<TokenBytes> | undefined;
   #nextKey = 0;
 
   constructor(tokenizer: Tokenizer) {
     this.#tokenizer = tokenizer;
+    this.#controlIds = (text) => controlIdOf(tokenizer, text);
   }
 
   /**
@@ -78,48 +86,56 @@ export class Grammars {
    */
   async request(
     { grammar, jsonSchema }: GrammarOptions,
-    { tools, thoughts }: AnswerForm = {},
+    form: AnswerForm = {},
   ): Promise<{ readonly request: GrammarRequest | undefined; readonly diagnostics: readonly string[] }> {
-    if (grammar === undefined && jsonSchema === undefined && tools === undefined) {
+    const { calls } = form;
+    if (grammar === undefined && jsonSchema === undefined && calls === undefined) {
       return { request: undefined, diagnostics: [] };
     }
-    if ((grammar !== undefined || jsonSchema !== undefined) && tools?.count.least === 1) {
+    if ((grammar !== undefined || jsonSchema !== undefined) && calls?.tools.count.least === 1) {
       throw idleOption(grammar !== undefined ? "grammar" : "jsonSchema", "the answer must call a tool");
     }
     if (grammar !== undefined && jsonSchema !== undefined) {
       throw idleOption("grammar", "jsonSchema is set too: a text can follow only one of them");
     }
     let compiled: Compiled;
-    if (grammar !== undefined) compiled = this.#ofGbnf(grammar, thoughts);
-    else if (jsonSchema !== undefined) compiled = this.#ofSchema(jsonSchema, thoughts);
-    else compiled = this.#ofTools(tools!, thoughts);
+    if (grammar !== undefined) compiled = this.#ofGbnf(grammar, form);
+    else if (jsonSchema !== undefined) compiled = this.#ofSchema(jsonSchema, form);
+    else compiled = this.#ofTools(form);
     this.#vocabulary ??= tokenBytesOf(this.#tokenizer);
     const { key, automaton, diagnostics } = compiled;
     return { request: { key, automaton, vocabulary: await this.#vocabulary }, diagnostics };
   }
 
-  #ofGbnf(grammar: unknown, thoughts: Thoughts | undefined) {
+  #ofGbnf(grammar: unknown, form: AnswerForm) {
     const gbnf = checkText("grammar", grammar);
-    return this.#compiled(`GBNF ${gbnf}`, thoughts, () => ({ grammar: parseGbnf(gbnf), ignored: new Map() }));
+    return this.#compiled(`GBNF ${gbnf}`, form, () => ({ grammar: parseGbnf(gbnf), ignored: new Map() }));
   }
 
-  #ofSchema(jsonSchema: unknown, thoughts: Thoughts | undefined) {
+  #ofSchema(jsonSchema: unknown, form: AnswerForm) {
     const text = readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema));
     const schema = text === undefined ? undefined : JSON.parse(text);
-    return this.#compiled(`schema ${text}`, thoughts, () => grammarOfSchema(schema));
+    return this.#compiled(`schema ${text}`, form, () => grammarOfSchema(schema));
   }
 
-  #ofTools({ signatures, notation, count }: ToolSet, thoughts: Thoughts | undefined) {
-    const source = `tools ${notation} ${count.least} ${count.most} ${JSON.stringify(signatures)}`;
-    return this.#compiled(source, thoughts, () => toolGrammar(signatures, notation, count));
+  #ofTools({ calls, thoughts }: AnswerForm) {
+    const { tools, notation } = calls!;
+    const { signatures, count } = tools;
+    const source = `tools ${notation.name} ${count.least} ${count.most} ${JSON.stringify(signatures)}`;
+    return this.#compiled(source, { thoughts }, () => toolGrammar(signatures, notation, count, this.#controlIds));
   }
 
-  #compiled(answer: string, thoughts: Thoughts | undefined, readAnswer: () => SchemaGrammar): Compiled {
-    const source = thoughts === undefined ? answer : `${thoughts.start} ${thoughts.marks.begin} ${answer}`;
-    const read = () => {
-      if (thoughts === undefined) return readAnswer();
-      return afterThoughts(readAnswer(), thoughts.marks, thoughts.start, (text) => controlIdOf(this.#tokenizer, text));
-    };
+  /** The grammar of an answer, with what the form has before it. */
+  #compiled(answer: string, { thoughts, messages }: AnswerForm, readAnswer: () => SchemaGrammar): Compiled {
+    let source = answer;
+    let read = readAnswer;
+    if (messages !== undefined) {
+      source = `${messages.name} ${answer}`;
+      read = () => messageGrammar(readAnswer(), messages, this.#controlIds);
+    } else if (thoughts !== undefined) {
+      source = `${thoughts.start} ${thoughts.marks.begin} ${answer}`;
+      read = () => afterThoughts(readAnswer(), thoughts.marks, thoughts.start, this.#controlIds);
+    }
     const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, ...withinStack(() => compile(read())) };
     this.#kept.delete(source);
     this.#kept.set(source, compiled); // the most recently used one goes last

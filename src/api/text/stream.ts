@@ -2,16 +2,16 @@
 
 import { abortable } from "../../abort.js";
 import { CriaError } from "../../errors.js";
+import { textsOf } from "../../grammar/index.js";
 import { checkInteger, groupOf, readable } from "../../options.js";
 import type { ModelClient } from "../../protocol/client.js";
 import { plainSampling, resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
-import { AnswerReader } from "./answer-reader.js";
+import { FormReader } from "./form-reader.js";
 import type { Completion, FinishReason, GeneratedLogprob, GeneratedPart, GenerateOptions } from "./generation.js";
 import { type AnswerForm, controlIdOf, type Grammars } from "./grammars.js";
 import { StopStrings } from "./stop-strings.js";
-import { type ThoughtPiece, ThoughtReader } from "./thought-reader.js";
 
 const UNLIMITED = 2 ** 31 - 1;
 
@@ -62,19 +62,13 @@ export async function* streamGeneration(
 
   const decoder = tokenizer.decoder({ continues: [...ids].some((id) => !tokenizer.isSpecial(id)) });
   const isFree = grammar === undefined && jsonSchema === undefined;
-  const { thoughts, tools } = request.form ?? {};
-  const thoughtReader = thoughts && new ThoughtReader(thoughts.marks, thoughts.start);
-  const reader = tools && isFree ? new AnswerReader(tools.notation) : undefined;
-  const marks = shownMarks(tokenizer, request.form);
+  const reader = new FormReader(request.form ?? {}, isFree);
+  const marks = shownMarks(tokenizer, request.form ?? {});
   /** The text of a token; that of a control token which divides the answer, too. */
   const written = (id: number) => {
     const mark = marks.get(id);
     return mark === undefined ? decoder.push(id) : decoder.end() + mark;
   };
-  const read = ({ reasoning, answer }: ThoughtPiece) => {
-    return { reasoning, ...(reader?.push(answer) ?? { text: answer, deltas: [] }) };
-  };
-  const readText = (text: string) => read(thoughtReader?.push(text) ?? { reasoning: "", answer: text });
   const queue = new PartQueue();
   const leave = new AbortController();
   let completionTokens = 0;
@@ -100,7 +94,7 @@ export async function* streamGeneration(
         if (stopped) return; // the leader does not know yet
         completionTokens++;
         if (firstToken === 0) firstToken = performance.now();
-        const { reasoning, text: said, deltas } = readText(written(id));
+        const { reasoning, text: said, deltas } = reader.push(written(id));
         const found = stops.push(said);
         const logprobs = logprob === undefined ? undefined : [{ id, logprob, top: top ?? [] }];
         const calls = !found.stopped && deltas.length > 0;
@@ -121,9 +115,9 @@ export async function* streamGeneration(
     )
     .then(
       (summary) => {
-        const last = readText(decoder.end());
-        const held = read(thoughtReader?.end() ?? { reasoning: "", answer: "" });
-        const rest = stops.push(last.text + held.text + (reader?.end() ?? ""));
+        const last = reader.push(decoder.end());
+        const held = reader.end();
+        const rest = stops.push(last.text + held.text);
         const text = rest.text + (rest.stopped ? "" : stops.end());
         const finishReason = summary.finishReason === "stop" || rest.stopped ? "stop" : "length";
         queue.end({ text, reasoning: last.reasoning + held.reasoning, finishReason, summary });
@@ -167,7 +161,7 @@ export async function* streamGeneration(
           },
           ...(diagnostics.length > 0 && { diagnostics }),
         },
-        ...(reader && reader.toolCalls.length > 0 && { toolCalls: reader.toolCalls }),
+        ...(reader.toolCalls.length > 0 && { toolCalls: reader.toolCalls }),
       };
       return;
     }
@@ -185,9 +179,12 @@ function checkKeep(contextShift: unknown, contextSize: number): number {
 }
 
 /** The control tokens by which an answer of this form is divided, with their texts. */
-function shownMarks(tokenizer: Tokenizer, form: AnswerForm | undefined): ReadonlyMap<number, string> {
-  const { begin, end, answer = [] } = form?.thoughts?.marks ?? { begin: "", end: "" };
-  const entries = [begin, end, ...answer.flat()].flatMap((text) => {
+function shownMarks(tokenizer: Tokenizer, { thoughts, messages, calls }: AnswerForm): ReadonlyMap<number, string> {
+  const { begin, end, answer = [] } = thoughts?.marks ?? { begin: "", end: "" };
+  const notations = [messages, calls?.notation].flatMap((notation) =>
+    notation === undefined ? [] : textsOf(notation),
+  );
+  const entries = [begin, end, ...answer.flat(), ...notations].flatMap((text) => {
     const id = controlIdOf(tokenizer, text);
     return id === undefined ? [] : [[id, text] as const];
   });

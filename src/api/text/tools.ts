@@ -1,13 +1,7 @@
-// Tools in conversations: what the model may call, whether it must, and how its template writes calls.
+// Tools in conversations: what the model may call, and whether it must.
 
-import { CriaError, UnsupportedError } from "../../errors.js";
-import {
-  CALL_BEGIN,
-  type CallCount,
-  type JsonSchema,
-  type ToolNotation,
-  type ToolSignature,
-} from "../../grammar/index.js";
+import { CriaError } from "../../errors.js";
+import type { CallCount, JsonSchema, ToolSignature } from "../../grammar/index.js";
 import {
   checkBoolean,
   checkChoice,
@@ -47,7 +41,7 @@ export type ToolChoice = "auto" | "none" | "required" | { readonly name: string 
 export interface ToolChoiceOptions {
   /** Default "auto". An answer that must call has no text. */
   readonly toolChoice?: ToolChoice;
-  /** Whether an answer may have several calls. Default true. Llama 3's notation has at most one in any case. */
+  /** Whether an answer may have several calls. Default true. Some notations have one at most in any case. */
   readonly parallelToolCalls?: boolean;
 }
 
@@ -59,9 +53,8 @@ export interface ToolResult {
   readonly content: unknown;
 }
 
-/** The tools of a conversation or of one answer, in the template's notation. */
+/** The tools of a conversation or of one answer. */
 export interface ToolSet {
-  readonly notation: ToolNotation;
   /** What may be called. */
   readonly signatures: readonly ToolSignature[];
   readonly count: CallCount;
@@ -73,15 +66,15 @@ const toolFields = namesOf<Tool>({ name: true, description: true, parameters: tr
 
 const NO_ARGUMENTS: JsonSchema = { type: "object", additionalProperties: false };
 
-/** @throws CriaError INVALID_OPTION; UnsupportedError UNSUPPORTED_TOOLS when the template has no known notation for calls */
-export function toolSetOf(tools: readonly Tool[], template: string): ToolSet {
+/** @throws CriaError INVALID_OPTION */
+export function toolSetOf(tools: readonly Tool[]): ToolSet {
   const given = readable("tools", tools, () => checkTools(tools));
   const signatures = given.map(({ name, parameters }) => ({ name, parameters: argumentsSchema(name, parameters) }));
-  const described = given.map(({ name, description = "", parameters = NO_ARGUMENTS }) => ({
+  const described = given.map(({ name, description = "", parameters }) => ({
     type: "function",
-    function: { name, description, parameters },
+    function: { name, description, parameters: shownSchema(parameters) },
   }));
-  return { notation: notationOf(template), signatures, count: { least: 0, most: "any" }, described };
+  return { signatures, count: { least: 0, most: "any" }, described };
 }
 
 /** Copies of the tools. A field that is null is absent. */
@@ -96,6 +89,12 @@ function checkTools(tools: unknown): readonly Tool[] {
     const schema = checkJson(`tools[${i}].parameters`, parameters ?? NO_ARGUMENTS) as JsonSchema;
     return { name: known, description: checkText(`tools[${i}].description`, description ?? ""), parameters: schema };
   });
+}
+
+/** Parameters as templates take them: many look for properties without asking whether there are any. */
+function shownSchema(parameters: JsonSchema = NO_ARGUMENTS): JsonSchema {
+  const words = typeof parameters === "object" && parameters !== null ? parameters : {};
+  return { type: "object", properties: {}, ...words };
 }
 
 /** Arguments are an object even where the parameters do not say so, as `{}` does not. */
@@ -133,14 +132,4 @@ export function chosenTools(tools: ToolSet | undefined, options: ToolChoiceOptio
   if (signatures.length > 0) return { ...tools, signatures, count: { least: 1, most } };
   const names = tools.signatures.map(({ name }) => name).join(", ");
   throw invalidOption("toolChoice.name", `one of ${names}`, chosen.name);
-}
-
-/** The notation that the template teaches the model, recognised by the template's words. */
-function notationOf(template: string): ToolNotation {
-  if (template.includes(CALL_BEGIN) && !template.includes("<function=")) return "hermes";
-  if (template.includes('"parameters": ') && template.includes("ipython")) return "llama3";
-  throw new UnsupportedError(
-    "UNSUPPORTED_TOOLS",
-    "the model's chat template has no known notation for tools; supported are Hermes' and Qwen's <tool_call>, and Llama 3's JSON",
-  );
 }

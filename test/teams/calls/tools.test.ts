@@ -6,7 +6,13 @@ import type { ChatMessage, CriaError, GeneratedPart, Model, Tool, ToolCall, Tool
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AnswerReader } from "../../../dist/api/text/answer-reader.js";
 import { chosenTools, toolSetOf } from "../../../dist/api/text/tools.js";
-import { compileGrammar, type ToolNotation, toolGrammar, VocabularyGrammar } from "../../../dist/grammar/index.js";
+import {
+  compileGrammar,
+  type MarkedNotation,
+  markedNotations,
+  toolGrammar,
+  VocabularyGrammar,
+} from "../../../dist/grammar/index.js";
 import { byteVocabulary } from "../../support/grammar-vocabulary.js";
 import { hasReferenceData, referenceData } from "../../support/reference-data.js";
 import { modelWithTemplate, toolTemplates } from "../../support/tool-models.js";
@@ -25,9 +31,13 @@ const tools: Tool[] = [
   { name: "time" },
 ];
 
-function matches(notation: ToolNotation, text: string, options: ToolChoiceOptions = {}): boolean {
-  const { signatures, count } = chosenTools(toolSetOf(tools, toolTemplates[notation]), options)!;
-  const automaton = compileGrammar(toolGrammar(signatures, notation, count).grammar);
+type Name = keyof typeof toolTemplates;
+const notationOf = (name: Name): MarkedNotation => markedNotations.find((notation) => notation.name === name)!;
+const noControls = () => undefined;
+
+function matches(notation: Name, text: string, options: ToolChoiceOptions = {}): boolean {
+  const { signatures, count } = chosenTools(toolSetOf(tools), options)!;
+  const automaton = compileGrammar(toolGrammar(signatures, notationOf(notation), count, noControls).grammar);
   const constraint = new VocabularyGrammar(automaton, byteVocabulary()).begin();
   return new TextEncoder().encode(text).every((byte) => constraint.accept(byte)) && constraint.accepts;
 }
@@ -63,9 +73,9 @@ describe("answers", () => {
 
   it("call with an object even where the parameters do not say so; parameters of another type are refused", () => {
     for (const parameters of [{}, true, { type: ["object", "null"] }, { properties: { city: { type: "string" } } }]) {
-      const set = toolSetOf([{ name: "a", parameters }], toolTemplates.hermes);
+      const set = toolSetOf([{ name: "a", parameters }]);
       const grammar = new VocabularyGrammar(
-        compileGrammar(toolGrammar(set.signatures, "hermes", { least: 1, most: 1 }).grammar),
+        compileGrammar(toolGrammar(set.signatures, notationOf("hermes"), { least: 1, most: 1 }, noControls).grammar),
         byteVocabulary(),
       );
       const accepts = (given: string) => {
@@ -76,9 +86,7 @@ describe("answers", () => {
       expect(["{}", '"a"', "null"].map(accepts)).toEqual([true, false, false]);
     }
     const textual = [{ name: "a", parameters: { type: "string" } }];
-    expect(() => toolSetOf(textual, toolTemplates.hermes)).toThrow(
-      /"a" must be of type object; they are of type string/,
-    );
+    expect(() => toolSetOf(textual)).toThrow(/"a" must be of type object; they are of type string/);
   });
 
   const one = `<tool_call>${call}</tool_call>`;
@@ -110,7 +118,7 @@ describe("answers", () => {
   });
 
   const given = { city: '</tool_call>"{\\', list: [{ a: "}" }, []] };
-  it.each<[ToolNotation, string, string, ToolCall[]]>([
+  it.each<[Name, string, string, ToolCall[]]>([
     ["hermes", "just <text>  <tool_", "just <text>  <tool_", []],
     ["hermes", "\n x", "\n x", []],
     [
@@ -127,7 +135,11 @@ describe("answers", () => {
   ])("of %s are read for what they say and what they call, in whatever pieces they come: %j", (...row) => {
     const [notation, answer, said, calls] = row;
     for (const size of [1, 2, 7, answer.length]) {
-      const reader = new AnswerReader(notation);
+      const named = [...new Set(["weather", "time", ...calls.map(({ name }) => name)])];
+      const reader = new AnswerReader(
+        notationOf(notation),
+        named.map((name) => ({ name, parameters: true })),
+      );
       const begun: string[] = [];
       const json: string[] = [];
       let text = "";
@@ -230,6 +242,43 @@ describe.each(["hermes", "llama3"] as const)("conversations in the notation of %
   });
 });
 
+describe("runs", () => {
+  it("run what is called until nothing is, for so many rounds at most", async () => {
+    const model = await modelWithTemplate(toolTemplates.hermes);
+    const chat = model.chat();
+    const given: unknown[] = [];
+    const time = {
+      description: "The time of day",
+      run: (args: Record<string, never>) => {
+        given.push(args);
+        return "noon";
+      },
+    };
+    const options = { maxTokens: 60, temperature: 1.5, parallelToolCalls: false, seed: 1 } as const;
+    let streamed = "";
+    const onPart = (part: GeneratedPart) => {
+      streamed += part.text;
+    };
+    const forced = { ...options, tools: { time }, toolChoice: "required", maxRounds: 1, onPart } as const;
+    const { text, toolCalls, ran } = await chat.run("What time is it?", forced);
+    expect([toolCalls, streamed, given]).toEqual([undefined, text, [{}]]);
+    expect(ran).toEqual([{ call: { name: "time", arguments: {} }, result: "noon" }]);
+    expect(chat.messages.map(({ role }) => role)).toEqual(["user", "assistant", "tool", "assistant"]);
+
+    const before = chat.messages;
+    const failing = { time: { run: () => Promise.reject(new Error("no clock")) } };
+    await expect(chat.run("And now?", { ...forced, tools: failing })).rejects.toThrow("no clock");
+    expect(chat.messages).toBe(before);
+    await expect(chat.run("a", { tools: { a: {} } } as never)).rejects.toThrow(/tools.a.run must be a function/);
+    await expect(chat.run("a", { tools: [] } as never)).rejects.toThrow(/tools must be an object of tools/);
+    await expect(chat.run("a", { tools: { time }, maxRounds: 0 })).rejects.toThrow(/maxRounds must be an integer/);
+    const busy = chat.run("a", forced);
+    await expect(chat.ask("b")).rejects.toMatchObject({ code: "CHAT_BUSY" });
+    await busy;
+    await model.dispose();
+  });
+});
+
 describe.skipIf(!hasReferenceData)("the templates of real models", () => {
   const templates = () =>
     (
@@ -264,26 +313,34 @@ describe.skipIf(!hasReferenceData)("the templates of real models", () => {
 });
 
 describe("what is refused", () => {
-  it("templates without tools, and tools that are malformed", () => {
-    const codeOf = (given: readonly Tool[], source: string, choice: ToolChoiceOptions = {}) => {
+  it("tools that are malformed", () => {
+    const codeOf = (given: readonly Tool[], choice: ToolChoiceOptions = {}) => {
       try {
-        chosenTools(toolSetOf(given, source), choice);
+        chosenTools(toolSetOf(given), choice);
       } catch (error) {
         return (error as CriaError).code;
       }
       return "none";
     };
-    const { hermes } = toolTemplates;
-    expect(codeOf(tools, "{% for t in tools %}{{ t.function.name }}{% endfor %}")).toBe("UNSUPPORTED_TOOLS");
-    expect(codeOf(tools, "{# <tool_call><function= #}")).toBe("UNSUPPORTED_TOOLS");
-    expect(codeOf([], hermes)).toBe("INVALID_OPTION");
-    expect(codeOf([{ name: "a" }, { name: "a" }], hermes)).toBe("INVALID_OPTION");
-    expect(codeOf([{ name: "a", parameter: {} } as Tool], hermes)).toBe("INVALID_OPTION");
-    expect(codeOf(tools, hermes)).toBe("none");
+    expect(codeOf([])).toBe("INVALID_OPTION");
+    expect(codeOf([{ name: "a" }, { name: "a" }])).toBe("INVALID_OPTION");
+    expect(codeOf([{ name: "a", parameter: {} } as Tool])).toBe("INVALID_OPTION");
+    expect(codeOf(tools)).toBe("none");
     for (const toolChoice of ["some", null, { name: "rain" }, { tool: "time" }, 1]) {
-      expect(codeOf(tools, hermes, { toolChoice } as ToolChoiceOptions)).toBe("INVALID_OPTION");
+      expect(codeOf(tools, { toolChoice } as ToolChoiceOptions)).toBe("INVALID_OPTION");
     }
-    expect(codeOf(tools, hermes, { parallelToolCalls: 1 } as object)).toBe("INVALID_OPTION");
+    expect(codeOf(tools, { parallelToolCalls: 1 } as object)).toBe("INVALID_OPTION");
+  });
+
+  it("templates without tools, unless none may be called", async () => {
+    const model = await modelWithTemplate("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}");
+    const messages = [{ role: "user", content: "Hi" }];
+    const options = { tools, maxTokens: 2 };
+    for (const call of [model.completeChat(messages, options), model.chat({ tools }).ask("Hi", { maxTokens: 2 })]) {
+      await expect(call).rejects.toMatchObject({ code: "UNSUPPORTED_TOOLS" });
+    }
+    expect((await model.completeChat(messages, { ...options, toolChoice: "none" })).toolCalls).toBeUndefined();
+    await model.dispose();
   });
 
   it("schemas that are not supported, by the tool's name, and a choice without tools", async () => {
