@@ -46,7 +46,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   api: ["protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", "quantize", ...leaves],
   quantize: ["machine", "gguf", ...leaves],
   index: ["api", "protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
-  adapters: ["index"],
+  adapters: ["index", "options"],
   lab: ["index", "api", "sampling", "model", "machine", "gguf", "tokenizer", ...leaves],
   cli: ["index", "lab", "quantize", "api", "sampling", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
 };

@@ -1,13 +1,11 @@
 // POST /v1/chat/completions
 
-import type {
-  ChatCompletion,
-  ChatCompletionChunk,
-  ChatCompletionTokenLogprob,
-} from "openai/resources/chat/completions";
-import type { ChatCompletionOptions, GeneratedLogprob, JsonSchema, Tokenizer } from "../../index.js";
+import type { ChatCompletion, ChatCompletionChunk } from "openai/resources/chat/completions";
+import type { ChatCompletionOptions, GeneratedLogprob, JsonSchema, Usage } from "../../index.js";
 import { jsonAnswer, type Service, streamAnswer } from "./answers.js";
-import { Fields, takeGenerateOptions, takeStreaming } from "./fields.js";
+import { type ChoicePart, collectAll, generateAll, reasoningTokensOf, type Start, totalUsage } from "./choices.js";
+import { type Fields, takeCount, takeGenerateOptions, takeGrammar, takeStreaming } from "./fields.js";
+import { logprobOf } from "./logprobs.js";
 import { chatMessages } from "./messages.js";
 import { callDeltasOf, callsOf, takeTools } from "./tools.js";
 import { usageOf } from "./usage.js";
@@ -18,18 +16,22 @@ export async function chatCompletions(
   fields: Fields,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
-  const messages = chatMessages(fields.need("messages", "array"));
+  const messages = chatMessages(fields);
   const options: ChatCompletionOptions = {
-    ...takeGenerateOptions(fields, ["max_completion_tokens", "max_tokens"]),
+    ...takeGenerateOptions(fields, ["max_completion_tokens", "max_tokens", "n_predict"]),
     ...takeLogprobs(fields),
     ...takeTools(fields),
-    jsonSchema: takeJsonSchema(fields),
-    signal,
+    ...takeFormat(fields),
+    templateVariables: takeTemplateVariables(fields),
   };
   if (options.jsonSchema !== undefined && options.tools !== undefined && options.toolChoice !== "none") {
     throw fields.invalid("response_format", 'must be text beside tools, unless tool_choice is "none"');
   }
+  const n = takeCount(fields);
   const { stream, includeUsage } = takeStreaming(fields);
+  takeModalities(fields);
+  if (fields.take("store", "boolean")) fields.notes.ignored.push("store");
+  fields.refuse("audio", "functions", "function_call", "web_search_options");
   fields.end();
 
   const logprobsOf = (logprobs: readonly GeneratedLogprob[] | undefined) =>
@@ -37,82 +39,123 @@ export async function chatCompletions(
       ? null
       : { content: logprobs.map((each) => logprobOf(each, model.tokenizer)), refusal: null };
   const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: name };
+  // A seed that is given is the first answer's; the others have the next ones.
+  const seedOf = (i: number) => (options.seed === undefined ? undefined : options.seed + i);
+  const starts = Array.from({ length: n }, (_, i): Start => {
+    return (own) => model.generateChat(messages, { ...options, seed: seedOf(i), signal: own });
+  });
 
   if (!stream) {
-    const { text, toolCalls, finishReason, usage, logprobs } = await model.completeChat(messages, options);
+    const choices = await collectAll(starts, signal);
     return jsonAnswer<ChatCompletion>({
       ...head,
       object: "chat.completion",
-      choices: [
-        {
-          index: 0,
-          message: {
-            role: "assistant",
-            content: toolCalls && text === "" ? null : text,
-            refusal: null,
-            ...(toolCalls && { tool_calls: callsOf(toolCalls) }),
-          },
-          finish_reason: toolCalls ? "tool_calls" : finishReason,
-          logprobs: logprobsOf(logprobs),
+      choices: choices.map(({ text, reasoning, toolCalls, logprobs, done }, index) => ({
+        index,
+        message: {
+          role: "assistant",
+          content: toolCalls && text === "" ? null : text,
+          refusal: null,
+          annotations: [],
+          ...(reasoning !== "" && { reasoning_content: reasoning }),
+          ...(toolCalls && { tool_calls: callsOf(toolCalls) }),
         },
-      ],
-      usage: usageOf(usage),
+        finish_reason: toolCalls ? "tool_calls" : done.finishReason,
+        logprobs: logprobsOf(logprobs),
+      })),
+      usage: usageOf(
+        totalUsage(
+          choices.map(({ done }) => done.usage),
+          n,
+        ),
+        choices.reduce((sum, { reasoningTokens }) => sum + reasoningTokens, 0),
+      ),
     });
   }
 
   const chunk = (choices: ChatCompletionChunk.Choice[]): ChatCompletionChunk => {
-    return { ...head, object: "chat.completion.chunk", choices };
+    // Who asks for usage gets the field in every chunk.
+    return { ...head, object: "chat.completion.chunk", choices, ...(includeUsage && { usage: null }) };
   };
-  let first = true;
-  return streamAnswer(model.generateChat(messages, options), function* (part) {
-    const { text, toolCallDeltas, logprobs, done, toolCalls } = part;
-    if (first) yield chunk([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }]);
-    first = false;
-    if (text !== "" || toolCallDeltas !== undefined || logprobs?.length) {
-      const delta = { content: text, ...(toolCallDeltas && { tool_calls: callDeltasOf(toolCallDeltas) }) };
-      yield chunk([{ index: 0, delta, finish_reason: null, logprobs: logprobsOf(logprobs) }]);
+  const begun = new Set<number>();
+  const usages: Usage[] = [];
+  let reasoningTokens = 0;
+  const bodiesOf = function* (part: ChoicePart) {
+    const { index, text, reasoning, toolCallDeltas, logprobs, done, toolCalls } = part;
+    if (!begun.has(index)) {
+      yield chunk([{ index, delta: { role: "assistant", content: "", refusal: null }, finish_reason: null }]);
+    }
+    begun.add(index);
+    reasoningTokens += reasoningTokensOf(part);
+    if (text !== "" || reasoning !== undefined || toolCallDeltas !== undefined || logprobs?.length) {
+      const delta = {
+        content: text,
+        ...(reasoning !== undefined && { reasoning_content: reasoning }),
+        ...(toolCallDeltas && { tool_calls: callDeltasOf(toolCallDeltas) }),
+      };
+      yield chunk([{ index, delta, finish_reason: null, logprobs: logprobsOf(logprobs) }]);
     }
     if (done === undefined) return;
     const finish = toolCalls ? "tool_calls" : done.finishReason;
     // Logprobs that were asked for are there, even where there is no token.
-    yield chunk([{ index: 0, delta: {}, finish_reason: finish, ...(logprobs && { logprobs: logprobsOf([]) }) }]);
-    if (includeUsage) yield { ...chunk([]), usage: usageOf(done.usage) };
-  });
+    yield chunk([{ index, delta: {}, finish_reason: finish, ...(logprobs && { logprobs: logprobsOf([]) }) }]);
+    usages[index] = done.usage;
+    if (!includeUsage || Object.keys(usages).length < n) return;
+    yield { ...chunk([]), usage: usageOf(totalUsage(usages, n), reasoningTokens) };
+  };
+  return streamAnswer(generateAll(starts, signal), fields.notes, { bodiesOf });
 }
 
 function takeLogprobs(fields: Fields): Pick<ChatCompletionOptions, "logprobs" | "topLogprobs"> {
   const wanted = fields.take("logprobs", "boolean") ?? false;
   const top = fields.take("top_logprobs", "number");
+  fields.notes.fieldOf.set("topLogprobs", "top_logprobs");
   if (!wanted && top !== undefined) throw fields.invalid("top_logprobs", "needs logprobs");
   return { logprobs: wanted, topLogprobs: top };
 }
 
-/** The schema that `response_format` asks for; undefined: text. */
-function takeJsonSchema(fields: Fields): JsonSchema | undefined {
-  const given = fields.take("response_format", "object");
-  if (given === undefined) return undefined;
-  const format = new Fields(given, "response_format.");
+/** What the answer must match: by `response_format`, or by llama.cpp's server's `grammar` and `json_schema`. */
+function takeFormat(fields: Fields): Pick<ChatCompletionOptions, "grammar" | "jsonSchema"> {
+  const format = fields.takeFields("response_format");
+  const own = takeGrammar(fields);
+  if (format === undefined) return own;
   const type = format.need("type", "string");
-  let schema: JsonSchema | undefined;
-  if (type === "json_object") schema = { type: "object" };
-  else if (type === "json_schema") {
-    const named = new Fields(format.need("json_schema", "object"), "response_format.json_schema.");
-    schema = named.need("schema", "object");
-    // What the schema is called, and whether it is kept to: it always is.
-    for (const label of ["name", "description"]) named.take(label, "string");
-    named.take("strict", "boolean");
-    named.end();
-  } else if (type !== "text") {
+  let jsonSchema: JsonSchema | undefined;
+  if (type === "json_object") jsonSchema = format.take("schema", "object") ?? { type: "object" };
+  else if (type === "json_schema") jsonSchema = takeNamedSchema(format);
+  else if (type !== "text") {
     throw format.invalid("type", `must be one of text, json_object, json_schema; it is "${type}"`);
   }
   format.end();
+  if (jsonSchema === undefined) return own;
+  fields.notes.fieldOf.set("jsonSchema", "response_format");
+  if (own.jsonSchema !== undefined) throw fields.invalid("json_schema", "must not be beside a response_format");
+  return { ...own, jsonSchema };
+}
+
+/** `json_schema: { name, schema }`, or, as llama.cpp's server also has it, `schema` itself. */
+function takeNamedSchema(format: Fields): JsonSchema {
+  const bare = format.take("schema", "object");
+  if (bare !== undefined) return bare;
+  const named = format.needFields("json_schema");
+  const schema: JsonSchema = named.need("schema", "object");
+  // What the schema is called, and whether it is kept to: it always is.
+  named.drop("name", "description", "strict");
+  named.end();
   return schema;
 }
 
-function logprobOf({ top, ...token }: GeneratedLogprob, tokenizer: Tokenizer): ChatCompletionTokenLogprob {
-  const one = ({ id, logprob }: { readonly id: number; readonly logprob: number }) => {
-    const bytes = tokenizer.tokenBytes(id);
-    return { token: new TextDecoder().decode(bytes), logprob, bytes: [...bytes] };
-  };
-  return { ...one(token), top_logprobs: top.map(one) };
+/** What the chat template is told. */
+export function takeTemplateVariables(fields: Fields): Record<string, unknown> | undefined {
+  const variables = fields.take("chat_template_kwargs", "object");
+  const effort = fields.take("reasoning_effort", "string");
+  fields.notes.fieldOf.set("templateVariables", "chat_template_kwargs");
+  if (variables === undefined && effort === undefined) return undefined;
+  return { ...(effort !== undefined && { reasoning_effort: effort }), ...variables };
+}
+
+function takeModalities(fields: Fields): void {
+  const modalities = fields.take("modalities", "array") ?? [];
+  const other = modalities.find((modality) => modality !== "text");
+  if (other !== undefined) throw fields.invalid("modalities", `must be ["text"]; it has ${JSON.stringify(other)}`);
 }

@@ -13,11 +13,12 @@ export async function embeddings(
 ): Promise<Response> {
   const inputs = promptsOf(fields, "input");
   const dimensions = fields.take("dimensions", "number");
+  fields.notes.fieldOf.set("dimensions", "dimensions");
   const format = fields.take("encoding_format", "string") ?? "float";
   if (format !== "float" && format !== "base64") {
     throw fields.invalid("encoding_format", `must be float or base64; it is "${format}"`);
   }
-  fields.take("user", "string");
+  fields.drop("user");
   fields.end();
 
   let tokens = 0;

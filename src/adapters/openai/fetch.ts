@@ -1,87 +1,152 @@
 // The interface's addresses, and what happens at each.
 
 import type { Model as ModelObject } from "openai/resources/models";
-import { CriaError, type Model } from "../../index.js";
+import type { Model } from "../../index.js";
+import { checkBoolean, checkInteger, checkText, idleOption, invalidOption, namesOf, optionsOf } from "../../options.js";
 import { jsonAnswer, refusal, type Service } from "./answers.js";
 import { chatCompletions } from "./chat-completions.js";
 import { completions } from "./completions.js";
 import { embeddings } from "./embeddings.js";
 import { RequestError } from "./errors.js";
 import { Fields } from "./fields.js";
+import { Notes } from "./notes.js";
+import { ResponseStore } from "./response-store.js";
+import { responses, storedResponse } from "./responses.js";
 
-/** How a model is served. */
+/** How models are served. */
 export interface FetchOptions {
-  /** The name by which requests call the model. Default: `model.info.name`, or the architecture where the file has no name. */
+  /** The name by which requests call a single model. Default: `model.info.name`, or the architecture where the file has no name. */
   readonly name?: string;
+  /** Whether a field that is not known is refused. Default false: it is ignored, and the answer's header x-cria-warning names it. */
+  readonly strict?: boolean;
+  /** How many answers of /v1/responses are kept for `previous_response_id`; 0 .. 100,000. Default 256. */
+  readonly storedResponses?: number;
 }
+
+const optionNames = namesOf<FetchOptions>({ name: true, strict: true, storedResponses: true });
+
+/** A model, or several by the names that requests call them by. The object is read at each request, so that models may come and go. */
+export type ServedModels = Model | Readonly<Record<string, Model>>;
 
 type Action = (service: Service, fields: Fields, signal: AbortSignal | undefined) => Promise<Response>;
 
 const actions: Readonly<Record<string, Action>> = {
   "/v1/chat/completions": chatCompletions,
   "/v1/completions": completions,
+  "/v1/responses": responses,
   "/v1/embeddings": embeddings,
 };
 
+const MODELS = "/v1/models";
+const RESPONSES = "/v1/responses/";
+const addresses = [
+  `GET ${MODELS}`,
+  `GET ${MODELS}/{name}`,
+  ...Object.keys(actions).map((path) => `POST ${path}`),
+  `GET ${RESPONSES}{id}`,
+  `DELETE ${RESPONSES}{id}`,
+];
+
 /**
- * A function with the signature of `fetch` that a loaded model answers, in this process:
+ * A function with the signature of `fetch` that loaded models answer, in this process:
  * `new OpenAI({ apiKey: "none", baseURL: "http://cria/v1", fetch: createFetch(model) })`. The host can be any.
  *
- * It knows POST /v1/chat/completions, /v1/completions and /v1/embeddings, and GET /v1/models. Everything that is refused is an answer with
- * an error body as OpenAI's; fields that it does not know are refused by name. It rejects only with the reason of an aborted signal.
+ * It knows POST /v1/chat/completions, /v1/completions, /v1/responses and /v1/embeddings, and GET /v1/models. Everything that is refused is
+ * an answer with an error body as OpenAI's. It rejects only with the reason of an aborted signal.
+ *
+ * @throws CriaError INVALID_OPTION
  */
-export function createFetch(model: Model, options: FetchOptions = {}): typeof fetch {
-  const name = givenName(options) ?? model.info.name ?? model.info.architecture;
-  const service: Service = { model, name };
-  const self: ModelObject = { id: name, object: "model", created: Math.floor(Date.now() / 1000), owned_by: "cria" };
+export function createFetch(models: ServedModels, options: FetchOptions = {}): typeof fetch {
+  const given = optionsOf("createFetch", options, optionNames);
+  const strict = checkBoolean("strict", given.strict ?? false);
+  const store = new ResponseStore(checkInteger("storedResponses", given.storedResponses ?? 256, 0, 100_000));
+  const modelsNow = servedBy(models, given.name);
+  const created = Math.floor(Date.now() / 1000);
 
   return async (input, init) => {
     const request = new Request(input, init);
     // A signal that is given is used itself: that of the request only follows it, and is lost with the request.
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+    const notes = new Notes(strict);
+    let answer: Response;
     try {
-      return await answer(request, signal);
+      answer = await answerTo(request, notes, signal);
     } catch (error) {
-      return refusal(error);
+      answer = refusal(error, notes);
     }
+    const warning = notes.warning();
+    if (warning !== undefined) answer.headers.set("x-cria-warning", warning);
+    return answer;
   };
 
-  async function answer(request: Request, signal: AbortSignal | undefined): Promise<Response> {
+  async function answerTo(request: Request, notes: Notes, signal: AbortSignal | undefined): Promise<Response> {
     const path = new URL(request.url).pathname;
-    if (request.method === "GET" && path === "/v1/models") return jsonAnswer({ object: "list", data: [self] });
-    if (request.method === "GET" && path === `/v1/models/${encodeURIComponent(name)}`) return jsonAnswer(self);
-    const action = request.method === "POST" ? actions[path] : undefined;
-    if (action === undefined) {
-      const known = ["GET /v1/models", `GET /v1/models/${name}`, ...Object.keys(actions).map((each) => `POST ${each}`)];
-      throw new RequestError(
-        404,
-        "unknown_url",
-        `there is no ${request.method} ${path}; there are ${known.join(", ")}`,
-      );
+    const action = request.method === "POST" && Object.hasOwn(actions, path) ? actions[path] : undefined;
+    if (action === undefined) return kept(request.method, path);
+    const fields = new Fields(await bodyOf(request), notes);
+    const name = fields.need("model", "string");
+    return action({ model: modelNamed(name), name, store }, fields, signal);
+  }
+
+  /** What is read, not generated: models, and responses that are stored. */
+  function kept(method: string, path: string): Response {
+    if (method === "GET" && path === MODELS) {
+      return jsonAnswer({ object: "list", data: Object.keys(modelsNow()).map(modelObject) });
     }
-    const fields = new Fields(await bodyOf(request));
-    const wanted = fields.need("model", "string");
-    if (wanted === name) return action(service, fields, signal);
-    throw new RequestError(404, "model_not_found", `the model "${wanted}" does not exist; there is "${name}"`, "model");
+    if (method === "GET" && path.startsWith(`${MODELS}/`)) {
+      const name = decoded(path.slice(MODELS.length + 1));
+      modelNamed(name);
+      return jsonAnswer(modelObject(name));
+    }
+    const id = path.startsWith(RESPONSES) ? decoded(path.slice(RESPONSES.length)) : "";
+    if (method === "GET" && id !== "") return jsonAnswer(storedResponse(store, id).body);
+    if (method === "DELETE" && id !== "") {
+      storedResponse(store, id);
+      store.delete(id);
+      return jsonAnswer({ id, object: "response", deleted: true });
+    }
+    const message = `there is no ${method} ${path}; there are ${addresses.join(", ")}`;
+    throw new RequestError(404, "unknown_url", message);
+  }
+
+  function modelObject(id: string): ModelObject {
+    return { id, object: "model", created, owned_by: "cria" };
+  }
+
+  function modelNamed(name: string): Model {
+    const all = modelsNow();
+    const model = Object.hasOwn(all, name) ? all[name] : undefined;
+    if (model !== undefined) return model;
+    const names = Object.keys(all).map((each) => `"${each}"`);
+    const what = names.length === 1 ? `there is ${names[0]}` : `there are ${names.join(", ") || "none"}`;
+    throw new RequestError(404, "model_not_found", `the model "${name}" does not exist; ${what}`, "model");
   }
 }
 
-/** The option `name`. Callers may be JavaScript. @throws CriaError INVALID_OPTION */
-function givenName(options: unknown): string | undefined {
-  const refused = (message: string) => new CriaError("INVALID_OPTION", message);
-  if (options === null || options === undefined) return undefined;
-  if (typeof options !== "object") throw refused("the options argument of createFetch must be an object");
-  let name: unknown;
-  let unknown: string | undefined;
-  try {
-    ({ name } = options as FetchOptions);
-    unknown = Object.keys(options).find((option) => option !== "name");
-  } catch (cause) {
-    throw new CriaError("INVALID_OPTION", "the options argument of createFetch cannot be read", { cause });
+/** The models by their names, as they are when it is asked. */
+function servedBy(models: unknown, name: string | undefined): () => Readonly<Record<string, Model>> {
+  if (typeof models !== "object" || models === null) {
+    throw invalidOption("models", "a model, or an object of models by their names", models);
   }
-  if (unknown !== undefined) throw refused(`createFetch has no option "${unknown}"; it has name`);
-  if (name === undefined || name === null || typeof name === "string") return name ?? undefined;
-  throw refused(`name must be a string; it is ${typeof name === "object" ? "an object" : `a ${typeof name}`}`);
+  if (!isModel(models)) {
+    if (name !== undefined) throw idleOption("name", "the models have names");
+    return () =>
+      Object.fromEntries(Object.entries(models).filter((entry): entry is [string, Model] => isModel(entry[1])));
+  }
+  const own = checkText("name", name ?? models.info.name ?? models.info.architecture);
+  return () => ({ [own]: models });
+}
+
+function isModel(value: unknown): value is Model {
+  return typeof (value as Partial<Model> | null)?.generateChat === "function";
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 async function bodyOf(request: Request): Promise<unknown> {

@@ -1,3 +1,3 @@
 // cria/openai: a loaded model behind OpenAI's HTTP interface, as a function with the signature of `fetch`.
 
-export { createFetch, type FetchOptions } from "./fetch.js";
+export { createFetch, type FetchOptions, type ServedModels } from "./fetch.js";

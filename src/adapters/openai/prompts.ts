@@ -6,6 +6,7 @@ import type { Fields } from "./fields.js";
 /** @throws RequestError when the field is missing, empty, or of another type */
 export function promptsOf(fields: Fields, field: string): readonly [Prompt, ...Prompt[]] {
   const value = fields.need(field, "string", "array");
+  fields.notes.fieldOf.set("prompt", field);
   if (typeof value === "string") return [value];
   const [first, ...others] = value;
   if (first === undefined) throw fields.invalid(field, "must not be empty");

@@ -2,32 +2,55 @@
 
 import type { ChatCompletionChunk, ChatCompletionMessageFunctionToolCall } from "openai/resources/chat/completions";
 import type { ChatCompletionOptions, JsonSchema, Tool, ToolCall, ToolCallDelta, ToolChoice } from "../../index.js";
-import { Fields } from "./fields.js";
+import type { Fields } from "./fields.js";
 
 const choices = ["none", "auto", "required"] as const;
 
+type ToolOptions = Pick<ChatCompletionOptions, "tools" | "toolChoice" | "parallelToolCalls">;
+
 /** Takes out the tools that a request offers, and which of them the answer may call. @throws RequestError */
-export function takeTools(fields: Fields): Pick<ChatCompletionOptions, "tools" | "toolChoice" | "parallelToolCalls"> {
-  const tools = fields.take("tools", "array")?.map(toolOf);
-  const toolChoice = toolChoiceOf(fields);
-  return { tools, toolChoice, parallelToolCalls: fields.take("parallel_tool_calls", "boolean") };
+export function takeTools(fields: Fields): ToolOptions {
+  const tools = fields.takeEach("tools", (tool) => {
+    tool.only("type", "function");
+    const definition = tool.needFields("function");
+    tool.end();
+    return toolOf(definition);
+  });
+  const choice = toolChoiceOf(fields, (given) => {
+    given.only("type", "function");
+    const wanted = given.needFields("function");
+    given.end();
+    return wanted;
+  });
+  return toolOptions(fields, tools, choice);
 }
 
-function toolOf(given: unknown, i: number): Tool {
-  const path = `tools[${i}].`;
-  const tool = new Fields(given, path);
-  tool.only("type", "function");
-  const definition = new Fields(tool.need("function", "object"), `${path}function.`);
-  tool.end();
+/** What is said of tools, where there are any. */
+export function toolOptions(
+  fields: Fields,
+  tools: Tool[] | undefined,
+  toolChoice: ToolChoice | undefined,
+): ToolOptions {
+  const parallelToolCalls = fields.take("parallel_tool_calls", "boolean");
+  const { fieldOf } = fields.notes;
+  fieldOf.set("tools", "tools").set("toolChoice", "tool_choice").set("parallelToolCalls", "parallel_tool_calls");
+  if (tools !== undefined && tools.length > 0) return { tools, toolChoice, parallelToolCalls };
+  // Without tools there is nothing to call: that is so anyway, unless a call is demanded.
+  return toolChoice === "none" || toolChoice === "auto" ? {} : { toolChoice };
+}
+
+/** A function that may be called, and reads what is said of it. */
+export function toolOf(definition: Fields): Tool {
   const name = definition.need("name", "string");
   const description = definition.take("description", "string");
   const parameters: JsonSchema | undefined = definition.take("parameters", "object");
-  definition.take("strict", "boolean"); // the schema is always kept to
+  definition.drop("strict"); // the schema is always kept to
   definition.end();
   return { name, description, parameters };
 }
 
-function toolChoiceOf(fields: Fields): ToolChoice | undefined {
+/** Takes out `tool_choice`. `functionOf`: where an object has the name of the function */
+export function toolChoiceOf(fields: Fields, functionOf: (choice: Fields) => Fields): ToolChoice | undefined {
   const given = fields.take("tool_choice", "string", "object");
   if (given === undefined) return undefined;
   if (typeof given === "string") {
@@ -35,10 +58,7 @@ function toolChoiceOf(fields: Fields): ToolChoice | undefined {
     if (choice !== undefined) return choice;
     throw fields.invalid("tool_choice", `must be one of ${choices.join(", ")}, or a function; it is "${given}"`);
   }
-  const choice = new Fields(given, "tool_choice.");
-  choice.only("type", "function");
-  const wanted = new Fields(choice.need("function", "object"), "tool_choice.function.");
-  choice.end();
+  const wanted = functionOf(fields.inner(given, "tool_choice."));
   const name = wanted.need("name", "string");
   wanted.end();
   return { name };
@@ -59,22 +79,36 @@ export function callDeltasOf(deltas: readonly ToolCallDelta[]): ChatCompletionCh
   });
 }
 
-const newId = () => `call_${crypto.randomUUID()}`;
+export const newId = () => `call_${crypto.randomUUID()}`;
 
-/** The calls of an assistant's earlier message, as templates take them. @throws RequestError */
-export function templateCallsOf(calls: readonly unknown[], path: string) {
-  return calls.map((each, i) => {
-    const call = new Fields(each, `${path}[${i}].`);
+/** Takes out the calls of an assistant's earlier message, as templates take them. @throws RequestError */
+export function takeTemplateCalls(message: Fields): TemplateCall[] {
+  const calls = message.takeEach("tool_calls", (call) => {
     const id = call.need("id", "string");
     call.only("type", "function");
-    const given = new Fields(call.need("function", "object"), `${path}[${i}].function.`);
+    const given = call.needFields("function");
+    call.drop("index"); // of who put the call together from a stream
     call.end();
-    const name = given.need("name", "string");
-    const text = given.need("arguments", "string");
-    given.take("parsed_arguments", "object"); // what OpenAI's client makes of them, and sends back with the message
+    given.drop("parsed_arguments"); // what OpenAI's client makes of them, and sends back with the message
+    const templateCall = templateCallOf(id, given);
     given.end();
-    return { id, type: "function", function: { name, arguments: parsed(text, given) } };
+    return templateCall;
   });
+  return calls ?? [];
+}
+
+/** A call as templates take it. */
+export interface TemplateCall {
+  readonly id: string;
+  readonly type: "function";
+  readonly function: { readonly name: string; readonly arguments: unknown };
+}
+
+/** A call, from what has its name and its arguments as a text. @throws RequestError */
+export function templateCallOf(id: string, given: Fields): TemplateCall {
+  const name = given.need("name", "string");
+  const text = given.need("arguments", "string");
+  return { id, type: "function", function: { name, arguments: parsed(text, given) } };
 }
 
 /** Arguments that are an empty text are none. */

@@ -1,14 +1,29 @@
 // Usage in OpenAI's words.
 
 import type { CompletionUsage } from "openai/resources/completions";
+import type { ResponseUsage } from "openai/resources/responses/responses";
 import type { Usage } from "../../index.js";
 
-export function usageOf(usage: Pick<Usage, "promptTokens" | "completionTokens" | "cachedTokens">): CompletionUsage {
+type Counts = Pick<Usage, "promptTokens" | "completionTokens" | "cachedTokens">;
+
+export function usageOf(usage: Counts, reasoningTokens?: number): CompletionUsage {
   const { promptTokens, completionTokens, cachedTokens } = usage;
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens },
+    ...(reasoningTokens !== undefined && { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
+  };
+}
+
+export function responseUsageOf(usage: Counts, reasoningTokens: number): ResponseUsage {
+  const { promptTokens, completionTokens, cachedTokens } = usage;
+  return {
+    input_tokens: promptTokens,
+    input_tokens_details: { cached_tokens: cachedTokens, cache_write_tokens: 0 },
+    output_tokens: completionTokens,
+    output_tokens_details: { reasoning_tokens: reasoningTokens },
+    total_tokens: promptTokens + completionTokens,
   };
 }

@@ -126,7 +126,8 @@ describe("chat.completions", () => {
     }
     expect(streamed).toEqual([undefined, []]);
     const legacy = await client.completions.create({ model: "demo", prompt: "x", max_tokens: 0, logprobs: 2 });
-    expect(legacy.choices[0]!.logprobs).toEqual({ tokens: [], token_logprobs: [], top_logprobs: [] });
+    const none = { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] };
+    expect(legacy.choices[0]!.logprobs).toEqual(none);
   });
 
   it("takes null for absent, in every field", async () => {
@@ -145,6 +146,76 @@ describe("chat.completions", () => {
       messages,
     } as unknown as typeof request);
     expect(answer.choices).toEqual(choices);
+  });
+
+  it("takes the neutral values that clients send, and ignores what it does not know, which a header tells", async () => {
+    const { choices } = await client.chat.completions.create(request);
+    const neutral = {
+      ...{ store: false, metadata: {}, service_tier: "auto", seed: -1, parallel_tool_calls: true, prediction: null },
+      ...{ modalities: ["text"], tools: [], tool_choice: "auto", stop: [], user: "u", verbosity: null, n: 1 },
+      ...{ logit_bias: [], response_format: { type: "text" }, grammar: "" },
+    };
+    const quiet = await client.chat.completions.create({ ...request, ...neutral } as typeof request).withResponse();
+    expect(quiet.data.choices).toEqual(choices);
+    expect(quiet.response.headers.get("x-cria-warning")).toBeNull();
+    expect(choices[0]!.message).toMatchObject({ annotations: [], refusal: null });
+
+    const content = [{ type: "text", text: user.content, colour: 1 }];
+    const odd = { heat: 1, "wä\n": 2, store: true, messages: [{ role: "user", content, mood: "?" }] };
+    const loud = await client.chat.completions.create({ ...request, ...odd } as never).withResponse();
+    expect(loud.response.headers.get("x-cria-warning")).toBe(
+      "ignored: messages[0].content[0].colour, messages[0].mood, store, heat, w??",
+    );
+    expect((loud.data as OpenAI.ChatCompletion).choices).toEqual(choices);
+    const endless = await client.chat.completions.create({ ...request, max_completion_tokens: -1 });
+    expect(endless.choices[0]!.finish_reason).toBe("stop");
+  });
+
+  it("gives several answers to one question, whole and streamed", async () => {
+    const wanted = { ...request, temperature: 3, seed: 5, n: 3 };
+    const whole = await client.chat.completions.create(wanted);
+    expect(whole.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
+    const texts = whole.choices.map(({ message }) => message.content);
+    for (const [i, text] of texts.entries()) {
+      expect(text).toBe((await model.completeChat([user], { ...own, temperature: 3, seed: 5 + i })).text);
+    }
+    expect(new Set(texts).size).toBeGreaterThan(1);
+    const one = await client.chat.completions.create(request);
+    expect(whole.usage!.prompt_tokens).toBe(one.usage!.prompt_tokens);
+    const streamed = ["", "", ""];
+    const usages = [];
+    const options = { stream: true, stream_options: { include_usage: true, include_obfuscation: false } } as const;
+    for await (const { choices, usage } of await client.chat.completions.create({ ...wanted, ...options })) {
+      for (const { index, delta } of choices) streamed[index] += delta.content ?? "";
+      usages.push(usage);
+    }
+    expect(streamed).toEqual(texts);
+    expect(usages.pop()!.total_tokens).toBe(whole.usage!.total_tokens);
+    expect(new Set(usages)).toEqual(new Set([null]));
+  });
+
+  it("keeps to grammars and schemas as llama.cpp's server has them", async () => {
+    const schema = {
+      type: "object",
+      properties: { a: { enum: [1, 2] } },
+      required: ["a"],
+      additionalProperties: false,
+    };
+    const formats = [
+      { json_schema: schema },
+      { response_format: { type: "json_object", schema } },
+      { response_format: { type: "json_schema", schema } },
+      { response_format: { type: "json_schema", json_schema: { name: "x", schema } } },
+    ];
+    for (const format of formats) {
+      const { choices } = await client.chat.completions.create({ ...request, ...format } as typeof request);
+      expect([1, 2]).toContain(JSON.parse(choices[0]!.message.content!).a);
+    }
+    const grammar = { grammar: 'root ::= "yes" | "no"' };
+    const { choices } = await client.chat.completions.create({ ...request, ...grammar });
+    expect(["yes", "no"]).toContain(choices[0]!.message.content);
+    const completion = await client.completions.create({ model: "demo", prompt: "a", ...grammar } as never);
+    expect(["yes", "no"]).toContain((completion as OpenAI.Completion).choices[0]!.text);
   });
 
   it("gives JSON, any object or one of a schema", async () => {
@@ -380,6 +451,56 @@ describe("completions", () => {
   });
 });
 
+describe("completions, beside what is generated", () => {
+  it("tell where tokens are in the text, echo prompts, and give several answers to each", async () => {
+    const body = { model: "demo", temperature: 0, max_tokens: 4 };
+    const { choices } = await client.completions.create({ ...body, prompt: "One day", logprobs: 1 });
+    const { tokens, text_offset } = choices[0]!.logprobs!;
+    expect(text_offset).toEqual(tokens!.map((_, i) => tokens!.slice(0, i).join("").length));
+    const echo = await client.completions.create({ ...body, prompt: ["One day", "The fox"], echo: true });
+    expect(echo.choices.map(({ text }) => text.slice(0, 7))).toEqual(["One day", "The fox"]);
+    expect(echo.choices[0]!.text).toBe(`One day${choices[0]!.text}`);
+    let streamed = "";
+    for await (const part of await client.completions.create({
+      ...body,
+      prompt: "One day",
+      echo: true,
+      stream: true,
+    })) {
+      streamed += part.choices[0]!.text;
+    }
+    expect(streamed).toBe(echo.choices[0]!.text);
+    const ids = [...model.tokenizer.encode("One day")];
+    const ofIds = await client.completions.create({ ...body, prompt: ids, echo: true });
+    expect(ofIds.choices[0]!.text.trim()).toBe(echo.choices[0]!.text);
+    const many = await client.completions.create({ ...body, prompt: ["One day", "The fox"], n: 2, best_of: 2 });
+    expect(many.choices.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+    expect(many.choices[1]!.text).toBe(choices[0]!.text);
+    const both = client.completions.create({ ...body, prompt: "a", echo: true, logprobs: 1 });
+    expect(await failureOf(both)).toMatchObject({ param: "echo" });
+    expect(await failureOf(client.completions.create({ ...body, prompt: "a", suffix: "b" }))).toMatchObject({
+      param: "suffix",
+    });
+  });
+});
+
+describe("several models", () => {
+  it("are served by their names, which may come and go", async () => {
+    const models: Record<string, Model> = { small: model };
+    const fetch = createFetch(models);
+    const its = new OpenAI({ apiKey: "none", baseURL: "http://cria/v1", fetch });
+    const answer = async (name: string) => (await its.chat.completions.create({ ...request, model: name })).model;
+    expect(await answer("small")).toBe("small");
+    expect(await failureOf(answer("other/model"))).toMatchObject({ status: 404, code: "model_not_found" });
+    models["other/model"] = model;
+    expect(await answer("other/model")).toBe("other/model");
+    expect((await its.models.list()).data.map(({ id }) => id)).toEqual(["small", "other/model"]);
+    expect(await its.models.retrieve("other/model")).toMatchObject({ id: "other/model" });
+    expect(() => createFetch(models, { name: "x" })).toThrow(/name is set, but the models have names/);
+    expect(() => createFetch(5 as never)).toThrow(CriaError);
+  });
+});
+
 describe("embeddings", () => {
   it("are the model's vectors, as numbers and as the client's own base64", async () => {
     const input = ["a fox", "Once upon a time there was a bear."];
@@ -411,14 +532,20 @@ describe("models", () => {
 });
 
 describe("what is refused", () => {
-  const refused = (body: object) =>
-    failureOf(client.chat.completions.create({ ...request, ...body } as typeof request));
+  const refused = (body: object) => {
+    const fetch = createFetch(model, { name: "demo", strict: true });
+    const strict = new OpenAI({ apiKey: "none", baseURL: "http://cria/v1", fetch });
+    return failureOf(strict.chat.completions.create({ ...request, ...body } as typeof request));
+  };
 
   it.each([
     ["response_format.type", { response_format: { type: "xml" } }],
     ["response_format.json_schema.schema", { response_format: { type: "json_schema", json_schema: { name: "x" } } }],
-    ["n", { n: 2 }],
+    ["n", { n: 0 }],
     ["heat", { heat: 1 }],
+    ["audio", { audio: { voice: "alloy" } }],
+    ["modalities", { modalities: ["text", "audio"] }],
+    ["functions", { functions: [] }],
     ["stream_options", { stream_options: { include_usage: true } }],
     ["top_logprobs", { top_logprobs: 2 }],
     ["temperature", { temperature: "hot" }],
@@ -442,6 +569,18 @@ describe("what is refused", () => {
 
   it("values that the engine does not take, and prompts that do not fit", async () => {
     expect(await refused({ temperature: -1 })).toMatchObject({ status: 400, code: "INVALID_OPTION" });
+    const options = [
+      [{ top_p: 2 }, "top_p", /^400 top_p must be/],
+      [{ max_completion_tokens: 0.5 }, "max_completion_tokens", /^400 max_completion_tokens must be/],
+      [{ logit_bias: { x: 1 } }, "logit_bias", /logit_bias/],
+      [{ tool_choice: "required" }, "tool_choice", /^400 tool_choice is set, but/],
+      [{ response_format: { type: "json_schema", json_schema: { schema: { type: "x" } } } }, "response_format", /./],
+      [{ grammar: "root ::= (" }, "grammar", /./],
+      [{ chat_template_kwargs: { messages: [] } }, "chat_template_kwargs.messages", /./],
+    ] as const;
+    for (const [body, param, message] of options) {
+      expect(await refused(body)).toMatchObject({ status: 400, param, message: expect.stringMatching(message) });
+    }
     const long = [{ role: "user", content: "x ".repeat(600) }];
     expect(await refused({ messages: long })).toMatchObject({ status: 400, code: "context_length_exceeded" });
     expect(await refused({ messages: long, stream: true })).toMatchObject({ code: "context_length_exceeded" });
@@ -461,7 +600,7 @@ describe("what is refused", () => {
     expect(unknown).toBeInstanceOf(NotFoundError);
     expect(unknown).toMatchObject({ code: "model_not_found", param: "model" });
     expect(await failureOf(client.models.retrieve("another"))).toBeInstanceOf(NotFoundError);
-    expect(await failureOf(client.responses.create({ model: "demo", input: "x" }))).toBeInstanceOf(NotFoundError);
+    expect(await failureOf(client.images.generate({ prompt: "x" }))).toBeInstanceOf(NotFoundError);
     const own = createFetch(model);
     expect((await own("http://cria/v1/embeddings")).status).toBe(404);
     for (const body of ["{", "[]", "null"]) {
