@@ -30,6 +30,15 @@ function currentNode() {
   throw new Error(`could not install node@${CURRENT} into ${folder}`);
 }
 
+/** Installs the clients that test/packages/clients.test.ts drives, if need be. @returns the exit code, when it is done */
+async function installClients() {
+  const folder = join(root, "test", "clients");
+  if (existsSync(join(folder, "node_modules"))) return 0;
+  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  const [code] = await once(spawn(npm, ["ci", ...flags], { cwd: folder, stdio: "inherit" }), "close");
+  return code;
+}
+
 // The second Node runs what depends on the Node (vitest.config.ts tells what and why). Models it runs on the fastest build of the kernels:
 // on this Node they have run on all that it has, and node-versions.test.ts holds the builds to the same bits on both.
 const onTheSecond = {
@@ -91,6 +100,7 @@ const again = spawn(process.execPath, [join(root, "test", "reproducible.mjs"), "
   stdio: "inherit",
 });
 const compiled = once(again, "close");
+const clients = installClients();
 const current = currentNode(); // meanwhile
 const [code] = await checked;
 if (code !== 0) {
@@ -100,6 +110,10 @@ if (code !== 0) {
 const [codeAgain] = await compiled;
 if (codeAgain !== 0) {
   console.error("the kernels are not reproducible");
+  process.exit(1);
+}
+if ((await clients) !== 0) {
+  console.error("the clients in test/clients could not be installed");
   process.exit(1);
 }
 const counts = [run(process.execPath, { env: { CRIA_OTHER_NODE: current } }), run(current, onTheSecond)];
