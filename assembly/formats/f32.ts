@@ -2,8 +2,8 @@
 //
 // Packed, 8 rows side by side, 32 bytes: column after column,   row 0 | row 1 | ... | row 7
 //
-// Cost for 8 rows by 1 column: 32 bytes read; the packed column is the panel, so decoding is a copy, which only the wide builds need: 2
-// loads, 2 stores; streaming 3 loads, 2 multiply-adds, and for a tile of four tokens 6 loads, 8 multiply-adds.
+// Cost for 8 rows by 1 column: 32 bytes read; the packed column is the panel, so nothing is decoded; streaming 3 loads, 2 multiply-adds, and
+// for a tile of four tokens 6 loads, 8 multiply-adds.
 
 import { ACTIVATION_F32 } from "../abi";
 import { streamFloats, streamFloatsOfPair, streamFloatsTile } from "./floats";
@@ -41,12 +41,8 @@ export class F32 {
     store<u32>(block, load<u32>(from));
   }
 
-  /** Decodes a group of 8 weights to a PanelF32. */
-  @inline
-  panel(group: usize, panel: usize): void {
-    v128.store(panel, v128.load(group));
-    v128.store(panel, v128.load(group, 16), 16);
-  }
+  /** A packed column is one of a PanelF32. */
+  @inline get isPanel(): bool { return true; }
 
   /** One token: y (8 f32) += a group's `columns` columns times x (F32). */
   @inline

@@ -10,7 +10,8 @@
 //   activation                   all                        the encoding of activations that it multiplies (activations/)
 //   put, get                     all                        one block into its group of 8 packed rows, and back
 //   dequantize                   all                        one block to f32: the scalar meaning
-//   panel                        all                        a packed group to a panel (panel.ts)
+//   panel                        all but F32                a packed group to a panel (panel.ts)
+//   isPanel                      F32                        a packed group is a panel
 //   zero, hasMinimum             activation (CENTRED_)Q8_32 the level that means 0; whether a minimum is added
 //   zero, subBlock, minimumBlock activation Q8_256          the same; columns that share a scale, and a minimum (0: none)
 //   stream                       those with a fast decode   one token times a packed group, without a panel

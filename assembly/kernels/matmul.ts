@@ -146,22 +146,28 @@ class Matmul {
     const chunkColumns = few ? 256 : changetype<M>(0).chunk;
     const columns = this.columns;
     const tokens = this.tokens;
-    const panels = changetype<usize>(this) + JOB_BYTES;
-    const scratch = panels + 2 * PANEL_BYTES;
+    const decoded = changetype<usize>(this) + JOB_BYTES;
+    const scratch = decoded + 2 * PANEL_BYTES;
+    // What is a panel as it lies there is multiplied where it lies.
+    const isPanel = isDefined(changetype<F>(0).isPanel);
+    const panelStep = isPanel ? groupBytes : PANEL_BYTES;
     const tileBytes = bytesOf<E>(columns) << 2;
     let offset: usize = 0; // of the chunk in the activations of a token
     for (let k = 0; k < columns; k += chunkColumns) {
       const width = min(chunkColumns, columns - k);
-      for (let g = 0; g < groups; g++) decode<F, M>(w + <usize>g * groupBytes, panels + <usize>g * PANEL_BYTES, width);
+      if (!isPanel) {
+        for (let g = 0; g < groups; g++) decode<F, M>(w + <usize>g * groupBytes, decoded + <usize>g * PANEL_BYTES, width);
+      }
+      const panels = isPanel ? w : decoded;
       let x = this.x;
       let y = sums;
       for (let t = 0; t < tokens; t += TILE_TOKENS, y += TILE_TOKENS << 5, x += tileBytes) {
         if (WIDE && groups == 2 && tokens - t > 1) {
-          changetype<M>(0).fourByPair<F>(panels, PANEL_BYTES, x + (offset << 2), y, y + bytes, width, scratch);
+          changetype<M>(0).fourByPair<F>(panels, panelStep, x + (offset << 2), y, y + bytes, width, scratch);
           continue;
         }
         let z = y;
-        for (let panel = panels, end = panels + <usize>groups * PANEL_BYTES; panel < end; panel += PANEL_BYTES, z += bytes) {
+        for (let panel = panels, end = panels + <usize>groups * panelStep; panel < end; panel += panelStep, z += bytes) {
           if (tokens - t == 1) changetype<M>(0).one<F>(panel, x + offset, z, width, scratch);
           else changetype<M>(0).four<F>(panel, x + (offset << 2), z, width, scratch);
         }
