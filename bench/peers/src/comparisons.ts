@@ -231,6 +231,7 @@ const onnxPairs: readonly OnnxPair[] = [
   { ours: "cria-embedding", format: "q8_0", runtime: "onnxruntime-node", precision: "int8" },
   { ours: "cria-wide-embedding", format: "q8_0", runtime: "onnxruntime-node", precision: "int8" },
   { ours: "cria-embedding", format: "f32", runtime: "onnxruntime-web", precision: "fp32", bars: [3, 3, 3, 3] },
+  { ours: "cria-wide-embedding", format: "f32", runtime: "onnxruntime-web", precision: "fp32", bars: [3, 3, 3, 3] },
   { ours: "cria-embedding", format: "q8_0", runtime: "onnxruntime-web", precision: "int8" },
 ];
 
@@ -299,6 +300,17 @@ const wide: readonly Comparison[] = [
   {
     ...widePair,
     kind: "model",
+    name: "wide/llama-3.1-8b",
+    ...large,
+    sequences: 1,
+    tests: [
+      { label: "pp256", test: prefill(256), bar: undefined },
+      { label: "tg32", test: decode(32), bar: { 24: 1.15 } },
+    ],
+  },
+  {
+    ...widePair,
+    kind: "model",
     name: "wide/batch",
     shape: "llama-3.2-1b",
     format: "q4_0",
@@ -316,25 +328,30 @@ const deepBars = [
   { shape: "llama-3.2-1b", tokens: 32, bar: 1.2 },
 ];
 
-const atDepth = deepBars.flatMap(({ shape, tokens, bar }): Comparison[] => {
-  const model = { kind: "model", shape, format: "q4_0", contextSize: DEPTH + 256, sequences: 1, ours: "cria" } as const;
+const atDepth = deepBars.flatMap(({ shape, tokens, bar }) => [
+  ...deep("cria", "", shape, tokens, bar),
+  ...deep("cria-wide", "wide-", shape, tokens, bar),
+]);
+
+function deep(ours: "cria" | "cria-wide", prefix: string, shape: string, tokens: number, bar: number): Comparison[] {
+  const model = { kind: "model", shape, format: "q4_0", contextSize: DEPTH + 256, sequences: 1, ours } as const;
   return [
     {
       ...model,
-      name: `depth/${shape}/decode`,
+      name: `depth/${shape}/${prefix}decode`,
       section: `After ${DEPTH} tokens`,
       theirs: "node-llama-cpp",
       tests: [{ label: `tg${tokens} after ${DEPTH}`, test: decode(tokens, DEPTH), bar: { 24: bar } }],
     },
     {
       ...model,
-      name: `depth/${shape}/prefill`,
+      name: `depth/${shape}/${prefix}prefill`,
       section: "A long prompt beside a short one",
-      theirs: "cria",
+      theirs: ours,
       tests: [{ label: `pp${DEPTH} / pp512`, test: prefill(DEPTH), theirTest: prefill(512), bar: { 24: 0.8 } }],
     },
   ];
-});
+}
 
 const baselineBars = { q4_0: 0.4, q8_0: 0.65 };
 
