@@ -40,6 +40,15 @@ export function storeRows(at: usize, low: v128, high: v128): void {
   v128.store(at, low);
 }
 
+/** Bytes of a constant in a table: four lanes, or eight in the wide builds, where two vectors that are computed as one load it as one. */
+@inline export const CONSTANT_BYTES: usize = WIDE ? 32 : 16;
+
+@inline
+export function putConstant(table: usize, index: usize, constant: v128): void {
+  v128.store(table + index * CONSTANT_BYTES, constant);
+  if (WIDE) v128.store(table + index * CONSTANT_BYTES, constant, 16);
+}
+
 /** The entries of a table of 16 bytes at 16 indices of 0..15. */
 @inline
 export function lookUp(table: v128, indices: v128): v128 {

@@ -5,4 +5,7 @@
 // V8 of Node 26 ends the process on some functions that it tries to make wide, so that what is exported here must have been tried
 // (docs/kernels.md, "Wide kernels").
 
+export { attention } from "./kernels/attention";
+export { geGlu, gelu, geluRows } from "./kernels/elementwise";
 export { matmul } from "./kernels/matmul";
+export { textAttention } from "./kernels/text_attention";

@@ -30,7 +30,7 @@
 // k or v and 1 of q or weights in registers. A soft limit: 96 tanh of 4 lanes.
 
 import { EXP_TABLE_BYTES, KV_F16, PAGE, SEGMENT_PAGES } from "../abi";
-import { HALF_BIAS, HALF_MASK, madd, maxLanes, sumLanes, tanh, writeExpTable } from "../lanes";
+import { CONSTANT_BYTES, HALF_BIAS, HALF_MASK, madd, maxLanes, putConstant, storeRows, sumLanes, tanh, writeExpTable } from "../lanes";
 import { decodeK, decodeV, kvTileBytes, PAGE_BYTES_F32 } from "./kv_page";
 
 /** Queries of a block at most, of f32 and of halves. */
@@ -44,14 +44,14 @@ import { decodeK, decodeV, kvTileBytes, PAGE_BYTES_F32 } from "./kv_page";
 @inline const WEIGHT_FACTOR_BITS: i32 = (127 + 64) << 23;
 
 // The constants of `weightsOf`, and those of halves.
-@inline const WEIGHT_TABLE_BYTES: usize = 192;
+@inline const WEIGHT_TABLE_BYTES: usize = 384; // of 12 in wide builds
 
 /**
  * Bytes of scratch for `queries` query vectors (rows times heads of an item, Q), with D = headDim; `attention` lays it out:
  *
  *   SIZE         DESCRIPTION
  *      160       the constants of tanh
- *      192       the constants of `weightsOf`, and those of halves
+ *      384       the constants of `weightsOf`, and those of halves
  *      256 D     k of the page: (D, 64) f32, then its v: (64, D)
  *      256 Q     scores, then weights: (Q, 64) f32
  *        4 D Q   queries, as `sortQueries` sorts them
@@ -77,33 +77,59 @@ export function attentionPartBytes(headDim: i32, queries: i32): usize {
 @unmanaged class Five { a: u8; b: u8; c: u8; d: u8; e: u8; }
 @unmanaged class Six { a: u8; b: u8; c: u8; d: u8; e: u8; f: u8; }
 
-// What a tile reads of k and v, as a type: f32, or u16 for halves. Of eight halves those of even and of odd numbers become two vectors of
-// f32, 2^-112 times what they are. (`halvesToFloats` in lanes.ts has the bits.)
+// Where the first, second, third and fourth pair of vectors of a tile's row lies: `offsetof` is the offset. As types, because only constants
+// become offsets of the instructions, which V8 must see to join two stores.
+@unmanaged class First {}
+@unmanaged class Second { a: v128; b: v128; }
+@unmanaged class Third { a: v128; b: v128; c: v128; d: v128; }
+@unmanaged class Fourth { a: v128; b: v128; c: v128; d: v128; e: v128; f: v128; }
 
-/** Two vectors of a tile's sums: scores, scaled; or result = result * correction + sum. */
+// What a tile reads of k and v, as a type: f32, or u16 for halves. Halves become f32 that are 2^-112 times what they are: by eight, of even
+// and of odd numbers, or, in the wide builds, by four neighbours. (`halvesToFloats` in lanes.ts has the bits.)
+
+/** Eight halves of even numbers. */
 @inline
-function finishTile<Element>(scoring: bool, x: v128, y: v128, scales: v128, correction: usize, to: usize): void {
-  const low = sizeof<Element>() == 2 ? v128.shuffle<i32>(x, y, 0, 4, 1, 5) : x;
-  const high = sizeof<Element>() == 2 ? v128.shuffle<i32>(x, y, 2, 6, 3, 7) : y;
+function evenHalves(halves: v128, bits: v128): v128 {
+  return v128.and(i32x4.shr_s(i32x4.shl(halves, 16), 3), bits);
+}
+
+/** Eight halves of odd numbers. */
+@inline
+function oddHalves(halves: v128, bits: v128): v128 {
+  return v128.and(i32x4.shr_s(halves, 3), bits);
+}
+
+/** A pair of vectors of a tile's sums: scores, scaled; or result = result * correction + sum. Stored as by `storeRows`. */
+@inline
+function finishTile<Pair, Element>(scoring: bool, x: v128, y: v128, scales: v128, correction: usize, to: usize): void {
+  const isSplit = sizeof<Element>() == 2 && !WIDE;
+  const low = isSplit ? v128.shuffle<i32>(x, y, 0, 4, 1, 5) : x;
+  const high = isSplit ? v128.shuffle<i32>(x, y, 2, 6, 3, 7) : y;
   const factor = scoring ? scales : v128.load32_splat(correction);
-  const first = scoring ? f32x4.mul(low, factor) : madd(low, v128.load(to), factor);
-  const second = scoring ? f32x4.mul(high, factor) : madd(high, v128.load(to, 16), factor);
-  v128.store(to, first);
-  v128.store(to, second, 16);
+  const first = scoring ? f32x4.mul(low, factor) : madd(low, v128.load(to, offsetof<Pair>()), factor);
+  const second = scoring ? f32x4.mul(high, factor) : madd(high, v128.load(to, offsetof<Pair>() + 16), factor);
+  v128.store(to, second, offsetof<Pair>() + 16);
+  v128.store(to, first, offsetof<Pair>());
+}
+
+/** The vectors of a tile of N queries: of 4 columns each. */
+@inline
+function vectorsOf<N>(): i32 {
+  if (WIDE) return offsetof<N>() <= 2 ? 8 : 4;
+  return offsetof<N>() <= 2 ? 4 : 2;
 }
 
 /**
- * The sums over j of left[i, j] * right[j, c], of N queries i and 8 columns c, 16 of one or two queries; each one chain of multiply-adds in
- * the order of j.
+ * The sums over j of left[i, j] * right[j, c], of N queries i and 4 `vectors` columns c; each one chain of multiply-adds in the order of j.
  *
  * `scoring`: `left` are queries, (j, N), `right` is k, and the sums are multiplied by `scales`. Otherwise `left` are weights, (N, 64), `right`
  * is v, and the sums are added to `to`, times `corrections`. `left` ends at `stop`, where its first query is concerned. `right`: columns of
- * the next j lie `rightStep` bytes later. `to`: f32, those of the next query `toPitch` bytes later. `mask`: HALF_MASK in four lanes.
+ * the next j lie `rightStep` bytes later. `to`: f32, those of the next query `toPitch` bytes later. `mask`: HALF_MASK, as `attention` has it.
  */
 @inline
 function multiplyTile<N, Element>(
   scoring: bool,
-  broad: bool,
+  vectors: i32,
   left: usize,
   stop: usize,
   right: usize,
@@ -118,86 +144,146 @@ function multiplyTile<N, Element>(
   let a1 = f32x4.splat(0);
   let a2 = f32x4.splat(0);
   let a3 = f32x4.splat(0);
+  let a4 = f32x4.splat(0);
+  let a5 = f32x4.splat(0);
+  let a6 = f32x4.splat(0);
+  let a7 = f32x4.splat(0);
   let b0 = f32x4.splat(0);
   let b1 = f32x4.splat(0);
   let b2 = f32x4.splat(0);
   let b3 = f32x4.splat(0);
+  let b4 = f32x4.splat(0);
+  let b5 = f32x4.splat(0);
+  let b6 = f32x4.splat(0);
+  let b7 = f32x4.splat(0);
   let c0 = f32x4.splat(0);
   let c1 = f32x4.splat(0);
+  let c2 = f32x4.splat(0);
+  let c3 = f32x4.splat(0);
   let d0 = f32x4.splat(0);
   let d1 = f32x4.splat(0);
+  let d2 = f32x4.splat(0);
+  let d3 = f32x4.splat(0);
   let e0 = f32x4.splat(0);
   let e1 = f32x4.splat(0);
+  let e2 = f32x4.splat(0);
+  let e3 = f32x4.splat(0);
   let f0 = f32x4.splat(0);
   let f1 = f32x4.splat(0);
+  let f2 = f32x4.splat(0);
+  let f3 = f32x4.splat(0);
+  const none = f32x4.splat(0);
   const step: usize = scoring ? offsetof<N>() << 2 : 4;
   for (; left < stop; left += step, right += rightStep) {
-    let x = v128.load(right);
-    let y = x;
-    if (sizeof<Element>() == 2) {
-      const bits = v128.load(mask);
-      x = v128.and(i32x4.shr_s(i32x4.shl(y, 16), 3), bits);
-      y = v128.and(i32x4.shr_s(y, 3), bits);
+    let x0: v128, x1: v128;
+    let x2 = none;
+    let x3 = none;
+    let x4 = none;
+    let x5 = none;
+    let x6 = none;
+    let x7 = none;
+    if (sizeof<Element>() == 4) {
+      x0 = v128.load(right);
+      x1 = v128.load(right, 16);
+      if (vectors > 2) x2 = v128.load(right, 32);
+      if (vectors > 2) x3 = v128.load(right, 48);
+      if (vectors > 4) x4 = v128.load(right, 64);
+      if (vectors > 4) x5 = v128.load(right, 80);
+      if (vectors > 4) x6 = v128.load(right, 96);
+      if (vectors > 4) x7 = v128.load(right, 112);
+    } else if (WIDE) {
+      const low = v128.load(mask);
+      const high = v128.load(mask, 16);
+      x0 = v128.and(i32x4.shl(v128.load16x4_s(right), 13), low);
+      x1 = v128.and(i32x4.shl(v128.load16x4_s(right, 8), 13), high);
+      if (vectors > 2) x2 = v128.and(i32x4.shl(v128.load16x4_s(right, 16), 13), low);
+      if (vectors > 2) x3 = v128.and(i32x4.shl(v128.load16x4_s(right, 24), 13), high);
+      if (vectors > 4) x4 = v128.and(i32x4.shl(v128.load16x4_s(right, 32), 13), low);
+      if (vectors > 4) x5 = v128.and(i32x4.shl(v128.load16x4_s(right, 40), 13), high);
+      if (vectors > 4) x6 = v128.and(i32x4.shl(v128.load16x4_s(right, 48), 13), low);
+      if (vectors > 4) x7 = v128.and(i32x4.shl(v128.load16x4_s(right, 56), 13), high);
     } else {
-      y = v128.load(right, 16);
+      const bits = v128.load(mask);
+      const halves = v128.load(right);
+      x0 = evenHalves(halves, bits);
+      x1 = oddHalves(halves, bits);
+      if (vectors > 2) {
+        const next = v128.load(right, 16);
+        x2 = evenHalves(next, bits);
+        x3 = oddHalves(next, bits);
+      }
     }
     const a = v128.load32_splat(left);
-    a0 = madd(a0, x, a);
-    a1 = madd(a1, y, a);
+    a0 = madd(a0, x0, a);
+    a1 = madd(a1, x1, a);
+    if (vectors > 2) a2 = madd(a2, x2, a);
+    if (vectors > 2) a3 = madd(a3, x3, a);
+    if (vectors > 4) a4 = madd(a4, x4, a);
+    if (vectors > 4) a5 = madd(a5, x5, a);
+    if (vectors > 4) a6 = madd(a6, x6, a);
+    if (vectors > 4) a7 = madd(a7, x7, a);
     if (offsetof<N>() > 1) {
       const b = scoring ? v128.load32_splat(left, 4) : v128.load32_splat(left, PAGE * 4);
-      b0 = madd(b0, x, b);
-      b1 = madd(b1, y, b);
+      b0 = madd(b0, x0, b);
+      b1 = madd(b1, x1, b);
+      if (vectors > 2) b2 = madd(b2, x2, b);
+      if (vectors > 2) b3 = madd(b3, x3, b);
+      if (vectors > 4) b4 = madd(b4, x4, b);
+      if (vectors > 4) b5 = madd(b5, x5, b);
+      if (vectors > 4) b6 = madd(b6, x6, b);
+      if (vectors > 4) b7 = madd(b7, x7, b);
     }
     if (offsetof<N>() > 2) {
       const c = scoring ? v128.load32_splat(left, 8) : v128.load32_splat(left, PAGE * 8);
-      c0 = madd(c0, x, c);
-      c1 = madd(c1, y, c);
+      c0 = madd(c0, x0, c);
+      c1 = madd(c1, x1, c);
+      if (vectors > 2) c2 = madd(c2, x2, c);
+      if (vectors > 2) c3 = madd(c3, x3, c);
     }
     if (offsetof<N>() > 3) {
       const d = scoring ? v128.load32_splat(left, 12) : v128.load32_splat(left, PAGE * 12);
-      d0 = madd(d0, x, d);
-      d1 = madd(d1, y, d);
+      d0 = madd(d0, x0, d);
+      d1 = madd(d1, x1, d);
+      if (vectors > 2) d2 = madd(d2, x2, d);
+      if (vectors > 2) d3 = madd(d3, x3, d);
     }
     if (offsetof<N>() > 4) {
       const e = scoring ? v128.load32_splat(left, 16) : v128.load32_splat(left, PAGE * 16);
-      e0 = madd(e0, x, e);
-      e1 = madd(e1, y, e);
+      e0 = madd(e0, x0, e);
+      e1 = madd(e1, x1, e);
+      if (vectors > 2) e2 = madd(e2, x2, e);
+      if (vectors > 2) e3 = madd(e3, x3, e);
     }
     if (offsetof<N>() > 5) {
       const f = scoring ? v128.load32_splat(left, 20) : v128.load32_splat(left, PAGE * 20);
-      f0 = madd(f0, x, f);
-      f1 = madd(f1, y, f);
-    }
-    if (broad) {
-      x = sizeof<Element>() == 2 ? v128.load(right, 16) : v128.load(right, 32);
-      if (sizeof<Element>() == 2) {
-        const bits = v128.load(mask);
-        y = v128.and(i32x4.shr_s(x, 3), bits);
-        x = v128.and(i32x4.shr_s(i32x4.shl(x, 16), 3), bits);
-      } else {
-        y = v128.load(right, 48);
-      }
-      a2 = madd(a2, x, a);
-      a3 = madd(a3, y, a);
-      if (offsetof<N>() > 1) {
-        const b = scoring ? v128.load32_splat(left, 4) : v128.load32_splat(left, PAGE * 4);
-        b2 = madd(b2, x, b);
-        b3 = madd(b3, y, b);
-      }
+      f0 = madd(f0, x0, f);
+      f1 = madd(f1, x1, f);
+      if (vectors > 2) f2 = madd(f2, x2, f);
+      if (vectors > 2) f3 = madd(f3, x3, f);
     }
   }
-  finishTile<Element>(scoring, a0, a1, scales, corrections, to);
-  if (offsetof<N>() > 1) finishTile<Element>(scoring, b0, b1, scales, corrections + 4, to + toPitch);
-  if (offsetof<N>() > 2) finishTile<Element>(scoring, c0, c1, scales, corrections + 8, to + 2 * toPitch);
-  if (offsetof<N>() > 3) finishTile<Element>(scoring, d0, d1, scales, corrections + 12, to + 3 * toPitch);
-  if (offsetof<N>() > 4) finishTile<Element>(scoring, e0, e1, scales, corrections + 16, to + 4 * toPitch);
-  if (offsetof<N>() > 5) finishTile<Element>(scoring, f0, f1, scales, corrections + 20, to + 5 * toPitch);
-  if (broad) finishTile<Element>(scoring, a2, a3, scales, corrections, to + 32);
-  if (broad && offsetof<N>() > 1) finishTile<Element>(scoring, b2, b3, scales, corrections + 4, to + toPitch + 32);
+  finishTile<First, Element>(scoring, a0, a1, scales, corrections, to);
+  if (vectors > 2) finishTile<Second, Element>(scoring, a2, a3, scales, corrections, to);
+  if (vectors > 4) finishTile<Third, Element>(scoring, a4, a5, scales, corrections, to);
+  if (vectors > 4) finishTile<Fourth, Element>(scoring, a6, a7, scales, corrections, to);
+  if (offsetof<N>() > 1) finishTile<First, Element>(scoring, b0, b1, scales, corrections + 4, to + toPitch);
+  if (offsetof<N>() > 1 && vectors > 2) finishTile<Second, Element>(scoring, b2, b3, scales, corrections + 4, to + toPitch);
+  if (offsetof<N>() > 1 && vectors > 4) finishTile<Third, Element>(scoring, b4, b5, scales, corrections + 4, to + toPitch);
+  if (offsetof<N>() > 1 && vectors > 4) finishTile<Fourth, Element>(scoring, b6, b7, scales, corrections + 4, to + toPitch);
+  if (offsetof<N>() > 2) finishTile<First, Element>(scoring, c0, c1, scales, corrections + 8, to + 2 * toPitch);
+  if (offsetof<N>() > 2 && vectors > 2) finishTile<Second, Element>(scoring, c2, c3, scales, corrections + 8, to + 2 * toPitch);
+  if (offsetof<N>() > 3) finishTile<First, Element>(scoring, d0, d1, scales, corrections + 12, to + 3 * toPitch);
+  if (offsetof<N>() > 3 && vectors > 2) finishTile<Second, Element>(scoring, d2, d3, scales, corrections + 12, to + 3 * toPitch);
+  if (offsetof<N>() > 4) finishTile<First, Element>(scoring, e0, e1, scales, corrections + 16, to + 4 * toPitch);
+  if (offsetof<N>() > 4 && vectors > 2) finishTile<Second, Element>(scoring, e2, e3, scales, corrections + 16, to + 4 * toPitch);
+  if (offsetof<N>() > 5) finishTile<First, Element>(scoring, f0, f1, scales, corrections + 20, to + 5 * toPitch);
+  if (offsetof<N>() > 5 && vectors > 2) finishTile<Second, Element>(scoring, f2, f3, scales, corrections + 20, to + 5 * toPitch);
 }
 
-/** Scores of a block of N queries, (headDim, N), to (N, 64) f32 at `to`, as far as `extent` bytes of each row, or up to 32 further. */
+/**
+ * Scores of a block of N queries, (headDim, N), to (N, 64) f32 at `to`, as far as `extent` bytes of each row, and further to the end of a
+ * tile.
+ */
 function scoreBlock<N, Element>(
   queries: usize,
   k: usize,
@@ -210,9 +296,9 @@ function scoreBlock<N, Element>(
   const scales = f32x4.splat(scale);
   const stop = queries + headDim * (offsetof<N>() << 2);
   const step: usize = PAGE * sizeof<Element>();
-  const broad = offsetof<N>() <= 2;
-  for (const end = to + extent; to < end; to += broad ? 64 : 32, k += sizeof<Element>() * (broad ? 16 : 8)) {
-    multiplyTile<N, Element>(true, broad, queries, stop, k, step, mask, scales, 0, to, PAGE_BYTES_F32);
+  const columns = <usize>vectorsOf<N>() << 2;
+  for (const end = to + extent; to < end; to += columns << 2, k += columns * sizeof<Element>()) {
+    multiplyTile<N, Element>(true, vectorsOf<N>(), queries, stop, k, step, mask, scales, 0, to, PAGE_BYTES_F32);
   }
 }
 
@@ -257,13 +343,14 @@ function accumulateBlock<N, Element>(
   weights += first << 2;
   v += first * step;
   let c: usize = 0;
-  if (offsetof<N>() <= 2) {
-    for (; c + 64 <= row; c += 64, v += 16 * sizeof<Element>()) {
-      multiplyTile<N, Element>(false, true, weights, stop, v, step, mask, none, corrections, results + c, row);
+  const columns = <usize>vectorsOf<N>() << 2;
+  if (columns > 8) {
+    for (; c + (columns << 2) <= row; c += columns << 2, v += columns * sizeof<Element>()) {
+      multiplyTile<N, Element>(false, vectorsOf<N>(), weights, stop, v, step, mask, none, corrections, results + c, row);
     }
   }
   for (; c + 32 <= row; c += 32, v += 8 * sizeof<Element>()) {
-    multiplyTile<N, Element>(false, false, weights, stop, v, step, mask, none, corrections, results + c, row);
+    multiplyTile<N, Element>(false, 2, weights, stop, v, step, mask, none, corrections, results + c, row);
   }
   if (sizeof<Element>() == 2 || c == row) return;
   for (let i: usize = 0; i < offsetof<N>(); i++, weights += PAGE_BYTES_F32, corrections += 4, results += row) {
@@ -331,36 +418,45 @@ function hideScores(scores: usize, first: i32, end: i32, extent: usize): void {
 // 5 that has the least relative error, 1.05e-7, of those with constants of 1 and ln 2; 2^n by way of the exponent. 2^0 is 1; below 2^-190
 // the result is 0; NaN gives NaN.
 
-/** Writes the constants of `weightsOf`, and those of halves, to `WEIGHT_TABLE_BYTES` of scratch, each in four lanes: as literals they cost three instructions. */
+/**
+ * Writes the constants of `weightsOf`, and those of halves, to `WEIGHT_TABLE_BYTES` of scratch, each in `CONSTANT_BYTES`: as literals they
+ * cost three instructions.
+ */
 function writeWeightTable(at: usize): void {
-  v128.store(at, f32x4.splat(-191));
+  putConstant(at, 0, f32x4.splat(-191));
   // 1.5 * 2^23: adding it rounds to an integer, which lies in the low bits of the sum.
-  v128.store(at, f32x4.splat(12582912), 16);
-  v128.store(at, f32x4.splat(0.0013300257165302172), 32);
-  v128.store(at, f32x4.splat(0.009669718180046798), 48);
-  v128.store(at, f32x4.splat(0.055505599055179156), 64);
-  v128.store(at, f32x4.splat(0.24022281275627255), 80);
-  v128.store(at, f32x4.splat(0.6931471805599453), 96);
-  v128.store(at, f32x4.splat(1), 112);
-  v128.store(at, i32x4.splat(WEIGHT_FACTOR_BITS), 128);
-  v128.store(at, f32x4.splat(reinterpret<f32>((127 - 64) << 23)), 144);
-  v128.store(at, i32x4.splat(HALF_MASK), 160);
-  v128.store(at, f32x4.splat(HALF_BIAS), 176);
+  putConstant(at, 1, f32x4.splat(12582912));
+  putConstant(at, 2, f32x4.splat(0.0013300257165302172));
+  putConstant(at, 3, f32x4.splat(0.009669718180046798));
+  putConstant(at, 4, f32x4.splat(0.055505599055179156));
+  putConstant(at, 5, f32x4.splat(0.24022281275627255));
+  putConstant(at, 6, f32x4.splat(0.6931471805599453));
+  putConstant(at, 7, f32x4.splat(1));
+  putConstant(at, 8, i32x4.splat(WEIGHT_FACTOR_BITS));
+  putConstant(at, 9, f32x4.splat(reinterpret<f32>((127 - 64) << 23)));
+  putConstant(at, 10, i32x4.splat(HALF_MASK));
+  putConstant(at, 11, f32x4.splat(HALF_BIAS));
 }
 
-/** 2^64 times 2^x, for x <= 0. */
+/** A constant of the table; `half` 1: for the second of two vectors that the wide builds compute as one. */
 @inline
-function weightsOf(x: v128, table: usize): v128 {
-  const least = f32x4.pmax(x, v128.load(table));
-  const shifted = f32x4.add(least, v128.load(table, 16));
-  const r = f32x4.sub(least, f32x4.sub(shifted, v128.load(table, 16)));
-  let p = madd(v128.load(table, 48), v128.load(table, 32), r);
-  p = madd(v128.load(table, 64), p, r);
-  p = madd(v128.load(table, 80), p, r);
-  p = madd(v128.load(table, 96), p, r);
-  p = madd(v128.load(table, 112), p, r);
+function constant(table: usize, index: usize, half: usize): v128 {
+  return v128.load(table + index * CONSTANT_BYTES + (WIDE ? half << 4 : 0));
+}
+
+/** 2^64 times 2^x, for x <= 0. `half`: as in `constant`. */
+@inline
+function weightsOf(x: v128, table: usize, half: usize): v128 {
+  const least = f32x4.pmax(x, constant(table, 0, half));
+  const shifted = f32x4.add(least, constant(table, 1, half));
+  const r = f32x4.sub(least, f32x4.sub(shifted, constant(table, 1, half)));
+  let p = madd(constant(table, 3, half), constant(table, 2, half), r);
+  p = madd(constant(table, 4, half), p, r);
+  p = madd(constant(table, 5, half), p, r);
+  p = madd(constant(table, 6, half), p, r);
+  p = madd(constant(table, 7, half), p, r);
   // The bits of 2^(64 + n) are those of 2^64 plus n << 23.
-  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), v128.load(table, 128)));
+  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), constant(table, 8, half)));
 }
 
 /**
@@ -379,7 +475,7 @@ function findTop(scores: usize, extent: usize, top: usize, correction: usize, ta
   const before = v128.load32_splat(top);
   const now = f32x4.pmax(before, maxLanes(f32x4.pmax(most0, most1)));
   v128.store32_lane(top, now, 0);
-  const factor = f32x4.mul(weightsOf(f32x4.sub(before, now), table), v128.load(table, 144));
+  const factor = f32x4.mul(weightsOf(f32x4.sub(before, now), table, 0), constant(table, 9, 0));
   v128.store32_lane(correction, factor, 0);
 }
 
@@ -389,12 +485,11 @@ function weigh(scores: usize, extent: usize, top: usize, correction: usize, sum:
   let sum0 = f32x4.splat(0);
   let sum1 = sum0;
   for (let s = scores, stop = scores + extent; s < stop; s += 32) {
-    const weight0 = weightsOf(f32x4.sub(v128.load(s), most), table);
-    const weight1 = weightsOf(f32x4.sub(v128.load(s, 16), most), table);
+    const weight0 = weightsOf(f32x4.sub(v128.load(s), most), table, 0);
+    const weight1 = weightsOf(f32x4.sub(v128.load(s, 16), most), table, 1);
     sum0 = f32x4.add(sum0, weight0);
     sum1 = f32x4.add(sum1, weight1);
-    v128.store(s, weight0);
-    v128.store(s, weight1, 16);
+    storeRows(s, weight0, weight1);
   }
   store<f32>(sum, load<f32>(sum) * load<f32>(correction) + sumLanes(f32x4.add(sum0, sum1)));
 }
@@ -494,8 +589,8 @@ function mergePart(part: usize, all: usize, queries: usize, vector: usize, table
     const before = f32x4.splat(load<f32>(allTops));
     const now = f32x4.pmax(before, f32x4.splat(top));
     const factors = f32x4.mul(
-      weightsOf(f32x4.sub(f32x4.replace_lane(before, 1, top), now), table),
-      v128.load(table, 144),
+      weightsOf(f32x4.sub(f32x4.replace_lane(before, 1, top), now), table, 0),
+      constant(table, 9, 0),
     );
     const allFactor = v128.shuffle<i32>(factors, factors, 0, 0, 0, 0);
     const factor = v128.shuffle<i32>(factors, factors, 1, 1, 1, 1);
@@ -568,7 +663,7 @@ export function attention(
   const blocks = (queries + block - 1) / block;
   const tanhTable = scratch;
   const table = tanhTable + EXP_TABLE_BYTES;
-  const mask = table + WEIGHT_TABLE_BYTES - 32;
+  const mask = table + 10 * CONSTANT_BYTES;
   const decoded = table + WEIGHT_TABLE_BYTES; // (headDim, 64), then (64, headDim)
   const scores = decoded + vector * PAGE; // (queries, 64)
   const sorted = scores + queries * PAGE_BYTES_F32;

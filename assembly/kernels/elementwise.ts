@@ -14,7 +14,7 @@
 // read, 16 written, 1 multiplication. Some 6 vectors in registers, in exp; in GELU 4, and its 11 constants.
 // Plain version: test/kernels/elementwise.test.ts.
 
-import { expNegative, kept, madd, tanh, writeExpTable } from "../lanes";
+import { expNegative, kept, madd, storeRows, tanh, writeExpTable } from "../lanes";
 
 /**
  * x / (1 + e^-z), from e^-|z|, which cannot overflow: with e = e^-|z| it is x * 1 / (1 + e) for z >= 0, and x * e / (1 + e) otherwise.
@@ -52,23 +52,60 @@ function geluOfRows(y: usize, stride: usize, rows: i32, bias: usize, up: usize, 
   const hasUp = up != 0;
   const bytes = <usize>count << 2;
   for (; rows > 0; rows--, y += stride, up += stride) {
-    for (let i: usize = 0; i < bytes; i += 16) {
+    let i: usize = 0;
+    if (WIDE) {
+      for (; i + 32 <= bytes; i += 32) {
+        let x0 = v128.load(y + i);
+        let x1 = v128.load(y + i, 16);
+        if (bias != 0) {
+          x0 = f32x4.add(x0, v128.load(bias + i));
+          x1 = f32x4.add(x1, v128.load(bias + i, 16));
+        }
+        x0 = geluOf(x0, linear, cubic, least, most, rounder, one, c1, c2, c3, c4, c5);
+        x1 = geluOf(x1, linear, cubic, least, most, rounder, one, c1, c2, c3, c4, c5);
+        if (hasUp) {
+          x0 = f32x4.mul(x0, v128.load(up + i));
+          x1 = f32x4.mul(x1, v128.load(up + i, 16));
+        }
+        storeRows(y + i, x0, x1);
+      }
+    }
+    for (; i < bytes; i += 16) {
       let x = v128.load(y + i);
       if (bias != 0) x = f32x4.add(x, v128.load(bias + i));
-      const w = f32x4.pmin(f32x4.pmax(f32x4.mul(x, madd(linear, cubic, f32x4.mul(x, x))), least), most);
-      const shifted = f32x4.add(w, rounder);
-      const r = f32x4.sub(w, f32x4.sub(shifted, rounder));
-      let p = madd(c4, c5, r);
-      p = madd(c3, p, r);
-      p = madd(c2, p, r);
-      p = madd(c1, p, r);
-      p = madd(one, p, r);
-      // The bits of 2^n are those of 1 plus n << 23.
-      const power = f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), one));
-      const result = f32x4.div(x, f32x4.add(one, power));
+      const result = geluOf(x, linear, cubic, least, most, rounder, one, c1, c2, c3, c4, c5);
       v128.store(y + i, hasUp ? f32x4.mul(result, v128.load(up + i)) : result);
     }
   }
+}
+
+/** gelu(x), from the constants of `geluOfRows`. */
+@inline
+function geluOf(
+  x: v128,
+  linear: v128,
+  cubic: v128,
+  least: v128,
+  most: v128,
+  rounder: v128,
+  one: v128,
+  c1: v128,
+  c2: v128,
+  c3: v128,
+  c4: v128,
+  c5: v128,
+): v128 {
+  const w = f32x4.pmin(f32x4.pmax(f32x4.mul(x, madd(linear, cubic, f32x4.mul(x, x))), least), most);
+  const shifted = f32x4.add(w, rounder);
+  const r = f32x4.sub(w, f32x4.sub(shifted, rounder));
+  let p = madd(c4, c5, r);
+  p = madd(c3, p, r);
+  p = madd(c2, p, r);
+  p = madd(c1, p, r);
+  p = madd(one, p, r);
+  // The bits of 2^n are those of 1 plus n << 23.
+  const power = f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), one));
+  return f32x4.div(x, f32x4.add(one, power));
 }
 
 /** gate = silu(gate) * up, for `count` f32 (a multiple of 4). `scratch`: `EXP_TABLE_BYTES`. */

@@ -12,7 +12,7 @@
 // Plain version: test/kernels/attention-twin.ts.
 
 import { KV_F16, KV_F32, PAGE } from "../abi";
-import { floatsToHalves, halvesToFloatsBy, largestMagnitude32, round8 } from "../lanes";
+import { CONSTANT_BYTES, floatsToHalves, halvesToFloatsBy, largestMagnitude32, round8, storeRows } from "../lanes";
 
 /** 64 f32. */
 @inline export const PAGE_BYTES_F32: usize = PAGE * 4;
@@ -76,16 +76,17 @@ function storeQ8_0(from: usize, dims: usize, to: usize, down: bool, scales: usiz
   }
 }
 
-/** Decodes `count` f16 (a multiple of 4) to f32. `constants`: HALF_MASK and HALF_BIAS, each in four lanes. */
+/** Decodes `count` f16 (a multiple of 4) to f32. `constants`: HALF_MASK and HALF_BIAS, each in `CONSTANT_BYTES`. */
 function decodeHalves(from: usize, to: usize, count: usize, constants: usize): void {
   const mask = v128.load(constants);
-  const bias = v128.load(constants, 16);
+  const bias = v128.load(constants + CONSTANT_BYTES);
+  const mask1 = WIDE ? v128.load(constants, 16) : mask;
+  const bias1 = WIDE ? v128.load(constants + CONSTANT_BYTES, 16) : bias;
   const stop = to + (count << 2);
   for (; to + 32 <= stop; to += 32, from += 16) {
     const a = halvesToFloatsBy(v128.load16x4_s(from), mask, bias);
-    const b = halvesToFloatsBy(v128.load16x4_s(from, 8), mask, bias);
-    v128.store(to, a);
-    v128.store(to, b, 16);
+    const b = halvesToFloatsBy(v128.load16x4_s(from, 8), mask1, bias1);
+    storeRows(to, a, b);
   }
   if (to < stop) v128.store(to, halvesToFloatsBy(v128.load16x4_s(from), mask, bias));
 }
@@ -101,10 +102,8 @@ function decodeBytes(from: usize, scales: usize, same: bool, to: usize): void {
   const c = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high));
   const d = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high));
   const scale = v128.load32_splat(scales);
-  v128.store(to, f32x4.mul(a, same ? scale : v128.load(scales)));
-  v128.store(to, f32x4.mul(b, same ? scale : v128.load(scales, 16)), 16);
-  v128.store(to, f32x4.mul(c, same ? scale : v128.load(scales, 32)), 32);
-  v128.store(to, f32x4.mul(d, same ? scale : v128.load(scales, 48)), 48);
+  storeRows(to, f32x4.mul(a, same ? scale : v128.load(scales)), f32x4.mul(b, same ? scale : v128.load(scales, 16)));
+  storeRows(to + 32, f32x4.mul(c, same ? scale : v128.load(scales, 32)), f32x4.mul(d, same ? scale : v128.load(scales, 48)));
 }
 
 /**

@@ -24,10 +24,10 @@
 // Plain version: test/support/kernels/attention-twin.ts.
 
 import { EXP_TABLE_BYTES } from "../abi";
-import { madd, maxLanesOfFour, sumLanesOfFour, tanh, writeExpTable } from "../lanes";
+import { CONSTANT_BYTES, madd, maxLanesOfFour, putConstant, storeRows, sumLanesOfFour, tanh, writeExpTable } from "../lanes";
 
 @inline const LOG2_E: f32 = 1.4426950408889634;
-@inline const POWER_TABLE_BYTES: usize = 128;
+@inline const POWER_TABLE_BYTES: usize = 256;
 /** Positions of a tile. */
 @inline const TILE: usize = 256;
 /** Bytes of the scores of one query. */
@@ -40,7 +40,7 @@ import { madd, maxLanesOfFour, sumLanesOfFour, tanh, writeExpTable } from "../la
  *
  *   SIZE         DESCRIPTION
  *      160       the constants of tanh
- *      128       the constants of powers of 2
+ *      256       the constants of powers of 2
  *       16       corrections of a block: (4) f32
  *       16       inverse sums of a block: (4) f32
  *     4096       scores of a block: (4, 256) f32
@@ -120,44 +120,66 @@ function packQueries(a: usize, b: usize, c: usize, d: usize, dims: usize, scale:
 
 /**
  * Scores of four queries with the positions of bytes [first, extent) of their rows, at `to`. Each is one chain of additions, in the order of
- * the dimensions.
+ * the dimensions. The wide builds take two panels at once: perhaps one before the first, or behind the last, whose scores nobody reads.
  */
 function scoreBlock(queries: usize, k: usize, dims: usize, first: usize, extent: usize, to: usize): void {
   const stop = queries + (dims << 4);
+  const panel = dims << 5;
+  const tile: usize = WIDE ? 64 : 32; // bytes of scores
+  first &= ~(tile - 1);
   let from = k + first * dims;
-  for (let p = to + first; p < to + extent; p += 32) {
+  for (let p = to + first; p < to + extent; p += tile) {
     let a0 = f32x4.splat(0);
-    let a1 = a0;
-    let b0 = a0;
-    let b1 = a0;
-    let c0 = a0;
-    let c1 = a0;
-    let d0 = a0;
-    let d1 = a0;
+    let a1 = f32x4.splat(0);
+    let a2 = f32x4.splat(0);
+    let a3 = f32x4.splat(0);
+    let b0 = f32x4.splat(0);
+    let b1 = f32x4.splat(0);
+    let b2 = f32x4.splat(0);
+    let b3 = f32x4.splat(0);
+    let c0 = f32x4.splat(0);
+    let c1 = f32x4.splat(0);
+    let c2 = f32x4.splat(0);
+    let c3 = f32x4.splat(0);
+    let d0 = f32x4.splat(0);
+    let d1 = f32x4.splat(0);
+    let d2 = f32x4.splat(0);
+    let d3 = f32x4.splat(0);
     for (let q = queries; q < stop; q += 16, from += 32) {
       const k0 = v128.load(from);
       const k1 = v128.load(from, 16);
+      const k2 = WIDE ? v128.load(from + panel) : k0;
+      const k3 = WIDE ? v128.load(from + panel, 16) : k0;
       const a = v128.load32_splat(q);
       a0 = madd(a0, k0, a);
       a1 = madd(a1, k1, a);
+      if (WIDE) a2 = madd(a2, k2, a);
+      if (WIDE) a3 = madd(a3, k3, a);
       const b = v128.load32_splat(q, 4);
       b0 = madd(b0, k0, b);
       b1 = madd(b1, k1, b);
+      if (WIDE) b2 = madd(b2, k2, b);
+      if (WIDE) b3 = madd(b3, k3, b);
       const c = v128.load32_splat(q, 8);
       c0 = madd(c0, k0, c);
       c1 = madd(c1, k1, c);
+      if (WIDE) c2 = madd(c2, k2, c);
+      if (WIDE) c3 = madd(c3, k3, c);
       const d = v128.load32_splat(q, 12);
       d0 = madd(d0, k0, d);
       d1 = madd(d1, k1, d);
+      if (WIDE) d2 = madd(d2, k2, d);
+      if (WIDE) d3 = madd(d3, k3, d);
     }
-    v128.store(p, a0);
-    v128.store(p, a1, 16);
-    v128.store(p, b0, SCORES);
-    v128.store(p, b1, SCORES + 16);
-    v128.store(p, c0, 2 * SCORES);
-    v128.store(p, c1, 2 * SCORES + 16);
-    v128.store(p, d0, 3 * SCORES);
-    v128.store(p, d1, 3 * SCORES + 16);
+    if (WIDE) from += panel;
+    storeRows(p, a0, a1);
+    if (WIDE) storeRows(p + 32, a2, a3);
+    storeRows(p + SCORES, b0, b1);
+    if (WIDE) storeRows(p + SCORES + 32, b2, b3);
+    storeRows(p + 2 * SCORES, c0, c1);
+    if (WIDE) storeRows(p + 2 * SCORES + 32, c2, c3);
+    storeRows(p + 3 * SCORES, d0, d1);
+    if (WIDE) storeRows(p + 3 * SCORES + 32, d2, d3);
   }
 }
 
@@ -224,10 +246,17 @@ function softmaxBlock(
   const before = v128.load(tops);
   const top = f32x4.pmax(before, maxLanesOfFour(a, b, c, d));
   v128.store(tops, top);
-  a = weigh(begin, stop, v128.shuffle<i32>(top, top, 0, 0, 0, 0), table);
-  b = weigh(begin + SCORES, stop + SCORES, v128.shuffle<i32>(top, top, 1, 1, 1, 1), table);
-  c = weigh(begin + 2 * SCORES, stop + 2 * SCORES, v128.shuffle<i32>(top, top, 2, 2, 2, 2), table);
-  d = weigh(begin + 3 * SCORES, stop + 3 * SCORES, v128.shuffle<i32>(top, top, 3, 3, 3, 3), table);
+  if (WIDE) {
+    a = weighPairs(begin, stop, tops, table);
+    b = weighPairs(begin + SCORES, stop + SCORES, tops + 4, table);
+    c = weighPairs(begin + 2 * SCORES, stop + 2 * SCORES, tops + 8, table);
+    d = weighPairs(begin + 3 * SCORES, stop + 3 * SCORES, tops + 12, table);
+  } else {
+    a = weigh(begin, stop, v128.shuffle<i32>(top, top, 0, 0, 0, 0), table);
+    b = weigh(begin + SCORES, stop + SCORES, v128.shuffle<i32>(top, top, 1, 1, 1, 1), table);
+    c = weigh(begin + 2 * SCORES, stop + 2 * SCORES, v128.shuffle<i32>(top, top, 2, 2, 2, 2), table);
+    d = weigh(begin + 3 * SCORES, stop + 3 * SCORES, v128.shuffle<i32>(top, top, 3, 3, 3, 3), table);
+  }
   // `corrections` is also where the four exponents become powers, as scores do.
   v128.store(corrections, before);
   const correction = weigh(corrections, corrections + 16, top, table);
@@ -240,44 +269,175 @@ function softmaxBlock(
  * processor overlaps them by itself, and the constants stay in registers.
  */
 function weigh(scores: usize, stop: usize, top: v128, table: usize): v128 {
-  const least = v128.load(table);
-  const rounder = v128.load(table, 16);
-  const one = v128.load(table, 32);
-  const c1 = v128.load(table, 48);
-  const c2 = v128.load(table, 64);
-  const c3 = v128.load(table, 80);
-  const c4 = v128.load(table, 96);
-  const c5 = v128.load(table, 112);
+  const least = v128.load(table + 0 * CONSTANT_BYTES);
+  const rounder = v128.load(table + 1 * CONSTANT_BYTES);
+  const one = v128.load(table + 2 * CONSTANT_BYTES);
+  const c1 = v128.load(table + 3 * CONSTANT_BYTES);
+  const c2 = v128.load(table + 4 * CONSTANT_BYTES);
+  const c3 = v128.load(table + 5 * CONSTANT_BYTES);
+  const c4 = v128.load(table + 6 * CONSTANT_BYTES);
+  const c5 = v128.load(table + 7 * CONSTANT_BYTES);
   let sum = f32x4.splat(0);
   for (; scores < stop; scores += 16) {
-    const x = f32x4.pmax(f32x4.sub(v128.load(scores), top), least);
-    const shifted = f32x4.add(x, rounder);
-    const r = f32x4.sub(x, f32x4.sub(shifted, rounder));
-    let p = madd(c4, c5, r);
-    p = madd(c3, p, r);
-    p = madd(c2, p, r);
-    p = madd(c1, p, r);
-    p = madd(one, p, r);
-    // The bits of 2^n are those of 1 plus n << 23.
-    const weight = f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), one));
+    const weight = powerOf(f32x4.sub(v128.load(scores), top), least, rounder, one, c1, c2, c3, c4, c5);
     v128.store(scores, weight);
     sum = f32x4.add(sum, weight);
   }
   return sum;
 }
 
-/** Writes the constants of `weigh` to scratch, each in four lanes. */
+/** 2^x, as `weigh` has it. */
+@inline
+function powerOf(x: v128, least: v128, rounder: v128, one: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128): v128 {
+  const y = f32x4.pmax(x, least);
+  const shifted = f32x4.add(y, rounder);
+  const r = f32x4.sub(y, f32x4.sub(shifted, rounder));
+  let p = madd(c4, c5, r);
+  p = madd(c3, p, r);
+  p = madd(c2, p, r);
+  p = madd(c1, p, r);
+  p = madd(one, p, r);
+  // The bits of 2^n are those of 1 plus n << 23.
+  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), one));
+}
+
+/** `weigh` for the wide builds: two vectors at a time, the same additions. `top` lies in memory: V8 must see that both have the same. */
+function weighPairs(scores: usize, stop: usize, top: usize, table: usize): v128 {
+  const largest = v128.load32_splat(top);
+  const least = v128.load(table + 0 * CONSTANT_BYTES);
+  const rounder = v128.load(table + 1 * CONSTANT_BYTES);
+  const one = v128.load(table + 2 * CONSTANT_BYTES);
+  const c1 = v128.load(table + 3 * CONSTANT_BYTES);
+  const c2 = v128.load(table + 4 * CONSTANT_BYTES);
+  const c3 = v128.load(table + 5 * CONSTANT_BYTES);
+  const c4 = v128.load(table + 6 * CONSTANT_BYTES);
+  const c5 = v128.load(table + 7 * CONSTANT_BYTES);
+  const leastHigh = v128.load(table + 0 * CONSTANT_BYTES, 16);
+  const rounderHigh = v128.load(table + 1 * CONSTANT_BYTES, 16);
+  const oneHigh = v128.load(table + 2 * CONSTANT_BYTES, 16);
+  const c1High = v128.load(table + 3 * CONSTANT_BYTES, 16);
+  const c2High = v128.load(table + 4 * CONSTANT_BYTES, 16);
+  const c3High = v128.load(table + 5 * CONSTANT_BYTES, 16);
+  const c4High = v128.load(table + 6 * CONSTANT_BYTES, 16);
+  const c5High = v128.load(table + 7 * CONSTANT_BYTES, 16);
+  let sum = f32x4.splat(0);
+  for (; scores < stop; scores += 32) {
+    const x = f32x4.sub(v128.load(scores), largest);
+    const xHigh = f32x4.sub(v128.load(scores, 16), largest);
+    const low = powerOf(x, least, rounder, one, c1, c2, c3, c4, c5);
+    const high = powerOf(xHigh, leastHigh, rounderHigh, oneHigh, c1High, c2High, c3High, c4High, c5High);
+    storeRows(scores, low, high);
+    sum = f32x4.add(f32x4.add(sum, low), high);
+  }
+  return sum;
+}
+
+/** Writes the constants of `weigh` to scratch, each in `CONSTANT_BYTES`. */
 function writePowerTable(at: usize): void {
-  v128.store(at, f32x4.splat(-126));
+  putConstant(at, 0, f32x4.splat(-126));
   // 1.5 * 2^23: adding it rounds to an integer, which lies in the low bits of the sum.
-  v128.store(at, f32x4.splat(12582912), 16);
-  v128.store(at, f32x4.splat(1), 32);
+  putConstant(at, 1, f32x4.splat(12582912));
+  putConstant(at, 2, f32x4.splat(1));
   // 2^r: the coefficients of `expNegative` times powers of ln 2.
-  v128.store(at, f32x4.splat(0.6931471805599453), 48);
-  v128.store(at, f32x4.splat(0.24022281275627255), 64);
-  v128.store(at, f32x4.splat(0.055505599055179156), 80);
-  v128.store(at, f32x4.splat(0.009669718180046798), 96);
-  v128.store(at, f32x4.splat(0.0013300257165302172), 112);
+  putConstant(at, 3, f32x4.splat(0.6931471805599453));
+  putConstant(at, 4, f32x4.splat(0.24022281275627255));
+  putConstant(at, 5, f32x4.splat(0.055505599055179156));
+  putConstant(at, 6, f32x4.splat(0.009669718180046798));
+  putConstant(at, 7, f32x4.splat(0.0013300257165302172));
+}
+
+/** `accumulateBlock` for 8 dimensions, or, `two`, 16. */
+@inline
+function accumulateTile(
+  two: bool,
+  begin: usize,
+  stop: usize,
+  from: usize,
+  fresh: bool,
+  corrections: usize,
+  factors: usize,
+  a: usize,
+  b: usize,
+  c: usize,
+  d: usize,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let c2 = f32x4.splat(0);
+  let c3 = f32x4.splat(0);
+  let d0 = f32x4.splat(0);
+  let d1 = f32x4.splat(0);
+  let d2 = f32x4.splat(0);
+  let d3 = f32x4.splat(0);
+  if (!fresh) {
+    let correction = v128.load32_splat(corrections);
+    a0 = f32x4.mul(v128.load(a), correction);
+    a1 = f32x4.mul(v128.load(a, 16), correction);
+    if (two) a2 = f32x4.mul(v128.load(a, 32), correction);
+    if (two) a3 = f32x4.mul(v128.load(a, 48), correction);
+    correction = v128.load32_splat(corrections, 4);
+    b0 = f32x4.mul(v128.load(b), correction);
+    b1 = f32x4.mul(v128.load(b, 16), correction);
+    if (two) b2 = f32x4.mul(v128.load(b, 32), correction);
+    if (two) b3 = f32x4.mul(v128.load(b, 48), correction);
+    correction = v128.load32_splat(corrections, 8);
+    c0 = f32x4.mul(v128.load(c), correction);
+    c1 = f32x4.mul(v128.load(c, 16), correction);
+    if (two) c2 = f32x4.mul(v128.load(c, 32), correction);
+    if (two) c3 = f32x4.mul(v128.load(c, 48), correction);
+    correction = v128.load32_splat(corrections, 12);
+    d0 = f32x4.mul(v128.load(d), correction);
+    d1 = f32x4.mul(v128.load(d, 16), correction);
+    if (two) d2 = f32x4.mul(v128.load(d, 32), correction);
+    if (two) d3 = f32x4.mul(v128.load(d, 48), correction);
+  }
+  for (let w = begin; w < stop; w += 4, from += 32) {
+    const v0 = v128.load(from);
+    const v1 = v128.load(from, 16);
+    const v2 = two ? v128.load(from, V_PANEL) : v0;
+    const v3 = two ? v128.load(from, V_PANEL + 16) : v0;
+    const weightA = v128.load32_splat(w);
+    a0 = madd(a0, v0, weightA);
+    a1 = madd(a1, v1, weightA);
+    if (two) a2 = madd(a2, v2, weightA);
+    if (two) a3 = madd(a3, v3, weightA);
+    const weightB = v128.load32_splat(w, SCORES);
+    b0 = madd(b0, v0, weightB);
+    b1 = madd(b1, v1, weightB);
+    if (two) b2 = madd(b2, v2, weightB);
+    if (two) b3 = madd(b3, v3, weightB);
+    const weightC = v128.load32_splat(w, 2 * SCORES);
+    c0 = madd(c0, v0, weightC);
+    c1 = madd(c1, v1, weightC);
+    if (two) c2 = madd(c2, v2, weightC);
+    if (two) c3 = madd(c3, v3, weightC);
+    const weightD = v128.load32_splat(w, 3 * SCORES);
+    d0 = madd(d0, v0, weightD);
+    d1 = madd(d1, v1, weightD);
+    if (two) d2 = madd(d2, v2, weightD);
+    if (two) d3 = madd(d3, v3, weightD);
+  }
+  // A block that is not full has its last query several times: then all of these are the same.
+  const factorA = v128.load32_splat(factors);
+  const factorB = v128.load32_splat(factors, 4);
+  const factorC = v128.load32_splat(factors, 8);
+  const factorD = v128.load32_splat(factors, 12);
+  storeRows(a, f32x4.mul(a0, factorA), f32x4.mul(a1, factorA));
+  if (two) storeRows(a + 32, f32x4.mul(a2, factorA), f32x4.mul(a3, factorA));
+  storeRows(b, f32x4.mul(b0, factorB), f32x4.mul(b1, factorB));
+  if (two) storeRows(b + 32, f32x4.mul(b2, factorB), f32x4.mul(b3, factorB));
+  storeRows(c, f32x4.mul(c0, factorC), f32x4.mul(c1, factorC));
+  if (two) storeRows(c + 32, f32x4.mul(c2, factorC), f32x4.mul(c3, factorC));
+  storeRows(d, f32x4.mul(d0, factorD), f32x4.mul(d1, factorD));
+  if (two) storeRows(d + 32, f32x4.mul(d2, factorD), f32x4.mul(d3, factorD));
 }
 
 /**
@@ -302,58 +462,13 @@ function accumulateBlock(
   const begin = weights + (first << 2);
   const stop = weights + (end << 2);
   let i: usize = 0;
+  if (WIDE) {
+    for (; i + 64 <= row; i += 64, v += 2 * V_PANEL) {
+      accumulateTile(true, begin, stop, v + (first << 5), fresh, corrections, factors, a + i, b + i, c + i, d + i);
+    }
+  }
   for (; i + 32 <= row; i += 32, v += V_PANEL) {
-    let a0 = f32x4.splat(0);
-    let a1 = a0;
-    let b0 = a0;
-    let b1 = a0;
-    let c0 = a0;
-    let c1 = a0;
-    let d0 = a0;
-    let d1 = a0;
-    if (!fresh) {
-      let correction = v128.load32_splat(corrections);
-      a0 = f32x4.mul(v128.load(a + i), correction);
-      a1 = f32x4.mul(v128.load(a + i, 16), correction);
-      correction = v128.load32_splat(corrections, 4);
-      b0 = f32x4.mul(v128.load(b + i), correction);
-      b1 = f32x4.mul(v128.load(b + i, 16), correction);
-      correction = v128.load32_splat(corrections, 8);
-      c0 = f32x4.mul(v128.load(c + i), correction);
-      c1 = f32x4.mul(v128.load(c + i, 16), correction);
-      correction = v128.load32_splat(corrections, 12);
-      d0 = f32x4.mul(v128.load(d + i), correction);
-      d1 = f32x4.mul(v128.load(d + i, 16), correction);
-    }
-    for (let w = begin, from = v + (first << 5); w < stop; w += 4, from += 32) {
-      const v0 = v128.load(from);
-      const v1 = v128.load(from, 16);
-      const weightA = v128.load32_splat(w);
-      a0 = madd(a0, v0, weightA);
-      a1 = madd(a1, v1, weightA);
-      const weightB = v128.load32_splat(w, SCORES);
-      b0 = madd(b0, v0, weightB);
-      b1 = madd(b1, v1, weightB);
-      const weightC = v128.load32_splat(w, 2 * SCORES);
-      c0 = madd(c0, v0, weightC);
-      c1 = madd(c1, v1, weightC);
-      const weightD = v128.load32_splat(w, 3 * SCORES);
-      d0 = madd(d0, v0, weightD);
-      d1 = madd(d1, v1, weightD);
-    }
-    // A block that is not full has its last query several times: then all of these are the same.
-    const factorA = v128.load32_splat(factors);
-    const factorB = v128.load32_splat(factors, 4);
-    const factorC = v128.load32_splat(factors, 8);
-    const factorD = v128.load32_splat(factors, 12);
-    v128.store(a + i, f32x4.mul(a0, factorA));
-    v128.store(a + i, f32x4.mul(a1, factorA), 16);
-    v128.store(b + i, f32x4.mul(b0, factorB));
-    v128.store(b + i, f32x4.mul(b1, factorB), 16);
-    v128.store(c + i, f32x4.mul(c0, factorC));
-    v128.store(c + i, f32x4.mul(c1, factorC), 16);
-    v128.store(d + i, f32x4.mul(d0, factorD));
-    v128.store(d + i, f32x4.mul(d1, factorD), 16);
+    accumulateTile(false, begin, stop, v + (first << 5), fresh, corrections, factors, a + i, b + i, c + i, d + i);
   }
   if (i == row) return;
   let a0 = f32x4.splat(0);

@@ -12,10 +12,12 @@ import { sessions } from "./sessions.js";
 import type { Target } from "./target.js";
 import { template } from "./template.js";
 import { tokenizer } from "./tokenizer.js";
+import { canBeWide, wide } from "./wide.js";
 
 export const targets: readonly Target[] = [
   ...[gguf, meaning, load, tokenizer, template, schema],
   ...[options, requests, sessions, hub, kernels],
+  ...(canBeWide ? [wide] : []),
 ];
 
 export function targetNamed(name: string): Target {

@@ -3,6 +3,8 @@
 import { ACTIVATION_NONE, GROUP_ROWS, TILE_TOKENS } from "#abi";
 import { instantiateKernels, type Kernels } from "../kernels.js";
 import { allocateMemory, SharedMemory, WASM_PAGE } from "../shared-memory.js";
+import { randomWords } from "./random-words.js";
+import { differenceOfAttention } from "./trial-attention.js";
 
 /** What a trial finds: the first difference, or how many times as fast the wide kernels are. */
 export type Trial =
@@ -21,7 +23,7 @@ const TIMED_TOKENS = 128;
 const TIMED_GROUPS = 2;
 const TIMED_TURNS = 40;
 
-/** Compares all formats. `wide` is a module that is instantiated beside `plain`. */
+/** Compares matmuls of all formats, attention and GELU. `wide` is a module that is instantiated beside `plain`. */
 export function tryWide(plain: WebAssembly.Module, wide: WebAssembly.Module): Trial {
   const bench = new Bench(plain, wide);
   const types = bench.formats();
@@ -39,6 +41,8 @@ export function tryWide(plain: WebAssembly.Module, wide: WebAssembly.Module): Tr
       }
     }
   }
+  const where = differenceOfAttention(plain, wide);
+  if (where !== undefined) return { same: false, where };
   return { same: true, speedUp: bench.speedUp(types.filter((type) => TIMED_TYPES.includes(type))) };
 }
 
@@ -152,15 +156,4 @@ class Bench {
       ...([this.#encoded, tokens, y, stride, accumulate, this.#scratch] as const),
     );
   }
-}
-
-/** Random 32-bit words, the same for the same seed (xorshift). */
-function randomWords(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
 }
