@@ -167,10 +167,12 @@ export class DistinctReading {
   }
 
   #afterEscape(pending: string): DistinctReading {
-    if (pending.startsWith("u") && pending.length < 5) return this.#with("escape", pending);
+    // Two escapes that are one character: u d 8 3 d \ u d e 0 0
+    const isHalf = /^ud[89ab]/i.test(pending);
+    if (pending.startsWith("u") && pending.length < (isHalf ? 11 : 5)) return this.#with("escape", pending);
     const symbol = JSON.parse(`"\\${pending}"`) as string;
     const spelled = JSON.stringify(symbol).slice(1, -1);
-    const text = spelled.length > 1 ? spelled : String.fromCharCode(...new TextEncoder().encode(symbol));
+    const text = spelled.startsWith("\\") ? spelled : String.fromCharCode(...new TextEncoder().encode(symbol));
     return this.#with("string", "").#add(text);
   }
 

@@ -343,6 +343,8 @@ describe("what is put together", () => {
     ...[{ x_a: 1 }, { x_a: "1" }, { a: 1, x_a: 1 }, { y: 1 }],
   ];
 
+  const lists = [[], [1], [2], [2, 2], [1, 2], [1, "a"], ["a"], [3, 2, 2], [2, 1, 3], [2, 2, 2]];
+
   it.each<[string, JsonSchema, readonly unknown[]]>([
     ["not of a type", { not: { type: ["string", "null"] } }, ["a", null, 1, true, [], {}]],
     ["not an integer", { type: "number", not: { type: "integer" } }, [1, 1.5, -2, -0.25, 0]],
@@ -458,6 +460,64 @@ describe("what is put together", () => {
       { type: "array", items: { enum: [1, 2, "a"] }, uniqueItems: true, minItems: 1 },
       [[], [1], [1, 2], [2, 1, "a"], [1, 1], [1, 2, 1], ["b"]],
     ],
+    ["contains", { type: "array", contains: { type: "integer", minimum: 2 } }, lists],
+    [
+      "contains beside items",
+      { type: "array", items: { type: "integer" }, contains: { const: 2 }, maxItems: 2 },
+      lists,
+    ],
+    ["contains, counted", { type: "array", contains: { const: 2 }, minContains: 2, maxContains: 2 }, lists],
+    ["contains of none", { type: "array", contains: { const: 2 }, minContains: 0 }, lists],
+    ["contains of distinct items", { type: "array", contains: { const: 2 }, uniqueItems: true, minItems: 2 }, lists],
+    ["not contains", { type: "array", not: { contains: { const: 2 } } }, lists],
+    ["not of items", { type: "array", not: { items: { type: "integer" } } }, lists],
+    [
+      "not of items with a place",
+      { type: "array", not: { prefixItems: [{ const: 1 }, { const: 2 }] }, items: true },
+      lists,
+    ],
+    [
+      "dependence on items",
+      { type: "array", items: true, ...conditional({ items: { const: 2 } }, { maxItems: 1 }, true) },
+      lists,
+    ],
+    [
+      "six patterns of names",
+      {
+        type: "object",
+        patternProperties: Object.fromEntries([..."abcdef"].map((letter, i) => [`^${letter}`, { const: i }])),
+        additionalProperties: false,
+      },
+      [{}, { a: 0 }, { a: 1 }, { b: 1, fx: 5 }, { x: 0 }],
+    ],
+    [
+      "oneOf of what cannot be turned round",
+      {
+        oneOf: [
+          { type: "array", items: { type: "integer" }, uniqueItems: true },
+          { type: "array", items: { type: "integer" }, minItems: 3 },
+        ],
+      },
+      [[], [1], [1, 1], [1, 2, 3]],
+    ],
+    [
+      "integers of 32 bits",
+      { type: "integer", format: "int32" },
+      [0, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1],
+    ],
+    [
+      "multiples, as they are divided",
+      { type: "number", multipleOf: 0.01 },
+      [0, 1, 0.07, 34.4, 34.44, 19.99, 1234, 5e5],
+    ],
+    ["multiples of a tenth", { type: "number", multipleOf: 0.1 }, [0.1, 0.2, 0.3, 1, 1.1, 4.9, 0.25, 99999]],
+    ["multiples, of many digits", { type: "integer", multipleOf: 7 }, [7, 7e14, 7e14 + 1]],
+    [
+      "numbers of many digits",
+      { type: "number", minimum: 0 },
+      [0.8515272772056053, 1e-7, 123.45600000000002, -1e-9, 1e21],
+    ],
+    ["numbers below a bound", { type: "number", exclusiveMaximum: 3 }, [2.99999999999999, 1.2345678901234567, 3, -1e5]],
     ["multiples", { type: "integer", multipleOf: 7 }, [0, 7, -14, 15, 700, 1]],
     ["multiples between bounds", { type: "integer", multipleOf: 5, minimum: 12, maximum: 31 }, [10, 12, 15, 30, 35]],
     ["multiples of a fraction", { type: "number", multipleOf: 0.25 }, [0, 0.25, 1.5, -2.75, 0.3, 10]],
@@ -505,6 +565,30 @@ describe("what is put together", () => {
     ]);
   });
 
+  it("characters beyond U+FFFF, as two escapes", () => {
+    const grammar = grammarOf({ type: "string", maxLength: 1 });
+    const texts = ['"\\ud83e\\udd99"', '"\\ud83e"', '"\\udd99\\ud83e"', '"\\uD83E\\uDD99"', '"\\ud83ex"'];
+    expect(texts.map((text) => matches(grammar, text))).toEqual([true, false, false, true, false]);
+    const distinct = grammarOf({ type: "array", uniqueItems: true });
+    expect(matches(distinct, '["🦙","\\ud83e\\udd99"]')).toBe(false);
+  });
+
+  it("a reference that could be dynamic, where there is one anchor", () => {
+    const grammar = grammarOf({ items: { $dynamicRef: "#a" }, $defs: { a: { $dynamicAnchor: "a", type: "integer" } } });
+    expect(["[1,2]", '["a"]'].map((text) => matches(grammar, text))).toEqual([true, false]);
+  });
+
+  it("what a string holds", () => {
+    const json = grammarOf({ type: "string", contentMediaType: "application/json" });
+    const held = ['{"a":[1,"x",null]}', "[]", "1.5", "{:}", "[1,]", "", "x"];
+    const said = held.map((text) => [text, matches(json, JSON.stringify(text))]);
+    expect(said.map(([, one]) => one)).toEqual([true, true, true, false, false, false, false]);
+    const base64 = grammarOf({ type: "string", contentEncoding: "base64" });
+    expect(['"aGk="', '"a"', '"a%k="'].map((text) => matches(base64, text))).toEqual([true, false, false]);
+    const $schema = "https://json-schema.org/draft/2020-12/schema";
+    expect(matches(grammarOf({ $schema, type: "string", contentMediaType: "application/json" }), '"{:}"')).toBe(true);
+  });
+
   it("formats as wide as their standards", () => {
     const valid: Readonly<Record<string, readonly string[]>> = {
       date: ["2024-02-29", "2000-02-29", "2023-02-28"],
@@ -521,6 +605,12 @@ describe("what is put together", () => {
       url: ["http://example.com/a?b=c"],
       regex: ["^[a-z]+(foo|bar)?\\d{2}$"],
       "json-pointer": ["", "/a~1b/0/m~0n"],
+      "relative-json-pointer": ["0#", "1/a/b"],
+      "json-pointer-uri-fragment": ["#", "#/a%20b/~0"],
+      iri: ["https://例え.jp/ü?é#日", "urn:a:b"],
+      "iri-reference": ["/ü", ""],
+      "idn-email": ["a@b.co"],
+      "idn-hostname": ["a.example"],
       byte: ["", "aGVsbG8=", "aGk="],
     };
     const invalid: Readonly<Record<string, readonly string[]>> = {
@@ -549,22 +639,37 @@ describe("what is put together", () => {
 
 describe("refusals", () => {
   it.each<[string, JsonSchema, string]>([
-    ["not", { properties: { a: { not: { items: { type: "null" } } } } }, "#/properties/a"],
+    ["not", { properties: { a: { not: { uniqueItems: true } } } }, "#/properties/a"],
     ["not", { type: "object", not: { patternProperties: { a: false } } }, "#"],
     ["not", { not: { format: "date" } }, "#"],
-    ["contains", { type: "array", contains: { type: "integer" } }, "#"],
+    ["contains", { allOf: [{ type: "array", contains: { type: "integer" } }, { contains: { const: "a" } }] }, "#"],
+    ["contains", { type: "array", prefixItems: [true], contains: { type: "integer" } }, "#"],
+    ["unevaluatedItems", { type: "array", contains: { type: "integer" }, unevaluatedItems: false }, "#"],
+    ["contentMediaType", { contentMediaType: "application/json", contentEncoding: "base64" }, "#"],
+    ["$dynamicRef", { $dynamicRef: "#a", $defs: { a: { $dynamicAnchor: "a" }, b: { $dynamicAnchor: "a" } } }, "#"],
+    [
+      "$ref",
+      {
+        $id: "https://example.com/base/",
+        $defs: { a: { $id: "https://example.com/a", type: "string" }, b: { $id: "a", type: "number" } },
+        allOf: [{ $id: "https://example.com/", $ref: "a" }],
+      },
+      "say which by $schema",
+    ],
     ["multipleOf", { items: { type: "integer", multipleOf: 1e-9 } }, "#/items"],
     ["minProperties", { type: "object", minProperties: 2 }, "#"],
     ["maxProperties", { type: "object", maxProperties: 200 }, "#"],
-    ["patternProperties", { patternProperties: { a: {}, b: {}, c: {}, d: {}, e: {}, f: {} } }, "#"],
-    ["format", { $defs: { f: { type: "string", format: "idn-email" } }, $ref: "#/$defs/f" }, "#/$defs/f"],
+    [
+      "patternProperties",
+      { patternProperties: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`a${i}`, {}])) },
+      "#",
+    ],
     ["pattern", { type: "string", pattern: "a(?<=a)b" }, "(?<"],
     ["pattern", { type: "string", pattern: "(a)\\1" }, "\\1"],
     ["pattern", { type: "string", pattern: "a$b" }, "$ anywhere"],
     ["pattern", { type: "string", pattern: "\\bword" }, "\\b"],
     ["oneOf", { oneOf: [{ format: "date" }, { format: "time" }] }, "0 and 1"],
     ["$ref", { $ref: "https://example.com/schema" }, "example.com"],
-    ["$dynamicRef", { $dynamicRef: "#a" }, "#"],
     ["minimum", { type: "number", minimum: 1e-30 }, "#"],
   ])("%s in %j", (keyword, schema, part) => {
     const error = errorOf(() => grammarOf(schema));

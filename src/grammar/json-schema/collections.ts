@@ -19,8 +19,9 @@ import { unsupported } from "./schema.js";
 import type { ArrayShape, Node, ObjectShape } from "./shape.js";
 import { braces, canonicalText, colon, comma, keyExcept, space } from "./text.js";
 
-/** Patterns of names: every set of them that a name may match has properties of its own. */
-const MOST_PATTERNS = 5;
+/** Patterns of names: of so many, every set of them that a name may match has properties of its own; of more, a name matches one at most. */
+const MOST_PATTERNS_AT_ONCE = 5;
+const MOST_PATTERNS = 64;
 /** Members that are counted. */
 const MOST_COUNTED = 64;
 /** Listed values that are counted, for an array of distinct items has each at most once. */
@@ -41,6 +42,10 @@ export interface Writer {
   readonly stringsOf: (node: Node) => Expression;
   /** The name of a new rule, of this text. */
   readonly ruleOf: (text: Expression, pointer: string) => string;
+  /** Gives a rule another text. */
+  readonly setRule: (name: string, text: Expression) => void;
+  /** The node of what is not valid by one. */
+  readonly opposite: (node: Node, pointer: string) => Node;
 }
 
 interface Member {
@@ -110,6 +115,18 @@ function otherProperties(
   const texts = patterns.map((pattern) => quoted(patternText(pattern, pointer)));
   const free = except(quoted(canonicalText), alternatives(...names.map((name) => literal(JSON.stringify(name)))));
   const all: Expression[] = [];
+  if (patterns.length > MOST_PATTERNS_AT_ONCE) {
+    for (const [i, pattern] of patterns.entries()) {
+      const others = texts.filter((_, j) => j !== i);
+      const node = otherNode(shape, new Set([pattern]), writer.meet) ?? writer.anyNode;
+      all.push(member(except(both(free, texts[i]!), alternatives(...others)), node));
+    }
+    if (isOpen)
+      all.push(
+        member(except(free, alternatives(...texts)), otherNode(shape, new Set(), writer.meet) ?? writer.anyNode),
+      );
+    return alternatives(...all);
+  }
   for (let chosen = isOpen ? 0 : 1; chosen < 2 ** patterns.length; chosen++) {
     const isChosen = (i: number) => ((chosen >> i) & 1) === 1;
     const node = otherNode(shape, new Set(patterns.filter((_, i) => isChosen(i))), writer.meet);
@@ -191,12 +208,16 @@ export function arrayText(
   writer: Writer,
   pointer: string,
 ): Expression {
-  const { prefix, items, least, most: given, unique } = shape;
+  const { prefix, items, least, most: given, unique, contains } = shape;
   // Where nothing is said of more items they may come, but need not.
   let most = prefix.length > 0 && items === undefined ? Math.min(given, Math.max(prefix.length, least)) : given;
   const listed = unique && prefix.length === 0 && items !== undefined ? writer.valuesOf(items, MOST_LISTED) : undefined;
   if (listed !== undefined) most = Math.min(most, listed.length);
   if (least > most) return nothing;
+  if (contains.length > 0) {
+    const text = containing(shape, most, itemText, writer, pointer);
+    return unique && most > 1 ? distinct(text, reserveOf(least, listed), writer, pointer) : braces("[", text, "]");
+  }
   const rest = itemText(items ?? writer.anyNode);
 
   /** The items from number i on. */
@@ -212,9 +233,61 @@ export function arrayText(
     text = item === nothing ? nothing : sequence(i > 0 ? comma : empty, item, i + 1 < prefix.length ? goesOn : text);
   }
   const inside = least > 0 ? text : alternatives(empty, text);
-  if (!unique || most < 2 || inside === nothing) return braces("[", inside, "]");
+  if (!unique || most < 2) return braces("[", inside, "]");
+  return distinct(inside, reserveOf(least, listed), writer, pointer);
+}
+
+/** An array whose items differ. */
+function distinct(inside: Expression, reserve: number, writer: Writer, pointer: string): Expression {
+  if (inside === nothing) return nothing;
   const name = writer.ruleOf(sequence(space, inside, space, literal("]")), pointer);
-  return sequence(literal("["), { kind: "distinct", name, reserve: reserveOf(least, listed) });
+  return sequence(literal("["), { kind: "distinct", name, reserve });
+}
+
+/**
+ * The items of an array that must have some of a kind. Where there may be any number of these, the others may be of the kind, too: only as many
+ * as must come are found in the text. Where they are counted, the others must not be of it.
+ */
+function containing(
+  { prefix, items, least, contains }: ArrayShape,
+  most: number,
+  itemText: (node: Node) => Expression,
+  writer: Writer,
+  pointer: string,
+): Expression {
+  const [{ node, least: fewest, most: highest } = contains[0]!, ...more] = contains;
+  if (more.length > 0) throw unsupported(pointer, "contains", "two of them for one array are not supported");
+  if (prefix.length > 0)
+    throw unsupported(pointer, "contains", "it cannot stand beside items with a place of their own");
+  const isCounted = highest < Number.POSITIVE_INFINITY;
+  const any = items ?? writer.anyNode;
+  const wanted = itemText(writer.meet(any, node));
+  const other = itemText(isCounted ? writer.meet(any, writer.opposite(node, pointer)) : any);
+  // Up to where items of both kinds are counted.
+  const lastWanted = isCounted ? highest : fewest;
+  const lastCount = most < Number.POSITIVE_INFINITY ? most : Math.max(1, least);
+  if (lastWanted * lastCount > MOST_COUNTED * MOST_COUNTED) {
+    throw unsupported(pointer, "contains", `at most ${MOST_COUNTED} items are counted beside it`);
+  }
+  /** What may come after `count` items, of which `found` are of the kind. */
+  const rules = new Map<string, Expression>();
+  const after = (count: number, found: number): Expression => {
+    const key = `${count} ${found}`;
+    const known = rules.get(key);
+    if (known !== undefined) return known;
+    const name = writer.ruleOf(nothing, pointer);
+    rules.set(key, rule(name));
+    const next = (text: Expression, isWanted: boolean) => {
+      const foundNext = isWanted ? found + 1 : found;
+      const isPast = isWanted && found === lastWanted;
+      if (text === nothing || count === most || isPast) return nothing;
+      return sequence(count > 0 ? comma : empty, text, after(Math.min(count + 1, lastCount), foundNext));
+    };
+    const ends = count >= least && found >= fewest ? empty : nothing;
+    writer.setRule(name, alternatives(ends, next(wanted, true), next(other, false)));
+    return rule(name);
+  };
+  return after(0, 0);
 }
 
 /** Tokens for the distinct items that must come. The grammar's count knows only the shortest item, even where it comes twice in one token. */

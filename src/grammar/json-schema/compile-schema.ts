@@ -4,7 +4,7 @@
 
 import { alternatives, both, type Expression, except, type Grammar, literal, nothing, rule } from "../syntax.js";
 import { arrayText, named, objectText, quoted, type Writer } from "./collections.js";
-import { formats, isFormat, unknownFormats } from "./formats.js";
+import { formats, isFormat, JSON_CONTENT } from "./formats.js";
 import { holds } from "./holds.js";
 import { NormalForm } from "./normal-form.js";
 import { numberText } from "./numbers.js";
@@ -65,6 +65,15 @@ class SchemaCompiler {
         const name = this.#newName(`${pointer} items`);
         this.#rules.set(name, text);
         return name;
+      },
+      setRule: (name, text) => {
+        this.#rules.set(name, text);
+      },
+      opposite: ({ all, none }, pointer) => {
+        const [schema, ...others] = [...all, ...none];
+        if (schema === undefined) return this.#form.nodeOf(false);
+        if (others.length > 0) throw unsupported(pointer, "maxContains", "beside schemas that are put together");
+        return all.length > 0 ? this.#form.intern([], [schema]) : this.#form.intern([schema], []);
       },
     };
   }
@@ -147,15 +156,18 @@ class SchemaCompiler {
   #writeString({ string, pointer }: Shape, excludedValues: readonly string[]): Expression {
     const { least, most, patterns, excluded, formats: named } = string;
     if (least > most) return nothing;
+    if (named.includes(JSON_CONTENT)) {
+      const isAlone =
+        named.length === 1 && patterns.length === 0 && excluded.length === 0 && excludedValues.length === 0;
+      if (isAlone && least === 0 && most === Number.POSITIVE_INFINITY) return rule("JSON in a string");
+      throw unsupported(pointer, "contentMediaType", "JSON in a string cannot have another form at once");
+    }
     const texts = patterns.map((pattern) => this.#patternRule(pattern, pointer));
     for (const format of named) {
       // Where a pattern stands beside a format that cria does not know, the pattern is what counts only if nobody else knows it.
       if (isFormat(format)) {
         const { pattern } = formats[format]!;
         if (pattern !== undefined) texts.push(this.#patternRule(`^(?:${pattern})$`, pointer));
-      } else if (unknownFormats.has(format)) {
-        const why = `${JSON.stringify(format)}; supported are ${Object.keys(formats).join(", ")}`;
-        throw unsupported(pointer, "format", why);
       }
     }
     if (least > 0 || most < Number.POSITIVE_INFINITY) texts.push(stringOfLength(least, most));
@@ -199,6 +211,7 @@ function valuesOfTypes({ types }: Shape): ReadonlyMap<string, unknown> | undefin
 }
 
 function isPlainArray({ array }: Shape): boolean {
-  const { prefix, items, least, most, unique } = array;
+  const { prefix, items, least, most, unique, contains } = array;
+  if (contains.length > 0) return false;
   return prefix.length === 0 && items === undefined && least === 0 && most === Number.POSITIVE_INFINITY && !unique;
 }

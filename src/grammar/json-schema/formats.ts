@@ -12,7 +12,8 @@ const monthAndDay =
   "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))";
 const date = `(?:\\d{4}-${monthAndDay}|${leapYear}-02-29)`;
 const clock = "(?:[01]\\d|2[0-3]):[0-5]\\d";
-const time = `${clock}:[0-5]\\d(?:\\.\\d+)?(?:Z|[+-]${clock})`;
+/** A leap second comes at midnight, which is told only where the zone is Z. */
+const time = `(?:${clock}:[0-5]\\d(?:\\.\\d+)?(?:Z|[+-]${clock})|23:59:60(?:\\.\\d+)?Z)`;
 // RFC 3339, appendix A.
 const [hours, minutes, seconds] = ["\\d+H(?:\\d+M(?:\\d+S)?)?", "\\d+M(?:\\d+S)?", "\\d+S"];
 const clockDuration = `T(?:${hours}|${minutes}|${seconds})`;
@@ -50,63 +51,97 @@ const host = `(?:${[
 ]
   .map(([most, more]) => `${label(most!)}(?:\\.${label(most!)}){0,${more}}`)
   .join("|")})`;
-const domain = `(?:${label(62)}\\.){1,2}${label(62)}`;
-const localPart = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,31}(?:\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,31})?";
+const domain = `(?:(?:${label(62)}\\.){1,2}${label(62)}|(?:${label(30)}\\.){3,5}${label(30)})`;
+const atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]";
+const localPart = `(?:${atom}{1,31}(?:\\.${atom}{1,31})?|${atom}{1,12}(?:\\.${atom}{1,12}){2,4})`;
 
-// RFC 3986.
+// RFC 3986, and RFC 3987 with characters beyond ASCII.
 const hexadecimal = "%[0-9A-Fa-f]{2}";
 /** What may stand in a class as it is; a hyphen goes last. */
 const free = "A-Za-z0-9._~!$&'()*+,;=";
+const international = "\\u00a0-\\ud7ff\\uf900-\\ufdcf\\ufdf0-\\uffef";
 const pathCharacter = `(?:[${free}:@-]|${hexadecimal})`;
-const registeredName = `(?:[${free}-]|${hexadecimal})`;
-const authority = `(?:(?:[${free}:-]|${hexadecimal})*@)?(?:${registeredName}*|\\[${ipv6}\\])(?::\\d{1,5})?`;
-const path = `(?:/${pathCharacter}*)*`;
-const rootless = `${pathCharacter}+${path}`;
-const absolute = `/(?:${rootless})?`;
-const tail = `(?:\\?(?:${pathCharacter}|[/?])*)?(?:#(?:${pathCharacter}|[/?])*)?`;
-const uri = `[A-Za-z][A-Za-z0-9+.-]*:(?://${authority}${path}|${absolute}|${rootless})${tail}`;
-const segmentWithoutColon = `(?:[${free}@-]|${hexadecimal})+`;
-const relative = `(?://${authority}${path}|${absolute}|${segmentWithoutColon}${path})?${tail}`;
+const tail = tailOf(pathCharacter);
+
+function tailOf(character: string): string {
+  return `(?:\\?(?:${character}|[/?])*)?(?:#(?:${character}|[/?])*)?`;
+}
+
+/** Identifiers, and references to them that may be relative, with more characters than those of ASCII. */
+function identifiers(more: string): { readonly whole: string; readonly reference: string } {
+  const character = `(?:[${free}${more}:@-]|${hexadecimal})`;
+  const user = `(?:(?:[${free}${more}:-]|${hexadecimal})*@)?`;
+  const authority = `${user}(?:(?:[${free}${more}-]|${hexadecimal})*|\\[${ipv6}\\])(?::\\d{1,5})?`;
+  const path = `(?:/${character}*)*`;
+  const rootless = `${character}+${path}`;
+  const absolute = `/(?:${rootless})?`;
+  const end = tailOf(character);
+  const whole = `[A-Za-z][A-Za-z0-9+.-]*:(?://${authority}${path}|${absolute}|${rootless})${end}`;
+  const segmentWithoutColon = `(?:[${free}${more}@-]|${hexadecimal})+`;
+  const relative = `(?://${authority}${path}|${absolute}|${segmentWithoutColon}${path})?${end}`;
+  return { whole, reference: `(?:${whole}|${relative})` };
+}
+const uris = identifiers("");
+const iris = identifiers(international);
 // No standard of its own: a page on a host that has a top-level domain.
 const pageLabel = "[A-Za-z0-9]{1,30}(?:-[A-Za-z0-9]{1,30})?";
 const url = `https?://(?:${pageLabel}\\.){1,3}[A-Za-z]{2,20}(?::[1-9]\\d{1,3})?(?:(?:/${pathCharacter}*)+${tail})?`;
-// RFC 6570: literals, and expressions of names.
-const variable = "[A-Za-z0-9_]+(?:\\.[A-Za-z0-9_]+)*(?::[1-9]\\d{0,3}|\\*)?";
+// RFC 6570: literals, and expressions of names, without points in them, which not all validators know.
+const variable = "[A-Za-z0-9_]+(?::[1-9]\\d{0,3}|\\*)?";
 const template = `(?:[A-Za-z0-9._~!$&()*+,;=:/?#@\\[\\]-]|${hexadecimal}|\\{[+#./;?&]?${variable}(?:,${variable})*\\})*`;
 
 // Regular expressions of characters, classes and groups, which all dialects read alike.
 const plainCharacter = "(?:[A-Za-z0-9 _,:;=@/<>!\"'%&~#`-]|\\\\[dwsDWS.*+?()\\[\\]{}|^$\\\\])";
 const set = "\\[\\^?(?:[A-Za-z0-9 _.,:;@/]|[a-c]-[d-z]|[A-C]-[D-Z]|0-[1-9])+\\]";
-const count = "(?:[*+?]|\\{\\d{1,2}\\})?";
+const count = "(?:[*+?]|\\{\\d{1,2},?\\})?";
 const simple = `(?:(?:${plainCharacter}|\\.|${set})${count})*`;
 const regex = `\\^?(?:(?:${plainCharacter}|\\.|${set}|\\((?:\\?:)?${simple}(?:\\|${simple})*\\))${count})*\\$?`;
+
+const pointer = "(?:/(?:[^~/]|~[01])*)*";
 
 /** The formats, by name. */
 export const formats: Readonly<Record<string, Format>> = {
   date: { pattern: date },
   time: { pattern: time },
   "date-time": { pattern: `${date}T${time}` },
+  "iso-time": { pattern: time },
+  "iso-date-time": { pattern: `${date}T${time}` },
   duration: { pattern: duration },
   uuid: { pattern: "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}" },
   email: { pattern: `${localPart}@${domain}` },
   hostname: { pattern: host },
   ipv4: { pattern: ipv4 },
   ipv6: { pattern: ipv6 },
-  uri: { pattern: uri },
-  "uri-reference": { pattern: `(?:${uri}|${relative})` },
+  "idn-email": { pattern: `${localPart}@${domain}` },
+  "idn-hostname": { pattern: host },
+  uri: { pattern: uris.whole },
+  "uri-reference": { pattern: uris.reference },
+  iri: { pattern: iris.whole },
+  "iri-reference": { pattern: iris.reference },
   "uri-template": { pattern: template },
   url: { pattern: url },
   regex: { pattern: regex },
-  "json-pointer": { pattern: "(?:/(?:[^~/]|~[01])*)*" },
+  "json-pointer": { pattern: pointer },
+  "relative-json-pointer": { pattern: `(?:0|[1-9]\\d*)(?:#|${pointer})` },
+  "json-pointer-uri-fragment": { pattern: "#(?:/(?:[A-Za-z0-9_.!$&'()*+,;:=@-]|%[0-9A-Fa-f]{2}|~[01])*)*" },
   byte: { pattern: "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?" },
   binary: {},
   password: {},
 };
 
-/** Formats that validators know, and cria does not. What other words say is a note. */
-export const unknownFormats: ReadonlySet<string> = new Set([
-  ...["idn-email", "idn-hostname", "iri", "iri-reference", "relative-json-pointer", "iso-time", "iso-date-time"],
-]);
+/** What a string is by its `contentMediaType`: JSON. No word of a schema is this name. */
+export const JSON_CONTENT = "JSON in a string";
+
+/** Formats of numbers: integers of so many bits. */
+const integers: Readonly<Record<string, readonly [lowest: number, highest: number]>> = {
+  ...Object.fromEntries([8, 16, 32, 64].map((bits) => [`int${bits}`, [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1]])),
+  ...Object.fromEntries([8, 16, 32, 64].map((bits) => [`uint${bits}`, [0, 2 ** bits - 1]])),
+};
+
+/** The bounds of a format of integers. */
+export function integerFormat(name: string): readonly [lowest: number, highest: number] | undefined {
+  return Object.hasOwn(integers, name) ? integers[name] : undefined;
+}
 
 export function isFormat(name: string): boolean {
   return Object.hasOwn(formats, name);

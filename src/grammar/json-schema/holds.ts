@@ -1,7 +1,7 @@
 // Whether a value that a schema lists (`enum`, `const`) is valid by what else the schema says.
 
 import { canonical } from "../canonical-json.js";
-import { formats, isFormat } from "./formats.js";
+import { formats, isFormat, JSON_CONTENT } from "./formats.js";
 import { patternRegExp } from "./pattern.js";
 import { propertyNode } from "./properties.js";
 import { typeOf, unsupported } from "./schema.js";
@@ -20,10 +20,14 @@ export function holds(value: unknown, shape: Shape, shapesOf: ShapesOf, meet: Me
   if (type === "number") return numberHolds(value as number, shape.number);
   if (type === "string") return stringHolds(value as string, shape);
   if (Array.isArray(value)) {
-    const { least, most, unique, prefix, items } = shape.array;
+    const { least, most, unique, prefix, items, contains } = shape.array;
     const texts = new Set(value.map(canonical));
     if (value.length < least || value.length > most || (unique && texts.size < value.length)) return false;
-    return value.every((item, i) => fits(item, prefix[i] ?? items));
+    const hasAll = contains.every(({ node, least: fewest, most: highest }) => {
+      const found = value.filter((item) => fits(item, node)).length;
+      return found >= fewest && found <= highest;
+    });
+    return hasAll && value.every((item, i) => fits(item, prefix[i] ?? items));
   }
   if (type !== "object") return true;
   const { least, most, required, names, outside } = shape.object;
@@ -52,6 +56,7 @@ function stringHolds(value: string, { string, pointer }: Shape): boolean {
   if (patterns.some((one) => !patternRegExp(one).test(value))) return false;
   if (excluded.some((one) => patternRegExp(one).test(value))) return false;
   return named.every((name) => {
+    if (name === JSON_CONTENT) throw unsupported(pointer, "contentMediaType", "it cannot stand beside enum or const");
     if (!isFormat(name)) return true;
     const { pattern } = formats[name]!;
     if (pattern === undefined) throw unsupported(pointer, "format", `${name} cannot stand beside enum or const`);

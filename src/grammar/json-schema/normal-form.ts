@@ -2,10 +2,14 @@
 // one shape (the disjunctive normal form of the schema), and so is what is not valid by a schema (De Morgan's laws). Schemas of parts of
 // a value stay as they are until the part is written, so recursion ends.
 
+import { isPartial, joined, madeFrom } from "./alternatives.js";
 import { isEmpty } from "./emptiness.js";
+import { integerFormat, JSON_CONTENT } from "./formats.js";
+import { dependenciesOf, listedValues, multiplesOf, namedTypes, patternsOf, refuseMany, textsOf } from "./keywords.js";
+import { type Former, negate } from "./negation.js";
 import { boundsOf } from "./numbers.js";
 import { checkPattern } from "./pattern.js";
-import { References } from "./references.js";
+import { type ReferenceKeyword, References, referenceKeywords } from "./references.js";
 import {
   asNamedSchemas,
   asNames,
@@ -15,24 +19,33 @@ import {
   invalid,
   type JsonSchema,
   type JsonType,
-  jsonTypes,
   keywordsOfType,
   Places,
   type SchemaObject,
   unsupported,
 } from "./schema.js";
-import { anything, type Layer, type Node, onlyLists, type Shape, together, valueMap, without } from "./shape.js";
+import {
+  type ArrayShape,
+  anything,
+  type Layer,
+  type Node,
+  onlyLists,
+  type Shape,
+  stricter,
+  together,
+  valueMap,
+} from "./shape.js";
 
-/** Schemas in one allOf or oneOf: each is put together with all others. */
-const MOST_PARTS = 512;
 /** Alternatives that are combined with others. */
 const MOST_COMBINATIONS = 2048;
+/** Pairs of alternatives that are compared. */
+const MOST_PAIRS = 2 ** 17;
 /** The schema that nothing is valid by. */
 const never: SchemaObject = { not: {} };
 
 type Part = keyof Pick<Shape, "number" | "string" | "array" | "object">;
 
-export class NormalForm {
+export class NormalForm implements Former {
   readonly places: Places;
   readonly #references: References;
   readonly #nodes = new Map<string, Node>();
@@ -46,13 +59,17 @@ export class NormalForm {
     this.#references = new References(root);
   }
 
+  lookUp(keyword: ReferenceKeyword, reference: unknown, schema: SchemaObject, pointer: string): JsonSchema {
+    return this.#references.lookUp(keyword, reference, schema, pointer);
+  }
+
   /** The node of a schema. */
   nodeOf(schema: JsonSchema): Node {
-    return this.#intern(...this.#flat(schema), []);
+    return this.intern(...this.#flat(schema), []);
   }
 
   /** What two nodes say together. */
-  readonly meet = (a: Node, b: Node): Node => this.#intern([...a.all, ...b.all], [...a.none, ...b.none]);
+  readonly meet = (a: Node, b: Node): Node => this.intern([...a.all, ...b.all], [...a.none, ...b.none]);
 
   /** The alternatives of a node. None: no value fits. */
   readonly shapesOf = (node: Node): readonly Shape[] => {
@@ -60,8 +77,8 @@ export class NormalForm {
     if (known !== undefined) return known;
     const pointer = this.places.of(node.all[0] ?? node.none[0]);
     let shapes: readonly Shape[] = [{ ...anything, pointer }];
-    for (const schema of node.all) shapes = this.#product(shapes, this.#shapesOfSchema(schema), "allOf", pointer);
-    for (const schema of node.none) shapes = this.#product(shapes, this.#oppositeOf(schema), "not", pointer);
+    for (const schema of node.all) shapes = this.product(shapes, this.#shapesOfSchema(schema), "allOf", pointer);
+    for (const schema of node.none) shapes = this.product(shapes, this.#oppositeOf(schema), "not", pointer);
     this.#shapesOfNodes.set(node, shapes);
     return shapes;
   };
@@ -82,7 +99,7 @@ export class NormalForm {
       const { $ref: reference, allOf = [], nullable: _, ...own } = this.places.assertionsOf(one);
       if (Object.keys(own).length > 0 || !Array.isArray(allOf)) found.add(one);
       else {
-        if (reference !== undefined) add(this.#references.lookUp(reference, one, pointer));
+        if (reference !== undefined) add(this.lookUp("$ref", reference, one, pointer));
         refuseMany(allOf, "allOf", pointer);
         for (const part of asSchemas(allOf, `${pointer}/allOf`)) add(part);
       }
@@ -92,7 +109,7 @@ export class NormalForm {
     return [[...found]];
   }
 
-  #intern(all: readonly SchemaObject[], none: readonly SchemaObject[]): Node {
+  intern(all: readonly SchemaObject[], none: readonly SchemaObject[]): Node {
     const numberOf = (schema: SchemaObject) => {
       const known = this.#numbers.get(schema) ?? this.#numbers.size;
       this.#numbers.set(schema, known);
@@ -106,25 +123,31 @@ export class NormalForm {
     return node;
   }
 
-  #product(a: readonly Shape[], b: readonly Shape[], keyword: string, pointer: string): readonly Shape[] {
+  product(a: readonly Shape[], b: readonly Shape[], keyword: string, pointer: string): readonly Shape[] {
     if (a.length > 1 && b.length > 1 && a.length * b.length > MOST_COMBINATIONS) {
       throw unsupported(pointer, keyword, `${a.length} and ${b.length} alternatives are too many to combine`);
     }
-    return a.flatMap((one) => b.flatMap((other) => together(one, other, this.meet) ?? []));
+    return madeFrom(
+      a.flatMap((one) => b.flatMap((other) => together(one, other, this.meet) ?? [])),
+      a,
+      b,
+    );
   }
 
-  #ofSchema(schema: JsonSchema, pointer: string): readonly Shape[] {
+  ofSchema(schema: JsonSchema, pointer: string): readonly Shape[] {
     if (typeof schema !== "boolean") return this.#shapesOfSchema(schema);
     return schema ? [{ ...anything, pointer }] : [];
   }
 
-  #notOfSchema(schema: JsonSchema, pointer: string): readonly Shape[] {
-    if (typeof schema === "boolean") return this.#ofSchema(!schema, pointer);
-    return this.#oppositeOf(schema).map(({ array, object, ...others }) => ({
+  notOfSchema(schema: JsonSchema, pointer: string): readonly Shape[] {
+    if (typeof schema === "boolean") return this.ofSchema(!schema, pointer);
+    const opposite = this.#oppositeOf(schema);
+    const negative = opposite.map(({ array, object, ...others }) => ({
       ...others,
       array: { ...array, evaluated: 0 },
       object: { ...object, layers: object.layers.map((layer) => ({ ...layer, negative: true })) },
     }));
+    return madeFrom(negative, opposite);
   }
 
   #shapesOfSchema(schema: SchemaObject): readonly Shape[] {
@@ -133,7 +156,7 @@ export class NormalForm {
 
   /** The alternatives of what is not valid by a schema. */
   #oppositeOf(schema: SchemaObject): readonly Shape[] {
-    return this.#once(this.#opposites, schema, () => this.#negate(schema));
+    return this.#once(this.#opposites, schema, () => negate(schema, this));
   }
 
   #once(kept: Map<SchemaObject, readonly Shape[] | "under way">, schema: SchemaObject, make: () => readonly Shape[]) {
@@ -154,12 +177,15 @@ export class NormalForm {
     if (schema === never) return [];
     const said = this.places.assertionsOf(schema);
     const pointer = this.places.of(schema);
-    const base = this.#baseOf(said, pointer);
+    const base = this.baseOf(said, pointer);
     let shapes: readonly Shape[] = base === undefined ? [] : [base];
     for (const [keyword, alternatives] of this.#combinations(said, schema, pointer)) {
-      shapes = this.#product(shapes, alternatives(), keyword, pointer);
+      shapes = this.product(shapes, alternatives(), keyword, pointer);
     }
-    return shapes.map((shape) => this.#withUnevaluated(shape, said, pointer));
+    return madeFrom(
+      shapes.map((shape) => this.#withUnevaluated(shape, said, pointer)),
+      shapes,
+    );
   }
 
   /** What the keywords before have not spoken of, in this alternative. */
@@ -168,6 +194,9 @@ export class NormalForm {
       said[keyword] === undefined ? undefined : this.nodeOf(asSchema(said[keyword], `${pointer}/${keyword}`));
     const [properties, items] = [nodeOf("unevaluatedProperties"), nodeOf("unevaluatedItems")];
     let { array, object } = shape;
+    if (items !== undefined && array.contains.length > 0) {
+      throw unsupported(pointer, "unevaluatedItems", "it cannot stand beside contains");
+    }
     if (items !== undefined && array.evaluated < Number.POSITIVE_INFINITY) {
       const prefix = array.prefix.map((node, i) => (i < array.evaluated ? node : this.meet(node, items)));
       const more = Array.from(
@@ -194,25 +223,26 @@ export class NormalForm {
     schema: SchemaObject,
     pointer: string,
   ): Generator<readonly [keyword: string, shapes: () => readonly Shape[]]> {
-    const { $ref: reference, allOf, anyOf, oneOf, not } = said;
-    if (reference !== undefined) {
-      yield ["$ref", () => this.#ofSchema(this.#references.lookUp(reference, schema, pointer), pointer)];
+    const { allOf, anyOf, oneOf, not } = said;
+    for (const keyword of referenceKeywords) {
+      if (said[keyword] === undefined) continue;
+      yield [keyword, () => this.ofSchema(this.lookUp(keyword, said[keyword], schema, pointer), pointer)];
     }
     if (allOf !== undefined) {
       const parts = asSchemas(allOf, `${pointer}/allOf`);
       refuseMany(parts, "allOf", pointer);
-      for (const part of parts) yield ["allOf", () => this.#ofSchema(part, pointer)];
+      for (const part of parts) yield ["allOf", () => this.ofSchema(part, pointer)];
     }
     if (anyOf !== undefined) {
       const parts = asSchemas(anyOf, `${pointer}/anyOf`);
-      yield ["anyOf", () => joined(parts.map((part) => this.#ofSchema(part, pointer)))];
+      yield ["anyOf", () => joined(parts.map((part) => this.ofSchema(part, pointer)))];
     }
     if (oneOf !== undefined) {
       const parts = asSchemas(oneOf, `${pointer}/oneOf`);
       refuseMany(parts, "oneOf", pointer);
       yield ["oneOf", () => this.#exactlyOne(parts, pointer)];
     }
-    if (not !== undefined) yield ["not", () => this.#notOfSchema(asSchema(not, `${pointer}/not`), pointer)];
+    if (not !== undefined) yield ["not", () => this.notOfSchema(asSchema(not, `${pointer}/not`), pointer)];
     if (said["if"] !== undefined) yield ["if", () => this.#conditional(said, pointer)];
     for (const [name, rule] of dependenciesOf(said, pointer)) {
       yield ["dependentRequired", () => this.#dependent(name, rule, pointer)];
@@ -221,33 +251,54 @@ export class NormalForm {
 
   /** Alternatives that exclude each other need nothing; of the others, each is without those that may hold too. */
   #exactlyOne(parts: readonly JsonSchema[], pointer: string): readonly Shape[] {
-    const shapes = parts.map((part) => this.#ofSchema(part, pointer));
-    const lists = shapes.map((alternatives) => (alternatives.every(onlyLists) ? alternatives : undefined));
-    const meets = (i: number, j: number) => {
-      if (lists[i] !== undefined && lists[j] !== undefined) {
-        return lists[i].some((one) =>
-          lists[j]!.some(({ values }) => [...values!.keys()].some((v) => one.values!.has(v))),
-        );
+    const shapes = parts.map((part) => this.ofSchema(part, pointer));
+    const rivals: number[][] = parts.map(() => []);
+    for (let i = 0; i < parts.length; i++) {
+      for (let j = 0; j < i; j++) {
+        if (!this.#mayMeet(shapes[i]!, shapes[j]!, pointer)) continue;
+        rivals[i]!.push(j);
+        rivals[j]!.push(i);
       }
-      const common = this.#product(shapes[i]!, shapes[j]!, "oneOf", pointer);
-      return !common.every((shape) => isEmpty(shape, this.shapesOf, this.meet));
-    };
-    const rivals = parts.map((_, i) => parts.flatMap((_, j) => (i !== j && meets(i, j) ? [j] : [])));
+    }
     return joined(
       shapes.map((own, i) => {
         let left = own;
         for (const j of rivals[i]!) {
+          const why = `alternatives ${Math.min(i, j)} and ${Math.max(i, j)} may both match; use anyOf if that does no harm`;
           let others: readonly Shape[];
           try {
-            others = this.#notOfSchema(parts[j]!, pointer);
+            others = this.notOfSchema(parts[j]!, pointer);
           } catch (cause) {
             if ((cause as { code?: string }).code !== "UNSUPPORTED_SCHEMA") throw cause;
-            const why = `alternatives ${Math.min(i, j)} and ${Math.max(i, j)} may both match; use anyOf if that does no harm`;
             throw unsupported(pointer, "oneOf", why);
           }
-          left = this.#product(left, others, "oneOf", pointer);
+          const before = left;
+          left = this.product(left, others, "oneOf", pointer);
+          if (left.length === 0 && before.length > 0 && isPartial(others)) throw unsupported(pointer, "oneOf", why);
         }
         return left;
+      }),
+    );
+  }
+
+  /** Whether some value may be in both lists. */
+  #mayMeet(a: readonly Shape[], b: readonly Shape[], pointer: string): boolean {
+    if (isPartial(a) || isPartial(b)) return true;
+    if (a.every(onlyLists) && b.every(onlyLists)) {
+      return a.some((one) => b.some(({ values }) => [...values!.keys()].some((value) => one.values!.has(value))));
+    }
+    if (a.length * b.length > MOST_PAIRS) {
+      throw unsupported(pointer, "oneOf", `${a.length} and ${b.length} alternatives are too many to compare`);
+    }
+    // A partial list may have any other value.
+    const shapesOf = (node: Node): readonly Shape[] => {
+      const shapes = this.shapesOf(node);
+      return isPartial(shapes) ? [{ ...anything, pointer }] : shapes;
+    };
+    return a.some((one) =>
+      b.some((other) => {
+        const common = together(one, other, this.meet);
+        return common !== undefined && !isEmpty(common, shapesOf, this.meet);
       }),
     );
   }
@@ -255,28 +306,23 @@ export class NormalForm {
   #conditional(said: SchemaObject, pointer: string): readonly Shape[] {
     const part = (keyword: string) => asSchema(said[keyword] ?? true, `${pointer}/${keyword}`);
     const [condition, then, otherwise] = [part("if"), part("then"), part("else")];
-    const holds = () => this.#product(this.#ofSchema(condition, pointer), this.#ofSchema(then, pointer), "if", pointer);
+    const holds = () => this.product(this.ofSchema(condition, pointer), this.ofSchema(then, pointer), "if", pointer);
     // Where one side says nothing, it need not be told from the other.
-    if (then === true && otherwise === true) return this.#ofSchema(true, pointer);
-    const fails = this.#product(
-      this.#notOfSchema(condition, pointer),
-      this.#ofSchema(otherwise, pointer),
-      "if",
-      pointer,
-    );
+    if (then === true && otherwise === true) return this.ofSchema(true, pointer);
+    const fails = this.product(this.notOfSchema(condition, pointer), this.ofSchema(otherwise, pointer), "if", pointer);
     return joined([holds(), fails]);
   }
 
   /** Either the property is not there, or it is and the rule holds. */
   #dependent(name: string, rule: JsonSchema | readonly string[], pointer: string): readonly Shape[] {
-    const there = this.#objectShape(pointer, { required: new Set([name]) });
+    const there = this.objectShape(pointer, { required: new Set([name]) });
     const needed = Array.isArray(rule)
-      ? [this.#objectShape(pointer, { required: new Set([name, ...(rule as readonly string[])]) })]
-      : this.#product([there], this.#ofSchema(rule as JsonSchema, pointer), "dependentSchemas", pointer);
-    return [this.#missing(name, pointer), ...needed];
+      ? [this.objectShape(pointer, { required: new Set([name, ...(rule as readonly string[])]) })]
+      : this.product([there], this.ofSchema(rule as JsonSchema, pointer), "dependentSchemas", pointer);
+    return madeFrom([this.missing(name, pointer), ...needed], needed);
   }
 
-  #objectShape(pointer: string, object: Partial<Shape["object"]>): Shape {
+  objectShape(pointer: string, object: Partial<Shape["object"]>): Shape {
     return {
       ...anything,
       ...{ pointer, types: new Set<JsonType>(["object"]), spoken: new Set<JsonType>(["object"]) },
@@ -285,8 +331,8 @@ export class NormalForm {
   }
 
   /** No object, or one without the property. */
-  #missing(name: string, pointer: string): Shape {
-    const layer = this.#negativeLayer(name, this.nodeOf(false));
+  missing(name: string, pointer: string): Shape {
+    const layer = this.negativeLayer(name, this.nodeOf(false));
     return {
       ...anything,
       ...{ pointer, spoken: new Set<JsonType>(["object"]) },
@@ -295,12 +341,12 @@ export class NormalForm {
   }
 
   /** What one property must be where something must not hold. */
-  #negativeLayer(name: string, node: Node): Layer {
+  negativeLayer(name: string, node: Node): Layer {
     return { properties: new Map([[name, node]]), patterns: new Map(), more: undefined, negative: true };
   }
 
   /** What the keywords say that do not put schemas together; undefined: no value fits. */
-  #baseOf(said: SchemaObject, pointer: string): Shape | undefined {
+  baseOf(said: SchemaObject, pointer: string): Shape | undefined {
     const named = namedTypes(said, pointer);
     const spoken = (Object.keys(keywordsOfType) as Part[]).filter((type) =>
       keywordsOfType[type].some((keyword) => keyword in said),
@@ -312,17 +358,13 @@ export class NormalForm {
       types: named && new Set(named.map((type) => (type === "integer" ? "number" : type))),
       spoken: new Set(spoken),
       values: listed && valueMap(listed),
-      number: {
-        ...boundsOf(said, pointer),
-        kind: named?.includes("integer") === true && !named.includes("number") ? "integer" : "any",
-        multiples: multiplesOf(said, pointer),
-      },
+      number: this.#numberOf(said, named, pointer),
       string: {
         ...anything.string,
         least: countOf(said, "minLength", 0, pointer),
         most: countOf(said, "maxLength", Number.POSITIVE_INFINITY, pointer),
         patterns: patternsOf(said, pointer),
-        formats: textsOf(said, "format", pointer),
+        formats: [...textsOf(said, "format", pointer), ...this.#contentOf(said, pointer)],
       },
       array: this.#arrayOf(said, pointer),
       object: {
@@ -338,6 +380,32 @@ export class NormalForm {
     return together(shape, { ...anything, pointer }, this.meet);
   }
 
+  #numberOf(said: SchemaObject, named: readonly string[] | undefined, pointer: string): Shape["number"] {
+    const { low, high } = boundsOf(said, pointer);
+    const isInteger = named?.includes("integer") === true && !named.includes("number");
+    const multiples = multiplesOf(said, pointer);
+    const integers = typeof said["format"] === "string" ? integerFormat(said["format"]) : undefined;
+    if (integers === undefined) return { low, high, kind: isInteger ? "integer" : "any", multiples };
+    const bound = (value: number) => ({ value, exclusive: false });
+    return {
+      low: stricter(low, bound(integers[0]), (one, other) => one > other),
+      high: stricter(high, bound(integers[1]), (one, other) => one < other),
+      kind: "integer",
+      multiples,
+    };
+  }
+
+  /** Formats of what a string holds. From draft 2019-09 on, that is no more than a note; base64 is base64 all the same. */
+  #contentOf(said: SchemaObject, pointer: string): readonly string[] {
+    const [encoding, type] = [said["contentEncoding"], said["contentMediaType"]];
+    const isBase64 = typeof encoding === "string" && encoding.toLowerCase() === "base64";
+    const isJson = type === "application/json" && !this.#references.isNew;
+    if (isJson && encoding !== undefined) {
+      throw unsupported(pointer, "contentMediaType", "JSON that is encoded is not supported");
+    }
+    return [...(isBase64 ? ["byte"] : []), ...(isJson ? [JSON_CONTENT] : [])];
+  }
+
   #arrayOf(said: SchemaObject, pointer: string): Shape["array"] {
     // Earlier drafts write an array of `items`, and `additionalItems` for the rest.
     const { items, additionalItems, prefixItems } = said;
@@ -351,8 +419,16 @@ export class NormalForm {
       least: countOf(said, "minItems", 0, pointer),
       most: countOf(said, "maxItems", Number.POSITIVE_INFINITY, pointer),
       unique: said["uniqueItems"] === true,
+      contains: this.#containsOf(said, pointer),
       evaluated: rest === undefined ? (prefix as unknown[]).length : Number.POSITIVE_INFINITY,
     };
+  }
+
+  #containsOf(said: SchemaObject, pointer: string): ArrayShape["contains"] {
+    if (said["contains"] === undefined) return [];
+    const least = countOf(said, "minContains", 1, pointer);
+    const most = countOf(said, "maxContains", Number.POSITIVE_INFINITY, pointer);
+    return [{ node: this.nodeOf(asSchema(said["contains"], `${pointer}/contains`)), least, most }];
   }
 
   #layersOf(said: SchemaObject, pointer: string): readonly Layer[] {
@@ -369,242 +445,4 @@ export class NormalForm {
       },
     ];
   }
-
-  /** Not valid by a schema is what is not valid by one of its keywords. */
-  #negate(schema: SchemaObject): readonly Shape[] {
-    const pointer = this.places.of(schema);
-    const said = this.places.assertionsOf(schema);
-    const found: (readonly Shape[])[] = [];
-    for (const [keyword, value] of Object.entries(said)) {
-      const shapes = this.#negateKeyword(keyword, value, said, schema, pointer);
-      if (shapes !== undefined) found.push(shapes);
-    }
-    return joined(found);
-  }
-
-  #negateKeyword(
-    keyword: string,
-    value: unknown,
-    said: SchemaObject,
-    schema: SchemaObject,
-    pointer: string,
-  ): readonly Shape[] | undefined {
-    const shape = (part: Partial<Shape>): Shape => ({ ...anything, pointer, ...part });
-    const of = <Type extends Part>(type: Type, part: Partial<Shape[Type]>): Shape[] => [
-      shape({
-        types: new Set<JsonType>([type]),
-        spoken: new Set<JsonType>([type]),
-        [type]: { ...anything[type], ...part },
-      }),
-    ];
-    const refuse = (why: string) => unsupported(pointer, "not", `what is not valid by ${keyword} ${why}`);
-    const count = (absent: number) => countOf(said, keyword, absent, pointer);
-    const base = () => this.#baseOf({ [keyword]: value }, pointer);
-    switch (keyword) {
-      case "nullable":
-        return undefined;
-      case "type": {
-        const named = namedTypes(said, pointer)!;
-        let left: ReadonlySet<JsonType> = new Set(jsonTypes);
-        for (const type of named) left = without(left, type === "integer" ? "number" : type);
-        const fractions = named.includes("integer") ? of("number", { kind: "fraction" }) : [];
-        return [...(left.size > 0 ? [shape({ types: left })] : []), ...fractions];
-      }
-      case "enum":
-      case "const":
-        return [shape({ excluded: valueMap(keyword === "const" ? [value] : (value as unknown[])) })];
-      case "$ref":
-        return this.#notOfSchema(this.#references.lookUp(value, schema, pointer), pointer);
-      case "allOf":
-        return joined(asSchemas(value, `${pointer}/allOf`).map((part) => this.#notOfSchema(part, pointer)));
-      case "anyOf":
-        return this.#noneOf(asSchemas(value, `${pointer}/anyOf`), pointer);
-      case "oneOf": {
-        const parts = asSchemas(value, `${pointer}/oneOf`);
-        const pairs = parts.flatMap((one, i) =>
-          parts
-            .slice(0, i)
-            .map((other) =>
-              this.#product(this.#ofSchema(one, pointer), this.#ofSchema(other, pointer), "not", pointer),
-            ),
-        );
-        return joined([this.#noneOf(parts, pointer), ...pairs]);
-      }
-      case "not":
-        return this.#ofSchema(asSchema(value, `${pointer}/not`), pointer);
-      case "if": {
-        const part = (word: string) => asSchema(said[word] ?? true, `${pointer}/${word}`);
-        const then = this.#notOfSchema(part("then"), pointer);
-        const otherwise = this.#notOfSchema(part("else"), pointer);
-        return joined([
-          then.length === 0 ? [] : this.#product(this.#ofSchema(part("if"), pointer), then, "not", pointer),
-          otherwise.length === 0
-            ? []
-            : this.#product(this.#notOfSchema(part("if"), pointer), otherwise, "not", pointer),
-        ]);
-      }
-      case "then":
-      case "else":
-        return undefined;
-      case "minimum":
-      case "maximum":
-      case "exclusiveMinimum":
-      case "exclusiveMaximum": {
-        if (typeof value === "boolean") {
-          if (value) throw refuse("as draft 4 has it");
-          return undefined;
-        }
-        const { low, high } = boundsOf({ [keyword]: value }, pointer);
-        const turned = (bound: typeof low) => bound && { value: bound.value, exclusive: !bound.exclusive };
-        return of("number", { low: turned(high), high: turned(low) });
-      }
-      case "minLength":
-        return count(0) === 0 ? [] : of("string", { most: count(0) - 1 });
-      case "maxLength":
-        return of("string", { least: count(0) + 1 });
-      case "pattern":
-        return of("string", { excluded: patternsOf(said, pointer) });
-      case "minItems":
-        return count(0) === 0 ? [] : of("array", { most: count(0) - 1 });
-      case "maxItems":
-        return of("array", { least: count(0) + 1 });
-      case "minProperties":
-        return count(0) === 0 ? [] : of("object", { most: count(0) - 1 });
-      case "maxProperties":
-        return of("object", { least: count(0) + 1 });
-      case "uniqueItems":
-        if (value !== true) return [];
-        throw refuse("cannot be written");
-      case "required":
-        return asNames(value, keyword, pointer).flatMap((name) => ({
-          ...this.#missing(name, pointer),
-          types: new Set<JsonType>(["object"]),
-        }));
-      case "properties":
-        return [...base()!.object.layers[0]!.properties].flatMap(([name, node]) =>
-          this.#wrongProperty(name, node, pointer),
-        );
-      case "additionalProperties": {
-        if (isAnything(value)) return [];
-        if (value !== false || "patternProperties" in said) throw refuse("beside other properties cannot be written");
-        const names = new Set(asNamedSchemas(said, "properties", pointer).keys());
-        return [this.#objectShape(pointer, { outside: [names] })];
-      }
-      case "dependentRequired":
-      case "dependentSchemas":
-      case "dependencies":
-        return joined(
-          dependenciesOf({ [keyword]: value }, pointer).map(([name, rule]) => {
-            const there = [this.#objectShape(pointer, { required: new Set([name]) })];
-            const broken = Array.isArray(rule)
-              ? (rule as readonly string[]).map((other) => this.#missing(other, pointer))
-              : this.#notOfSchema(rule as JsonSchema, pointer);
-            return this.#product(there, broken, "not", pointer);
-          }),
-        );
-      default:
-        if (isAnything(value)) return [];
-        throw refuse("cannot be written");
-    }
-  }
-
-  #noneOf(parts: readonly JsonSchema[], pointer: string): readonly Shape[] {
-    refuseMany(parts, "not", pointer);
-    return parts
-      .map((part) => this.#notOfSchema(part, pointer))
-      .reduce<readonly Shape[]>(
-        (left, right) => this.#product(left, right, "not", pointer),
-        [{ ...anything, pointer }],
-      );
-  }
-
-  /** Objects whose property is not valid by a node. */
-  #wrongProperty(name: string, { all, none }: Node, pointer: string): Shape[] {
-    return [...all.map((schema) => [[], [schema]]), ...none.map((schema) => [[schema], []])].map(([fits, fails]) => {
-      const node = this.#intern(fits!, fails!);
-      const layer = this.#negativeLayer(name, node);
-      return this.#objectShape(pointer, { required: new Set([name]), layers: [layer] });
-    });
-  }
-}
-
-/** All alternatives; those that only list values are one. */
-function joined(alternatives: readonly (readonly Shape[])[]): readonly Shape[] {
-  const shapes = alternatives.flat();
-  const lists = shapes.filter(onlyLists);
-  if (lists.length < 2) return shapes;
-  const values = new Map(lists.flatMap((shape) => [...shape.values!]));
-  return [{ ...lists[0]!, values }, ...shapes.filter((shape) => !onlyLists(shape))];
-}
-
-function refuseMany(parts: readonly unknown[], keyword: string, pointer: string): void {
-  if (parts.length > MOST_PARTS) throw unsupported(pointer, keyword, `at most ${MOST_PARTS} schemas are supported`);
-}
-
-/** Whether a schema, or another keyword's value, lets everything pass. */
-function isAnything(value: unknown): boolean {
-  return value === true || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
-}
-
-/** The types that a schema names; undefined: it names none. */
-function namedTypes(schema: SchemaObject, pointer: string): (JsonType | "integer")[] | undefined {
-  const { type, nullable } = schema;
-  if (type === undefined) return undefined;
-  const list: unknown[] = Array.isArray(type) ? type : [type];
-  for (const name of list) {
-    if (name !== "integer" && !jsonTypes.includes(name as JsonType)) {
-      throw invalid(pointer, `${JSON.stringify(name)} is not a type; types are ${jsonTypes.join(", ")}, integer`);
-    }
-  }
-  const types = new Set(list as (JsonType | "integer")[]);
-  if (nullable === true) types.add("null");
-  return [...types];
-}
-
-/** The values that `enum` and `const` leave; undefined: there is neither. */
-function listedValues(schema: SchemaObject, pointer: string): unknown[] | undefined {
-  const lists: unknown[][] = [];
-  if (schema["enum"] !== undefined) {
-    if (!Array.isArray(schema["enum"])) throw invalid(pointer, "enum must be an array");
-    lists.push(schema["enum"]);
-  }
-  if ("const" in schema) lists.push([schema["const"]]);
-  if (lists.length < 2) return lists[0];
-  const second = valueMap(lists[1]!);
-  return [...valueMap(lists[0]!)].filter(([text]) => second.has(text)).map(([, value]) => value);
-}
-
-function textsOf(schema: SchemaObject, keyword: string, pointer: string): readonly string[] {
-  const value = schema[keyword];
-  if (value === undefined) return [];
-  if (typeof value !== "string") throw invalid(pointer, `${keyword} must be a string`);
-  return [value];
-}
-
-function patternsOf(schema: SchemaObject, pointer: string): readonly string[] {
-  const patterns = textsOf(schema, "pattern", pointer);
-  for (const pattern of patterns) checkPattern(pattern, pointer);
-  return patterns;
-}
-
-function multiplesOf({ multipleOf }: SchemaObject, pointer: string): readonly number[] {
-  if (multipleOf === undefined) return [];
-  if (typeof multipleOf === "number" && multipleOf > 0 && Number.isFinite(multipleOf)) return [multipleOf];
-  throw invalid(pointer, `multipleOf must be a number above 0; it is ${JSON.stringify(multipleOf)}`);
-}
-
-/** What the presence of a property asks for: other properties, or a schema. */
-function dependenciesOf(
-  said: SchemaObject,
-  pointer: string,
-): readonly (readonly [name: string, rule: JsonSchema | readonly string[]])[] {
-  return ["dependentRequired", "dependentSchemas", "dependencies"].flatMap((keyword) => {
-    const rules = said[keyword] ?? {};
-    if (typeof rules !== "object" || Array.isArray(rules)) throw invalid(pointer, `${keyword} must be an object`);
-    return Object.entries(rules).map(([name, rule]) => {
-      const place = `${pointer}/${keyword}/${name}`;
-      if (keyword === "dependentRequired" || Array.isArray(rule)) return [name, asNames(rule, keyword, place)] as const;
-      return [name, asSchema(rule, place)] as const;
-    });
-  });
 }

@@ -2,7 +2,8 @@
 //
 //   17 .. 305    1[7-9] | [2-9][0-9] | [12][0-9][0-9] | 30[0-5]
 //
-// Integers have up to 19 digits, as identifiers have. Other numbers have up to 15, in which JavaScript is exact.
+// Integers have up to 19 digits, as identifiers have. Other numbers have up to 15 before the point, and 20 after it where none of them can be
+// rounded to what is out of bounds.
 
 import {
   alternatives,
@@ -21,6 +22,7 @@ import {
 import { multiplesText } from "./multiples.js";
 import { invalid, type SchemaObject, unsupported } from "./schema.js";
 import { type Bound, type NumberShape, stricter } from "./shape.js";
+import { MOST_FRACTION_DIGITS, unsignedNumber } from "./text.js";
 
 const EXACT_DIGITS = 15;
 const LARGEST = 10 ** EXACT_DIGITS - 1;
@@ -64,8 +66,12 @@ export function numberText(shape: NumberShape, excluded: readonly number[], poin
   const multiples = shape.multiples.filter((multiple) => kind !== "integer" || multiple !== 1);
   const isBounded = low !== undefined || high !== undefined || excluded.length > 0 || multiples.length > 0;
   let text: Expression;
-  if (kind === "integer") text = isBounded ? integers(low, high) : rule("integer");
-  else text = isBounded || kind === "fraction" ? numbers(low, high, pointer) : rule("number");
+  // Multiples are told in floating point, which has no integers of 16 digits and more exactly.
+  const most = multiples.length > 0 ? BigInt(LARGEST) : LARGEST_INTEGER;
+  if (kind === "integer") text = isBounded ? integers(low, high, most) : rule("integer");
+  else if (!isBounded && kind === "any") text = rule("number");
+  // A long text could be rounded to a value that must not come.
+  else text = numbers(low, high, kind === "any" && excluded.length === 0, pointer);
   if (kind === "fraction") text = both(text, fractions);
   for (const multiple of multiples) text = both(text, multiplesText(multiple, pointer));
   return excluded.length === 0 ? text : except(text, alternatives(...excluded.map(spellings)));
@@ -95,15 +101,15 @@ function decimalText(value: number): string {
   return shortest.includes("e") ? value.toFixed(20).replace(/\.?0+$/, "") : shortest;
 }
 
-function integers(low: Bound | undefined, high: Bound | undefined): Expression {
+function integers(low: Bound | undefined, high: Bound | undefined, most: bigint): Expression {
   const whole = (bound: Bound, up: boolean): bigint => {
     const inside = BigInt(up ? Math.ceil(bound.value) : Math.floor(bound.value));
     if (!bound.exclusive || !Number.isInteger(bound.value)) return inside;
     return up ? inside + 1n : inside - 1n;
   };
   // Bounds such as those of 64 bits may be beyond every text.
-  const from = low === undefined ? -LARGEST_INTEGER : largest(whole(low, true), -LARGEST_INTEGER);
-  const to = high === undefined ? LARGEST_INTEGER : -largest(-whole(high, false), -LARGEST_INTEGER);
+  const from = low === undefined ? -most : largest(whole(low, true), -most);
+  const to = high === undefined ? most : -largest(-whole(high, false), -most);
   return alternatives(
     // A bound of zero leaves no "-0" here: what is negative ends at -1.
     from < 0n ? sequence(literal("-"), naturals(largest(1n, -to), -from)) : nothing,
@@ -154,7 +160,8 @@ function digits(from: number, to: number): Expression {
   return from > to ? nothing : set([[0x30 + from, 0x30 + to]]);
 }
 
-function numbers(lowest: Bound | undefined, highest: Bound | undefined, pointer: string): Expression {
+/** @param isLong whether texts may have more digits than JavaScript has exactly, where none is rounded out of bounds */
+function numbers(lowest: Bound | undefined, highest: Bound | undefined, isLong: boolean, pointer: string): Expression {
   // No text is rounded to more than 10 ** 15.
   const isBeyond = ({ value, exclusive }: Bound) => (exclusive ? value > LARGEST + 1 : value >= LARGEST + 1);
   const low = lowest !== undefined && isBeyond({ ...lowest, value: -lowest.value }) ? undefined : lowest;
@@ -162,18 +169,24 @@ function numbers(lowest: Bound | undefined, highest: Bound | undefined, pointer:
   const negated = (bound: Bound | undefined) => bound && { value: -bound.value, exclusive: bound.exclusive };
   const zero = { value: 0, exclusive: false };
   // What is below zero is what is above it, with a sign; -0 is zero.
-  const lowOfPositives = low === undefined || low.value < 0 ? zero : low;
-  const lowOfNegatives = high === undefined || high.value > 0 ? zero : negated(high)!;
+  const startOf = (bound: Bound | undefined) => {
+    return bound === undefined || bound.value < 0 || (bound.value === 0 && !bound.exclusive) ? zero : bound;
+  };
+  const [lowOfPositives, lowOfNegatives] = [startOf(low), startOf(negated(high))];
+  // Any number of a sign may have an exponent.
+  const isAny = (one: Bound, other: Bound | undefined) => isLong && other === undefined && one === zero;
+  const positives = isAny(lowOfPositives, highest) ? unsignedNumber : magnitudes(lowOfPositives, high, isLong, pointer);
+  const negatives = isAny(lowOfNegatives, lowest)
+    ? unsignedNumber
+    : magnitudes(lowOfNegatives, negated(low), isLong, pointer);
   return alternatives(
-    high !== undefined && high.value < 0 ? nothing : magnitudes(lowOfPositives, high, pointer),
-    low !== undefined && low.value >= 0
-      ? nothing
-      : sequence(literal("-"), magnitudes(lowOfNegatives, negated(low), pointer)),
+    high !== undefined && high.value < 0 ? nothing : positives,
+    low !== undefined && low.value >= 0 ? nothing : sequence(literal("-"), negatives),
   );
 }
 
 /** Numbers from `low`, which is at least 0, to `high`, without exponents. */
-function magnitudes(low: Bound, high: Bound | undefined, pointer: string): Expression {
+function magnitudes(low: Bound, high: Bound | undefined, isLong: boolean, pointer: string): Expression {
   checkSize(low.value, pointer);
   if (high !== undefined) checkSize(high.value, pointer);
   const from = decimal(low, pointer);
@@ -186,9 +199,15 @@ function magnitudes(low: Bound, high: Bound | undefined, pointer: string): Expre
   if (to !== undefined && fromWhole === toWhole) {
     return sequence(literal(from.whole), fraction(from.fraction, !low.exclusive, to.fraction, !high!.exclusive, most));
   }
+  // A text is never rounded below an integer that it is not below, nor down to zero, nor over the next integer.
+  const long = isLong ? MOST_FRACTION_DIGITS : most;
+  const last = to === undefined ? toWhole : toWhole - 1;
+  const mayReach = to === undefined || to.fraction !== "" || !high!.exclusive;
+  const isSafe = from.fraction === "" && (!low.exclusive || low.value === 0) && (mayReach || fromWhole < last);
   return alternatives(
-    sequence(literal(from.whole), fraction(from.fraction, !low.exclusive, undefined, true, most)),
-    sequence(naturals(BigInt(fromWhole + 1), BigInt(to === undefined ? toWhole : toWhole - 1)), anyFraction(most)),
+    sequence(literal(from.whole), fraction(from.fraction, !low.exclusive, undefined, true, isSafe ? long : most)),
+    sequence(naturals(BigInt(fromWhole + 1), BigInt(last - 1)), anyFraction(long)),
+    last > fromWhole ? sequence(naturals(BigInt(last), BigInt(last)), anyFraction(mayReach ? long : most)) : nothing,
     to === undefined ? nothing : sequence(literal(to.whole), fraction("", true, to.fraction, !high!.exclusive, most)),
   );
 }

@@ -18,6 +18,8 @@ import { invalid, unsupported } from "./schema.js";
 import { canonicalText, characterOf } from "./text.js";
 
 const DEEPEST_GROUP = 64;
+/** Patterns that take the place of one whose groups look ahead. */
+const MOST_LIFTED = 64;
 const LAST_CODE_POINT = 0x10ffff;
 const anything = repeat(rule("character"), 0);
 
@@ -89,7 +91,61 @@ export function patternRegExp(pattern: string): RegExp {
  * @throws UnsupportedError UNSUPPORTED_SCHEMA for what is not regular
  */
 export function patternText(pattern: string, pointer: string): Expression {
-  return new PatternParser(pattern, pointer, patternRegExp(pattern).unicode).pattern();
+  const { unicode } = patternRegExp(pattern);
+  const lifted = lookaheadsLifted(Array.from(pattern), MOST_LIFTED);
+  const parts = (lifted ?? [Array.from(pattern)]).map((part) =>
+    new PatternParser(part.join(""), pointer, unicode).pattern(),
+  );
+  return alternatives(...parts);
+}
+
+/**
+ * A pattern with groups that look ahead as patterns without such groups: each alternative of the group in its place. undefined: they would be
+ * more than `most`, or a group is repeated.
+ *
+ *   ^a(?:b(?=c)|d)?.$     ^ab(?=c).$   ^ad.$   ^a.$
+ */
+function lookaheadsLifted(symbols: readonly string[], most: number): readonly (readonly string[])[] | undefined {
+  const group = groupThatLooksAhead(symbols);
+  if (group === undefined) return [symbols];
+  const { begin, inside, branches, end, quantifier } = group;
+  if (branches.length + 1 > most || /[*+{]/.test(quantifier)) return undefined;
+  const inner = branches.map((at, i) => symbols.slice(i === 0 ? inside : branches[i - 1]! + 1, at));
+  const found: (readonly string[])[] = [];
+  for (const branch of quantifier === "?" ? [...inner, []] : inner) {
+    const rest = symbols.slice(end + 1 + quantifier.length);
+    const more = lookaheadsLifted([...symbols.slice(0, begin), ...branch, ...rest], most - found.length);
+    if (more === undefined) return undefined;
+    found.push(...more);
+  }
+  return found.length > most ? undefined : found;
+}
+
+/** The first group that is not all of an alternative and has a lookahead in it. Branches are where each ends. */
+function groupThatLooksAhead(symbols: readonly string[]) {
+  const open: { begin: number; inside: number; branches: number[]; looks: boolean; isLook: boolean }[] = [];
+  for (let at = 0, inClass = false; at < symbols.length; at++) {
+    const symbol = symbols[at]!;
+    if (symbol === "\\") at++;
+    else if (inClass) inClass = symbol !== "]";
+    else if (symbol === "[") inClass = true;
+    else if (symbol === "|") open.at(-1)?.branches.push(at);
+    else if (symbol === "(") {
+      const opening = symbols.slice(at, at + 4).join("");
+      const isLook = /^\(\?(?:[=!]|<[=!])/.test(opening);
+      const isNamed = opening.startsWith("(?<") && !isLook;
+      const inside = isNamed ? symbols.indexOf(">", at) + 1 : opening.startsWith("(?:") ? at + 3 : at + 1;
+      if (isLook) for (const one of open) one.looks = true;
+      open.push({ begin: at, inside, branches: [], looks: false, isLook });
+    } else if (symbol === ")") {
+      const group = open.pop()!;
+      if (!group.looks || group.isLook || open.some(({ isLook }) => isLook)) continue;
+      if (open.some(({ looks }) => looks)) continue; // the outermost one first
+      const quantifier = /^(?:[*+?]|\{\d)/.test(symbols.slice(at + 1, at + 3).join("")) ? symbols[at + 1]! : "";
+      return { ...group, branches: [...group.branches, at], end: at, quantifier };
+    }
+  }
+  return undefined;
 }
 
 /** Reads a pattern that JavaScript has found to be well-formed. */

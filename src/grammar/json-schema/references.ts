@@ -6,6 +6,9 @@ import { asSchema, invalid, isKeyword, type JsonSchema, type SchemaObject, schem
 /** The base of a schema that does not name itself. */
 const NAMELESS = "schema:/";
 
+export const referenceKeywords = ["$ref", "$dynamicRef", "$recursiveRef"] as const;
+export type ReferenceKeyword = (typeof referenceKeywords)[number];
+
 /** A part of a schema: a schema, schemas by name, or what says nothing. */
 type Kind = "schema" | "map" | "note";
 
@@ -17,33 +20,65 @@ export class References {
   readonly #bases = new WeakMap<object, string>();
   /** Up to draft 7, nothing counts beside a `$ref`, not even an `$id`. */
   readonly #isOld: boolean;
+  /** Whether a draft from 2019-09 on is meant for sure. */
+  readonly isNew: boolean;
+  /** Whether it is not said which draft is meant. */
+  readonly #isUnknown: boolean;
+  /** Of schemas with an `$id` beside a `$ref`: their base in drafts up to 7. */
+  readonly #oldBases = new WeakMap<object, string>();
+  /** How many parts have each `$dynamicAnchor`, and how many a `$recursiveAnchor`. */
+  readonly #dynamic = new Map<string, number>();
+  #recursive = 0;
 
   constructor(root: JsonSchema) {
     this.#root = root;
     this.#isOld = typeof root === "object" && /draft-0[3-7]/.test(String(root["$schema"]));
+    this.isNew = typeof root === "object" && /draft\/20/.test(String(root["$schema"]));
+    this.#isUnknown = typeof root !== "object" || root["$schema"] === undefined;
     this.#note(root, NAMELESS, "schema");
     this.#parts.set(NAMELESS, root);
   }
 
-  /** What a `$ref` of `schema` refers to. @throws UnsupportedError for another document, GrammarError SCHEMA_INVALID */
-  lookUp(reference: unknown, schema: object, pointer: string): JsonSchema {
-    if (typeof reference !== "string") throw invalid(pointer, "$ref must be a string");
-    const base = this.#bases.get(schema) ?? NAMELESS;
+  /**
+   * What a `$ref`, or a keyword like it, of `schema` refers to.
+   *
+   * @throws UnsupportedError for another document, GrammarError SCHEMA_INVALID
+   */
+  lookUp(keyword: ReferenceKeyword, reference: unknown, schema: object, pointer: string): JsonSchema {
+    if (typeof reference !== "string") throw invalid(pointer, `${keyword} must be a string`);
+    const found = this.#find(reference, this.#bases.get(schema) ?? NAMELESS, pointer);
+    const old = this.#oldBases.get(schema);
+    const other = old === undefined || !this.#isUnknown ? undefined : this.#lookIn(reference, old);
+    if (other !== undefined && other !== found) {
+      const why = `what ${JSON.stringify(reference)} refers to beside $id depends on the draft; say which by $schema`;
+      throw unsupported(pointer, keyword, why);
+    }
+    // Where the anchor that is meant depends on how one came here, there is more than one to choose from.
+    const anchor = typeof found === "object" ? found["$dynamicAnchor"] : undefined;
+    const isDynamic = keyword === "$dynamicRef" && typeof anchor === "string" && reference.endsWith(`#${anchor}`);
+    if ((isDynamic && this.#dynamic.get(anchor)! > 1) || (keyword === "$recursiveRef" && this.#recursive > 1)) {
+      throw unsupported(pointer, keyword, `${JSON.stringify(reference)}: more than one schema has this anchor`);
+    }
+    return found;
+  }
+
+  #find(reference: string, base: string, pointer: string): JsonSchema {
+    const found = this.#lookIn(reference, base);
+    if (found !== undefined) return asSchema(found, reference);
+    if (this.#parts.has(split(resolved(reference, base) ?? reference)[0])) {
+      throw invalid(pointer, `the schema has no ${reference}`);
+    }
+    const why = `${JSON.stringify(reference)}: only what is in the schema itself can be referred to`;
+    throw unsupported(pointer, "$ref", why);
+  }
+
+  #lookIn(reference: string, base: string): unknown {
     const [uri, fragment] = split(resolved(reference, base) ?? reference);
     const document = this.#parts.get(uri);
-    if (document === undefined) {
-      const why = `${JSON.stringify(reference)}: only what is in the schema itself can be referred to`;
-      throw unsupported(pointer, "$ref", why);
-    }
-    if (fragment !== "" && !fragment.startsWith("/")) {
-      const anchored = this.#parts.get(`${uri}#${fragment}`);
-      if (anchored === undefined) throw invalid(pointer, `the schema has no ${reference}`);
-      return asSchema(anchored, reference);
-    }
+    if (document === undefined) return undefined;
+    if (fragment !== "" && !fragment.startsWith("/")) return this.#parts.get(`${uri}#${fragment}`);
     // Many schemas count from the root although a part between has an `$id`.
-    const found = partAt(document, fragment) ?? partAt(this.#root, fragment);
-    if (found === undefined) throw invalid(pointer, `the schema has no ${reference}`);
-    return asSchema(found, reference);
+    return partAt(document, fragment) ?? partAt(this.#root, fragment);
   }
 
   #note(part: unknown, base: string, kind: Kind): void {
@@ -60,8 +95,13 @@ export class References {
 
   /** Notes the names of a schema, and returns the base of its parts. */
   #nameOf(schema: SchemaObject, base: string): string {
-    const { $id, id, $anchor, $dynamicAnchor, $ref } = schema;
+    const { $id, id, $anchor, $dynamicAnchor, $recursiveAnchor, $ref } = schema;
     if (this.#isOld && $ref !== undefined) return base;
+    if ($ref !== undefined && $id !== undefined) this.#oldBases.set(schema, base);
+    if (typeof $dynamicAnchor === "string") {
+      this.#dynamic.set($dynamicAnchor, (this.#dynamic.get($dynamicAnchor) ?? 0) + 1);
+    }
+    if ($recursiveAnchor === true) this.#recursive++;
     let own = base;
     const name = typeof $id === "string" ? $id : typeof id === "string" && /[#/:]/.test(id) ? id : undefined;
     const whole = name === undefined ? undefined : resolved(name, base);

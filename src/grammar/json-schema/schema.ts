@@ -15,8 +15,11 @@ export type JsonType = (typeof jsonTypes)[number];
 /** Keywords that say something about a value of one type only. */
 export const keywordsOfType = {
   number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
-  string: ["minLength", "maxLength", "pattern", "format"],
-  array: ["items", "prefixItems", "additionalItems", "unevaluatedItems", "minItems", "maxItems", "uniqueItems"],
+  string: ["minLength", "maxLength", "pattern", "format", "contentEncoding", "contentMediaType"],
+  array: [
+    ...["items", "prefixItems", "additionalItems", "unevaluatedItems", "minItems", "maxItems", "uniqueItems"],
+    ...["contains", "minContains", "maxContains"],
+  ],
   object: [
     ...["properties", "required", "additionalProperties", "patternProperties", "propertyNames"],
     ...["minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "dependencies"],
@@ -25,18 +28,33 @@ export const keywordsOfType = {
 } as const;
 
 const known = new Set<string>([
-  ...["type", "nullable", "enum", "const", "$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"],
+  ...[
+    "type",
+    "nullable",
+    "enum",
+    "const",
+    "$ref",
+    "$dynamicRef",
+    "$recursiveRef",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "then",
+    "else",
+  ],
   ...Object.values(keywordsOfType).flat(),
 ]);
 
 /** Keywords of some draft that say which values are valid, and that are not supported. */
-const refused = new Set([...["contains", "$dynamicRef", "$recursiveRef"], ...["disallow", "extends", "divisibleBy"]]);
+const refused = new Set(["disallow", "extends", "divisibleBy"]);
 
 /** Keywords of some draft, or of OpenAPI, that say nothing about which values are valid. */
 const annotations = new Set([
   ...["title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly"],
-  ...["$schema", "$id", "id", "$comment", "$defs", "definitions", "contentMediaType", "contentEncoding"],
-  ...["$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "contentSchema", "minContains", "maxContains"],
+  ...["$schema", "$id", "id", "$comment", "$defs", "definitions"],
+  ...["$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "contentSchema"],
 ]);
 
 /** Keywords under which a schema has schemas by name. */

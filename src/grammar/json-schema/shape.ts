@@ -52,6 +52,8 @@ export interface ArrayShape {
   readonly least: number;
   readonly most: number;
   readonly unique: boolean;
+  /** Items that there must be `least` to `most` of. */
+  readonly contains: readonly { readonly node: Node; readonly least: number; readonly most: number }[];
   /** How many items, from the first on, schemas speak of that hold: what `unevaluatedItems` leaves. */
   readonly evaluated: number;
 }
@@ -91,7 +93,15 @@ export const anything: Omit<Shape, "pointer"> = {
   excluded: new Map(),
   number: { kind: "any", multiples: [] },
   string: { least: 0, most: Number.POSITIVE_INFINITY, patterns: [], excluded: [], formats: [] },
-  array: { prefix: [], items: undefined, least: 0, most: Number.POSITIVE_INFINITY, unique: false, evaluated: 0 },
+  array: {
+    prefix: [],
+    items: undefined,
+    least: 0,
+    most: Number.POSITIVE_INFINITY,
+    unique: false,
+    contains: [],
+    evaluated: 0,
+  },
   object: { layers: [], required: new Set(), least: 0, most: Number.POSITIVE_INFINITY, names: [], outside: [] },
 };
 
@@ -210,6 +220,7 @@ function arraysTogether(a: ArrayShape, b: ArrayShape, meet: (one: Node, other: N
     prefix: prefix.map((node) => node ?? { all: [], none: [] }),
     items: both(a.items, b.items),
     unique: a.unique || b.unique,
+    contains: union(a.contains, b.contains),
     evaluated: Math.max(a.evaluated, b.evaluated),
   };
 }

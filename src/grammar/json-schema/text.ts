@@ -38,7 +38,7 @@ const plain: readonly CodePointRange[] = complement([
   [BACKSLASH, BACKSLASH],
 ]);
 
-/** Every character of a string, as itself or escaped. Halves of surrogate pairs are not characters. */
+/** Every character of a string, as itself or escaped; beyond U+FFFF, two escapes are one. Halves of such pairs are not characters. */
 const character: Expression = alternatives(
   set(plain),
   sequence(
@@ -50,13 +50,24 @@ const character: Expression = alternatives(
   ),
 );
 
-/** Four hexadecimal digits that are not half of a surrogate pair. */
+/** Four hexadecimal digits that are not half of a surrogate pair, or both halves of one. */
 function codeUnit(): Expression {
-  const digit = set(["09", "af", "AF"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
-  const notD = set(["09", "ac", "ef", "AC", "EF"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
-  const d = set(["dd", "DD"].map(([a, b]) => [a!.charCodeAt(0), b!.charCodeAt(0)]));
-  const below8 = set([[0x30, 0x37]]);
-  return sequence(alternatives(sequence(notD, digit), sequence(d, below8)), digit, digit);
+  const digit = hexadecimal("09", "af");
+  const half = (third: Expression) => sequence(hexadecimal("dd"), third, digit, digit);
+  return alternatives(
+    sequence(
+      alternatives(sequence(hexadecimal("09", "ac", "ef"), digit), sequence(hexadecimal("dd"), hexadecimal("07"))),
+      digit,
+      digit,
+    ),
+    sequence(half(hexadecimal("89", "ab")), literal("\\u"), half(hexadecimal("cf"))),
+  );
+}
+
+/** One of the digits first .. last of each pair, capitals included. */
+function hexadecimal(...pairs: readonly string[]): Expression {
+  const both = pairs.flatMap((pair) => [pair, pair.toUpperCase()]);
+  return set(both.map(([first, last]) => [first!.charCodeAt(0), last!.charCodeAt(0)]));
 }
 
 /** A string of `least` to `most` characters. */
@@ -101,35 +112,25 @@ export function keyExcept(names: readonly string[]): Expression {
 
 const digit = set([[0x30, 0x39]]);
 
+/** As many as any number has that a program has written. */
+export const MOST_FRACTION_DIGITS = 20;
+
+const oneOf = (symbols: string) => set(Array.from(symbols, (symbol) => [symbol.charCodeAt(0), symbol.charCodeAt(0)]));
+
+/** Numbers of up to 15 digits before the point. */
+export const unsignedNumber: Expression = sequence(
+  naturalNumber(15),
+  optional(sequence(literal("."), repeat(digit, 1, MOST_FRACTION_DIGITS))),
+  optional(sequence(oneOf("eE"), optional(oneOf("+-")), repeat(digit, 1, 2))),
+);
+
 /** The rules that every schema may call. */
 export const commonRules: ReadonlyMap<string, Expression> = new Map<string, Expression>([
   ["character", character],
   ["string", stringOfLength(0, Number.POSITIVE_INFINITY)],
   // Identifiers have up to 19 digits: as many as 64 bits hold.
   ["integer", sequence(optional(literal("-")), naturalNumber(19))],
-  [
-    "number",
-    sequence(
-      optional(literal("-")),
-      naturalNumber(15),
-      optional(sequence(literal("."), repeat(digit, 1, 15))),
-      optional(
-        sequence(
-          set([
-            [0x65, 0x65],
-            [0x45, 0x45],
-          ]),
-          optional(
-            set([
-              [0x2b, 0x2b],
-              [0x2d, 0x2d],
-            ]),
-          ),
-          repeat(digit, 1, 2),
-        ),
-      ),
-    ),
-  ],
+  ["number", sequence(optional(literal("-")), unsignedNumber)],
   ["boolean", alternatives(literal("true"), literal("false"))],
   ["null", literal("null")],
   ["array", braces("[", optional(sequence(rule("value"), repeat(sequence(comma, rule("value")), 0))), "]")],
@@ -148,8 +149,28 @@ export const commonRules: ReadonlyMap<string, Expression> = new Map<string, Expr
       "}",
     ),
   ],
+  // JSON that a string holds, its quotes escaped, without white space and without what is escaped in it.
+  ["JSON in a string", sequence(literal('"'), rule("inner value"), literal('"'))],
+  [
+    "inner value",
+    alternatives(
+      rule("inner string"),
+      ...["number", "boolean", "null"].map(rule),
+      sequence(literal("["), optional(listOf(rule("inner value"))), literal("]")),
+      sequence(
+        literal("{"),
+        optional(listOf(sequence(rule("inner string"), literal(":"), rule("inner value")))),
+        literal("}"),
+      ),
+    ),
+  ],
+  ["inner string", sequence(literal('\\"'), repeat(set(plain), 0), literal('\\"'))],
   ["value", alternatives(...["string", "number", "boolean", "null", "object", "array"].map(rule))],
 ]);
+
+function listOf(item: Expression): Expression {
+  return sequence(item, repeat(sequence(literal(","), item), 0));
+}
 
 function naturalNumber(digits: number): Expression {
   return alternatives(literal("0"), sequence(set([[0x31, 0x39]]), repeat(digit, 0, digits - 1)));
