@@ -395,7 +395,7 @@ export class NormalForm implements Former {
     };
   }
 
-  /** Formats of what a string holds. From draft 2019-09 on, that is no more than a note; base64 is base64 all the same. */
+  /** Formats of what a string holds. From draft 2019-09 on, that is only a note; base64 is base64 all the same. */
   #contentOf(said: SchemaObject, pointer: string): readonly string[] {
     const [encoding, type] = [said["contentEncoding"], said["contentMediaType"]];
     const isBase64 = typeof encoding === "string" && encoding.toLowerCase() === "base64";

@@ -345,7 +345,7 @@ describe("what is refused", () => {
 
   it("schemas that are not supported, by the tool's name, and a choice without tools", async () => {
     const model = await modelWithTemplate(toolTemplates.hermes);
-    const chat = model.chat({ tools: [{ name: "a", parameters: { contains: true } }] });
+    const chat = model.chat({ tools: [{ name: "a", parameters: { not: { uniqueItems: true } } }] });
     await expect(chat.ask("Hi")).rejects.toMatchObject({
       code: "UNSUPPORTED_SCHEMA",
       message: expect.stringContaining('the tool "a"'),
