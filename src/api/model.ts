@@ -3,6 +3,7 @@
 import { abortable } from "../abort.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
 import type { JsonSchema } from "../grammar/index.js";
+import type { LoadFigures } from "../machine/disturbance/monitor.js";
 import type { Team } from "../machine/team.js";
 import { checkSignal, invalidOption, optionsOf } from "../options.js";
 import type { ModelClient } from "../protocol/client.js";
@@ -43,6 +44,7 @@ export type Prompt = string | ArrayLike<number>;
 export interface ModelParts {
   readonly client: ModelClient;
   readonly team: Pick<Team, "pieces" | "close">;
+  readonly load: () => LoadFigures;
   /** Of embeddings that stay in the file. */
   readonly table: { reads(): ArrayLike<number> };
   readonly sessions: Sessions;
@@ -252,6 +254,14 @@ export class Model {
   get tableReads(): { readonly rows: number; readonly fromFile: number; readonly milliseconds: number } {
     const [rows, fromFile, milliseconds] = this.#parts.table.reads() as unknown as [number, number, number];
     return { rows, fromFile, milliseconds };
+  }
+
+  /**
+   * How the model has run in the last 10 s in which it computed: how much of its work it lost against its own best, and to what. A reading
+   * is taken twice a second while calls are under way.
+   */
+  load(): LoadFigures {
+    return this.#parts.load();
   }
 
   /** Ends the workers and gives the memory back. Calls under way reject. */

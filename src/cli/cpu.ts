@@ -12,6 +12,7 @@ import { checkChoice } from "../options.js";
 import { command } from "./command.js";
 import { cpuLines } from "./cpu-output.js";
 import { cpuReport, type KernelReport } from "./cpu-report.js";
+import { watchCpu } from "./cpu-watch.js";
 import { UsageError } from "./failure.js";
 import { kernelsOption, planOptions } from "./model-options.js";
 
@@ -34,9 +35,18 @@ them, huge pages; and what follows: threads, where --pin would put them, which k
       type: "boolean",
       help: "everything as one JSON object; what the machine does not report is absent",
     },
+    watch: {
+      flags: ["--watch"],
+      type: "boolean",
+      help: "what disturbs programs on this machine, every second until Ctrl-C; with --json a line of JSON each",
+    },
   },
-  async run({ threads, threadsBatch, kernels, root, json }, positionals) {
+  async run({ threads, threadsBatch, kernels, root, json, watch }, positionals) {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": cpu takes options only`);
+    if (watch === true) {
+      await watchCpu({ root, json: json === true });
+      return;
+    }
     const report = await cpuReport({ threads, threadsBatch, root }, await kernelReport(kernels));
     process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : `${cpuLines(report).join("\n")}\n`);
   },

@@ -2,7 +2,7 @@
 
 import { planModel } from "../api/load/plan-model.js";
 import { openGguf } from "../gguf/index.js";
-import { type LoadOptions, loadModel, type Model, type Sequence } from "../index.js";
+import { type Disturbance, type LoadOptions, loadModel, type Model, type Sequence } from "../index.js";
 import { compileKernels } from "../machine/kernels.js";
 import { Random } from "../sampling/random.js";
 import type { BenchTest } from "./bench-tests.js";
@@ -20,10 +20,19 @@ export class BenchModel {
   readonly bytes: number;
 
   readonly #team: LabTeam;
+  /** What has disturbed the model since `takeDisturbances` was last called. */
+  readonly #disturbances: Disturbance[];
   readonly #random = Random.seeded(1);
   #sequences: readonly Sequence[] = [];
 
-  private constructor(parts: { model: Model; team: LabTeam; work: ModelWork; bytes: number }) {
+  private constructor(parts: {
+    model: Model;
+    team: LabTeam;
+    work: ModelWork;
+    bytes: number;
+    disturbances: Disturbance[];
+  }) {
+    this.#disturbances = parts.disturbances;
     this.model = parts.model;
     this.work = parts.work;
     this.bytes = parts.bytes;
@@ -34,6 +43,7 @@ export class BenchModel {
   /** Loads a model with room for all of these tests, which load it with the same options. @throws as loadModel does */
   static async open(tests: readonly BenchTest[], signal?: AbortSignal): Promise<BenchModel> {
     const [{ model: path, threads, kvCache, kernels }] = tests as [BenchTest];
+    const disturbances: Disturbance[] = [];
     const options: LoadOptions = {
       threads,
       kvCache,
@@ -41,6 +51,7 @@ export class BenchModel {
       contextSize: Math.max(...tests.map(({ depth, prompt, generate }) => depth + prompt + generate)),
       sequences: Math.max(...tests.map(({ parallel }) => parallel)),
       signal,
+      onDisturbance: (disturbance) => disturbances.push(disturbance),
     };
     const model = await loadModel(path, options);
     let team: LabTeam | undefined;
@@ -53,7 +64,7 @@ export class BenchModel {
         const plan = await planModel(gguf, options, await compileKernels(undefined, build));
         const work = new ModelWork(plan, team.lab.formats);
         const bytes = gguf.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-        return new BenchModel({ model, team, work, bytes });
+        return new BenchModel({ model, team, work, bytes, disturbances });
       } finally {
         await gguf.close();
       }
@@ -81,6 +92,11 @@ export class BenchModel {
     const milliseconds = performance.now() - begin;
     for (const sequence of this.#sequences) sequence.truncate(depth);
     return milliseconds;
+  }
+
+  /** What has disturbed the model since this was last called. */
+  takeDisturbances(): readonly Disturbance[] {
+    return this.#disturbances.splice(0);
   }
 
   async close(): Promise<void> {

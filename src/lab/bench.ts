@@ -8,10 +8,11 @@
 // Every repetition begins with a round of the machine's limits, so that both see the same machine.
 
 import { cpuNoise, noiseBetween } from "../machine/cpu/noise.js";
+import type { Disturbance } from "../machine/disturbance/disturbance.js";
 import type { KernelName } from "../machine/kernels.js";
 import { BenchModel } from "./bench-model.js";
 import { type BenchOptions, type BenchTest, benchTests, testName } from "./bench-tests.js";
-import { limitFlags, noiseFlags, sampleFlags } from "./noise-flags.js";
+import { disturbanceFlags, limitFlags, noiseFlags, sampleFlags } from "./noise-flags.js";
 import { residence } from "./residence.js";
 import type { Limit, Roofline } from "./roofline.js";
 import { median } from "./statistics.js";
@@ -47,6 +48,8 @@ export interface BenchResult extends BenchTest {
   readonly tableMicroseconds: number;
   /** The least time and the most tokens per second that the machine allows, what binds them, and the share that the median reaches. */
   readonly limit: Limit & { readonly tokensPerSecond: number; readonly share: number };
+  /** What took time from the workers in the repetitions, and what it cost, as they were observed: about one a second. */
+  readonly disturbances: readonly Disturbance[];
   /** Disturbances: "throttled in 3 of 50 periods", "2 % stolen", "CPU pressure 40 %", "spread 7 %". Empty: the figures count. */
   readonly noise: readonly string[];
 }
@@ -97,6 +100,7 @@ async function measure(
   const roundsBefore = probe.rounds;
   const time = new Date();
   const before = await cpuNoise();
+  bench.takeDisturbances();
   const tablesBefore = model.tableReads.milliseconds;
   const milliseconds: number[] = [];
   for (let repetition = 0; repetition < repetitions; repetition++) {
@@ -104,6 +108,7 @@ async function measure(
     milliseconds.push(await bench.run(test, signal));
   }
   const noise = noiseBetween(before, await cpuNoise());
+  const disturbances = bench.takeDisturbances();
   const tableMilliseconds = model.tableReads.milliseconds - tablesBefore;
   const elapsed = Date.now() - time.getTime();
 
@@ -135,7 +140,9 @@ async function measure(
     weightBytes: work.weightBytes,
     tableMicroseconds: (1000 * tableMilliseconds) / (tokens * repetitions),
     limit: { ...limit, tokensPerSecond: most, share },
+    disturbances,
     noise: [
+      ...disturbanceFlags(disturbances),
       ...noiseFlags(noise, tokensPerSecond, elapsed),
       ...sampleFlags(tokensPerSecond),
       ...limitFlags({ rounds: bestOf, share }),

@@ -1,6 +1,7 @@
 // Signs that figures cannot be trusted: other programs took processor time, or there are too few of them.
 
 import type { CpuNoise } from "../machine/cpu/noise.js";
+import type { Disturbance } from "../machine/disturbance/disturbance.js";
 import { mean, standardDeviation } from "./statistics.js";
 
 // Shares above which a sign is reported.
@@ -26,6 +27,17 @@ export function noiseFlags(noise: CpuNoise, samples: readonly number[], millisec
   const spread = standardDeviation(samples) / mean(samples);
   if (spread > SPREAD) flags.push(`spread ${percent(spread)}`);
   return flags;
+}
+
+/** What was observed of disturbances, a flag for each kind: "processors cost 42 % for 3.0 s". */
+export function disturbanceFlags(disturbances: readonly Disturbance[]): readonly string[] {
+  const kinds = [...new Set(disturbances.map(({ kind }) => kind))];
+  return kinds.map((kind) => {
+    const alike = disturbances.filter((one) => one.kind === kind);
+    const seconds = alike.reduce((sum, one) => sum + one.seconds, 0);
+    const lost = alike.reduce((sum, one) => sum + one.lost * one.seconds, 0) / seconds;
+    return `${kind} cost ${percent(lost)} for ${seconds.toFixed(1)} s`;
+  });
 }
 
 /** What to say of samples without a spread. */

@@ -3,6 +3,7 @@
 
 import { ContextError, CriaError } from "../errors.js";
 import { nextTurn } from "../event-loop.js";
+import { StepMeter } from "../machine/disturbance/step-meter.js";
 import { type Member, StepAborted } from "../machine/member.js";
 import type { WorkerShard } from "../model/plan/shard.js";
 import { type StepRun, writeStep } from "../model/step.js";
@@ -43,6 +44,7 @@ export class Leader {
   readonly #stepWords: Int32Array;
   readonly #abortFlags: Int32Array;
   readonly #head: Head;
+  readonly #meter: StepMeter;
 
   /** The answers that the next message carries. */
   #answers: LeaderAnswer[] = [];
@@ -74,6 +76,7 @@ export class Leader {
     this.#stepWords = shards[0]!.step;
     this.#abortFlags = shards[0]!.aborts;
     this.#head = new Head(this.#output, program);
+    this.#meter = new StepMeter(program.meter);
     const isAborted = (flag: number) => Atomics.load(this.#abortFlags, flag) !== 0;
     member.wantsAbort = () => {
       const { flags, short } = this.#underWay;
@@ -245,9 +248,8 @@ export class Leader {
       this.#stepWords,
       parts.map((part) => part.run),
     );
-    this.#member.announceStep(this.#workersFor(parts.reduce((sum, { run }) => sum + run.tokens.length, 0)));
     try {
-      this.#forward();
+      this.#timed(parts);
     } catch (error) {
       if (!(error instanceof StepAborted)) throw error;
       return "aborted"; // no sequence has grown; the aborted jobs are removed before the next step
@@ -268,6 +270,29 @@ export class Leader {
       }
     }
     return "done";
+  }
+
+  /** Runs the step with the team, and writes down what it took. */
+  #timed(parts: readonly Part[]): void {
+    const member = this.#member;
+    let rows = 0;
+    let context = 0;
+    for (const { run } of parts) {
+      rows += run.tokens.length;
+      context += run.position + run.tokens.length;
+    }
+    member.timesBarriers = this.#meter.samples;
+    member.barrierMilliseconds = 0;
+    const begin = performance.now();
+    member.announceStep(this.#workersFor(rows));
+    this.#forward();
+    this.#meter.add({
+      rows,
+      context,
+      others: member.gate?.companions ?? 0,
+      milliseconds: performance.now() - begin,
+      atBarriers: member.timesBarriers ? member.barrierMilliseconds : undefined,
+    });
   }
 
   /** Reads the rows of tables that the step needs. Jobs whose rows cannot be read fail, and then there is no step. */

@@ -2,6 +2,7 @@
 
 import { CriaError } from "../errors.js";
 import { pinThread } from "../machine/cpu/pin.js";
+import { tellThread } from "../machine/disturbance/step-meter.js";
 import { instantiateKernels } from "../machine/kernels.js";
 import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
@@ -46,6 +47,7 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
     return;
   }
   program.lora = undefined;
+  await tellThread(program.meter, member.index);
   if (member.index === 0) {
     for (const [rope, frequencies] of program.frequencies.entries()) {
       const address = layout.frequencies + rope * ropeBytes(hyperparameters);

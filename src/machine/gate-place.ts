@@ -46,6 +46,10 @@ export async function takePlace(processors: readonly number[]): Promise<GatePlac
     }
     return { words, place };
   }
+  if (typeof process !== "undefined") {
+    const message = `${MOST_PLACES} models are loaded: another one does not share the processors with them in turns`;
+    process.emitWarning?.(message, { code: "CRIA_GATE" });
+  }
   return undefined;
 }
 

@@ -144,6 +144,26 @@ export class Gate {
     tellChange(this.#words);
   }
 
+  /** How many other teams compute beside this one, about. */
+  get companions(): number {
+    const words = this.#words;
+    const used = Atomics.load(words, USED_PLACES);
+    let count = 0;
+    for (let place = 0; place < used; place++) {
+      const at = placeWord(place);
+      if (at === this.#own || Atomics.load(words, at + TICKET) === 0) continue;
+      if (!this.#meets(at)) {
+        count++;
+        continue;
+      }
+      for (let i = 0; i < PROCESSOR_WORDS; i++) {
+        this.#union[i] = words[at + PROCESSORS + i]! | words[this.#own + PROCESSORS + i]!;
+      }
+      if (this.#workers + words[at + PLACE_WORKERS]! <= bitsIn(this.#union)) count++;
+    }
+    return count;
+  }
+
   #draw(workers: number): void {
     const words = this.#words;
     this.#need(workers);

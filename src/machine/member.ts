@@ -79,6 +79,9 @@ export class Member {
   readonly gate: Gate | undefined;
   /** Called by the leader before every barrier and every piece of work; true ends the step there for all workers. */
   wantsAbort: () => boolean = () => false;
+  /** Whether the leader looks at the clock at barriers, and the milliseconds that it has spent there meanwhile. */
+  timesBarriers = false;
+  barrierMilliseconds = 0;
 
   readonly #control: number;
   readonly #words: Int32Array;
@@ -112,12 +115,19 @@ export class Member {
     this.#op++;
     this.gate?.sign();
     const vote = this.index === 0 && (this.#leaving || this.wantsAbort()) ? BARRIER_ABORT : BARRIER_GO;
-    const answer = this.kernels.barrier(vote);
+    const answer = this.timesBarriers ? this.#timedBarrier(vote) : this.kernels.barrier(vote);
     if (answer === BARRIER_GO) {
       this.#jitter?.begin();
       return;
     }
     throw answer === BARRIER_ABORT ? new StepAborted() : new TeamPoisoned();
+  }
+
+  #timedBarrier(vote: number): number {
+    const begin = performance.now();
+    const answer = this.kernels.barrier(vote);
+    this.barrierMilliseconds += performance.now() - begin;
+    return answer;
   }
 
   /**

@@ -55,6 +55,7 @@ export type ModelClient = Pick<LeaderClient, "evaluate" | "embed" | "generate" |
 
 export class LeaderClient {
   readonly #flags: AbortFlags;
+  readonly #onWork: () => void;
   readonly #listeners = new AbortListeners();
   readonly #jobs = new Map<number, Pending>();
   #team: Team | undefined;
@@ -64,8 +65,10 @@ export class LeaderClient {
   /** While the model is loaded, the workers keep the process alive. */
   #alive = true;
 
-  constructor(abortFlags: Int32Array) {
+  /** @param onWork called when the leader is given a job */
+  constructor(abortFlags: Int32Array, onWork: () => void = () => undefined) {
     this.#flags = new AbortFlags(abortFlags);
+    this.#onWork = onWork;
   }
 
   /** Waits until all workers have loaded the model. */
@@ -158,6 +161,11 @@ export class LeaderClient {
   #giveFlagBack(pending: Pending): void {
     if (pending.abort !== undefined) this.#flags.giveBack(pending.abort);
     pending.abort = undefined;
+  }
+
+  /** Whether calls are under way. */
+  get isBusy(): boolean {
+    return this.#jobs.size > 0;
   }
 
   /** Something under way keeps the process alive. What is paused does not: if nothing else goes on, nobody will ever read it. */
@@ -262,6 +270,7 @@ export class LeaderClient {
         this.#jobs.set(job, pending);
         this.#keepAlive();
         this.#team?.tell({ ...request, job, abort } as LeaderRequest);
+        this.#onWork();
       });
       if (ending.type === "aborted") throwIfAborted();
       if (ending.type === "failed") {

@@ -1,5 +1,6 @@
 // What every worker is given when it starts. It survives structured cloning.
 
+import type { MeterMemory } from "../machine/disturbance/step-meter.js";
 import type { Blueprint } from "../model/blueprint.js";
 import type { HeadShape } from "../model/head.js";
 import type { LoadInput } from "../model/plan/loading.js";
@@ -12,6 +13,8 @@ export interface Program extends LoadInput {
   /** The frequencies of each RoPE, in radians per position. */
   readonly frequencies: readonly Float64Array[];
   readonly contextSize: number;
+  /** Where the leader writes what steps take. */
+  readonly meter: MeterMemory;
   /** How many workers take part in steps of few rows, and in steps of `batchRows` or more. */
   readonly decodeWorkers: number;
   readonly batchWorkers: number;

@@ -198,6 +198,7 @@ describe("noise", () => {
     throttledMicroseconds: undefined,
     ticks: undefined,
     stolenTicks: undefined,
+    idleTicks: undefined,
     pressureMicroseconds: undefined,
   };
 

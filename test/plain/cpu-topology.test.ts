@@ -177,6 +177,7 @@ describe("other machines", () => {
       throttledMicroseconds: 0,
       ticks: 87633 + 10 + 24603 + 83470 + 156 + 53 + 126,
       stolenTicks: 126,
+      idleTicks: 83470 + 156,
       pressureMicroseconds: 22251124,
     });
   });

@@ -4,8 +4,12 @@ import { abortable } from "../../abort.js";
 import type { CriaError } from "../../errors.js";
 import type { Gguf } from "../../gguf/index.js";
 import type { PinResult } from "../../machine/cpu/pin.js";
+import type { Disturbance } from "../../machine/disturbance/disturbance.js";
+import { Monitor } from "../../machine/disturbance/monitor.js";
+import { METER_BYTES } from "../../machine/disturbance/step-meter.js";
 import { setProcessors, takePlace } from "../../machine/gate-place.js";
 import type { KernelModule } from "../../machine/kernels.js";
+import { allocateBuffer } from "../../machine/shared-memory.js";
 import { Team } from "../../machine/team.js";
 import type { Blueprint } from "../../model/blueprint.js";
 import type { ModelSource } from "../../model/plan/loading.js";
@@ -65,30 +69,43 @@ interface Loading {
   readonly onProgress: ((fraction: number) => void) | undefined;
 }
 
+/** Who hears of what happens to an instance. */
+export interface InstanceEvents {
+  /** Called once if the team is lost, after its calls were rejected. */
+  readonly onDeath?: (error: CriaError) => void;
+  readonly onDisturbance: ((disturbance: Disturbance) => void) | undefined;
+}
+
 export class Instance {
   readonly client: LeaderClient;
   readonly team: Team;
   readonly shards: readonly Shard[];
 
-  private constructor(client: LeaderClient, team: Team, shards: readonly Shard[]) {
+  readonly monitor: Monitor;
+
+  private constructor(client: LeaderClient, team: Team, shards: readonly Shard[], monitor: Monitor) {
     this.client = client;
     this.team = team;
     this.shards = shards;
+    this.monitor = monitor;
   }
 
   /**
    * Allocates the memory, and starts the workers, which begin to load.
-   *
-   * @param onDeath called once if the team is lost, after its calls were rejected
    */
   static async start(
     { kernels, ropes, source, lora, assets }: InstanceParts,
     planned: PlannedModel,
-    onDeath: (error: CriaError) => void = () => undefined,
+    { onDeath, onDisturbance }: InstanceEvents,
   ): Promise<Instance> {
     const { layout, workers } = planned;
     const shards = allocate(planned.plan).map((memory, index) => new Shard(memory, layout, index));
-    const client = new LeaderClient(shards[0]!.aborts);
+    const meter = allocateBuffer(METER_BYTES, "a meter");
+    const monitor: Monitor = new Monitor({
+      ...{ meter, tokenBytes: planned.tokenBytes, onDisturbance },
+      isBusy: () => client.isBusy,
+    });
+    const client: LeaderClient = new LeaderClient(shards[0]!.aborts, () => monitor.wake());
     const program: Program = {
       blueprint: blueprintOf(planned, ropes),
       memories: shards.map(({ memory }) => memory),
@@ -97,6 +114,7 @@ export class Instance {
       source,
       lora,
       contextSize: planned.contextSize,
+      meter,
       decodeWorkers: workers.decodeWorkers,
       batchWorkers: workers.threadsBatch,
       batchRows: workers.batchRows,
@@ -116,14 +134,15 @@ export class Instance {
       program,
       onMessage: (_, message) => client.receive(message as readonly LeaderAnswer[]),
       onDeath: (error) => {
+        monitor.close();
         client.end(error);
-        onDeath(error);
+        onDeath?.(error);
       },
     });
     if (gate !== undefined) {
       void team.pinned.then((results) => setProcessors(gate, whereWorkersRun(workers, results)));
     }
-    return new Instance(client, team, shards);
+    return new Instance(client, team, shards, monitor);
   }
 
   /** Waits until the workers have loaded the model. Returns the outcome of pinning them. @throws what ends the loading */
@@ -141,6 +160,7 @@ export class Instance {
 
   /** Ends the workers, and rejects all calls with `reason`. */
   async close(reason: CriaError): Promise<void> {
+    this.monitor.close();
     this.client.end(reason);
     await this.team.close();
   }

@@ -48,7 +48,7 @@ async function loadOpened(opened: OpenedModel, options: LoadOptions): Promise<Mo
   const parts = await readParts(gguf, source, planned, kernels, options.assets);
   await giveWay(); // the header is read, and starting many workers holds this thread again
   signal?.throwIfAborted();
-  const instance = await Instance.start(parts, planned);
+  const instance = await Instance.start(parts, planned, { onDisturbance: options.onDisturbance });
   const { client, team, shards } = instance;
   try {
     // When one of them fails, all end.
@@ -57,6 +57,7 @@ async function loadOpened(opened: OpenedModel, options: LoadOptions): Promise<Mo
       ...modelParts(opened, planned, parts, { client, shards: () => shards, text }),
       client,
       team,
+      load: () => instance.monitor.load(),
       table: { reads: () => shards[0]!.tableReads },
       loadMilliseconds: performance.now() - begin,
       info: await infoOf(opened, planned, text, pinned),

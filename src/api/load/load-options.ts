@@ -2,6 +2,7 @@
 
 import type { DownloadProgress } from "../../hub/index.js";
 import type { PinRequest } from "../../machine/cpu/pin-plan.js";
+import type { Disturbance } from "../../machine/disturbance/disturbance.js";
 import type { KernelChoice } from "../../machine/kernels.js";
 import { namesOf } from "../../options.js";
 
@@ -62,6 +63,11 @@ export interface LoadOptions {
   readonly onProgress?: (fraction: number) => void;
   /** Called before that, about twenty times a second, while a model is downloaded. */
   readonly onDownload?: (progress: DownloadProgress) => void;
+  /**
+   * Called when others take time from the workers while they compute, once a second as long as it goes on: with what it is and what it
+   * costs. `model.load()` has the figures at any time.
+   */
+  readonly onDisturbance?: (disturbance: Disturbance) => void;
   /** Makes no network requests: a model from the network must be in the cache already. Default: what HF_HUB_OFFLINE says. */
   readonly offline?: boolean;
   /**
@@ -93,6 +99,7 @@ export const loadOptionNames = namesOf<LoadOptions>({
   kernels: true,
   onProgress: true,
   onDownload: true,
+  onDisturbance: true,
   offline: true,
   ignoreMemory: true,
   signal: true,

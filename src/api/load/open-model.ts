@@ -37,6 +37,7 @@ export async function withOpenedModel<Result>(
   checkSignal(signal);
   checkCallback("onProgress", options.onProgress);
   checkCallback("onDownload", options.onDownload);
+  checkCallback("onDisturbance", options.onDisturbance);
   if (options.offline !== undefined) checkBoolean("offline", options.offline);
   if (options.ignoreMemory !== undefined) checkBoolean("ignoreMemory", options.ignoreMemory);
   checkFolderUrl("assets", options.assets);

@@ -48,6 +48,8 @@ export interface PlannedModel {
   /** Bytes of a page of each type of KV cache that the model can have, the widest type first. */
   readonly kvPageBytes: Readonly<Partial<Record<KvCacheType, number>>>;
   readonly workers: WorkerPlan;
+  /** Bytes of the matrices that a step of one row multiplies by. */
+  readonly tokenBytes: number;
   /** What the file does not say of its shape, and what was taken in its place. */
   readonly warnings: readonly string[];
 }
@@ -100,7 +102,8 @@ export async function planModel(
   const lora = planLora(gguf, findWeights(gguf, specs, sizes, encodedAs), loras, sizes, scored);
   const found = [...lora.weights, ...findWeights(gguf, head.weights, sizes, encodedAs)];
   checkUnreadTensors(gguf, [...specs, ...head.weights], hyperparameters);
-  const workers = await planWorkers(options, on, tokenBytesOf(lora.weights, hyperparameters));
+  const tokenBytes = tokenBytesOf(lora.weights, hyperparameters);
+  const workers = await planWorkers(options, on, tokenBytes);
   const kvKind = kvKinds[kvCache];
   const planned = planMemory(
     hyperparameters,
@@ -125,7 +128,7 @@ export async function planModel(
   };
   return {
     ...{ hyperparameters, head: head.shape, ...planned, lora },
-    ...{ contextSize, sequences, kvCache, quantize: options.quantize, kvPageBytes, workers, warnings },
+    ...{ contextSize, sequences, kvCache, quantize: options.quantize, kvPageBytes, workers, tokenBytes, warnings },
   };
 }
 

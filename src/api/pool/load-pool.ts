@@ -14,6 +14,7 @@ import { readTokenizer } from "../load/read-tokenizer.js";
 import { ModelPool } from "./pool.js";
 import { PoolClient } from "./pool-client.js";
 import { PoolInstance } from "./pool-instance.js";
+import { loadOfAll } from "./pool-load.js";
 import { instanceRequests, type PoolOptions, poolOptionNames } from "./pool-options.js";
 
 /**
@@ -40,7 +41,10 @@ async function loadOpened(opened: OpenedModel, options: PoolOptions): Promise<Mo
   const parts = await readParts(gguf, source, first, kernels, assets);
   signal?.throwIfAborted();
   const instances = plans.map((plan, i) => {
-    return new PoolInstance(plan, requests[i]!.processors, parts, () => client.changed());
+    return new PoolInstance(plan, requests[i]!.processors, parts, {
+      onChange: () => client.changed(),
+      onDisturbance: options.onDisturbance,
+    });
   });
   const client: PoolClient = new PoolClient(instances);
   const close = async (reason: CriaError) => {
@@ -71,6 +75,7 @@ async function loadOpened(opened: OpenedModel, options: PoolOptions): Promise<Mo
           },
           close: () => close(new CriaError("DISPOSED", "the pool is disposed of")),
         },
+        load: () => loadOfAll(instances.flatMap(({ load }) => load ?? [])),
         table: {
           reads: () =>
             instances

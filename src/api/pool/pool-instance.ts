@@ -6,6 +6,8 @@
 
 import { CriaError } from "../../errors.js";
 import type { PinResult } from "../../machine/cpu/pin.js";
+import type { Disturbance } from "../../machine/disturbance/disturbance.js";
+import type { LoadFigures } from "../../machine/disturbance/monitor.js";
 import type { Shard } from "../../model/plan/shard.js";
 import type { LeaderClient } from "../../protocol/client.js";
 import { Instance, type InstanceParts } from "../load/instance.js";
@@ -20,8 +22,12 @@ const WELL_MILLISECONDS = 60_000;
 const FIRST_PAUSE_MILLISECONDS = 500;
 const LONGEST_PAUSE_MILLISECONDS = 60_000;
 
-/** Hears of what happens to an instance. */
-export type OnChange = () => void;
+/** Who hears of what happens to an instance. */
+export interface PoolEvents {
+  /** It has begun or ceased to be ready. */
+  readonly onChange: () => void;
+  readonly onDisturbance: ((disturbance: Disturbance) => void) | undefined;
+}
 
 export class PoolInstance {
   readonly planned: PlannedModel;
@@ -41,7 +47,7 @@ export class PoolInstance {
   life = 0;
 
   readonly #parts: InstanceParts;
-  readonly #onChange: OnChange;
+  readonly #events: PoolEvents;
   #instance: Instance | undefined;
   #state: InstanceState = "starting";
   #problem: CriaError | undefined;
@@ -50,12 +56,12 @@ export class PoolInstance {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> = Promise.resolve();
 
-  constructor(planned: PlannedModel, processors: readonly number[], parts: InstanceParts, onChange: OnChange) {
+  constructor(planned: PlannedModel, processors: readonly number[], parts: InstanceParts, events: PoolEvents) {
     this.planned = planned;
     this.processors = processors;
     this.held = new HeldTexts(planned.pool.pages);
     this.#parts = parts;
-    this.#onChange = onChange;
+    this.#events = events;
   }
 
   get state(): InstanceState {
@@ -76,6 +82,11 @@ export class PoolInstance {
     return this.#instance?.shards ?? [];
   }
 
+  /** How it has run lately; undefined while it is loaded. */
+  get load(): LoadFigures | undefined {
+    return this.#instance?.monitor.load();
+  }
+
   get pieces() {
     return this.#instance?.team.pieces ?? { own: 0, others: 0 };
   }
@@ -86,13 +97,16 @@ export class PoolInstance {
     onProgress: ((fraction: number) => void) | undefined,
   ): Promise<readonly PinResult[]> {
     const { life } = this;
-    const instance = await Instance.start(this.#parts, this.planned, (error) => this.#onDeath(error, life));
+    const instance = await Instance.start(this.#parts, this.planned, {
+      onDeath: (error) => this.#onDeath(error, life),
+      onDisturbance: this.#events.onDisturbance,
+    });
     this.#instance = instance;
     if (this.#state === "closed") await instance.close(disposed());
     const pinned = await instance.loaded({ signal, onProgress });
     this.#state = "ready";
     this.#readySince = performance.now();
-    this.#onChange();
+    this.#events.onChange();
     return pinned;
   }
 
@@ -123,11 +137,11 @@ export class PoolInstance {
     const pause = this.#failures === 0 ? 0 : FIRST_PAUSE_MILLISECONDS * 2 ** (this.#failures - 1);
     this.#failures++;
     this.#state = pause === 0 ? "starting" : "waiting";
-    this.#onChange();
+    this.#events.onChange();
     this.#timer = setTimeout(
       () => {
         this.#state = "starting";
-        this.#onChange();
+        this.#events.onChange();
         void this.#reload();
       },
       Math.min(pause, LONGEST_PAUSE_MILLISECONDS),

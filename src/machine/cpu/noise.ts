@@ -18,6 +18,8 @@ export interface CpuNoise {
   /** Ticks of all processors, and those of them in which the hypervisor ran another machine. */
   readonly ticks: number | undefined;
   readonly stolenTicks: number | undefined;
+  /** Ticks in which processors had nothing to do. */
+  readonly idleTicks: number | undefined;
   /** Time in which some task on this machine waited for a processor. */
   readonly pressureMicroseconds: number | undefined;
 }
@@ -32,7 +34,8 @@ export async function cpuNoise(options: { readonly root?: string } = {}): Promis
 export function noiseBetween(before: CpuNoise, after: CpuNoise): CpuNoise {
   const difference = (name: keyof CpuNoise) => {
     const [from, to] = [before[name], after[name]];
-    return from === undefined || to === undefined ? undefined : to - from;
+    // They begin anew where the process was moved to another group.
+    return from === undefined || to === undefined || to < from ? undefined : to - from;
   };
   return {
     periods: difference("periods"),
@@ -40,6 +43,7 @@ export function noiseBetween(before: CpuNoise, after: CpuNoise): CpuNoise {
     throttledMicroseconds: difference("throttledMicroseconds"),
     ticks: difference("ticks"),
     stolenTicks: difference("stolenTicks"),
+    idleTicks: difference("idleTicks"),
     pressureMicroseconds: difference("pressureMicroseconds"),
   };
 }
@@ -60,7 +64,11 @@ function steal(files: HostFiles | undefined) {
   const line = /^cpu +(\d+(?: \d+){7,})/.exec(files?.text("/proc/stat") ?? "")?.[1];
   // Guests' time, in fields 9 and 10, is counted in user's and nice's already.
   const ticks = line?.split(" ").slice(0, 8).map(Number);
-  return { ticks: ticks?.reduce((sum, one) => sum + one, 0), stolenTicks: ticks?.[7] };
+  return {
+    ticks: ticks?.reduce((sum, one) => sum + one, 0),
+    stolenTicks: ticks?.[7],
+    idleTicks: ticks && ticks[3]! + ticks[4]!,
+  };
 }
 
 function pressure(files: HostFiles | undefined): number | undefined {

@@ -4,6 +4,7 @@ import { openGguf } from "cria/gguf";
 import { expect, it } from "vitest";
 import { planModel } from "../../../dist/api/load/plan-model.js";
 import { Leader } from "../../../dist/leader/leader.js";
+import { METER_BYTES } from "../../../dist/machine/disturbance/step-meter.js";
 import { Member, StepAborted } from "../../../dist/machine/member.js";
 import { llama } from "../../../dist/model/architectures/llama.js";
 import { Pass } from "../../../dist/model/pass.js";
@@ -122,6 +123,7 @@ it("the step after one that was left is short: the abort of one job does not end
   const program: Program = {
     ...{ blueprint, memories: [], head, contextSize, frequencies: [], source: { kind: "bytes", parts: [] } },
     ...{ decodeWorkers: 1, batchWorkers: 1, batchRows: 2, lora: undefined },
+    meter: new SharedArrayBuffer(METER_BYTES),
   };
   const die = (error: unknown) => {
     throw error;
