@@ -91,6 +91,7 @@ const result: BenchResult = {
   weightBytes: 1.4e9,
   tableMicroseconds: 2.25,
   limit: { seconds: 1, boundBy: "memory", tokensPerSecond: 512, share: 0.25 },
+  disturbances: [],
   noise: ["spread 43 %"],
 };
 
