@@ -1,7 +1,7 @@
 // cria chat: a conversation, at the terminal or with one message per line on stdin.
 
 import { createInterface } from "node:readline";
-import { type Chat, ContextError, type GenerateOptions, TemplateError } from "../index.js";
+import { type Chat, ContextError, type GenerateOptions, TemplateError, type TemplateVariables } from "../index.js";
 import { command } from "./command.js";
 import { failureLine, Interrupted, UsageError } from "./failure.js";
 import { generateOptions, toGenerateOptions } from "./generate-options.js";
@@ -10,6 +10,10 @@ import { interruptible } from "./interrupt.js";
 import { modelOptions, openModel } from "./model-options.js";
 import { outputText } from "./terminal-text.js";
 import { Timings } from "./timings.js";
+
+/** How a terminal is told to write faintly, and as before. */
+const GREY = "\x1b[2m";
+const PLAIN = "\x1b[22m";
 
 const typedCommands = `/help   this text
 /clear  forget the conversation and begin anew (also /reset)
@@ -20,13 +24,20 @@ Ctrl-C during an answer ends it; question and answer are then forgotten
 export const chat = command({
   usage: "[options]",
   about: `Talks, by the chat template of the model's file. At a terminal: /help lists what can be typed besides messages.
-Where stdin is not a terminal, each line is a message, and only the answers are printed.`,
+Where stdin is not a terminal, each line is a message, and only the answers are printed. Thoughts before an
+answer are shown where stdout is a terminal, in grey.`,
   options: {
     system: {
       flags: ["-sys", "--system-prompt", "--system"],
       type: "string",
       value: "TEXT",
       help: "what the system message says (default: none)",
+    },
+    templateVariables: {
+      flags: ["--chat-template-kwargs"],
+      type: "string",
+      value: "JSON",
+      help: 'variables of the chat template, such as {"enable_thinking": false}',
     },
     ...modelOptions,
     ...generateOptions,
@@ -35,16 +46,26 @@ Where stdin is not a terminal, each line is a message, and only the answers are 
   async run(values, positionals) {
     if (positionals.length > 0) throw new UsageError("chat reads its messages from the terminal or from stdin");
     const options = { ...toGenerateOptions(values), ...(await toGrammarOptions(values)) };
+    const templateVariables = parseVariables(values.templateVariables);
     const model = await interruptible((signal) => openModel(values, signal));
     try {
       const timings = new Timings(model);
-      await converse(() => model.chat({ system: values.system }), options, timings);
+      await converse(() => model.chat({ system: values.system, templateVariables }), options, timings);
       timings.print();
     } finally {
       await model.dispose();
     }
   },
 });
+
+function parseVariables(json: string | undefined): TemplateVariables | undefined {
+  if (json === undefined) return undefined;
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new UsageError(`--chat-template-kwargs is not JSON: ${(error as Error).message}`);
+  }
+}
 
 /** Reads messages and answers them until there are no more. */
 async function converse(begin: () => Chat, options: GenerateOptions, timings: Timings): Promise<void> {
@@ -93,9 +114,16 @@ async function converse(begin: () => Chat, options: GenerateOptions, timings: Ti
 
 async function answer(conversation: Chat, message: string, options: GenerateOptions, timings: Timings): Promise<void> {
   let begun = false;
+  let thought = false;
   try {
     await interruptible(async (signal) => {
       for await (const part of conversation.send(message, { ...options, signal })) {
+        if (part.reasoning !== undefined && process.stdout.isTTY) {
+          process.stdout.write(`${GREY}${outputText(part.reasoning)}${PLAIN}`);
+          thought = true;
+        }
+        if (thought && part.text !== "") process.stdout.write("\n\n");
+        if (part.text !== "") thought = false;
         process.stdout.write(outputText(part.text));
         begun = true;
         if (part.done !== undefined) timings.add(part.done);

@@ -302,6 +302,7 @@ describe("mistakes", () => {
       /is a model, and a model is named with -m: cria run -m .* "prompt"/,
     ],
     ["a model that is not there", ["chat", "none.gguf"], 2, /named with -m: cria chat -m none\.gguf/],
+    ["variables that are not JSON", ["chat", "--chat-template-kwargs", "{"], 2, /--chat-template-kwargs is not JSON/],
     ["a model in a command's place", [demo], 2, /a command comes first: cria run -m .* "prompt"/],
     ["a flag in a command's place", ["-m", demo], 2, /unknown option -m; a command comes first, as in cria run -m/],
     ["not a number", ["run", "-t", "two", "hi"], 2, /-t must be a number; it is "two"/],

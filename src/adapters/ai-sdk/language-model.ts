@@ -14,8 +14,8 @@ import { endOf, streamOf } from "./stream.js";
 import { newCallId, toolCallOf, toolOptions } from "./tools.js";
 
 /**
- * A model as a language model of the AI SDK. Prompts go through the file's chat template, tools too. cria's other sampling options go into
- * `providerOptions: { cria: { minP: 0.1 } }`; seed and timings come back in `providerMetadata.cria`.
+ * A model as a language model of the AI SDK. Prompts go through the file's chat template, tools too. cria's other options go into
+ * `providerOptions: { cria: { minP: 0.1, templateVariables: { enable_thinking: false } } }`; seed and timings come back in `providerMetadata.cria`.
  *
  * Calls reject with UnsupportedError for files, for tools of providers, and for tools together with JSON; and with what
  * `model.generateChat` throws.
@@ -29,9 +29,10 @@ export function criaLanguageModel(model: Model): LanguageModelV3 {
 
     async doGenerate(options) {
       const completion = await model.completeChat(...chatCall(options));
-      const { text, toolCalls } = completion;
+      const { text, reasoning, toolCalls } = completion;
       return {
         content: [
+          ...(reasoning === undefined ? [] : [{ type: "reasoning" as const, text: reasoning }]),
           ...(text === "" ? [] : [{ type: "text" as const, text }]),
           ...(toolCalls ?? []).map((call) => toolCallOf(call, newCallId())),
         ],

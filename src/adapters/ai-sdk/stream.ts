@@ -19,7 +19,7 @@ export function endOf(
   usage: LanguageModelV3Usage;
   providerMetadata: SharedV3ProviderMetadata;
 } {
-  const { promptTokens, cachedTokens, completionTokens, seed } = usage;
+  const { promptTokens, cachedTokens, completionTokens, reasoningTokens = 0, seed } = usage;
   return {
     finishReason: { unified: toolCalls === undefined ? finishReason : "tool-calls", raw: finishReason },
     usage: {
@@ -29,7 +29,11 @@ export function endOf(
         cacheRead: cachedTokens,
         cacheWrite: undefined,
       },
-      outputTokens: { total: completionTokens, text: completionTokens, reasoning: 0 },
+      outputTokens: {
+        total: completionTokens,
+        text: completionTokens - reasoningTokens,
+        reasoning: reasoningTokens,
+      },
     },
     providerMetadata: { cria: { seed, timings: { ...timings } } },
   };
@@ -70,22 +74,29 @@ export function streamOf(
   });
 }
 
-/** What becomes of each part of one generation: text between its start and its end, then calls, and how it ended. */
+/** What becomes of each part of one generation: thoughts and text, each between its start and its end, calls, and how it ended. */
 function translator(): (part: GeneratedPart) => Iterable<LanguageModelV3StreamPart> {
-  const text = "text";
-  let inText = false;
+  /** What has begun and not ended; its id is its name. */
+  let open: "reasoning" | "text" | undefined;
   /** Of the calls so far, in their order. */
   const ids: string[] = [];
-  return function* ({ text: delta, toolCallDeltas = [], toolCalls, done }) {
-    if (delta !== "") {
-      if (!inText) yield { type: "text-start", id: text };
-      inText = true;
-      yield { type: "text-delta", id: text, delta };
+  function* end(): Iterable<LanguageModelV3StreamPart> {
+    if (open !== undefined) yield { type: `${open}-end`, id: open };
+    open = undefined;
+  }
+  function* say(kind: "reasoning" | "text", delta: string): Iterable<LanguageModelV3StreamPart> {
+    if (delta === "") return;
+    if (open !== kind) {
+      yield* end();
+      yield { type: `${kind}-start`, id: kind };
+      open = kind;
     }
-    if (inText && (toolCallDeltas.length > 0 || done !== undefined)) {
-      inText = false;
-      yield { type: "text-end", id: text };
-    }
+    yield { type: `${kind}-delta`, id: kind, delta };
+  }
+  return function* ({ text, reasoning = "", toolCallDeltas = [], toolCalls, done }) {
+    yield* say("reasoning", reasoning);
+    yield* say("text", text);
+    if (toolCallDeltas.length > 0 || done !== undefined) yield* end();
     for (const { index, name, arguments: json, call } of toolCallDeltas) {
       ids[index] ??= newCallId();
       const id = ids[index]!;

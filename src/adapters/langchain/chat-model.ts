@@ -126,9 +126,10 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
   /** What LangChain's `invoke` and `generate` call. */
   override async _generate(messages: BaseMessage[], options: this["ParsedCallOptions"]): Promise<ChatResult> {
     const completion = await this.#model.completeChat(chatMessages(messages), this.#chatOptions(options));
-    const { text, toolCalls } = completion;
+    const { text, reasoning, toolCalls } = completion;
     const calls = toolCalls && { tool_calls: messageCallsOf(toolCalls) };
-    const message = new AIMessage({ content: text, ...calls, ...this.#endOf(completion, toolCalls) });
+    const end = this.#endOf(completion, toolCalls);
+    const message = new AIMessage({ content: text, ...thoughtsOf(reasoning), ...calls, ...end });
     return { generations: [{ text, message }] };
   }
 
@@ -139,10 +140,10 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
     runManager?: CallbackManagerForLLMRun,
   ): AsyncGenerator<ChatGenerationChunk> {
     const parts = this.#model.generateChat(chatMessages(messages), this.#chatOptions(options));
-    for await (const { text, toolCallDeltas, toolCalls, done } of parts) {
+    for await (const { text, reasoning, toolCallDeltas, toolCalls, done } of parts) {
       const calls = toolCallDeltas && { tool_call_chunks: callChunksOf(toolCallDeltas) };
       const end = done && this.#endOf(done, toolCalls);
-      const message = new AIMessageChunk({ content: text, ...calls, ...end });
+      const message = new AIMessageChunk({ content: text, ...thoughtsOf(reasoning), ...calls, ...end });
       const chunk = new ChatGenerationChunk({ text, message });
       yield chunk;
       await runManager?.handleLLMNewToken(text, undefined, undefined, undefined, undefined, { chunk });
@@ -174,13 +175,14 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
 
   /** How a generation ended, in LangChain's words. */
   #endOf({ finishReason, usage, timings }: GenerationSummary, toolCalls: readonly ToolCall[] | undefined) {
-    const { promptTokens, completionTokens, cachedTokens, seed } = usage;
+    const { promptTokens, completionTokens, reasoningTokens, cachedTokens, seed } = usage;
     return {
       usage_metadata: {
         input_tokens: promptTokens,
         output_tokens: completionTokens,
         total_tokens: promptTokens + completionTokens,
         input_token_details: { cache_read: cachedTokens },
+        ...(reasoningTokens !== undefined && { output_token_details: { reasoning: reasoningTokens } }),
       },
       response_metadata: {
         ...this.#metadata(),
@@ -190,4 +192,9 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions> {
       },
     };
   }
+}
+
+/** Thoughts, in the field of messages in which LangChain's other chat models have them. */
+function thoughtsOf(reasoning: string | undefined) {
+  return reasoning !== undefined && { additional_kwargs: { reasoning_content: reasoning } };
 }

@@ -20,8 +20,25 @@ export function chatMessages(messages: readonly BaseMessage[]): ChatMessage[] {
     }
     const calls = AIMessage.isInstance(message) ? templateCallsOf(message, i) : [];
     for (const call of calls) if (call.id !== undefined) called.set(call.id, call.function.name);
-    return { role: roleOf(message, i), content, ...(calls.length > 0 && { tool_calls: calls }) };
+    const thoughts = AIMessage.isInstance(message) ? thoughtsOf(message) : "";
+    return {
+      role: roleOf(message, i),
+      content,
+      ...(thoughts !== "" && { reasoning_content: thoughts }),
+      ...(calls.length > 0 && { tool_calls: calls }),
+    };
   });
+}
+
+/** What was thought before an answer: in the message's own field, or in blocks of its content. */
+function thoughtsOf({ additional_kwargs: { reasoning_content: own }, content }: AIMessage): string {
+  if (typeof own === "string") return own;
+  if (!Array.isArray(content)) return "";
+  return content.map((block) => (isThought(block) ? String(block["reasoning"]) : "")).join("");
+}
+
+function isThought(block: Exclude<MessageContent, string>[number] | undefined): boolean {
+  return block?.type === "reasoning" && typeof block["reasoning"] === "string";
 }
 
 /**
@@ -35,6 +52,7 @@ export function textOf(content: MessageContent, what = "the message"): string {
   return content
     .map((block) => {
       if (block?.type === "text" && typeof block["text"] === "string") return block["text"];
+      if (isThought(block)) return "";
       const type = typeof block?.type === "string" ? `"${block.type}"` : "none";
       throw new UnsupportedError("UNSUPPORTED_CONTENT", `${what} has content of type ${type}; supported: text`);
     })

@@ -29,6 +29,11 @@ export class FormReader {
     return (this.#messages ?? this.#answer)?.toolCalls ?? [];
   }
 
+  /** Whether it is in thoughts now. */
+  get thinks(): boolean {
+    return (this.#messages ?? this.#thoughts)?.thinks ?? false;
+  }
+
   /** Takes the next piece of what the model writes. */
   push(piece: string): AnswerPiece & { readonly reasoning: string } {
     if (this.#messages !== undefined) return this.#messages.push(piece);

@@ -52,6 +52,8 @@ export type FinishReason = "stop" | "length";
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** Of these, the tokens of thoughts, if there are any. */
+  readonly reasoningTokens?: number;
   /** Tokens of the prompt that were already in the KV cache. */
   readonly cachedTokens: number;
   /** The seed that was used, whether given or chosen. */

@@ -51,6 +51,11 @@ export class MessageReader {
     ].sort((a, b) => b.text.length - a.text.length);
   }
 
+  /** Whether the answer is in thoughts now. */
+  get thinks(): boolean {
+    return this.#place === "thoughts";
+  }
+
   /** Takes the next piece of the answer. */
   push(piece: string): AnswerPiece & { readonly reasoning: string } {
     this.#held += piece;

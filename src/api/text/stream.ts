@@ -72,6 +72,7 @@ export async function* streamGeneration(
   const queue = new PartQueue();
   const leave = new AbortController();
   let completionTokens = 0;
+  let reasoningTokens = 0;
   let stopped = false;
   const begin = performance.now();
   let firstToken = 0;
@@ -95,6 +96,7 @@ export async function* streamGeneration(
         completionTokens++;
         if (firstToken === 0) firstToken = performance.now();
         const { reasoning, text: said, deltas } = reader.push(written(id));
+        if (reader.thinks) reasoningTokens++;
         const found = stops.push(said);
         const logprobs = logprob === undefined ? undefined : [{ id, logprob, top: top ?? [] }];
         const calls = !found.stopped && deltas.length > 0;
@@ -152,7 +154,13 @@ export async function* streamGeneration(
         ...(sampling.logprobs && { logprobs: [] }),
         done: {
           finishReason: item.finishReason,
-          usage: { promptTokens: ids.length, completionTokens, cachedTokens, seed },
+          usage: {
+            promptTokens: ids.length,
+            completionTokens,
+            ...(reasoningTokens > 0 && { reasoningTokens }),
+            cachedTokens,
+            seed,
+          },
           timings: {
             prefillMilliseconds,
             prefillTokensPerSecond: perSecond(ids.length - cachedTokens, prefillMilliseconds),

@@ -26,6 +26,11 @@ export class ThoughtReader {
     this.#place = start === "either" ? "begin" : start;
   }
 
+  /** Whether the text is in thoughts now. */
+  get thinks(): boolean {
+    return this.#place === "thoughts";
+  }
+
   /** Takes the next piece of the text. */
   push(piece: string): ThoughtPiece {
     this.#held += piece;

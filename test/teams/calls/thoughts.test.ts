@@ -2,7 +2,11 @@
 // them, and that histories and template variables reach the template.
 
 import { readFileSync } from "node:fs";
+import type { LanguageModelV3StreamPart } from "@ai-sdk/provider";
+import { AIMessage, type AIMessageChunk, HumanMessage } from "@langchain/core/messages";
 import type { Model } from "cria";
+import { criaLanguageModel } from "cria/ai-sdk";
+import { ChatCria } from "cria/langchain";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ThoughtReader } from "../../../dist/api/text/thought-reader.js";
 import {
@@ -139,7 +143,16 @@ const template =
   "{{- bos_token }}{% for m in messages %}{{ m.role }}: {% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}" +
   "{{ m.content }}\n{% endfor %}{{ date_string }}{% if strftime_now('%Y') == '1999' %}It is 1999. {% endif %}assistant: {% if effort == 'high' %}<think>{% elif effort == 'none' %}<think></think>{% endif %}";
 
+async function collected<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+const asked = [{ role: "user" as const, content: [{ type: "text" as const, text: "Rain?" }] }];
+
 describe("conversations", () => {
+  const options = { jsonSchema: { enum: ["yes", "no"] }, maxTokens: 60, seed: 1, temperature: 1 };
   let model: Model;
   beforeAll(async () => {
     model = await modelWithTemplate(template);
@@ -148,7 +161,6 @@ describe("conversations", () => {
 
   it("have thoughts before a schema's JSON, within the same number of tokens, and keep them", async () => {
     const chat = model.chat({ templateVariables: { effort: "high" } });
-    const options = { jsonSchema: { enum: ["yes", "no"] }, maxTokens: 60, seed: 1, temperature: 1 };
     let streamed = "";
     let text = "";
     for await (const part of chat.send("Rain?", options)) {
@@ -192,6 +204,49 @@ describe("conversations", () => {
     const thought = await promptTokens({}, { reasoning_content: "It may rain." });
     expect(thought).toBeGreaterThan(plain);
     expect(await promptTokens({}, { thinking: "It may rain." })).toBe(thought);
+  });
+
+  it("of the AI SDK have reasoning parts, whole and streamed", async () => {
+    const language = criaLanguageModel(model);
+    const call = { prompt: asked, providerOptions: { cria: { ...options, templateVariables: { effort: "high" } } } };
+    const { content, usage } = await language.doGenerate(call);
+    expect(content.map(({ type }) => type)).toEqual(["reasoning", "text"]);
+    const [thoughts, answer] = content as { text: string }[];
+    expect(usage.outputTokens.reasoning).toBeGreaterThan(0);
+    expect(usage.outputTokens.text).toBeGreaterThan(0);
+    const { stream } = await language.doStream(call);
+    const parts = await collected(stream as unknown as AsyncIterable<LanguageModelV3StreamPart>);
+    const kinds = parts.map(({ type }) => type).filter((type, i, all) => type !== all[i - 1]);
+    const both = ["reasoning", "text"].flatMap((kind) => [`${kind}-start`, `${kind}-delta`, `${kind}-end`]);
+    expect(kinds).toEqual(["stream-start", ...both, "finish"]);
+    const deltas = (kind: string) =>
+      parts.map((part) => (part.type === kind ? (part as { delta: string }).delta : "")).join("");
+    expect(deltas("reasoning-delta")).toBe(thoughts!.text);
+    expect(deltas("text-delta")).toBe(answer!.text);
+  });
+
+  it("of LangChain have them beside the content, and show them again", async () => {
+    const chat = new ChatCria({ model, options: { ...options, templateVariables: { effort: "high" } } });
+    const answer = await chat.invoke("Rain?");
+    const thoughts = answer.additional_kwargs["reasoning_content"];
+    expect(thoughts).toMatch(/./);
+    expect(answer.usage_metadata!.output_token_details!.reasoning).toBeGreaterThan(0);
+    let streamed: AIMessageChunk | undefined;
+    for await (const chunk of await chat.stream("Rain?")) streamed = streamed?.concat(chunk) ?? chunk;
+    expect(streamed!.additional_kwargs["reasoning_content"]).toBe(thoughts);
+    expect(streamed!.text).toBe(answer.text);
+    const tokens = async (before: AIMessage) =>
+      (await chat.invoke(["a", before, "b"].map((one) => (typeof one === "string" ? new HumanMessage(one) : one))))
+        .usage_metadata!.input_tokens;
+    const plain = await tokens(new AIMessage("x"));
+    expect(
+      await tokens(new AIMessage({ content: "x", additional_kwargs: { reasoning_content: "Hm" } })),
+    ).toBeGreaterThan(plain);
+    const blocks = [
+      { type: "reasoning", reasoning: "Hm" },
+      { type: "text", text: "x" },
+    ];
+    expect(await tokens(new AIMessage({ content: blocks }))).toBeGreaterThan(plain);
   });
 
   it("refuse variables that they set themselves, and what is not JSON", async () => {
