@@ -1,24 +1,50 @@
-// Builds the automaton of a grammar: expressions become states and edges, small rules are written out where they are called.
+// Builds the automaton of a grammar: expressions become parts.
 
-import { GrammarError } from "../errors.js";
-import { type Automaton, EDGE_BYTES, EDGE_CALL, EDGE_EMPTY, NO_RETURN } from "./automaton.js";
-import { combination, type Network } from "./intersection.js";
+import {
+  type Automaton,
+  BOTH,
+  ENDLESS,
+  EXCEPT,
+  MEMBER_WORDS,
+  MEMBERS_FIRST,
+  PART_ALTERNATIVES,
+  PART_CALL,
+  PART_LITERAL,
+  PART_MACHINE,
+  PART_MEMBERS,
+  PART_PRODUCT,
+  PART_REPEAT,
+  PART_SEQUENCE,
+  PART_TOKEN,
+} from "./automaton.js";
+import { tooLarge } from "./limits.js";
 import type { Expression, Grammar, MachineState } from "./syntax.js";
 import { type ByteSequence, utf8Sequences } from "./utf8-ranges.js";
 
-/** States of the largest automaton, and how many parts of expressions are unrolled at most on the way there. */
-const MOST_STATES = 2 ** 17;
+/** Parts of the largest grammar, and states of its machines. */
 const MOST_PARTS = 2 ** 20;
-/** States of what two expressions have in common. */
-const MOST_JOINT_STATES = 2 ** 14;
-/** A rule without loops of up to so many parts is written out where it is called: tokens then seldom cross its border. */
+const MOST_MACHINE_STATES = 2 ** 20;
+/** Bytes of all literals, and of one. */
+const MOST_BYTES = 2 ** 24;
+const LONGEST_LITERAL = 2 ** 17;
+/** Counts beyond it count no more: no text is so long. */
+const MOST_COUNT = 2 ** 30;
+/** A rule of up to so many parts is written out where it is called: the shortest way then crosses its border. */
 const INLINE_PARTS = 48;
 const INLINE_DEPTH = 16;
-/** Counts from which a repetition gets an endless twin. */
-const TWIN_COUNT = 8;
+/** More texts than these become a tree of their bytes. */
+const FEW_TEXTS = 4;
 
-/** The automaton of a grammar, and how its rules are called. @throws GrammarError GRAMMAR_TOO_LARGE */
-export function buildAutomaton(grammar: Grammar): { automaton: Automaton; ruleNames: readonly string[] } {
+/** What is built before lengths are known. */
+export interface Built {
+  readonly automaton: Automaton;
+  readonly ruleNames: readonly string[];
+  /** The parts of rule r: firstPart[r] .. firstPart[r + 1]. */
+  readonly firstPart: readonly number[];
+}
+
+/** @throws GrammarError GRAMMAR_TOO_LARGE */
+export function buildAutomaton(grammar: Grammar): Built {
   return new Builder(grammar).build();
 }
 
@@ -28,44 +54,37 @@ class Builder {
   readonly #ruleNumbers = new Map<string, number>();
   readonly #ruleNames: string[] = [];
   readonly #inlineParts = new Map<string, number>();
-  readonly #edges: { readonly kind: number; readonly data: number; target: number }[][] = [];
-  readonly #final: boolean[] = [];
-  readonly #twins: { readonly state: number; readonly twin: number; readonly left: number }[] = [];
-  readonly #inlinesAll: boolean;
   /** What each rule of an array of distinct items keeps back. */
   readonly #distinct = new Map<string, number>();
-  #parts = 0;
+  /** The parts of the expressions of the rule under way. */
+  #partOf = new Map<Expression, number>();
+  readonly #kind: number[] = [];
+  readonly #a: number[] = [];
+  readonly #b: number[] = [];
+  readonly #c: number[] = [];
+  readonly #list: number[] = [];
+  readonly #bytes: number[] = [];
+  readonly #literals = new Map<string, readonly [offset: number, length: number]>();
+  readonly #machines: { readonly edges: readonly Edge[]; readonly accepts: boolean }[] = [];
+  /** First states of machines, by what they read. */
+  readonly #machineOf = new Map<string, number>();
   #inlineDepth = 0;
 
-  /** @param inlinesAll writes all rules out where they are called; only for expressions whose rules do not contain themselves */
-  constructor(grammar: Grammar, inlinesAll = false) {
+  constructor(grammar: Grammar) {
     this.#grammar = grammar;
-    this.#inlinesAll = inlinesAll;
   }
 
-  /** An expression alone. */
-  network(expression: Expression): Network {
-    const start = this.#state();
-    const end = this.#add(expression, start);
-    const edges = this.#edges.map((list) =>
-      list.map(({ kind, data, target }) => {
-        return { bytes: kind === EDGE_BYTES ? ([data >> 8, data & 0xff] as const) : undefined, target };
-      }),
-    );
-    return { edges, start, end };
-  }
-
-  build(): { automaton: Automaton; ruleNames: readonly string[] } {
-    const starts: number[] = [];
+  build(): Built {
+    const firstPart: number[] = [];
+    const rules: number[] = [];
     this.#numberOf(this.#grammar.root);
     for (let number = 0; number < this.#ruleNames.length; number++) {
-      const start = this.#state();
-      starts.push(start);
-      const end = this.#add(this.#grammar.rules.get(this.#ruleNames[number]!)!, start);
-      this.#final[end] = true;
+      firstPart.push(this.#kind.length);
+      this.#partOf = new Map();
+      rules.push(this.#part(this.#grammar.rules.get(this.#ruleNames[number]!)!));
     }
-    this.#markLastCalls();
-    return { automaton: this.#pack(starts), ruleNames: this.#ruleNames };
+    firstPart.push(this.#kind.length);
+    return { automaton: this.#pack(rules), ruleNames: this.#ruleNames, firstPart };
   }
 
   #numberOf(name: string): number {
@@ -77,72 +96,113 @@ class Builder {
     return number;
   }
 
-  #state(): number {
-    if (this.#edges.length === MOST_STATES) throw tooLarge(`${MOST_STATES} states`);
-    this.#final.push(false);
-    return this.#edges.push([]) - 1;
+  #add(kind: number, a: number, b = 0, c = 0): number {
+    if (this.#kind.length === MOST_PARTS) throw tooLarge(`${MOST_PARTS} parts`);
+    this.#a.push(a);
+    this.#b.push(b);
+    this.#c.push(c);
+    return this.#kind.push(kind) - 1;
   }
 
-  #edge(from: number, kind: number, data: number, target: number): void {
-    this.#edges[from]!.push({ kind, data, target });
+  #addList(kind: number, parts: readonly number[]): number {
+    const first = this.#list.length;
+    for (const part of parts) this.#list.push(part);
+    return this.#add(kind, first, parts.length);
   }
 
-  /** Adds an expression after `from`, to which it adds no way back, and returns the state after it. */
-  #add(expression: Expression, from: number): number {
-    if (++this.#parts > MOST_PARTS) throw tooManyParts();
+  #part(expression: Expression): number {
+    const known = this.#partOf.get(expression);
+    if (known !== undefined) return known;
+    const part = this.#newPart(expression);
+    this.#partOf.set(expression, part);
+    return part;
+  }
+
+  #newPart(expression: Expression): number {
     switch (expression.kind) {
       case "literal":
-        return this.#addLiteral(expression.text, from);
+        return this.#literal(expression.text);
       case "set": {
-        const end = this.#state();
-        this.#addSequences(expression.ranges.flatMap(utf8Sequences), from, end);
-        return end;
+        const key = `set ${expression.ranges.join()}`;
+        return this.#machine(key, () => machineOfSequences(expression.ranges.flatMap(utf8Sequences)));
       }
-      case "sequence":
-        return expression.items.reduce((at, item) => this.#add(item, at), from);
-      case "alternatives": {
-        const end = this.#state();
-        const texts = expression.items.map((item) => this.#textOf(item)).filter((text) => text !== undefined);
-        this.#addTexts(texts, from, end);
-        for (const item of expression.items) {
-          if (this.#textOf(item) === undefined) this.#edge(this.#add(item, from), EDGE_EMPTY, 0, end);
-        }
-        return end;
-      }
-      case "repeat":
-        return this.#addRepeat(expression, from);
-      case "rule": {
-        if (this.#inlinesAll || this.#inlineCost(expression.name) <= INLINE_PARTS) {
-          return this.#add(this.#grammar.rules.get(expression.name)!, from);
-        }
-        const end = this.#state();
-        this.#edge(from, EDGE_CALL, this.#numberOf(expression.name), end);
-        return end;
-      }
-      case "distinct": {
-        this.#distinct.set(expression.name, expression.reserve);
-        const end = this.#state();
-        this.#edge(from, EDGE_CALL, this.#numberOf(expression.name), end);
-        return end;
-      }
-      case "both":
-      case "except":
-        return this.#addCombination(expression, from);
-      case "members":
-        return this.#addMembers(expression, from);
       case "machine":
-        return this.#addMachine(expression.states, from);
+        return this.#machine(undefined, () => expression.states);
+      case "sequence":
+        return this.#sequence(expression.items);
+      case "alternatives": {
+        const texts = expression.items.map((item) => this.#textOf(item)).filter((text) => text !== undefined);
+        const shared = texts.length > FEW_TEXTS;
+        const others = expression.items.filter((item) => !shared || this.#textOf(item) === undefined);
+        const parts = new Set(others.map((item) => this.#part(item)));
+        if (shared) parts.add(this.#texts(texts));
+        return parts.size === 1 ? [...parts][0]! : this.#addList(PART_ALTERNATIVES, [...parts]);
+      }
+      case "repeat": {
+        const { item, least, most } = expression;
+        // Any number of times, any number of times, is any number of times.
+        if (item.kind === "repeat" && item.least === 0 && item.most === Number.POSITIVE_INFINITY && most > 0) {
+          return this.#part(item);
+        }
+        if (least > MOST_COUNT) throw tooLarge(`${MOST_COUNT} repetitions`);
+        return this.#add(PART_REPEAT, this.#part(item), least, most > MOST_COUNT ? ENDLESS : most);
+      }
+      case "rule":
+        if (this.#inlineCost(expression.name) <= INLINE_PARTS) {
+          return this.#part(this.#grammar.rules.get(expression.name)!);
+        }
+        return this.#add(PART_CALL, this.#numberOf(expression.name));
+      case "distinct":
+        this.#distinct.set(expression.name, expression.reserve);
+        return this.#add(PART_CALL, this.#numberOf(expression.name), 0, 1);
+      case "both":
+      case "except": {
+        const kind = expression.kind === "both" ? BOTH : EXCEPT;
+        return this.#add(PART_PRODUCT, this.#part(expression.left), this.#part(expression.right), kind);
+      }
+      case "members":
+        return this.#members(expression);
+      case "token": {
+        const first = this.#list.length;
+        for (const id of expression.ids) this.#list.push(id);
+        return this.#add(PART_TOKEN, first, expression.ids.length, Number(expression.negated));
+      }
     }
   }
 
-  #addLiteral(text: string, from: number): number {
-    let at = from;
-    for (const byte of this.#encoder.encode(text)) {
-      const next = this.#state();
-      this.#edge(at, EDGE_BYTES, (byte << 8) | byte, next);
-      at = next;
-    }
-    return at;
+  #literal(text: string): number {
+    const known = this.#literals.get(text);
+    if (known !== undefined) return this.#add(PART_LITERAL, ...known);
+    const bytes = this.#encoder.encode(text);
+    if (bytes.length > LONGEST_LITERAL) throw tooLarge(`${LONGEST_LITERAL} bytes in one text`);
+    if (this.#bytes.length + bytes.length > MOST_BYTES) throw tooLarge(`${MOST_BYTES} bytes of texts`);
+    const place = [this.#bytes.length, bytes.length] as const;
+    for (const byte of bytes) this.#bytes.push(byte);
+    this.#literals.set(text, place);
+    return this.#add(PART_LITERAL, ...place);
+  }
+
+  /** Texts that follow one another are one. */
+  #sequence(items: readonly Expression[]): number {
+    const parts: number[] = [];
+    let text = "";
+    const flush = () => {
+      if (text !== "") parts.push(this.#literal(text));
+      text = "";
+    };
+    const add = (list: readonly Expression[]) => {
+      for (const item of list) {
+        if (item.kind === "sequence") add(item.items);
+        else if (item.kind === "literal") text += item.text;
+        else {
+          flush();
+          parts.push(this.#part(item));
+        }
+      }
+    };
+    add(items);
+    flush();
+    return parts.length === 1 ? parts[0]! : this.#addList(PART_SEQUENCE, parts);
   }
 
   /** What an expression says if it is one text only. */
@@ -151,165 +211,55 @@ class Builder {
     return said.kind === "literal" ? said.text : undefined;
   }
 
-  /** Texts from one state to another; what is the same at their beginnings is shared, so that long lists of words are one thread. */
-  #addTexts(texts: readonly string[], from: number, end: number): void {
-    const after = new Map<string, number>();
-    const ends = new Set<number>();
-    for (const text of texts) {
-      if (++this.#parts > MOST_PARTS) throw tooManyParts();
-      let at = from;
-      for (const byte of this.#encoder.encode(text)) {
-        const key = `${at} ${byte}`;
-        let next = after.get(key);
-        if (next === undefined) {
-          next = this.#state();
-          after.set(key, next);
-          this.#edge(at, EDGE_BYTES, (byte << 8) | byte, next);
+  /** One of several texts: a tree of their bytes. */
+  #texts(texts: readonly string[]): number {
+    return this.#machine(undefined, () => {
+      const states: { edges: Edge[]; accepts: boolean }[] = [{ edges: [], accepts: false }];
+      const after = new Map<number, number>();
+      for (const text of texts) {
+        let at = 0;
+        for (const byte of this.#encoder.encode(text)) {
+          const key = at * 256 + byte;
+          let next = after.get(key);
+          if (next === undefined) {
+            next = states.push({ edges: [], accepts: false }) - 1;
+            if (next === MOST_MACHINE_STATES) throw tooLarge(`${MOST_MACHINE_STATES} states of texts and sets`);
+            after.set(key, next);
+            states[at]!.edges.push({ low: byte, high: byte, target: next });
+          }
+          at = next;
         }
-        at = next;
+        states[at]!.accepts = true;
       }
-      ends.add(at);
-    }
-    for (const state of ends) this.#edge(state, EDGE_EMPTY, 0, end);
+      return states;
+    });
   }
 
-  /** Byte sequences from one state to another; what is the same at their ends is shared. */
-  #addSequences(sequences: readonly ByteSequence[], from: number, end: number): void {
-    const rests = new Map<string, number>();
-    const stateBefore = (rest: ByteSequence): number => {
-      if (rest.length === 0) return end;
-      const key = rest.join();
-      let state = rests.get(key);
-      if (state === undefined) {
-        state = this.#state();
-        rests.set(key, state);
-        const [low, high] = rest[0]!;
-        this.#edge(state, EDGE_BYTES, (low << 8) | high, stateBefore(rest.slice(1)));
+  #machine(key: string | undefined, make: () => readonly MachineState[]): number {
+    let first = key === undefined ? undefined : this.#machineOf.get(key);
+    if (first === undefined) {
+      first = this.#machines.length;
+      for (const { edges, accepts } of make()) {
+        const placed = edges.map(({ low, high, target }) => ({ low, high, target: first! + target }));
+        this.#machines.push({ edges: placed.sort((one, other) => one.low - other.low), accepts });
       }
-      return state;
-    };
-    for (const sequence of sequences) {
-      const [low, high] = sequence[0]!;
-      this.#edge(from, EDGE_BYTES, (low << 8) | high, stateBefore(sequence.slice(1)));
-    }
-  }
-
-  #addRepeat({ item, least, most }: Extract<Expression, { kind: "repeat" }>, from: number): number {
-    let at = from;
-    for (let i = 0; i < least; i++) at = this.#add(item, at);
-    if (most === Number.POSITIVE_INFINITY) {
-      const loop = this.#state();
-      this.#edge(at, EDGE_EMPTY, 0, loop);
-      this.#edge(this.#add(item, loop), EDGE_EMPTY, 0, loop);
-      return loop;
-    }
-    if (most === least) return at;
-    const end = this.#state();
-    let twin: number | undefined;
-    if (most - least >= TWIN_COUNT && this.#readsBytes(item)) {
-      twin = this.#state();
-      this.#edge(this.#add(item, twin), EDGE_EMPTY, 0, twin);
-      this.#edge(twin, EDGE_EMPTY, 0, end);
-    }
-    for (let i = least; i < most; i++) {
-      if (twin !== undefined) this.#twins.push({ state: at, twin, left: most - i });
-      this.#edge(at, EDGE_EMPTY, 0, end);
-      at = this.#add(item, at);
-    }
-    this.#edge(at, EDGE_EMPTY, 0, end);
-    return end;
-  }
-
-  /** Whether every text of an expression has a byte; false where that takes more than a look. */
-  #readsBytes(expression: Expression): boolean {
-    switch (expression.kind) {
-      case "literal":
-      case "set":
-        return true;
-      case "sequence":
-        return expression.items.some((item) => this.#readsBytes(item));
-      case "alternatives":
-        return expression.items.every((item) => this.#readsBytes(item));
-      case "repeat":
-        return expression.least > 0 && this.#readsBytes(expression.item);
-      case "rule": // one that is written out here calls no more than a few others
-        return (
-          this.#inlineCost(expression.name) <= INLINE_PARTS &&
-          this.#readsBytes(this.#grammar.rules.get(expression.name)!)
-        );
-      case "distinct":
-      case "both":
-      case "except":
-      case "members":
-      case "machine":
-        return false;
-    }
-  }
-
-  #addCombination({ kind, left, right }: Extract<Expression, { kind: "both" | "except" }>, from: number): number {
-    const [one, other] = [left, right].map((part) => new Builder(this.#grammar, true).network(part));
-    const joints = combination(kind, one!, other!, MOST_JOINT_STATES);
-    if (joints === undefined) throw tooLarge(`${MOST_JOINT_STATES} states for what two patterns have in common`);
-    return this.#addMachine(joints, from);
-  }
-
-  #addMachine(machine: readonly MachineState[], from: number): number {
-    const states = machine.map(() => this.#state());
-    const end = this.#state();
-    this.#edge(from, EDGE_EMPTY, 0, states[0]!);
-    for (const [i, { edges, accepts }] of machine.entries()) {
-      for (const { low, high, target } of edges) {
-        this.#edge(states[i]!, EDGE_BYTES, (low << 8) | high, states[target]!);
+      if (this.#machines.length > MOST_MACHINE_STATES) {
+        throw tooLarge(`${MOST_MACHINE_STATES} states of texts and sets`);
       }
-      if (accepts) this.#edge(states[i]!, EDGE_EMPTY, 0, end);
+      if (key !== undefined) this.#machineOf.set(key, first);
     }
-    return end;
+    return this.#add(PART_MACHINE, first);
   }
 
-  /**
-   * Between members there is a state for every number of them that have come, as far as it matters: where nothing is counted, none and
-   * some, so that a separator goes before all but the first.
-   */
-  #addMembers(expression: Extract<Expression, { kind: "members" }>, from: number): number {
-    const { items, repeated, separator, least, most } = expression;
-    // Beyond `counted` all numbers are alike.
-    const counted = Math.max(1, least, most === Number.POSITIVE_INFINITY ? 0 : most);
-    /** The states in which 0, 1, 2, ... members have come. */
-    let states: (number | undefined)[] = [this.#state()];
-    this.#edge(from, EDGE_EMPTY, 0, states[0]!);
-    const enter = (count: number): number => {
-      const start = this.#state();
-      this.#edge(count > 0 ? this.#add(separator, states[count]!) : states[0]!, EDGE_EMPTY, 0, start);
-      return start;
-    };
-    const next = (count: number) => Math.min(count + 1, counted);
-    for (const { item, required } of items) {
-      const after: (number | undefined)[] = [];
-      const joined = (count: number) => {
-        after[count] ??= this.#state();
-        return after[count];
-      };
-      for (const [count, state] of states.entries()) {
-        if (state === undefined) continue;
-        if (count < most) this.#edge(this.#add(item, enter(count)), EDGE_EMPTY, 0, joined(next(count)));
-        if (!required) this.#edge(state, EDGE_EMPTY, 0, joined(count));
-      }
-      states = after;
-    }
-    if (repeated !== undefined) {
-      const last = most === Number.POSITIVE_INFINITY ? counted : most - 1;
-      for (let count = 0; count <= last; count++) {
-        // Names could come again: of all that may be repeated, one counts towards the least.
-        if (states[count] === undefined || count + 1 < least) continue;
-        states[next(count)] ??= this.#state();
-        this.#edge(this.#add(repeated, enter(count)), EDGE_EMPTY, 0, states[next(count)]!);
-      }
-    }
-    const end = this.#state();
-    for (const [count, state] of states.entries()) {
-      if (state !== undefined && count >= least) this.#edge(state, EDGE_EMPTY, 0, end);
-    }
-    return end;
+  #members({ items, repeated, separator, least, most }: Extract<Expression, { kind: "members" }>): number {
+    const members = items.map(({ item, required }) => [this.#part(item), Number(required), 0, 0]);
+    const again = repeated === undefined ? -1 : this.#part(repeated);
+    const between = this.#part(separator);
+    const first = this.#list.length;
+    this.#list.push(between, again, least, most === Number.POSITIVE_INFINITY ? ENDLESS : most, items.length);
+    for (const words of members) this.#list.push(...words);
+    this.#list.push(-1, 0, 0, 0);
+    return this.#add(PART_MEMBERS, first, MEMBERS_FIRST + MEMBER_WORDS * (items.length + 1));
   }
 
   /** Parts of a rule with what it calls written out; Infinity for a rule that has a loop, is part of itself, or calls too deep. */
@@ -330,6 +280,8 @@ class Builder {
         return expression.text.length;
       case "set":
         return 4;
+      case "token":
+        return 1;
       case "sequence":
       case "alternatives":
         return expression.items.reduce((sum, item) => sum + this.#partsOf(item), 1);
@@ -346,63 +298,111 @@ class Builder {
     }
   }
 
-  /** A call whose rule ends right after it needs no place to return to: a list that calls itself last takes no stack. */
-  #markLastCalls(): void {
-    const over = this.#edges.map((edges, state) => this.#final[state]! && edges.length === 0);
-    // So is a state with one empty edge to such a state. Ends of groups are numbered before what is in the group.
-    for (const [state, [only, ...others]] of this.#edges.entries()) {
-      if (only?.kind === EDGE_EMPTY && others.length === 0 && over[only.target]) over[state] = true;
-    }
-    for (const edges of this.#edges) {
-      for (const edge of edges) if (edge.kind === EDGE_CALL && over[edge.target]) edge.target = NO_RETURN;
-    }
-  }
-
-  #pack(starts: readonly number[]): Automaton {
-    const edges = this.#edges.flat();
-    const firstEdge = new Int32Array(this.#edges.length + 1);
-    for (const [state, { length }] of this.#edges.entries()) firstEdge[state + 1] = firstEdge[state]! + length;
-    const endlessTwin = new Int32Array(this.#edges.length).fill(-1);
-    const repetitionsLeft = new Int32Array(this.#edges.length);
-    for (const { state, twin, left } of this.#twins) {
-      endlessTwin[state] = twin;
-      repetitionsLeft[state] = left;
-    }
-    // A class begins where some range begins or has just ended.
-    const begins = new Uint8Array(257);
-    begins[0] = 1;
-    for (const { kind, data } of edges) if (kind === EDGE_BYTES) begins[data >> 8] = begins[(data & 0xff) + 1] = 1;
-    const classOfByte = new Uint8Array(256);
-    const byteOfClass: number[] = [];
-    for (let byte = 0; byte < 256; byte++) {
-      if (begins[byte] === 1) byteOfClass.push(byte);
-      classOfByte[byte] = byteOfClass.length - 1;
-    }
-    const distinct = new Uint8Array(this.#edges.length);
-    for (const [rule, name] of this.#ruleNames.entries()) {
-      if (this.#distinct.has(name)) distinct.fill(1, starts[rule], starts[rule + 1] ?? this.#edges.length);
-    }
+  #pack(rules: readonly number[]): Automaton {
+    const machines = this.#machines;
+    const distances = distancesToEnds(machines);
+    // Edges to where no text ends are left out.
+    const edgesOf = machines.map(({ edges }) => edges.filter(({ target }) => Number.isFinite(distances[target])));
+    const edges = edgesOf.flat();
+    const firstEdge = new Int32Array(machines.length + 1);
+    for (const [state, { length }] of edgesOf.entries()) firstEdge[state + 1] = firstEdge[state]! + length;
     return {
-      distinct,
+      kind: shared(Uint8Array, this.#kind),
+      a: shared(Int32Array, this.#a),
+      b: shared(Int32Array, this.#b),
+      c: shared(Int32Array, this.#c),
+      length: shared(Float64Array, new Float64Array(this.#kind.length).fill(Number.POSITIVE_INFINITY)),
+      list: shared(Int32Array, this.#list),
+      bytes: shared(Uint8Array, this.#bytes),
+      rules: shared(Int32Array, rules),
+      firstEdge: shared(Int32Array, firstEdge),
+      edgeLow: shared(
+        Uint8Array,
+        edges.map(({ low }) => low),
+      ),
+      edgeHigh: shared(
+        Uint8Array,
+        edges.map(({ high }) => high),
+      ),
+      edgeTarget: shared(
+        Int32Array,
+        edges.map(({ target }) => target),
+      ),
+      accepts: shared(
+        Uint8Array,
+        machines.map(({ accepts }) => Number(accepts)),
+      ),
+      hasDistinct: this.#distinct.size > 0,
       reserve: [...this.#distinct.values()].reduce((sum, reserve) => sum + reserve, 0),
-      starts: Int32Array.from(starts),
-      firstEdge,
-      edgeKind: Uint8Array.from(edges, ({ kind }) => kind),
-      edgeData: Int32Array.from(edges, ({ data }) => data),
-      edgeTarget: Int32Array.from(edges, ({ target }) => target),
-      final: Uint8Array.from(this.#final, Number),
-      endlessTwin,
-      repetitionsLeft,
-      classOfByte,
-      byteOfClass: Uint8Array.from(byteOfClass),
+      toEnd: shared(
+        Int32Array,
+        distances.map((distance) => Math.min(distance, MOST_COUNT)),
+      ),
     };
   }
 }
 
-function tooManyParts(): GrammarError {
-  return tooLarge(`${MOST_PARTS} parts when its repetitions are written out`);
+type Edge = MachineState["edges"][number];
+
+/** For each state the number of bytes to the nearest one where the text may end; Infinity: there is none. */
+function distancesToEnds(machines: readonly MachineState[]): Float64Array {
+  const distances = new Float64Array(machines.length).fill(Number.POSITIVE_INFINITY);
+  // The states that lead to state s: before[firstBefore[s] .. firstBefore[s + 1]).
+  const firstBefore = new Int32Array(machines.length + 2);
+  for (const { edges } of machines) for (const { target } of edges) firstBefore[target + 2]!++;
+  for (let i = 2; i < firstBefore.length; i++) firstBefore[i]! += firstBefore[i - 1]!;
+  const before = new Int32Array(firstBefore.at(-1)!);
+  for (const [state, { edges }] of machines.entries()) {
+    for (const { target } of edges) before[firstBefore[target + 1]!++] = state;
+  }
+  const reached: number[] = [];
+  const reach = (state: number, distance: number) => {
+    if (distances[state] !== Number.POSITIVE_INFINITY) return;
+    distances[state] = distance;
+    reached.push(state);
+  };
+  for (const [state, { accepts }] of machines.entries()) if (accepts) reach(state, 0);
+  for (const state of reached) {
+    for (let i = firstBefore[state]!; i < firstBefore[state + 1]!; i++) reach(before[i]!, distances[state]! + 1);
+  }
+  return distances;
 }
 
-function tooLarge(what: string): GrammarError {
-  return new GrammarError("GRAMMAR_TOO_LARGE", `the grammar is too large: more than ${what}`);
+/** The automaton of byte sequences: one state for each set of what may still come. */
+function machineOfSequences(sequences: readonly ByteSequence[]): readonly MachineState[] {
+  const states: { edges: Edge[]; accepts: boolean }[] = [];
+  const known = new Map<string, number>();
+  const stateOf = (rests: readonly ByteSequence[]): number => {
+    const key = rests.map((rest) => rest.join()).join(" ");
+    const number = known.get(key);
+    if (number !== undefined) return number;
+    const edges: Edge[] = [];
+    const state = states.push({ edges, accepts: rests.some(({ length }) => length === 0) }) - 1;
+    known.set(key, state);
+    const going = rests.filter(({ length }) => length > 0);
+    const begins = new Set(going.flatMap(([first]) => [first![0], first![1] + 1]));
+    const sorted = [...begins].sort((a, b) => a - b);
+    for (const [i, low] of sorted.slice(0, -1).entries()) {
+      const through = going.filter(([first]) => first![0] <= low && low <= first![1]);
+      if (through.length === 0) continue;
+      edges.push({ low, high: sorted[i + 1]! - 1, target: stateOf(through.map((rest) => rest.slice(1))) });
+    }
+    return state;
+  };
+  stateOf(sequences);
+  return states;
+}
+
+interface ArrayOf<Result> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: SharedArrayBuffer): Result;
+}
+
+function shared<Result extends { set(values: ArrayLike<number>): void }>(
+  Class: ArrayOf<Result>,
+  values: ArrayLike<number>,
+): Result {
+  const array = new Class(new SharedArrayBuffer(Class.BYTES_PER_ELEMENT * values.length));
+  array.set(values);
+  return array;
 }

@@ -3,8 +3,7 @@
 import { GrammarError } from "../errors.js";
 import type { Automaton } from "./automaton.js";
 import { buildAutomaton } from "./build-automaton.js";
-import { refuseLeftRecursion } from "./left-recursion.js";
-import { byteSteps, shortestWays } from "./shortest.js";
+import { computeLengths } from "./lengths.js";
 import type { Grammar } from "./syntax.js";
 
 /**
@@ -14,10 +13,10 @@ import type { Grammar } from "./syntax.js";
  *   begin with itself
  */
 export function compileGrammar(grammar: Grammar): Automaton {
-  const { automaton, ruleNames } = buildAutomaton(grammar);
-  refuseLeftRecursion(automaton, ruleNames);
-  const shortest = shortestWays(automaton, byteSteps(automaton))[automaton.starts[0]!];
-  if (!Number.isFinite(shortest)) {
+  const built = buildAutomaton(grammar);
+  computeLengths(built);
+  const { automaton, ruleNames } = built;
+  if (!Number.isFinite(automaton.length[automaton.rules[0]!]!)) {
     throw new GrammarError("GRAMMAR_EMPTY", `no finite text matches the grammar's rule "${ruleNames[0]}"`);
   }
   return automaton;

@@ -1,15 +1,15 @@
 // Where a text may be in a grammar: the configurations that its bytes lead to, made as they are met and numbered, so that the second
 // time is one look into a table. A configuration is a set of threads, one for each way in which the text can be understood so far; a
-// thread is a state that reads a byte next, and the stack of states to return to when rules end. Equal stacks are one stack.
+// thread is a state that reads a byte or a token next, and the stack of states to return to when rules end. Equal stacks are one stack.
 //
 //   configuration 7 = { (state 12, stack 3), (state 40, stack 0) }       stack 3 = return to state 9, then stack 0: the end
-//
-// The need of a thread, stack or configuration is the least number of tokens to the end of the text. Threads that can never end are
-// dropped, so every configuration leads to an end.
 
-import { type Automaton, EDGE_BYTES, EDGE_CALL, EDGE_EMPTY, NO_RETURN } from "./automaton.js";
-import { tooAmbiguous } from "./shortest.js";
-import { BYTES_OF_KIND } from "./vocabulary.js";
+import { type Automaton, PART_PRODUCT, PART_TOKEN } from "./automaton.js";
+import { Interner } from "./interner.js";
+import { tooAmbiguous } from "./limits.js";
+import { END, NOWHERE, States } from "./states.js";
+import { utf8Sequences } from "./utf8-ranges.js";
+import { BYTES_OF_KIND, KIND_CHARACTERS } from "./vocabulary.js";
 
 /** The configuration without threads: the text matches no more. */
 export const DEAD = 0;
@@ -20,78 +20,124 @@ export const UNKNOWN = -1;
 
 /** Ways to understand one text; no grammar that anybody means has more. */
 const MOST_THREADS = 2 ** 12;
-/** Looks into the table and edges followed for one token: about a second. */
-const MOST_WORK = 2 ** 26;
-/** What a state with its stack costs where bytes lead to it, in such looks: they are made, found again, and sorted. */
-const REACH_WORK = 128;
-/** Entries of the tables, 4 bytes each, after which they are begun anew. */
-const LARGE = 2 ** 22;
+/** Configurations, 1 KiB each, and states after which tables are begun anew. */
+const LARGE = 2 ** 14;
+const MANY_STATES = 2 ** 20;
 
-/** The least number of tokens from a state to the end of its rule, and the same for ways that begin with a byte. */
-export interface Needs {
-  readonly any: Float64Array;
-  readonly byBytes: Float64Array;
+/** All characters of more than one byte. */
+const LONG_CHARACTERS = utf8Sequences([0x80, 0x10ffff]);
+
+/** A state apart from the tables; undefined: the end of a rule. */
+export type PortableState = PortablePlace | undefined;
+
+interface PortablePlace {
+  readonly part: number;
+  readonly place: number;
+  /** Of a product, in place of `place`. */
+  readonly sides: readonly [PortableConfiguration, PortableConfiguration] | undefined;
+  readonly rest: PortableState;
+}
+
+interface PortableReturn {
+  readonly to: PortableState;
+  readonly distinct: number;
 }
 
 /** A configuration apart from the tables: threads, each with its stack from the bottom up. */
 export interface PortableConfiguration {
-  readonly threads: readonly { readonly state: number; readonly returns: readonly number[] }[];
+  readonly threads: readonly { readonly state: PortableState; readonly returns: readonly PortableReturn[] }[];
   readonly accepts: boolean;
 }
 
 export class Configurations {
+  readonly states: States;
   readonly #automaton: Automaton;
-  readonly #needs: Needs;
-  /** Classes of bytes, and the class of each. */
-  readonly classes: number;
-  readonly classOfByte: Uint8Array;
-  readonly #stacks = new PairTable();
-  readonly #stackNeed: number[] = [0];
-  readonly #threads = new PairTable();
-  readonly #numbers = new Map<string, number>();
+  /** The state to return to, the stack below, and 1 if what has been called reads an array of distinct items. */
+  readonly #stacks = new Interner();
+  readonly #threads = new Interner();
+  /** By the hash of their threads. */
+  readonly #numbers = new Map<number, number[]>();
   readonly #threadsOf: Int32Array[] = [];
   readonly #accepts: boolean[] = [];
-  readonly #need: number[] = [];
-  /** The next configuration: of configuration c and class k, entry c * classes + k; or UNKNOWN. Another array when it has grown. */
-  table = new Int32Array(1024);
+  /** Those of them that read tokens: undefined where nobody has asked. */
+  readonly #tokenThreads: (readonly number[] | undefined)[] = [];
+  /** The next configuration: of configuration c and a byte, entry 256 * c + byte; or UNKNOWN. Another array when it has grown. */
+  table = new Int32Array(256 * 8);
   /** By configuration: the kinds of bytes that lead back to it; undefined: nobody has asked. */
   readonly #loops: (number | undefined)[] = [];
+  readonly #far = [false, true].map(() => new Map<number, readonly [configuration: number, left: number]>());
+  readonly #farStacks = [false, true].map(() => new Map<number, readonly [stack: number, left: number]>());
+  readonly #longestWays: (number | undefined)[] = [];
   #size = 0;
-  #work = 0;
+  /** By thread: the last list that it was put into. */
+  #listOf = new Int32Array(64);
+  #lists = 0;
 
-  constructor(automaton: Automaton, needs: Needs) {
+  constructor(automaton: Automaton) {
     this.#automaton = automaton;
-    this.#needs = needs;
-    this.classes = automaton.byteOfClass.length;
-    this.classOfByte = automaton.classOfByte;
-    this.#stacks.add(-1, -1); // BOTTOM
+    this.states = new States(automaton, {
+      startOf: (part) => this.#closure([this.states.begin(part, END)], [BOTTOM]),
+      next: (configuration, byte) => this.next(configuration, byte),
+      accepts: (configuration) => this.accepts(configuration),
+      far: (configuration) => this.far(configuration, true),
+    });
+    this.#stacks.number(-1, -1, 0); // BOTTOM
     this.#intern([], false); // DEAD
   }
 
   /** Where every text begins. */
   start(): number {
-    return this.#closure([this.#automaton.starts[0]!], [BOTTOM]);
-  }
-
-  /** One state, and nothing above or below it: what can be said about it holds under every stack. */
-  ofState(state: number): number {
-    return this.#intern([this.#threads.add(state, BOTTOM)], false);
-  }
-
-  /** After the rule at the top of a stack has ended. BOTTOM ends the text. */
-  returnTo(stack: number): number {
-    return stack === BOTTOM ? DEAD : this.#closure([this.#stacks.first(stack)], [this.#stacks.second(stack)]);
+    return this.#closure([this.states.begin(this.#automaton.rules[0]!, END)], [BOTTOM]);
   }
 
   /** The configuration after one more byte. */
   next(configuration: number, byte: number): number {
-    const entry = configuration * this.classes + this.classOfByte[byte]!;
-    this.spend(1);
-    const known = this.table[entry]!;
-    if (known !== UNKNOWN) return known;
-    const next = this.#after(configuration, byte);
-    this.table[entry] = next;
-    return next;
+    this.states.spend(1);
+    const known = this.table[256 * configuration + byte]!;
+    return known === UNKNOWN ? this.#after(configuration, byte) : known;
+  }
+
+  /** The configuration after a token that is not read by its bytes; DEAD: none reads it. */
+  afterToken(configuration: number, token: number): number {
+    const states: number[] = [];
+    const stacks: number[] = [];
+    for (const thread of this.tokenThreads(configuration)) {
+      const state = this.#threads.first(thread);
+      if (!this.#readsToken(state, token)) continue;
+      states.push(this.states.rest(state));
+      stacks.push(this.#threads.second(thread));
+    }
+    return states.length === 0 ? DEAD : this.#closure(states, stacks);
+  }
+
+  /** Either of two configurations. */
+  either(one: number, other: number): number {
+    if (one === DEAD || other === DEAD) return one === DEAD ? other : one;
+    const threads = new Set([...this.#threadsOf[one]!, ...this.#threadsOf[other]!]);
+    return this.#intern([...threads], this.#accepts[one]! || this.#accepts[other]!);
+  }
+
+  /** The threads that read a token as a whole. */
+  tokenThreads(configuration: number): readonly number[] {
+    this.#tokenThreads[configuration] ??= Array.from(this.#threadsOf[configuration]!).filter(
+      (thread) => this.states.kind(this.#threads.first(thread)) === PART_TOKEN,
+    );
+    return this.#tokenThreads[configuration]!;
+  }
+
+  /** The tokens that a thread reads as a whole: these, or all others. */
+  tokensOf(thread: number): { readonly ids: Int32Array; readonly negated: boolean; readonly after: number } {
+    const { a, b, c, list } = this.#automaton;
+    const state = this.#threads.first(thread);
+    const part = this.states.part(state);
+    const after = this.#closure([this.states.rest(state)], [this.#threads.second(thread)]);
+    return { ids: list.subarray(a[part]!, a[part]! + b[part]!), negated: c[part] === 1, after };
+  }
+
+  #readsToken(state: number, token: number): boolean {
+    const { a, b, c, list } = this.#automaton;
+    const part = this.states.part(state);
+    return list.subarray(a[part]!, a[part]! + b[part]!).includes(token) === (c[part] === 0);
   }
 
   /** The kinds of bytes (BYTES_OF_KIND), bit k for kind k, all of which lead back to the configuration. */
@@ -102,18 +148,27 @@ export class Configurations {
     for (const [kind, bytes] of BYTES_OF_KIND.entries()) {
       if (bytes.every((byte) => this.next(configuration, byte) === configuration)) loops |= 1 << kind;
     }
+    if (this.#loopsOnCharacters(configuration)) loops |= 1 << KIND_CHARACTERS;
     this.#loops[configuration] = loops;
     return loops;
+  }
+
+  #loopsOnCharacters(configuration: number): boolean {
+    return LONG_CHARACTERS.every((sequence) => {
+      let reached = new Set([configuration]);
+      for (const [low, high] of sequence) {
+        const after = new Set<number>();
+        for (const one of reached) for (let byte = low; byte <= high; byte++) after.add(this.next(one, byte));
+        if (after.has(DEAD)) return false;
+        reached = after;
+      }
+      return reached.size === 1 && reached.has(configuration);
+    });
   }
 
   /** Whether the text may end here. */
   accepts(configuration: number): boolean {
     return this.#accepts[configuration]!;
-  }
-
-  /** The least number of tokens to the end, 0 if it may end here. */
-  need(configuration: number): number {
-    return this.#need[configuration]!;
   }
 
   /** Whether nothing may follow. */
@@ -123,176 +178,210 @@ export class Configurations {
 
   /** How many arrays of distinct items are open. */
   openDistinct(configuration: number): number {
-    const { distinct } = this.#automaton;
     let most = 0;
-    for (const { state, stack } of this.threads(configuration)) {
-      let open = distinct[state]!;
-      for (let at = stack; at !== BOTTOM; at = this.#stacks.second(at)) open += distinct[this.#stacks.first(at)]!;
+    for (const thread of this.#threadsOf[configuration]!) {
+      let open = 0;
+      for (let at = this.#threads.second(thread); at !== BOTTOM; at = this.#stacks.second(at)) {
+        open += this.#stacks.third(at);
+      }
       most = Math.max(most, open);
     }
     return most;
   }
 
-  /** State and stack of every thread. */
-  threads(configuration: number): { readonly state: number; readonly stack: number }[] {
-    return Array.from(this.#threadsOf[configuration]!, (thread) => ({
-      state: this.#threads.first(thread),
-      stack: this.#threads.second(thread),
-    }));
+  /** The state to return to at the top of a stack, and the stack below; undefined: the stack is empty. */
+  top(stack: number): { readonly state: number; readonly below: number } | undefined {
+    return stack === BOTTOM ? undefined : { state: this.#stacks.first(stack), below: this.#stacks.second(stack) };
   }
 
-  stackNeed(stack: number): number {
-    return this.#stackNeed[stack]!;
+  /** The most bytes from any of its products to the product's end. */
+  longestWay(configuration: number): number {
+    const known = this.#longestWays[configuration];
+    if (known !== undefined) return known;
+    let longest = 0;
+    for (const thread of this.#threadsOf[configuration]!) {
+      const state = this.#threads.first(thread);
+      if (this.states.kind(state) !== PART_PRODUCT) continue;
+      longest = Math.max(longest, this.states.wayLength(this.states.pairOf(state)));
+    }
+    this.#longestWays[configuration] = longest;
+    return longest;
   }
 
-  /** A token is about to be looked for: what it may cost begins anew. */
-  allowWork(): void {
-    this.#work = 0;
+  /**
+   * A configuration that goes on like this one for as many bytes as `left`, with counts that stand for many, as long as no way to the end
+   * of a product is longer than what is left then. Infinity: it is the configuration itself.
+   */
+  far(configuration: number, inProduct = false): readonly [configuration: number, left: number] {
+    const known = this.#far[Number(inProduct)]!.get(configuration);
+    if (known !== undefined) return known;
+    let left = Number.POSITIVE_INFINITY;
+    const threads = new Set<number>();
+    for (const thread of this.#threadsOf[configuration]!) {
+      const [state, leftOfState] = this.states.far(this.#threads.first(thread), inProduct);
+      const [stack, leftOfStack] = this.#farStack(this.#threads.second(thread), inProduct);
+      left = Math.min(left, leftOfState, leftOfStack);
+      threads.add(this.#threads.number(state, stack, 0));
+    }
+    const isSame = left === Number.POSITIVE_INFINITY;
+    const far = [isSame ? configuration : this.#intern([...threads], this.accepts(configuration)), left] as const;
+    this.#far[Number(inProduct)]!.set(configuration, far);
+    return far;
   }
 
-  /** Counts work for one token. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS when it is too much */
-  spend(work: number): void {
-    this.#work += work;
-    if (this.#work > MOST_WORK) throw tooAmbiguous("one token takes too long to find");
+  #farStack(stack: number, inProduct: boolean): readonly [stack: number, left: number] {
+    if (stack === BOTTOM) return [BOTTOM, Number.POSITIVE_INFINITY];
+    const known = this.#farStacks[Number(inProduct)]!.get(stack);
+    if (known !== undefined) return known;
+    const [below, leftBelow] = this.#farStack(this.#stacks.second(stack), inProduct);
+    const [state, left] = this.states.far(this.#stacks.first(stack), inProduct);
+    const far = [this.#stacks.number(state, below, this.#stacks.third(stack)), Math.min(left, leftBelow)] as const;
+    this.#farStacks[Number(inProduct)]!.set(stack, far);
+    return far;
   }
 
   /** Whether the tables are so large that others should take their place. */
   get isLarge(): boolean {
-    return this.#size * this.classes > LARGE || this.#stacks.size > LARGE / 8;
+    return this.#size > LARGE || this.states.size + this.#threads.size + this.#stacks.size > MANY_STATES;
   }
 
   export(configuration: number): PortableConfiguration {
     const threads = this.threads(configuration).map(({ state, stack }) => {
-      const returns: number[] = [];
-      for (let at = stack; at !== BOTTOM; at = this.#stacks.second(at)) returns.unshift(this.#stacks.first(at));
-      return { state, returns };
+      const returns: PortableReturn[] = [];
+      for (let at = stack; at !== BOTTOM; at = this.#stacks.second(at)) {
+        returns.unshift({ to: this.#exportState(this.#stacks.first(at)), distinct: this.#stacks.third(at) });
+      }
+      return { state: this.#exportState(state), returns };
     });
     return { threads, accepts: this.accepts(configuration) };
   }
 
+  #exportState(state: number): PortableState {
+    if (state === END) return undefined;
+    const isProduct = this.states.kind(state) === PART_PRODUCT;
+    const sides = isProduct ? this.states.sides(this.states.pairOf(state)) : undefined;
+    return {
+      part: this.states.part(state),
+      place: this.states.place(state),
+      sides: sides && [this.export(sides[0]), this.export(sides[1])],
+      rest: this.#exportState(this.states.rest(state)),
+    };
+  }
+
   import({ threads, accepts }: PortableConfiguration): number {
     const numbers = threads.map(({ state, returns }) => {
-      const stack = returns.reduce((below, to) => this.#push(to, below), BOTTOM);
-      return this.#threads.add(state, stack);
+      const stack = returns.reduce(
+        (below, { to, distinct }) => this.#stacks.number(this.#importState(to), below, distinct),
+        BOTTOM,
+      );
+      return this.#threads.number(this.#importState(state), stack, 0);
     });
     return this.#intern(numbers, accepts);
   }
 
+  #importState(state: PortableState): number {
+    if (state === undefined) return END;
+    const { part, place, sides, rest } = state;
+    const after = this.#importState(rest);
+    if (sides === undefined) return this.states.at(part, place, after);
+    return this.states.ofSides(part, this.import(sides[0]), this.import(sides[1]), after);
+  }
+
   #after(configuration: number, byte: number): number {
-    const { firstEdge, edgeKind, edgeData, edgeTarget } = this.#automaton;
     const states: number[] = [];
     const stacks: number[] = [];
+    let low = 0;
+    let high = 255;
     for (const thread of this.#threadsOf[configuration]!) {
-      const state = this.#threads.first(thread);
-      for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
-        this.#work++;
-        const data = edgeData[edge]!;
-        if (edgeKind[edge] !== EDGE_BYTES || byte < data >> 8 || byte > (data & 0xff)) continue;
-        states.push(edgeTarget[edge]!);
-        stacks.push(this.#threads.second(thread));
-      }
+      this.states.low = low;
+      this.states.high = high;
+      const target = this.states.after(this.#threads.first(thread), byte);
+      low = this.states.low;
+      high = this.states.high;
+      this.states.spend(1);
+      if (target === NOWHERE) continue;
+      states.push(target);
+      stacks.push(this.#threads.second(thread));
     }
-    return states.length === 0 ? DEAD : this.#closure(states, stacks);
+    const next = states.length === 0 ? DEAD : this.#closure(states, stacks);
+    this.table.fill(next, 256 * configuration + low, 256 * configuration + high + 1);
+    return next;
   }
 
-  /** All that is reached without a byte: calls, ends of rules, empty edges. The lists grow; a state and its stack come in once. */
+  /** All that is reached from states with their stacks without a byte: calls and ends of rules. The lists grow. */
   #closure(states: number[], stacks: number[]): number {
-    const { starts, firstEdge, edgeKind, edgeData, edgeTarget, final } = this.#automaton;
-    const { any, byBytes } = this.#needs;
-    const seen = new Set<number>();
-    const threads: number[] = [];
-    let accepts = false;
-    const reach = (state: number, stack: number) => {
-      if (any[state] === Number.POSITIVE_INFINITY) return;
-      states.push(state);
-      stacks.push(stack);
+    const list = ++this.#lists;
+    const isNew = (state: number, stack: number) => {
+      // Where a rule ends on a stack, and the state of that number reads a byte on it, are two things.
+      const thread = this.#threads.number(state, stack, 1);
+      if (thread >= this.#listOf.length) this.#growLists(thread);
+      if (this.#listOf[thread] === list) return false;
+      this.#listOf[thread] = list;
+      return true;
     };
+    const threads = new Set<number>();
+    let accepts = false;
+    const { rules } = this.#automaton;
     for (let i = 0; i < states.length; i++) {
-      const state = states[i]!;
       const stack = stacks[i]!;
-      const key = state + stack * final.length;
-      if (seen.has(key)) continue;
-      seen.add(key);
-      this.spend(REACH_WORK);
-      if (final[state] === 1) {
-        if (stack === BOTTOM) accepts = true;
-        else reach(this.#stacks.first(stack), this.#stacks.second(stack));
+      if (!isNew(states[i]!, stack)) continue;
+      const { leaves, calls, ends } = this.states.closure(states[i]!);
+      this.states.spend(REACH_WORK);
+      for (const leaf of leaves) threads.add(this.#threads.number(leaf, stack, 0));
+      for (let at = 0; at < calls.length; at += 3) {
+        const rest = calls[at + 1]!;
+        const distinct = calls[at + 2]!;
+        states.push(this.states.begin(rules[calls[at]!]!, END));
+        // Where nothing follows there is nothing to return to.
+        stacks.push(rest === END && distinct === 0 ? stack : this.#stacks.number(rest, stack, distinct));
       }
-      let readsByte = false;
-      for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
-        this.#work++;
-        const target = edgeTarget[edge]!;
-        if (edgeKind[edge] === EDGE_BYTES) readsByte = true;
-        else if (edgeKind[edge] === EDGE_EMPTY) reach(target, stack);
-        else if (edgeKind[edge] === EDGE_CALL && (target === NO_RETURN || any[target] !== Number.POSITIVE_INFINITY)) {
-          reach(starts[edgeData[edge]!]!, target === NO_RETURN ? stack : this.#push(target, stack));
-        }
+      if (!ends) continue;
+      if (stack === BOTTOM) accepts = true;
+      else {
+        states.push(this.#stacks.first(stack));
+        stacks.push(this.#stacks.second(stack));
       }
-      if (readsByte && byBytes[state] !== Number.POSITIVE_INFINITY) threads.push(this.#threads.add(state, stack));
     }
-    if (threads.length > MOST_THREADS) {
-      throw tooAmbiguous(`the text so far can be understood in ${threads.length} ways, more than ${MOST_THREADS}`);
+    if (threads.size > MOST_THREADS) {
+      throw tooAmbiguous(`the text so far can be understood in ${threads.size} ways, more than ${MOST_THREADS}`);
     }
-    return this.#intern(threads, accepts);
+    return this.#intern([...threads], accepts);
   }
 
-  #push(returnTo: number, below: number): number {
-    const stack = this.#stacks.add(returnTo, below);
-    this.#stackNeed[stack] ??= this.#needs.any[returnTo]! + this.#stackNeed[below]!;
-    return stack;
+  #growLists(thread: number): void {
+    const larger = new Int32Array(2 * thread);
+    larger.set(this.#listOf);
+    this.#listOf = larger;
   }
 
   #intern(threads: number[], accepts: boolean): number {
     const sorted = Int32Array.from(threads).sort();
-    const key = `${accepts} ${sorted.join()}`;
-    const known = this.#numbers.get(key);
+    let hash = Number(accepts);
+    for (let i = 0; i < sorted.length; i++) hash = Math.imul(hash ^ sorted[i]!, 0x9e3779b1) ^ (hash >>> 15);
+    const alike = this.#numbers.get(hash);
+    const known = alike?.find((one) => this.#accepts[one] === accepts && isEqual(this.#threadsOf[one]!, sorted));
     if (known !== undefined) return known;
     const number = this.#size++;
-    this.#numbers.set(key, number);
+    if (alike === undefined) this.#numbers.set(hash, [number]);
+    else alike.push(number);
     this.#threadsOf.push(sorted);
     this.#accepts.push(accepts);
-    let need = accepts ? 0 : Number.POSITIVE_INFINITY;
-    for (const thread of sorted) {
-      const stack = this.#threads.second(thread);
-      need = Math.min(need, this.#needs.byBytes[this.#threads.first(thread)]! + this.#stackNeed[stack]!);
-    }
-    this.#need.push(need);
-    const entries = this.#size * this.classes;
+    const entries = 256 * this.#size;
     if (entries > this.table.length) {
       const larger = new Int32Array(2 * entries);
       larger.set(this.table);
       this.table = larger;
     }
-    this.table.fill(UNKNOWN, entries - this.classes, entries);
-    if (number === DEAD) this.table.fill(DEAD, 0, entries);
+    this.table.fill(number === DEAD ? DEAD : UNKNOWN, entries - 256, entries);
     return number;
   }
 }
 
-/** Pairs of numbers, numbered from 0 in order of arrival. */
-class PairTable {
-  readonly #numbers = new Map<number, number>();
-  readonly #first: number[] = [];
-  readonly #second: number[] = [];
+/** What a state with its stack costs where bytes lead to it, in looks into the table: they are made, found again, and sorted. */
+const REACH_WORK = 128;
 
-  get size(): number {
-    return this.#first.length;
-  }
-
-  add(first: number, second: number): number {
-    const key = first + second * 2 ** 20;
-    const known = this.#numbers.get(key);
-    if (known !== undefined) return known;
-    this.#numbers.set(key, this.#first.length);
-    this.#second.push(second);
-    return this.#first.push(first) - 1;
-  }
-
-  first(number: number): number {
-    return this.#first[number]!;
-  }
-
-  second(number: number): number {
-    return this.#second[number]!;
-  }
+function isEqual(one: Int32Array, other: Int32Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
 }

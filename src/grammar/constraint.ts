@@ -2,15 +2,16 @@
 
 import { GrammarError } from "../errors.js";
 import type { Automaton } from "./automaton.js";
-import { Configurations, DEAD, type Needs } from "./configurations.js";
+import { Configurations, DEAD } from "./configurations.js";
 import { type DistinctReading, outsideOfDistinct } from "./distinct.js";
 import { DistinctTokens } from "./distinct-tokens.js";
 import { Masks } from "./masks.js";
-import { shortestWays, tokenSteps } from "./shortest.js";
+import { Needs } from "./needs.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 interface Tables {
   readonly configurations: Configurations;
+  readonly needs: Needs;
   readonly masks: Masks;
   /** undefined: the grammar has no arrays of distinct items. */
   readonly distinct: DistinctTokens | undefined;
@@ -22,27 +23,19 @@ export class VocabularyGrammar {
   readonly shortest: number;
   readonly #automaton: Automaton;
   readonly #vocabulary: Vocabulary;
-  readonly #needs: Needs;
   #tables: Tables;
 
-  /** @throws GrammarError GRAMMAR_EMPTY when the vocabulary has no tokens for any text of the grammar */
+  /** @throws GrammarError GRAMMAR_EMPTY when the vocabulary has no tokens for a text of the grammar, GRAMMAR_TOO_AMBIGUOUS */
   constructor(automaton: Automaton, vocabulary: Vocabulary) {
     this.#automaton = automaton;
     this.#vocabulary = vocabulary;
-    const steps = tokenSteps(automaton, vocabulary);
-    const any = shortestWays(automaton, steps);
-    const byBytes = new Float64Array(any.length).fill(Number.POSITIVE_INFINITY);
-    for (let state = 0; state < any.length; state++) {
-      steps(state, (target) => {
-        byBytes[state] = Math.min(byBytes[state]!, 1 + any[target]!);
-      });
-    }
-    this.#needs = { any, byBytes };
-    this.shortest = any[automaton.starts[0]!]! + automaton.reserve;
+    this.#tables = this.#newTables();
+    const { configurations, needs } = this.#tables;
+    configurations.states.allowWork();
+    this.shortest = needs.ofConfiguration(configurations.start()) + automaton.reserve;
     if (!Number.isFinite(this.shortest)) {
       throw new GrammarError("GRAMMAR_EMPTY", "the model's vocabulary cannot write a text that matches the grammar");
     }
-    this.#tables = this.#newTables();
   }
 
   /** Begins a text. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
@@ -57,14 +50,12 @@ export class VocabularyGrammar {
   }
 
   #newTables(): Tables {
-    const configurations = new Configurations(this.#automaton, this.#needs);
-    const masks = new Masks(this.#automaton, this.#vocabulary, configurations);
-    const hasDistinct = this.#automaton.distinct.includes(1);
-    return {
-      configurations,
-      masks,
-      distinct: hasDistinct ? new DistinctTokens(this.#vocabulary, configurations) : undefined,
-    };
+    const configurations = new Configurations(this.#automaton);
+    const needs = new Needs(this.#automaton, configurations, this.#vocabulary);
+    const masks = new Masks(this.#vocabulary, configurations, needs);
+    const { hasDistinct } = this.#automaton;
+    const distinct = hasDistinct ? new DistinctTokens(this.#vocabulary, configurations, needs) : undefined;
+    return { configurations, needs, masks, distinct };
   }
 }
 
@@ -82,7 +73,7 @@ export class Constraint {
     this.#reserve = reserve;
     this.#currentTables = currentTables;
     this.#tables = currentTables();
-    this.#tables.configurations.allowWork();
+    this.#tables.configurations.states.allowWork();
     this.#configuration = this.#tables.configurations.start();
   }
 
@@ -96,9 +87,9 @@ export class Constraint {
     return this.#tables.configurations.isOver(this.#configuration);
   }
 
-  /** The least number of tokens to the end. */
+  /** The least number of tokens to the end. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
   get need(): number {
-    return this.#tables.configurations.need(this.#configuration);
+    return this.#tables.needs.ofConfiguration(this.#configuration);
   }
 
   /**
@@ -110,6 +101,7 @@ export class Constraint {
   allowed(tokens: number): Uint32Array {
     const current = this.#currentTables();
     if (current !== this.#tables) {
+      current.configurations.states.allowWork();
       const moved = this.#tables.configurations.export(this.#configuration);
       this.#tables = current;
       this.#configuration = current.configurations.import(moved);
@@ -133,17 +125,19 @@ export class Constraint {
   accept(token: number): boolean {
     const bytes = this.#vocabulary.bytesOf(token);
     const { configurations } = this.#tables;
-    configurations.allowWork();
-    let reached = this.#configuration;
+    configurations.states.allowWork();
+    let byBytes = bytes.length === 0 ? DEAD : this.#configuration;
     let reading: DistinctReading | undefined = this.#reading;
     for (const byte of bytes) {
-      reached = configurations.next(reached, byte);
-      if (reached !== DEAD && this.#tables.distinct !== undefined) {
-        reading = reading.after(byte, () => configurations.openDistinct(reached));
+      byBytes = configurations.next(byBytes, byte);
+      if (byBytes !== DEAD && this.#tables.distinct !== undefined) {
+        const after = byBytes;
+        reading = reading.after(byte, () => configurations.openDistinct(after));
         if (reading === undefined) return false;
       }
     }
-    if (bytes.length === 0 || reached === DEAD) return false;
+    const reached = configurations.either(byBytes, configurations.afterToken(this.#configuration, token));
+    if (reached === DEAD) return false;
     this.#configuration = reached;
     this.#reading = reading;
     return true;

@@ -3,6 +3,7 @@
 
 import { type Configurations, DEAD } from "./configurations.js";
 import type { DistinctReading } from "./distinct.js";
+import type { Needs } from "./needs.js";
 import { BYTES_OF_KIND, type Vocabulary } from "./vocabulary.js";
 
 /** Places that are looked at for a way that no earlier item went. */
@@ -21,18 +22,17 @@ export class DistinctTokens {
   readonly #configurations: Configurations;
   readonly #needs = new Map<string, number>();
   readonly #bits: Uint32Array;
-  /** The bytes of each class that are tokens. */
-  readonly #bytesOfClass: readonly (readonly number[])[];
+  readonly #grammarNeeds: Needs;
+  /** The bytes that are tokens. */
+  readonly #byteTokens: readonly number[];
 
-  constructor(vocabulary: Vocabulary, configurations: Configurations) {
+  constructor(vocabulary: Vocabulary, configurations: Configurations, needs: Needs) {
     this.#vocabulary = vocabulary;
     this.#configurations = configurations;
     this.#bits = new Uint32Array(Math.ceil(vocabulary.size / 32));
     const isToken = (byte: number) => vocabulary.child(0, byte) > 0 && vocabulary.hasToken(vocabulary.child(0, byte));
-    const bytes = Array.from({ length: 256 }, (_, byte) => byte).filter(isToken);
-    this.#bytesOfClass = Array.from({ length: configurations.classes }, (_, one) =>
-      bytes.filter((byte) => configurations.classOfByte[byte] === one),
-    );
+    this.#grammarNeeds = needs;
+    this.#byteTokens = Array.from({ length: 256 }, (_, byte) => byte).filter(isToken);
   }
 
   /** Of the tokens `bits`, those after which at most `tokens` more are needed. Valid until the next call. */
@@ -82,30 +82,29 @@ export class DistinctTokens {
     for (let steps = 1; places.length > 0; steps++) {
       const further: Place[] = [];
       for (const place of places) {
-        for (const bytes of this.#bytesOfClass) {
-          const reached = bytes.length === 0 ? DEAD : configurations.next(place.configuration, bytes[0]!);
+        for (const byte of this.#byteTokens) {
+          const reached = configurations.next(place.configuration, byte);
           // By the grammar alone no way is longer, so what is not shorter than one that was found is left.
-          const least = steps + configurations.need(reached);
+          const least = steps + this.#grammarNeeds.ofConfiguration(reached);
           if (reached === DEAD || least >= need) continue;
-          for (const byte of bytes) {
-            const after = place.reading.after(byte, () => configurations.openDistinct(reached));
-            if (after === undefined) continue;
-            if (!after.hasRivals) {
-              need = least;
-              break; // the other bytes lead to the same configuration
-            }
-            const name = `${reached} ${after.key}`;
-            if (seen.has(name)) continue;
-            seen.add(name);
-            further.push({ configuration: reached, reading: after });
+          const after = place.reading.after(byte, () => configurations.openDistinct(reached));
+          if (after === undefined) continue;
+          if (!after.hasRivals) {
+            need = least;
+            continue;
           }
+          const name = `${reached} ${after.key}`;
+          if (seen.has(name)) continue;
+          seen.add(name);
+          further.push({ configuration: reached, reading: after });
         }
       }
       places = further;
       if (seen.size > MOST_PLACES) break;
     }
     // Where all that was looked at leads to rivals, the way on is unknown, and the grammar's is taken for it.
-    if (need === Number.POSITIVE_INFINITY && places.length > 0) need = configurations.need(configuration);
+    if (need === Number.POSITIVE_INFINITY && places.length > 0)
+      need = this.#grammarNeeds.ofConfiguration(configuration);
     this.#needs.set(key, need);
     return need;
   }

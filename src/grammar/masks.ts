@@ -1,13 +1,8 @@
-// Which tokens may come next, as one bit per token. Most of the answer depends on a state alone, whatever stack it stands on: it is
-// found by one walk over the vocabulary and kept. What is left are tokens that go on after the rule's end; they begin at few nodes of the
-// vocabulary's tree, and are looked up with the stack in hand.
-//
-//   in a string         any text; and what ends the string, goes on ...
-//   its rule ends at    the nodes  "   ."   ?"  ...     ... with the bytes after them:   ",   "}   .",
+// Which tokens may come next, as one bit per token: found by one walk over the vocabulary's tree and kept. What leads back to where it
+// began, as letters do in a string, is known without a walk; only tokens that have other bytes too are looked at.
 
-import type { Automaton } from "./automaton.js";
-import type { Configurations } from "./configurations.js";
-import { DEAD, UNKNOWN } from "./configurations.js";
+import { type Configurations, DEAD, UNKNOWN } from "./configurations.js";
+import type { Needs } from "./needs.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 /** Tokens that may come next. */
@@ -16,130 +11,98 @@ interface Mask {
   readonly bits: Uint32Array;
   /** The most tokens that any of them leaves to the shortest end; never less than it is. */
   readonly mostNeed: number;
+  /** The most bytes from where any of them leads to the end of a product. */
+  readonly longestWay: number;
 }
 
-interface StateMask extends Mask {
-  /** Nodes of the vocabulary at which the state's rule may have ended. */
-  readonly ends: Int32Array;
-}
-
-interface WalkOptions {
-  /** Only tokens that need at most so many more to the end. */
-  readonly tokens?: number;
-  /** Only nodes that some token of more bytes than this begins with. */
-  readonly shorter?: number;
-  /** Where the inner nodes go at which the text may end. */
-  readonly ends?: number[];
-}
-
-/** Bytes of bits that are kept, of states and of configurations each. */
+/** Bytes of bits that are kept. */
 const KEPT_BYTES = 2 ** 24;
+/** Where fewer bytes than this are alike with a repetition that goes on for long, all tokens are tried. */
+const FEW_BYTES = 2;
 
 export class Masks {
-  readonly #automaton: Automaton;
   readonly #vocabulary: Vocabulary;
   readonly #configurations: Configurations;
+  readonly #needs: Needs;
   readonly #words: number;
-  readonly #ofState = new Map<number, StateMask>();
-  readonly #ofConfiguration = new Map<number, Mask>();
+  readonly #kept = new Map<number, Mask>();
   /** The configuration at each depth of the walk. */
   readonly #path: Int32Array;
 
-  constructor(automaton: Automaton, vocabulary: Vocabulary, configurations: Configurations) {
-    this.#automaton = automaton;
+  constructor(vocabulary: Vocabulary, configurations: Configurations, needs: Needs) {
     this.#vocabulary = vocabulary;
     this.#configurations = configurations;
+    this.#needs = needs;
     this.#words = Math.ceil(vocabulary.size / 32);
     this.#path = new Int32Array(vocabulary.longest + 1);
   }
 
   /** The tokens after which at most `tokens` more are needed to end. */
   allowed(configuration: number, tokens: number): Uint32Array {
-    this.#configurations.allowWork();
+    this.#configurations.states.allowWork();
     const mask = this.#maskOf(configuration);
-    if (mask.mostNeed <= tokens) return mask.bits;
-    const bits = new Uint32Array(this.#words);
-    this.#walk(configuration, 0, bits, { tokens });
-    return bits;
+    return mask.mostNeed <= tokens ? mask.bits : this.#walk(configuration, { tokens }).bits;
   }
 
   #maskOf(configuration: number): Mask {
-    const known = this.#ofConfiguration.get(configuration);
+    const known = this.#kept.get(configuration);
     if (known !== undefined) return known;
-    const bits = new Uint32Array(this.#words);
-    let mostNeed = 0;
-    for (const { state, stack } of this.#configurations.threads(configuration)) {
-      const ofState = this.#maskOfState(state);
-      for (let i = 0; i < bits.length; i++) bits[i]! |= ofState.bits[i]!;
-      mostNeed = Math.max(mostNeed, ofState.mostNeed + this.#configurations.stackNeed(stack));
-      const after = this.#configurations.returnTo(stack);
-      if (after === DEAD) continue;
-      for (const end of ofState.ends) mostNeed = Math.max(mostNeed, this.#walk(after, end, bits));
-    }
-    const mask = { bits, mostNeed };
-    this.#keep(this.#ofConfiguration, configuration, mask);
+    const [far, left] = this.#configurations.far(configuration);
+    const mask = far === configuration ? this.#walk(configuration, {}) : this.#likeFar(configuration, far, left);
+    if (this.#kept.size * this.#words * 4 > KEPT_BYTES) this.#kept.clear();
+    this.#kept.set(configuration, mask);
     return mask;
   }
 
-  #maskOfState(state: number): StateMask {
-    const known = this.#ofState.get(state);
-    if (known !== undefined) return known;
-    const twin = this.#automaton.endlessTwin[state]!;
-    const mask = twin >= 0 ? this.#likeTwin(state, twin) : this.#maskFrom(state, new Uint32Array(this.#words), 0);
-    this.#keep(this.#ofState, state, mask);
-    return mask;
-  }
-
-  /** In a counted repetition: tokens of no more bytes than it may still have repetitions are its twin's; the others are tried. */
-  #likeTwin(state: number, twin: number): StateMask {
-    const { depth, longest, tokensLongerThan } = this.#vocabulary;
-    const left = this.#automaton.repetitionsLeft[state]!;
-    const endless = this.#maskOfState(twin);
-    if (left >= longest) return endless;
-    const bits = endless.bits.slice();
-    for (const token of tokensLongerThan(left)) bits[token >> 5]! &= ~(1 << (token & 31));
-    const tried = this.#maskFrom(state, bits, left);
-    const mostNeed = Math.max(endless.mostNeed, tried.mostNeed);
-    const ends = endless.ends.filter((node) => depth[node]! <= left);
-    const more = tried.ends.filter((node) => depth[node]! > left);
-    return { bits, mostNeed, ends: Int32Array.from([...ends, ...more]) };
-  }
-
-  /** The mask of a state alone, into `bits`: of all tokens that begin as one of more than `shorter` bytes does. */
-  #maskFrom(state: number, bits: Uint32Array, shorter: number): StateMask {
-    const ends: number[] = [];
-    const mostNeed = this.#walk(this.#configurations.ofState(state), 0, bits, { shorter, ends });
-    return { bits, mostNeed, ends: Int32Array.from(ends) };
+  /** In counted repetitions: tokens of few bytes are those of a repetition that is far from its end; the others are tried. */
+  #likeFar(configuration: number, far: number, left: number): Mask {
+    const mask = this.#maskOf(far);
+    const alike = this.#vocabulary.hasAllBytes || mask.longestWay === 0 ? left - mask.longestWay : 0;
+    if (alike < FEW_BYTES) return this.#walk(configuration, {});
+    if (alike >= this.#vocabulary.longest) return mask;
+    const tried = this.#walk(configuration, { longerThan: alike });
+    const short = this.#vocabulary.upTo(alike);
+    for (let i = 0; i < short.length; i++) tried.bits[i]! |= mask.bits[i]! & short[i]!;
+    return { ...tried, mostNeed: Math.max(mask.mostNeed, tried.mostNeed) };
   }
 
   /**
-   * Sets the bits of tokens below the node `from` that the grammar allows, beginning in a configuration there. Returns the most tokens
-   * that any of them needs to the end.
+   * The tokens that the grammar allows: only those that need at most `tokens` more to the end, and only those of more than `longerThan`
+   * bytes.
    *
-   * It sees every allowed node of the vocabulary, some 100,000 of them in a string: what is one call in a loop elsewhere is written out.
+   * What is one call in a loop elsewhere is written out: it may see 100,000 nodes of the vocabulary.
    */
   #walk(
     configuration: number,
-    from: number,
-    bits: Uint32Array,
-    { tokens = Number.POSITIVE_INFINITY, shorter = 0, ends }: WalkOptions = {},
-  ): number {
-    const { byte, depth, end, firstToken, tokens: sorted, kinds, longestBelow } = this.#vocabulary;
+    { tokens = Number.MAX_SAFE_INTEGER, longerThan = 0 }: { readonly tokens?: number; readonly longerThan?: number },
+  ): Mask {
+    const { byte, depth, end, firstToken, tokens: sorted, kinds, wholeKinds, longestBelow, nodes } = this.#vocabulary;
     const configurations = this.#configurations;
+    const needs = this.#needs;
     const path = this.#path;
-    const last = end[from]!;
-    const { classes, classOfByte } = configurations;
-    let { table } = configurations;
+    const loops = longerThan > 0 ? 0 : configurations.loopsOn(configuration);
     let mostNeed = 0;
-    path[depth[from]!] = configuration;
-    configurations.spend(last - from);
-    for (let node = from + 1; node < last; ) {
-      if (longestBelow[node]! <= shorter) {
+    let longestWay = configurations.longestWay(configuration);
+    let bits: Uint32Array;
+    const isLimited = tokens < Number.MAX_SAFE_INTEGER;
+    const needOf = (one: number) => (isLimited ? needs.ofConfiguration(one) : needs.boundOf(one));
+    if (loops !== 0 && needOf(configuration) <= tokens) {
+      bits = this.#vocabulary.within(loops).slice();
+      mostNeed = needOf(configuration);
+    } else {
+      bits = new Uint32Array(this.#words);
+    }
+    let { table } = configurations;
+    path[0] = configuration;
+    let seen = 0;
+    for (let node = 1; node < nodes; ) {
+      if ((wholeKinds[node]! & ~loops) === 0 || longestBelow[node]! <= longerThan) {
         node = end[node]!;
         continue;
       }
       const before = path[depth[node]! - 1]!;
-      let reached = table[before * classes + classOfByte[byte[node]!]!]!;
+      let reached = table[256 * before + byte[node]!]!;
+      if ((++seen & 1023) === 0) configurations.states.spend(1024);
       if (reached === UNKNOWN) {
         reached = configurations.next(before, byte[node]!);
         table = configurations.table;
@@ -150,28 +113,37 @@ export class Masks {
       }
       // Where all bytes below lead back to here, as in a string, all tokens below are like this one.
       const isUniform = reached === before && (kinds[node]! & ~configurations.loopsOn(reached)) === 0;
-      const next = isUniform ? end[node]! : node + 1;
       if (reached === before) table = configurations.table; // asking for loops may have made it grow
+      const next = isUniform ? end[node]! : node + 1;
       const tokensEnd = firstToken[next]!;
       if (firstToken[node]! < tokensEnd) {
-        const need = configurations.need(reached);
+        const need = needOf(reached);
         if (need <= tokens) {
+          table = configurations.table; // so may asking for needs
           for (let i = firstToken[node]!; i < tokensEnd; i++) bits[sorted[i]! >> 5]! |= 1 << (sorted[i]! & 31);
           if (need > mostNeed) mostNeed = need;
+          const way = configurations.longestWay(reached);
+          if (way > longestWay) longestWay = way;
         }
-      }
-      if (ends !== undefined && end[node]! > node + 1 && configurations.accepts(reached)) {
-        // Each node below is an end of its own.
-        for (let inner = node; inner < next; inner++) if (end[inner]! > inner + 1) ends.push(inner);
       }
       path[depth[node]!] = reached;
       node = next;
     }
-    return mostNeed;
+    for (const thread of configurations.tokenThreads(configuration)) {
+      const { ids, negated, after } = configurations.tokensOf(thread);
+      const need = needOf(after);
+      if (need > tokens) continue;
+      this.#addTokens(bits, ids, negated);
+      mostNeed = Math.max(mostNeed, need);
+    }
+    return { bits, mostNeed, longestWay };
   }
 
-  #keep<Value>(kept: Map<number, Value>, key: number, value: Value): void {
-    if (kept.size * this.#words * 4 > KEPT_BYTES) kept.clear();
-    kept.set(key, value);
+  #addTokens(bits: Uint32Array, ids: Int32Array, negated: boolean): void {
+    if (!negated) {
+      for (const id of ids) bits[id >> 5]! |= 1 << (id & 31);
+      return;
+    }
+    for (let id = 0; id < this.#vocabulary.size; id++) if (!ids.includes(id)) bits[id >> 5]! |= 1 << (id & 31);
   }
 }

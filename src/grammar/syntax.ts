@@ -15,6 +15,8 @@ export type Expression =
   /** `most` may be Infinity. */
   | { readonly kind: "repeat"; readonly item: Expression; readonly least: number; readonly most: number }
   | { readonly kind: "rule"; readonly name: string }
+  /** One token of the vocabulary as a whole: one of these ids, or (`negated`) any other. */
+  | { readonly kind: "token"; readonly ids: readonly number[]; readonly negated: boolean }
   /**
    * The same, after the `[` of a JSON array: the rule reads on up to its `]`, and the array's items differ. `reserve`: how many more
    * tokens than by the grammar alone the items may need that must come, because the shortest can come only once.

@@ -11,18 +11,27 @@ export interface TokenBytes {
   readonly offsets: Uint32Array;
 }
 
-/** Kinds of bytes: those that text is mostly made of together, and single ones that grammars tell apart. At most 32. */
+/**
+ * Kinds of bytes below 0x80: those that text is mostly made of together, and single ones that grammars tell apart. With the two kinds
+ * below they are at most 31.
+ */
 export const BYTES_OF_KIND: readonly (readonly number[])[] = (() => {
   const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
   const codes = (text: string) => Array.from(text, (symbol) => symbol.charCodeAt(0));
-  const kinds = [range(0x30, 0x39), range(0x41, 0x5a), range(0x61, 0x7a), range(0x80, 0xbf), range(0xc0, 0xff)];
+  const kinds = [range(0x30, 0x39), range(0x41, 0x5a), range(0x61, 0x7a)];
   kinds.push(...[..." \"\\,:{}[]-.'()<>/\n"].map(codes), codes("+*=_#&;|"));
-  const rest = range(0, 0xff).filter((byte) => !kinds.some((kind) => kind.includes(byte)));
+  const rest = range(0, 0x7f).filter((byte) => !kinds.some((kind) => kind.includes(byte)));
   return [...kinds, rest.filter((byte) => byte < 0x20), rest.filter((byte) => byte >= 0x20)];
 })();
+/** Whole characters of more than one byte. */
+export const KIND_CHARACTERS = BYTES_OF_KIND.length;
+/** Parts of such characters. */
+const KIND_PARTS = KIND_CHARACTERS + 1;
 const KIND_OF_BYTE = Uint8Array.from({ length: 256 }, (_, byte) =>
-  BYTES_OF_KIND.findIndex((kind) => kind.includes(byte)),
+  byte < 0x80 ? BYTES_OF_KIND.findIndex((kind) => kind.includes(byte)) : KIND_PARTS,
 );
+/** Sets of kinds whose tokens are kept. */
+const KEPT_KINDS = 64;
 
 /** Tokens sorted by their bytes, and the tree of those bytes. Node 0 is its root: no bytes yet. */
 export class Vocabulary {
@@ -40,12 +49,18 @@ export class Vocabulary {
   readonly tokens: Int32Array;
   /** The kinds of all bytes below a node, and of its own: bit k for kind k. */
   readonly kinds: Int32Array;
+  /** The kinds of all tokens that begin with a node, as wholes. */
+  readonly wholeKinds: Int32Array;
+  /** Whether every byte of a text is a token of its own. */
+  readonly hasAllBytes: boolean;
   /** Bytes of the longest token. */
   readonly longest: number;
   /** Bytes of the longest token that begins with a node. */
   readonly longestBelow: Uint16Array;
   readonly #text: TokenBytes;
-  readonly #longer = new Map<number, Int32Array>();
+  readonly #kindsOfToken: Int32Array;
+  readonly #upTo = new Map<number, Uint32Array>();
+  readonly #within = new Map<number, Uint32Array>();
   /** The child of the root for each byte, 0: none. */
   readonly #roots = new Int32Array(256);
 
@@ -77,8 +92,17 @@ export class Vocabulary {
       }
     });
     for (let child = 1; child < nodes; child = this.end[child]!) this.#roots[this.byte[child]!] = child;
+    const isInText = (byte: number) => byte < 0xc0 || (byte >= 0xc2 && byte <= 0xf4);
+    this.hasAllBytes = this.#roots.every((child, byte) => !isInText(byte) || (child > 0 && this.hasToken(child)));
     this.longest = this.depth.reduce((most, depth) => Math.max(most, depth), 0);
     this.kinds = Int32Array.from(this.byte, (byte) => 1 << KIND_OF_BYTE[byte]!);
+    this.#kindsOfToken = kindsOfTokens(text);
+    this.wholeKinds = new Int32Array(nodes);
+    for (let node = 1; node < nodes; node++) {
+      for (let i = this.firstToken[node]!; i < this.firstToken[node + 1]!; i++) {
+        this.wholeKinds[node]! |= this.#kindsOfToken[this.tokens[i]!]!;
+      }
+    }
     this.longestBelow = this.depth.slice();
     this.#gatherFromBelow();
   }
@@ -93,6 +117,7 @@ export class Vocabulary {
     }
     for (let node = this.nodes - 1; node > 0; node--) {
       this.kinds[parent[node]!]! |= this.kinds[node]!;
+      this.wholeKinds[parent[node]!]! |= this.wholeKinds[node]!;
       this.longestBelow[parent[node]!] = Math.max(this.longestBelow[parent[node]!]!, this.longestBelow[node]!);
     }
   }
@@ -109,15 +134,31 @@ export class Vocabulary {
     return this.firstToken[node + 1]! > this.firstToken[node]!;
   }
 
-  /** The tokens of more bytes than `bytes`. */
-  readonly tokensLongerThan = (bytes: number): Int32Array => {
-    const known = this.#longer.get(bytes);
+  /** The tokens of at most so many bytes, as bits. */
+  upTo(bytes: number): Uint32Array {
+    const known = this.#upTo.get(bytes);
     if (known !== undefined) return known;
     const { offsets } = this.#text;
-    const longer = this.tokens.filter((token) => offsets[token + 1]! - offsets[token]! > bytes);
-    this.#longer.set(bytes, longer);
-    return longer;
-  };
+    const bits = this.#bitsOf((token) => offsets[token + 1]! - offsets[token]! <= bytes);
+    this.#upTo.set(bytes, bits);
+    return bits;
+  }
+
+  /** The tokens that have no bytes but those of these kinds, as bits. */
+  within(kinds: number): Uint32Array {
+    const known = this.#within.get(kinds);
+    if (known !== undefined) return known;
+    const bits = this.#bitsOf((token) => (this.#kindsOfToken[token]! & ~kinds) === 0);
+    if (this.#within.size === KEPT_KINDS) this.#within.clear();
+    this.#within.set(kinds, bits);
+    return bits;
+  }
+
+  #bitsOf(isIn: (token: number) => boolean): Uint32Array {
+    const bits = new Uint32Array(Math.ceil(this.size / 32));
+    for (const token of this.tokens) if (isIn(token)) bits[token >> 5]! |= 1 << (token & 31);
+    return bits;
+  }
 
   /** The bytes of a token: a view. */
   bytesOf(token: number): Uint8Array {
@@ -140,6 +181,34 @@ export class Vocabulary {
       beforeEnd = to;
     }
   }
+}
+
+/** The kinds of the bytes of each token. Bytes from 0x80 on are characters, or parts of such as are not whole. */
+function kindsOfTokens({ bytes, offsets }: TokenBytes): Int32Array {
+  const kinds = new Int32Array(offsets.length - 1);
+  for (const token of kinds.keys()) {
+    const end = offsets[token + 1]!;
+    for (let at = offsets[token]!; at < end; ) {
+      const byte = bytes[at]!;
+      const length = byte < 0x80 ? 1 : lengthOfCharacter(bytes, at, end);
+      kinds[token]! |= 1 << (byte < 0x80 ? KIND_OF_BYTE[byte]! : length > 0 ? KIND_CHARACTERS : KIND_PARTS);
+      at += Math.max(1, length);
+    }
+  }
+  return kinds;
+}
+
+/** Bytes of the character of more than one byte that begins at a place; 0: none does. */
+function lengthOfCharacter(bytes: Uint8Array, at: number, end: number): number {
+  const lead = bytes[at]!;
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || at + length > end) return 0;
+  for (let i = at + 1; i < at + length; i++) if (bytes[i]! >> 6 !== 2) return 0;
+  const second = bytes[at + 1]!;
+  // Too long for their characters; surrogates; beyond the last character.
+  const isWrong =
+    (lead === 0xe0 && second < 0xa0) || (lead === 0xed && second > 0x9f) || (lead === 0xf0 && second < 0x90);
+  return isWrong || (lead === 0xf4 && second > 0x8f) ? 0 : length;
 }
 
 /** The tokens that have bytes, in order of them. Four bytes and the token are one number, so most of the sorting is the platform's. */
