@@ -176,6 +176,14 @@ export class Configurations {
     return this.#threadsOf[configuration]!.length === 0;
   }
 
+  /** State and stack of every thread. */
+  threads(configuration: number): { readonly state: number; readonly stack: number }[] {
+    return Array.from(this.#threadsOf[configuration]!, (thread) => ({
+      state: this.#threads.first(thread),
+      stack: this.#threads.second(thread),
+    }));
+  }
+
   /** How many arrays of distinct items are open. */
   openDistinct(configuration: number): number {
     let most = 0;
