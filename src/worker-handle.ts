@@ -73,6 +73,21 @@ export async function startWorker(
   };
 }
 
+/**
+ * Lowers the priority of a worker's thread, where the system knows threads by number: those that run a model's steps come first. Elsewhere
+ * it is one thread among others.
+ */
+export async function yieldToOthers(): Promise<void> {
+  if (!inNode || process.platform !== "linux") return;
+  const [{ readlinkSync }, { setPriority, constants }] = await Promise.all([import("node:fs"), import("node:os")]);
+  try {
+    const [thread] = readlinkSync("/proc/thread-self").split("/").slice(-1);
+    setPriority(Number(thread), constants.priority.PRIORITY_LOW);
+  } catch {
+    // There is no /proc here, or lowering is not allowed.
+  }
+}
+
 /** Address space that V8 reserves for a worker: 600 to 1000 MB on Node 20 to 26, most of it for code. */
 const WORKER_ADDRESS_SPACE = 2 ** 30;
 /** Workers that have not reserved theirs yet. */

@@ -83,7 +83,7 @@ export class Model {
     this.#parts = parts;
     this.info = parts.info;
     this.tokenizer = parts.text.tokenizer;
-    this.#grammars = new Grammars(parts.text.tokenizer);
+    this.#grammars = new Grammars(parts.text.tokenizer, parts.assets);
     this.loadMilliseconds = parts.loadMilliseconds;
   }
 

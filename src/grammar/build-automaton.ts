@@ -18,6 +18,7 @@ import {
   PART_TOKEN,
 } from "./automaton.js";
 import { tooLarge } from "./limits.js";
+import { shared } from "./shared-array.js";
 import type { Expression, Grammar, MachineState } from "./syntax.js";
 import { type ByteSequence, utf8Sequences } from "./utf8-ranges.js";
 
@@ -391,18 +392,4 @@ function machineOfSequences(sequences: readonly ByteSequence[]): readonly Machin
   };
   stateOf(sequences);
   return states;
-}
-
-interface ArrayOf<Result> {
-  readonly BYTES_PER_ELEMENT: number;
-  new (buffer: SharedArrayBuffer): Result;
-}
-
-function shared<Result extends { set(values: ArrayLike<number>): void }>(
-  Class: ArrayOf<Result>,
-  values: ArrayLike<number>,
-): Result {
-  const array = new Class(new SharedArrayBuffer(Class.BYTES_PER_ELEMENT * values.length));
-  array.set(values);
-  return array;
 }

@@ -37,7 +37,8 @@ export class DistinctTokens {
 
   /** Of the tokens `bits`, those after which at most `tokens` more are needed. Valid until the next call. */
   allowed(bits: Uint32Array, configuration: number, reading: DistinctReading, tokens: number): Uint32Array {
-    const { byte, depth, end, firstToken, tokens: sorted, kinds, nodes } = this.#vocabulary;
+    const { byte, depth, end, firstToken, tokens: sorted, kinds } = this.#vocabulary.tables;
+    const { nodes } = this.#vocabulary;
     const allowed = this.#bits;
     allowed.set(bits);
     this.#needs.clear();

@@ -3,8 +3,9 @@
 //   root  ::= item ("," ws item)*        # the rule whose texts are generated
 //   item  ::= [a-z]{1,8} | "\"" [^"\x00-\x1F]* "\""
 //   ws    ::= [ \t\n]?
+//   think ::= <think> !</think>* <[1001]>                                tokens as wholes: by their texts, by numbers, and all but one
 
-import { GrammarError, UnsupportedError } from "../errors.js";
+import { GrammarError } from "../errors.js";
 import {
   alternatives,
   type CodePointRange,
@@ -27,6 +28,10 @@ const WORD = /[A-Za-z0-9_-]+/y;
 const SPACE = /(?:[ \t]|#[^\r\n]*)*/y;
 const SPACE_AND_LINES = /(?:[ \t\r\n]|#[^\r\n]*)*/y;
 const COUNTS = /\{[ \t]*(\d+)[ \t]*(?:(,)[ \t]*(\d*)[ \t]*)?\}/y;
+/** A token as a whole: by its number, or by its text, with the angle brackets in it. */
+const TOKEN = /!?<(?:\[[ \t]*(\d+)[ \t]*\]|[^>\r\n]*)>/y;
+/** Texts, sets and comments, in which nothing is a token; or a token by its text. */
+const TOKEN_TEXTS = /"(?:\\[\s\S]|[^"\\])*"|\[(?:\\[\s\S]|[^\]\\])*\]|#[^\r\n]*|<\[|(<[^>\r\n]*>)/g;
 /** The start of a rule, where a line could also go on with more of the last one. */
 const RULE_START = /[A-Za-z0-9_-]+[ \t]*::=/y;
 
@@ -41,24 +46,41 @@ const escapes: Readonly<Record<string, string>> = {
 };
 const hexLengths: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
+/** The tokens that a grammar may name. */
+export interface NamedTokens {
+  /** Ids are less. */
+  readonly size: number;
+  /** The id of the token with this text. */
+  readonly idOf: (text: string) => number | undefined;
+}
+
+const noTokens: NamedTokens = { size: 0, idOf: () => undefined };
+
+/** The texts of all tokens that a grammar names by their texts, with their angle brackets. */
+export function tokenTexts(source: string): readonly string[] {
+  return [...new Set(Array.from(source.matchAll(TOKEN_TEXTS), ([, text]) => text ?? "").filter((text) => text !== ""))];
+}
+
 /**
  * Reads a grammar.
  *
- * @throws GrammarError GRAMMAR_SYNTAX with line and column, GRAMMAR_NO_RULE for a rule that is not there; UnsupportedError
- *   UNSUPPORTED_GRAMMAR for tokens as symbols
+ * @throws GrammarError GRAMMAR_SYNTAX with line and column, GRAMMAR_NO_RULE for a rule that is not there, GRAMMAR_NO_TOKEN for a token that
+ *   the vocabulary does not have
  */
-export function parseGbnf(source: string): Grammar {
-  return new Parser(source).grammar();
+export function parseGbnf(source: string, tokens: NamedTokens = noTokens): Grammar {
+  return new Parser(source, tokens).grammar();
 }
 
 class Parser {
   readonly #source: string;
+  readonly #tokens: NamedTokens;
   #at = 0;
   #depth = 0;
   /** Rules that are asked for, and where. */
   readonly #asked = new Map<string, number>();
 
-  constructor(source: string) {
+  constructor(source: string, tokens: NamedTokens) {
+    this.#tokens = tokens;
     if (source.length > LONGEST_GRAMMAR) {
       const message = `the grammar has ${source.length} characters; at most ${LONGEST_GRAMMAR} are read`;
       throw new GrammarError("GRAMMAR_TOO_LARGE", message);
@@ -125,18 +147,29 @@ class Parser {
       this.#at++;
       return set(complement([]));
     }
-    if (character === "<" || character === "!") {
-      throw new UnsupportedError(
-        "UNSUPPORTED_GRAMMAR",
-        `tokens as symbols (<...>) are not supported (${this.#place(this.#at)}); supported are texts, sets, groups and rules`,
-      );
-    }
+    if (character === "<" || character === "!") return this.#token();
     if (nested && this.#matches(RULE_START)) this.#fail(`")"`);
     const start = this.#at;
     const name = this.#take(WORD);
     if (name === undefined) return undefined;
     if (!this.#asked.has(name)) this.#asked.set(name, start);
     return rule(name);
+  }
+
+  #token(): Expression {
+    TOKEN.lastIndex = this.#at;
+    const found =
+      TOKEN.exec(this.#source) ?? this.#fail("a token, <text> or <[number]>, or any other, !<text> or !<[number]>");
+    const negated = found[0].startsWith("!");
+    const text = found[0].slice(negated ? 1 : 0);
+    const id = found[1] === undefined ? this.#tokens.idOf(text) : Number(found[1]);
+    if (id === undefined || id >= this.#tokens.size) {
+      const what = id === undefined ? `one token with the text ${JSON.stringify(text)}` : `a token ${id}`;
+      const message = `the model's vocabulary does not have ${what} (${this.#place(this.#at)})`;
+      throw new GrammarError("GRAMMAR_NO_TOKEN", message);
+    }
+    this.#at += found[0].length;
+    return { kind: "token", ids: [id], negated };
   }
 
   #group(): Expression {

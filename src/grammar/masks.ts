@@ -76,7 +76,8 @@ export class Masks {
     configuration: number,
     { tokens = Number.MAX_SAFE_INTEGER, longerThan = 0 }: { readonly tokens?: number; readonly longerThan?: number },
   ): Mask {
-    const { byte, depth, end, firstToken, tokens: sorted, kinds, wholeKinds, longestBelow, nodes } = this.#vocabulary;
+    const { byte, depth, end, firstToken, tokens: sorted, kinds, wholeKinds, longestBelow } = this.#vocabulary.tables;
+    const { nodes } = this.#vocabulary;
     const configurations = this.#configurations;
     const needs = this.#needs;
     const path = this.#path;

@@ -5,6 +5,8 @@
 //                                depth    1     2     3     1
 //                                end      4     4     4     5        the node after those that begin with it
 
+import { shared } from "./shared-array.js";
+
 /** The bytes of all tokens: token i is bytes[offsets[i] .. offsets[i + 1]). A token without bytes is not text: it is never allowed. */
 export interface TokenBytes {
   readonly bytes: Uint8Array;
@@ -33,12 +35,8 @@ const KIND_OF_BYTE = Uint8Array.from({ length: 256 }, (_, byte) =>
 /** Sets of kinds whose tokens are kept. */
 const KEPT_KINDS = 64;
 
-/** Tokens sorted by their bytes, and the tree of those bytes. Node 0 is its root: no bytes yet. */
-export class Vocabulary {
-  /** How many tokens there are, those without bytes included. */
-  readonly size: number;
-  /** How many nodes. */
-  readonly nodes: number;
+/** Tokens sorted by their bytes, and the tree of those bytes, as arrays that threads can share. Node 0 is its root: no bytes yet. */
+export interface VocabularyTables {
   /** The last byte of a node. */
   readonly byte: Uint8Array;
   readonly depth: Uint16Array;
@@ -49,89 +47,100 @@ export class Vocabulary {
   readonly tokens: Int32Array;
   /** The kinds of all bytes below a node, and of its own: bit k for kind k. */
   readonly kinds: Int32Array;
-  /** The kinds of all tokens that begin with a node, as wholes. */
+  /** The kinds of all tokens that begin with a node, as wholes; and of each token. */
   readonly wholeKinds: Int32Array;
+  readonly kindsOfToken: Int32Array;
+  /** Bytes of the longest token that begins with a node. */
+  readonly longestBelow: Uint16Array;
+}
+
+export function vocabularyTables(text: TokenBytes): VocabularyTables {
+  const { bytes } = text;
+  const tokens = shared(Int32Array, sorted(text));
+  let nodes = 1;
+  eachToken(text, tokens, (_, from, to, common) => {
+    nodes += to - from - common;
+  });
+  const byte = shared(Uint8Array, nodes);
+  const depth = shared(Uint16Array, nodes);
+  const end = shared(Int32Array, nodes).fill(nodes);
+  const firstToken = shared(Int32Array, nodes + 1).fill(tokens.length);
+  firstToken[0] = 0;
+  const path = [0]; // the nodes of the token before
+  let node = 1;
+  eachToken(text, tokens, (index, from, to, common) => {
+    for (const left of path.splice(common + 1)) end[left] = node;
+    for (let at = from + common; at < to; at++) {
+      byte[node] = bytes[at]!;
+      depth[node] = at - from + 1;
+      // Nodes on the way have no token of their own: their tokens end where they begin.
+      firstToken[node] = index;
+      path.push(node++);
+    }
+  });
+  const kindsOfToken = kindsOfTokens(text);
+  const kinds = shared(Int32Array, nodes);
+  const wholeKinds = shared(Int32Array, nodes);
+  const longestBelow = shared(Uint16Array, nodes);
+  longestBelow.set(depth);
+  for (let at = 1; at < nodes; at++) {
+    kinds[at] = 1 << KIND_OF_BYTE[byte[at]!]!;
+    for (let i = firstToken[at]!; i < firstToken[at + 1]!; i++) wholeKinds[at]! |= kindsOfToken[tokens[i]!]!;
+  }
+  // What a node begins, its parent begins.
+  const parent = new Int32Array(nodes);
+  const nodeAtDepth = new Int32Array(2 ** 16);
+  for (let at = 1; at < nodes; at++) {
+    parent[at] = nodeAtDepth[depth[at]! - 1]!;
+    nodeAtDepth[depth[at]!] = at;
+  }
+  for (let at = nodes - 1; at > 0; at--) {
+    kinds[parent[at]!]! |= kinds[at]!;
+    wholeKinds[parent[at]!]! |= wholeKinds[at]!;
+    longestBelow[parent[at]!] = Math.max(longestBelow[parent[at]!]!, longestBelow[at]!);
+  }
+  return { byte, depth, end, firstToken, tokens, kinds, wholeKinds, kindsOfToken, longestBelow };
+}
+
+export class Vocabulary {
+  /** How many tokens there are, those without bytes included. */
+  readonly size: number;
+  /** How many nodes. */
+  readonly nodes: number;
+  readonly tables: VocabularyTables;
   /** Whether every byte of a text is a token of its own. */
   readonly hasAllBytes: boolean;
   /** Bytes of the longest token. */
   readonly longest: number;
-  /** Bytes of the longest token that begins with a node. */
-  readonly longestBelow: Uint16Array;
   readonly #text: TokenBytes;
-  readonly #kindsOfToken: Int32Array;
   readonly #upTo = new Map<number, Uint32Array>();
   readonly #within = new Map<number, Uint32Array>();
   /** The child of the root for each byte, 0: none. */
   readonly #roots = new Int32Array(256);
 
-  constructor(text: TokenBytes) {
-    const { bytes, offsets } = text;
+  constructor(text: TokenBytes, tables: VocabularyTables = vocabularyTables(text)) {
     this.#text = text;
-    this.size = offsets.length - 1;
-    this.tokens = sorted(text);
-    let nodes = 1;
-    this.#eachToken((_, from, to, common) => {
-      nodes += to - from - common;
-    });
-    this.nodes = nodes;
-    this.byte = new Uint8Array(nodes);
-    this.depth = new Uint16Array(nodes);
-    this.end = new Int32Array(nodes).fill(nodes);
-    this.firstToken = new Int32Array(nodes + 1).fill(this.tokens.length);
-    this.firstToken[0] = 0;
-    const path = [0]; // the nodes of the token before
-    let node = 1;
-    this.#eachToken((index, from, to, common) => {
-      for (const left of path.splice(common + 1)) this.end[left] = node;
-      for (let at = from + common; at < to; at++) {
-        this.byte[node] = bytes[at]!;
-        this.depth[node] = at - from + 1;
-        // Nodes on the way have no token of their own: their tokens end where they begin.
-        this.firstToken[node] = index;
-        path.push(node++);
-      }
-    });
-    for (let child = 1; child < nodes; child = this.end[child]!) this.#roots[this.byte[child]!] = child;
-    const isInText = (byte: number) => byte < 0xc0 || (byte >= 0xc2 && byte <= 0xf4);
-    this.hasAllBytes = this.#roots.every((child, byte) => !isInText(byte) || (child > 0 && this.hasToken(child)));
-    this.longest = this.depth.reduce((most, depth) => Math.max(most, depth), 0);
-    this.kinds = Int32Array.from(this.byte, (byte) => 1 << KIND_OF_BYTE[byte]!);
-    this.#kindsOfToken = kindsOfTokens(text);
-    this.wholeKinds = new Int32Array(nodes);
-    for (let node = 1; node < nodes; node++) {
-      for (let i = this.firstToken[node]!; i < this.firstToken[node + 1]!; i++) {
-        this.wholeKinds[node]! |= this.#kindsOfToken[this.tokens[i]!]!;
-      }
-    }
-    this.longestBelow = this.depth.slice();
-    this.#gatherFromBelow();
-  }
-
-  /** What a node begins, its parent begins. */
-  #gatherFromBelow(): void {
-    const path = new Int32Array(this.longest + 1);
-    const parent = new Int32Array(this.nodes);
-    for (let node = 1; node < this.nodes; node++) {
-      parent[node] = path[this.depth[node]! - 1]!;
-      path[this.depth[node]!] = node;
-    }
-    for (let node = this.nodes - 1; node > 0; node--) {
-      this.kinds[parent[node]!]! |= this.kinds[node]!;
-      this.wholeKinds[parent[node]!]! |= this.wholeKinds[node]!;
-      this.longestBelow[parent[node]!] = Math.max(this.longestBelow[parent[node]!]!, this.longestBelow[node]!);
-    }
+    this.tables = tables;
+    const { byte, end, longestBelow } = tables;
+    this.size = text.offsets.length - 1;
+    this.nodes = byte.length;
+    for (let child = 1; child < this.nodes; child = end[child]!) this.#roots[byte[child]!] = child;
+    const isInText = (one: number) => one < 0xc0 || (one >= 0xc2 && one <= 0xf4);
+    this.hasAllBytes = this.#roots.every((child, one) => !isInText(one) || (child > 0 && this.hasToken(child)));
+    this.longest = longestBelow[0]!;
   }
 
   /** The node that goes on from `node` with a byte, or 0. */
   child(node: number, byte: number): number {
     if (node === 0) return this.#roots[byte]!;
-    const end = this.end[node]!;
-    for (let child = node + 1; child < end; child = this.end[child]!) if (this.byte[child] === byte) return child;
+    const { end, byte: last } = this.tables;
+    for (let child = node + 1; child < end[node]!; child = end[child]!) if (last[child] === byte) return child;
     return 0;
   }
 
   hasToken(node: number): boolean {
-    return this.firstToken[node + 1]! > this.firstToken[node]!;
+    const { firstToken } = this.tables;
+    return firstToken[node + 1]! > firstToken[node]!;
   }
 
   /** The tokens of at most so many bytes, as bits. */
@@ -148,7 +157,7 @@ export class Vocabulary {
   within(kinds: number): Uint32Array {
     const known = this.#within.get(kinds);
     if (known !== undefined) return known;
-    const bits = this.#bitsOf((token) => (this.#kindsOfToken[token]! & ~kinds) === 0);
+    const bits = this.#bitsOf((token) => (this.tables.kindsOfToken[token]! & ~kinds) === 0);
     if (this.#within.size === KEPT_KINDS) this.#within.clear();
     this.#within.set(kinds, bits);
     return bits;
@@ -156,7 +165,7 @@ export class Vocabulary {
 
   #bitsOf(isIn: (token: number) => boolean): Uint32Array {
     const bits = new Uint32Array(Math.ceil(this.size / 32));
-    for (const token of this.tokens) if (isIn(token)) bits[token >> 5]! |= 1 << (token & 31);
+    for (const token of this.tables.tokens) if (isIn(token)) bits[token >> 5]! |= 1 << (token & 31);
     return bits;
   }
 
@@ -164,28 +173,31 @@ export class Vocabulary {
   bytesOf(token: number): Uint8Array {
     return this.#text.bytes.subarray(this.#text.offsets[token], this.#text.offsets[token + 1]);
   }
+}
 
-  /** Calls back with each token in order: where its bytes are, and how many of them it has in common with the one before. */
-  #eachToken(visit: (index: number, from: number, to: number, common: number) => void): void {
-    const { bytes, offsets } = this.#text;
-    let before = 0;
-    let beforeEnd = 0;
-    for (const [index, token] of this.tokens.entries()) {
-      const from = offsets[token]!;
-      const to = offsets[token + 1]!;
-      const most = Math.min(to - from, beforeEnd - before);
-      let common = 0;
-      while (common < most && bytes[from + common] === bytes[before + common]) common++;
-      visit(index, from, to, common);
-      before = from;
-      beforeEnd = to;
-    }
+/** Calls back with each token in order: where its bytes are, and how many of them it has in common with the one before. */
+function eachToken(
+  { bytes, offsets }: TokenBytes,
+  tokens: Int32Array,
+  visit: (index: number, from: number, to: number, common: number) => void,
+): void {
+  let before = 0;
+  let beforeEnd = 0;
+  for (const [index, token] of tokens.entries()) {
+    const from = offsets[token]!;
+    const to = offsets[token + 1]!;
+    const most = Math.min(to - from, beforeEnd - before);
+    let common = 0;
+    while (common < most && bytes[from + common] === bytes[before + common]) common++;
+    visit(index, from, to, common);
+    before = from;
+    beforeEnd = to;
   }
 }
 
 /** The kinds of the bytes of each token. Bytes from 0x80 on are characters, or parts of such as are not whole. */
 function kindsOfTokens({ bytes, offsets }: TokenBytes): Int32Array {
-  const kinds = new Int32Array(offsets.length - 1);
+  const kinds = shared(Int32Array, offsets.length - 1);
   for (const token of kinds.keys()) {
     const end = offsets[token + 1]!;
     for (let at = offsets[token]!; at < end; ) {

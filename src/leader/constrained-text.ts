@@ -38,7 +38,7 @@ export class GrammarCache {
   }
 
   #grammarOf({ key, automaton, vocabulary }: GrammarRequest): VocabularyGrammar {
-    this.#vocabulary ??= new Vocabulary(vocabulary);
+    this.#vocabulary ??= new Vocabulary(vocabulary.text, vocabulary.tables);
     const grammar = this.#kept.get(key) ?? new VocabularyGrammar(automaton, this.#vocabulary);
     this.#kept.delete(key);
     this.#kept.set(key, grammar); // the most recently used one goes last
@@ -85,7 +85,8 @@ export class ConstrainedText {
         }
       }
     }
-    if (this.#constraint.accepts) for (const id of this.#endIds) masked[id] = logits[id]!;
+    // A grammar may allow any token but one.
+    for (const id of this.#endIds) masked[id] = this.#constraint.accepts ? logits[id]! : Number.NEGATIVE_INFINITY;
     return masked;
   }
 

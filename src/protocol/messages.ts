@@ -1,7 +1,7 @@
 // What the caller's thread and the leader say to each other. All of it survives structured cloning.
 
 import type { Automaton } from "../grammar/automaton.js";
-import type { TokenBytes } from "../grammar/vocabulary.js";
+import type { TokenBytes, VocabularyTables } from "../grammar/vocabulary.js";
 import type { PostedError } from "../posted-error.js";
 import type { SamplingOptions, TokenLogprob } from "../sampling/sampler.js";
 import type { TokenBreakers } from "../tokenizer/sequence-breakers.js";
@@ -52,7 +52,7 @@ export interface GrammarRequest {
   readonly key: number;
   readonly automaton: Automaton;
   /** The same for all requests of a model, in shared memory. */
-  readonly vocabulary: TokenBytes;
+  readonly vocabulary: { readonly text: TokenBytes; readonly tables: VocabularyTables };
 }
 
 /** Texts to vectors, not normalised. */

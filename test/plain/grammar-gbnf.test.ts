@@ -4,7 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { ContextError, CriaError, loadModel, type Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compileGrammar, parseGbnf, VocabularyGrammar } from "../../dist/grammar/index.js";
+import { compileGrammar, parseGbnf, tokenTexts, VocabularyGrammar } from "../../dist/grammar/index.js";
 import fc from "../support/fast-check.js";
 import { byteVocabulary, tokensOf } from "../support/grammar-vocabulary.js";
 
@@ -113,7 +113,10 @@ describe("parsing", () => {
     ['root ::= "a"\nroot ::= "b"', "GRAMMAR_SYNTAX", "second"],
     ["root ::= a", "GRAMMAR_NO_RULE", '"a"'],
     ['a ::= "a"', "GRAMMAR_NO_RULE", '"root"'],
-    ["root ::= <[12]>", "UNSUPPORTED_GRAMMAR", "tokens as symbols"],
+    ["root ::= <[12]>", "GRAMMAR_NO_TOKEN", "token 12 (line 1, column 10)"],
+    ["root ::= <think> !</think>*", "GRAMMAR_NO_TOKEN", 'the text "<think>" (line 1, column 10)'],
+    ["root ::= <think", "GRAMMAR_SYNTAX", "a token, <text> or <[number]>"],
+    ["root ::= !a", "GRAMMAR_SYNTAX", "or any other"],
     ['root ::= "a" root', "GRAMMAR_EMPTY", "root"],
     ['root ::= root "a" | "a"', "GRAMMAR_LEFT_RECURSION", "root -> root"],
     ['root ::= "x"* b\nb ::= root "y" | "y"', "GRAMMAR_LEFT_RECURSION", "root -> b -> root"],
@@ -152,6 +155,38 @@ describe("tokens", () => {
       const constraint = grammar.begin();
       return [...path, token].every((id) => constraint.accept(id));
     });
+
+  it("are symbols: by their texts, by numbers, and all but one", () => {
+    const named: Record<string, number> = { "<think>": 256, "</think>": 257 };
+    const texts = ["<think>", "</think>", "hm", "</", "think>"];
+    const thinking = byteVocabulary(texts);
+    const followed = (source: string, tokens: readonly number[]) => {
+      const names = { size: thinking.size, idOf: (text: string) => named[text] };
+      const constraint = new VocabularyGrammar(compileGrammar(parseGbnf(source, names)), thinking).begin();
+      for (const [i, token] of tokens.entries()) {
+        const allowed = tokensOf(constraint.allowed(100)).includes(token);
+        expect(constraint.accept(token)).toBe(allowed);
+        if (!allowed) return i;
+      }
+      return constraint.accepts ? "whole" : "begun";
+    };
+    const [think, end, hm, a] = [256, 257, 258, 97];
+    // llama.cpp's own examples (grammars/README.md).
+    for (const source of [
+      "root ::= <think> thinking </think> .*\nthinking ::= !</think>*",
+      "root ::= <[256]> thinking <[257]> .*\nthinking ::= !<[257]>*",
+    ]) {
+      expect(followed(source, [think, hm, a, think, end, a, hm])).toBe("whole");
+      expect(followed(source, [think, end])).toBe("whole");
+      expect(followed(source, [think, a, hm])).toBe("begun");
+      expect(followed(source, [a])).toBe(0);
+      // The mark's text in other tokens is not the mark: any token but it may come.
+      expect(followed(source, [think, 259, 260, a])).toBe("begun");
+    }
+    expect(followed('root ::= <[97]> "b" | "ac"', [a, 99])).toBe("whole");
+    expect(followed('root ::= "<" !<think>{2} # <no> "<no>"', [60, hm, think])).toBe(2);
+    expect(tokenTexts('root ::= "<a>" <b> [<c>] !<d> <[5]> # <e>\n  <b>')).toEqual(["<b>", "<d>"]);
+  });
 
   /** A text of random allowed tokens; `budget`: how many at most. */
   function randomText(

@@ -37,7 +37,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   gguf: leaves,
   hub: ["gguf", ...leaves],
   tokenizer: leaves,
-  grammar: ["errors"],
+  grammar: leaves,
   machine: leaves,
   model: ["machine", "gguf", ...leaves],
   sampling: ["tokenizer", ...leaves],

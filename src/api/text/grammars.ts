@@ -1,24 +1,18 @@
-// Compiles grammars on the caller's thread: from what a caller wrote to what the leader follows. Recently used grammars are kept
-// compiled.
+// From what a caller wrote to what the leader follows: the grammar worker compiles it, so that neither this thread nor the leader stalls.
+// Recently used grammars are kept compiled, by what they say.
 
-import { GrammarError, printable } from "../../errors.js";
+import { printable } from "../../errors.js";
+import type { AnswerSource, CompiledGrammar, GrammarSource } from "../../grammar/grammar-source.js";
+import { type GrammarThread, grammarThread } from "../../grammar/grammar-thread.js";
 import {
   type AddressedNotation,
   type AnswerStart,
-  type Automaton,
-  afterThoughts,
-  type ControlIds,
-  compileGrammar,
   controlBytes,
-  grammarOfSchema,
   type JsonSchema,
-  messageGrammar,
-  parseGbnf,
-  type SchemaGrammar,
   type ThoughtMarks,
   type TokenBytes,
   type ToolNotation,
-  toolGrammar,
+  tokenTexts,
 } from "../../grammar/index.js";
 import { checkText, idleOption, invalidOption, namesOf, readable } from "../../options.js";
 import type { GrammarRequest } from "../../protocol/messages.js";
@@ -36,7 +30,7 @@ export interface GrammarOptions {
 export const grammarOptionNames = namesOf<GrammarOptions>({ grammar: true, jsonSchema: true });
 
 /** Compiled grammars that are kept. */
-const KEPT = 16;
+const KEPT = 64;
 /** Values of the largest schema. Far smaller ones are refused later, as too large grammars. */
 const MOST_VALUES = 2 ** 22;
 /** Tokens whose bytes are collected in one go, which takes a few milliseconds. */
@@ -58,24 +52,29 @@ export interface AnswerForm {
 }
 
 /** A grammar as it is kept. */
-interface Compiled {
+interface Kept extends CompiledGrammar {
   readonly key: number;
-  readonly automaton: Automaton;
-  /** What was ignored in its schemas: a sentence for each word. */
-  readonly diagnostics: readonly string[];
+}
+
+/** What is known of a tokenizer's tokens, once for all grammars. */
+interface KnownTokens {
+  readonly vocabulary: GrammarRequest["vocabulary"];
+  /** The ids of control tokens, by their texts. */
+  readonly controls: ReadonlyMap<string, number>;
 }
 
 /** The grammars for one tokenizer. */
 export class Grammars {
   readonly #tokenizer: Tokenizer;
-  readonly #controlIds: ControlIds;
-  readonly #kept = new Map<string, Compiled>();
-  #vocabulary: Promise<TokenBytes> | undefined;
+  readonly #thread: GrammarThread;
+  readonly #kept = new Map<string, Promise<Kept>>();
+  #tokens: Promise<KnownTokens> | undefined;
   #nextKey = 0;
 
-  constructor(tokenizer: Tokenizer) {
+  /** @param assets the folder in which grammar-worker.js lies, by default this package's own */
+  constructor(tokenizer: Tokenizer, assets?: URL) {
     this.#tokenizer = tokenizer;
-    this.#controlIds = (text) => controlIdOf(tokenizer, text);
+    this.#thread = grammarThread(assets);
   }
 
   /**
@@ -98,57 +97,60 @@ export class Grammars {
     if (grammar !== undefined && jsonSchema !== undefined) {
       throw idleOption("grammar", "jsonSchema is set too: a text can follow only one of them");
     }
-    let compiled: Compiled;
-    if (grammar !== undefined) compiled = this.#ofGbnf(grammar, form);
-    else if (jsonSchema !== undefined) compiled = this.#ofSchema(jsonSchema, form);
-    else compiled = this.#ofTools(form);
-    this.#vocabulary ??= tokenBytesOf(this.#tokenizer);
-    const { key, automaton, diagnostics } = compiled;
-    return { request: { key, automaton, vocabulary: await this.#vocabulary }, diagnostics };
+    this.#tokens ??= this.#knownTokens();
+    const kept = this.#compiled({
+      answer: this.#answerOf(grammar, jsonSchema, form),
+      thoughts: form.thoughts,
+      // Calls in messages are messages by themselves.
+      messages: grammar === undefined && jsonSchema === undefined ? undefined : form.messages?.name,
+    });
+    const [{ key, automaton, diagnostics }, { vocabulary }] = await Promise.all([kept, this.#tokens]);
+    return { request: { key, automaton, vocabulary }, diagnostics };
   }
 
-  #ofGbnf(grammar: unknown, form: AnswerForm) {
-    const gbnf = checkText("grammar", grammar);
-    return this.#compiled(`GBNF ${gbnf}`, form, () => ({ grammar: parseGbnf(gbnf), ignored: new Map() }));
-  }
-
-  #ofSchema(jsonSchema: unknown, form: AnswerForm) {
-    const text = readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema));
-    const schema = text === undefined ? undefined : JSON.parse(text);
-    return this.#compiled(`schema ${text}`, form, () => grammarOfSchema(schema));
-  }
-
-  #ofTools({ calls, thoughts }: AnswerForm) {
-    const { tools, notation } = calls!;
-    const { signatures, count } = tools;
-    const source = `tools ${notation.name} ${count.least} ${count.most} ${JSON.stringify(signatures)}`;
-    return this.#compiled(source, { thoughts }, () => toolGrammar(signatures, notation, count, this.#controlIds));
-  }
-
-  /** The grammar of an answer, with what the form has before it. */
-  #compiled(answer: string, { thoughts, messages }: AnswerForm, readAnswer: () => SchemaGrammar): Compiled {
-    let source = answer;
-    let read = readAnswer;
-    if (messages !== undefined) {
-      source = `${messages.name} ${answer}`;
-      read = () => messageGrammar(readAnswer(), messages, this.#controlIds);
-    } else if (thoughts !== undefined) {
-      source = `${thoughts.start} ${thoughts.marks.begin} ${answer}`;
-      read = () => afterThoughts(readAnswer(), thoughts.marks, thoughts.start, this.#controlIds);
+  #answerOf(grammar: unknown, jsonSchema: unknown, { calls }: AnswerForm): AnswerSource {
+    if (grammar !== undefined) {
+      const text = checkText("grammar", grammar);
+      return { kind: "gbnf", text, tokens: this.#tokensIn(text), size: this.#tokenizer.vocabularySize };
     }
-    const compiled = this.#kept.get(source) ?? { key: this.#nextKey++, ...withinStack(() => compile(read())) };
-    this.#kept.delete(source);
-    this.#kept.set(source, compiled); // the most recently used one goes last
+    if (jsonSchema !== undefined) {
+      return { kind: "schema", json: readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema)) };
+    }
+    const { tools, notation } = calls!;
+    return { kind: "tools", json: JSON.stringify(tools.signatures), notation: notation.name, count: tools.count };
+  }
+
+  /** The ids of the tokens that a grammar in GBNF names. What is not one token is left out, and refused where the grammar is read. */
+  #tokensIn(gbnf: string): readonly (readonly [string, number])[] {
+    return tokenTexts(gbnf).flatMap((text) => {
+      const special = this.#tokenizer.idOf(text);
+      const ids = special === undefined ? this.#tokenizer.encode(text, { bos: false }) : [special];
+      return ids.length === 1 ? [[text, ids[0]!] as const] : [];
+    });
+  }
+
+  /** The grammar, which is compiled once as long as it is kept. */
+  #compiled(source: GrammarSource): Promise<Kept> {
+    const name = JSON.stringify(source);
+    const compiled = this.#kept.get(name) ?? this.#compile(source);
+    this.#kept.delete(name);
+    this.#kept.set(name, compiled); // the most recently used one goes last
     for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);
+    compiled.catch(() => {
+      if (this.#kept.get(name) === compiled) this.#kept.delete(name);
+    });
     return compiled;
   }
-}
 
-function compile({ grammar, ignored }: SchemaGrammar): Omit<Compiled, "key"> {
-  const diagnostics = [...ignored].map(
-    ([word, pointer]) => `"${printable(word)}" at ${printable(pointer)} is ignored: JSON Schema does not define it`,
-  );
-  return { automaton: compileGrammar(grammar), diagnostics };
+  async #compile(source: GrammarSource): Promise<Kept> {
+    const { controls } = await this.#tokens!;
+    return { key: this.#nextKey++, ...(await this.#thread.run("compile", { source, controls })) };
+  }
+
+  async #knownTokens(): Promise<KnownTokens> {
+    const { text, controls } = await tokensOf(this.#tokenizer);
+    return { vocabulary: { text, tables: await this.#thread.run("vocabulary", text) }, controls };
+  }
 }
 
 /** A schema as JSON, as its own `toJSON` gives it. What JSON would leave out or change is refused. */
@@ -164,16 +166,6 @@ function schemaText(jsonSchema: unknown): string | undefined {
   });
 }
 
-/** A grammar whose nested parts or lists overflow the stack is also too large for the automaton. */
-function withinStack<Result>(call: () => Result): Result {
-  try {
-    return call();
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new GrammarError("GRAMMAR_TOO_LARGE", `the grammar is too large: ${cause.message}`, { cause });
-  }
-}
-
 /** The id of the control token with this text: a mark that does not show in what a model says. */
 export function controlIdOf(tokenizer: Tokenizer, text: string): number | undefined {
   const id = text === "" ? undefined : tokenizer.idOf(text);
@@ -182,21 +174,28 @@ export function controlIdOf(tokenizer: Tokenizer, text: string): number | undefi
 
 /**
  * For what all tokens stand in a grammar, in memory shared with the leader: the bytes of a text, which a control token does not have in
- * common with any other. Other work of this thread goes on meanwhile.
+ * common with any other; and the ids of control tokens, by their texts. Other work of this thread goes on meanwhile.
  */
-async function tokenBytesOf(tokenizer: Tokenizer): Promise<TokenBytes> {
+async function tokensOf(
+  tokenizer: Tokenizer,
+): Promise<{ readonly text: TokenBytes; readonly controls: ReadonlyMap<string, number> }> {
+  const controls = new Map<string, number>();
   const size = tokenizer.vocabularySize;
   const offsets = new Uint32Array(new SharedArrayBuffer(4 * (size + 1)));
   const pieces: Uint8Array[] = [];
   for (let id = 0; id < size; id++) {
     if (id % TOKENS_AT_A_TIME === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (tokenizer.isSpecial(id)) {
+      const control = tokenizer.tokenText(id);
+      if (controlIdOf(tokenizer, control) === id) controls.set(control, id);
+    }
     const piece = tokenizer.isSpecial(id) ? controlBytes(id) : textBytes(tokenizer.tokenBytes(id));
     pieces.push(piece);
     offsets[id + 1] = offsets[id]! + piece.length;
   }
   const bytes = new Uint8Array(new SharedArrayBuffer(offsets[size]));
   for (const [id, piece] of pieces.entries()) bytes.set(piece, offsets[id]);
-  return { bytes, offsets };
+  return { text: { bytes, offsets }, controls };
 }
 
 /** The bytes of a token, unless no text has them. */

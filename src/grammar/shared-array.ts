@@ -1,0 +1,17 @@
+// Typed arrays in memory that threads share: to send one to another thread costs nothing.
+
+interface ArrayOf<Result> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: SharedArrayBuffer): Result;
+}
+
+/** An array of these values, or of so many zeros. */
+export function shared<Result extends { set(values: ArrayLike<number>): void }>(
+  Class: ArrayOf<Result>,
+  values: ArrayLike<number> | number,
+): Result {
+  const length = typeof values === "number" ? values : values.length;
+  const array = new Class(new SharedArrayBuffer(Class.BYTES_PER_ELEMENT * length));
+  if (typeof values !== "number") array.set(values);
+  return array;
+}
