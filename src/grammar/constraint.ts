@@ -94,7 +94,7 @@ export class Constraint {
 
   /**
    * The tokens that may come next, when `tokens` more may come at most: after each of them the text can still be ended in time, if it
-   * could before. Token t: bit t % 32 of word t / 32; not to be written to, and valid until the next call.
+   * could before. Token t: bit t % 32 of word t / 32; not to be written to.
    *
    * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS
    */

@@ -21,7 +21,6 @@ export class DistinctTokens {
   readonly #vocabulary: Vocabulary;
   readonly #configurations: Configurations;
   readonly #needs = new Map<string, number>();
-  readonly #bits: Uint32Array;
   readonly #grammarNeeds: Needs;
   /** The bytes that are tokens. */
   readonly #byteTokens: readonly number[];
@@ -29,18 +28,16 @@ export class DistinctTokens {
   constructor(vocabulary: Vocabulary, configurations: Configurations, needs: Needs) {
     this.#vocabulary = vocabulary;
     this.#configurations = configurations;
-    this.#bits = new Uint32Array(Math.ceil(vocabulary.size / 32));
     const isToken = (byte: number) => vocabulary.child(0, byte) > 0 && vocabulary.hasToken(vocabulary.child(0, byte));
     this.#grammarNeeds = needs;
     this.#byteTokens = Array.from({ length: 256 }, (_, byte) => byte).filter(isToken);
   }
 
-  /** Of the tokens `bits`, those after which at most `tokens` more are needed. Valid until the next call. */
+  /** Of the tokens `bits`, those after which at most `tokens` more are needed. */
   allowed(bits: Uint32Array, configuration: number, reading: DistinctReading, tokens: number): Uint32Array {
     const { byte, depth, end, firstToken, tokens: sorted, kinds } = this.#vocabulary.tables;
     const { nodes } = this.#vocabulary;
-    const allowed = this.#bits;
-    allowed.set(bits);
+    const allowed = bits.slice();
     this.#needs.clear();
     const ban = (from: number, to: number) => {
       for (let i = firstToken[from]!; i < firstToken[to]!; i++) allowed[sorted[i]! >> 5]! &= ~(1 << (sorted[i]! & 31));

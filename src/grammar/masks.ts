@@ -61,9 +61,10 @@ export class Masks {
     if (alike < FEW_BYTES) return this.#walk(configuration, {});
     if (alike >= this.#vocabulary.longest) return mask;
     const tried = this.#walk(configuration, { longerThan: alike });
-    const short = this.#vocabulary.upTo(alike);
-    for (let i = 0; i < short.length; i++) tried.bits[i]! |= mask.bits[i]! & short[i]!;
-    return { ...tried, mostNeed: Math.max(mask.mostNeed, tried.mostNeed) };
+    const bits = mask.bits.slice();
+    for (const token of this.#vocabulary.longerThan(alike)) bits[token >> 5]! &= ~(1 << (token & 31));
+    for (let i = 0; i < bits.length; i++) bits[i]! |= tried.bits[i]!;
+    return { ...tried, bits, mostNeed: Math.max(mask.mostNeed, tried.mostNeed) };
   }
 
   /**

@@ -113,7 +113,7 @@ export class Vocabulary {
   /** Bytes of the longest token. */
   readonly longest: number;
   readonly #text: TokenBytes;
-  readonly #upTo = new Map<number, Uint32Array>();
+  readonly #longer = new Map<number, Int32Array>();
   readonly #within = new Map<number, Uint32Array>();
   /** The child of the root for each byte, 0: none. */
   readonly #roots = new Int32Array(256);
@@ -143,14 +143,16 @@ export class Vocabulary {
     return firstToken[node + 1]! > firstToken[node]!;
   }
 
-  /** The tokens of at most so many bytes, as bits. */
-  upTo(bytes: number): Uint32Array {
-    const known = this.#upTo.get(bytes);
+  /** The tokens of more bytes than so many. */
+  longerThan(bytes: number): Int32Array {
+    const known = this.#longer.get(bytes);
     if (known !== undefined) return known;
     const { offsets } = this.#text;
-    const bits = this.#bitsOf((token) => offsets[token + 1]! - offsets[token]! <= bytes);
-    this.#upTo.set(bytes, bits);
-    return bits;
+    // Of those that are longer than half of it, which are few.
+    const others = bytes > 1 ? this.longerThan(bytes >> 1) : this.tables.tokens;
+    const longer = others.filter((token) => offsets[token + 1]! - offsets[token]! > bytes);
+    this.#longer.set(bytes, longer);
+    return longer;
   }
 
   /** The tokens that have no bytes but those of these kinds, as bits. */

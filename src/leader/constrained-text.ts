@@ -52,6 +52,7 @@ export class ConstrainedText {
   readonly #constraint: Constraint;
   readonly #endIds: readonly number[];
   readonly #masked: Float32Array;
+  #allowed: Uint32Array | undefined;
 
   constructor(constraint: Constraint, endIds: readonly number[], vocab: number) {
     this.#constraint = constraint;
@@ -64,14 +65,25 @@ export class ConstrainedText {
     return this.#constraint.isOver;
   }
 
+  /** Whether it is known which tokens may come next. */
+  get isPrepared(): boolean {
+    return this.#allowed !== undefined;
+  }
+
   /**
-   * The logits, with all tokens banned that may not come next. The array is overwritten by the next call.
+   * Finds the tokens that may come next.
    *
    * @param tokens how many more may come: tokens after which the text could not end in time are banned too
-   * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS
+   * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS, GRAMMAR_TOO_LARGE
    */
-  mask(logits: Float32Array, tokens: number): Float32Array {
-    const allowed = this.#constraint.allowed(tokens);
+  prepare(tokens: number): void {
+    // Without any token left there is nothing to choose.
+    this.#allowed ??= tokens === 0 ? new Uint32Array(0) : this.#constraint.allowed(tokens);
+  }
+
+  /** The logits, with all tokens banned that may not come next. The array is overwritten by the next call. */
+  mask(logits: Float32Array): Float32Array {
+    const allowed = this.#allowed!;
     const masked = this.#masked;
     masked.fill(Number.NEGATIVE_INFINITY);
     for (let word = 0; word < allowed.length; word++) {
@@ -90,8 +102,9 @@ export class ConstrainedText {
     return masked;
   }
 
-  /** Follows a token that `mask` has allowed. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS */
+  /** Follows a token that `mask` has allowed. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS, GRAMMAR_TOO_LARGE */
   accept(id: number): void {
+    this.#allowed = undefined;
     this.#constraint.accept(id);
   }
 }

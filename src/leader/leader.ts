@@ -27,6 +27,8 @@ import type { TableReader } from "./table-reader.js";
  * which takes 30 us of the leader's time; a tiny model has its next token in 200.
  */
 const TURN_MILLISECONDS = 1;
+/** How long jobs are prepared between two steps: grammars look for their tokens then, a new one for some milliseconds. */
+const PREPARE_MILLISECONDS = 4;
 
 export class Leader {
   readonly #member: Member;
@@ -240,8 +242,24 @@ export class Leader {
     return gate.take(decodes ? decodeWorkers : Math.max(decodeWorkers, batchWorkers));
   }
 
+  /** Prepares jobs, one at least. Those that must wait are left out of the next step, and nobody waits for them. */
+  #prepareJobs(): void {
+    const begin = performance.now();
+    for (const job of this.#scheduler.unready) {
+      try {
+        job.prepare();
+      } catch (error) {
+        if (!(error instanceof CriaError)) throw error;
+        this.#fail(job.id, error);
+      }
+      if (performance.now() - begin > PREPARE_MILLISECONDS) return;
+    }
+  }
+
   #step(short: boolean): "done" | "aborted" {
+    this.#prepareJobs();
     const parts = this.#scheduler.formStep(short);
+    if (parts.length === 0) return "done"; // the last job could not be prepared
     if (!this.#readRows(parts)) return "done"; // the next step is without them
     this.#underWay = { flags: [...new Set(parts.map(({ job }) => job.abort))], short };
     writeStep(

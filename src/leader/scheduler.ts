@@ -181,7 +181,12 @@ export class Scheduler {
     this.#changed = true;
   }
 
-  /** The next step. `short`: it has few rows of prompts, or one text of an encoder. */
+  /** Jobs that must be prepared before a step has rows of them, the longest waiting first. */
+  get unready(): readonly Job[] {
+    return this.#active.filter(({ ready }) => !ready).sort((a, b) => a.served - b.served);
+  }
+
+  /** The next step, without jobs that are not ready. `short`: it has few rows of prompts, or one text of an encoder. */
   formStep(short: boolean): Part[] {
     const parts: Part[] = [];
     let rows = 0;
@@ -207,8 +212,9 @@ export class Scheduler {
       }
       return parts;
     }
-    const decoding = this.#active.filter(({ remaining }) => remaining === 1).sort((a, b) => a.served - b.served);
-    const prompts = this.#active.filter(({ remaining }) => remaining > 1).sort(byOrder);
+    const ready = this.#active.filter((job) => job.ready);
+    const decoding = ready.filter(({ remaining }) => remaining === 1).sort((a, b) => a.served - b.served);
+    const prompts = ready.filter(({ remaining }) => remaining > 1).sort(byOrder);
     const decodeLogits = LOGIT_ROWS - (prompts.length > 0 ? PROMPT_LOGIT_ROWS : 0);
     for (const job of decoding) add(job, this.#rows - rows, decodeLogits - logits);
 

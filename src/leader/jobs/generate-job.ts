@@ -49,6 +49,15 @@ export class GenerateJob extends Job {
     return this.#credit === 0;
   }
 
+  override get ready(): boolean {
+    return this.#constraint?.isPrepared ?? true;
+  }
+
+  /** Finds the tokens that the grammar allows next. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS, GRAMMAR_TOO_LARGE */
+  override prepare(): void {
+    this.#constraint?.prepare(this.#request.maxTokens - this.#generated);
+  }
+
   /** The caller has taken tokens. */
   grant(tokens: number, abort: number): void {
     if (this.paused) this.#pausedFor += performance.now() - this.#pausedSince;
@@ -122,8 +131,7 @@ export class GenerateJob extends Job {
       this.#sampler = new Sampler(sampling, vocabularySize, breakers);
       for (const id of this.ids) this.#sampler.accept(id);
     }
-    const left = this.#request.maxTokens - this.#generated;
-    const masked = this.#constraint?.mask(logits, left) ?? logits;
+    const masked = this.#constraint?.mask(logits) ?? logits;
     const token = this.#sampler.sample(masked, logits);
     if (!this.#endIds.has(token.id)) this.#sampler.accept(token.id);
     return token;

@@ -60,6 +60,14 @@ export abstract class Job {
     return false;
   }
 
+  /** Whether a step may have rows of it. */
+  get ready(): boolean {
+    return true;
+  }
+
+  /** Does what must be done before it is ready. @throws CriaError */
+  prepare(): void {}
+
   /** How many tokens of the text are not computed yet. */
   get remaining(): number {
     return this.sequence.tokens.length - this.sequence.computed;
