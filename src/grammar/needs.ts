@@ -22,6 +22,7 @@ import {
   PART_SEQUENCE,
 } from "./automaton.js";
 import type { Configurations } from "./configurations.js";
+import { tooLarge } from "./limits.js";
 import { END, FAR_FROM_LEAST, FAR_FROM_MOST, type States } from "./states.js";
 import type { Vocabulary } from "./vocabulary.js";
 
@@ -31,6 +32,8 @@ const MOST_COUNTED = 8;
 const LONGEST_REPEATED = 512;
 /** Lengths from which bytes and calls in them cannot be told apart. */
 const EXACT_LENGTH = 2 ** 52;
+/** Bytes of the longest way. */
+const LONGEST_WAY = 2 ** 16;
 /** Rules in rules that are looked into one from within the other. */
 const DEEPEST = 64;
 
@@ -107,7 +110,7 @@ export class Needs {
     const way: number[] = [];
     let at = first;
     while (this.#known[at] === undefined && this.#readsByte(at)) {
-      way.push(at);
+      if (way.push(at) > LONGEST_WAY) throw tooLarge(`${LONGEST_WAY} bytes in the shortest text`);
       this.#states.spend(1);
       at = this.#onWay(this.#after(at));
     }

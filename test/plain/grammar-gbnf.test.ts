@@ -328,7 +328,9 @@ describe("hostile grammars", () => {
         expected,
       ]);
     }
+    expect(follow("root ::= [a-z]{60000}").shortest).toBe(60_000);
     expect(follow("root ::= [a-z]{1000000}").shortest).toBe(1_000_000);
+    expect(errorOf(() => follow(`root ::= ${`"a" [b] `.repeat(40_000)}`)).code).toBe("GRAMMAR_TOO_LARGE");
     expect(process.cpuUsage(begin).user / 1000).toBeLessThan(5000);
   });
 
