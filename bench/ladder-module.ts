@@ -1,5 +1,5 @@
-// The ladder's module (bench/ladder, AssemblyScript) over one memory, with as many threads as there are cores for the last rung: this thread
-// and workers.
+// The ladder's module (bench/ladder, AssemblyScript) over one memory, with as many threads as there are cores for the last rungs: this
+// thread and workers.
 //
 //   64 | the team's control block   4096 | what the workers are to run   8192 | weights, packed | source | x | y | scratch
 
@@ -7,11 +7,13 @@ import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 
-export const RUNGS = [1, 2, 3, 4, 5, 6, 7] as const;
+export const RUNGS = [1, 2, 3, 4, 5, 6, 7, 8] as const;
 export type Rung = (typeof RUNGS)[number];
 
-/** The rung that all threads run together. */
+/** The first of the rungs that all threads run together. */
 export const TEAM_RUNG = 7;
+/** The rung that needs the engine's wide kernels. */
+export const WIDE_RUNG = 8;
 
 /** A product of Q4_0 weights: rows are a multiple of 8, columns of 32. */
 export interface LadderShape {
@@ -41,6 +43,7 @@ export type LadderExports = {
 
 export interface LadderWorkerData {
   readonly module: WebAssembly.Module;
+  readonly wide: WebAssembly.Module | undefined;
   readonly memory: WebAssembly.Memory;
   readonly index: number;
   readonly threads: number;
@@ -48,6 +51,7 @@ export interface LadderWorkerData {
 
 export const CONTROL = 64;
 export const TASK = 4096;
+export const TASK_WORDS = 8;
 /** Looks before a waiting thread sleeps: word 448 of the control block. */
 const SPIN = (CONTROL + 448) >> 2;
 const WEIGHTS = 8192;
@@ -67,12 +71,15 @@ export class Ladder {
   readonly #exports: LadderExports;
   readonly #memory: WebAssembly.Memory;
   readonly #workers: readonly Worker[];
-  /** weights, x, y, rows, columns, tokens, scratch: what every rung's matmul takes. */
+  /** weights, x, y, rows, columns, tokens, scratch: what every rung's matmul takes; the rung. */
   readonly #task: Int32Array;
   readonly #source: number;
 
-  /** @param wasm path of the built module */
-  constructor(wasm: string | URL, threads: number, shape: LadderShape) {
+  /**
+   * @param wasm path of the built module
+   * @param wide the engine's wide kernels; undefined: they do not run here, and neither does their rung
+   */
+  constructor(wasm: string | URL, threads: number, shape: LadderShape, wide?: WebAssembly.Module) {
     const { rows, columns, tokens } = shape;
     this.shape = shape;
     this.threads = threads;
@@ -81,18 +88,18 @@ export class Ladder {
     const y = aligned(x + tokens * columns * 4);
     const scratch = aligned(y + tokens * rows * 4);
     // Activations in their largest encoding, and a panel for each thread.
-    const end = scratch + (tokens + 8) * columns * 8 + threads * (2 ** 17 + tokens * 64);
+    const end = scratch + (tokens + 8) * columns * 8 + threads * (2 ** 18 + tokens * 128);
     const pages = Math.ceil(end / WASM_PAGE);
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const module = compile(wasm);
-    this.#exports = instantiateLadder(module, this.#memory);
+    this.#exports = instantiateLadder(module, this.#memory, wide);
     this.#source = source;
-    this.#task = new Int32Array(this.#memory.buffer, TASK, 7);
-    this.#task.set([WEIGHTS, x, y, rows, columns, tokens, scratch]);
+    this.#task = new Int32Array(this.#memory.buffer, TASK, TASK_WORDS);
+    this.#task.set([WEIGHTS, x, y, rows, columns, tokens, scratch, TEAM_RUNG]);
     new Int32Array(this.#memory.buffer)[SPIN] = 20_000;
     this.#exports.teamJoin(CONTROL, 0, threads, threads);
     this.#workers = Array.from({ length: threads - 1 }, (_, i) => {
-      const workerData: LadderWorkerData = { module, memory: this.#memory, index: i + 1, threads };
+      const workerData: LadderWorkerData = { module, wide, memory: this.#memory, index: i + 1, threads };
       const worker = new Worker(new URL("./ladder-worker.js", import.meta.url), { workerData });
       worker.unref();
       return worker;
@@ -112,7 +119,8 @@ export class Ladder {
 
   /** Runs a rung on the weights that were packed for it. */
   run(rung: Rung): void {
-    if (rung === TEAM_RUNG) this.#exports.announceStep(this.threads);
+    this.#task[7] = rung;
+    if (rung >= TEAM_RUNG) this.#exports.announceStep(this.threads);
     const [weights, x, y, rows, columns, tokens, scratch] = this.#task as unknown as Parameters<Matmul>;
     this.#exports[`matmul${rung}`](weights, x, y, rows, columns, tokens, scratch);
   }
@@ -134,6 +142,15 @@ function compile(wasm: string | URL): WebAssembly.Module {
   return new WebAssembly.Module(bytes);
 }
 
-export function instantiateLadder(module: WebAssembly.Module, memory: WebAssembly.Memory): LadderExports {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as LadderExports;
+export function instantiateLadder(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  wide: WebAssembly.Module | undefined,
+): LadderExports {
+  const kernels = wide === undefined ? undefined : new WebAssembly.Instance(wide, { env: { memory } }).exports;
+  const missing = () => {
+    throw new Error("wide kernels do not run here");
+  };
+  const imports = { env: { memory }, wide: { matmul: kernels?.["matmul"] ?? missing } };
+  return new WebAssembly.Instance(module, imports).exports as unknown as LadderExports;
 }

@@ -1,9 +1,9 @@
-// Climbs the ladder and writes its table into bench/README.md, between the markers:
+// Climbs the ladder and writes what it measured into bench/README.md and docs/matmul.md, between the markers:
 //
 //   npm run build && npm run build:bench && node build/bench/write-table.js [--threads N]
 //
-// Each rung is checked against the first, and measured in turns with the limits of the machine: the first six on one thread, the last one
-// on all.
+// Each rung is checked against the first, and measured in turns with the limits of the machine: the first six on one thread, the others on
+// all. The last one needs Node 24.5 or later.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openKernels } from "cria/kernels";
 import { LabTeam, limitOf, type Roofline, RooflineProbe } from "cria/lab";
-import { Ladder, type LadderShape, RUNGS, type Rung, TEAM_RUNG, weightBytes } from "./ladder-module.js";
+import { Ladder, type LadderShape, RUNGS, type Rung, TEAM_RUNG, WIDE_RUNG, weightBytes } from "./ladder-module.js";
 
 const ROUNDS = 7;
 const REPETITION_MILLISECONDS = 20;
@@ -24,8 +24,9 @@ const ideas: Readonly<Record<Rung, string>> = {
   5: "four tokens at once: a weight is unpacked for all of them",
   6: "panels in L1, tokens in tiles: the engine's kernel",
   7: "all threads",
+  8: "256 bits at once: the engine's wide kernel",
 };
-const names = ["naive", "blocks", "simd", "panels", "tile4x4", "slabs", "team"] as const;
+const names = ["naive", "blocks", "simd", "panels", "tile4x4", "slabs", "team", "wide"] as const;
 
 /** Larger than the caches; and a matrix of a small model by a prefill chunk. */
 const decode: LadderShape = { rows: 32768, columns: 4096, tokens: 1 };
@@ -37,6 +38,11 @@ interface Climb {
 }
 
 const { values } = parseArgs({ options: { threads: { type: "string" } } });
+// First: V8's flag for it must not meet other kernels.
+const wide = await openKernels({ build: "wide" }).then(
+  (lab) => lab.wide,
+  (error: Error) => void console.error(`rung ${WIDE_RUNG} is left out: ${error.message}`),
+);
 const lab = await openKernels({ build: "relaxed" });
 const many = await LabTeam.open({
   threads: values.threads === undefined ? undefined : Number(values.threads),
@@ -48,23 +54,29 @@ const climbs = [await climb(decode), await climb(prefill)] as const;
 await many.close();
 await one.close();
 
-const readme = fileURLToPath(new URL("../../bench/README.md", import.meta.url));
-const text = readFileSync(readme, "utf8");
-const written = text.replace(
-  /(<!-- ladder -->\n)[\s\S]*?(<!-- \/ladder -->)/,
-  (_, begin, end) => `${begin}${table()}${end}`,
-);
-if (written === text) throw new Error(`${readme} has no markers <!-- ladder --> and <!-- /ladder -->`);
-writeFileSync(readme, written);
+write("bench/README.md", "ladder", table());
+for (const rung of RUNGS) if (climbs[0].has(rung)) write("docs/matmul.md", `rung ${rung}`, row(rung));
+write("docs/matmul.md", "bars", bars());
 process.stdout.write(table());
 process.exit(0);
 
+/** Replaces what lies between two markers of a page. */
+function write(page: string, name: string, content: string): void {
+  const path = fileURLToPath(new URL(`../../${page}`, import.meta.url));
+  const [begin, end] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`];
+  const text = readFileSync(path, "utf8");
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${page} has no markers ${begin.trim()} and ${end}`);
+  writeFileSync(path, text.slice(0, from + begin.length) + content + text.slice(to));
+}
+
 async function climb(shape: LadderShape): Promise<ReadonlyMap<Rung, Climb>> {
-  const ladder = new Ladder(wasm, many.threads, shape);
+  const ladder = new Ladder(wasm, many.threads, shape, wide ?? undefined);
   ladder.setInput(lab.randomWeights("Q4_0", shape.rows, shape.columns), noise(shape.tokens * shape.columns));
   const climbs = new Map<Rung, Climb>();
   let exact: Float32Array | undefined;
   for (const rung of RUNGS) {
+    if (rung === WIDE_RUNG && wide === undefined) continue;
     ladder.pack(rung);
     ladder.run(rung);
     exact ??= ladder.result;
@@ -73,7 +85,7 @@ async function climb(shape: LadderShape): Promise<ReadonlyMap<Rung, Climb>> {
     do ladder.run(rung);
     while (performance.now() - begin < 300);
     const calls = Math.max(1, Math.round(REPETITION_MILLISECONDS / time(() => ladder.run(rung)) / 1000));
-    const probe = new RooflineProbe(rung === TEAM_RUNG ? many : one);
+    const probe = new RooflineProbe(rung >= TEAM_RUNG ? many : one);
     await probe.round();
     const seconds: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -115,37 +127,82 @@ function noise(count: number): Float32Array {
   });
 }
 
+/** What a rung reached: decode in GB/s of packed weights, prefill in GOP/s, and the shares of the limits. */
+function speedOf(rung: Rung) {
+  const [d, p] = climbs.map((climb) => climb.get(rung)!) as [Climb, Climb];
+  const bytes = weightBytes(decode);
+  const operations = 2 * prefill.rows * prefill.columns * prefill.tokens;
+  const memory = limitOf({ bytes, operations: {} }, d.roofline).seconds;
+  const peak = limitOf({ bytes: 0, operations: { int8: operations } }, p.roofline).seconds;
+  return {
+    decode: bytes / median(d.seconds) / 1e9,
+    prefill: operations / median(p.seconds) / 1e9,
+    ofMemory: memory / median(d.seconds),
+    ofPeak: peak / median(p.seconds),
+  };
+}
+
+/** The rungs that were climbed. */
+function climbed(): readonly Rung[] {
+  return RUNGS.filter((rung) => climbs[0].has(rung));
+}
+
 function table(): string {
-  const rows = RUNGS.map((rung) => {
-    const [d, p] = climbs.map((climb) => climb.get(rung)!) as [Climb, Climb];
-    const bytes = weightBytes(decode);
-    const operations = 2 * prefill.rows * prefill.columns * prefill.tokens;
-    const memory = limitOf({ bytes, operations: {} }, d.roofline).seconds;
-    const peak = limitOf({ bytes: 0, operations: { int8: operations } }, p.roofline).seconds;
+  const rows = climbed().map((rung) => {
+    const speed = speedOf(rung);
     return [
       `${rung} ${names[rung - 1]}`,
       ideas[rung],
-      (bytes / median(d.seconds) / 1e9).toFixed(2),
-      percent(memory / median(d.seconds)),
-      (operations / median(p.seconds) / 1e9).toFixed(1),
-      percent(peak / median(p.seconds)),
+      speed.decode.toFixed(2),
+      percent(speed.ofMemory),
+      speed.prefill.toFixed(1),
+      percent(speed.ofPeak),
     ];
   });
-  const [limit1, limitAll] = [climbs[1].get(6)!.roofline, climbs[1].get(7)!.roofline].map(
-    ({ bandwidth, peaks }) => `${(bandwidth / 1e9).toFixed(1)} GB/s and ${(peaks.int8 / 1e9).toFixed(0)} GOP/s`,
-  );
-  const shape = ({ rows, columns, tokens }: LadderShape) => `${tokens} x ${columns} by ${rows} rows`;
   return `
-Q4_0; decode: ${shape(decode)}, GB/s of packed weights; prefill: ${shape(prefill)}.
-${cpus()[0]!.model.trim()}, Node ${process.versions.node}.
-Limits: ${limit1} on one thread (rungs 1 to 6), ${limitAll} on ${many.threads} (rung 7).
-Medians of ${ROUNDS}.
+${about()}
 
 | rung | idea | decode GB/s | of limit | prefill GOP/s | of limit |
 |---|---|---:|---:|---:|---:|
 ${rows.map((row) => `| ${row.join(" | ")} |`).join("\n")}
 
 `;
+}
+
+function about(): string {
+  const [limit1, limitAll] = [climbs[1].get(6)!.roofline, climbs[1].get(7)!.roofline].map(
+    ({ bandwidth, peaks }) => `${(bandwidth / 1e9).toFixed(1)} GB/s and ${(peaks.int8 / 1e9).toFixed(0)} GOP/s`,
+  );
+  const shape = ({ rows, columns, tokens }: LadderShape) => `${tokens} x ${columns} by ${rows} rows`;
+  return `Q4_0; decode: ${shape(decode)}, GB/s of packed weights; prefill: ${shape(prefill)}.
+${cpus()[0]!.model.trim()}, Node ${process.versions.node}.
+Limits: ${limit1} on one thread (rungs 1 to 6), ${limitAll} on ${many.threads} (the others),
+by 128-bit instructions. Medians of ${ROUNDS}.`;
+}
+
+/** One rung's row of docs/matmul.md, with what it gains over the rung before. */
+function row(rung: Rung): string {
+  const speed = speedOf(rung);
+  const before = rung === 1 ? undefined : speedOf((rung - 1) as Rung);
+  const gain = (now: number, then: number | undefined) => (then === undefined ? "" : `${(now / then).toFixed(2)} x`);
+  return `
+| measured | | over the rung before | of limit |
+|---|---:|---:|---:|
+| decode, 1 token | ${speed.decode.toFixed(2)} GB/s | ${gain(speed.decode, before?.decode)} | ${percent(speed.ofMemory)} |
+| prefill, 128 tokens | ${speed.prefill.toFixed(1)} GOP/s | ${gain(speed.prefill, before?.prefill)} | ${percent(speed.ofPeak)} |
+
+`;
+}
+
+/** All rungs as bars, each character so many GOP/s. */
+function bars(): string {
+  const most = Math.max(...climbed().map((rung) => speedOf(rung).prefill));
+  const lines = climbed().map((rung) => {
+    const { prefill } = speedOf(rung);
+    const bar = "#".repeat(Math.max(1, Math.round((60 * prefill) / most)));
+    return `${`${rung} ${names[rung - 1]}`.padEnd(10)}${bar} ${prefill.toFixed(1)}`;
+  });
+  return `\n${about()}\n\n\`\`\`\nprefill, GOP/s\n${lines.join("\n")}\n\`\`\`\n\n`;
 }
 
 function percent(share: number): string {

@@ -3,6 +3,7 @@
 
 import { cpus } from "node:os";
 import type { BenchResult } from "../lab/bench.js";
+import { costOf, money, type Price } from "../lab/price.js";
 import { mean, median, standardDeviation } from "../lab/statistics.js";
 import { STEP_ROWS } from "../model/plan/memory-plan.js";
 import { version } from "./version.js";
@@ -14,10 +15,17 @@ export interface BenchFormat {
   footer(): string;
 }
 
-/** The options that have a column of their own. */
+/** The options that have columns of their own. */
 export interface Columns {
   readonly batch: boolean;
   readonly kvCache: boolean;
+  readonly price?: Price | undefined;
+}
+
+/** What the tokens of a result cost at their median speed. */
+function costOfResult(price: Price, { tokensPerSecond, threads, generates, prompt }: BenchResult) {
+  const documentTokens = generates ? undefined : prompt;
+  return costOf(price, { tokensPerSecond: median(tokensPerSecond), cores: threads, documentTokens });
 }
 
 type Value = string | number;
@@ -28,7 +36,7 @@ function modelType({ architecture, parameters, format }: BenchResult): string {
 }
 
 /** One result by llama-bench's keys. */
-function fields(result: BenchResult): Record<string, Value> {
+function fields(result: BenchResult, price: Price | undefined): Record<string, Value> {
   const { nanoseconds, tokensPerSecond, roofline, limit } = result;
   return {
     build_commit: `cria ${version()}`,
@@ -66,23 +74,38 @@ function fields(result: BenchResult): Record<string, Value> {
     int16_operations_per_second: Math.round(roofline.peaks.int16),
     f32_operations_per_second: Math.round(roofline.peaks.f32),
     noise: result.noise.join("; "),
+    work_bytes: Math.round(result.work.bytes),
+    work_operations: Math.round(Object.values(result.work.operations).reduce((sum, one) => sum + one, 0)),
+    memory_bytes: result.memory.total,
+    ...(price === undefined ? {} : priceFields(price, result)),
   };
 }
 
-function withSamples(result: BenchResult) {
-  return { ...fields(result), samples_ns: result.nanoseconds, samples_ts: result.tokensPerSecond };
+function priceFields(price: Price, result: BenchResult): Record<string, Value> {
+  const { tokensPerCoreHour, perMillionTokens, perThousandDocuments } = costOfResult(price, result);
+  return {
+    price_per_hour: price.perHour,
+    currency: price.currency,
+    tokens_per_core_hour: tokensPerCoreHour,
+    price_per_million_tokens: perMillionTokens,
+    ...(perThousandDocuments === undefined ? {} : { price_per_thousand_documents: perThousandDocuments }),
+  };
+}
+
+function withSamples(result: BenchResult, price: Price | undefined) {
+  return { ...fields(result, price), samples_ns: result.nanoseconds, samples_ts: result.tokensPerSecond };
 }
 
 function backend({ build }: BenchResult): string {
   return `WASM ${build}`;
 }
 
-const json = (): BenchFormat => {
+const json = ({ price }: Columns): BenchFormat => {
   let between = "";
   return {
     header: () => "[\n",
     result: (result) => {
-      const text = `${between}${JSON.stringify(withSamples(result), null, 2).replace(/^/gm, "  ")}`;
+      const text = `${between}${JSON.stringify(withSamples(result, price), null, 2).replace(/^/gm, "  ")}`;
       between = ",\n";
       return text;
     },
@@ -90,19 +113,19 @@ const json = (): BenchFormat => {
   };
 };
 
-const jsonl = (): BenchFormat => ({
+const jsonl = ({ price }: Columns): BenchFormat => ({
   header: () => "",
-  result: (result) => `${JSON.stringify(withSamples(result))}\n`,
+  result: (result) => `${JSON.stringify(withSamples(result, price))}\n`,
   footer: () => "",
 });
 
-const csv = (): BenchFormat => {
+const csv = ({ price }: Columns): BenchFormat => {
   let named = false;
   const quoted = (value: Value) => `"${String(value).replaceAll('"', '""')}"`;
   return {
     header: () => "",
     result: (result) => {
-      const row = fields(result);
+      const row = fields(result, price);
       const names = named ? "" : `${Object.keys(row).join(",")}\n`;
       named = true;
       return `${names}${Object.values(row).map(quoted).join(",")}\n`;
@@ -118,7 +141,7 @@ interface MarkdownColumn {
   readonly value: (result: BenchResult) => string;
 }
 
-function markdownColumns({ batch, kvCache }: Columns): readonly MarkdownColumn[] {
+function markdownColumns({ batch, kvCache, price }: Columns): readonly MarkdownColumn[] {
   return [
     { name: "model", width: -30, value: modelType },
     { name: "size", width: 10, value: (result) => binarySize(result.modelBytes) },
@@ -138,6 +161,15 @@ function markdownColumns({ batch, kvCache }: Columns): readonly MarkdownColumn[]
     },
     { name: "of limit", width: 8, value: ({ limit }) => `${(100 * limit.share).toFixed(0)} %` },
     { name: "bound by", width: -8, value: ({ limit }) => limit.boundBy },
+    ...(price === undefined
+      ? []
+      : [
+          {
+            name: `${price.currency || "money"}/1M tokens`,
+            width: 14,
+            value: (result: BenchResult) => money(price, costOfResult(price, result).perMillionTokens),
+          },
+        ]),
     { name: "noise", width: -10, value: ({ noise }) => noise.join("; ") },
   ];
 }
@@ -148,15 +180,25 @@ const markdown = (shown: Columns): BenchFormat => {
   const padded = (text: string, width: number) => (width < 0 ? text.padEnd(-width) : text.padStart(width));
   const rule = (width: number) => `${"-".repeat(Math.abs(width) - 1)}${width < 0 ? "-" : ":"}`;
   let last: BenchResult | undefined;
+  const arithmetic: string[] = [];
   return {
     header: () =>
       line(columns.map(({ name, width }) => padded(name, width))) + line(columns.map(({ width }) => rule(width))),
     result: (result) => {
       last = result;
+      if (shown.price !== undefined) {
+        const { arithmetic: lines } = costOfResult(shown.price, result);
+        arithmetic.push(
+          ...lines.map(
+            (line) => `${result.name}, ${result.threads} ${result.threads === 1 ? "thread" : "threads"}: ${line}\n`,
+          ),
+        );
+      }
       return line(columns.map(({ width, value }) => padded(value(result), width)));
     },
     footer: () =>
-      `\n${last === undefined ? "" : limits(last)}build: cria ${version()}, Node ${process.versions.node}\n`,
+      `\n${arithmetic.length === 0 ? "" : `${arithmetic.join("")}\n`}` +
+      `${last === undefined ? "" : limits(last)}build: cria ${version()}, Node ${process.versions.node}\n`,
   };
 };
 

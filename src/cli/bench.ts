@@ -1,10 +1,14 @@
 // cria bench: how fast models run, in llama-bench's rows, and how far that is from this machine's limits.
 
 import type { KvCacheType } from "../index.js";
-import { bench as measure } from "../lab/bench.js";
+import { type BenchResult, bench as measure } from "../lab/bench.js";
+import { compareBenches } from "../lab/compare.js";
+import { parsePrice } from "../lab/price.js";
 import { kernelChoices } from "../machine/kernels.js";
 import { checkChoice, invalidOption } from "../options.js";
+import { comparisonText, readBenchFile } from "./bench-compare.js";
 import { type BenchFormatName, benchFormats } from "./bench-output.js";
+import { reportSuites, writeBenchReport } from "./bench-report.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { interruptible } from "./interrupt.js";
@@ -16,13 +20,16 @@ const formatNames = Object.keys(benchFormats) as BenchFormatName[];
 const kvCaches = ["f16", "f32", "q8_0"] as const satisfies readonly KvCacheType[];
 
 export const bench = command({
-  usage: "[options]",
+  usage: "[options] | --compare BEFORE.json AFTER.json",
   about: `llama-bench's tests: pp512 evaluates a prompt of 512 tokens, tg128 generates 128 tokens; "@ d512": after 512 others.
 N takes lists and ranges: 512, 1,2,4, 1-8, 0-1024+256, 1-32*2; every combination is measured.
 
 "of limit" is the share of what this machine could do at most. Its limits are the bandwidth of its memory and its peak
 of multiplications, measured in turns with the tests, on as many threads. "bound by" says which limit it is. "noise" says that
-other programs took time from the test: do not trust such a row.`,
+other programs took time from the test: do not trust such a row.
+
+--html without -p, -n, -d, -np and -t runs tests by threads, sequences and depth. --compare A.json B.json says how two earlier runs
+(-o json or jsonl, llama-bench's too) differ, with confidence intervals.`,
   options: {
     model: {
       flags: ["-m", "--model"],
@@ -76,13 +83,30 @@ other programs took time from the test: do not trust such a row.`,
       value: "FORMAT",
       help: `${formatNames.join(", ")} (default: md)`,
     },
+    price: {
+      flags: ["--price"],
+      type: "string",
+      value: "PRICE",
+      help: "of the machine, such as 0.79/h, 0.79 EUR/h, $0.79/h: what a million tokens cost",
+    },
+    html: { flags: ["--html"], type: "string", value: "FILE", help: "write a report: one page with figures" },
+    trace: {
+      flags: ["--trace"],
+      type: "string",
+      value: "FILE",
+      help: "write one token's timeline of the first model, for chrome://tracing and ui.perfetto.dev",
+    },
+    compare: { flags: ["--compare"], type: "boolean", help: "measure nothing: compare two files of results" },
     noWarmUp: { flags: ["--no-warmup"], type: "boolean", help: "no run before the first one that counts" },
   },
   async run(values, positionals) {
+    if (values.compare === true) return compareFiles(positionals);
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": a model is named with -m`);
+    const price = values.price === undefined ? undefined : parsePrice(values.price, "--price");
     const format = benchFormats[checkChoice("-o", values.output ?? "md", formatNames)]({
       batch: values.batch !== undefined,
       kvCache: values.kvCache !== undefined,
+      price,
     });
     const options = {
       prompts: numbers("-p", values.prompt, 512),
@@ -98,17 +122,48 @@ other programs took time from the test: do not trust such a row.`,
       repetitions: repetitionsOf(values.repetitions ?? 5),
       warmUp: values.noWarmUp !== true,
     };
+    const { prompt, generate, depth, parallel, threads } = values;
+    const chosen = [prompt, generate, depth, parallel, threads].some((value) => value !== undefined);
     await interruptible(async (signal) => {
       const models: string[] = [];
       for (const source of values.model?.flatMap((sources) => sources.split(",")) ?? [demoModel]) {
         models.push(await localPath(source, values.offline, signal));
       }
+      const suites =
+        values.html === undefined || chosen
+          ? [{ ...options, models, signal }]
+          : await reportSuites(models, { ...options, signal });
+      const results: BenchResult[] = [];
       process.stdout.write(format.header());
-      for await (const result of measure({ ...options, models, signal })) process.stdout.write(format.result(result));
+      for (const suite of suites) {
+        for await (const result of measure(suite)) {
+          process.stdout.write(format.result(result));
+          results.push(result);
+        }
+      }
       process.stdout.write(format.footer());
+      if (values.html === undefined && values.trace === undefined) return;
+      await writeBenchReport({
+        results,
+        price,
+        html: values.html,
+        trace: values.trace,
+        tracing: { ...options, model: models[0]!, signal },
+      });
     });
   },
 });
+
+async function compareFiles(files: readonly string[]): Promise<void> {
+  const [before, after] = files;
+  if (before === undefined || after === undefined || files.length > 2) {
+    throw new UsageError(
+      `--compare takes two files of results; there ${files.length === 1 ? "is 1" : `are ${files.length}`}`,
+    );
+  }
+  const [a, b] = await Promise.all([readBenchFile(before), readBenchFile(after)]);
+  process.stdout.write(comparisonText(compareBenches(a, b), before, after));
+}
 
 function numbers(flag: string, texts: readonly string[] | undefined, otherwise: number, least = 0): readonly number[] {
   const all = texts === undefined ? [otherwise] : parseRanges(flag, texts);

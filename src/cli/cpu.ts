@@ -52,7 +52,7 @@ them, huge pages; and what follows: threads, where --pin would put them, which k
   },
 });
 
-async function kernelReport(option: string | undefined): Promise<KernelReport> {
+export async function kernelReport(option: string | undefined): Promise<KernelReport> {
   const choice = option === undefined ? undefined : checkChoice("--kernels", option, kernelChoices);
   const kernels = await loadKernels(undefined, choice);
   const { build, problem } = kernels;

@@ -1,12 +1,21 @@
 // cria kernels: every kernel by itself, against the limits of the machine and the exact result.
 
+import { writeFile } from "node:fs/promises";
 import { kernelRows } from "../lab/kernels/table.js";
 import { LabTeam } from "../lab/lab-team.js";
 import { type KernelMeasurement, kernelCases, measureKernels } from "../lab/measure-kernels.js";
+import { reportPage } from "../lab/report/html.js";
+import { kernelReport as kernelPage } from "../lab/report/kernel-report.js";
+import { type KernelSuiteOptions, measureKernelSuite } from "../lab/report/kernel-suite.js";
+import { reportScript } from "../lab/report-script.js";
 import { kernelChoices } from "../machine/kernels.js";
 import { checkChoice, invalidOption } from "../options.js";
 import { command } from "./command.js";
+import { kernelReport } from "./cpu.js";
+import { cpuLines } from "./cpu-output.js";
+import { cpuReport } from "./cpu-report.js";
 import { UsageError } from "./failure.js";
+import { version } from "./version.js";
 
 const shapes = Object.entries(kernelRows).map(
   ([name, { dimensions }]) => `  ${name.padEnd(12)}${dimensions.join("x")}`,
@@ -47,29 +56,60 @@ ${shapes.join("\n")}`,
     },
     build: {
       flags: ["--build"],
-      type: "string",
+      type: "list",
       value: "NAME",
-      help: `${kernelChoices.join(", ")} (default: CRIA_KERNELS, else the fastest that this machine runs)`,
+      help: `${kernelChoices.join(", ")}; several times (default: CRIA_KERNELS, else the fastest that runs; --html: all that run)`,
+    },
+    html: {
+      flags: ["--html"],
+      type: "string",
+      value: "FILE",
+      help: "write a page with figures: speed by working set, of limit, error; builds side by side",
     },
     json: { flags: ["--json"], type: "boolean", help: "one line of JSON for each row" },
   },
   async run(values, positionals) {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": kernels takes options only`);
-    const { kernel, format, shape, threads, json } = values;
-    const build = values.build === undefined ? undefined : checkChoice("--build", values.build, kernelChoices);
-    const team = await LabTeam.open({ threads, build });
-    try {
-      const cases = await kernelCases(team, { kernels: kernel, formats: format, shapes: shape?.map(parseShape) });
-      if (json !== true) process.stdout.write(header(team));
-      for await (const one of measureKernels(team, cases)) {
-        const about = { build: team.lab.build, threads: team.threads };
-        process.stdout.write(json === true ? `${JSON.stringify({ ...one, ...about })}\n` : row(one));
+    const { kernel, format, shape, threads, json, html } = values;
+    const builds = values.build?.map((build) => checkChoice("--build", build, kernelChoices));
+    const shapes = shape?.map(parseShape);
+    if (html !== undefined) {
+      if (shapes !== undefined) throw new UsageError("--html measures shapes of its own: it cannot have --shape");
+      await writeKernelReport(html, { kernels: kernel, formats: format, threads, builds });
+      return;
+    }
+    for (const build of builds ?? [undefined]) {
+      const team = await LabTeam.open({ threads, build });
+      try {
+        const cases = await kernelCases(team, { kernels: kernel, formats: format, shapes });
+        if (json !== true) process.stdout.write(header(team));
+        for await (const one of measureKernels(team, cases)) {
+          const about = { build: team.lab.build, threads: team.threads };
+          process.stdout.write(json === true ? `${JSON.stringify({ ...one, ...about })}\n` : row(one));
+        }
+      } finally {
+        await team.close();
       }
-    } finally {
-      await team.close();
     }
   },
 });
+
+/** Measures, and says on the way what; then writes the page. */
+async function writeKernelReport(file: string, options: KernelSuiteOptions): Promise<void> {
+  const suite = await measureKernelSuite({
+    ...options,
+    onMeasured: (one) => process.stdout.write(`${one.build.padEnd(12)}${row(one)}`),
+  });
+  const [machine] = cpuLines(await cpuReport({}, await kernelReport(undefined)));
+  const report = kernelPage({
+    ...suite,
+    machine: machine!.replace(/^model\s+/, ""),
+    versions: `cria ${version()}, Node ${process.versions.node}`,
+    time: new Date(),
+  });
+  await writeFile(file, reportPage(report, await reportScript()));
+  process.stderr.write(`written: ${file}\n`);
+}
 
 function parseShape(text: string): readonly number[] {
   if (!/^[1-9]\d*(x[1-9]\d*)*$/.test(text)) throw invalidOption("--shape", "numbers such as 8192x2048x1", text);

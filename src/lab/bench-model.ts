@@ -77,13 +77,15 @@ export class BenchModel {
 
   /** Makes the sequences of a test, and fills the cache up to its depth. */
   async prepare({ parallel, depth, batch }: BenchTest, signal?: AbortSignal): Promise<void> {
+    if (!this.model.info.generates) return;
     for (const sequence of this.#sequences) sequence.dispose();
     this.#sequences = Array.from({ length: parallel }, () => this.model.createSequence());
     for (const sequence of this.#sequences) await this.#feed(sequence, depth, batch, signal);
   }
 
   /** Runs a test once, and forgets it again. Returns the milliseconds that it took. */
-  async run({ prompt, generate, depth, batch }: BenchTest, signal?: AbortSignal): Promise<number> {
+  async run({ prompt, generate, depth, batch, parallel }: BenchTest, signal?: AbortSignal): Promise<number> {
+    if (!this.model.info.generates) return this.#embed(parallel, prompt, signal);
     const begin = performance.now();
     if (prompt > 0) await this.#feed(this.#sequences[0]!, prompt, batch, signal);
     for (let token = 0; token < generate; token++) {
@@ -102,6 +104,14 @@ export class BenchModel {
   async close(): Promise<void> {
     await this.#team.close();
     await this.model.dispose();
+  }
+
+  /** Embeds so many texts of so many tokens in one call. */
+  async #embed(texts: number, tokens: number, signal: AbortSignal | undefined): Promise<number> {
+    const inputs = Array.from({ length: texts }, () => this.#ids(tokens));
+    const begin = performance.now();
+    await this.model.embed(inputs, { signal });
+    return performance.now() - begin;
   }
 
   async #feed(sequence: Sequence, tokens: number, batch: number, signal: AbortSignal | undefined): Promise<void> {

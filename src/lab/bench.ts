@@ -4,9 +4,11 @@
 //   tg128          128 tokens, one step each; they are random: sampling is not part of it
 //   tg128 np8      the same for 8 sequences at once, one row of each in every step; tokens per second are those of all together
 //   pp512 @ d4096  behind 4096 tokens that are in the cache already
+//   pp128 np16     of an encoder: 16 texts of 128 tokens, embedded in one call
 //
 // Every repetition begins with a round of the machine's limits, so that both see the same machine.
 
+import type { MemoryPlan } from "../index.js";
 import { cpuNoise, noiseBetween } from "../machine/cpu/noise.js";
 import type { Disturbance } from "../machine/disturbance/disturbance.js";
 import type { KernelName } from "../machine/kernels.js";
@@ -14,7 +16,7 @@ import { BenchModel } from "./bench-model.js";
 import { type BenchOptions, type BenchTest, benchTests, testName } from "./bench-tests.js";
 import { disturbanceFlags, limitFlags, noiseFlags, sampleFlags } from "./noise-flags.js";
 import { residence } from "./residence.js";
-import type { Limit, Roofline } from "./roofline.js";
+import type { Limit, Roofline, Work } from "./roofline.js";
 import { median } from "./statistics.js";
 
 // V8 compiles kernels well only once they have run for a while.
@@ -44,6 +46,12 @@ export interface BenchResult extends BenchTest {
   readonly roofline: Roofline;
   /** The bytes of the matrices, which every step reads once. */
   readonly weightBytes: number;
+  /** What a repetition must read and multiply at least, wherever it lies. */
+  readonly work: Work;
+  /** Whether the model generates. Encoders embed: their prompts are documents. */
+  readonly generates: boolean;
+  /** The shared memory that the model was loaded with. */
+  readonly memory: MemoryPlan;
   /** Microseconds of a token in which rows of embeddings that stay in the file were read; 0: there are none. */
   readonly tableMicroseconds: number;
   /** The least time and the most tokens per second that the machine allows, what binds them, and the share that the median reaches. */
@@ -60,7 +68,7 @@ export interface BenchResult extends BenchTest {
  * @throws CriaError INVALID_OPTION, and what loadModel and evaluate throw; the signal's reason
  */
 export async function* bench(options: BenchOptions): AsyncGenerator<BenchResult, void, undefined> {
-  const tests = benchTests(options);
+  const tests = withTexts(benchTests(options), options.parallel);
   let open: { readonly loading: string; readonly model: BenchModel } | undefined;
   try {
     for (const test of tests) {
@@ -71,11 +79,25 @@ export async function* bench(options: BenchOptions): AsyncGenerator<BenchResult,
         const alike = tests.filter((other) => loadingOf(other) === loading);
         open = { loading, model: await BenchModel.open(alike, options.signal) };
       }
+      if (!isOf(test, open.model.model.info.generates, options.parallel)) continue;
       yield await measure(open.model, test, options);
     }
   } finally {
     await open?.model.close();
   }
+}
+
+/** Encoders embed as many texts in one call as other models have sequences, which take one prompt at a time. */
+function withTexts(tests: readonly BenchTest[], parallel: readonly number[]): readonly BenchTest[] {
+  const several = parallel.filter((texts) => texts > 1);
+  return tests.flatMap((test) =>
+    test.prompt === 0 ? [test] : [test, ...several.map((texts) => ({ ...test, parallel: texts }))],
+  );
+}
+
+/** Whether a test is one of a model that generates, or of an encoder, which generates nothing. */
+function isOf({ prompt, parallel }: BenchTest, generates: boolean, asked: readonly number[]): boolean {
+  return generates ? prompt === 0 || parallel === 1 : prompt > 0 && asked.includes(parallel);
 }
 
 /** Tests with the same value can share a loaded model. */
@@ -113,9 +135,9 @@ async function measure(
   const elapsed = Date.now() - time.getTime();
 
   const { prompt, generate, parallel, depth, batch } = test;
-  const tokens = prompt + generate * parallel;
+  const tokens = (prompt + generate) * parallel;
   const tokensPerSecond = milliseconds.map((one) => (1000 * tokens) / one);
-  const least = prompt > 0 ? work.prefill(prompt, depth, batch) : work.decode(generate, depth, parallel);
+  const least = prompt > 0 ? work.prefill(prompt, depth, batch, parallel) : work.decode(generate, depth, parallel);
   const { cacheBytes } = await residence();
   // A model that fits into the caches is not read from memory.
   const bound = work.weightBytes > cacheBytes ? least : { ...least, bytes: 0 };
@@ -138,6 +160,9 @@ async function measure(
     tokensPerSecond,
     roofline,
     weightBytes: work.weightBytes,
+    work: least,
+    generates: info.generates,
+    memory: info.memory,
     tableMicroseconds: (1000 * tableMilliseconds) / (tokens * repetitions),
     limit: { ...limit, tokensPerSecond: most, share },
     disturbances,

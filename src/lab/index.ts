@@ -3,6 +3,13 @@
 export { type BenchResult, bench } from "./bench.js";
 export type { BenchOptions, BenchTest } from "./bench-tests.js";
 export type { Timing } from "./blackboard.js";
+export {
+  type BenchComparison,
+  type BenchRow,
+  type Comparison,
+  compareBenches,
+  parseBench,
+} from "./compare.js";
 export type { DeclaredKernel, KernelHost, KernelRow, PeakName, PreparedCase } from "./kernels/declaration.js";
 export { type KernelCase, type KernelName, kernelNames, kernelRows } from "./kernels/table.js";
 export { LabTeam, type LabTeamOptions } from "./lab-team.js";

@@ -67,9 +67,19 @@ export class ModelWork {
     return { bytes: bytes * (1 - (1 - this.#chosen) ** rows), operations: Object.fromEntries(ofRow) };
   }
 
-  /** `tokens` tokens of a prompt from position `depth` on, given to the engine `batch` at a time: logits of the last of each batch. */
-  prefill(tokens: number, depth: number, batch: number): Work {
+  /**
+   * `tokens` tokens of a prompt from position `depth` on, given to the engine `batch` at a time: logits of the last of each batch.
+   * Or, of an encoder, `texts` such prompts.
+   */
+  prefill(tokens: number, depth: number, batch: number, texts = 1): Work {
     const work = new Sum();
+    if (texts > 1) {
+      const all = texts * tokens;
+      const steps = Math.ceil(all / STEP_ROWS);
+      for (let step = 0; step < steps; step++) work.add(this.#layers, all / steps);
+      for (let text = 0; text < texts; text++) this.#attend(work, depth, tokens);
+      return work;
+    }
     for (let first = 0; first < tokens; first += batch) {
       const end = Math.min(tokens, first + batch);
       for (let row = first; row < end; row += this.#stepRows) {

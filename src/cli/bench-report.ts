@@ -1,0 +1,62 @@
+// What `cria bench` writes beside its rows: the report (--html) and one token's timeline (--trace).
+
+import { writeFile } from "node:fs/promises";
+import type { BenchResult } from "../lab/bench.js";
+import type { BenchOptions } from "../lab/bench-tests.js";
+import type { Price } from "../lab/price.js";
+import { benchReport } from "../lab/report/bench-report.js";
+import { reportSuite } from "../lab/report/bench-suite.js";
+import { reportPage } from "../lab/report/html.js";
+import { reportScript } from "../lab/report-script.js";
+import { chromeTrace, type TokenTrace, traceToken } from "../lab/trace.js";
+import { usableCpus } from "../machine/cpu/threads.js";
+import { cpuTopology } from "../machine/cpu/topology.js";
+import { kernelReport } from "./cpu.js";
+import { cpuLines } from "./cpu-output.js";
+import { cpuReport } from "./cpu-report.js";
+import { version } from "./version.js";
+
+/** The tests of a report that nobody has chosen tests for, those of each model by themselves. */
+export async function reportSuites(
+  models: readonly string[],
+  options: Omit<BenchOptions, "models">,
+): Promise<readonly BenchOptions[]> {
+  const most = usableCpus(await cpuTopology());
+  const suites: BenchOptions[] = [];
+  for (const model of models) suites.push(...(await reportSuite(model, most, options)));
+  return suites;
+}
+
+interface ReportFiles {
+  readonly results: readonly BenchResult[];
+  readonly price: Price | undefined;
+  /** Paths; undefined: not asked for. */
+  readonly html: string | undefined;
+  readonly trace: string | undefined;
+  readonly tracing: Pick<BenchOptions, "threads" | "kvCaches" | "kernels" | "signal"> & { readonly model: string };
+}
+
+export async function writeBenchReport({ results, price, html, trace, tracing }: ReportFiles): Promise<void> {
+  const { model, threads, kvCaches, kernels, signal } = tracing;
+  const generates = results.some((result) => result.model === model && result.generates);
+  let token: TokenTrace | undefined;
+  if (generates || trace !== undefined) {
+    token = await traceToken(model, { threads: threads.at(-1), kvCache: kvCaches[0], kernels, signal });
+  }
+  if (trace !== undefined && token !== undefined) await save(trace, chromeTrace(token));
+  if (html === undefined) return;
+  const report = benchReport({
+    results,
+    machine: cpuLines(await cpuReport({}, await kernelReport(kernels))),
+    price,
+    trace: token,
+    versions: `cria ${version()}, Node ${process.versions.node}`,
+    time: new Date(),
+  });
+  await save(html, reportPage(report, await reportScript()));
+}
+
+async function save(path: string, text: string): Promise<void> {
+  await writeFile(path, text);
+  process.stderr.write(`written: ${path}\n`);
+}
