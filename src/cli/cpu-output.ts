@@ -12,7 +12,7 @@ import type { CpuReport } from "./cpu-report.js";
 
 const NAME = 13; // characters of a name's column
 
-export function cpuLines({ topology, frequency, hugePages, noise, plan, pins, kernels }: CpuReport): string[] {
+export function cpuLines({ topology, frequency, hugePages, noise, plan, pins, pools, kernels }: CpuReport): string[] {
   const { cores, sockets, nodes, l3Groups } = topology;
   return [
     ...section("model", [modelLine(topology)]),
@@ -31,6 +31,7 @@ export function cpuLines({ topology, frequency, hugePages, noise, plan, pins, ke
     ...section("disturbance", noiseLines(noise)),
     ...section("threads", [plan.reason, `decode ${plan.decodeWorkers}, prefill ${plan.threadsBatch}`]),
     ...section("--pin", pinLines(topology, pins)),
+    ...section("instances", pools.map(poolLine)),
     ...section("kernels", [
       `${kernels.build}: ${kernels.reason}; Node ${kernels.node}`,
       ...(kernels.problem === undefined ? [] : [kernels.problem]),
@@ -163,6 +164,21 @@ function pinLines({ source }: CpuTopology, pins: readonly WorkerPlan[]): string[
     const where = workers <= cpus ? formatCpuRuns(each.flat()) : `each on any of ${formatCpuList(each[0] ?? [])}`;
     return `${names[i]!.padEnd(width)}  ${workers} ${workers === 1 ? "worker" : "workers"}: ${where}`;
   });
+}
+
+/** So many instances are told one by one; of more the first two and the last. */
+const INSTANCES_LISTED = 4;
+
+/** Of a pool: "l3    8 instances of 6 workers: 0-5 | 6-11 | ... | 42-47". */
+function poolLine({ instances, plans }: CpuReport["pools"][number]): string {
+  const workers = [...new Set(plans.map((plan) => plan.workers))].join(" or ");
+  const where = plans.map(({ pin, workers, cpus }) =>
+    workers <= cpus ? formatCpuRuns(pin?.pins?.flat() ?? []) : `any of ${formatCpuRuns(pin?.pins?.[0] ?? [])}`,
+  );
+  const listed = where.length <= INSTANCES_LISTED ? where : [where[0]!, where[1]!, "...", where[where.length - 1]!];
+  const named = where.some((one) => one !== "") ? `: ${listed.join(" | ")}` : ", not pinned";
+  const count = `${plans.length} ${plans.length === 1 ? "instance" : "instances"}`;
+  return `${instances.padEnd(5)} ${count} of ${workers} ${workers === "1" ? "worker" : "workers"}${named}`;
 }
 
 function size(bytes: number): string {

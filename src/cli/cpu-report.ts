@@ -1,6 +1,7 @@
 // What `cria cpu` reports, as `--json` prints it.
 
 import { planWorkers, type WorkerOptions, type WorkerPlan } from "../api/load/worker-plan.js";
+import { instanceRequests } from "../api/pool/pool-options.js";
 import { type CpuFrequency, cpuFrequency } from "../machine/cpu/frequency.js";
 import { type HugePages, hugePages } from "../machine/cpu/huge-pages.js";
 import { type CpuNoise, cpuNoise } from "../machine/cpu/noise.js";
@@ -16,6 +17,8 @@ export interface CpuReport {
   readonly plan: WorkerPlan;
   /** What each word of `--pin` would do. */
   readonly pins: readonly WorkerPlan[];
+  /** What each word of loadPool's `instances` would do: the workers of every instance. */
+  readonly pools: readonly { readonly instances: string; readonly plans: readonly WorkerPlan[] }[];
   readonly kernels: KernelReport;
 }
 
@@ -41,6 +44,7 @@ export async function cpuReport(
     noise: await cpuNoise({ root }),
     plan: await planWorkers(options, topology),
     pins: await pinPlans(topology, options),
+    pools: await poolPlans(topology, options),
     kernels,
   };
 }
@@ -55,4 +59,22 @@ function pinPlans(topology: CpuTopology, options: WorkerOptions): Promise<readon
     ...(nodes ?? []).filter(usable).map(({ id }) => `node:${id}`),
   ];
   return Promise.all(requests.map((pin) => planWorkers({ ...options, pin }, topology)));
+}
+
+/** The words of `instances` that mean something on this machine. */
+async function poolPlans(topology: CpuTopology, options: WorkerOptions): Promise<CpuReport["pools"]> {
+  const { l3Groups, nodes, allowed } = topology;
+  const usable = (groups: readonly { readonly cpus: readonly number[] }[] | undefined) =>
+    groups?.some(({ cpus }) => cpus.some((cpu) => allowed.includes(cpu))) ?? false;
+  const words = [
+    "auto" as const,
+    ...(usable(nodes) ? (["node"] as const) : []),
+    ...(usable(l3Groups) ? (["l3"] as const) : []),
+  ];
+  return Promise.all(
+    words.map(async (instances) => {
+      const requests = await instanceRequests({ ...options, instances }, topology);
+      return { instances, plans: await Promise.all(requests.map((one) => planWorkers(one.options, topology))) };
+    }),
+  );
 }

@@ -75,7 +75,7 @@ export class ModelWork {
     const work = new Sum();
     if (texts > 1) {
       const all = texts * tokens;
-      const steps = Math.ceil(all / STEP_ROWS);
+      const steps = Math.ceil(all / this.#stepRows);
       for (let step = 0; step < steps; step++) work.add(this.#layers, all / steps);
       for (let text = 0; text < texts; text++) this.#attend(work, depth, tokens);
       return work;

@@ -6,7 +6,7 @@
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { TRACE_CHANNEL, type WorkerTrace } from "./trace-channel.js";
 
-const STEPS = 32;
+const STEPS = 8;
 const CALLS = 16_384;
 
 interface Recording {

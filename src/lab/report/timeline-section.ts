@@ -4,6 +4,9 @@ import { BARRIER, type TokenTrace } from "../trace.js";
 import type { Section, Table } from "./report.js";
 import { shortNames, threadsOf } from "./rows.js";
 
+/** Workers that are drawn. */
+const LANES = 16;
+
 /** Kinds of kernels in a timeline, in the order of their colours. */
 const kinds = ["matmul", "attention", "encode activations", "norms, RoPE, other", BARRIER];
 
@@ -16,9 +19,11 @@ function kindOf(name: string): number {
 
 export function timelineSection(trace: TokenTrace): Section {
   const { spans, milliseconds, layers, threads, depth, kernels, model, lost } = trace;
-  const workers = [...new Set(spans.map(({ worker }) => worker))];
+  const everyone = [...new Set(spans.map(({ worker }) => worker))];
+  const workers = everyone.slice(0, LANES);
   const lanes = workers.map((worker) => `worker ${worker}`);
-  const all = spans.map(({ worker, name, begin, end }) => [workers.indexOf(worker), kindOf(name), begin, end] as const);
+  const shown = spans.filter(({ worker }) => workers.includes(worker));
+  const all = shown.map(({ worker, name, begin, end }) => [workers.indexOf(worker), kindOf(name), begin, end] as const);
   const middle = milliseconds / 2;
   const half = (0.75 * milliseconds) / layers;
   const inLayer = all.filter(([, , begin, end]) => end > middle - half && begin < middle + half);
@@ -39,6 +44,9 @@ export function timelineSection(trace: TokenTrace): Section {
     text: [
       `What each of ${threadsOf(threads)} did while ${shortNames([model]).get(model)} decoded one token behind ${depth} others, ` +
         `on ${kernels}: ${milliseconds.toFixed(2)} ms. What is empty is TypeScript between the kernels, and the clock.`,
+      ...(everyone.length > workers.length
+        ? [`The first ${workers.length} workers are drawn, the table has all.`]
+        : []),
       ...(lost > 0 ? [`${lost} calls at its end were not noted: there was no room for them.`] : []),
     ],
     figures: [
@@ -47,7 +55,7 @@ export function timelineSection(trace: TokenTrace): Section {
         ? []
         : [figure("timeline-layer", "About one layer, from its middle", middle - half, middle + half, inLayer)]),
     ],
-    tables: [timelineTable(trace, workers.length)],
+    tables: [timelineTable(trace, everyone.length)],
   };
 }
 
