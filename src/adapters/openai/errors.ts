@@ -56,6 +56,7 @@ function blamed(error: CriaError, notes: Notes): { readonly param: string | null
     const named = options.map((option) => notes.fieldOf.get(option)).find((each) => each !== undefined);
     return { param: named ?? null, message };
   };
+  if (code === "BUDGET_TOO_SMALL") return field("maxTokens");
   if (error instanceof GrammarError) return field("jsonSchema", "grammar", "tools");
   if (code === "UNSUPPORTED_TOOLS") return field("tools");
   return code === "CONTEXT_FULL" || error instanceof TemplateError ? field("prompt") : field();
