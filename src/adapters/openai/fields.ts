@@ -127,6 +127,18 @@ const numbers = {
   repeat_last_n: "penaltyLastN",
 } as const satisfies Record<string, keyof GenerateOptions>;
 
+/** Samplers of several numbers, and the fields of llama.cpp's server that these are; a sampler is off where its first one is 0. */
+const groups = {
+  dynamicTemperature: { dynatemp_range: "range", dynatemp_exponent: "exponent" },
+  xtc: { xtc_probability: "probability", xtc_threshold: "threshold" },
+  dry: {
+    dry_multiplier: "multiplier",
+    dry_base: "base",
+    dry_allowed_length: "allowedLength",
+    dry_penalty_last_n: "penaltyLastN",
+  },
+} as const satisfies Partial<Record<keyof GenerateOptions, Record<string, string>>>;
+
 /** Fields by which callers are told apart, or that only may make an answer cheaper: nothing here depends on them. */
 const idle = [
   ...["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"],
@@ -145,6 +157,15 @@ export function takeGenerateOptions(fields: Fields, limits: readonly string[]): 
   };
   for (const [field, option] of Object.entries(numbers)) set(option, field, fields.take(field, "number"));
   for (const field of limits) set("maxTokens", field, fields.take(field, "number"));
+  for (const [option, names] of Object.entries(groups)) {
+    const given = Object.entries(names).map(([field, name]) => [field, name, fields.take(field, "number")] as const);
+    const [first] = given;
+    if (!first?.[2]) continue;
+    options[option] = Object.fromEntries(
+      given.flatMap(([, name, value]) => (value === undefined ? [] : [[name, value]])),
+    );
+    for (const [field, name] of given) fields.notes.fieldOf.set(`${option}.${name}`, fields.pathOf(field));
+  }
   set("logitBias", "logit_bias", takeLogitBias(fields));
   const stop = fields.take("stop", "string", "array");
   if (Array.isArray(stop) && !stop.every(types.string))

@@ -24,6 +24,11 @@ export class Notes {
   inFields(message: string): { readonly param: string | null; readonly message: string } {
     const [, before = "", name = "", rest = ""] =
       /^((?:an? [a-z ]+ (?:in|of) )?)([A-Za-z]+)([\w.[\]]*)/.exec(message) ?? [];
+    // Options within an option have fields of their own.
+    const whole = this.fieldOf.get(name + rest);
+    if (whole !== undefined) {
+      return { param: whole, message: before + whole + message.slice(before.length + name.length + rest.length) };
+    }
     const field = this.fieldOf.get(name);
     if (field === undefined) return { param: name === "messages" ? name + rest : null, message };
     return { param: field + rest, message: before + field + message.slice(before.length + name.length) };

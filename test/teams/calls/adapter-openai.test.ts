@@ -194,6 +194,25 @@ describe("chat.completions", () => {
     expect(new Set(usages)).toEqual(new Set([null]));
   });
 
+  it("samples as llama.cpp's server does by the same fields", async () => {
+    const seeded = { ...request, temperature: 1.2, seed: 4 };
+    const given = { ...own, temperature: 1.2, seed: 4 };
+    const samplers = [
+      [
+        { dry_multiplier: 2, dry_allowed_length: 1, dry_base: 2 },
+        { dry: { multiplier: 2, allowedLength: 1, base: 2 } },
+      ],
+      [{ xtc_probability: 1, xtc_threshold: 0.05 }, { xtc: { probability: 1, threshold: 0.05 } }],
+      [{ dynatemp_range: 1, dynatemp_exponent: 2 }, { dynamicTemperature: { range: 1, exponent: 2 } }],
+      [{ top_n_sigma: 1, dry_multiplier: 0, dynatemp_range: 0 }, { topNSigma: 1 }],
+    ] as const;
+    for (const [fields, options] of samplers) {
+      const { data, response } = await client.chat.completions.create({ ...seeded, ...fields }).withResponse();
+      expect(data.choices[0]!.message.content).toBe((await model.completeChat([user], { ...given, ...options })).text);
+      expect(response.headers.get("x-cria-warning")).toBeNull();
+    }
+  });
+
   it("keeps to grammars and schemas as llama.cpp's server has them", async () => {
     const schema = {
       type: "object",
@@ -576,6 +595,7 @@ describe("what is refused", () => {
       [{ tool_choice: "required" }, "tool_choice", /^400 tool_choice is set, but/],
       [{ response_format: { type: "json_schema", json_schema: { schema: { type: "x" } } } }, "response_format", /./],
       [{ grammar: "root ::= (" }, "grammar", /./],
+      [{ xtc_probability: 0.5, xtc_threshold: 7 }, "xtc_threshold", /^400 xtc_threshold must be/],
       [{ chat_template_kwargs: { messages: [] } }, "chat_template_kwargs.messages", /./],
     ] as const;
     for (const [body, param, message] of options) {
