@@ -67,8 +67,10 @@ export const MEMBERS_LEAST = 2;
 /** ENDLESS where there is no most. */
 export const MEMBERS_MOST = 3;
 export const MEMBERS_COUNT = 4;
+/** 1: they may come in any order. */
+export const MEMBERS_IN_ANY_ORDER = 5;
 /** From here on the members, and after them one entry with no part: how many come after the last one. */
-export const MEMBERS_FIRST = 5;
+export const MEMBERS_FIRST = 6;
 /** Of each member: its part; 1 if it is required; and of it and those after it, how many are required, and how many are possible. */
 export const MEMBER_WORDS = 4;
 export const MEMBER_PART = 0;

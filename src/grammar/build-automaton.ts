@@ -252,12 +252,20 @@ class Builder {
     return this.#add(PART_MACHINE, first);
   }
 
-  #members({ items, repeated, separator, least, most }: Extract<Expression, { kind: "members" }>): number {
+  #members({
+    items,
+    repeated,
+    separator,
+    inAnyOrder = false,
+    least,
+    most,
+  }: Extract<Expression, { kind: "members" }>): number {
     const members = items.map(({ item, required }) => [this.#part(item), Number(required), 0, 0]);
     const again = repeated === undefined ? -1 : this.#part(repeated);
     const between = this.#part(separator);
     const first = this.#list.length;
-    this.#list.push(between, again, least, most === Number.POSITIVE_INFINITY ? ENDLESS : most, items.length);
+    this.#list.push(between, again, least, most === Number.POSITIVE_INFINITY ? ENDLESS : most);
+    this.#list.push(items.length, Number(inAnyOrder));
     for (const words of members) this.#list.push(...words);
     this.#list.push(-1, 0, 0, 0);
     return this.#add(PART_MEMBERS, first, MEMBERS_FIRST + MEMBER_WORDS * (items.length + 1));

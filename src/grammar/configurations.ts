@@ -35,6 +35,8 @@ interface PortablePlace {
   readonly place: number;
   /** Of a product, in place of `place`. */
   readonly sides: readonly [PortableConfiguration, PortableConfiguration] | undefined;
+  /** Of members in any order: those that have come. */
+  readonly done: readonly number[] | undefined;
   readonly rest: PortableState;
 }
 
@@ -272,6 +274,7 @@ export class Configurations {
       part: this.states.part(state),
       place: this.states.place(state),
       sides: sides && [this.export(sides[0]), this.export(sides[1])],
+      done: this.states.doneOf(state),
       rest: this.#exportState(this.states.rest(state)),
     };
   }
@@ -289,8 +292,9 @@ export class Configurations {
 
   #importState(state: PortableState): number {
     if (state === undefined) return END;
-    const { part, place, sides, rest } = state;
+    const { part, place, sides, done, rest } = state;
     const after = this.#importState(rest);
+    if (done !== undefined) return this.states.withDone(part, place, done, after);
     if (sides === undefined) return this.states.at(part, place, after);
     return this.states.ofSides(part, this.import(sides[0]), this.import(sides[1]), after);
   }

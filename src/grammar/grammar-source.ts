@@ -4,7 +4,7 @@ import { GrammarError, printable } from "../errors.js";
 import type { Automaton } from "./automaton.js";
 import { compileGrammar } from "./compile.js";
 import { parseGbnf } from "./gbnf.js";
-import { grammarOfSchema, type SchemaGrammar } from "./json-schema/compile-schema.js";
+import { grammarOfSchema, type JsonForm, type SchemaGrammar } from "./json-schema/compile-schema.js";
 import { type AnswerStart, afterThoughts, type ThoughtMarks } from "./thoughts.js";
 import { addressedNotations } from "./tool-calls/addressed-notations.js";
 import { messageGrammar, toolGrammar } from "./tool-calls/answer-grammar.js";
@@ -21,7 +21,7 @@ export type AnswerSource =
       readonly size: number;
     }
   /** A JSON schema as JSON. */
-  | { readonly kind: "schema"; readonly json: string | undefined }
+  | { readonly kind: "schema"; readonly json: string | undefined; readonly form: JsonForm }
   /** `json`: the tools' signatures; `notation`: its name. */
   | { readonly kind: "tools"; readonly json: string; readonly notation: string; readonly count: CallCount };
 
@@ -72,7 +72,7 @@ function readAnswer(answer: AnswerSource, controlIds: (text: string) => number |
       return { grammar, ignored: new Map() };
     }
     case "schema":
-      return grammarOfSchema(answer.json === undefined ? undefined : JSON.parse(answer.json));
+      return grammarOfSchema(answer.json === undefined ? undefined : JSON.parse(answer.json), answer.form);
     case "tools": {
       const tools = JSON.parse(answer.json) as ToolSignature[];
       const notation = [...markedNotations, ...addressedNotations].find(({ name }) => name === answer.notation)!;

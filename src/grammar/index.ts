@@ -4,7 +4,7 @@ export type { Automaton } from "./automaton.js";
 export { compileGrammar } from "./compile.js";
 export { type Constraint, VocabularyGrammar } from "./constraint.js";
 export { parseGbnf, tokenTexts } from "./gbnf.js";
-export { grammarOfSchema, type SchemaGrammar } from "./json-schema/compile-schema.js";
+export { grammarOfSchema, type JsonForm, jsonForms, type SchemaGrammar } from "./json-schema/compile-schema.js";
 export type { JsonSchema } from "./json-schema/schema.js";
 export { type ControlIds, controlBytes } from "./marks.js";
 export { type AnswerStart, afterThoughts, answerStart, type ThoughtMarks, thoughtMarksOf } from "./thoughts.js";

@@ -8,10 +8,6 @@ import {
   type Automaton,
   BYTE,
   ENDLESS,
-  MEMBER_PART,
-  MEMBER_REQUIRED,
-  MEMBER_REQUIRED_AFTER,
-  MEMBER_WORDS,
   PART_ALTERNATIVES,
   PART_CALL,
   PART_LITERAL,
@@ -292,17 +288,17 @@ export class Needs {
 
   /** No member more than must come, and the first ones that can. */
   #nextMember(state: number): number {
-    const { list, length } = this.#automaton;
-    const { first, repeated, least, members } = this.#states.membersOf(this.#states.part(state));
-    const [from, count] = this.#states.memberPlace(state);
-    const needed = least - count - list[first + MEMBER_WORDS * from + MEMBER_REQUIRED_AFTER]!;
-    for (let i = from; i < members; i++) {
-      const at = first + MEMBER_WORDS * i;
-      const item = list[at + MEMBER_PART]!;
-      if (list[at + MEMBER_REQUIRED] === 1 || (needed > 0 && Number.isFinite(length[item]!))) {
-        return this.#states.enterMember(state, item, i + 1);
+    const { length } = this.#automaton;
+    const part = this.#states.part(state);
+    const { repeated, least } = this.#states.membersOf(part);
+    const [done, count] = this.#states.memberPlace(state);
+    const left = this.#states.membersLeft(part, done);
+    const needed = least - count - left.reduce((sum, { isRequired }) => sum + Number(isRequired), 0);
+    for (const { index, item, isRequired } of left) {
+      if (isRequired || (needed > 0 && Number.isFinite(length[item]!))) {
+        return this.#states.enterMember(state, item, index);
       }
     }
-    return needed > 0 ? this.#states.enterMember(state, repeated, members) : this.#states.rest(state);
+    return needed > 0 ? this.#states.enterMember(state, repeated, -1) : this.#states.rest(state);
   }
 }

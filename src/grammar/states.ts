@@ -12,12 +12,11 @@ import {
   BOTH,
   ENDLESS,
   MEMBER_PART,
-  MEMBER_POSSIBLE_AFTER,
   MEMBER_REQUIRED,
-  MEMBER_REQUIRED_AFTER,
   MEMBER_WORDS,
   MEMBERS_COUNT,
   MEMBERS_FIRST,
+  MEMBERS_IN_ANY_ORDER,
   MEMBERS_LEAST,
   MEMBERS_MOST,
   MEMBERS_REPEATED,
@@ -88,6 +87,9 @@ export class States {
   readonly #wayNext: number[] = [];
   readonly #wayLength: number[] = [];
   readonly #far = [false, true].map(() => new Map<number, readonly [state: number, left: number]>());
+  /** Sets of members that have come, of all that may come in any order; 0 is the empty one. */
+  readonly #doneSets: (readonly number[])[] = [[]];
+  readonly #doneNumbers = new Map<string, number>([["", 0]]);
   #work = 0;
   /** The bytes around the one that `after` was asked for that lead to the same state, or as well nowhere. */
   low = 0;
@@ -100,7 +102,7 @@ export class States {
   }
 
   get size(): number {
-    return this.#states.size + this.#pairs.size;
+    return this.#states.size + this.#pairs.size + this.#doneSets.length;
   }
 
   part(state: number): number {
@@ -465,23 +467,74 @@ export class States {
   }
 
   #expandMembers(state: number, reach: (next: number) => void): void {
-    const { list } = this.#automaton;
-    const { first, separator, repeated, least, most, members } = this.membersOf(this.part(state));
+    const part = this.part(state);
+    const { separator, repeated, least, most, inAnyOrder } = this.membersOf(part);
     const rest = this.rest(state);
-    const [from, count] = this.memberPlace(state);
+    const [done, count] = this.memberPlace(state);
+    const left = this.membersLeft(part, done);
+    const required = left.reduce((sum, { isRequired }) => sum + Number(isRequired), 0);
+    const possible = left.reduce((sum, { item }) => sum + Number(this.#isPossible(item)), 0);
+    const mayRepeat = repeated >= 0 && this.#isPossible(repeated);
     const enter = (item: number, next: number) => {
-      const begun = this.begin(item, this.#memberState(this.part(state), next, count + 1, rest));
+      const begun = this.begin(item, this.#memberState(part, next, count + 1, rest));
       reach(count > 0 ? this.begin(separator, begun) : begun);
     };
-    const mayCome = count < most;
-    for (let i = from; i < members; i++) {
-      const at = first + MEMBER_WORDS * i;
-      const item = list[at + MEMBER_PART]!;
-      if (mayCome && this.#isPossible(item) && this.#canEnd(this.part(state), i + 1, count + 1)) enter(item, i + 1);
-      if (list[at + MEMBER_REQUIRED] === 1) return;
+    // Those that have been passed by do not come any more, unless the order is free.
+    const passedRequired = 0;
+    let passedPossible = 0;
+    for (const { index, item, isRequired } of left) {
+      const requiredAfter = required - passedRequired - Number(isRequired);
+      const possibleAfter = possible - passedPossible - Number(this.#isPossible(item));
+      const mayEnd = count + 1 + requiredAfter <= most && count + 1 + possibleAfter + Number(mayRepeat) >= least;
+      if (count < most && this.#isPossible(item) && mayEnd) enter(item, this.#doneAfter(part, done, index));
+      if (inAnyOrder) continue;
+      if (isRequired) return;
+      passedPossible += Number(this.#isPossible(item));
     }
-    if (repeated >= 0 && this.#isPossible(repeated) && mayCome && count + 1 >= least) enter(repeated, members);
-    if (count >= least) reach(rest);
+    if (mayRepeat && count + required < most && count + 1 >= least) {
+      enter(repeated, inAnyOrder ? done : this.membersOf(part).members);
+    }
+    if (count >= least && required === 0) reach(rest);
+  }
+
+  /** The members that may come after those that are done. */
+  membersLeft(part: number, done: number): readonly { index: number; item: number; isRequired: boolean }[] {
+    const { list } = this.#automaton;
+    const { first, members, inAnyOrder } = this.membersOf(part);
+    const left: { index: number; item: number; isRequired: boolean }[] = [];
+    const gone = inAnyOrder ? this.#doneSets[done]! : undefined;
+    for (let index = gone === undefined ? done : 0; index < members; index++) {
+      if (gone?.includes(index)) continue;
+      const at = first + MEMBER_WORDS * index;
+      left.push({ index, item: list[at + MEMBER_PART]!, isRequired: list[at + MEMBER_REQUIRED] === 1 });
+    }
+    return left;
+  }
+
+  #doneAfter(part: number, done: number, index: number): number {
+    if (!this.membersOf(part).inAnyOrder) return index + 1;
+    return this.#doneSet([...this.#doneSets[done]!, index]);
+  }
+
+  #doneSet(members: readonly number[]): number {
+    const sorted = [...members].sort((a, b) => a - b);
+    const key = sorted.join();
+    const known = this.#doneNumbers.get(key);
+    if (known !== undefined) return known;
+    this.#doneNumbers.set(key, this.#doneSets.length);
+    return this.#doneSets.push(sorted) - 1;
+  }
+
+  /** Which members have come, where they may come in any order: what a place says apart from these states. */
+  doneOf(state: number): readonly number[] | undefined {
+    if (this.kind(state) !== PART_MEMBERS || !this.membersOf(this.part(state)).inAnyOrder) return undefined;
+    return this.#doneSets[this.memberPlace(state)[0]];
+  }
+
+  /** The state of members of which these have come, that is elsewhere in a place like this one. */
+  withDone(part: number, place: number, done: readonly number[], rest: number): number {
+    const { counted } = this.membersOf(part);
+    return this.#memberState(part, this.#doneSet(done), place % (counted + 1), rest);
   }
 
   /** What is said of members. `counted`: beyond it all numbers of them are alike. */
@@ -497,12 +550,13 @@ export class States {
       least,
       most: most === ENDLESS ? Number.POSITIVE_INFINITY : most,
       members: list[at + MEMBERS_COUNT]!,
+      inAnyOrder: list[at + MEMBERS_IN_ANY_ORDER] === 1,
       counted: Math.max(1, least, most),
     };
   }
 
-  /** The next member, and how many have come. */
-  memberPlace(state: number): readonly [next: number, count: number] {
+  /** The next member, or where the order is free which ones are done, and how many have come. */
+  memberPlace(state: number): readonly [done: number, count: number] {
     const { counted } = this.membersOf(this.part(state));
     const place = this.place(state);
     return [Math.floor(place / (counted + 1)), place % (counted + 1)];
@@ -513,23 +567,14 @@ export class States {
     return this.#states.number(part, next * (counted + 1) + Math.min(count, counted), rest);
   }
 
-  /** Before the separator and a member: the state after which it is written. */
-  enterMember(state: number, item: number, next: number): number {
-    const { separator } = this.membersOf(this.part(state));
-    const [, count] = this.memberPlace(state);
-    const begun = this.begin(item, this.#memberState(this.part(state), next, count + 1, this.rest(state)));
+  /** Before the separator and a member, or one that is repeated (index -1). */
+  enterMember(state: number, item: number, index: number): number {
+    const part = this.part(state);
+    const { separator, members, inAnyOrder } = this.membersOf(part);
+    const [done, count] = this.memberPlace(state);
+    const next = index >= 0 ? this.#doneAfter(part, done, index) : inAnyOrder ? done : members;
+    const begun = this.begin(item, this.#memberState(part, next, count + 1, this.rest(state)));
     return count > 0 ? this.begin(separator, begun) : begun;
-  }
-
-  /** Whether members from number `next` on can be chosen so that there are neither too few nor too many. */
-  #canEnd(part: number, next: number, count: number): boolean {
-    const { list } = this.#automaton;
-    const { first, repeated, least, most } = this.membersOf(part);
-    const at = first + MEMBER_WORDS * next;
-    const more = repeated >= 0 && this.#isPossible(repeated) ? 1 : 0;
-    return (
-      count + list[at + MEMBER_REQUIRED_AFTER]! <= most && count + list[at + MEMBER_POSSIBLE_AFTER]! + more >= least
-    );
   }
 
   /**

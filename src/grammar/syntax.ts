@@ -35,6 +35,8 @@ export type Expression =
       readonly items: readonly { readonly item: Expression; readonly required: boolean }[];
       readonly repeated: Expression | undefined;
       readonly separator: Expression;
+      /** Whether the members, and those that are repeated, may come in any order. */
+      readonly inAnyOrder?: boolean;
       readonly least: number;
       readonly most: number;
     };

@@ -2,7 +2,7 @@
 
 import type { JsonSchema } from "cria";
 import type { Random } from "../../bench/synthetic/random.js";
-import { compileGrammar, grammarOfSchema, VocabularyGrammar } from "../../dist/grammar/index.js";
+import { compileGrammar, grammarOfSchema, type JsonForm, VocabularyGrammar } from "../../dist/grammar/index.js";
 import { byteVocabulary, tokensOf } from "./grammar-vocabulary.js";
 
 const words = [
@@ -40,8 +40,8 @@ const words = [
 ];
 const vocabulary = byteVocabulary(words);
 /** A schema's grammar for the vocabulary. */
-export const grammarOf = (schema: JsonSchema) =>
-  new VocabularyGrammar(compileGrammar(grammarOfSchema(schema).grammar), vocabulary);
+export const grammarOf = (schema: JsonSchema, form?: JsonForm) =>
+  new VocabularyGrammar(compileGrammar(grammarOfSchema(schema, form).grammar), vocabulary);
 
 /** Whether the grammar has a text. */
 export function matches(grammar: VocabularyGrammar, text: string): boolean {

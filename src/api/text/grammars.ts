@@ -8,13 +8,15 @@ import {
   type AddressedNotation,
   type AnswerStart,
   controlBytes,
+  type JsonForm,
   type JsonSchema,
+  jsonForms,
   type ThoughtMarks,
   type TokenBytes,
   type ToolNotation,
   tokenTexts,
 } from "../../grammar/index.js";
-import { checkText, idleOption, invalidOption, namesOf, readable } from "../../options.js";
+import { checkChoice, checkText, idleOption, invalidOption, namesOf, readable } from "../../options.js";
 import type { GrammarRequest } from "../../protocol/messages.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
 import type { ToolSet } from "./tools.js";
@@ -25,9 +27,14 @@ export interface GrammarOptions {
   readonly grammar?: string;
   /** A JSON Schema: the text is JSON that is valid by it. `true`: any JSON. */
   readonly jsonSchema?: JsonSchema;
+  /**
+   * What comes of all that is valid by the schema. `"schema"`, by default: keys in the schema's order, and no properties that a schema with
+   * properties does not speak of. `"any"`: keys in any order, and all properties that the schema does not forbid.
+   */
+  readonly jsonForm?: JsonForm;
 }
 
-export const grammarOptionNames = namesOf<GrammarOptions>({ grammar: true, jsonSchema: true });
+export const grammarOptionNames = namesOf<GrammarOptions>({ grammar: true, jsonSchema: true, jsonForm: true });
 
 /** Compiled grammars that are kept. */
 const KEPT = 64;
@@ -84,10 +91,12 @@ export class Grammars {
    * @throws GrammarError, UnsupportedError, CriaError INVALID_OPTION
    */
   async request(
-    { grammar, jsonSchema }: GrammarOptions,
+    { grammar, jsonSchema, jsonForm }: GrammarOptions,
     form: AnswerForm = {},
   ): Promise<{ readonly request: GrammarRequest | undefined; readonly diagnostics: readonly string[] }> {
     const { calls } = form;
+    if (jsonForm !== undefined) checkChoice("jsonForm", jsonForm, jsonForms);
+    if (jsonForm !== undefined && jsonSchema === undefined) throw idleOption("jsonForm", "there is no jsonSchema");
     if (grammar === undefined && jsonSchema === undefined && calls === undefined) {
       return { request: undefined, diagnostics: [] };
     }
@@ -99,7 +108,7 @@ export class Grammars {
     }
     this.#tokens ??= this.#knownTokens();
     const kept = this.#compiled({
-      answer: this.#answerOf(grammar, jsonSchema, form),
+      answer: this.#answerOf({ grammar, jsonSchema, jsonForm }, form),
       thoughts: form.thoughts,
       // Calls in messages are messages by themselves.
       messages: grammar === undefined && jsonSchema === undefined ? undefined : form.messages?.name,
@@ -108,13 +117,14 @@ export class Grammars {
     return { request: { key, automaton, vocabulary }, diagnostics };
   }
 
-  #answerOf(grammar: unknown, jsonSchema: unknown, { calls }: AnswerForm): AnswerSource {
+  #answerOf({ grammar, jsonSchema, jsonForm = "schema" }: GrammarOptions, { calls }: AnswerForm): AnswerSource {
     if (grammar !== undefined) {
       const text = checkText("grammar", grammar);
       return { kind: "gbnf", text, tokens: this.#tokensIn(text), size: this.#tokenizer.vocabularySize };
     }
     if (jsonSchema !== undefined) {
-      return { kind: "schema", json: readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema)) };
+      const json = readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema));
+      return { kind: "schema", json, form: jsonForm };
     }
     const { tools, notation } = calls!;
     return { kind: "tools", json: JSON.stringify(tools.signatures), notation: notation.name, count: tools.count };

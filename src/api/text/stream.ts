@@ -44,7 +44,7 @@ export async function* streamGeneration(
 ): AsyncGenerator<GeneratedPart, void, undefined> {
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
-  const { maxTokens, contextShift, stop = [], signal, grammar, jsonSchema, ...sampling } = options;
+  const { maxTokens, contextShift, stop = [], signal, grammar, jsonSchema, jsonForm, ...sampling } = options;
   const { seed, dry, posted } = readable("the sampling options", sampling, () => {
     const resolved = resolveSampling(sampling, tokenizer.vocabularySize);
     const { seed, dry } = resolved;
@@ -55,7 +55,7 @@ export async function* streamGeneration(
   const most = Math.min(room, mostTokens(maxTokens, room));
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
   const { request: grammarRequest, diagnostics } = await request.grammars.request(
-    { grammar, jsonSchema },
+    { grammar, jsonSchema, jsonForm },
     request.form,
   );
   const stops = new StopStrings(typeof stop === "string" ? [stop] : stop);

@@ -34,6 +34,8 @@ export interface Writer {
   /** A node's text. */
   readonly textOf: (node: Node) => Expression;
   readonly meet: (one: Node, other: Node) => Node;
+  /** Whether all comes that is valid: keys in any order, and more properties and items wherever nothing is said of them. */
+  readonly isWide: boolean;
   /** The node of no schema. */
   readonly anyNode: Node;
   /** All values of a node; undefined: they are not listed, or are too many. */
@@ -61,7 +63,7 @@ export function objectText(shape: ObjectShape, writer: Writer, pointer: string):
   const patterns = [...new Set(layers.flatMap((layer) => [...layer.patterns.keys()]))];
   // Where nothing is said of more properties they may come, but need not: a schema that names its properties means those.
   const saysMore = layers.some(({ more }) => more !== undefined);
-  const isOpen = saysMore || (names.length === 0 && patterns.length === 0);
+  const isOpen = saysMore || writer.isWide || (names.length === 0 && patterns.length === 0);
   const nameText = nameNodes.map(writer.stringsOf);
   const allowed = (name: string) => nameNodes.every((node) => fitsName(name, node, writer));
 
@@ -85,7 +87,7 @@ export function objectText(shape: ObjectShape, writer: Writer, pointer: string):
   return alternatives(
     ...chosen(members, rest, outside, pointer).map(({ items, repeated, once }) => {
       const needed = Math.max(least, once ? 1 : 0);
-      return membersText(items, repeated, once, needed, most, pointer);
+      return membersText(items, repeated, once, needed, most, writer.isWide, pointer);
     }),
   );
 }
@@ -180,6 +182,7 @@ function membersText(
   once: boolean,
   least: number,
   most: number,
+  inAnyOrder: boolean,
   pointer: string,
 ): Expression {
   const needed = items.filter(({ required }) => required).length;
@@ -198,7 +201,7 @@ function membersText(
     throw unsupported(pointer, keyword, `at most ${MOST_COUNTED} properties are counted`);
   }
   const repeated = rest === nothing ? undefined : rest;
-  return braces("{", { kind: "members", items, repeated, separator: comma, ...counted }, "}");
+  return braces("{", { kind: "members", items, repeated, separator: comma, inAnyOrder, ...counted }, "}");
 }
 
 /** An array: first the items that have a place of their own, then those that all have one schema. */
@@ -210,7 +213,8 @@ export function arrayText(
 ): Expression {
   const { prefix, items, least, most: given, unique, contains } = shape;
   // Where nothing is said of more items they may come, but need not.
-  let most = prefix.length > 0 && items === undefined ? Math.min(given, Math.max(prefix.length, least)) : given;
+  const isClosed = prefix.length > 0 && items === undefined && !writer.isWide;
+  let most = isClosed ? Math.min(given, Math.max(prefix.length, least)) : given;
   const listed = unique && prefix.length === 0 && items !== undefined ? writer.valuesOf(items, MOST_LISTED) : undefined;
   if (listed !== undefined) most = Math.min(most, listed.length);
   if (least > most) return nothing;

@@ -18,6 +18,13 @@ const DEEPEST = 200;
 /** Rules of the largest grammar. */
 const MOST_RULES = 2 ** 16;
 
+/**
+ * What comes of all that is valid. "schema": keys in the schema's order, no properties that a schema with properties does not speak of, and
+ * without a type the types that its keywords speak of. "any": all.
+ */
+export const jsonForms = ["schema", "any"] as const;
+export type JsonForm = (typeof jsonForms)[number];
+
 /** A schema as a grammar. */
 export interface SchemaGrammar {
   readonly grammar: Grammar;
@@ -31,8 +38,8 @@ export interface SchemaGrammar {
  * @throws UnsupportedError UNSUPPORTED_SCHEMA with the keyword and the JSON pointer of what is not supported; GrammarError
  *   SCHEMA_INVALID for what is not a schema
  */
-export function grammarOfSchema(schema: JsonSchema): SchemaGrammar {
-  return new SchemaCompiler(asSchema(schema, "#")).compile();
+export function grammarOfSchema(schema: JsonSchema, form: JsonForm = "schema"): SchemaGrammar {
+  return new SchemaCompiler(asSchema(schema, "#"), form === "any").compile();
 }
 
 class SchemaCompiler {
@@ -46,12 +53,13 @@ class SchemaCompiler {
   readonly #writer: Writer;
   #depth = 0;
 
-  constructor(root: JsonSchema) {
+  constructor(root: JsonSchema, isWide: boolean) {
     this.#root = root;
-    this.#form = new NormalForm(root);
+    this.#form = new NormalForm(root, isWide);
     this.#writer = {
       textOf: (node) => this.#textOf(node),
       meet: this.#form.meet,
+      isWide,
       anyNode: this.#form.nodeOf(true),
       valuesOf: (node, most) => this.#valuesOf(node, most),
       stringsOf: (node) =>

@@ -19,6 +19,7 @@ import {
   invalid,
   type JsonSchema,
   type JsonType,
+  jsonTypes,
   keywordsOfType,
   Places,
   type SchemaObject,
@@ -48,13 +49,17 @@ type Part = keyof Pick<Shape, "number" | "string" | "array" | "object">;
 export class NormalForm implements Former {
   readonly places: Places;
   readonly #references: References;
+  /** The types where none is named; undefined: those that the keywords speak of. */
+  readonly #allTypes: ReadonlySet<JsonType> | undefined;
   readonly #nodes = new Map<string, Node>();
   readonly #numbers = new Map<SchemaObject, number>();
   readonly #shapes = new Map<SchemaObject, readonly Shape[] | "under way">();
   readonly #opposites = new Map<SchemaObject, readonly Shape[] | "under way">();
   readonly #shapesOfNodes = new Map<Node, readonly Shape[]>();
 
-  constructor(root: JsonSchema) {
+  /** @param isWide whether a schema without a type means values of all types */
+  constructor(root: JsonSchema, isWide: boolean) {
+    this.#allTypes = isWide ? new Set(jsonTypes) : undefined;
     this.places = new Places(root);
     this.#references = new References(root);
   }
@@ -76,7 +81,7 @@ export class NormalForm implements Former {
     const known = this.#shapesOfNodes.get(node);
     if (known !== undefined) return known;
     const pointer = this.places.of(node.all[0] ?? node.none[0]);
-    let shapes: readonly Shape[] = [{ ...anything, pointer }];
+    let shapes: readonly Shape[] = [{ ...anything, types: this.#allTypes, pointer }];
     for (const schema of node.all) shapes = this.product(shapes, this.#shapesOfSchema(schema), "allOf", pointer);
     for (const schema of node.none) shapes = this.product(shapes, this.#oppositeOf(schema), "not", pointer);
     this.#shapesOfNodes.set(node, shapes);
@@ -355,7 +360,12 @@ export class NormalForm implements Former {
     const shape: Shape = {
       ...anything,
       pointer,
-      types: named && new Set(named.map((type) => (type === "integer" ? "number" : type))),
+      types:
+        named === undefined
+          ? listed === undefined
+            ? this.#allTypes
+            : undefined
+          : new Set(named.map((type) => (type === "integer" ? "number" : type))),
       spoken: new Set(spoken),
       values: listed && valueMap(listed),
       number: this.#numberOf(said, named, pointer),
