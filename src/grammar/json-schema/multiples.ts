@@ -78,12 +78,26 @@ function tried(multiple: number, units: number, places: number): readonly Machin
   const named = new Named();
   const scale = 10 ** places;
   const limit = Math.min(LARGEST_TRIED + 1, Math.floor(MOST_TRIED / scale));
-  const fits = (count: number) =>
-    count % units === 0 && Number.isInteger(Number((count / scale).toFixed(places)) / multiple);
+  const fits = (count: number) => count % units === 0 && Number.isInteger(count / scale / multiple);
   const hasAllIntegers = isNear(multiple, units, places);
   const begin = [named.state("begin"), named.state("sign")];
   named.edge(begin[0]!, MINUS, begin[1]!);
   const end = named.state("end");
+  named.states[end]!.accepts = true;
+  /** The digits that may come where so many counts from `from` on are left, and the states after them. */
+  const branches = (from: number, width: number): (readonly [digit: number, state: number])[] =>
+    Array.from({ length: 10 }, (_, digit) => [digit, after(from + (digit * width) / 10, width / 10)] as const).filter(
+      (way): way is readonly [number, number] => way[1] !== undefined,
+    );
+  const after = (from: number, width: number): number | undefined => {
+    if (width === 1) return fits(from) ? end : undefined;
+    const more = branches(from, width);
+    if (more.length === 0) return undefined;
+    const state = named.state(`${from} of ${width}`);
+    named.states[state]!.accepts = fits(from);
+    for (const [digit, target] of more) named.edge(state, DIGIT_0 + digit, target);
+    return state;
+  };
   const large = (remainder: number) => named.state(`remainder ${remainder % units}`);
   const whole = (value: number) => (value < limit ? named.state(`whole ${value}`) : undefined);
   const afterWhole = (value: number) => whole(value) ?? (hasAllIntegers ? large(value) : undefined);
@@ -100,17 +114,11 @@ function tried(multiple: number, units: number, places: number): readonly Machin
       const target = afterWhole(10 * value + digit);
       if (target !== undefined) named.edge(state, DIGIT_0 + digit, target);
     }
-    for (let count = 0; count < scale; count++) {
-      if (!fits(value * scale + count)) continue;
-      const digits = String(count).padStart(places, "0");
-      let at = state;
-      for (const [i, symbol] of [".", ...digits].entries()) {
-        const known = named.states.length;
-        const target = i === places ? end : named.state(`${value}.${digits.slice(0, i)}`);
-        if (target === known || target === end) named.edge(at, symbol.charCodeAt(0), target);
-        at = target;
-        if (i > 0 && /^0*$/.test(digits.slice(i))) named.states[at]!.accepts = true;
-      }
+    const digitsAfter = branches(value * scale, scale);
+    if (digitsAfter.length > 0) {
+      const point = named.state(`${value}.`);
+      named.edge(state, POINT, point);
+      for (const [digit, target] of digitsAfter) named.edge(point, DIGIT_0 + digit, target);
     }
   }
   for (let remainder = 0; remainder < units && hasAllIntegers; remainder++) {
