@@ -833,6 +833,17 @@ describe("generation", () => {
     await expect(model.completeJson("Hi", missing)).rejects.toMatchObject({ code: "INVALID_OPTION" });
   });
 
+  it("takes keys in any order where it is asked to, and says what is wrong with that", async () => {
+    const schema = { type: "object", properties: { b: { type: "integer" } }, required: ["b"], maxProperties: 2 };
+    const options = { maxTokens: 60, temperature: 1.5, seed: 3 };
+    const { object } = await model.completeJson("{", schema, { ...options, jsonForm: "any" });
+    expect(ajv.validate(schema, object)).toBe(true);
+    await expect(model.complete("Hi", { jsonSchema: true, jsonForm: "all" as "any" })).rejects.toThrow(
+      'jsonForm must be one of schema, any; it is "all"',
+    );
+    await expect(model.complete("Hi", { jsonForm: "any" })).rejects.toThrow("there is no jsonSchema");
+  });
+
   it("works in chats, and says what is wrong with its options", async () => {
     const chat = model.chat();
     const { text } = await chat.ask("Hello", { jsonSchema: { enum: ["yes", "no"] }, maxTokens: 20 });
