@@ -6,7 +6,7 @@ export { type Constraint, VocabularyGrammar } from "./constraint.js";
 export { parseGbnf, tokenTexts } from "./gbnf.js";
 export { grammarOfSchema, type JsonForm, jsonForms, type SchemaGrammar } from "./json-schema/compile-schema.js";
 export type { JsonSchema } from "./json-schema/schema.js";
-export { type ControlIds, controlBytes } from "./marks.js";
+export { type ControlIds, controlBytes, controlsIn } from "./marks.js";
 export { type AnswerStart, afterThoughts, answerStart, type ThoughtMarks, thoughtMarksOf } from "./thoughts.js";
 export { addressedNotations } from "./tool-calls/addressed-notations.js";
 export { messageGrammar, toolGrammar } from "./tool-calls/answer-grammar.js";
@@ -25,6 +25,7 @@ export {
   type ToolNotation,
   type ToolSignature,
   textsOf,
+  writeCallParts,
   writeCalls,
 } from "./tool-calls/notation.js";
 export { bareTexts, taggedProperties } from "./tool-calls/tool-arguments.js";

@@ -34,10 +34,35 @@ function control(id: number): Expression {
   return machine([...edges, { edges: [], accepts: true }]);
 }
 
-/** A mark as a model may write it: as its control token, or in letters. */
+/** The control tokens in a text, and the texts between them: at each place the longest. */
+export function controlsIn(
+  text: string,
+  controlIds: ControlIds,
+): readonly { readonly text: string; readonly id?: number }[] {
+  const pieces: { text: string; id?: number }[] = [];
+  for (let at = 0; at < text.length; ) {
+    let end = text.length;
+    while (end > at && controlIds(text.slice(at, end)) === undefined) end--;
+    const last = pieces.at(-1);
+    if (end > at) pieces.push({ text: text.slice(at, end), id: controlIds(text.slice(at, end))! });
+    else if (last !== undefined && last.id === undefined) last.text += text[at]!;
+    else pieces.push({ text: text[at]! });
+    at = Math.max(end, at + 1);
+  }
+  return pieces;
+}
+
+/** A mark with its control tokens; undefined: it has none. */
+function withControls(text: string, controlIds: ControlIds): Expression | undefined {
+  const pieces = controlsIn(text, controlIds);
+  if (pieces.every(({ id }) => id === undefined)) return undefined;
+  return sequence(...pieces.map((piece) => (piece.id === undefined ? literal(piece.text) : control(piece.id))));
+}
+
+/** A mark as a model may write it: with control tokens, or in letters. */
 export function mark(text: string, controlIds: ControlIds): Expression {
-  const id = controlIds(text);
-  return id === undefined ? literal(text) : alternatives(control(id), literal(text));
+  const controls = withControls(text, controlIds);
+  return controls === undefined ? literal(text) : alternatives(controls, literal(text));
 }
 
 /** A mark that ends a text, and what follows it. */
@@ -75,8 +100,8 @@ export function addTextUntil(
   const ranges = (some: readonly string[]): CodePointRange[] =>
     some.map((symbol) => [symbol.codePointAt(0)!, symbol.codePointAt(0)!]);
   const controls = ends.flatMap(({ mark, next }) => {
-    const id = controlIds(mark);
-    return id === undefined ? [] : [sequence(control(id), next)];
+    const written = withControls(mark, controlIds);
+    return written === undefined ? [] : [sequence(written, next)];
   });
   for (const state of beginnings) {
     const targets = new Map<string, string[]>();

@@ -56,7 +56,7 @@ export class TaggedArguments implements ArgumentsReader {
 
   constructor(tags: ArgumentTags, { name, parameters }: ToolSignature, end: RegExp) {
     this.#tags = tags;
-    this.#schemas = new Map(taggedProperties(name, parameters).properties);
+    this.#schemas = new Map(taggedProperties(name, parameters, tags).properties);
     this.#end = end;
   }
 
@@ -74,26 +74,53 @@ export class TaggedArguments implements ArgumentsReader {
 
   /** The next argument that is complete: its name, and its value as JSON. */
   #take(): readonly [name: string, json: string] | undefined {
-    const { before, between, after } = this.#tags;
-    const held = this.#held.trimStart();
+    const { before, text, json, separator } = this.#tags;
+    let held = this.#held.trimStart();
+    if (this.#end.test(held)) return undefined;
+    const comma = separator.map((one) => one.trim()).find((one) => one !== "" && held.startsWith(one));
+    if (comma !== undefined && this.#count > 0) held = held.slice(comma.length).trimStart();
     if (!held.startsWith(before)) return undefined;
-    const ways = between.map((text) => ({ text, at: held.indexOf(text, before.length) })).filter(({ at }) => at >= 0);
-    if (ways.length === 0) return undefined;
-    const { text, at } = ways.reduce((first, way) => (way.at < first.at ? way : first));
-    const name = held.slice(before.length, at);
-    const valueAt = at + text.length;
+    const ways = [...(text?.between ?? []), ...json.between].map((mark) => ({
+      mark,
+      at: held.indexOf(mark, before.length),
+    }));
+    const found = ways.filter(({ at }) => at >= 0).sort((a, b) => a.at - b.at || b.mark.length - a.mark.length)[0];
+    if (found === undefined) return undefined;
+    // It may still become a longer one.
+    const rest = held.slice(found.at);
+    if (ways.some(({ mark }) => mark.length > rest.length && mark.startsWith(rest))) return undefined;
+    const name = held.slice(before.length, found.at);
     const schema = this.#schemas.get(name);
-    const isBare = schema !== undefined && bareTexts(schema) !== undefined;
-    for (let end = held.indexOf(after, valueAt); end >= 0; end = held.indexOf(after, end + 1)) {
-      const value = held.slice(valueAt, end);
-      // A text within JSON may have the tag in it: the value ends at the tag that makes it JSON.
-      const json = isBare ? JSON.stringify(value) : jsonOf(value);
-      if (json === undefined) continue;
-      this.#held = held.slice(end + after.length);
-      return [name, json];
-    }
-    return undefined;
+    const isText = text?.between.includes(found.mark) === true;
+    const isEither = isText && json.between.includes(found.mark);
+    const isBare = isEither ? schema !== undefined && bareTexts(schema) !== undefined : isText;
+    const value = valueIn(held.slice(found.at + found.mark.length), isBare, isBare ? text!.after : json);
+    if (value === undefined) return undefined;
+    this.#held = value.rest;
+    return [name, value.json];
   }
+}
+
+/** The value that a text begins with, as JSON, and what comes after it; undefined: it is not complete. */
+function valueIn(
+  text: string,
+  isBare: boolean,
+  end: string | { readonly after: string; readonly until?: readonly string[] },
+): { readonly json: string; readonly rest: string } | undefined {
+  const after = typeof end === "string" ? end : end.after;
+  const marks = typeof end === "string" ? [end] : (end.until ?? [end.after]);
+  for (let at = nextOf(text, marks, 0); at >= 0; at = nextOf(text, marks, at + 1)) {
+    const value = text.slice(0, at);
+    // JSON may have the mark in it: it ends at the mark that makes it whole.
+    const json = isBare ? JSON.stringify(value) : jsonOf(value);
+    if (json !== undefined) return { json, rest: text.slice(at + after.length) };
+  }
+  return undefined;
+}
+
+function nextOf(text: string, marks: readonly string[], from: number): number {
+  const found = marks.map((mark) => text.indexOf(mark, from)).filter((at) => at >= 0);
+  return found.length === 0 ? -1 : Math.min(...found);
 }
 
 function jsonOf(value: string): string | undefined {

@@ -7,7 +7,7 @@ import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.j
 import type { ChatMessage, ChatTemplate, PromptPart } from "../../tokenizer/index.js";
 import type { AnswerForm } from "./grammars.js";
 import { renderOptionsOf, type TemplateVariables } from "./template-variables.js";
-import { inDialect, toolDialectOf } from "./tool-dialect.js";
+import { inDialect, toolDialectOf, withCallParts } from "./tool-dialect.js";
 import type { ToolSet } from "./tools.js";
 
 /** What a generation goes on from. */
@@ -54,8 +54,9 @@ export async function chatPrompt(
   const tools = dialect && more.tools;
 
   const known = messages.map((message) => withThoughts(message, source));
-  const given = dialect ? inDialect(dialect, known, tools?.described) : { messages: known, options: {} };
-  const parts = await template.promptParts(given.messages, { ...options, ...given.options }, signal);
+  const given = dialect && inDialect(dialect, known, tools?.described);
+  const rendered = await template.promptParts(given?.messages ?? known, { ...options, ...given?.options }, signal);
+  const parts = given ? withCallParts(rendered, given.calls) : rendered;
   const form = {
     ...formOf(source, parts, dialect?.notation, (mark) => tokenizer.idOf(mark) !== undefined),
     ...(tools && { calls: { tools, notation: dialect.notation } }),

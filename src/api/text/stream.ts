@@ -2,7 +2,7 @@
 
 import { abortable } from "../../abort.js";
 import { CriaError } from "../../errors.js";
-import { textsOf } from "../../grammar/index.js";
+import { controlsIn, textsOf } from "../../grammar/index.js";
 import { checkInteger, groupOf, readable } from "../../options.js";
 import type { ModelClient } from "../../protocol/client.js";
 import { plainSampling, resolveSampling } from "../../sampling/resolve-sampling.js";
@@ -192,11 +192,9 @@ function shownMarks(tokenizer: Tokenizer, { thoughts, messages, calls }: AnswerF
   const notations = [messages, calls?.notation].flatMap((notation) =>
     notation === undefined ? [] : textsOf(notation),
   );
-  const entries = [begin, end, ...answer.flat(), ...notations].flatMap((text) => {
-    const id = controlIdOf(tokenizer, text);
-    return id === undefined ? [] : [[id, text] as const];
-  });
-  return new Map(entries);
+  const controlIds = (text: string) => controlIdOf(tokenizer, text);
+  const pieces = [begin, end, ...answer.flat(), ...notations].flatMap((text) => controlsIn(text, controlIds));
+  return new Map(pieces.flatMap(({ id, text }) => (id === undefined ? [] : [[id, text] as const])));
 }
 
 /** Collects a stream of parts. */

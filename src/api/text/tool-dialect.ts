@@ -10,9 +10,10 @@ import {
   markedNotations,
   type ToolNotation,
   type ToolSignature,
+  writeCallParts,
   writeCalls,
 } from "../../grammar/index.js";
-import type { ChatMessage, ChatTemplate, RenderOptions } from "../../tokenizer/index.js";
+import type { ChatMessage, ChatTemplate, PromptPart, RenderOptions } from "../../tokenizer/index.js";
 import { AnswerReader } from "./answer-reader.js";
 import { MessageReader } from "./message-reader.js";
 
@@ -32,7 +33,11 @@ export interface ToolDialect {
 
 type Calls = readonly { readonly name: string; readonly arguments: unknown }[];
 
-const parameters = { type: "object", properties: { key_a: { type: "string" }, key_b: { type: "integer" } } } as const;
+const parameters = {
+  type: "object",
+  properties: { key_a: { type: "string", description: "A key" }, key_b: { type: "integer", description: "A key" } },
+  required: ["key_a"],
+} as const;
 const signatures: readonly ToolSignature[] = ["probe_one", "probe_two"].map((name) => ({ name, parameters }));
 const probeCalls: Calls = [
   { name: "probe_one", arguments: { key_a: "value a", key_b: 7 } },
@@ -148,7 +153,11 @@ class Probe {
     const tools = dialect.definitions === "text" ? undefined : probeTools;
     const given = inDialect(dialect as ToolDialect, messages, tools);
     try {
-      return await this.#template.render(given.messages, { ...this.#options, ...given.options, addGenerationPrompt });
+      const options = { ...this.#options, ...given.options, addGenerationPrompt };
+      const parts = await this.#template.renderParts(given.messages, options);
+      return withCallParts(parts, given.calls)
+        .map(({ text }) => text)
+        .join("");
     } catch (error) {
       if (error instanceof TemplateError) return undefined;
       throw error;
@@ -211,13 +220,50 @@ interface GivenCall {
   readonly arguments?: unknown;
 }
 
-/** A conversation as the template takes it: its messages, and the variables for the definitions of tools. */
+/** A conversation as the template takes it. */
+export interface InDialect {
+  readonly messages: readonly ChatMessage[];
+  /** The variables for the definitions of tools. */
+  readonly options: RenderOptions;
+  /** Calls in the text of messages: words that stand for them there, and how they are written. */
+  readonly calls: ReadonlyMap<string, readonly PromptPart[]>;
+}
+
+/** A conversation as the template takes it. */
 export function inDialect(
   dialect: ToolDialect,
   messages: readonly ChatMessage[],
   tools: readonly unknown[] | undefined,
-): { readonly messages: readonly ChatMessage[]; readonly options: RenderOptions } {
-  const written = withCalls(dialect, messages);
+): InDialect {
+  const calls = new Map<string, readonly PromptPart[]>();
+  return { ...withDefinitions(dialect, withCalls(dialect, messages, calls), tools), calls };
+}
+
+/** The prompt with calls in the place of the words that stand for them. */
+export function withCallParts(
+  prompt: readonly PromptPart[],
+  calls: ReadonlyMap<string, readonly PromptPart[]>,
+): readonly PromptPart[] {
+  let parts = prompt;
+  for (const [word, written] of calls) {
+    parts = parts.flatMap((part) => {
+      const at = part.special ? -1 : part.text.indexOf(word);
+      if (at < 0) return [part];
+      const around = [part.text.slice(0, at), part.text.slice(at + word.length)].map((text) => ({
+        text,
+        special: false,
+      }));
+      return [around[0]!, ...written, around[1]!].filter(({ text }) => text !== "");
+    });
+  }
+  return parts;
+}
+
+function withDefinitions(
+  dialect: ToolDialect,
+  written: readonly ChatMessage[],
+  tools: readonly unknown[] | undefined,
+): Pick<InDialect, "messages" | "options"> {
   const { definitions } = dialect;
   if (tools === undefined) return { messages: written, options: {} };
   if (definitions === "tools" || definitions === "xml_tools") {
@@ -247,7 +293,11 @@ function introduction(notation: ToolNotation, functions: readonly unknown[]): st
     .join("\n")}\n\nTo call one, write:\n${example}`;
 }
 
-function withCalls(dialect: ToolDialect, messages: readonly ChatMessage[]): readonly ChatMessage[] {
+function withCalls(
+  dialect: ToolDialect,
+  messages: readonly ChatMessage[],
+  inText: Map<string, readonly PromptPart[]>,
+): readonly ChatMessage[] {
   const { calls: place, resultRole, empty } = dialect;
   const written: ChatMessage[] = [];
   /** The calls whose results have not come yet: the ids that they have now and had before. */
@@ -301,8 +351,10 @@ function withCalls(dialect: ToolDialect, messages: readonly ChatMessage[]): read
     const { tool_calls: _, ...rest } = message;
     const said = message.content || empty;
     if (place === "text") {
-      const text = writeCalls(dialect.notation as MarkedNotation, calls);
-      written.push({ ...rest, content: message.content ? `${message.content}\n${text}` : text });
+      // What is in a message is never read as control tokens, but the marks around these calls are some.
+      const word = crypto.randomUUID();
+      inText.set(word, writeCallParts(dialect.notation as MarkedNotation, calls));
+      written.push({ ...rest, content: message.content ? `${message.content}\n${word}` : word });
     } else if (place === "metadata") {
       if (message.content) written.push(rest);
       for (const { name, arguments: object } of calls) {

@@ -1,7 +1,7 @@
 // Notations in which calls come after the text, or in place of it: one row each. Notations with the same opening mark differ in what
 // comes after it.
 
-import { args, gap, id, index, type MarkedNotation, name, object, quotedName } from "./notation.js";
+import { args, gap, id, index, type MarkedNotation, name, object, quotedName, sameTags } from "./notation.js";
 
 const nameAndArguments = object(["name", quotedName], ["arguments", args]);
 const nameAndParameters = object(["name", quotedName], ["parameters", args]);
@@ -44,7 +44,7 @@ export const markedNotations: readonly MarkedNotation[] = [
     "qwen3-coder",
     ["<tool_call>", gap, "<function=", name, ">", gap, args, gap, "</function>", gap, "</tool_call>"],
     {
-      tags: { before: "<parameter=", between: [">\n"], after: "\n</parameter>", separator: ["\n"] },
+      tags: sameTags("<parameter=", [">\n"], "\n</parameter>", ["\n"]),
       taughtBy: /<tool_call>[^<]*<function=/,
     },
   ),
@@ -53,17 +53,12 @@ export const markedNotations: readonly MarkedNotation[] = [
     "seed",
     ["<seed:tool_call>", gap, "<function=", name, ">", gap, args, gap, "</function>", gap, "</seed:tool_call>"],
     {
-      tags: { before: "<parameter=", between: [">"], after: "</parameter>", separator: ["\n"] },
+      tags: sameTags("<parameter=", [">"], "</parameter>", ["\n"]),
     },
   ),
   // GLM 4.5 and later, Ling 3: <tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Lima</arg_value>\n</tool_call>
   each("glm4.5", ["<tool_call>", name, gap, args, gap, "</tool_call>"], {
-    tags: {
-      before: "<arg_key>",
-      between: ["</arg_key>\n<arg_value>", "</arg_key><arg_value>"],
-      after: "</arg_value>",
-      separator: ["\n", ""],
-    },
+    tags: sameTags("<arg_key>", ["</arg_key>\n<arg_value>", "</arg_key><arg_value>"], "</arg_value>", ["\n", ""]),
     taughtBy: /<arg_key>/,
   }),
   // MiniMax M2
@@ -74,11 +69,11 @@ export const markedNotations: readonly MarkedNotation[] = [
     call: ['<invoke name="', name, '">', gap, args, gap, "</invoke>"],
     between: [gap],
     end: [gap, "</minimax:tool_call>"],
-    tags: { before: '<parameter name="', between: ['">'], after: "</parameter>", separator: ["\n"] },
+    tags: sameTags('<parameter name="', ['">'], "</parameter>", ["\n"]),
   },
   // MiniCPM 5
   each("minicpm5", ['<function name="', name, '">', args, "</function>"], {
-    tags: { before: '<param name="', between: ['">'], after: "</param>", separator: [""] },
+    tags: sameTags('<param name="', ['">'], "</param>", [""]),
   }),
   // Functionary 3.1 and Llama 3's own tools: <function=weather>{"city": "Lima"}</function>
   each("functionary3.1", ["<function=", name, ">", gap, args, gap, "</function>"]),
@@ -131,7 +126,52 @@ export const markedNotations: readonly MarkedNotation[] = [
     "<|END_ACTION|>",
   ),
   // Command R, R+
-  list("command-r", "Action: ```json", object(["tool_name", quotedName], ["parameters", args]), "```"),
+  {
+    kind: "marked",
+    name: "command-r",
+    begin: ["Action:", gap, "```json", gap, "[", gap],
+    call: object(["tool_name", quotedName], ["parameters", args]),
+    between: [gap, ",", gap],
+    end: [gap, "]", gap, "```"],
+  },
+  // Gemma 4: <|tool_call>call:weather{city:<|"|>Lima<|"|>,days:3}<tool_call|>
+  each("gemma4", ["<|tool_call>", "call:", name, "{", args, "}", "<tool_call|>"], {
+    tags: {
+      before: "",
+      text: { between: [':<|"|>'], after: '<|"|>' },
+      json: { between: [":"], after: "", until: [",", "}"] },
+      separator: [","],
+    },
+  }),
+  // LFM 2: <|tool_call_start|>[weather(city="Lima", days=3)]<|tool_call_end|>
+  {
+    kind: "marked",
+    name: "lfm2",
+    begin: ["<|tool_call_start|>", "["],
+    call: [name, "(", args, ")"],
+    between: [", "],
+    end: ["]", "<|tool_call_end|>"],
+    tags: { before: "", json: { between: ["="], after: "", until: [",", ")"] }, separator: [", "] },
+    taughtBy: /List of tools: (?:<\|tool_list_start\|>)?\[/,
+  },
+  // DeepSeek V3.2 and V4, which say of each argument whether it is a text
+  ...["function_calls", "tool_calls"].map((mark, i): MarkedNotation => {
+    const tag = (text: string) => `<${text.startsWith("/") ? "/" : ""}｜DSML｜${text.replace("/", "")}`;
+    return {
+      kind: "marked",
+      name: `deepseek${i === 0 ? "3.2" : "4"}`,
+      begin: [tag(`${mark}>`), gap],
+      call: [tag('invoke name="'), name, '">', gap, args, gap, tag("/invoke>")],
+      between: [gap],
+      end: [gap, tag(`/${mark}>`)],
+      tags: {
+        before: tag('parameter name="'),
+        text: { between: ['" string="true">'], after: tag("/parameter>") },
+        json: { between: ['" string="false">'], after: tag("/parameter>") },
+        separator: ["\n"],
+      },
+    };
+  }),
   // Phi 4 mini
   list("phi4", "<|tool_call|>", nameAndArguments, "<|/tool_call|>", /<\|\/tool(_call)?\|>/),
   // Granite 3

@@ -36,17 +36,26 @@ export function object(...members: readonly (readonly [key: string, ...value: Pa
   return ["{", gap, ...written, gap, "}"];
 }
 
-/**
- * Arguments that are written one by one, each with its name. Texts are bare, all other values are JSON. Where there are several ways, the
- * first is the usual one.
- */
+/** Arguments that are written one by one, each with its name. Where there are several ways, the first is the usual one. */
 export interface ArgumentTags {
-  /** Before the name, between name and value, after the value. */
+  /** Before the name. */
   readonly before: string;
-  readonly between: readonly string[];
-  readonly after: string;
+  /** Between the name and a bare text, and after that. Without it, texts are JSON as all other values are. */
+  readonly text?: { readonly between: readonly string[]; readonly after: string };
+  /** Between the name and a JSON value, and after that; where nothing comes after it, the characters at which it ends. */
+  readonly json: { readonly between: readonly string[]; readonly after: string; readonly until?: readonly string[] };
   /** Between two arguments. */
   readonly separator: readonly string[];
+}
+
+/** Tags that are the same for texts and for other values. */
+export function sameTags(
+  before: string,
+  between: readonly string[],
+  after: string,
+  separator: readonly string[],
+): ArgumentTags {
+  return { before, text: { between, after }, json: { between, after }, separator };
 }
 
 /** Calls that come after the text, or in place of it. */
@@ -99,8 +108,10 @@ export function textsOf(notation: ToolNotation): readonly string[] {
     const { text, thoughts = [], call, messageEnd, callEnd = "", next } = notation;
     return [...text.flat(), ...thoughts, ...call.flat(), messageEnd, callEnd, ...next].filter(isText);
   }
-  const { begin, call, between = [], end } = notation;
-  return [...begin, ...call, ...between, ...end].filter(isText);
+  const { begin, call, between = [], end, tags } = notation;
+  const { before = "", text, json } = tags ?? {};
+  const around = [text, json].flatMap((one) => (one === undefined ? [] : [...one.between, one.after]));
+  return [...begin, ...call, ...between, ...end, before, ...around].filter(isText);
 }
 
 /** The text by which a reader knows that calls begin. */
@@ -120,31 +131,44 @@ export interface WrittenCall {
   readonly arguments: unknown;
 }
 
-/** Calls as a model that keeps to the notation writes them. */
-export function writeCalls(notation: MarkedNotation, calls: readonly WrittenCall[]): string {
+/** Calls as a model that keeps to the notation writes them: pieces, of which those of the notation may be control tokens. */
+export function writeCallParts(
+  notation: MarkedNotation,
+  calls: readonly WrittenCall[],
+): readonly { readonly text: string; readonly special: boolean }[] {
   const { begin, call, between = [], end, tags } = notation;
   const written = (parts: readonly Part[], one?: WrittenCall, i = 0) =>
-    parts
-      .map((part) => {
-        if (isText(part)) return part;
-        if (part.slot === "name") return one!.name;
-        if (part.slot === "quotedName") return JSON.stringify(one!.name);
-        if (part.slot === "index") return String(i);
-        if (part.slot === "id") return callId(i);
-        if (part.slot === "arguments") return writeArguments(one!.arguments, tags);
-        return "";
-      })
-      .join("");
-  const bodies = calls.map((one, i) => (i > 0 ? written(between) : "") + written(call, one, i));
-  return written(begin) + bodies.join("") + written(end);
+    parts.map((part) => {
+      if (isText(part)) return { text: part, special: true };
+      const slots = {
+        gap: "",
+        name: one?.name,
+        quotedName: JSON.stringify(one?.name),
+        index: String(i),
+        id: callId(i),
+      };
+      const text = part.slot === "arguments" ? writeArguments(one!.arguments, tags) : slots[part.slot]!;
+      return { text, special: false };
+    });
+  const bodies = calls.flatMap((one, i) => [...(i > 0 ? written(between) : []), ...written(call, one, i)]);
+  return [...written(begin), ...bodies, ...written(end)];
+}
+
+/** Calls as a model that keeps to the notation writes them. */
+export function writeCalls(notation: MarkedNotation, calls: readonly WrittenCall[]): string {
+  return writeCallParts(notation, calls)
+    .map(({ text }) => text)
+    .join("");
 }
 
 function writeArguments(given: unknown, tags: ArgumentTags | undefined): string {
   if (tags === undefined) return JSON.stringify(given);
-  const { before, between, after, separator } = tags;
+  const { before, text, json, separator } = tags;
   return Object.entries(given ?? {})
     .map(([name, value]) => {
-      return before + name + between[0] + (typeof value === "string" ? value : JSON.stringify(value)) + after;
+      const isBare = text !== undefined && typeof value === "string";
+      const { between, after } = isBare ? text : json;
+      return before + name + between[0] + (isBare ? value : JSON.stringify(value)) + after;
     })
     .join(separator[0]);
 }

@@ -26,11 +26,10 @@ export function argumentsOf(
   tags: ArgumentTags | undefined,
 ): Expression {
   if (tags === undefined) return jsonOf(into, name, "", parameters);
-  const { properties, required } = taggedProperties(name, parameters);
+  const { properties, required } = taggedProperties(name, parameters, tags);
   const items = properties.map(([key, schema]) => {
-    const value = taggedValue(into, name, key, schema, tags.after);
-    const between = alternatives(...tags.between.map(literal));
-    return { item: sequence(literal(tags.before + key), between, value), required: required.has(key) };
+    const value = taggedValue(into, name, key, schema, tags);
+    return { item: sequence(mark(tags.before, into.controlIds), literal(key), value), required: required.has(key) };
   });
   if (items.length === 0) return empty;
   return {
@@ -43,15 +42,23 @@ export function argumentsOf(
   };
 }
 
-/** A value and the text after it. */
-function taggedValue(into: Rules, tool: string, key: string, schema: JsonSchema, after: string): Expression {
-  const texts = bareTexts(schema);
-  if (texts === undefined)
-    return sequence(jsonOf(into, tool, `/properties/${key}`, schema), mark(after, into.controlIds));
-  if (texts !== "any") return sequence(alternatives(...texts.map(literal)), mark(after, into.controlIds));
-  const text = `${tool} ${key}: text`;
-  addTextUntil(into.rules, text, [{ mark: after, next: empty }], { mayEnd: false, controlIds: into.controlIds });
-  return rule(text);
+/** A value with the texts around it. */
+function taggedValue(
+  into: Rules,
+  tool: string,
+  key: string,
+  schema: JsonSchema,
+  { text, json }: ArgumentTags,
+): Expression {
+  const texts = text && bareTexts(schema);
+  const { between, after } = texts === undefined ? json : text!;
+  const ended = mark(after, into.controlIds);
+  const begun = alternatives(...between.map((one) => mark(one, into.controlIds)));
+  if (texts === undefined) return sequence(begun, jsonOf(into, tool, `/properties/${key}`, schema), ended);
+  if (texts !== "any") return sequence(begun, alternatives(...texts.map(literal)), ended);
+  const name = `${tool} ${key}: text`;
+  addTextUntil(into.rules, name, [{ mark: after, next: empty }], { mayEnd: false, controlIds: into.controlIds });
+  return sequence(begun, rule(name));
 }
 
 /** Words of an object schema that say which arguments there are; the others say nothing about them. */
@@ -76,12 +83,14 @@ const silentWords = [
 export function taggedProperties(
   tool: string,
   parameters: JsonSchema,
+  { text, json }: ArgumentTags,
 ): { readonly properties: readonly (readonly [string, JsonSchema])[]; readonly required: ReadonlySet<string> } {
   const given = typeof parameters === "boolean" ? {} : parameters;
   const other = Object.keys(given).find((word) => !propertyWords.includes(word) && !silentWords.includes(word));
   const { properties = {}, required = [], $defs, definitions } = given as Record<string, never>;
   const missing = [...(required as string[])].find((key) => !Object.hasOwn(properties, key));
-  const strange = Object.keys(properties).find((key) => /[<>"\n]/.test(key));
+  const ends = ["<", ">", '"', "\n", ...[...(text?.between ?? []), ...json.between].map((one) => one[0]!)];
+  const strange = Object.keys(properties).find((key) => key === "" || ends.some((end) => key.includes(end)));
   const why =
     other !== undefined
       ? `"${other}" is not supported there`
