@@ -578,6 +578,42 @@ describe("what is put together", () => {
     expect(["[1,2]", '["a"]'].map((text) => matches(grammar, text))).toEqual([true, false]);
   });
 
+  it("JSON Schema's own schemas, by their URIs", () => {
+    const said = (draft: number, value: unknown) => {
+      const grammar = grammarOf({ $ref: `http://json-schema.org/draft-0${draft}/schema#` });
+      return matches(grammar, JSON.stringify(value));
+    };
+    for (const value of [{}, { type: "object" }, { items: [{ minimum: 1 }], minLength: 1 }, { enum: ["a", "b"] }]) {
+      expect([4, 6, 7].map((draft) => [draft, value, said(draft, value)])).toEqual([
+        [4, value, true],
+        [6, value, true],
+        [7, value, true],
+      ]);
+    }
+    for (const value of [{ type: "odd" }, { minLength: -1 }, { items: [{ minimum: "1" }] }, { enum: "a" }, 1]) {
+      expect([4, 6, 7].map((draft) => [draft, value, said(draft, value)])).toEqual([
+        [4, value, false],
+        [6, value, false],
+        [7, value, false],
+      ]);
+    }
+    expect([true, { exclusiveMinimum: 1 }].map((value) => [said(4, value), said(7, value)])).toEqual([
+      [false, true],
+      [false, true],
+    ]);
+    const both = grammarOf({
+      prefixItems: [
+        { $ref: "http://json-schema.org/draft-04/schema" },
+        { $ref: "https://json-schema.org/draft-07/schema#/properties/not" },
+      ],
+    });
+    expect(["[{},true]", '[{"not":true},{}]', '[{},{"not":true}]'].map((text) => matches(both, text))).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
   it("what a string holds", () => {
     const json = grammarOf({ type: "string", contentMediaType: "application/json" });
     const held = ['{"a":[1,"x",null]}', "[]", "1.5", "{:}", "[1,]", "", "x"];

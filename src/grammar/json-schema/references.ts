@@ -1,6 +1,7 @@
 // `$ref`: what it refers to within the schema, by a JSON pointer, by an `$anchor`, or by an `$id` that a part of the schema has. URIs are
-// resolved as RFC 3986 says. Nothing is brought from elsewhere.
+// resolved as RFC 3986 says. Nothing is brought from elsewhere, except JSON Schema's own schemas.
 
+import { metaSchemas } from "./meta-schemas.js";
 import { asSchema, invalid, isKeyword, type JsonSchema, type SchemaObject, schemaMaps, unsupported } from "./schema.js";
 
 /** The base of a schema that does not name itself. */
@@ -74,11 +75,18 @@ export class References {
 
   #lookIn(reference: string, base: string): unknown {
     const [uri, fragment] = split(resolved(reference, base) ?? reference);
-    const document = this.#parts.get(uri);
+    const document = this.#parts.get(uri) ?? this.#metaSchema(uri);
     if (document === undefined) return undefined;
     if (fragment !== "" && !fragment.startsWith("/")) return this.#parts.get(`${uri}#${fragment}`);
     // Many schemas count from the root although a part between has an `$id`.
     return partAt(document, fragment) ?? partAt(this.#root, fragment);
+  }
+
+  /** JSON Schema's own schema, if the URI is of one. */
+  #metaSchema(uri: string): unknown {
+    const schema = metaSchemas.get(uri);
+    if (schema !== undefined) this.#note(schema, uri, "schema");
+    return schema;
   }
 
   #note(part: unknown, base: string, kind: Kind): void {
