@@ -78,13 +78,13 @@ describe("other machines", () => {
       "tasks waited for a processor: 1.5 s",
     ]);
     expect(section(out, "threads")).toEqual([
-      "3 threads: 4 physical cores; quota 3.5; affinity 8",
-      "decode 3, prefill 3",
+      "4 threads: 4 physical cores; quota 3.5; affinity 8; the quota stops more than 3.5",
+      "decode 4, prefill 4",
     ]);
     expect(section(out, "--pin")).toEqual([
-      "physical  3 workers: 0-2",
-      "l3:0      3 workers: 0-2",
-      "node:0    3 workers: 0-2",
+      "physical  4 workers: 0-3",
+      "l3:0      4 workers: 0-3",
+      "node:0    4 workers: 0-3",
     ]);
   });
 

@@ -156,8 +156,8 @@ describe("other machines", () => {
     expect(await ways(epyc)).toEqual(["1 x 32", "2 x 16", "4 x 8", "8 x 4", "16 x 2", "32 x 1"]);
   });
 
-  it("a quota of one and a half processors has one way", async () => {
-    expect(await ways({ ...laptop, ...cgroup2(["max", "150000 100000"]) })).toEqual(["1 x 1"]);
+  it("a quota of one and a half processors, shared by two", async () => {
+    expect(await ways({ ...laptop, ...cgroup2(["max", "150000 100000"]) })).toEqual(["1 x 2", "2 x 1"]);
   });
 
   it("an affinity of three", async () => {

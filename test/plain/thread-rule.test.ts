@@ -26,9 +26,14 @@ describe("the rule", () => {
       "2 threads: 2 physical cores; quota none; affinity 3",
     ],
     [
-      "a quota of 1.5 is one worker's time",
+      "a quota of 1.5, of which one worker would leave a third",
       { ...laptop, ...cgroup1("150000", "100000", "own") },
-      "1 thread: 4 physical cores; quota 1.5; affinity 8",
+      "2 threads: 4 physical cores; quota 1.5; affinity 8; the quota stops more than 1.5",
+    ],
+    [
+      "a quota of 1.1, of which one worker leaves little",
+      { ...laptop, ...cgroup1("110000", "100000", "own") },
+      "1 thread: 4 physical cores; quota 1.1; affinity 8",
     ],
     [
       "7.65 of 64 processors",

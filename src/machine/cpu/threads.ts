@@ -53,8 +53,8 @@ export interface ThreadChoice {
 }
 
 /**
- * The rule: what the caller asks for; else CRIA_THREADS; else the smallest of the processors allowed, the whole processors in the
- * quota, and the physical cores among those allowed (of two kinds, the performance cores); at least 1. For decode, unless asked, no more than there are weights for.
+ * The rule: what the caller asks for; else CRIA_THREADS; else the smallest of the processors allowed, the processors in the quota
+ * (`usableCpus`), and the physical cores among those allowed (of two kinds, the performance cores); at least 1. For decode, unless asked, no more than there are weights for.
  *
  * @throws CriaError INVALID_OPTION when CRIA_THREADS is not a number of threads
  */
@@ -79,9 +79,18 @@ export function chooseThreads(topology: CpuTopology, request: ThreadRequest): Th
   return { threads, threadsBatch, decodeWorkers, batchRows, reason: notes.join("; ") };
 }
 
-/** Workers that can run all the time: the processors allowed, or fewer where the quota is less; at least 1. */
+/** The most of a quota's time that workers may leave, so that none of them is stopped. */
+const MOST_LEFT = 0.1;
+
+/**
+ * Workers that there is processor time for: the processors allowed, or the whole ones of the quota, and one more where more than a tenth of
+ * the quota would be left. Then it stops them all for a part of each period, and they still do more.
+ */
 export function usableCpus({ allowed, quota }: CpuTopology): number {
-  return Math.max(1, Math.min(allowed.length, Math.floor(quota?.cpus ?? Number.POSITIVE_INFINITY)));
+  if (quota === undefined) return Math.max(1, allowed.length);
+  const whole = Math.floor(quota.cpus);
+  const paid = whole < (1 - MOST_LEFT) * quota.cpus ? whole + 1 : whole;
+  return Math.max(1, Math.min(allowed.length, paid));
 }
 
 /** Workers for this machine, whatever the model; `asked`: somebody has said how many. */
