@@ -1,9 +1,10 @@
 // Climbs the ladder and writes what it measured into bench/README.md and docs/matmul.md, between the markers:
 //
-//   npm run build && npm run build:bench && node build/bench/write-table.js [--threads N]
+//   npm run build && npm run build:bench && node build/bench/write-table.js [--threads N] [--best]
 //
 // Each rung is checked against the first, and measured in turns with the limits of the machine: the first six on one thread, the others on
-// all. The last one needs Node 24.5 or later.
+// all. The last one needs Node 24.5 or later. Where others use the machine, too, --best takes the best of more rounds in place of medians:
+// nothing is faster than the machine, and what disturbs only makes slower.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -14,6 +15,7 @@ import { LabTeam, limitOf, type Roofline, RooflineProbe } from "cria/lab";
 import { Ladder, type LadderShape, RUNGS, type Rung, TEAM_RUNG, WIDE_RUNG, weightBytes } from "./ladder-module.js";
 
 const ROUNDS = 7;
+const BEST_OF = 25;
 const REPETITION_MILLISECONDS = 20;
 
 const ideas: Readonly<Record<Rung, string>> = {
@@ -37,12 +39,13 @@ interface Climb {
   readonly roofline: Roofline;
 }
 
-const { values } = parseArgs({ options: { threads: { type: "string" } } });
+const { values } = parseArgs({ options: { threads: { type: "string" }, best: { type: "boolean" } } });
 // First: V8's flag for it must not meet other kernels.
 const wide = await openKernels({ build: "wide" }).then(
   (lab) => lab.wide,
   (error: Error) => void console.error(`rung ${WIDE_RUNG} is left out: ${error.message}`),
 );
+const rounds = values.best === true ? BEST_OF : ROUNDS;
 const lab = await openKernels({ build: "relaxed" });
 const many = await LabTeam.open({
   threads: values.threads === undefined ? undefined : Number(values.threads),
@@ -88,7 +91,7 @@ async function climb(shape: LadderShape): Promise<ReadonlyMap<Rung, Climb>> {
     const probe = new RooflineProbe(rung >= TEAM_RUNG ? many : one);
     await probe.round();
     const seconds: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       await probe.round();
       seconds.push(
         time(() => {
@@ -96,7 +99,9 @@ async function climb(shape: LadderShape): Promise<ReadonlyMap<Rung, Climb>> {
         }) / calls,
       );
     }
-    climbs.set(rung, { seconds, roofline: probe.roofline(1) });
+    // Work that takes no time at all passes every limit, so that the best of its rounds counts.
+    const best = values.best === true ? await probe.limit({ bytes: 1, operations: {} }, 0, 1) : undefined;
+    climbs.set(rung, { seconds, roofline: best?.roofline ?? probe.roofline(1) });
   }
   await ladder.close();
   return climbs;
@@ -135,10 +140,10 @@ function speedOf(rung: Rung) {
   const memory = limitOf({ bytes, operations: {} }, d.roofline).seconds;
   const peak = limitOf({ bytes: 0, operations: { int8: operations } }, p.roofline).seconds;
   return {
-    decode: bytes / median(d.seconds) / 1e9,
-    prefill: operations / median(p.seconds) / 1e9,
-    ofMemory: memory / median(d.seconds),
-    ofPeak: peak / median(p.seconds),
+    decode: bytes / typical(d.seconds) / 1e9,
+    prefill: operations / typical(p.seconds) / 1e9,
+    ofMemory: memory / typical(d.seconds),
+    ofPeak: peak / typical(p.seconds),
   };
 }
 
@@ -177,7 +182,7 @@ function about(): string {
   return `Q4_0; decode: ${shape(decode)}, GB/s of packed weights; prefill: ${shape(prefill)}.
 ${cpus()[0]!.model.trim()}, Node ${process.versions.node}.
 Limits: ${limit1} on one thread (rungs 1 to 6), ${limitAll} on ${many.threads} (the others),
-by 128-bit instructions. Medians of ${ROUNDS}.`;
+by 128-bit instructions. ${values.best === true ? `The best of ${rounds} rounds: others used the machine, too` : `Medians of ${rounds}`}.`;
 }
 
 /** One rung's row of docs/matmul.md, with what it gains over the rung before. */
@@ -207,6 +212,11 @@ function bars(): string {
 
 function percent(share: number): string {
   return share < 0.01 ? `${(100 * share).toFixed(1)} %` : `${(100 * share).toFixed(0)} %`;
+}
+
+/** The time that counts. */
+function typical(samples: readonly number[]): number {
+  return values.best === true ? Math.min(...samples) : median(samples);
 }
 
 function median(samples: readonly number[]): number {

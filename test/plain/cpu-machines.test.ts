@@ -1,13 +1,16 @@
-// What `cria cpu` says on machines of others: the trees of test/fixtures/cpu/write.mjs, and the texts in expected/ that a reader can check
+// What `cria cpu` and `cria plan` say on machines of others: the trees of test/fixtures/cpu/write.mjs, and the texts in expected/ that a reader can check
 // by hand. CRIA_UPDATE_EXPECTED=1 writes the texts again.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { demoModel } from "cria";
 import { describe, expect, it } from "vitest";
 import { planWorkers } from "../../dist/api/load/worker-plan.js";
 import { cpuLines } from "../../dist/cli/cpu-output.js";
 import { cpuReport } from "../../dist/cli/cpu-report.js";
+import { planLines } from "../../dist/cli/plan-output.js";
+import { plan } from "../../dist/lab/plan/plan.js";
 import { formatCpuRuns, parseCpuList } from "../../dist/machine/cpu/cpu-list.js";
 import { type CpuTopology, cpuTopology } from "../../dist/machine/cpu/topology.js";
 import { machines } from "../fixtures/cpu/write.mjs";
@@ -57,6 +60,8 @@ describe("cria cpu --simulate", () => {
       for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(140);
       expected(`${name}.txt`, `${lines.join("\n")}\n`);
       await checkPins(report.topology);
+      const planned = await plan(demoModel, { root, kernels: "simd", contextSize: 512, sequences: 8, predict: false });
+      expected(`${name}.plan.txt`, `${planLines(planned, undefined).join("\n")}\n`);
     });
   });
 });

@@ -1,7 +1,7 @@
 // What models take and cost, and what disturbed the measurements.
 
 import { money, type Price } from "../price.js";
-import type { BarsFigure, Figure, Section } from "./report.js";
+import type { BarsFigure, Figure, Section, Table } from "./report.js";
 import { isDecode, named, type Row, seriesBy, threadsOf, titleOf, variant } from "./rows.js";
 
 export function memorySection(rows: readonly Row[]): Section {
@@ -71,16 +71,45 @@ export function disturbanceSection(rows: readonly Row[]): Section {
         })),
       },
     ],
-    tables:
-      disturbed.length === 0
-        ? []
-        : [
-            {
-              columns: [{ name: "#", numeric: true }, { name: "test" }, { name: "what" }],
-              rows: disturbed.map((row) => [`${row.number}`, `${row.label}, ${row.name}`, row.noise.join("; ")]),
-            },
-          ],
+    tables: [...flagTable(disturbed), ...recordTable(rows)],
   };
+}
+
+/** What the figures of a row say of it. */
+function flagTable(disturbed: readonly Row[]): readonly Table[] {
+  if (disturbed.length === 0) return [];
+  return [
+    {
+      columns: [{ name: "#", numeric: true }, { name: "test" }, { name: "signs" }],
+      rows: disturbed.map((row) => [`${row.number}`, `${row.label}, ${row.name}`, row.noise.join("; ")]),
+    },
+  ];
+}
+
+/** What the model noticed while it ran (`onDisturbance`): who took how much of its work, for how long. */
+function recordTable(rows: readonly Row[]): readonly Table[] {
+  const records = rows.flatMap((row) => row.disturbances.map((one) => ({ row, ...one })));
+  if (records.length === 0) return [];
+  return [
+    {
+      columns: [
+        { name: "#", numeric: true },
+        { name: "cause" },
+        { name: "work lost", numeric: true },
+        { name: "seconds", numeric: true },
+        { name: "until" },
+        { name: "signs" },
+      ],
+      rows: records.map(({ row, kind, lost, seconds, signs, time }) => [
+        `${row.number}`,
+        kind,
+        `${(100 * lost).toFixed(0)} %`,
+        seconds.toFixed(1),
+        time.toISOString().slice(11, 19),
+        signs.join("; "),
+      ]),
+    },
+  ];
 }
 
 export function priceSection(rows: readonly Row[], price: Price): Section {

@@ -1,0 +1,126 @@
+// What a report of cria bench says, as data: which sections there are, and that a page holds it safely. test/packages/report.test.ts opens
+// pages in a browser.
+
+import { expect, it } from "vitest";
+import type { BenchResult } from "../../dist/lab/bench.js";
+import { parsePrice } from "../../dist/lab/price.js";
+import { benchReport } from "../../dist/lab/report/bench-report.js";
+import { reportPage } from "../../dist/lab/report/html.js";
+
+const row = (changes: Partial<BenchResult> = {}): BenchResult => ({
+  model: "/models/a.gguf",
+  batch: 2048,
+  kvCache: "f16",
+  kernels: undefined,
+  threads: 2,
+  depth: 0,
+  prompt: 0,
+  generate: 32,
+  parallel: 1,
+  name: "tg32",
+  architecture: "llama",
+  format: "Q4_0",
+  modelBytes: 1e9,
+  parameters: 1e9,
+  build: "relaxed",
+  buildProblem: undefined,
+  time: new Date("2026-01-02T03:04:05Z"),
+  nanoseconds: [1e9, 1e9, 1e9],
+  tokensPerSecond: [32, 33, 31],
+  roofline: { bandwidth: 40e9, peaks: { int8: 400e9, int16: 200e9, f32: 100e9 } },
+  weightBytes: 1e9,
+  work: { bytes: 32e9, operations: { int8: 60e9, f32: 4e9 } },
+  generates: true,
+  memory: {
+    weights: 1e9,
+    kvCache: 1e8,
+    recurrentState: 0,
+    activations: 1e6,
+    scratch: 1e6,
+    control: 1e4,
+    total: 1.2e9,
+    inFile: 0,
+    shards: [],
+  },
+  tableMicroseconds: 0,
+  limit: { seconds: 0.8, boundBy: "memory", tokensPerSecond: 40, share: 0.8 },
+  disturbances: [],
+  noise: [],
+  ...changes,
+});
+
+const reportOf = (results: readonly BenchResult[], price?: string) =>
+  benchReport({
+    results,
+    machine: ["model        A processor", "cores        2"],
+    price: price === undefined ? undefined : parsePrice(price),
+    versions: "cria 0, Node 20",
+    time: new Date("2026-01-02T03:04:05Z"),
+  });
+
+const ids = (results: readonly BenchResult[], price?: string) => reportOf(results, price).sections.map(({ id }) => id);
+
+it("one row has no curves", () => {
+  expect(ids([row()])).toEqual(["measured", "roofline", "memory", "disturbances", "machine"]);
+});
+
+it("rows that differ in one thing make the curve of that thing", () => {
+  expect(ids([row(), row({ threads: 1 })])).toContain("threads");
+  expect(ids([row(), row({ parallel: 8, name: "tg32 np8" })])).toContain("batch");
+  expect(ids([row(), row({ depth: 512, name: "tg32 @ d512" })])).toContain("depth");
+  // Those that differ in two things at once do not.
+  expect(ids([row(), row({ threads: 1, parallel: 8, name: "tg32 np8" })])).not.toContain("threads");
+});
+
+it("the batch curve has what each sequence waits", () => {
+  const rows = [row(), row({ parallel: 8, name: "tg32 np8", tokensPerSecond: [128, 128] })];
+  const batch = reportOf(rows).sections.find(({ id }) => id === "batch")!;
+  expect(batch.text).toEqual(["a: 8 at once do 4.00 times the tokens of 1, and each waits 2.00 times as long."]);
+  const [total, waits] = batch.figures.map((figure) => (figure.kind === "lines" ? figure.series[0]!.points : []));
+  expect(total!.map(({ x, y, low, high }) => [x, y, low, high])).toEqual([
+    [1, 32, 31, 33],
+    [8, 128, 128, 128],
+  ]);
+  expect(waits!.map(({ x, y }) => [x, y])).toEqual([
+    [1, 31.25],
+    [8, 62.5],
+  ]);
+});
+
+it("a roofline has a point for each row, at its operations a byte", () => {
+  const [figure] = reportOf([row()]).sections.find(({ id }) => id === "roofline")!.figures;
+  expect(figure).toMatchObject({
+    roofs: [{ name: "2 threads", bandwidth: 40e9, peak: 400e9 }],
+    points: [{ label: "1", intensity: 2, operationsPerSecond: 64e9 }],
+  });
+});
+
+it("prices come with every division", () => {
+  const { tables } = reportOf([row()], "$0.72/h").sections.find(({ id }) => id === "price")!;
+  expect(tables[0]!.rows.map((cells) => cells[2])).toEqual([
+    "32 tokens/s x 3600 s / 2 cores = 57600 tokens per core-hour",
+    "$0.72 / (32 tokens/s x 3600 s) x 1000000 = $6.25 per million tokens",
+  ]);
+});
+
+it("disturbances are told with their cause and what they cost", () => {
+  const time = new Date("2026-01-02T03:04:09Z");
+  const signs = ["a worker waited 40 % of the time for a processor"];
+  const disturbed = row({
+    noise: ["processors cost 42 % for 3.0 s"],
+    disturbances: [{ kind: "processors", lost: 0.42, seconds: 3, signs, time }],
+  });
+  const { text, tables } = reportOf([row(), disturbed]).sections.find(({ id }) => id === "disturbances")!;
+  expect(text[0]).toBe("1 of 2 rows were disturbed: do not trust them.");
+  expect(tables[1]!.rows).toEqual([["2", "processors", "42 %", "3.0", "03:04:09", signs[0]]]);
+});
+
+it("a page holds any name, and nothing in it can end the script or ask the network", () => {
+  const evil = '</script><img src="http://example.org/x">&"';
+  const page = reportPage(reportOf([row({ model: evil })]), "const a = '</script>';");
+  expect(page.match(/<\/script>/g)).toHaveLength(2);
+  expect(page).not.toContain("<img");
+  expect(page).toContain("default-src 'none'");
+  const data = /<script type="application\/json" id="report">(.*)<\/script>/.exec(page)![1]!;
+  expect(JSON.parse(data).title).toContain(evil.split("/").at(-1)!);
+});
