@@ -111,7 +111,7 @@ export const anything: Omit<Shape, "pointer"> = {
  */
 export function together(a: Shape, b: Shape, meet: (one: Node, other: Node) => Node): Shape | undefined {
   const types = intersection(a.types, b.types);
-  const excluded = new Map([...a.excluded, ...b.excluded]);
+  const excluded = a.excluded.size === 0 ? b.excluded : new Map([...a.excluded, ...b.excluded]);
   let values = a.values ?? b.values;
   if (a.values !== undefined && b.values !== undefined) {
     const other = b.values;
@@ -123,30 +123,49 @@ export function together(a: Shape, b: Shape, meet: (one: Node, other: Node) => N
     );
     values = new Map(left);
   }
-  const number = numbersTogether(a.number, b.number);
+  const number = joined("number", a, b, numbersTogether);
   const left = number === undefined ? without(types, "number") : types;
   if (left?.size === 0 || values?.size === 0) return undefined;
   return {
     pointer: a.pointer === "#" ? b.pointer : a.pointer,
     types: left,
-    spoken: new Set([...a.spoken, ...b.spoken]),
+    spoken: a.spoken.size === 0 ? b.spoken : b.spoken.size === 0 ? a.spoken : new Set([...a.spoken, ...b.spoken]),
     values,
     excluded,
     number: number ?? anything.number,
-    string: {
-      ...counts(a.string, b.string),
-      patterns: union(a.string.patterns, b.string.patterns),
-      excluded: union(a.string.excluded, b.string.excluded),
-      formats: union(a.string.formats, b.string.formats),
-    },
-    array: arraysTogether(a.array, b.array, meet),
-    object: {
-      ...counts(a.object, b.object),
-      layers: union(a.object.layers, b.object.layers),
-      required: new Set([...a.object.required, ...b.object.required]),
-      names: union(a.object.names, b.object.names),
-      outside: [...a.object.outside, ...b.object.outside],
-    },
+    string: joined("string", a, b, stringsTogether),
+    array: joined("array", a, b, (one, other) => arraysTogether(one, other, meet)),
+    object: joined("object", a, b, objectsTogether),
+  };
+}
+
+/** One part of two shapes. Most shapes say nothing of most parts. */
+function joined<Part extends "number" | "string" | "array" | "object", Result>(
+  part: Part,
+  a: Shape,
+  b: Shape,
+  both: (a: Shape[Part], b: Shape[Part]) => Result,
+): Result | Shape[Part] {
+  if (a[part] === anything[part]) return b[part];
+  return b[part] === anything[part] ? a[part] : both(a[part], b[part]);
+}
+
+function stringsTogether(a: StringShape, b: StringShape): StringShape {
+  return {
+    ...counts(a, b),
+    patterns: union(a.patterns, b.patterns),
+    excluded: union(a.excluded, b.excluded),
+    formats: union(a.formats, b.formats),
+  };
+}
+
+function objectsTogether(a: ObjectShape, b: ObjectShape): ObjectShape {
+  return {
+    ...counts(a, b),
+    layers: union(a.layers, b.layers),
+    required: new Set([...a.required, ...b.required]),
+    names: union(a.names, b.names),
+    outside: [...a.outside, ...b.outside],
   };
 }
 
