@@ -20,7 +20,7 @@ import {
 import { tooLarge } from "./limits.js";
 import { shared } from "./shared-array.js";
 import type { Expression, Grammar, MachineState } from "./syntax.js";
-import { type ByteSequence, utf8Sequences } from "./utf8-ranges.js";
+import { machineOfRanges } from "./utf8-ranges.js";
 
 /** Parts of the largest grammar, and states of its machines. */
 const MOST_PARTS = 2 ** 20;
@@ -125,7 +125,7 @@ class Builder {
         return this.#literal(expression.text);
       case "set": {
         const key = `set ${expression.ranges.join()}`;
-        return this.#machine(key, () => machineOfSequences(expression.ranges.flatMap(utf8Sequences)));
+        return this.#machine(key, () => machineOfRanges(expression.ranges));
       }
       case "machine":
         return this.#machine(undefined, () => expression.states);
@@ -375,29 +375,4 @@ function distancesToEnds(machines: readonly MachineState[]): Float64Array {
     for (let i = firstBefore[state]!; i < firstBefore[state + 1]!; i++) reach(before[i]!, distances[state]! + 1);
   }
   return distances;
-}
-
-/** The automaton of byte sequences: one state for each set of what may still come. */
-function machineOfSequences(sequences: readonly ByteSequence[]): readonly MachineState[] {
-  const states: { edges: Edge[]; accepts: boolean }[] = [];
-  const known = new Map<string, number>();
-  const stateOf = (rests: readonly ByteSequence[]): number => {
-    const key = rests.map((rest) => rest.join()).join(" ");
-    const number = known.get(key);
-    if (number !== undefined) return number;
-    const edges: Edge[] = [];
-    const state = states.push({ edges, accepts: rests.some(({ length }) => length === 0) }) - 1;
-    known.set(key, state);
-    const going = rests.filter(({ length }) => length > 0);
-    const begins = new Set(going.flatMap(([first]) => [first![0], first![1] + 1]));
-    const sorted = [...begins].sort((a, b) => a - b);
-    for (const [i, low] of sorted.slice(0, -1).entries()) {
-      const through = going.filter(([first]) => first![0] <= low && low <= first![1]);
-      if (through.length === 0) continue;
-      edges.push({ low, high: sorted[i + 1]! - 1, target: stateOf(through.map((rest) => rest.slice(1))) });
-    }
-    return state;
-  };
-  stateOf(sequences);
-  return states;
 }

@@ -9,7 +9,7 @@ import type { Vocabulary } from "./vocabulary.js";
 interface Mask {
   /** Token t: bit t % 32 of word t / 32. */
   readonly bits: Uint32Array;
-  /** The most tokens that any of them leaves to the shortest end; never less than it is. */
+  /** The most tokens that any of them leaves to the shortest end, estimated: never less than it is. */
   readonly mostNeed: number;
   /** The most bytes from where any of them leads to the end of a product. */
   readonly longestWay: number;
@@ -26,6 +26,7 @@ export class Masks {
   readonly #needs: Needs;
   readonly #words: number;
   readonly #kept = new Map<number, Mask>();
+  readonly #counted = new Map<number, number>();
   /** The configuration at each depth of the walk. */
   readonly #path: Int32Array;
 
@@ -41,7 +42,17 @@ export class Masks {
   allowed(configuration: number, tokens: number): Uint32Array {
     this.#configurations.states.allowWork();
     const mask = this.#maskOf(configuration);
-    return mask.mostNeed <= tokens ? mask.bits : this.#walk(configuration, { tokens }).bits;
+    const isEnough = mask.mostNeed <= tokens || this.#countedNeed(configuration) <= tokens;
+    return isEnough ? mask.bits : this.#walk(configuration, { tokens }).bits;
+  }
+
+  /** The most tokens that any allowed token leaves to the end, counted, not estimated. */
+  #countedNeed(configuration: number): number {
+    const known = this.#counted.get(configuration);
+    if (known !== undefined) return known;
+    const { mostNeed } = this.#walk(configuration, { tokens: Number.MAX_SAFE_INTEGER - 1 });
+    this.#counted.set(configuration, mostNeed);
+    return mostNeed;
   }
 
   #maskOf(configuration: number): Mask {
@@ -86,8 +97,8 @@ export class Masks {
     let mostNeed = 0;
     let longestWay = configurations.longestWay(configuration);
     let bits: Uint32Array;
-    const isLimited = tokens < Number.MAX_SAFE_INTEGER;
-    const needOf = (one: number) => (isLimited ? needs.ofConfiguration(one) : needs.boundOf(one));
+    const isCounted = tokens < Number.MAX_SAFE_INTEGER;
+    const needOf = (one: number) => (isCounted ? needs.ofConfiguration(one) : needs.boundOf(one));
     if (loops !== 0 && needOf(configuration) <= tokens) {
       bits = this.#vocabulary.within(loops).slice();
       mostNeed = needOf(configuration);

@@ -47,6 +47,8 @@ export class Needs {
   readonly #chosen = new Map<number, number>();
   readonly #ofConfiguration: (number | undefined)[] = [];
   readonly #bounds: (number | undefined)[] = [];
+  /** By state. */
+  readonly #bytesKnown: (number | undefined)[] = [0];
   #depth = 0;
 
   constructor(automaton: Automaton, configurations: Configurations, vocabulary: Vocabulary) {
@@ -71,22 +73,75 @@ export class Needs {
   }
 
   /**
-   * A number of tokens to the end of a text that holds for its products also where counts that stand for many are few, if the ends of these
-   * products are still reached: each byte is a token then.
+   * No less than the least number of tokens to the end, and found in no time: the bytes of the shortest text, where each is a token. It
+   * holds also where counts that stand for many are few, if the ends of products are still reached.
    */
   boundOf(configuration: number): number {
+    if (!this.#vocabulary.hasAllBytes) return this.ofConfiguration(configuration);
     const known = this.#bounds[configuration];
     if (known !== undefined) return known;
-    let bound = this.ofConfiguration(configuration);
-    if (bound > 0 && this.#configurations.longestWay(configuration) > 0) {
+    let bound = this.#configurations.accepts(configuration) ? 0 : Number.POSITIVE_INFINITY;
+    if (bound > 0) {
       for (const { state, stack } of this.#configurations.threads(configuration)) {
-        if (this.#states.kind(state) !== PART_PRODUCT) continue;
-        const way = this.#states.wayLength(this.#states.pairOf(state));
-        bound = Math.max(bound, way + this.ofState(this.#states.rest(state)) + this.#ofStack(stack));
+        let bytes = this.#bytesFrom(state);
+        for (let at = this.#configurations.top(stack); at !== undefined; at = this.#configurations.top(at.below)) {
+          bytes += this.#bytesFrom(at.state);
+        }
+        bound = Math.min(bound, bytes);
       }
     }
     this.#bounds[configuration] = bound;
     return bound;
+  }
+
+  /** Bytes of the shortest text from a state to the end of its rule. */
+  #bytesFrom(state: number): number {
+    const known = this.#bytesKnown[state];
+    if (known !== undefined) return known;
+    const bytes = this.#bytesOfPlace(state) + this.#bytesFrom(this.#states.rest(state));
+    this.#bytesKnown[state] = bytes;
+    return bytes;
+  }
+
+  #bytesOfPlace(state: number): number {
+    const { a, b, list, length, toEnd } = this.#automaton;
+    const part = this.#states.part(state);
+    const place = this.#states.place(state);
+    const bytesOf = (one: number) => Math.floor(length[one]! / BYTE);
+    switch (this.#states.kind(state)) {
+      case PART_LITERAL:
+        return b[part]! - place;
+      case PART_MACHINE:
+        return toEnd[place]!;
+      case PART_PRODUCT:
+        return this.#states.wayLength(this.#states.pairOf(state));
+      case PART_REPEAT: {
+        const left = place === FAR_FROM_MOST ? 0 : this.#states.least(part) - Math.max(0, place);
+        return left === 0 ? 0 : left * bytesOf(a[part]!);
+      }
+      case PART_SEQUENCE: {
+        let bytes = 0;
+        for (let i = a[part]! + place; i < a[part]! + b[part]!; i++) bytes += bytesOf(list[i]!);
+        return bytes;
+      }
+      case PART_MEMBERS: {
+        // All that must come, as `#nextMember` chooses it, each with its separator.
+        const { separator, repeated, least } = this.#states.membersOf(part);
+        const [done, count] = this.#states.memberPlace(state);
+        const left = this.#states.membersLeft(part, done);
+        const required = left.reduce((sum, { isRequired }) => sum + Number(isRequired), 0);
+        let optional = Math.max(0, least - count - required);
+        let bytes = (required + optional) * bytesOf(separator);
+        for (const { item, isRequired } of left) {
+          if (!isRequired && (optional === 0 || !Number.isFinite(length[item]!))) continue;
+          if (!isRequired) optional--;
+          bytes += bytesOf(item);
+        }
+        return optional > 0 ? bytes + optional * bytesOf(repeated) : bytes;
+      }
+      default: // alternatives, a call, a token
+        return bytesOf(part);
+    }
   }
 
   #ofStack(stack: number): number {

@@ -2,7 +2,7 @@
 //
 //   U+0080 .. U+FFFF     [C2-DF][80-BF]   [E0][A0-BF][80-BF]   [E1-EC][80-BF][80-BF]   [ED][80-9F][80-BF]   [EE-EF][80-BF][80-BF]
 
-import type { CodePointRange } from "./syntax.js";
+import type { CodePointRange, MachineState } from "./syntax.js";
 
 /** Byte ranges one after the other: [low, high] each. */
 export type ByteSequence = readonly (readonly [number, number])[];
@@ -54,4 +54,29 @@ function utf8(codePoint: number, length: number): number[] {
   const bytes = [lead | (codePoint >> (6 * (length - 1)))];
   for (let i = length - 2; i >= 0; i--) bytes.push(0x80 | ((codePoint >> (6 * i)) & 0x3f));
   return bytes;
+}
+
+/** The automaton of one character of any of the ranges: a state for each set of what may still come of it. */
+export function machineOfRanges(ranges: readonly CodePointRange[]): readonly MachineState[] {
+  const states: MachineState[] = [];
+  const known = new Map<string, number>();
+  const stateOf = (rests: readonly ByteSequence[]): number => {
+    const key = rests.map((rest) => rest.join()).join(" ");
+    const number = known.get(key);
+    if (number !== undefined) return number;
+    const edges: { readonly low: number; readonly high: number; readonly target: number }[] = [];
+    const state = states.push({ edges, accepts: rests.some(({ length }) => length === 0) }) - 1;
+    known.set(key, state);
+    const going = rests.filter(({ length }) => length > 0);
+    const begins = new Set(going.flatMap(([first]) => [first![0], first![1] + 1]));
+    const sorted = [...begins].sort((a, b) => a - b);
+    for (const [i, low] of sorted.slice(0, -1).entries()) {
+      const through = going.filter(([first]) => first![0] <= low && low <= first![1]);
+      if (through.length === 0) continue;
+      edges.push({ low, high: sorted[i + 1]! - 1, target: stateOf(through.map((rest) => rest.slice(1))) });
+    }
+    return state;
+  };
+  stateOf(ranges.flatMap(utf8Sequences));
+  return states;
 }

@@ -357,6 +357,15 @@ export class NormalForm implements Former {
       keywordsOfType[type].some((keyword) => keyword in said),
     );
     const listed = listedValues(said, pointer);
+    const says = (...keywords: readonly string[]) => keywords.some((keyword) => keyword in said);
+    const saysOfStrings = says("minLength", "maxLength", "pattern", "format", "contentEncoding", "contentMediaType");
+    const saysOfArrays = says(
+      ...["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains"],
+    );
+    const saysOfObjects = says(
+      ...["properties", "patternProperties", "additionalProperties", "required"],
+      ...["minProperties", "maxProperties", "propertyNames"],
+    );
     const shape: Shape = {
       ...anything,
       pointer,
@@ -369,23 +378,27 @@ export class NormalForm implements Former {
       spoken: new Set(spoken),
       values: listed && valueMap(listed),
       number: this.#numberOf(said, named, pointer),
-      string: {
-        ...anything.string,
-        least: countOf(said, "minLength", 0, pointer),
-        most: countOf(said, "maxLength", Number.POSITIVE_INFINITY, pointer),
-        patterns: patternsOf(said, pointer),
-        formats: [...textsOf(said, "format", pointer), ...this.#contentOf(said, pointer)],
-      },
-      array: this.#arrayOf(said, pointer),
-      object: {
-        ...anything.object,
-        layers: this.#layersOf(said, pointer),
-        required: new Set(asNames(said["required"] ?? [], "required", pointer)),
-        least: countOf(said, "minProperties", 0, pointer),
-        most: countOf(said, "maxProperties", Number.POSITIVE_INFINITY, pointer),
-        names:
-          "propertyNames" in said ? [this.nodeOf(asSchema(said["propertyNames"], `${pointer}/propertyNames`))] : [],
-      },
+      string: saysOfStrings
+        ? {
+            ...anything.string,
+            least: countOf(said, "minLength", 0, pointer),
+            most: countOf(said, "maxLength", Number.POSITIVE_INFINITY, pointer),
+            patterns: patternsOf(said, pointer),
+            formats: [...textsOf(said, "format", pointer), ...this.#contentOf(said, pointer)],
+          }
+        : anything.string,
+      array: saysOfArrays ? this.#arrayOf(said, pointer) : anything.array,
+      object: saysOfObjects
+        ? {
+            ...anything.object,
+            layers: this.#layersOf(said, pointer),
+            required: new Set(asNames(said["required"] ?? [], "required", pointer)),
+            least: countOf(said, "minProperties", 0, pointer),
+            most: countOf(said, "maxProperties", Number.POSITIVE_INFINITY, pointer),
+            names:
+              "propertyNames" in said ? [this.nodeOf(asSchema(said["propertyNames"], `${pointer}/propertyNames`))] : [],
+          }
+        : anything.object,
     };
     return together(shape, { ...anything, pointer }, this.meet);
   }

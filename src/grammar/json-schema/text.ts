@@ -6,6 +6,8 @@ import {
   complement,
   type Expression,
   literal,
+  type MachineState,
+  machine,
   normalized,
   optional,
   repeat,
@@ -13,6 +15,7 @@ import {
   sequence,
   set,
 } from "../syntax.js";
+import { machineOfRanges } from "../utf8-ranges.js";
 
 /** Spaces of the deepest indentation. */
 const INDENTATION = 16;
@@ -28,6 +31,8 @@ export function braces(open: string, inside: Expression, close: string): Express
   return sequence(literal(open), space, inside, space, literal(close));
 }
 
+/** No node of the tree of names. */
+const OUTSIDE = -1;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -93,21 +98,50 @@ function intersection(a: Iterable<CodePointRange>, b: Iterable<CodePointRange>):
   return complement([...complement(a), ...complement(b)]);
 }
 
+/** The automaton of one plain character. */
+const plainMachine = machineOfRanges(plain);
+
 /** A key that is not one of the names. It is written without escapes, which could spell a name in another way. */
 export function keyExcept(names: readonly string[]): Expression {
   if (names.length === 0) return rule("string");
-  const rest = (tails: readonly (readonly number[])[]): Expression => {
-    const heads = new Map<number, (readonly number[])[]>();
-    for (const [head, ...tail] of tails) if (head !== undefined) heads.set(head, [...(heads.get(head) ?? []), tail]);
-    const others = intersection(plain, complement([...heads.keys()].map((head) => [head, head] as const)));
-    const goesOn = [...heads]
-      .filter(([head]) => plain.some(([first, last]) => head >= first && head <= last))
-      .map(([head, more]) => sequence(set([[head, head]]), rest(more)));
-    const isName = tails.some(({ length }) => length === 0);
-    return alternatives(...(isName ? [] : [literal("")]), sequence(set(others), repeat(set(plain), 0)), ...goesOn);
+  // The bytes of all names as a tree; OUTSIDE: what has been read begins no name.
+  const tree: { readonly after: Map<number, number>; isName: boolean }[] = [{ after: new Map(), isName: false }];
+  for (const name of names) {
+    let at = 0;
+    for (const byte of new TextEncoder().encode(name)) {
+      const next = tree[at]!.after.get(byte) ?? tree.push({ after: new Map(), isName: false }) - 1;
+      tree[at]!.after.set(byte, next);
+      at = next;
+    }
+    tree[at]!.isName = true;
+  }
+  // A state is a node of the tree and a state of a plain character.
+  const states: MachineState[] = [];
+  const numbers = new Map<number, number>();
+  const stateOf = (node: number, within: number): number => {
+    const key = (node + 1) * plainMachine.length + within;
+    const known = numbers.get(key);
+    if (known !== undefined) return known;
+    const edges: { readonly low: number; readonly high: number; readonly target: number }[] = [];
+    const accepts = within === 0 && (node === OUTSIDE || !tree[node]!.isName);
+    const state = states.push({ edges, accepts }) - 1;
+    numbers.set(key, state);
+    const after = [...(tree[node]?.after ?? [])].sort(([one], [other]) => one - other);
+    for (const { low, high, target } of plainMachine[within]!.edges) {
+      const next = plainMachine[target]!.accepts ? 0 : target;
+      let from = low;
+      for (const [byte, child] of after) {
+        if (byte < low || byte > high) continue;
+        if (byte > from) edges.push({ low: from, high: byte - 1, target: stateOf(OUTSIDE, next) });
+        edges.push({ low: byte, high: byte, target: stateOf(child, next) });
+        from = byte + 1;
+      }
+      if (from <= high) edges.push({ low: from, high, target: stateOf(OUTSIDE, next) });
+    }
+    return state;
   };
-  const codePoints = names.map((name) => Array.from(name, (symbol) => symbol.codePointAt(0)!));
-  return sequence(literal('"'), rest(codePoints), literal('"'));
+  stateOf(0, 0);
+  return sequence(literal('"'), machine(states), literal('"'));
 }
 
 const digit = set([[0x30, 0x39]]);
