@@ -59,9 +59,12 @@ export function toolDialectOf(
   source: string,
   options: RenderOptions,
 ): Promise<ToolDialect | undefined> {
-  const dialect = kept.get(source) ?? new Probe(template, source, options).dialect();
-  kept.set(source, dialect);
-  dialect.catch(() => kept.delete(source));
+  // What a template writes may depend on its variables.
+  const key = `${JSON.stringify(options)} ${source}`;
+  const dialect = kept.get(key) ?? new Probe(template, source, options).dialect();
+  kept.delete(key);
+  kept.set(key, dialect); // the most recently used one goes last
+  dialect.catch(() => kept.delete(key));
   for (const oldest of kept.keys()) if (kept.size > KEPT) kept.delete(oldest);
   return dialect;
 }
@@ -348,8 +351,12 @@ function withCalls(
       const value = dialect.argumentsAs === "text" ? JSON.stringify(object) : object;
       return { id, type: "function", function: { name, arguments: value } };
     });
-    const { tool_calls: _, ...rest } = message;
-    const said = message.content || empty;
+    const { tool_calls: _, ...whole } = message;
+    const rest = withOneText(dialect, whole);
+    // A template that wants null leaves the calls out where there is a text.
+    const isSplit = empty === null && Boolean(rest.content) && place !== "text";
+    if (isSplit) written.push(rest);
+    const said = isSplit ? null : rest.content || empty;
     if (place === "text") {
       // What is in a message is never read as control tokens, but the marks around these calls are some.
       const word = crypto.randomUUID();
@@ -371,6 +378,13 @@ function withCalls(
   }
   for (const { message } of open) if (message !== undefined) written.push(message);
   return written;
+}
+
+/** A message that calls. Where calls are messages of their own, its text goes with its thoughts: templates of that kind take one of them. */
+function withOneText({ notation }: Partial<ToolDialect>, message: ChatMessage): ChatMessage {
+  const { content, thinking } = message;
+  if (notation?.kind !== "addressed" || typeof thinking !== "string" || !content) return message;
+  return { ...message, content: "", thinking: `${thinking}\n\n${content}` };
 }
 
 function idOf({ ids }: ToolDialect, given: unknown, name: string, count: number, i: number): string {

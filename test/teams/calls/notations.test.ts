@@ -360,6 +360,18 @@ describe("the templates of real models", () => {
     await model.dispose();
   });
 
+  it("show calls of earlier messages without tools, whatever their ids", async () => {
+    const model = await modelWithTemplate(templateOf("Mistral-7B-Instruct-v0.3"));
+    const messages: ChatMessage[] = [
+      { role: "user", content: "Rain?" },
+      { role: "assistant", content: "", tool_calls: [{ id: "call_0", type: "function", function: calls[0]! }] },
+      { role: "tool", tool_call_id: "call_0", content: "It pours." },
+    ];
+    const { usage } = await model.completeChat(messages, { maxTokens: 2 });
+    expect(usage.promptTokens).toBeGreaterThan(20);
+    await model.dispose();
+  });
+
   it.skipIf(!hasReferenceData)("of the reference data: those with tools are known, except by name", async () => {
     const all: { model: string; chat_template: string }[] = JSON.parse(
       readFileSync(referenceData("templates/templates.json"), "utf8"),
