@@ -482,6 +482,18 @@ describe("what is put together", () => {
       lists,
     ],
     [
+      "twenty conditions, of which one holds",
+      {
+        type: "object",
+        properties: { kind: { enum: Array.from({ length: 20 }, (_, i) => i) }, a: { type: "integer" } },
+        required: ["kind"],
+        allOf: Array.from({ length: 20 }, (_, i) =>
+          conditional({ properties: { kind: { const: i } } }, { properties: { a: { const: i } } }, true),
+        ),
+      },
+      [{}, { kind: 3 }, { kind: 3, a: 3 }, { kind: 3, a: 4 }, { kind: 19, a: 19 }, { kind: 20 }],
+    ],
+    [
       "six patterns of names",
       {
         type: "object",

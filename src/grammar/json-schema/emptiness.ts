@@ -7,7 +7,7 @@ import type { JsonType } from "./schema.js";
 import { type Node, type Shape, typesMeant } from "./shape.js";
 
 /** How deep parts of a value are looked into. */
-const DEEPEST = 4;
+export const DEEPEST_LOOK = 4;
 
 type ShapesOf = (node: Node) => readonly Shape[];
 type Meet = (one: Node, other: Node) => Node;
@@ -16,7 +16,9 @@ export function isEmpty(shape: Shape, shapesOf: ShapesOf, meet: Meet, depth = 0)
   if (shape.values !== undefined)
     return ![...shape.values.values()].some((value) => holds(value, shape, shapesOf, meet));
   const nodeIsEmpty = (node: Node | undefined) =>
-    node !== undefined && depth < DEEPEST && shapesOf(node).every((one) => isEmpty(one, shapesOf, meet, depth + 1));
+    node !== undefined &&
+    depth < DEEPEST_LOOK &&
+    shapesOf(node).every((one) => isEmpty(one, shapesOf, meet, depth + 1));
   return typesMeant(shape).every((type) => typeIsEmpty(type, shape, nodeIsEmpty, meet));
 }
 

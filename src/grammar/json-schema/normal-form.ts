@@ -2,8 +2,9 @@
 // one shape (the disjunctive normal form of the schema), and so is what is not valid by a schema (De Morgan's laws). Schemas of parts of
 // a value stay as they are until the part is written, so recursion ends.
 
+import { CriaError } from "../../errors.js";
 import { isPartial, joined, madeFrom } from "./alternatives.js";
-import { isEmpty } from "./emptiness.js";
+import { DEEPEST_LOOK, isEmpty } from "./emptiness.js";
 import { integerFormat, JSON_CONTENT } from "./formats.js";
 import { dependenciesOf, listedValues, multiplesOf, namedTypes, patternsOf, refuseMany, textsOf } from "./keywords.js";
 import { type Former, negate } from "./negation.js";
@@ -39,6 +40,11 @@ import {
 
 /** Alternatives that are combined with others. */
 const MOST_COMBINATIONS = 2048;
+/** From so many on, those that have no value are looked for. */
+const MANY_COMBINATIONS = 16;
+/** How often that is done at most, and at how few levels: a property's value is looked at, not what is in it. */
+const MOST_GLANCES = 1000;
+const GLANCE = DEEPEST_LOOK - 1;
 /** Pairs of alternatives that are compared. */
 const MOST_PAIRS = 2 ** 17;
 /** The schema that nothing is valid by. */
@@ -52,6 +58,7 @@ export class NormalForm implements Former {
   /** The types where none is named; undefined: those that the keywords speak of. */
   readonly #allTypes: ReadonlySet<JsonType> | undefined;
   readonly #nodes = new Map<string, Node>();
+  #glances = 0;
   readonly #numbers = new Map<SchemaObject, number>();
   readonly #shapes = new Map<SchemaObject, readonly Shape[] | "under way">();
   readonly #opposites = new Map<SchemaObject, readonly Shape[] | "under way">();
@@ -132,11 +139,36 @@ export class NormalForm implements Former {
     if (a.length > 1 && b.length > 1 && a.length * b.length > MOST_COMBINATIONS) {
       throw unsupported(pointer, keyword, `${a.length} and ${b.length} alternatives are too many to combine`);
     }
-    return madeFrom(
-      a.flatMap((one) => b.flatMap((other) => together(one, other, this.meet) ?? [])),
-      a,
-      b,
-    );
+    const made = a.flatMap((one) => b.flatMap((other) => together(one, other, this.meet) ?? []));
+    // Of conditions that exclude each other, as of an object's kinds, most combinations have no value. Without a type, values of a type that
+    // is not meant yet may be left.
+    const left = made.length > MANY_COMBINATIONS ? made.filter((shape) => !this.#isNeverAtAGlance(shape)) : made;
+    return madeFrom(left, a, b);
+  }
+
+  #isNeverAtAGlance(shape: Shape): boolean {
+    return hasType(shape) && ++this.#glances <= MOST_GLANCES && this.#isNever(shape, GLANCE);
+  }
+
+  /** Whether a shape certainly has no value. @param depth how many levels are not looked into */
+  #isNever(shape: Shape, depth = 0): boolean {
+    const unknown = [{ ...anything, pointer: shape.pointer }];
+    const shapesOf = (node: Node): readonly Shape[] => {
+      try {
+        const shapes = this.shapesOf(node);
+        return isPartial(shapes) ? unknown : shapes; // a partial list may have any other value
+      } catch (cause) {
+        // It is under way, or not supported: that is told when it is written.
+        if (cause instanceof CriaError) return unknown;
+        throw cause;
+      }
+    };
+    try {
+      return isEmpty(shape, shapesOf, this.meet, depth);
+    } catch (cause) {
+      if (cause instanceof CriaError) return false;
+      throw cause;
+    }
   }
 
   ofSchema(schema: JsonSchema, pointer: string): readonly Shape[] {
@@ -295,15 +327,10 @@ export class NormalForm implements Former {
     if (a.length * b.length > MOST_PAIRS) {
       throw unsupported(pointer, "oneOf", `${a.length} and ${b.length} alternatives are too many to compare`);
     }
-    // A partial list may have any other value.
-    const shapesOf = (node: Node): readonly Shape[] => {
-      const shapes = this.shapesOf(node);
-      return isPartial(shapes) ? [{ ...anything, pointer }] : shapes;
-    };
     return a.some((one) =>
       b.some((other) => {
         const common = together(one, other, this.meet);
-        return common !== undefined && !isEmpty(common, shapesOf, this.meet);
+        return common !== undefined && !this.#isNever(common);
       }),
     );
   }
@@ -468,4 +495,9 @@ export class NormalForm implements Former {
       },
     ];
   }
+}
+
+/** Whether it is said of which types, or which, its values are. */
+function hasType({ types, values }: Shape): boolean {
+  return types !== undefined || values !== undefined;
 }
