@@ -3,7 +3,7 @@
 //   npm run build && npx tsc -p bench/tsconfig.json && node build/bench/instances.js model.gguf [-t 2] [-c 1,2,8] [-r 5] [-s 1]
 //
 // A client asks again as soon as it has its answer: 48 tokens behind a prompt of 16, or the vectors of 8 texts of 25 tokens. What counts
-// are the tokens of all clients together, of the texts that are written, or that are embedded, in -s seconds.
+// are the tokens of all clients together that are written, or embedded. All have the same work, of about -s seconds.
 
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -34,41 +34,51 @@ for (const layout of layouts) {
   pools.push(await loadPool(path, { ...layout, contextSize: 256, sequences }));
 }
 
-/** Asks again and again until time is up. Returns the tokens that it got. */
-async function client(pool: ModelPool, number: number, end: number): Promise<number> {
-  let tokens = 0;
-  for (let call = 0; performance.now() < end; call++) {
-    if (!pool.info.generates) {
-      const texts = Array.from({ length: 8 }, (_, text) =>
-        Array.from({ length: 25 }, (_, i) => 1000 + ((number * 31 + call * 17 + text * 7 + i) % 5000)),
+/** Tokens of an answer: written, or embedded. */
+const TOKENS = 48;
+const TEXTS = 8;
+const TEXT = 25;
+
+/** A client's calls, one after another. */
+async function client(pool: ModelPool, number: number, calls: number): Promise<void> {
+  for (let call = 0; call < calls; call++) {
+    const first = number * 31 + call * 17;
+    if (pool.info.generates) {
+      const prompt = Array.from({ length: 16 }, (_, i) => 100 + ((first + i * 7) % 300));
+      await pool.complete(prompt, { maxTokens: TOKENS, temperature: 0, logitBias: unending(pool) });
+    } else {
+      const texts = Array.from({ length: TEXTS }, (_, text) =>
+        Array.from({ length: TEXT }, (_, i) => 1000 + ((first + text * 7 + i) % 5000)),
       );
       await pool.embed(texts);
-      if (performance.now() < end) tokens += 8 * 25;
-      continue;
-    }
-    const prompt = Array.from({ length: 16 }, (_, i) => 100 + ((number * 31 + call * 17 + i * 7) % 300));
-    for await (const part of pool.generate(prompt, { maxTokens: 48, temperature: 0 })) {
-      if (performance.now() < end) tokens += part.tokens.length;
     }
   }
-  return tokens;
 }
 
-async function speed(pool: ModelPool, clients: number, seconds: number): Promise<number> {
-  const end = performance.now() + 1000 * seconds;
-  const tokens = await Promise.all(Array.from({ length: clients }, (_, number) => client(pool, number, end)));
-  return tokens.reduce((sum, one) => sum + one) / seconds;
+/** Texts must not end early, or the work would not be the same. */
+function unending(pool: ModelPool): ReadonlyMap<number, number> {
+  return new Map([...pool.tokenizer.endOfGenerationIds].map((id) => [id, Number.NEGATIVE_INFINITY]));
+}
+
+/** Tokens a second of all clients together. */
+async function speed(pool: ModelPool, clients: number, calls: number): Promise<number> {
+  const begin = performance.now();
+  await Promise.all(Array.from({ length: clients }, (_, number) => client(pool, number, calls)));
+  const tokens = clients * calls * (pool.info.generates ? TOKENS : TEXTS * TEXT);
+  return (1000 * tokens) / (performance.now() - begin);
 }
 
 const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
-for (const pool of pools) await speed(pool, most, 1);
+for (const pool of pools) await speed(pool, most, 2);
 console.log(
   `${path.split("/").at(-1)}, ${pools[0]!.info.kernels}, ${process.version}: tokens/s of all clients together`,
 );
 for (const clients of clientCounts) {
+  const tokens = pools[0]!.info.generates ? TOKENS : TEXTS * TEXT;
+  const calls = Math.max(1, Math.round((Number(values.s) * (await speed(pools[0]!, clients, 1))) / tokens / clients));
   const speeds: [number[], number[]] = [[], []];
   for (let round = 0; round < Number(values.r); round++) {
-    for (const [i, pool] of pools.entries()) speeds[i]!.push(await speed(pool, clients, Number(values.s)));
+    for (const [i, pool] of pools.entries()) speeds[i]!.push(await speed(pool, clients, calls));
   }
   const [one, many] = speeds.map(median) as [number, number];
   const ratio = median(speeds[0].map((speed, round) => speeds[1][round]! / speed));

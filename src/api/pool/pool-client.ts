@@ -21,7 +21,7 @@ import type { PoolInstance } from "./pool-instance.js";
 /** A call under way delays another one as much as so many tokens of a prompt would. */
 const CALL_TOKENS = 256;
 /** A call with more texts than one goes to several instances if each gets so many tokens. */
-const TOKENS_OF_PART = 128;
+const TOKENS_OF_PART = 64;
 
 export class PoolClient implements ModelClient {
   readonly #instances: readonly PoolInstance[];

@@ -26,12 +26,12 @@ const folder = `cria-test-${process.pid}`;
 const groups = [
   {
     path: `/sys/fs/cgroup/cpu/${folder}`,
-    limit: (path: string) => writeFileSync(`${path}/cpu.cfs_quota_us`, "100000"),
+    limit: (path: string) => writeFileSync(`${path}/cpu.cfs_quota_us`, "50000"),
     free: (path: string) => writeFileSync(`${path}/cpu.cfs_quota_us`, "-1"),
   },
   {
     path: `/sys/fs/cgroup/${folder}`,
-    limit: (path: string) => writeFileSync(`${path}/cpu.max`, "100000 100000"),
+    limit: (path: string) => writeFileSync(`${path}/cpu.max`, "50000 100000"),
     free: (path: string) => writeFileSync(`${path}/cpu.max`, "max 100000"),
   },
 ];
