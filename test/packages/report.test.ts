@@ -1,15 +1,20 @@
 // Reports as a reader has them: the commands write them, a Chromium opens them, wide and narrow, light and dark.
 
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parsePrice } from "../../dist/lab/price.js";
+import { benchReport } from "../../dist/lab/report/bench-report.js";
+import { reportPage } from "../../dist/lab/report/html.js";
+import { manyRows, manyWorkers } from "../support/bench-rows.js";
 import { Browser, chromium, type OpenPage } from "../support/chromium.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const main = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const folder = temporaryFolder();
-const [bench, trace, kernels] = ["bench.html", "trace.json", "kernels.html"].map(folder.path) as [
+const [bench, trace, kernels, large] = ["bench.html", "trace.json", "kernels.html", "large.html"].map(folder.path) as [
+  string,
   string,
   string,
   string,
@@ -25,6 +30,12 @@ let printed = "";
 beforeAll(() => {
   const sizes = ["-p", "16", "-n", "4", "-np", "1,4", "-d", "0,64", "-t", "1,2", "-r", "2"];
   printed = cria("bench", ...sizes, "--price", "0.79 EUR/h", "--html", bench, "--trace", trace).out;
+  const parts = { machine: ["model        Many"], versions: "", time: new Date(), price: parsePrice("$0.79/h") };
+  const report = benchReport({ ...parts, results: manyRows(), trace: manyWorkers() });
+  writeFileSync(
+    large,
+    reportPage(report, readFileSync(new URL("../../dist/assets/report.js", import.meta.url), "utf8")),
+  );
   cria("kernels", "--kernel", "matmul", "--format", "Q4_0", "-t", "2", "--html", kernels);
 }, 300_000);
 
@@ -89,13 +100,14 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
   });
   afterAll(() => browser.close());
 
-  const cases = ["bench", "kernels"].flatMap((name) =>
+  const files = { bench, kernels, large };
+  const cases = (["bench", "kernels", "large"] as const).flatMap((name) =>
     [400, 1400].flatMap((width) => (["light", "dark"] as const).map((scheme) => [name, width, scheme] as const)),
   );
   it.each(cases)(
     "%s, %d pixels, %s: figures with points, names and units, nothing on each other",
     async (name, width, scheme) => {
-      const url = pathToFileURL(name === "bench" ? bench : kernels).href;
+      const url = pathToFileURL(files[name]).href;
       const page: OpenPage = await browser.open(url, { width, scheme });
       const drawn = await page.evaluate<string>("document.documentElement.dataset.drawn");
       expect(Number(drawn)).toBe(
@@ -103,7 +115,7 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
           "[...document.querySelectorAll('.chart')].filter((chart) => chart.querySelector('svg') !== null).length",
         ),
       );
-      expect(Number(drawn)).toBeGreaterThanOrEqual(name === "bench" ? 10 : 3);
+      expect(Number(drawn)).toBeGreaterThanOrEqual(name === "kernels" ? 3 : 10);
       expect(await page.evaluate(FAULTS)).toEqual([]);
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
       // Ink on paper, whatever the scheme.

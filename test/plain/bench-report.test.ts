@@ -6,48 +6,7 @@ import type { BenchResult } from "../../dist/lab/bench.js";
 import { parsePrice } from "../../dist/lab/price.js";
 import { benchReport } from "../../dist/lab/report/bench-report.js";
 import { reportPage } from "../../dist/lab/report/html.js";
-
-const row = (changes: Partial<BenchResult> = {}): BenchResult => ({
-  model: "/models/a.gguf",
-  batch: 2048,
-  kvCache: "f16",
-  kernels: undefined,
-  threads: 2,
-  depth: 0,
-  prompt: 0,
-  generate: 32,
-  parallel: 1,
-  name: "tg32",
-  architecture: "llama",
-  format: "Q4_0",
-  modelBytes: 1e9,
-  parameters: 1e9,
-  build: "relaxed",
-  buildProblem: undefined,
-  time: new Date("2026-01-02T03:04:05Z"),
-  nanoseconds: [1e9, 1e9, 1e9],
-  tokensPerSecond: [32, 33, 31],
-  roofline: { bandwidth: 40e9, peaks: { int8: 400e9, int16: 200e9, f32: 100e9 } },
-  weightBytes: 1e9,
-  work: { bytes: 32e9, operations: { int8: 60e9, f32: 4e9 } },
-  generates: true,
-  memory: {
-    weights: 1e9,
-    kvCache: 1e8,
-    recurrentState: 0,
-    activations: 1e6,
-    scratch: 1e6,
-    control: 1e4,
-    total: 1.2e9,
-    inFile: 0,
-    shards: [],
-  },
-  tableMicroseconds: 0,
-  limit: { seconds: 0.8, boundBy: "memory", tokensPerSecond: 40, share: 0.8 },
-  disturbances: [],
-  noise: [],
-  ...changes,
-});
+import { benchRow as row } from "../support/bench-rows.js";
 
 const reportOf = (results: readonly BenchResult[], price?: string) =>
   benchReport({

@@ -19,7 +19,7 @@ export function kernelReport(parts: KernelReportParts): Report {
       `${threads} ${threads === 1 ? "thread" : "threads"}; builds ${builds.join(", ")}; ${versions}; ` +
         `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`,
     ],
-    sections: [workingSetSection(parts), speedSection(measurements), tableSection(measurements)],
+    sections: [workingSetSection(parts), speedSection(measurements, builds), tableSection(measurements)],
   };
 }
 
@@ -80,7 +80,7 @@ function workingSetSection({ measurements, caches, builds }: KernelSuite): Secti
 const bytesOf = ({ bytesPerSecond, seconds }: BuildMeasurement) => Math.round(bytesPerSecond * seconds);
 
 /** Speed, and beside it the distance from float64, in the same order. */
-function speedSection(measurements: readonly BuildMeasurement[]): Section {
+function speedSection(measurements: readonly BuildMeasurement[], builds: readonly string[]): Section {
   const own = measurements.filter(({ sweep }) => !sweep);
   const compute = own.filter(({ operationsPerSecond, fromMemory }) => operationsPerSecond > 0 && !fromMemory);
   const largest = new Map<string, BuildMeasurement>();
@@ -89,7 +89,9 @@ function speedSection(measurements: readonly BuildMeasurement[]): Section {
     const known = largest.get(key);
     if (known === undefined || one.operationsPerSecond > known.operationsPerSecond) largest.set(key, one);
   }
-  const rows = [...largest].sort(([a], [b]) => (a < b ? -1 : 1));
+  const rows = [...largest].sort(
+    ([, a], [, b]) => nameOf(a).localeCompare(nameOf(b), "en") || builds.indexOf(a.build) - builds.indexOf(b.build),
+  );
   const exact = rows.filter(([, { error }]) => error !== undefined);
   const bars = (
     id: string,
@@ -118,13 +120,7 @@ function speedSection(measurements: readonly BuildMeasurement[]): Section {
     ],
     figures: [
       ...bars("speed-figure", "Speed", "speed (GOP/s)", rows, ({ operationsPerSecond }) => operationsPerSecond / 1e9),
-      ...bars(
-        "error-figure",
-        "Error",
-        "distance from float64 (parts of a thousand)",
-        exact,
-        ({ error }) => 1000 * error!,
-      ),
+      ...bars("error-figure", "Error", "error (parts of a thousand)", exact, ({ error }) => 1000 * error!),
     ],
     tables: [],
   };

@@ -63,7 +63,7 @@ export function disturbanceSection(rows: readonly Row[]): Section {
         id: "disturbances-figure",
         caption: "Repetitions around their median",
         wide: true,
-        x: { label: "distance from the row's median (%)" },
+        x: { label: "from the row's median (%)" },
         rows: rows.map((row) => ({
           name: `${row.number}: ${row.name} t${row.threads}`,
           values: row.tokensPerSecond.map((one) => 100 * (one / row.median - 1)),

@@ -5,6 +5,8 @@ import type { BarsFigure, SpreadFigure } from "../report.js";
 import { byteTicks, colourScale, common, short, shortBytes, textWidth } from "./style.js";
 
 const ROW = 22;
+/** Pixels of an axis for each of its marks, at least. */
+const TICK = 75;
 
 /** Names at the left, as wide as they are; on narrow pages shortened. */
 const marginOf = (names: readonly string[], width: number) =>
@@ -21,16 +23,18 @@ export function bars({ x, bars, caption }: BarsFigure, width: number): Element {
   const names = [...new Set(bars.map(({ name }) => name))];
   const margin = marginOf(names, width);
   const most = Math.max(...bars.map(({ value }) => value));
+  const marginRight = 30 + textWidth(format(most));
+  const ticks = Math.max(1, Math.min(4, Math.floor((width - margin - marginRight) / TICK)));
   return Plot.plot({
     ...common(width, 70 + ROW * names.length, caption),
     marginLeft: margin,
-    marginRight: 30 + textWidth(format(most)),
+    marginRight,
     x: {
       label: x.label,
       labelAnchor: "center",
       labelArrow: "none",
       tickFormat: format,
-      ticks: x.format === "bytes" ? byteTicks(most, 4) : 3,
+      ticks: x.format === "bytes" ? byteTicks(most, ticks) : Math.min(3, ticks),
       grid: true,
       zero: true,
     },

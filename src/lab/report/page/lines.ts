@@ -6,6 +6,10 @@ import { colourScale, common, short, shortBytes, textWidth } from "./style.js";
 
 type Axis = LinesFigure["x"];
 
+const MARGIN = 20;
+/** Pixels between the marks of an axis, at least. */
+const GAP = 8;
+
 export function lines({ x, y, series, marks = [], caption }: LinesFigure, width: number): Element {
   const names = series.filter(({ limitOf }) => limitOf === undefined).map(({ name }) => name);
   const points = series.flatMap(({ name, limitOf, points }) =>
@@ -14,12 +18,21 @@ export function lines({ x, y, series, marks = [], caption }: LinesFigure, width:
   const solid = points.filter(({ dashed }) => !dashed);
   const high = Math.max(...points.map((point) => point.high ?? point.y));
   const marginLeft = 24 + textWidth(formatOf(y)(high));
-  const common_ = common(width, Math.max(240, Math.min(340, Math.round(width * 0.6))), caption);
   return Plot.plot({
-    ...common_,
+    ...common(width, Math.max(240, Math.min(340, Math.round(width * 0.6))), caption),
     marginLeft,
-    marginRight: 20,
-    x: { ...scaleOf(x), label: x.label, labelAnchor: "center", labelArrow: "none", insetLeft: 6, insetRight: 6 },
+    // The names of upright lines stand below the name of the axis.
+    ...(marks.length > 0 && { marginTop: 44 }),
+    marginRight: MARGIN,
+    x: {
+      ...scaleOf(x),
+      ...(x.ticks !== undefined && { ticks: fitting(x, points, width - marginLeft - MARGIN) }),
+      label: x.label,
+      labelAnchor: "center",
+      labelArrow: "none",
+      insetLeft: 6,
+      insetRight: 6,
+    },
     y: {
       ...scaleOf(y),
       label: y.label,
@@ -36,7 +49,8 @@ export function lines({ x, y, series, marks = [], caption }: LinesFigure, width:
         x: "x",
         text: "name",
         frameAnchor: "top",
-        dy: -8,
+        lineAnchor: "bottom",
+        dy: -4,
         fill: "var(--muted)",
         textAnchor: "middle",
       }),
@@ -74,4 +88,22 @@ function scaleOf(axis: Axis): Plot.ScaleOptions {
   const scale = axis.scale ?? "linear";
   const type: Plot.ScaleOptions = scale === "linear" ? {} : { type: "log", base: scale === "log2" ? 2 : 10 };
   return { ...type, ...ticks, tickFormat: formatOf(axis) };
+}
+
+/** Of the ticks of an axis of so many pixels those that have room; the last one always has. */
+function fitting(axis: Axis, points: readonly { readonly x: number }[], pixels: number): number[] {
+  const place = axis.scale === undefined || axis.scale === "linear" ? (x: number) => x : Math.log;
+  const all = points.map((point) => place(point.x));
+  const [from, to] = [Math.min(...all), Math.max(...all)];
+  const format = formatOf(axis);
+  const chosen: number[] = [];
+  let free = Number.POSITIVE_INFINITY;
+  for (const tick of [...axis.ticks!].sort((a, b) => b - a)) {
+    const middle = (pixels * (place(tick) - from)) / (to - from || 1);
+    const half = textWidth(format(tick)) / 2;
+    if (middle + half + GAP > free) continue;
+    chosen.unshift(tick);
+    free = middle - half;
+  }
+  return chosen;
 }
