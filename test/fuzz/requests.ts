@@ -17,6 +17,8 @@ const paths = [
   "/v1/chat/completions",
   "/v1/completions",
   "/v1/embeddings",
+  "/v1/responses",
+  "/v1/responses/x",
   "/v1/models",
   "/v1/models/m",
   "/",
@@ -36,6 +38,14 @@ const values: readonly unknown[] = [
     },
   ],
   [{ role: "tool", content: "a", tool_call_id: "1" }],
+  [
+    { type: "reasoning", summary: [] },
+    { type: "function_call", call_id: "1", name: "f", arguments: "{}" },
+    { type: "function_call_output", call_id: "1", output: "a" },
+  ],
+  [{ type: "item_reference", id: "a" }],
+  [{ type: "function", name: "f", parameters: { type: "object" } }],
+  { format: { type: "json_object" } },
 ];
 const fields = [
   ...[
@@ -53,6 +63,8 @@ const fields = [
   ...["stream", "stream_options", "logprobs", "top_logprobs", "logit_bias", "seed", "tools", "tool_choice", "user"],
   ...["response_format", "parallel_tool_calls", "presence_penalty", "frequency_penalty", "best_of", "echo", "suffix"],
   ...["encoding_format", "dimensions", "top_k", "min_p", "reasoning_effort", "store", "metadata", "x", "__proto__"],
+  ...["instructions", "previous_response_id", "text", "reasoning", "include", "chat_template_kwargs", "grammar"],
+  ...["json_schema", "modalities", "max_output_tokens"],
 ];
 
 export const requests = target({
@@ -77,12 +89,13 @@ export const requests = target({
       random.below(3) === 0 ? randomText(random).slice(0, 40) : pick(random, values);
     return {
       make: (random: Random): Sent => {
-        const path = pick(random, random.below(5) === 0 ? paths : paths.slice(0, 3));
+        const path = pick(random, random.below(5) === 0 ? paths : paths.slice(0, 4));
         const body: Record<string, unknown> = {
           model: "m",
           ...(path.includes("chat") && { messages: [{ role: "user", content: "ab" }] }),
           ...(path === "/v1/completions" && { prompt: "ab" }),
-          ...(path.includes("embed") ? { input: "ab" } : { max_tokens: 2 }),
+          ...(/embed|responses/.test(path) && { input: "ab" }),
+          ...(path.includes("responses") ? { max_output_tokens: 2 } : { max_tokens: 2 }),
         };
         for (let left = random.below(5); left > 0; left--) {
           const field = pick(random, fields);
@@ -102,7 +115,9 @@ export const requests = target({
         const text = await response.text();
         if (response.headers.get("content-type")?.includes("event-stream")) {
           const events = text.split("\n\n").filter((event) => event !== "");
-          for (const event of events) if (event !== "data: [DONE]") JSON.parse(event.replace(/^data: /, ""));
+          for (const event of events) {
+            if (event !== "data: [DONE]") JSON.parse(event.replace(/^(event: [\w.]+\n)?data: /, ""));
+          }
           return "ok";
         }
         const answer = JSON.parse(text) as { error?: { message?: unknown; code?: unknown } };
