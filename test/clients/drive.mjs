@@ -150,7 +150,12 @@ const clients = {
         const calling = agent({ tools: [weatherTool], modelSettings: { ...settings, toolChoice: "required" } });
         return (await agents.run(calling, "Rain?", { maxTurns: 6 })).finalOutput;
       },
-      object: async () => (await agents.run(agent({ outputType: answerSchema }), question)).finalOutput,
+      object: async () => {
+        const plain = await agents.run(agent({ outputType: answerSchema }), question);
+        const withTools = agent({ outputType: answerSchema, tools: [weatherTool] });
+        const { finalOutput } = await agents.run(withTools, question, { maxTurns: 20 });
+        return plain.finalOutput.answer === undefined ? plain.finalOutput : finalOutput;
+      },
     };
   },
 

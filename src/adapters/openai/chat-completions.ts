@@ -2,6 +2,7 @@
 
 import type { ChatCompletion, ChatCompletionChunk } from "openai/resources/chat/completions";
 import type { ChatCompletionOptions, GeneratedLogprob, JsonSchema, Usage } from "../../index.js";
+import { generateAnswer } from "./answer-tool.js";
 import { jsonAnswer, type Service, streamAnswer } from "./answers.js";
 import { type ChoicePart, collectAll, generateAll, reasoningTokensOf, type Start, totalUsage } from "./choices.js";
 import { type Fields, takeCount, takeGenerateOptions, takeGrammar, takeStreaming } from "./fields.js";
@@ -24,9 +25,6 @@ export async function chatCompletions(
     ...takeFormat(fields),
     templateVariables: takeTemplateVariables(fields),
   };
-  if (options.jsonSchema !== undefined && options.tools !== undefined && options.toolChoice !== "none") {
-    throw fields.invalid("response_format", 'must be text beside tools, unless tool_choice is "none"');
-  }
   const n = takeCount(fields);
   const { stream, includeUsage } = takeStreaming(fields);
   takeModalities(fields);
@@ -42,7 +40,7 @@ export async function chatCompletions(
   // A seed that is given is the first answer's; the others have the next ones.
   const seedOf = (i: number) => (options.seed === undefined ? undefined : options.seed + i);
   const starts = Array.from({ length: n }, (_, i): Start => {
-    return (own) => model.generateChat(messages, { ...options, seed: seedOf(i), signal: own });
+    return (own) => generateAnswer(model, messages, { ...options, seed: seedOf(i), signal: own });
   });
 
   if (!stream) {
@@ -83,13 +81,15 @@ export async function chatCompletions(
   const bodiesOf = function* (part: ChoicePart) {
     const { index, text, reasoning, toolCallDeltas, logprobs, done, toolCalls } = part;
     if (!begun.has(index)) {
-      yield chunk([{ index, delta: { role: "assistant", content: "", refusal: null }, finish_reason: null }]);
+      const content = toolCallDeltas !== undefined && text === "" ? null : "";
+      yield chunk([{ index, delta: { role: "assistant", content, refusal: null }, finish_reason: null }]);
     }
     begun.add(index);
     reasoningTokens += reasoningTokensOf(part);
     if (text !== "" || reasoning !== undefined || toolCallDeltas !== undefined || logprobs?.length) {
       const delta = {
-        content: text,
+        // Some clients begin a text at an empty one.
+        ...((text !== "" || (toolCallDeltas ?? reasoning) === undefined) && { content: text }),
         ...(reasoning !== undefined && { reasoning_content: reasoning }),
         ...(toolCallDeltas && { tool_calls: callDeltasOf(toolCallDeltas) }),
       };

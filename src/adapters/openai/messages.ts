@@ -89,7 +89,7 @@ export function textParts(fields: Fields, field: string, parts: readonly unknown
       throw part.invalid("type", `must be one of ${Object.keys(kinds).join(", ")}; it is "${type}"`);
     }
     const text = part.need(holder, "string");
-    part.drop("annotations", "logprobs", "cache_control");
+    part.drop("annotations", "logprobs", "cache_control", "role");
     part.end();
     return text;
   });

@@ -9,6 +9,7 @@ import type {
   Tool,
   ToolChoice,
 } from "../../index.js";
+import { generateAnswer } from "./answer-tool.js";
 import { jsonAnswer, type Service, streamAnswer } from "./answers.js";
 import { takeTemplateVariables } from "./chat-completions.js";
 import { errorAnswer, RequestError } from "./errors.js";
@@ -56,9 +57,6 @@ export async function responses(
     templateVariables: withEffort(takeTemplateVariables(fields), reasoning.effort),
     signal,
   };
-  if (options.jsonSchema !== undefined && options.tools !== undefined && options.toolChoice !== "none") {
-    throw fields.invalid("text.format", 'must be text beside tools, unless tool_choice is "none"');
-  }
   const { stream } = takeStreaming(fields);
   const stored = fields.take("store", "boolean") ?? true;
   fields.only("background", false);
@@ -96,7 +94,7 @@ export async function responses(
     if (stored) store.add({ body, items: [...earlier, ...items, ...body.output] });
     return { events, body };
   };
-  const parts = model.generateChat(messages, options);
+  const parts = generateAnswer(model, messages, options);
 
   if (!stream) {
     for await (const part of parts) {

@@ -346,6 +346,32 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
     expect(await tokensWith("")).toEqual(await tokensWith("{}"));
   });
 
+  it("stand beside a schema: the answer is a call, or JSON that is valid", async () => {
+    const answer = {
+      type: "object",
+      properties: { rain: { enum: ["yes"] } },
+      required: ["rain"],
+      additionalProperties: false,
+    };
+    const format = { type: "json_schema", json_schema: { name: "answer", schema: answer } } as const;
+    const ends = new Set<string>();
+    for (let seed = 1; seed <= 12 && ends.size < 2; seed++) {
+      const body = { ...ask, messages, seed, temperature: 2, tools: [weather], response_format: format };
+      const { message, finish_reason } = (await its.chat.completions.create(body)).choices[0]!;
+      ends.add(finish_reason);
+      if (finish_reason === "stop") expect(JSON.parse(message.content!)).toEqual({ rain: "yes" });
+      else expect(message.tool_calls).toMatchObject([{ function: { name: "weather" } }]);
+      let content = "";
+      let calls = 0;
+      for await (const { choices } of await its.chat.completions.create({ ...body, stream: true })) {
+        content += choices[0]!.delta.content ?? "";
+        calls += choices[0]!.delta.tool_calls?.length ?? 0;
+      }
+      expect([content, calls > 0]).toEqual([message.content ?? "", finish_reason === "tool_calls"]);
+    }
+    expect(ends).toEqual(new Set(["stop", "tool_calls"]));
+  });
+
   it("are streamed, and run by the client's own runner", async () => {
     const required = { ...ask, messages, tool_choice: "required" } as const;
     const whole = await its.chat.completions.create(required);
@@ -374,7 +400,6 @@ describe.each(["hermes", "llama3"] as const)("tools, in the notation of %s", (no
     ["tools[0].function.name", { tools: [{ type: "function", function: {} }] }],
     ["tool_choice", { tool_choice: "some" }],
     ["tool_choice.type", { tool_choice: { type: "allowed_tools", allowed_tools: {} } }],
-    ["response_format", { response_format: { type: "json_object" } }],
     ["messages[1].tool_call_id", { messages: [...messages, { role: "tool", tool_call_id: "1", content: "x" }] }],
     [
       "messages[1].tool_calls[0].function.arguments",
