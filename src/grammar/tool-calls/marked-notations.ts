@@ -117,6 +117,7 @@ export const markedNotations: readonly MarkedNotation[] = [
     ],
     between: [gap],
     end: [gap, "<|tool_calls_section_end|>"],
+    taughtBy: /<\|tool_calls_section_begin\|>/,
   },
   // Command R7B, Command A
   list(
