@@ -17,6 +17,9 @@ const stream = await client.chat.completions.create({
 for await (const { choices } of stream) process.stdout.write(choices[0]?.delta.content ?? "");
 console.log();
 
+const { output_text } = await client.responses.create({ model: "local", input: "What is 2 + 2?", temperature: 0 });
+console.log(output_text);
+
 const { data } = await client.embeddings.create({ model: "local", input: "a fox" });
 console.log(`a vector of ${data[0].embedding.length} elements`);
 
