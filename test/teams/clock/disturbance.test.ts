@@ -85,8 +85,10 @@ async function disturbed(run: { disturb: (child: ChildProcess) => void; end: () 
   const { child, disturbances, speed } = compute();
   await speed(3); // kernels become fast, and a best is known
   let failure: unknown;
+  let clean = 0;
   for (let attempt = 0; attempt < 3; attempt++) {
-    const clean = await speed(2);
+    // Other programs disturb this, too: the best half second is what can be done without them.
+    for (let i = 0; i < 4; i++) clean = Math.max(clean, await speed(0.5));
     disturbances.length = 0;
     run.disturb(child);
     const begin = performance.now();
