@@ -220,7 +220,7 @@ export class Chat {
         const results: ToolResult[] = [];
         for (const call of toolCalls) {
           signal?.throwIfAborted();
-          const result = await run.runOf(call.name)(call.arguments as never, { signal });
+          const result = await run.runOf(call.name)(call.arguments, { signal });
           ran.push({ call, result });
           results.push({ name: call.name, content: result ?? null });
         }

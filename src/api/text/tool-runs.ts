@@ -8,7 +8,7 @@ import { type ToolCall, type ToolSet, toolSetOf } from "./tools.js";
 /** A tool, with the function that a call of it runs. */
 export interface RunnableTool extends Omit<Tool, "name"> {
   /** Gives the result: a text, or a value that is sent as JSON. What it throws ends the run. */
-  readonly run: (given: never, more: { readonly signal?: AbortSignal | undefined }) => unknown;
+  run(given: Readonly<Record<string, unknown>>, more: { readonly signal?: AbortSignal | undefined }): unknown;
 }
 
 /** What a run needs besides how to answer. */
