@@ -94,7 +94,6 @@ export class Configurations {
 
   /** The configuration after one more byte. */
   next(configuration: number, byte: number): number {
-    this.states.spend(1);
     const known = this.table[256 * configuration + byte]!;
     return known === UNKNOWN ? this.#after(configuration, byte) : known;
   }

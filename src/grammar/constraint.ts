@@ -5,6 +5,7 @@ import type { Automaton } from "./automaton.js";
 import { Configurations, DEAD } from "./configurations.js";
 import { type DistinctReading, outsideOfDistinct } from "./distinct.js";
 import { DistinctTokens } from "./distinct-tokens.js";
+import { SliceOver } from "./limits.js";
 import { Masks } from "./masks.js";
 import { Needs } from "./needs.js";
 import type { Vocabulary } from "./vocabulary.js";
@@ -67,6 +68,8 @@ export class Constraint {
   #tables: Tables;
   #configuration: number;
   #reading = outsideOfDistinct;
+  /** What has been done to find the next tokens. */
+  #work = 0;
 
   constructor(vocabulary: Vocabulary, reserve: number, currentTables: () => Tables) {
     this.#vocabulary = vocabulary;
@@ -96,9 +99,17 @@ export class Constraint {
    * The tokens that may come next, when `tokens` more may come at most: after each of them the text can still be ended in time, if it
    * could before. Token t: bit t % 32 of word t / 32; not to be written to.
    *
-   * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS
+   * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS, GRAMMAR_TOO_LARGE
    */
   allowed(tokens: number): Uint32Array {
+    for (;;) {
+      const allowed = this.allowedSoon(tokens);
+      if (allowed !== undefined) return allowed;
+    }
+  }
+
+  /** The same, if it is found within some milliseconds. What was found is kept: asked again, it goes on from there. */
+  allowedSoon(tokens: number): Uint32Array | undefined {
     const current = this.#currentTables();
     if (current !== this.#tables) {
       current.configurations.states.allowWork();
@@ -106,6 +117,22 @@ export class Constraint {
       this.#tables = current;
       this.#configuration = current.configurations.import(moved);
     }
+    const { states } = this.#tables.configurations;
+    states.allowSlice(this.#work);
+    try {
+      const allowed = this.#allowed(tokens);
+      this.#work = 0;
+      return allowed;
+    } catch (error) {
+      if (!(error instanceof SliceOver)) throw error;
+      this.#work = states.work;
+      return undefined;
+    } finally {
+      states.allowWork();
+    }
+  }
+
+  #allowed(tokens: number): Uint32Array {
     const { masks, distinct } = this.#tables;
     const within = (left: number) => {
       const bits = masks.allowed(this.#configuration, left);
@@ -126,6 +153,7 @@ export class Constraint {
     const bytes = this.#vocabulary.bytesOf(token);
     const { configurations } = this.#tables;
     configurations.states.allowWork();
+    this.#work = 0;
     let byBytes = bytes.length === 0 ? DEAD : this.#configuration;
     let reading: DistinctReading | undefined = this.#reading;
     for (const byte of bytes) {

@@ -40,7 +40,6 @@ export class Masks {
 
   /** The tokens after which at most `tokens` more are needed to end. */
   allowed(configuration: number, tokens: number): Uint32Array {
-    this.#configurations.states.allowWork();
     const mask = this.#maskOf(configuration);
     const isEnough = mask.mostNeed <= tokens || this.#countedNeed(configuration) <= tokens;
     return isEnough ? mask.bits : this.#walk(configuration, { tokens }).bits;

@@ -33,7 +33,7 @@ import {
   PART_TOKEN,
 } from "./automaton.js";
 import { Interner } from "./interner.js";
-import { tooAmbiguous, tooLarge } from "./limits.js";
+import { SliceOver, tooAmbiguous, tooLarge } from "./limits.js";
 
 /** The end of a rule. */
 export const END = 0;
@@ -50,8 +50,10 @@ const NEAR = 4;
 const MOST_PAIRS = 2 ** 14;
 /** What a state costs where it is reached without a byte, in looks into a table. */
 const REACH_WORK = 128;
-/** Looks into a table and states made for one token: some 20 ms. */
-const MOST_WORK = 2 ** 23;
+/** Looks into a table and states made for one token: in all slices together, in one of some milliseconds, and where there are none. */
+const MOST_WORK = 2 ** 26;
+const SLICE = 2 ** 21;
+const MOST_AT_ONCE = 2 ** 23;
 
 /** The two sides of products. DEAD is configuration 0. */
 export interface Operands {
@@ -91,6 +93,8 @@ export class States {
   readonly #doneSets: (readonly number[])[] = [[]];
   readonly #doneNumbers = new Map<string, number>([["", 0]]);
   #work = 0;
+  #most = MOST_AT_ONCE;
+  #sliceEnd = Number.POSITIVE_INFINITY;
   /** The bytes around the one that `after` was asked for that lead to the same state, or as well nowhere. */
   low = 0;
   high = 255;
@@ -124,12 +128,27 @@ export class States {
   /** A token is about to be looked for: what it may cost begins anew. */
   allowWork(): void {
     this.#work = 0;
+    this.#most = MOST_AT_ONCE;
+    this.#sliceEnd = Number.POSITIVE_INFINITY;
   }
 
-  /** Counts work for one token. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS when it is too much */
+  /** Some work for a token is about to be done, of which `done` has been done in slices before. */
+  allowSlice(done: number): void {
+    this.#work = done;
+    this.#most = MOST_WORK;
+    this.#sliceEnd = done + SLICE;
+  }
+
+  /** The work for the token so far. */
+  get work(): number {
+    return this.#work;
+  }
+
+  /** Counts work for one token. @throws GrammarError GRAMMAR_TOO_AMBIGUOUS when it is too much, SliceOver */
   spend(work: number): void {
     this.#work += work;
-    if (this.#work > MOST_WORK) throw tooAmbiguous(`one token takes more than ${MOST_WORK} steps to find`);
+    if (this.#work > this.#most) throw tooAmbiguous(`one token takes more than ${this.#most} steps to find`);
+    if (this.#work > this.#sliceEnd) throw new SliceOver();
   }
 
   /** In a place of a part. */

@@ -71,14 +71,14 @@ export class ConstrainedText {
   }
 
   /**
-   * Finds the tokens that may come next.
+   * Finds the tokens that may come next, or looks for them for some milliseconds.
    *
    * @param tokens how many more may come: tokens after which the text could not end in time are banned too
    * @throws GrammarError GRAMMAR_TOO_AMBIGUOUS, GRAMMAR_TOO_LARGE
    */
   prepare(tokens: number): void {
     // Without any token left there is nothing to choose.
-    this.#allowed ??= tokens === 0 ? new Uint32Array(0) : this.#constraint.allowed(tokens);
+    this.#allowed ??= tokens === 0 ? new Uint32Array(0) : this.#constraint.allowedSoon(tokens);
   }
 
   /** The logits, with all tokens banned that may not come next. The array is overwritten by the next call. */

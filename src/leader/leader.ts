@@ -259,7 +259,7 @@ export class Leader {
   #step(short: boolean): "done" | "aborted" {
     this.#prepareJobs();
     const parts = this.#scheduler.formStep(short);
-    if (parts.length === 0) return "done"; // the last job could not be prepared
+    if (parts.length === 0) return "done"; // none is ready yet
     if (!this.#readRows(parts)) return "done"; // the next step is without them
     this.#underWay = { flags: [...new Set(parts.map(({ job }) => job.abort))], short };
     writeStep(

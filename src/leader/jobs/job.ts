@@ -65,7 +65,7 @@ export abstract class Job {
     return true;
   }
 
-  /** Does what must be done before it is ready. @throws CriaError */
+  /** Does what must be done before it is ready, or some of it. @throws CriaError */
   prepare(): void {}
 
   /** How many tokens of the text are not computed yet. */
