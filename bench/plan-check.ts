@@ -24,13 +24,21 @@ const median = (samples: readonly number[]) => samples.toSorted((a, b) => a - b)
 
 console.log("model                  instances  what        predicted  measured    off");
 for (const [i, path] of positionals.entries()) {
-  const planned = await plan(path, { measure: values.measure && i === 0 });
+  const loading = {
+    contextSize: Math.min(1024, (await plan(path, { predict: false })).trainedContextSize),
+    sequences: 8,
+  };
+  const planned = await plan(path, { ...loading, measure: values.measure && i === 0 });
   const prompt = planned.prompt;
   for (const instances of cores > 1 ? [1, cores] : [1]) {
     const threads = cores / instances;
     const split = planned.splits.find((one) => one.instances === instances)!;
-    const options = { threads: split.decodeThreads, threadsBatch: threads };
+    const options = { ...loading, threads: split.decodeThreads, threadsBatch: threads };
     const models = await Promise.all(Array.from({ length: instances }, () => ModelProcess.start(path, options)));
+    for (const begin = performance.now(); performance.now() - begin < 600; ) {
+      await Promise.all(models.map((model) => model.decode(1, 200)));
+      await Promise.all(models.map((model) => model.prefill(Math.min(128, prompt))));
+    }
     const measured = { decode: [] as number[], "8 clients": [] as number[], prefill: [] as number[] };
     const sum = async (name: keyof typeof measured, burst: (model: ModelProcess, index: number) => Promise<number>) => {
       const rates = await Promise.all(models.map(burst));
@@ -39,7 +47,7 @@ for (const [i, path] of positionals.entries()) {
     for (let round = 0; round < rounds; round++) {
       await sum("decode", (model) => model.decode(1, MILLISECONDS));
       await sum("8 clients", (model) => model.decode(8 / instances, MILLISECONDS));
-      await sum("prefill", (model) => model.prefill(prompt));
+      await sum("prefill", (model) => model.prefill(prompt, 50));
     }
     const predictions = [
       ["decode", split.decode?.[instances]],

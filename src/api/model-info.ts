@@ -1,6 +1,6 @@
 // What a model says about itself.
 
-import type { KernelName } from "../machine/kernels.js";
+import type { KernelChoice, KernelName } from "../machine/kernels.js";
 import type { MemoryPlan } from "../model/plan/memory-plan.js";
 import type { Pooling } from "../protocol/pooling.js";
 
@@ -51,6 +51,15 @@ export interface Pinning {
   readonly problem: string | undefined;
 }
 
+/** What a tuning sets: options of `loadModel` that change how fast a model is, and no result. What is best by default is absent. */
+export interface TunedOptions {
+  readonly threads?: number;
+  readonly threadsBatch?: number;
+  readonly pin?: true | string;
+  readonly kernels?: KernelChoice;
+  readonly prefillChunk?: number;
+}
+
 /** What a model is: `model.info`. */
 export interface ModelInfo {
   /** `general.architecture` */
@@ -85,6 +94,8 @@ export interface ModelInfo {
   readonly threadsBatch: number;
   /** Why there are this many, in one line: "2 threads: 2 physical cores; quota none; affinity 2". */
   readonly threadsReason: string;
+  /** What the option `tune` has set, where the caller has not. undefined: without it. */
+  readonly tuned: TunedOptions | undefined;
   /** Where the workers are pinned; undefined: nowhere. */
   readonly pinning: Pinning | undefined;
   /** Which build of the kernels runs. */

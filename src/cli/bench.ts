@@ -70,6 +70,11 @@ other programs took time from the test: do not trust such a row.
       help: "workers (default: as many as a model has)",
     },
     kernels: kernelsOption,
+    tuned: {
+      flags: ["--tuned"],
+      type: "boolean",
+      help: "load with what cria tune has found for the model on this machine; other options win",
+    },
     parallel: {
       flags: ["-np", "--parallel"],
       type: "list",
@@ -118,6 +123,7 @@ other programs took time from the test: do not trust such a row.
         (["f16"] as const),
       threads: values.threads === undefined ? [undefined] : numbers("-t", values.threads, 1, 1),
       kernels: values.kernels === undefined ? undefined : checkChoice("--kernels", values.kernels, kernelChoices),
+      tune: values.tuned,
       parallel: numbers("-np", values.parallel, 1, 1),
       repetitions: repetitionsOf(values.repetitions ?? 5),
       warmUp: values.noWarmUp !== true,

@@ -34,6 +34,10 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "what a model takes of this machine's memory, what fits, and few large instances or many small ones",
     load: async () => (await import("./plan.js")).plan,
   },
+  tune: {
+    summary: "find the fastest way to load a model on this machine, and keep it for --tuned",
+    load: async () => (await import("./tune.js")).tune,
+  },
   bench: {
     summary: "how fast models run, and how far that is from this machine's limits",
     load: async () => (await import("./bench.js")).bench,

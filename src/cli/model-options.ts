@@ -79,6 +79,11 @@ export const modelOptions = {
     value: "WHERE",
     help: "pin each worker (Linux): physical, l3:N, node:N, or processors such as 0,2-5",
   },
+  tuned: {
+    flags: ["--tuned"],
+    type: "boolean",
+    help: "load with what cria tune has found for this model on this machine; other options win",
+  },
   ignoreMemory: {
     flags: ["--ignore-memory"],
     type: "boolean",
@@ -112,8 +117,8 @@ export async function openModel(
   const options = await loadOptions(path, values);
   const bar = progressBar(path, "loading");
   try {
-    const { pin, ignoreMemory } = values;
-    return await loadModel(path, { ...options, pin, ignoreMemory, signal, onProgress: bar.show, ...more });
+    const { pin, ignoreMemory, tuned: tune } = values;
+    return await loadModel(path, { ...options, pin, ignoreMemory, tune, signal, onProgress: bar.show, ...more });
   } finally {
     bar.clear();
   }

@@ -5,7 +5,7 @@ import { openGguf } from "../gguf/index.js";
 import { type Disturbance, type LoadOptions, loadModel, type Model, type Sequence } from "../index.js";
 import { compileKernels } from "../machine/kernels.js";
 import { Random } from "../sampling/random.js";
-import type { BenchTest } from "./bench-tests.js";
+import type { BenchOptions, BenchTest } from "./bench-tests.js";
 import { LabTeam } from "./lab-team.js";
 import { ModelWork } from "./model-work.js";
 import { RooflineProbe } from "./roofline.js";
@@ -41,7 +41,10 @@ export class BenchModel {
   }
 
   /** Loads a model with room for all of these tests, which load it with the same options. @throws as loadModel does */
-  static async open(tests: readonly BenchTest[], signal?: AbortSignal): Promise<BenchModel> {
+  static async open(
+    tests: readonly BenchTest[],
+    { tune, signal }: Pick<BenchOptions, "tune" | "signal"> = {},
+  ): Promise<BenchModel> {
     const [{ model: path, threads, kvCache, kernels }] = tests as [BenchTest];
     const disturbances: Disturbance[] = [];
     const options: LoadOptions = {
@@ -53,7 +56,7 @@ export class BenchModel {
       signal,
       onDisturbance: (disturbance) => disturbances.push(disturbance),
     };
-    const model = await loadModel(path, options);
+    const model = await loadModel(path, { ...options, tune });
     let team: LabTeam | undefined;
     try {
       const { threads, kernels } = model.info;
@@ -61,7 +64,7 @@ export class BenchModel {
       team = await LabTeam.open({ threads, build });
       const gguf = await openGguf(path);
       try {
-        const plan = await planModel(gguf, options, await compileKernels(undefined, build));
+        const plan = await planModel(gguf, { ...model.info.tuned, ...options }, await compileKernels(undefined, build));
         const work = new ModelWork(plan, team.lab.formats);
         const bytes = gguf.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
         return new BenchModel({ model, team, work, bytes, disturbances });

@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly kvCaches: readonly KvCacheType[];
   /** Which kernels; undefined: those that a model runs on. */
   readonly kernels?: KernelChoice | undefined;
+  /** Load with the tuning that is kept for a model, as `loadModel`'s option. Default false. */
+  readonly tune?: boolean | undefined;
   /** Sequences that generate at once, one row of each in every step. */
   readonly parallel: readonly number[];
   readonly repetitions: number;

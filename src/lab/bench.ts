@@ -77,7 +77,7 @@ export async function* bench(options: BenchOptions): AsyncGenerator<BenchResult,
         await open?.model.close();
         open = undefined;
         const alike = tests.filter((other) => loadingOf(other) === loading);
-        open = { loading, model: await BenchModel.open(alike, options.signal) };
+        open = { loading, model: await BenchModel.open(alike, options) };
       }
       if (!isOf(test, open.model.model.info.generates, options.parallel)) continue;
       yield await measure(open.model, test, options);

@@ -28,3 +28,6 @@ export {
   RooflineProbe,
   type Work,
 } from "./roofline.js";
+export type { Axis, AxisName } from "./tune/candidates.js";
+export { tune } from "./tune/tune.js";
+export type { BatchRow, ComparedSpeed, Recommendation, TuneOptions, TuneRow, Tuning } from "./tune/tuning.js";

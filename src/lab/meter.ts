@@ -92,13 +92,17 @@ export class Meter {
     return { tokens, seconds: begin === 0 || end === 0 ? 0 : (end - begin) / 1000 };
   }
 
-  /** Evaluates a prompt, and forgets it again. Returns seconds. */
-  async prefill(tokens: number, signal?: AbortSignal): Promise<number> {
+  /** Evaluates prompts of so many tokens, one after another, for at least some milliseconds. Returns the seconds of one. */
+  async prefill(tokens: number, milliseconds = 0, signal?: AbortSignal): Promise<number> {
     const sequence = this.#model.createSequence();
     try {
       const begin = performance.now();
-      await sequence.evaluate(this.#ids(tokens), { signal });
-      return (performance.now() - begin) / 1000;
+      for (let prompts = 1; ; prompts++) {
+        await sequence.evaluate(this.#ids(tokens), { signal });
+        sequence.truncate(0);
+        const elapsed = performance.now() - begin;
+        if (elapsed >= milliseconds) return elapsed / 1000 / prompts;
+      }
     } finally {
       sequence.dispose();
     }

@@ -36,9 +36,9 @@ export class ModelProcess {
     return this.#measure({ type: "decode", texts, milliseconds });
   }
 
-  /** A prompt. */
-  async prefill(tokens: number): Promise<Rate> {
-    return this.#measure({ type: "prefill", tokens });
+  /** Prompts of so many tokens, one after another. */
+  async prefill(tokens: number, milliseconds = 0): Promise<Rate> {
+    return this.#measure({ type: "prefill", tokens, milliseconds });
   }
 
   /** Texts that are embedded. */
@@ -77,6 +77,7 @@ class Line {
     signal?.throwIfAborted();
     this.#signal = signal;
     this.#child = fork(new URL("../lab/tune/runner.js", import.meta.url), {
+      execArgv: [], // those of a program that is not a file would not do for one that is
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       env: { ...process.env, CRIA_THREADS: "", CRIA_KERNELS: "" },
     });

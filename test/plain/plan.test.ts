@@ -26,7 +26,7 @@ const planned = async (changes = {}) =>
 const profile: MachineProfile = {
   threads: [1, 2, 8].map((threads) => ({
     ...{ threads, bandwidth: Math.min(threads, 4) * 10e9, int8: threads * 200e9, f32: threads * 50e9 },
-    ...{ layerSeconds: threads * 1e-6, elementSeconds: 1e-9 / threads },
+    ...{ layerSeconds: threads * 1e-6, textSeconds: 0, elementSeconds: 1e-9 / threads },
   })),
   formats: { Q8_0: { rates: ROWS.map((rows) => Math.min(rows, 4) * 25e9) } },
   cacheBytes: 0,

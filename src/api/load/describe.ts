@@ -12,7 +12,7 @@ import { pairFormatOf } from "../vectors/reranking.js";
 import type { PlannedModel } from "./plan-model.js";
 
 /** What is known once the team runs. */
-type Started = Pick<ModelInfo, "kernels" | "kernelsProblem" | "pinning" | "hugePageBytes">;
+type Started = Pick<ModelInfo, "kernels" | "kernelsProblem" | "pinning" | "hugePageBytes" | "tuned">;
 
 export function describe(
   gguf: Gguf,

@@ -11,6 +11,7 @@ import { optionsOf } from "../../options.js";
 import type { ModelClient } from "../../protocol/client.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import { Model, type ModelParts } from "../model.js";
+import type { TunedOptions } from "../model-info.js";
 import { Sessions } from "../sequences/sessions.js";
 import { pairFormatOf } from "../vectors/reranking.js";
 import { describe } from "./describe.js";
@@ -32,10 +33,13 @@ import { reportPinning } from "./worker-plan.js";
  */
 export async function loadModel(source: LoadSource, given: LoadOptions = {}): Promise<Model> {
   const options = optionsOf("loadModel", given, loadOptionNames);
-  return withOpenedModel(source, options, (opened) => loadOpened(opened, options));
+  return withOpenedModel(source, options, (opened) => {
+    const tuned = opened.tuning?.settings;
+    return loadOpened(opened, { ...tuned, ...options }, tuned);
+  });
 }
 
-async function loadOpened(opened: OpenedModel, options: LoadOptions): Promise<Model> {
+async function loadOpened(opened: OpenedModel, options: LoadOptions, tuned?: TunedOptions): Promise<Model> {
   const { gguf, source, loras, kernels, begin } = opened;
   const { signal, onProgress } = options;
   const planned = await planModel(gguf, options, kernels, loras);
@@ -60,7 +64,7 @@ async function loadOpened(opened: OpenedModel, options: LoadOptions): Promise<Mo
       load: () => instance.monitor.load(),
       table: { reads: () => shards[0]!.tableReads },
       loadMilliseconds: performance.now() - begin,
-      info: await infoOf(opened, planned, text, pinned),
+      info: await infoOf(opened, planned, text, pinned, tuned),
     });
   } catch (error) {
     await instance.close(new CriaError("DISPOSED", "the model was not loaded"));
@@ -109,10 +113,12 @@ export async function infoOf(
   planned: PlannedModel,
   text: BackgroundTokenizer,
   pinned: readonly PinResult[],
+  tuned: TunedOptions | undefined,
 ) {
   return describe(gguf, planned, loras, text.tokenizer, {
     kernels: kernelNameOf(kernels),
     kernelsProblem: kernels.problem,
+    tuned,
     pinning: reportPinning(planned.workers, pinned),
     hugePageBytes: await hugeBytesOf(planned.plan.shards.map(({ total }) => total)),
   });

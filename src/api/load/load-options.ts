@@ -59,6 +59,11 @@ export interface LoadOptions {
    * have the same bits. `model.info.kernels` says what runs. Default: what CRIA_KERNELS says, else the fastest build.
    */
   readonly kernels?: KernelChoice;
+  /**
+   * Loads with the settings that `cria tune`, or `tune` of `cria/lab`, has found to be the fastest for this model on this machine: threads,
+   * pins, wide kernels and the chunk of prompts, none of which changes a result. Options that are given win. Default false.
+   */
+  readonly tune?: boolean;
   /** Called with the fraction loaded, 0 to 1, about twenty times a second while the model loads. */
   readonly onProgress?: (fraction: number) => void;
   /** Called before that, about twenty times a second, while a model is downloaded. */
@@ -97,6 +102,7 @@ export const loadOptionNames = namesOf<LoadOptions>({
   lora: true,
   rerank: true,
   kernels: true,
+  tune: true,
   onProgress: true,
   onDownload: true,
   onDisturbance: true,

@@ -1,6 +1,7 @@
 // What all ways of loading a model begin with: the options are checked, the file is brought and opened, the kernels are compiled.
 
 import { abortable } from "../../abort.js";
+import { UnsupportedError } from "../../errors.js";
 import { type Gguf, openGguf } from "../../gguf/index.js";
 import { downloadModel, isRemote } from "../../hub/index.js";
 import { type KernelModule, kernelChoices } from "../../machine/kernels.js";
@@ -12,6 +13,7 @@ import { checkByteOrder, checkIsolation } from "./host-memory.js";
 import type { LoadOptions, LoadSource } from "./load-options.js";
 import { checkLora, closeLoras, openLoras } from "./lora-files.js";
 import { bytesOf } from "./model-source.js";
+import type { KeptTuning } from "./tunings.js";
 
 /** A model whose header is read. Its files are open. */
 export interface OpenedModel {
@@ -20,6 +22,8 @@ export interface OpenedModel {
   readonly source: LoadSource;
   readonly loras: readonly Lora[];
   readonly kernels: KernelModule;
+  /** What was kept for the option `tune`; undefined: without it. */
+  readonly tuning: KeptTuning | undefined;
   /** When it began, in milliseconds of `performance.now()`; a download does not count. */
   readonly begin: number;
 }
@@ -41,6 +45,7 @@ export async function withOpenedModel<Result>(
   if (options.offline !== undefined) checkBoolean("offline", options.offline);
   if (options.ignoreMemory !== undefined) checkBoolean("ignoreMemory", options.ignoreMemory);
   checkFolderUrl("assets", options.assets);
+  if (options.tune !== undefined) checkBoolean("tune", options.tune);
   if (options.kernels !== undefined) checkChoice("kernels", options.kernels, kernelChoices);
   const adapters = checkLora(options.lora);
   signal?.throwIfAborted();
@@ -51,13 +56,29 @@ export async function withOpenedModel<Result>(
   const begin = performance.now();
   // It starts while this thread reads the header, because the processors are idle then.
   if ((await bytesOf(local)) >= LARGE_MODEL) BackgroundTokenizer.prepare(options.assets);
-  const kernels = await abortable(loadKernels(options.assets, options.kernels), signal);
+  const tuning = options.tune === true ? await abortable(tuningFor(local, options), signal) : undefined;
+  const wanted = options.kernels ?? tuning?.settings.kernels;
+  const kernels = await abortable(loadKernels(options.assets, wanted), signal);
   const gguf = await openGguf(local);
   let loras: readonly Lora[] = [];
   try {
     loras = await openLoras(adapters, options);
-    return await use({ gguf, source: local, loras, kernels, begin });
+    return await use({ gguf, source: local, loras, kernels, tuning, begin });
   } finally {
     await Promise.all([gguf.close(), closeLoras(loras)]);
+  }
+}
+
+/** The tuning that is kept for a model. @throws CriaError NOT_TUNED, UnsupportedError in hosts without files, GgufError */
+async function tuningFor(source: LoadSource, { quantize }: LoadOptions): Promise<KeptTuning> {
+  if (typeof process === "undefined" || process.versions?.node === undefined) {
+    throw new UnsupportedError("UNSUPPORTED_HOST", "tune is set, but this host has no files to keep a tuning in");
+  }
+  const { neededTuning } = await import("./tunings.js");
+  const gguf = await openGguf(source);
+  try {
+    return await neededTuning(gguf, quantize);
+  } finally {
+    await gguf.close();
   }
 }

@@ -11,6 +11,7 @@ import { copiedBytesOf } from "../load/model-source.js";
 import { type OpenedModel, withOpenedModel } from "../load/open-model.js";
 import { type PlannedModel, planModel } from "../load/plan-model.js";
 import { readTokenizer } from "../load/read-tokenizer.js";
+import type { KeptTuning } from "../load/tunings.js";
 import { ModelPool } from "./pool.js";
 import { PoolClient } from "./pool-client.js";
 import { PoolInstance } from "./pool-instance.js";
@@ -25,10 +26,20 @@ import { instanceRequests, type PoolOptions, poolOptionNames } from "./pool-opti
  */
 export async function loadPool(source: LoadSource, given: PoolOptions = {}): Promise<ModelPool> {
   const options = optionsOf("loadPool", given, poolOptionNames);
-  return withOpenedModel(source, options, (opened) => loadOpened(opened, options));
+  return withOpenedModel(source, options, (opened) => {
+    if (opened.tuning === undefined) return loadOpened(opened, options);
+    const { settings, instances } = opened.tuning;
+    // Threads and pins are for one instance alone: here the processors are divided.
+    const { threads: _, threadsBatch: __, pin: ___, ...tuned } = settings;
+    return loadOpened(opened, { instances, ...tuned, ...options }, tuned);
+  });
 }
 
-async function loadOpened(opened: OpenedModel, options: PoolOptions): Promise<ModelPool> {
+async function loadOpened(
+  opened: OpenedModel,
+  options: PoolOptions,
+  tuned?: KeptTuning["settings"],
+): Promise<ModelPool> {
   const { gguf, source, loras, kernels, begin } = opened;
   const { signal, onProgress, assets } = options;
   const requests = await instanceRequests(options);
@@ -83,7 +94,7 @@ async function loadOpened(opened: OpenedModel, options: PoolOptions): Promise<Mo
               .reduce<number[]>((sum, reads) => sum.map((one, i) => one + reads[i]!), [0, 0, 0]),
         },
         loadMilliseconds: performance.now() - begin,
-        info: await infoOf(opened, first, text, pinned.flat()),
+        info: await infoOf(opened, first, text, pinned.flat(), tuned),
       },
       instances,
     );

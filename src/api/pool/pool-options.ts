@@ -13,7 +13,7 @@ export interface PoolOptions extends Omit<LoadOptions, "pin"> {
   /**
    * How many instances, or one for each L3 group (`"l3"`) or NUMA node (`"node"`) of which this process may use a processor. Each has a team
    * of its own, pinned to its part of the processors (Linux), and weights and a KV cache of its own. Default `"auto"`: one for each NUMA
-   * node, so one on most machines.
+   * node, so one on most machines; with `tune`, as many as the tuning has found to do the most.
    */
   readonly instances?: Domains;
 }

@@ -14,6 +14,8 @@ export interface ThreadProfile {
   readonly f32: number;
   /** What a layer of a step costs whatever its size: barriers, calls, encoding one row. */
   readonly layerSeconds: number;
+  /** What each of several texts that are generated side by side costs in a step: sampling, and handing on what was sampled. */
+  readonly textSeconds: number;
   /** What an element costs that is normed, encoded, rotated, gated or added between the matrices. */
   readonly elementSeconds: number;
 }
@@ -49,6 +51,7 @@ export function threadsOf({ threads: measured }: MachineProfile, threads: number
     int8: between("int8"),
     f32: between("f32"),
     layerSeconds: between("layerSeconds"),
+    textSeconds: between("textSeconds"),
     elementSeconds: between("elementSeconds"),
   };
 }

@@ -11,18 +11,21 @@ import { LabTeam } from "../lab-team.js";
 import { Meter } from "../meter.js";
 import { residence } from "../residence.js";
 import { RooflineProbe } from "../roofline.js";
-import { median } from "../statistics.js";
 import { type FormatProfile, type MachineProfile, ROWS, type ThreadProfile } from "./machine-profile.js";
 import { ModelCost } from "./model-cost.js";
 import { matrixSeconds, stepSeconds } from "./predict.js";
 
 const FOLDER = "machines";
-const ROUNDS = 5;
-const FORMAT_REPETITIONS = 3;
+const LIMIT_ROUNDS = 5;
+const ROUNDS = 12;
+const FORMAT_REPETITIONS = 6;
 // Enough for every unit of a core, in its second-level cache.
 const FORMAT_ROWS = 320;
 const FORMAT_COLUMNS = 2048;
 const PREFILL = 256;
+const TEXTS = 8;
+/** V8 compiles kernels well only once they have run for a while. */
+const WARM_UP_MILLISECONDS = 600;
 
 export interface ProfileOptions {
   readonly kernels?: KernelChoice | undefined;
@@ -39,7 +42,7 @@ export async function machineProfile(
   formats: readonly string[],
   options: ProfileOptions = {},
 ): Promise<MachineProfile> {
-  const question = JSON.stringify({ machine: machineIdentity(topology), kernels: options.kernels ?? null, form: 1 });
+  const question = JSON.stringify({ machine: machineIdentity(topology), kernels: options.kernels ?? null, form: 2 });
   const kept = options.again === true ? undefined : readProfile(await recall(FOLDER, question));
   const missing = formats.filter((format) => kept?.formats[format] === undefined);
   if (kept !== undefined && missing.length === 0) return kept;
@@ -81,7 +84,7 @@ async function measure(
   };
 
   const measured: Record<string, FormatProfile> = { ...kept?.formats };
-  const limits: Omit<ThreadProfile, "layerSeconds" | "elementSeconds">[] = [];
+  const limits: Omit<ThreadProfile, "layerSeconds" | "textSeconds" | "elementSeconds">[] = [];
   const build = kernels;
   for (const threads of kept === undefined ? counts : [1]) {
     const team = await LabTeam.open({ threads, ...(build !== undefined && { build }) });
@@ -94,7 +97,7 @@ async function measure(
       }
       if (kept !== undefined) continue;
       const probe = new RooflineProbe(team);
-      for (let round = 0; round <= ROUNDS; round++) await probe.round();
+      for (let round = 0; round <= LIMIT_ROUNDS; round++) await probe.round();
       const { bandwidth, peaks } = probe.roofline(1);
       limits.push({ threads, bandwidth, int8: peaks.int8, f32: peaks.f32 });
       step();
@@ -107,7 +110,7 @@ async function measure(
   const { cacheBytes } = await residence();
   const threads: ThreadProfile[] = [];
   for (const limit of limits) {
-    const bare = { ...limit, layerSeconds: 0, elementSeconds: 0 };
+    const bare = { ...limit, layerSeconds: 0, textSeconds: 0, elementSeconds: 0 };
     threads.push(
       await withOverhead(
         bare,
@@ -125,7 +128,7 @@ async function formatProfile(team: LabTeam, format: string): Promise<FormatProfi
   for (const rows of ROWS) {
     const what = { kernel: "matmul", format, shape: [FORMAT_ROWS, FORMAT_COLUMNS, rows] } as const;
     const { seconds, operations } = await team.time(what, FORMAT_REPETITIONS);
-    rates.push(operations / median(seconds));
+    rates.push(operations / undisturbed(seconds));
   }
   return { rates };
 }
@@ -140,6 +143,7 @@ async function withOverhead(
   const model = await loadModel(demoModel, {
     threads,
     threadsBatch: threads,
+    sequences: TEXTS,
     ...(kernels !== undefined && { kernels }),
   });
   try {
@@ -150,16 +154,24 @@ async function withOverhead(
     const cost = new ModelCost(planned);
     const decoded: number[] = [];
     const prefilled: number[] = [];
-    for (let round = 0; round <= ROUNDS; round++) {
-      const decode = await meter.decode(1, 60);
-      const prefill = await meter.prefill(PREFILL);
-      if (round === 0) continue;
+    const batched: number[] = [];
+    for (const begin = performance.now(); performance.now() - begin < WARM_UP_MILLISECONDS; ) {
+      await meter.decode(1, WARM_UP_MILLISECONDS / 4);
+      await meter.prefill(PREFILL, WARM_UP_MILLISECONDS / 4);
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      const decode = await meter.decode(1, 40);
       decoded.push(decode.seconds / decode.steps);
-      prefilled.push(prefill);
+      prefilled.push(await meter.prefill(PREFILL, 30));
+      const batch = await meter.decode(TEXTS, 40);
+      batched.push(batch.seconds / batch.steps);
     }
     const token = cost.step({ rows: 1, texts: 1, depth: 16, logits: 1 });
-    const layerSeconds = Math.max(0, median(decoded) - matrixSeconds(token, threads, profile, 1)) / token.layers;
-    const overhead = { ...bare, layerSeconds };
+    const layerSeconds = Math.max(0, undisturbed(decoded) - matrixSeconds(token, threads, profile, 1)) / token.layers;
+    const texts = cost.step({ rows: 1, texts: TEXTS, depth: 16, logits: TEXTS });
+    const beside =
+      undisturbed(batched) - stepSeconds(texts, threads, { ...profile, threads: [{ ...bare, layerSeconds }] }, 1);
+    const overhead = { ...bare, layerSeconds, textSeconds: Math.max(0, beside) / TEXTS };
     let ideal = 0;
     let elements = 0;
     for (let first = 0; first < PREFILL; first += cost.stepRows) {
@@ -168,7 +180,7 @@ async function withOverhead(
       ideal += stepSeconds(step, threads, { ...profile, threads: [overhead] }, 1);
       elements += step.elements;
     }
-    return { ...overhead, elementSeconds: Math.max(0, median(prefilled) - ideal) / elements };
+    return { ...overhead, elementSeconds: Math.max(0, undisturbed(prefilled) - ideal) / elements };
   } finally {
     await model.dispose();
   }
@@ -181,4 +193,9 @@ async function formatsOf(path: URL, kernels: KernelChoice | undefined): Promise<
   } finally {
     await gguf.close();
   }
+}
+
+/** Of repeated measurements, the fastest quarter's last: what others disturb is slower. */
+function undisturbed(seconds: readonly number[]): number {
+  return [...seconds].sort((a, b) => a - b)[Math.floor((seconds.length - 1) / 4)]!;
 }

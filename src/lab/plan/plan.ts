@@ -9,8 +9,7 @@ import type { KvCacheType, LoadOptions, LoadSource, MemoryPlan } from "../../ind
 import { availableMemory } from "../../machine/cpu/available-memory.js";
 import { chooseThreads } from "../../machine/cpu/threads.js";
 import { type CpuTopology, cpuTopology } from "../../machine/cpu/topology.js";
-import { type KernelModule, kernelChoices } from "../../machine/kernels.js";
-import { loadKernels } from "../../machine/load-kernels.js";
+import { compileKernels, type KernelModule, kernelChoices } from "../../machine/kernels.js";
 import { checkBoolean, checkChoice, checkInteger, checkSignal, checkText, namesOf, optionsOf } from "../../options.js";
 import type { MachineProfile } from "./machine-profile.js";
 import { machineProfile } from "./measure-machine.js";
@@ -150,7 +149,7 @@ export async function plan(source: LoadSource | Gguf, given: PlanOptions = {}): 
 async function planOpened(gguf: Gguf, options: PlanOptions): Promise<Plan> {
   const { root, predict = root === undefined } = options;
   const topology = await cpuTopology({ root });
-  const kernels = await loadKernels(undefined, options.kernels);
+  const kernels = await compileKernels(undefined, options.kernels);
   const loading = loadOptionsOf(options);
   const planner = new Planner(gguf, kernels, topology, await budgetOf(options));
   const planned = await planner.plan(loading);

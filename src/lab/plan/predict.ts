@@ -5,6 +5,7 @@
 //              arithmetic  products / (the rate of the format for so many rows, of one thread) / threads
 //   attention  products in f32, at a half of their peak
 //   elements   between the matrices, each at its cost
+//   texts      of several side by side: sampling and handing on, each at its cost
 //   layers     barriers and calls, each at its cost
 
 import { type MachineProfile, rateOf, threadsOf } from "./machine-profile.js";
@@ -62,7 +63,9 @@ export function decodeRate(
   for (let instance = 0; instance < busy; instance++) {
     const texts = Math.floor(clients / busy) + (instance < clients % busy ? 1 : 0);
     const step = cost.step({ rows: 1, texts, depth, logits: texts });
-    rate += texts / stepSeconds(step, texts < batchRows ? threads : threadsBatch, profile, busy);
+    const workers = texts < batchRows ? threads : threadsBatch;
+    const beside = texts > 1 ? texts * threadsOf(profile, workers).textSeconds : 0;
+    rate += texts / (stepSeconds(step, workers, profile, busy) + beside);
   }
   return rate;
 }

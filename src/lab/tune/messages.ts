@@ -8,7 +8,7 @@ export type ProcessLoadOptions = Omit<LoadOptions, "onProgress" | "onDownload" |
 export type ProcessRequest =
   | { readonly type: "load"; readonly path: string; readonly options: ProcessLoadOptions }
   | { readonly type: "decode"; readonly texts: number; readonly milliseconds: number }
-  | { readonly type: "prefill"; readonly tokens: number }
+  | { readonly type: "prefill"; readonly tokens: number; readonly milliseconds: number }
   | { readonly type: "embed"; readonly texts: number; readonly tokens: number }
   /** Makes the texts that follow begin at this depth. */
   | { readonly type: "fill"; readonly depth: number };

@@ -33,8 +33,10 @@ async function answer(request: ProcessRequest): Promise<ProcessAnswer> {
       const { tokens, seconds } = await meter.decode(request.texts, request.milliseconds);
       return { type: "measured", tokens, seconds };
     }
-    case "prefill":
-      return { type: "measured", tokens: request.tokens, seconds: await meter.prefill(request.tokens) };
+    case "prefill": {
+      const { tokens, milliseconds } = request;
+      return { type: "measured", tokens, seconds: await meter.prefill(tokens, milliseconds) };
+    }
     case "embed": {
       const { texts, tokens } = request;
       return { type: "measured", tokens: texts * tokens, seconds: await meter.embed(texts, tokens) };
