@@ -117,7 +117,7 @@ export class Needs {
         return this.#states.wayLength(this.#states.pairOf(state));
       case PART_REPEAT: {
         const left = place === FAR_FROM_MOST ? 0 : this.#states.least(part) - Math.max(0, place);
-        return left === 0 ? 0 : left * bytesOf(a[part]!);
+        return Math.max(0, left) * bytesOf(a[part]!);
       }
       case PART_SEQUENCE: {
         let bytes = 0;

@@ -241,6 +241,7 @@ describe("tokens", () => {
           expressions.map(([e]) => `root ::= ${e}`),
           fc.constant(json),
           fc.constant(deep),
+          fc.constant('root ::= (. "bc" "a"){0,3}'),
         ),
         fc.nat(12),
         picks,
