@@ -11,6 +11,10 @@ interface Row {
 export const commands: Readonly<Record<string, Row>> = {
   run: { summary: "continue a text", load: async () => (await import("./run.js")).run },
   chat: { summary: "talk", load: async () => (await import("./chat.js")).chat },
+  serve: {
+    summary: "models over HTTP, as OpenAI's and Ollama's clients know them",
+    load: async () => (await import("./serve.js")).serve,
+  },
   embed: { summary: "vectors of texts, as JSON", load: async () => (await import("./embed.js")).embed },
   rerank: {
     summary: "documents in the order in which they answer a query",

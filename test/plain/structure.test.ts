@@ -47,8 +47,9 @@ const src: Readonly<Record<string, readonly string[]>> = {
   quantize: ["machine", "gguf", ...leaves],
   index: ["api", "protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
   adapters: ["index", "options"],
+  server: ["adapters", "index", "hub", "gguf", "tokenizer", ...leaves],
   lab: ["index", "api", "sampling", "model", "machine", "gguf", "tokenizer", ...leaves],
-  cli: ["index", "lab", "quantize", "api", "sampling", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
+  cli: ["index", "lab", "server", "quantize", "api", "sampling", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
 };
 const api: Readonly<Record<string, readonly string[]>> = {
   tool: [],

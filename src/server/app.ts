@@ -1,0 +1,99 @@
+// The server's program: what every request passes, from the outside inwards, and the routes.
+
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import { refusal } from "../adapters/openai/answers.js";
+import { RequestError } from "../adapters/openai/errors.js";
+import type { Variables } from "./bodies.js";
+import { hasKey, hostRefusal, keyDigests, originRefusal, type Refusal } from "./guard.js";
+import { ollamaRoutes } from "./routes/ollama.js";
+import { openaiRoutes } from "./routes/openai.js";
+import { rerankRoutes } from "./routes/rerank.js";
+import { stateRoutes } from "./routes/state.js";
+import { textRoutes } from "./routes/text.js";
+import { overloaded, requestId, type Service } from "./service.js";
+import { watched } from "./streams.js";
+
+/** These say nothing about models, and are asked by what starts and stops servers. */
+const PUBLIC = ["/health", "/ready"];
+
+export function appOf(service: Service, version: string): Hono<Variables> {
+  const { settings } = service;
+  const keys = keyDigests(settings.apiKeys);
+  const app = new Hono<Variables>();
+
+  // Names, times and counts each request, until its answer's body has ended.
+  app.use(async (context, next) => {
+    const begin = performance.now();
+    const id = requestId();
+    context.set("id", id);
+    await next();
+    const { method, path } = context.req;
+    const { status } = context.res;
+    // A path that nobody serves is not a label: anybody could make any number of them.
+    const route = status === 404 ? "unknown" : path.startsWith("/v1/models/") ? "/v1/models/:name" : path;
+    context.res.headers.set("x-request-id", id);
+    const done = () => {
+      const milliseconds = performance.now() - begin;
+      service.metrics.request(route, status, milliseconds / 1000);
+      service.report({ event: "request", id, method, route, status, milliseconds: Math.round(milliseconds * 10) / 10 });
+    };
+    context.res = watched(context.res, settings.slowMilliseconds, once(done));
+  });
+  app.use(async ({ req }, next) => {
+    const { headers } = req.raw;
+    const refused = hostRefusal(headers, settings.host, settings.allowedHosts) ?? originRefusal(headers, settings.cors);
+    return refused === undefined ? next() : asAnswer(refused);
+  });
+  if (settings.cors.length > 0) {
+    const origin = settings.cors.includes("*") ? "*" : [...settings.cors];
+    app.use(cors({ origin, allowHeaders: ["authorization", "content-type", "x-api-key"], maxAge: 600 }));
+  }
+  app.use(async ({ req }, next) => {
+    if (keys.length === 0 || PUBLIC.includes(req.path) || hasKey(req.raw.headers, keys)) return next();
+    return asAnswer({ status: 401, code: "invalid_api_key", message: "this server needs an API key" });
+  });
+  const onError = () =>
+    asAnswer({
+      status: 413,
+      code: "body_too_large",
+      message: `the body must have at most ${settings.maxBodyBytes} bytes`,
+    });
+  app.use(bodyLimit({ maxSize: settings.maxBodyBytes, onError }));
+
+  stateRoutes(app, service, version);
+  openaiRoutes(app, service);
+  rerankRoutes(app, service);
+  textRoutes(app, service);
+  ollamaRoutes(app, service, version);
+
+  app.notFound(({ req }) => {
+    const known = [
+      ...new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`)),
+    ];
+    return refusal(
+      new RequestError(404, "unknown_url", `there is no ${req.method} ${req.path}; there are ${known.join(", ")}`),
+    );
+  });
+  app.onError((error) => {
+    try {
+      return refusal(error);
+    } catch {
+      return overloaded(500, "internal_error", error.message, undefined);
+    }
+  });
+  return app;
+}
+
+function asAnswer({ status, code, message }: Refusal): Response {
+  return refusal(new RequestError(status, code, message));
+}
+
+function once(call: () => void): () => void {
+  let called = false;
+  return () => {
+    if (!called) call();
+    called = true;
+  };
+}

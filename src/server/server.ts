@@ -1,0 +1,77 @@
+// A server that listens: sockets, their times, and the end.
+
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
+import { version } from "../version.js";
+import { appOf } from "./app.js";
+import { Service } from "./service.js";
+import { type ServerOptions, settingsOf } from "./settings.js";
+
+/** A server that runs. */
+export interface RunningServer {
+  /** Such as http://127.0.0.1:8080. */
+  readonly url: string;
+  /**
+   * Takes no more requests, lets those that run come to their end for at most so many seconds (default 30), cuts the others off, and
+   * unloads the models.
+   */
+  close(options?: { readonly drainSeconds?: number }): Promise<void>;
+}
+
+/** Headers must be there in this time, and a whole request in that. */
+const HEADERS_MILLISECONDS = 10_000;
+const REQUEST_MILLISECONDS = 60_000;
+/** How often those times are looked at. */
+const CHECKED_EVERY = 2000;
+const KEEP_ALIVE_MILLISECONDS = 15_000;
+const MOST_CONNECTIONS = 4096;
+
+/**
+ * Starts a server: OpenAI's routes, reranking, Ollama's routes, metrics (docs/serve.md). Needs the packages hono, @hono/node-server and
+ * prom-client.
+ *
+ * @throws CriaError INVALID_OPTION; what `loadModel` throws, with `preload`; the error of the address that cannot be listened on
+ */
+export async function startServer(given: ServerOptions): Promise<RunningServer> {
+  const { models, settings, report } = settingsOf(given);
+  const service = new Service(models, settings, report);
+  const app = appOf(service, version);
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      headersTimeout: HEADERS_MILLISECONDS,
+      requestTimeout: REQUEST_MILLISECONDS,
+      connectionsCheckingInterval: CHECKED_EVERY,
+      keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
+    },
+  }) as Server;
+  server.maxConnections = MOST_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(settings.port, settings.host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  const { port, family, address } = server.address() as AddressInfo;
+  const close = async ({ drainSeconds = 30 }: { readonly drainSeconds?: number } = {}) => {
+    const closed = new Promise<void>((resolve) => {
+      server.close(() => resolve());
+    });
+    server.closeIdleConnections();
+    await service.drain(drainSeconds * 1000);
+    server.closeAllConnections();
+    await closed;
+  };
+  try {
+    if (settings.preload) {
+      for (const name of service.catalog.names) (await service.catalog.lease(name)).release();
+    }
+  } catch (error) {
+    await close({ drainSeconds: 0 });
+    throw error;
+  }
+  const host = family === "IPv6" ? `[${address}]` : address;
+  return { url: `http://${host}:${port}`, close };
+}

@@ -1,0 +1,190 @@
+// What every route of a server needs: the models, who may come in, what is counted. A route that asks a model goes through `ask`, so that
+// it is admitted, loaded, measured and ended in one place.
+
+import { randomUUID } from "node:crypto";
+import { refusal } from "../adapters/openai/answers.js";
+import { RequestError } from "../adapters/openai/errors.js";
+import { MemoryError, type Model, WorkerError } from "../index.js";
+import { Admission } from "./admission.js";
+import { Catalog, type Lease, type ServedModel } from "./catalog.js";
+import { Metrics } from "./metrics.js";
+import { observed } from "./observed.js";
+import type { ServerEvent, ServerSettings } from "./settings.js";
+import { kept, watched } from "./streams.js";
+
+/** A request that a model answers. */
+export interface ActiveRequest {
+  readonly id: string;
+  readonly model: string;
+  readonly route: string;
+  /** When it came, as `performance.now()` tells. */
+  readonly begin: number;
+  /** Tokens that it has generated. */
+  tokens: number;
+}
+
+/** What a request wants of a model. */
+export interface Wanted {
+  readonly id: string;
+  readonly route: string;
+  /** undefined: the server's only model, or its first. */
+  readonly name: string | undefined;
+  /** Aborted when the client goes. */
+  readonly signal: AbortSignal;
+  /** Whether the answer is a stream of events, which can begin before the model does. */
+  readonly events: boolean;
+}
+
+/** Answers a request by a model that is loaded. What it throws becomes an answer. */
+export type Answering = (model: Model, name: string, signal: AbortSignal) => Promise<Response>;
+
+export class Service {
+  readonly settings: ServerSettings;
+  readonly catalog: Catalog;
+  readonly metrics: Metrics;
+  /** In the order in which they came. */
+  readonly active = new Map<string, ActiveRequest>();
+  readonly #admissions: ReadonlyMap<string, Admission>;
+  readonly #report: (event: ServerEvent) => void;
+  /** Ends what still runs when a server must not wait longer. */
+  readonly #ending = new AbortController();
+  draining = false;
+
+  constructor(models: readonly ServedModel[], settings: ServerSettings, report: (event: ServerEvent) => void) {
+    this.settings = settings;
+    this.#report = report;
+    this.catalog = new Catalog(models, {
+      idleMilliseconds: settings.idleMilliseconds,
+      onState: (name, state, { milliseconds, error }) => {
+        if (state === "ready") this.metrics.loaded(name);
+        const message = error instanceof Error ? error.message : undefined;
+        report({ event: "model", model: name, state, milliseconds: rounded(milliseconds), message });
+      },
+    });
+    this.#admissions = new Map(
+      models.map(({ name, options }) => [name, new Admission(options?.sequences ?? 1, settings.queue)]),
+    );
+    this.metrics = new Metrics({
+      models: () =>
+        this.catalog.names.map((name) => {
+          const { running, waiting } = this.#admissions.get(name)!;
+          return { name, running, waiting, bytes: this.catalog.loaded(name)?.info.memory.total };
+        }),
+    });
+  }
+
+  /** Requests that a model has, in all: those that run and those that wait. */
+  counts(name: string): { readonly running: number; readonly waiting: number } {
+    const { running, waiting } = this.#admissions.get(name)!;
+    return { running, waiting };
+  }
+
+  /** The model's name that a request means. @throws RequestError 404 */
+  nameOf(wanted: string | undefined): string {
+    const { names } = this.catalog;
+    if (wanted === undefined) return names[0]!;
+    // Ollama's clients add a tag, and mean the model without one.
+    const found = [wanted, wanted.replace(/:latest$/, "")].find((name) => this.catalog.has(name));
+    if (found !== undefined) return found;
+    const known = names.map((name) => JSON.stringify(name)).join(", ");
+    throw new RequestError(
+      404,
+      "model_not_found",
+      `the model ${JSON.stringify(wanted)} does not exist; there are ${known}`,
+      "model",
+    );
+  }
+
+  /** Lets a model answer. Never rejects: what goes wrong is an answer in OpenAI's shape. */
+  async ask(wanted: Wanted, answering: Answering): Promise<Response> {
+    try {
+      return await this.#ask(wanted, answering);
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  async #ask({ id, route, name: given, signal, events }: Wanted, answering: Answering): Promise<Response> {
+    if (this.draining) return overloaded(503, "closing", "the server is closing", 1);
+    const name = this.nameOf(given);
+    const ticket = this.#admissions.get(name)!.enter();
+    if ("retryAfter" in ticket) {
+      const { running, waiting } = this.counts(name);
+      const message = `the model ${JSON.stringify(name)} has ${running} requests, and ${waiting} wait; try again in ${ticket.retryAfter} s`;
+      return overloaded(429, "queue_full", message, ticket.retryAfter);
+    }
+    const request: ActiveRequest = { id, model: name, route, begin: performance.now(), tokens: 0 };
+    this.active.set(id, request);
+    const left = new AbortController();
+    const ends = AbortSignal.any([signal, left.signal, this.#ending.signal]);
+    let lease: Lease | undefined;
+    const answered = async () => {
+      lease = await this.catalog.lease(name);
+      ends.throwIfAborted();
+      return answering(this.#observed(request, lease.model), name, ends);
+    };
+    const answerOrError = answered().catch(refused);
+    const answer = events ? await kept(answerOrError, () => left.abort()) : await answerOrError;
+    return watched(answer, this.settings.slowMilliseconds, () => {
+      ticket.end();
+      this.active.delete(id);
+      // A client may go while the model is still being loaded for it.
+      void answerOrError.then(() => lease?.release());
+    });
+  }
+
+  /** The model, with its calls counted for a request. */
+  #observed(request: ActiveRequest, model: Model): Model {
+    const { model: name } = request;
+    const observer = this.metrics.observer(name, (error) => {
+      // The model is of no more use; those who come next get a new one.
+      if (error instanceof WorkerError) void this.catalog.drop(name, model);
+    });
+    const token = (seconds: number) => {
+      request.tokens++;
+      observer.token(seconds);
+    };
+    return observed(model, { ...observer, token });
+  }
+
+  /** Lets requests that run come to their end, for at most so long, and unloads the models. New ones are refused from now on. */
+  async drain(milliseconds: number): Promise<void> {
+    this.draining = true;
+    const until = performance.now() + milliseconds;
+    while (this.active.size > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (this.active.size > 0) this.#report({ event: "cut", requests: this.active.size });
+    this.#ending.abort(new Error("the server is closing"));
+    await this.catalog.close();
+  }
+
+  report(event: ServerEvent): void {
+    this.#report(event);
+  }
+}
+
+/** An id for a request, which its answer and its line in the log have. */
+export const requestId = () => `req_${randomUUID().replaceAll("-", "")}`;
+
+const rounded = (value: number | undefined) => (value === undefined ? undefined : Math.round(value * 10) / 10);
+
+/** An error as an answer. A model that does not fit into memory may fit later. */
+function refused(error: unknown): Response {
+  if (error instanceof MemoryError) return overloaded(503, error.code, error.message, 10);
+  try {
+    return refusal(error);
+  } catch {
+    const message = error instanceof Error ? error.message : String(error);
+    return overloaded(500, "internal_error", message, undefined);
+  }
+}
+
+export function overloaded(status: number, code: string, message: string, retryAfter: number | undefined): Response {
+  const type = status === 429 ? "rate_limit_error" : "server_error";
+  return new Response(JSON.stringify({ error: { message, type, param: null, code } }), {
+    status,
+    headers: {
+      "content-type": "application/json",
+      ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }),
+    },
+  });
+}

@@ -1,0 +1,94 @@
+// Bodies of answers that are watched while they go out.
+
+/** Event streams send a comment after so long without an event: proxies and clients end connections that are silent. */
+const COMMENT_EVERY = 10_000;
+/** An answer whose first event takes longer begins without it. */
+const BEGIN_AFTER = 2000;
+
+const encoder = new TextEncoder();
+const COMMENT = encoder.encode(": the prompt is being evaluated\n\n");
+
+/**
+ * The answer, and a call when its body has ended: sent, cancelled by the client's going, or failed. A reader who takes nothing for
+ * `slowMilliseconds` is cancelled: what it has not read is held in memory, and its place in the KV cache is not free.
+ */
+export function watched(answer: Response, slowMilliseconds: number, onEnd: () => void): Response {
+  if (answer.body === null) {
+    onEnd();
+    return answer;
+  }
+  const reader = answer.body.getReader();
+  let slow: NodeJS.Timeout | undefined;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        clearTimeout(slow);
+        try {
+          const { done, value } = await reader.read();
+          if (done) {
+            controller.close();
+            return onEnd();
+          }
+          controller.enqueue(value);
+          slow = setTimeout(() => {
+            const error = new Error("the client does not read its answer");
+            controller.error(error);
+            void reader.cancel(error).finally(onEnd);
+          }, slowMilliseconds);
+          slow.unref();
+        } catch (error) {
+          controller.error(error);
+          onEnd();
+        }
+      },
+      async cancel(reason) {
+        clearTimeout(slow);
+        await reader.cancel(reason).finally(onEnd);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { status: answer.status, headers: answer.headers });
+}
+
+/**
+ * An event stream that begins even where its first event takes long: with comments, which clients skip. Where the answer then is an error,
+ * the error is the stream's only event. Answers that come soon are returned as they are.
+ *
+ * @param answering never rejects
+ */
+export async function kept(answering: Promise<Response>, cancel: () => void): Promise<Response> {
+  const soon = await Promise.race([answering, after(BEGIN_AFTER)]);
+  if (soon !== undefined) return soon;
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (reader === undefined) {
+          const answer = await Promise.race([answering, after(COMMENT_EVERY)]);
+          if (answer === undefined) return controller.enqueue(COMMENT);
+          if (!answer.ok) {
+            controller.enqueue(encoder.encode(`data: ${await answer.text()}\n\n`));
+            return controller.close();
+          }
+          reader = answer.body!.getReader();
+        }
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel(reason) {
+        cancel();
+        await reader?.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-cache" } });
+}
+
+function after(milliseconds: number): Promise<undefined> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(undefined), milliseconds).unref();
+  });
+}

@@ -1,0 +1,329 @@
+// A server that listens on this machine, asked as its clients ask it.
+
+import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
+import { demoModel, loadModel } from "cria";
+import { type RunningServer, type ServerEvent, type ServerOptions, startServer } from "cria/server";
+import OpenAI from "openai";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+
+const demo = { name: "demo", source: demoModel, options: { threads: 1, sequences: 2 } };
+const question = [{ role: "user" as const, content: "What is 3 + 4?" }];
+
+/** A text that ends at its `max_tokens`: tokens that end a text are never chosen. */
+const endless = {
+  model: "demo",
+  prompt: "Once upon a time",
+  seed: 1,
+  logit_bias: { 0: -100 } as Record<string, number>,
+};
+beforeAll(async () => {
+  const model = await loadModel(demoModel, { threads: 1 });
+  for (const word of ["<|eot_id|>", "<|end_of_text|>"]) endless.logit_bias[model.tokenizer.idOf(word)!] = -100;
+  await model.dispose();
+});
+
+/** A server on a free port. */
+const serving = (options: Partial<ServerOptions> = {}) => startServer({ models: [demo], port: 0, ...options });
+
+interface Asked {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes
+  readonly body: any;
+}
+
+async function ask(url: string, body?: unknown, headers: Record<string, string> = {}): Promise<Asked> {
+  const init = body === undefined ? { headers } : { method: "POST", body: JSON.stringify(body), headers };
+  const response = await fetch(url, init);
+  const text = await response.text();
+  const json = response.headers.get("content-type")?.includes("application/json") ?? false;
+  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+}
+
+/** Asks with a `Host` or other headers that `fetch` does not let through. */
+function askRaw(url: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode!);
+    });
+    request.on("error", reject).end();
+  });
+}
+
+const until = async (condition: () => Promise<boolean> | boolean) => {
+  for (let i = 0; i < 400; i++) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error("it did not happen within ten seconds");
+};
+
+describe("the routes", () => {
+  let server: RunningServer;
+  let url: string;
+  beforeAll(async () => {
+    server = await serving({ preload: true });
+    url = server.url;
+  });
+  afterAll(() => server.close());
+
+  it("OpenAI's client chats, streams and embeds, with nothing but the address changed", async () => {
+    const client = new OpenAI({ apiKey: "none", baseURL: `${url}/v1` });
+    const chat = await client.chat.completions.create({ model: "demo", messages: question, temperature: 0 });
+    expect(chat.choices[0]?.message.content).toBe("3 + 4 = 7.");
+    let text = "";
+    const stream = await client.chat.completions.create({
+      ...{ model: "demo", messages: question, temperature: 0, stream: true },
+      stream_options: { include_usage: true },
+    });
+    let tokens = 0;
+    for await (const { choices, usage } of stream) {
+      text += choices[0]?.delta.content ?? "";
+      tokens = usage?.completion_tokens ?? tokens;
+    }
+    expect([text, tokens]).toEqual(["3 + 4 = 7.", chat.usage?.completion_tokens]);
+    const { data } = await client.embeddings.create({ model: "demo", input: ["a", "b"] });
+    const model = await loadModel(demoModel, { threads: 1 });
+    const [expected] = await model.embed(["a"]);
+    await model.dispose();
+    expect(data[0]!.embedding).toEqual(Array.from(expected!));
+    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(["demo"]);
+  });
+
+  it("says which models there are where it has not the one that is asked for", async () => {
+    const { status, body } = await ask(`${url}/v1/chat/completions`, { model: "other", messages: question });
+    expect([status, body.error.code, body.error.param]).toEqual([404, "model_not_found", "model"]);
+    expect(body.error.message).toContain('"demo"');
+    expect((await ask(`${url}/v1/completions`, { prompt: "a", max_tokens: 1 })).body.model).toBe("demo");
+  });
+
+  it("texts become tokens, tokens become text, and messages a prompt", async () => {
+    const { body: tokens } = await ask(`${url}/tokenize`, { content: "Hello there" });
+    expect((await ask(`${url}/detokenize`, tokens)).body).toEqual({ content: "Hello there" });
+    const { body: pieces } = await ask(`${url}/tokenize`, { content: "Hello there", with_pieces: true });
+    expect(pieces.tokens.map(({ id }: { id: number }) => id)).toEqual(tokens.tokens);
+    const { body: prompt } = await ask(`${url}/apply-template`, { messages: [{ role: "user", content: "Hi" }] });
+    expect(prompt.prompt).toContain("<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>");
+    const { status, body } = await ask(`${url}/detokenize`, { tokens: [1, -1] });
+    expect([status, body.error.param]).toEqual([400, "tokens[1]"]);
+  });
+
+  it("a model that does not rank says so", async () => {
+    const { status, body } = await ask(`${url}/v1/rerank`, { query: "a", documents: ["b"] });
+    expect([status, body.error.code]).toEqual([400, "NOT_A_RERANKER"]);
+  });
+
+  it("Ollama's chat, generation, vectors and lists", async () => {
+    const options = { temperature: 0 };
+    const { body: lines } = await ask(`${url}/api/chat`, { model: "demo:latest", messages: question, options });
+    const parts = (lines as string)
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(parts.map(({ message }) => message.content).join("")).toBe("3 + 4 = 7.");
+    expect(parts.at(-1)).toMatchObject({ done: true, done_reason: "stop", eval_count: 8 });
+    const given = { model: "demo", prompt: question[0]!.content, stream: false, options };
+    expect((await ask(`${url}/api/generate`, given)).body).toMatchObject({ response: "3 + 4 = 7.", done: true });
+    const { body: vectors } = await ask(`${url}/api/embed`, { model: "demo", input: ["a", "b"] });
+    expect(vectors.embeddings.map((vector: number[]) => vector.length)).toEqual([256, 256]);
+    const schema = { type: "object", properties: { sum: { type: "integer" } }, required: ["sum"] };
+    const format = {
+      model: "demo",
+      messages: question,
+      stream: false,
+      format: schema,
+      options: { num_predict: 60, ...options },
+    };
+    expect(JSON.parse((await ask(`${url}/api/chat`, format)).body.message.content)).toEqual({
+      sum: expect.any(Number),
+    });
+    expect((await ask(`${url}/api/tags`)).body.models[0].name).toBe("demo");
+    expect((await ask(`${url}/api/chat`, { model: "none", messages: question })).body).toEqual({
+      error: expect.stringContaining('there are "demo"'),
+    });
+  });
+
+  it("metrics, slots and properties", async () => {
+    const { body, headers } = await ask(`${url}/metrics`);
+    expect(headers.get("content-type")).toMatch(/^text\/plain/);
+    const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(body)?.[1]);
+    expect(value('cria_generated_tokens_total{model="demo"}')).toBeGreaterThan(20);
+    expect(value("llamacpp:tokens_predicted_total")).toBe(value('cria_generated_tokens_total{model="demo"}'));
+    expect(value("vllm:num_requests_waiting")).toBe(0);
+    expect(value('cria_model_loaded{model="demo"}')).toBe(1);
+    expect((await ask(`${url}/props`)).body).toMatchObject({ total_slots: 2 });
+    expect((await ask(`${url}/slots`)).body).toEqual([]);
+    expect((await ask(`${url}/health`)).body).toEqual({ status: "ok" });
+    const { status, body: unknown } = await ask(`${url}/nowhere`);
+    expect([status, unknown.error.code]).toEqual([404, "unknown_url"]);
+    expect((await ask(`${url}/metrics`)).body).not.toContain("nowhere");
+  });
+
+  it("a client that goes frees its place within a step", async () => {
+    const left = new AbortController();
+    const long = { ...endless, stream: true, max_tokens: 400 };
+    const response = await fetch(`${url}/v1/completions`, {
+      method: "POST",
+      body: JSON.stringify(long),
+      signal: left.signal,
+    });
+    await response.body!.getReader().read();
+    expect((await ask(`${url}/slots`)).body).toHaveLength(1);
+    left.abort();
+    await until(async () => (await ask(`${url}/slots`)).body.length === 0);
+  });
+});
+
+describe("who may ask", () => {
+  let server: RunningServer;
+  afterEach(() => server.close({ drainSeconds: 0 }));
+
+  it("without a key: only whether it lives", async () => {
+    server = await serving({ apiKeys: ["first", "second"] });
+    const models = `${server.url}/v1/models`;
+    expect((await ask(models)).body.error.code).toBe("invalid_api_key");
+    expect((await ask(models, undefined, { authorization: "Bearer firs" })).status).toBe(401);
+    expect((await ask(models, undefined, { authorization: "Bearer second" })).status).toBe(200);
+    expect((await ask(models, undefined, { "x-api-key": "first" })).status).toBe(200);
+    expect((await ask(`${server.url}/metrics`)).status).toBe(401);
+    expect((await ask(`${server.url}/health`)).status).toBe(200);
+  });
+
+  it("a name that was made to point here is refused, and pages of other origins are", async () => {
+    server = await serving({ allowedHosts: ["models.example"] });
+    const { port } = new URL(server.url);
+    const url = `${server.url}/v1/models`;
+    expect(await askRaw(url, { host: `evil.example:${port}` })).toBe(421);
+    expect(await askRaw(url, { host: "models.example" })).toBe(200);
+    expect(await askRaw(url, { host: `localhost:${port}` })).toBe(200);
+    expect(await askRaw(url, { origin: "http://evil.example" })).toBe(403);
+    expect(await askRaw(url, { origin: `http://127.0.0.1:${port}`, host: `127.0.0.1:${port}` })).toBe(200);
+  });
+
+  it("--cors lets pages of an origin in, and answers what they ask before", async () => {
+    server = await serving({ cors: ["http://app.example"], apiKeys: ["key"] });
+    const preflight = await fetch(`${server.url}/v1/chat/completions`, {
+      method: "OPTIONS",
+      headers: { origin: "http://app.example", "access-control-request-method": "POST" },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get("access-control-allow-origin")).toBe("http://app.example");
+    expect(preflight.headers.get("access-control-allow-headers")).toContain("authorization");
+    expect((await ask(`${server.url}/health`, undefined, { origin: "http://other.example" })).status).toBe(403);
+  });
+
+  it("bodies that are too large or no JSON are refused, and others are not harmed", async () => {
+    server = await serving({ maxBodyBytes: 1000 });
+    const url = `${server.url}/v1/completions`;
+    expect((await ask(url, { prompt: "a".repeat(2000) })).body.error.code).toBe("body_too_large");
+    const stream = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(new TextEncoder().encode("a".repeat(100)));
+      },
+    });
+    const endless = await fetch(url, { method: "POST", body: stream, duplex: "half" } as RequestInit).catch(
+      () => undefined,
+    );
+    expect(endless === undefined || endless.status === 413).toBe(true);
+    const broken = await fetch(url, { method: "POST", body: "{" });
+    expect([broken.status, ((await broken.json()) as { error: { code: string } }).error.code]).toEqual([
+      400,
+      "invalid_json",
+    ]);
+    expect((await ask(url, [])).body.error.code).toBe("invalid_type");
+    expect((await ask(url, { prompt: "a", max_tokens: 1 })).status).toBe(200);
+  });
+});
+
+describe("how much it takes", () => {
+  it("beyond the queue: 429, with the time to come again", async () => {
+    const server = await serving({
+      models: [{ ...demo, options: { threads: 1, sequences: 1 } }],
+      queue: 1,
+      preload: true,
+    });
+    const body = { ...endless, max_tokens: 300 };
+    const answers = await Promise.all(Array.from({ length: 6 }, () => ask(`${server.url}/v1/completions`, body)));
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(2);
+    expect(refused).toHaveLength(4);
+    for (const { headers, body: told } of refused) {
+      expect(Number(headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+      expect(told.error.code).toBe("queue_full");
+    }
+    await server.close();
+  });
+
+  it("a reader that takes nothing is cut off, and its place is free", async () => {
+    const server = await serving({ slowSeconds: 0.3, preload: true });
+    const { port } = new URL(server.url);
+    const socket = connect(Number(port), "127.0.0.1").pause();
+    const body = JSON.stringify({ ...endless, stream: true, logprobs: 5, max_tokens: 480 });
+    socket.write(`POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    await until(async () => (await ask(`${server.url}/slots`)).body.length === 1);
+    await until(async () => (await ask(`${server.url}/slots`)).body.length === 0);
+    socket.destroy();
+    await server.close();
+  });
+});
+
+describe("models come and go", () => {
+  it("are loaded on first use, unloaded when nobody asks, and loaded again", async () => {
+    const events: string[] = [];
+    const onEvent = (event: ServerEvent) => event.event === "model" && events.push(`${event.model} ${event.state}`);
+    const models = [demo, { ...demo, name: "second" }];
+    const server = await serving({ models, idleMinutes: 0.2 / 60, onEvent });
+    const body = { model: "second", prompt: "a", max_tokens: 1 };
+    expect((await ask(`${server.url}/v1/models`)).body.data.map(({ status }: { status: string }) => status)).toEqual([
+      "unloaded",
+      "unloaded",
+    ]);
+    expect((await ask(`${server.url}/v1/completions`, body)).status).toBe(200);
+    await until(() => events.includes("second unloaded"));
+    expect((await ask(`${server.url}/v1/completions`, body)).status).toBe(200);
+    expect(events.slice(0, 5)).toEqual([
+      ...["second loading", "second ready", "second unloaded"],
+      ...["second loading", "second ready"],
+    ]);
+    await server.close();
+  });
+
+  it("one that cannot be loaded is an error of its own requests only", async () => {
+    const models = [demo, { name: "gone", source: "/nowhere/model.gguf" }];
+    const server = await serving({ models });
+    const { status, body } = await ask(`${server.url}/v1/completions`, { model: "gone", prompt: "a" });
+    expect([status, body.error.code]).toEqual([400, "GGUF_NOT_FOUND"]);
+    expect((await ask(`${server.url}/v1/completions`, { model: "demo", prompt: "a", max_tokens: 1 })).status).toBe(200);
+    await server.close();
+    await expect(serving({ models, preload: true })).rejects.toMatchObject({ code: "GGUF_NOT_FOUND" });
+  });
+
+  it("at the end, what runs comes to its end, and nothing new is taken", async () => {
+    const server = await serving({ preload: true });
+    const body = { ...endless, max_tokens: 400 };
+    const running = ask(`${server.url}/v1/completions`, body);
+    await until(async () => (await ask(`${server.url}/slots`)).body.length === 1);
+    const closed = server.close();
+    await expect(ask(`${server.url}/v1/completions`, body)).rejects.toThrow();
+    expect((await running).status).toBe(200);
+    await closed;
+  });
+
+  it("options that are wrong are refused", async () => {
+    const refused: [Partial<ServerOptions>, RegExp][] = [
+      [{ models: [] }, /models/],
+      [{ models: [demo, demo] }, /two models have the name "demo"/],
+      [{ port: 70_000 }, /port/],
+      [{ queue: -1 }, /queue/],
+      [{ hots: "a" } as Partial<ServerOptions>, /hots/],
+    ];
+    for (const [options, message] of refused) {
+      await expect(serving(options)).rejects.toMatchObject({
+        code: "INVALID_OPTION",
+        message: expect.stringMatching(message),
+      });
+    }
+  });
+});
