@@ -5,6 +5,7 @@ import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { refusal } from "../adapters/openai/answers.js";
 import { RequestError } from "../adapters/openai/errors.js";
+import { Notes } from "../adapters/openai/notes.js";
 import type { Variables } from "./bodies.js";
 import { hasKey, hostRefusal, keyDigests, originRefusal, type Refusal } from "./guard.js";
 import { ollamaRoutes } from "./routes/ollama.js";
@@ -74,11 +75,12 @@ export function appOf(service: Service, version: string): Hono<Variables> {
     ];
     return refusal(
       new RequestError(404, "unknown_url", `there is no ${req.method} ${req.path}; there are ${known.join(", ")}`),
+      new Notes(false),
     );
   });
   app.onError((error) => {
     try {
-      return refusal(error);
+      return refusal(error, new Notes(false));
     } catch {
       return overloaded(500, "internal_error", error.message, undefined);
     }
@@ -87,7 +89,7 @@ export function appOf(service: Service, version: string): Hono<Variables> {
 }
 
 function asAnswer({ status, code, message }: Refusal): Response {
-  return refusal(new RequestError(status, code, message));
+  return refusal(new RequestError(status, code, message), new Notes(false));
 }
 
 function once(call: () => void): () => void {

@@ -2,6 +2,8 @@
 
 import type { Context } from "hono";
 import { RequestError } from "../adapters/openai/errors.js";
+import { Fields } from "../adapters/openai/fields.js";
+import { Notes } from "../adapters/openai/notes.js";
 
 /** What middleware leaves for the routes. */
 export interface Variables {
@@ -19,4 +21,9 @@ export async function bodyOf(context: Context<Variables>): Promise<Readonly<Reco
   }
   if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
   throw new RequestError(400, "invalid_type", "the body must be an object");
+}
+
+/** The body's fields. Those that are not known are ignored. @throws RequestError as `bodyOf` does */
+export async function fieldsOf(context: Context<Variables>): Promise<Fields> {
+  return new Fields(await bodyOf(context), new Notes(false));
 }

@@ -4,6 +4,8 @@
 import { randomUUID } from "node:crypto";
 import { refusal } from "../adapters/openai/answers.js";
 import { RequestError } from "../adapters/openai/errors.js";
+import { createFetch } from "../adapters/openai/index.js";
+import { Notes } from "../adapters/openai/notes.js";
 import { MemoryError, type Model, WorkerError } from "../index.js";
 import { Admission } from "./admission.js";
 import { Catalog, type Lease, type ServedModel } from "./catalog.js";
@@ -49,6 +51,12 @@ export class Service {
   /** Ends what still runs when a server must not wait longer. */
   readonly #ending = new AbortController();
   draining = false;
+  /** The models that are loaded, with their calls counted. */
+  readonly #loaded: Record<string, Model> = {};
+  /** By the signal that a request gives to its model's calls. */
+  readonly #requests = new WeakMap<AbortSignal, ActiveRequest>();
+  /** OpenAI's routes, of the models that are loaded. */
+  readonly openai = createFetch(this.#loaded);
 
   constructor(models: readonly ServedModel[], settings: ServerSettings, report: (event: ServerEvent) => void) {
     this.settings = settings;
@@ -56,7 +64,8 @@ export class Service {
     this.catalog = new Catalog(models, {
       idleMilliseconds: settings.idleMilliseconds,
       onState: (name, state, { milliseconds, error }) => {
-        if (state === "ready") this.metrics.loaded(name);
+        if (state === "ready") this.#ready(name);
+        else delete this.#loaded[name];
         const message = error instanceof Error ? error.message : undefined;
         report({ event: "model", model: name, state, milliseconds: rounded(milliseconds), message });
       },
@@ -117,11 +126,12 @@ export class Service {
     this.active.set(id, request);
     const left = new AbortController();
     const ends = AbortSignal.any([signal, left.signal, this.#ending.signal]);
+    this.#requests.set(ends, request);
     let lease: Lease | undefined;
     const answered = async () => {
       lease = await this.catalog.lease(name);
       ends.throwIfAborted();
-      return answering(this.#observed(request, lease.model), name, ends);
+      return answering(this.#loaded[name]!, name, ends);
     };
     const answerOrError = answered().catch(refused);
     const answer = events ? await kept(answerOrError, () => left.abort()) : await answerOrError;
@@ -133,18 +143,23 @@ export class Service {
     });
   }
 
-  /** The model, with its calls counted for a request. */
-  #observed(request: ActiveRequest, model: Model): Model {
-    const { model: name } = request;
+  /** A model has been loaded. */
+  #ready(name: string): void {
+    const model = this.catalog.loaded(name)!;
+    this.metrics.loaded(name);
     const observer = this.metrics.observer(name, (error) => {
       // The model is of no more use; those who come next get a new one.
       if (error instanceof WorkerError) void this.catalog.drop(name, model);
     });
-    const token = (seconds: number) => {
-      request.tokens++;
-      observer.token(seconds);
-    };
-    return observed(model, { ...observer, token });
+    this.#loaded[name] = observed(model, (signal) => {
+      const request = signal && this.#requests.get(signal);
+      if (request === undefined) return observer;
+      const token = (seconds: number) => {
+        request.tokens++;
+        observer.token(seconds);
+      };
+      return { ...observer, token };
+    });
   }
 
   /** Lets requests that run come to their end, for at most so long, and unloads the models. New ones are refused from now on. */
@@ -171,7 +186,7 @@ const rounded = (value: number | undefined) => (value === undefined ? undefined 
 function refused(error: unknown): Response {
   if (error instanceof MemoryError) return overloaded(503, error.code, error.message, 10);
   try {
-    return refusal(error);
+    return refusal(error, new Notes(false));
   } catch {
     const message = error instanceof Error ? error.message : String(error);
     return overloaded(500, "internal_error", message, undefined);

@@ -49,7 +49,20 @@ const src: Readonly<Record<string, readonly string[]>> = {
   adapters: ["index", "options"],
   server: ["adapters", "index", "hub", "gguf", "tokenizer", ...leaves],
   lab: ["index", "api", "sampling", "model", "machine", "gguf", "tokenizer", ...leaves],
-  cli: ["index", "lab", "server", "quantize", "api", "sampling", "model", "machine", "hub", "gguf", "tokenizer", ...leaves],
+  cli: [
+    "index",
+    "lab",
+    "server",
+    "quantize",
+    "api",
+    "sampling",
+    "model",
+    "machine",
+    "hub",
+    "gguf",
+    "tokenizer",
+    ...leaves,
+  ],
 };
 const api: Readonly<Record<string, readonly string[]>> = {
   tool: [],

@@ -4,7 +4,8 @@
 import type { Context, Hono } from "hono";
 import { jsonAnswer } from "../../adapters/openai/answers.js";
 import { errorAnswer, RequestError } from "../../adapters/openai/errors.js";
-import { Fields } from "../../adapters/openai/fields.js";
+import type { Fields } from "../../adapters/openai/fields.js";
+import { Notes } from "../../adapters/openai/notes.js";
 import type {
   ChatCompletionOptions,
   ChatMessage,
@@ -16,7 +17,7 @@ import type {
   Model,
   ToolCall,
 } from "../../index.js";
-import { bodyOf, type Variables } from "../bodies.js";
+import { fieldsOf, type Variables } from "../bodies.js";
 import type { Answering, Service } from "../service.js";
 
 export function ollamaRoutes(app: Hono<Variables>, service: Service, version: string): void {
@@ -100,7 +101,7 @@ async function asked(
   context: Context<Variables>,
   read: (fields: Fields) => Answering,
 ): Promise<Response> {
-  const fields = new Fields(await bodyOf(context));
+  const fields = await fieldsOf(context);
   const name = fields.need("model", "string");
   fields.take("keep_alive", "string", "number"); // when a model is unloaded is the server's to say
   const answering = read(fields);
@@ -163,7 +164,7 @@ async function streamed(
           const end = value.done === undefined ? { done: false } : ending(value.done);
           controller.enqueue(encoder.encode(`${JSON.stringify({ ...head(name), ...line(value), ...end })}\n`));
         } catch (error) {
-          const { message } = errorAnswer(error).body.error;
+          const { message } = errorAnswer(error, new Notes(false)).body.error;
           controller.enqueue(encoder.encode(`${JSON.stringify({ error: message })}\n`));
           controller.close();
         }
@@ -192,7 +193,7 @@ const numbers = {
 } as const satisfies Record<string, keyof GenerateOptions>;
 
 function generateOptionsOf(fields: Fields): GenerateOptions {
-  const given = new Fields(fields.take("options", "object") ?? {}, "options.");
+  const given = fields.inner(fields.take("options", "object") ?? {}, "options.");
   const options: Record<string, unknown> = {};
   for (const [field, option] of Object.entries(numbers)) options[option] = given.take(field, "number");
   const most = given.take("num_predict", "number");

@@ -2,10 +2,11 @@
 
 import type { Context, Hono } from "hono";
 import { RequestError } from "../../adapters/openai/errors.js";
-import { createFetch } from "../../adapters/openai/index.js";
 import { bodyOf, type Variables } from "../bodies.js";
 import type { Service } from "../service.js";
 
+/** Any: the routes do not look at it. */
+const ORIGIN = "http://cria";
 const PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"];
 
 export function openaiRoutes(app: Hono<Variables>, service: Service): void {
@@ -14,6 +15,11 @@ export function openaiRoutes(app: Hono<Variables>, service: Service): void {
     // llama.cpp's server has them without the version too.
     app.post(path.slice(3), (context) => forward(service, context, path));
   }
+
+  // Answers that are kept, which no model is asked for.
+  app.on(["GET", "DELETE"], "/v1/responses/:id", ({ req }) =>
+    service.openai(new URL(req.path, ORIGIN), { method: req.method }),
+  );
 
   const modelOf = (name: string) => {
     const info = service.catalog.loaded(name)?.info;
@@ -47,8 +53,8 @@ async function forward(service: Service, context: Context<Variables>, path: stri
     signal: context.req.raw.signal,
     events: stream === true,
   };
-  return service.ask(wanted, (loaded, name, signal) =>
-    createFetch(loaded, { name })(new URL(path, "http://cria"), {
+  return service.ask(wanted, (_model, name, signal) =>
+    service.openai(new URL(path, ORIGIN), {
       ...{ method: "POST", headers: context.req.raw.headers, signal },
       body: JSON.stringify({ ...body, model: name }),
     }),

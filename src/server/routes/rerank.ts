@@ -3,14 +3,14 @@
 
 import type { Hono } from "hono";
 import { jsonAnswer } from "../../adapters/openai/answers.js";
-import { Fields } from "../../adapters/openai/fields.js";
-import { bodyOf, type Variables } from "../bodies.js";
+import type { Fields } from "../../adapters/openai/fields.js";
+import { fieldsOf, type Variables } from "../bodies.js";
 import type { Service } from "../service.js";
 
 export function rerankRoutes(app: Hono<Variables>, service: Service): void {
   for (const path of ["/v1/rerank", "/v2/rerank", "/rerank", "/reranking", "/v1/reranking"]) {
     app.post(path, async (context) => {
-      const fields = new Fields(await bodyOf(context));
+      const fields = await fieldsOf(context);
       const name = fields.take("model", "string");
       const query = fields.need("query", "string");
       const documents = fields.need("documents", "array").map((document, i) => textOf(document, i, fields));

@@ -3,10 +3,10 @@
 import type { Hono } from "hono";
 import { jsonAnswer } from "../../adapters/openai/answers.js";
 import { RequestError } from "../../adapters/openai/errors.js";
-import { Fields } from "../../adapters/openai/fields.js";
+import type { Fields } from "../../adapters/openai/fields.js";
 import type { Model } from "../../index.js";
 import { type ChatMessage, chatTemplateFrom } from "../../tokenizer/index.js";
-import { bodyOf, type Variables } from "../bodies.js";
+import { fieldsOf, type Variables } from "../bodies.js";
 import type { Service } from "../service.js";
 
 type Action = (model: Model, fields: Fields, template: () => Promise<string | undefined>) => Promise<object> | object;
@@ -48,7 +48,7 @@ const actions: Readonly<Record<string, Action>> = {
 export function textRoutes(app: Hono<Variables>, service: Service): void {
   for (const [path, action] of Object.entries(actions)) {
     app.post(path, async (context) => {
-      const fields = new Fields(await bodyOf(context));
+      const fields = await fieldsOf(context);
       const name = fields.take("model", "string");
       const wanted = { id: context.get("id"), route: path, name, signal: context.req.raw.signal, events: false };
       return service.ask(wanted, async (model, served) =>
