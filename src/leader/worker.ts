@@ -4,7 +4,7 @@ import { CriaError } from "../errors.js";
 import { pinThread } from "../machine/cpu/pin.js";
 import { tellThread } from "../machine/disturbance/step-meter.js";
 import { instantiateKernels } from "../machine/kernels.js";
-import { Member, StepAborted, TeamPoisoned } from "../machine/member.js";
+import { Member, type Membership, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
 import { architectureOf } from "../model/architectures/table.js";
 import { Pass } from "../model/pass.js";
@@ -18,23 +18,33 @@ import { type ParentPort, workerStart } from "../worker-handle.js";
 import { Leader } from "./leader.js";
 import { TableReader } from "./table-reader.js";
 
-const { data, port } = await workerStart();
-const { membership, pin, program } = data as WorkerData;
-// This comes first, so that memory that this worker is the first to touch lies near its processor.
-if (pin !== undefined) port.postMessage({ type: "pin", ...(await pinThread(pin)) } satisfies PinNotice);
-const member = new Member(membership);
+void begin();
 
-try {
-  await work(member, program as Program, port);
-} catch (error) {
-  leave(error);
+// There is no `await` at the top level: bundlers copy this file as it is, and some hosts then read it as a script.
+async function begin(): Promise<void> {
+  const { data, port } = await workerStart();
+  const { membership, pin, program } = data as WorkerData;
+  // This comes first, so that memory that this worker is the first to touch lies near its processor.
+  if (pin !== undefined) port.postMessage({ type: "pin", ...(await pinThread(pin)) } satisfies PinNotice);
+  const member = new Member(membership);
+  const leave = leaver(member, port);
+  try {
+    await work(member, membership, program as Program, port, leave);
+  } catch (error) {
+    leave(error);
+  }
 }
 
-async function work(member: Member, program: Program, port: ParentPort): Promise<void> {
+async function work(
+  member: Member,
+  { module, wide }: Membership,
+  program: Program,
+  port: ParentPort,
+  leave: Leave,
+): Promise<void> {
   const { blueprint, memories } = program;
   const { hyperparameters, layout } = blueprint;
   const shards = memories.map((memory, index) => {
-    const { module, wide } = membership;
     const kernels = index === 0 ? member.kernels : instantiateKernels(module, memory, wide);
     return new WorkerShard(memory, layout, index, kernels, member.index);
   });
@@ -79,10 +89,15 @@ async function work(member: Member, program: Program, port: ParentPort): Promise
   }
 }
 
-/** A worker that cannot go on takes the team with it, and says why. `wrong`: the model is at fault, and the worker is not. */
-function leave(error: unknown, wrong?: PostedError): void {
-  if (error instanceof TeamPoisoned) return; // another worker was first, and has said why
-  member.poison();
-  const message = error instanceof Error ? error.message : String(error);
-  port.postMessage({ type: "death", message, error: wrong } satisfies DeathNotice);
+/** Ends a worker that cannot go on. `wrong`: the model is at fault, and the worker is not. */
+type Leave = (error: unknown, wrong?: PostedError) => void;
+
+/** A worker that cannot go on takes the team with it, and says why. */
+function leaver(member: Member, port: ParentPort): Leave {
+  return (error, wrong) => {
+    if (error instanceof TeamPoisoned) return; // another worker was first, and has said why
+    member.poison();
+    const message = error instanceof Error ? error.message : String(error);
+    port.postMessage({ type: "death", message, error: wrong } satisfies DeathNotice);
+  };
 }

@@ -42,10 +42,10 @@ function filesOf(build: "relaxed" | "vnni", assets: URL | undefined) {
     return {
       plain: new URL(`kernels.${build}.wasm`, assets),
       wide: new URL(`kernels.wide-${build}.wasm`, assets),
-      program: new URL("wide-probe.js", assets),
+      program: new URL("wide-probe.mjs", assets),
     };
   }
-  const program = new URL("../assets/wide-probe.js", import.meta.url);
+  const program = new URL("../assets/wide-probe.mjs", import.meta.url);
   if (build === "vnni") {
     return {
       plain: new URL("../kernels.vnni.wasm", import.meta.url),

@@ -2,6 +2,15 @@
 
 import { MemoryError } from "../errors.js";
 
+// TypeScript has WebAssembly's types in its library of the DOM only. Programs without that library get the names that this package's own
+// types mention; in the others, these declarations add nothing.
+declare global {
+  namespace WebAssembly {
+    interface Memory {}
+    interface Module {}
+  }
+}
+
 /** A page of a WebAssembly memory, in bytes. */
 export const WASM_PAGE = 65536;
 

@@ -26,9 +26,11 @@ const work: { readonly [Name in TextJobName]: (given: TextJobs[Name]["given"]) =
   breakers: ({ tokenizer, texts }) => tokenBreakers(tokenizerOf(tokenizer), texts),
 };
 
-const { port } = await workerStart();
-port.onMessage((message) => port.postMessage(answerTo(message as TextJob)));
-port.postMessage({ type: "ready" } satisfies TextAnswer);
+// There is no `await` at the top level: bundlers copy this file as it is, and some hosts then read it as a script.
+void workerStart().then(({ port }) => {
+  port.onMessage((message) => port.postMessage(answerTo(message as TextJob)));
+  port.postMessage({ type: "ready" } satisfies TextAnswer);
+});
 
 function answerTo({ name, given }: TextJob): TextAnswer {
   try {

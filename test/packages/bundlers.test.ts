@@ -1,6 +1,6 @@
 // Programs that go through a bundler, with cria left outside and with cria bundled in: built and run, as docs/bundling.md has it.
 
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { loadModel } from "cria";
@@ -18,7 +18,7 @@ const project = folder.path("project");
 let answers: string;
 beforeAll(async () => {
   installPacked(project);
-  for (const name of ["bundled.mjs", "unbundled.mjs"]) {
+  for (const name of ["bundled.mjs", "commonjs.mjs", "unbundled.mjs"]) {
     cpSync(fileURLToPath(new URL(`../support/programs/${name}`, import.meta.url)), join(project, name));
   }
   const model = await loadModel(demo, { threads: 1 });
@@ -80,6 +80,26 @@ describe("with cria bundled in, and dist/assets copied", () => {
     expect(run(programIn(out("vite-bundled"), "bundled"))).toBe(answers);
   });
 
+  it("esbuild's default, CommonJS", async () => {
+    const outfile = out("esbuild-commonjs/program.cjs");
+    await esbuild.build({
+      bundle: true,
+      platform: "node",
+      logLevel: "silent",
+      entryPoints: [entry("commonjs.mjs")],
+      outfile,
+    });
+    // The kind of the surrounding package must not matter to the copied files.
+    writeFileSync(out("esbuild-commonjs/package.json"), '{ "type": "commonjs" }');
+    expect(() => run(outfile)).toThrow(/ASSET_MISSING.*assets\/kernels/s);
+    copyAssets(out("esbuild-commonjs"));
+    expect(run(outfile)).toBe(answers);
+    const told = runProgram(pathToFileURL(outfile), { args: [demo, "no assets"] }).stdout;
+    expect(told).toMatch(/^ASSET_MISSING .*bundled as CommonJS.*assets: pathToFileURL/);
+    const demoModel = runProgram(pathToFileURL(outfile), { args: ["demo model"] }).stdout;
+    expect(demoModel).toMatch(/^GGUF_SOURCE demo-model:\/\/not-in-this-bundle /);
+  });
+
   it("without the copy the error names what is missing", async () => {
     const outfile = out("esbuild-forgotten/program.mjs");
     await esbuild.build({ ...options, entryPoints: [entry("bundled.mjs")], outfile });
@@ -88,30 +108,44 @@ describe("with cria bundled in, and dist/assets copied", () => {
 });
 
 describe("for browsers", () => {
-  it("esbuild and Vite build a page", async () => {
-    mkdirSync(join(project, "page"), { recursive: true });
+  const page = () => join(project, "page");
+  beforeAll(() => {
+    mkdirSync(page(), { recursive: true });
     writeFileSync(
-      join(project, "page", "main.js"),
+      join(page(), "main.js"),
       `import { loadModel } from "cria";
-       globalThis.start = async (blob) => (await loadModel(blob, { assets: new URL("../assets/", location.href) })).complete("Once", { temperature: 0, maxTokens: 4 });`,
+       import { openGguf } from "cria/gguf";
+       import { tokenizerFrom } from "cria/tokenizer";
+       globalThis.start = async (blob) => (await loadModel(blob)).complete("Once", { temperature: 0, maxTokens: 4 });
+       globalThis.count = async (blob) => tokenizerFrom((await openGguf(blob)).metadata).encode("Once").length;`,
     );
-    writeFileSync(
-      join(project, "page", "index.html"),
-      '<!doctype html><script type="module" src="./main.js"></script>',
-    );
-    const { warnings } = await esbuild.build({
-      ...options,
-      ...{ platform: "browser", splitting: true, external: ["node:*"], outdir: out("esbuild-page") },
-      entryPoints: [join(project, "page", "main.js")],
+    writeFileSync(join(page(), "index.html"), '<!doctype html><script type="module" src="./main.js"></script>');
+  });
+
+  it("esbuild builds a page, and nothing in it is Node's", async () => {
+    const outdir = out("esbuild-page");
+    const { warnings, metafile } = await esbuild.build({
+      ...{ ...options, platform: "browser", metafile: true, outdir },
+      entryPoints: [join(page(), "main.js")],
     });
     expect(warnings).toEqual([]);
+    expect(importedBy(metafile).filter((path) => path.startsWith("node:"))).toEqual([]);
+  });
+
+  it("Vite builds a page with the workers and the kernels, without the demo model", async () => {
     await vite.build({
-      ...{ root: join(project, "page"), configFile: false, logLevel: "silent" },
+      ...{ root: page(), configFile: false, logLevel: "silent" },
       build: { outDir: out("vite-page"), emptyOutDir: true, target: "esnext" },
     });
-    expect(existsSync(join(out("vite-page"), "index.html"))).toBe(true);
+    const files = readdirSync(out("vite-page/assets")).map((name) => name.replace(/-[\w-]{8}(?=\.\w+$)/, ""));
+    expect(files).toEqual(expect.arrayContaining(["worker.js", "text-worker.js", "kernels.simd.wasm"]));
+    expect(files.filter((name) => name.endsWith(".gguf"))).toEqual([]);
   });
 });
+
+/** All that the files of a bundle still import. */
+const importedBy = ({ outputs }: esbuild.Metafile) =>
+  Object.values(outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
 
 /** Vite chooses the extension by the project's kind. */
 function programIn(to: string, name: string): string {

@@ -8,6 +8,7 @@ import { type KernelModule, kernelChoices } from "../../machine/kernels.js";
 import { loadKernels } from "../../machine/load-kernels.js";
 import type { Lora } from "../../model/plan/lora.js";
 import { checkBoolean, checkCallback, checkChoice, checkFolderUrl, checkSignal } from "../../options.js";
+import { checkAssets } from "../../protocol/worker-entry.js";
 import { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import { checkByteOrder, checkIsolation } from "./host-memory.js";
 import type { LoadOptions, LoadSource } from "./load-options.js";
@@ -44,7 +45,7 @@ export async function withOpenedModel<Result>(
   checkCallback("onDisturbance", options.onDisturbance);
   if (options.offline !== undefined) checkBoolean("offline", options.offline);
   if (options.ignoreMemory !== undefined) checkBoolean("ignoreMemory", options.ignoreMemory);
-  checkFolderUrl("assets", options.assets);
+  checkAssets(checkFolderUrl("assets", options.assets));
   if (options.tune !== undefined) checkBoolean("tune", options.tune);
   if (options.kernels !== undefined) checkChoice("kernels", options.kernels, kernelChoices);
   const adapters = checkLora(options.lora);

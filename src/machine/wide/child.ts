@@ -1,5 +1,5 @@
 // The entry of the process in which wide kernels are tried first: V8 may end the process that compiles them, and nobody can catch that.
-// `node wide-probe.js kernels.relaxed.wasm kernels.wide-relaxed.wasm` prints a `Report`.
+// `node wide-probe.mjs kernels.relaxed.wasm kernels.wide-relaxed.wasm` prints a `Report`.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

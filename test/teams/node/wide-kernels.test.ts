@@ -60,7 +60,7 @@ function assetsWith(name: string, program: string) {
   cpSync(`${root}dist/assets`, assets, { recursive: true });
   const count = folder.path(`${name}.count`);
   writeFileSync(
-    `${assets}/wide-probe.js`,
+    `${assets}/wide-probe.mjs`,
     `import { appendFileSync } from "node:fs"; appendFileSync(${JSON.stringify(count)}, "x"); ${program}`,
   );
   return { assets, runs: () => (existsSync(count) ? readFileSync(count, "utf8").length : 0) };
@@ -332,8 +332,8 @@ describe("on every Node", () => {
   it("a process that tries them and hangs is ended", async () => {
     const { probe } = await import("../../../dist/machine/wide/probe.js");
     mkdirSync(folder.path("hang"));
-    writeFileSync(folder.path("hang/wide-probe.js"), "for (;;);");
-    const program = pathToFileURL(folder.path("hang/wide-probe.js"));
+    writeFileSync(folder.path("hang/wide-probe.mjs"), "for (;;);");
+    const program = pathToFileURL(folder.path("hang/wide-probe.mjs"));
     const { answer, lasting } = await probe({ plain: program, wide: program, program }, "", 300);
     expect(answer).toEqual({ runs: false, why: "the process that tries them did not end within 0.3 s" });
     expect(lasting).toBe(false);
