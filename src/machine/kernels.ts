@@ -303,10 +303,10 @@ export async function compileKernels(assets?: URL, choice?: KernelChoice): Promi
 /** Each `new URL` has a literal path, because bundlers look for those. */
 function assetOf(build: KernelBuild, assets: URL | undefined): URL {
   if (assets !== undefined) return new URL(`kernels.${build}.wasm`, assets);
-  if (build === "vnni") return new URL("../kernels.vnni.wasm", import.meta.url);
-  if (build === "dotprod") return new URL("../kernels.dotprod.wasm", import.meta.url);
-  if (build === "relaxed") return new URL("../kernels.relaxed.wasm", import.meta.url);
-  return new URL("../kernels.simd.wasm", import.meta.url);
+  if (build === "vnni") return new URL("../assets/kernels.vnni.wasm", import.meta.url);
+  if (build === "dotprod") return new URL("../assets/kernels.dotprod.wasm", import.meta.url);
+  if (build === "relaxed") return new URL("../assets/kernels.relaxed.wasm", import.meta.url);
+  return new URL("../assets/kernels.simd.wasm", import.meta.url);
 }
 
 async function compileBuild(build: KernelBuild, bytes: Uint8Array<ArrayBuffer>) {

@@ -48,14 +48,14 @@ function filesOf(build: "relaxed" | "vnni", assets: URL | undefined) {
   const program = new URL("../assets/wide-probe.mjs", import.meta.url);
   if (build === "vnni") {
     return {
-      plain: new URL("../kernels.vnni.wasm", import.meta.url),
-      wide: new URL("../kernels.wide-vnni.wasm", import.meta.url),
+      plain: new URL("../assets/kernels.vnni.wasm", import.meta.url),
+      wide: new URL("../assets/kernels.wide-vnni.wasm", import.meta.url),
       program,
     };
   }
   return {
-    plain: new URL("../kernels.relaxed.wasm", import.meta.url),
-    wide: new URL("../kernels.wide-relaxed.wasm", import.meta.url),
+    plain: new URL("../assets/kernels.relaxed.wasm", import.meta.url),
+    wide: new URL("../assets/kernels.wide-relaxed.wasm", import.meta.url),
     program,
   };
 }

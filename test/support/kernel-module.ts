@@ -38,7 +38,7 @@ export function compiled(build: ModuleName): WebAssembly.Module {
 
 /** The bytes of a module, as the package ships them. */
 export function kernelBytes(build: ModuleName): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(readFileSync(new URL(`../../dist/kernels.${build}.wasm`, import.meta.url)));
+  return new Uint8Array(readFileSync(new URL(`../../dist/assets/kernels.${build}.wasm`, import.meta.url)));
 }
 
 /** The builds that this host runs, the fastest last: simd and relaxed everywhere, vnni or dotprod where processor and V8 have it. */

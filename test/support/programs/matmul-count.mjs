@@ -10,7 +10,7 @@ const [type, tokens] = numbers.map(Number);
 const ROWS = 32;
 const COLUMNS = 2048;
 
-const bytes = readFileSync(new URL(`../../../dist/kernels.${build}.wasm`, import.meta.url));
+const bytes = readFileSync(new URL(`../../../dist/assets/kernels.${build}.wasm`, import.meta.url));
 if (!WebAssembly.validate(bytes)) setFlagsFromString("--experimental-wasm-relaxed-simd");
 const memory = new WebAssembly.Memory({ initial: 256, maximum: 65536, shared: true });
 const kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports;

@@ -6,7 +6,7 @@ import { KV_F16, KV_F32, KV_Q8_0, PAGE } from "../../../dist/abi.js";
 import { compileWide } from "../../../dist/machine/wide/compile.js";
 
 const [build] = process.argv.slice(2);
-const bytesOf = (name) => readFileSync(new URL(`../../../dist/kernels.${name}.wasm`, import.meta.url));
+const bytesOf = (name) => readFileSync(new URL(`../../../dist/assets/kernels.${name}.wasm`, import.meta.url));
 const memory = new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true });
 const instance = (module) => new WebAssembly.Instance(module, { env: { memory } }).exports;
 const plain = instance(await WebAssembly.compile(bytesOf(build)));

@@ -7,7 +7,7 @@ import { TILE_TOKENS } from "../../../dist/abi.js";
 import { compileWide } from "../../../dist/machine/wide/compile.js";
 
 const [build, ...counts] = process.argv.slice(2);
-const bytesOf = (name) => readFileSync(new URL(`../../../dist/kernels.${name}.wasm`, import.meta.url));
+const bytesOf = (name) => readFileSync(new URL(`../../../dist/assets/kernels.${name}.wasm`, import.meta.url));
 const plain = await WebAssembly.compile(bytesOf(build));
 const wide = await compileWide(bytesOf(`wide-${build}`));
 const lab = await openKernels({ build });

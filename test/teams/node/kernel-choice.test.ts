@@ -20,7 +20,7 @@ console.log(model.info.kernels, tokens.length);
 /** Whether this thread accepts relaxed SIMD. */
 const validates = `
 const { readFileSync } = await import("node:fs");
-const validates = () => WebAssembly.validate(readFileSync("dist/kernels.relaxed.wasm"));
+const validates = () => WebAssembly.validate(readFileSync("dist/assets/kernels.relaxed.wasm"));
 `;
 
 const env = { CRIA_KERNELS: "" };

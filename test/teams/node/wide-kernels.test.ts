@@ -114,9 +114,9 @@ describe.skipIf(wideNode === undefined)("on a Node that has them, wide kernels",
       const model = await loadModel("models/cria-demo-Q4_K_S.gguf", { threads: 1, kernels: "wide" });
       try { new Function("%DebugPrint(1)"); } catch ({ name }) { console.log(model.info.kernels, name); }
       await model.dispose();
-      const plain = await compileNarrow(readFileSync("dist/kernels.relaxed.wasm"));
+      const plain = await compileNarrow(readFileSync("dist/assets/kernels.relaxed.wasm"));
       // The wide module again, as other bytes: they are twice as fast where V8 makes them wide, and slower where it does not.
-      const again = Buffer.concat([readFileSync("dist/kernels.wide-relaxed.wasm"), Buffer.from([0, 3, 2, 97, 97])]);
+      const again = Buffer.concat([readFileSync("dist/assets/kernels.wide-relaxed.wasm"), Buffer.from([0, 3, 2, 97, 97])]);
       console.log(tryWide(plain, await compileNarrow(again)).speedUp < 1.1);`;
     const { stdout } = runProgram(program, { node: wideNode!, env: { CRIA_KERNELS: "", CRIA_CACHE: newCache() } });
     expect(stdout).toMatch(/^wide-(relaxed|vnni) SyntaxError\ntrue\n$/);
@@ -150,7 +150,7 @@ describe.skipIf(wideNode === undefined)("on a Node that has them, wide kernels",
     const program = `
       const { readFileSync } = await import("node:fs");
       const { compileWide } = await import("./dist/machine/wide/compile.js");
-      for (const build of ["simd", "relaxed", "vnni"]) await compileWide(readFileSync("dist/kernels." + build + ".wasm"));
+      for (const build of ["simd", "relaxed", "vnni"]) await compileWide(readFileSync("dist/assets/kernels." + build + ".wasm"));
       console.log("alive");`;
     expect(runProgram(program, { node: wideNode! }).stdout).toBe("alive\n");
   });
@@ -158,7 +158,7 @@ describe.skipIf(wideNode === undefined)("on a Node that has them, wide kernels",
   it("leave modules alone that other threads compile meanwhile", () => {
     const other = `(async () => {
         const { parentPort } = await import("node:worker_threads");
-        const bytes = (await import("node:fs")).readFileSync("dist/kernels.relaxed.wasm");
+        const bytes = (await import("node:fs")).readFileSync("dist/assets/kernels.relaxed.wasm");
         let ended = false;
         parentPort.on("message", () => { ended = true; });
         for (let i = 0; !ended; i++) {
@@ -175,7 +175,7 @@ describe.skipIf(wideNode === undefined)("on a Node that has them, wide kernels",
        import { compileWide } from "./dist/machine/wide/compile.js";
        const worker = new Worker(${JSON.stringify(other)}, { eval: true });
        await new Promise((resolve) => worker.once("message", resolve));
-       for (let i = 0; i < 5; i++) await compileWide(readFileSync("dist/kernels.wide-relaxed.wasm"));
+       for (let i = 0; i < 5; i++) await compileWide(readFileSync("dist/assets/kernels.wide-relaxed.wasm"));
        worker.postMessage("end");
        await new Promise((resolve) => worker.once("exit", resolve));
        console.log("alive");`,
