@@ -6,7 +6,7 @@ import { rmSync } from "node:fs";
 import { build } from "esbuild";
 
 /** Modules that only Node ever loads, by the end of their path. */
-const NODE_ONLY = /^node:|\/bring-model\.js$|\/wide\/load\.js$/;
+const NODE_ONLY = /^node:|\/(?:bring-model|remote-model|wide\/load)\.js$/;
 
 const withoutNode = {
   name: "without Node",

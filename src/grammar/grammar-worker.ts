@@ -7,9 +7,14 @@ import type { GrammarAnswer, GrammarJob } from "./grammar-jobs.js";
 import { compileSource } from "./grammar-source.js";
 import { vocabularyTables } from "./vocabulary.js";
 
-const { port } = await workerStart();
-await yieldToOthers();
-port.onMessage((message) => port.postMessage(answerTo(message as GrammarJob)));
+// There is no `await` at the top level: bundlers copy this file as it is, and some hosts then read it as a script.
+void begin();
+
+async function begin(): Promise<void> {
+  const { port } = await workerStart();
+  await yieldToOthers();
+  port.onMessage((message) => port.postMessage(answerTo(message as GrammarJob)));
+}
 
 function answerTo(job: GrammarJob): GrammarAnswer {
   try {
