@@ -172,11 +172,15 @@ const chromium = [process.env["CHROMIUM"] ?? "", "chromium", "chromium-browser",
 );
 
 const folder = mkdtempSync(join(tmpdir(), "cria-matrix-"));
-const packed = spawnSync(windows ? "npm.cmd" : "npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], {
-  cwd: root,
-  encoding: "utf8",
-  shell: windows,
-});
+const packed = spawnSync(
+  windows ? "npm.cmd" : "npm",
+  ["pack", "--ignore-scripts", "--json", "--pack-destination", folder],
+  {
+    cwd: root,
+    encoding: "utf8",
+    shell: windows,
+  },
+);
 if (packed.status !== 0) throw new Error(packed.stderr);
 const [{ filename }] = JSON.parse(packed.stdout);
 const wanted = process.argv.slice(2);

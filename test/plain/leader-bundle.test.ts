@@ -20,7 +20,7 @@ const callersOnly = [
   "grammar/json-schema",
   "grammar/compile.js",
   "grammar/build-automaton.js",
-  "grammar/tool-calls.js",
+  "grammar/tool-calls",
 ];
 
 /** Modules of the bundle, as paths below dist. */
