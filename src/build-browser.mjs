@@ -2,19 +2,37 @@
 // bundlers refuse the mere names of them. What needs Node stands behind a test for Node, and behind `await import(...)`; here those
 // imports lead to an empty module.
 
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { build } from "esbuild";
 
-/** Modules that only Node ever loads, by the end of their path. */
-const NODE_ONLY = /^node:|\/(?:bring-model|remote-model|wide\/load)\.js$/;
+const needing = new Map();
+
+/** Whether a module, or one that it needs at once, imports one of Node's. */
+function needsNode(file) {
+  const known = needing.get(file);
+  if (known !== undefined) return known;
+  needing.set(file, false); // where modules import each other
+  const imports = readFileSync(file, "utf8").matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^"]+)"|^import "([^"]+)"/gm);
+  const needs = [...imports].some(([, from, bare]) => {
+    const path = from ?? bare;
+    return path.startsWith("node:") || (path.startsWith(".") && needsNode(join(dirname(file), path)));
+  });
+  needing.set(file, needs);
+  return needs;
+}
 
 const withoutNode = {
   name: "without Node",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: NODE_ONLY }, ({ path, kind, importer }) => {
-      if (kind !== "dynamic-import") throw new Error(`${importer} imports ${path}: a page would load it`);
-      return { path: "nothing", namespace: "node-only" };
+    const nothing = { path: "nothing", namespace: "node-only" };
+    onResolve({ filter: /^node:/ }, ({ path, kind, importer }) => {
+      if (kind === "dynamic-import") return nothing;
+      throw new Error(`${importer} imports ${path}: a page would load it`);
     });
+    onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) =>
+      kind === "dynamic-import" && needsNode(join(resolveDir, path)) ? nothing : undefined,
+    );
     onLoad({ filter: /.*/, namespace: "node-only" }, () => ({ contents: "export {};" }));
   },
 };
@@ -28,6 +46,7 @@ await build({
   platform: "browser",
   packages: "external",
   define: { process: "undefined" },
+  minifyWhitespace: true,
   outdir: "dist/browser",
   logLevel: "warning",
   plugins: [withoutNode],
