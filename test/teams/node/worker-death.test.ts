@@ -24,8 +24,9 @@ beforeAll(async () => {
     ...{ dim: 64, layers: 2, heads: 2, kvHeads: 1, ffn: 96, vocab: VOCAB },
     format: () => "Q8_0",
   });
-  for (const name of readdirSync(dist).filter((name) => name.endsWith(".wasm"))) {
-    copyFileSync(new URL(name, dist), folder.path(name));
+  const assets = new URL("assets/", dist);
+  for (const name of readdirSync(assets).filter((name) => name.endsWith(".wasm"))) {
+    copyFileSync(new URL(name, assets), folder.path(name));
   }
 });
 
