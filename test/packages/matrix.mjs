@@ -32,7 +32,7 @@ const local = JSON.stringify(demo);
 const bundledAt = (folder) => `import { loadModel } from "cria";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
-${ask(`loadModel(${local}, { threads: 2, assets: pathToFileURL(${folder} + "/assets/") })`)}${print}`;
+${ask(`loadModel(${local}, { threads: 2, assets: pathToFileURL((${folder}) + "/assets/") })`)}${print}`;
 const page = `import { loadModel } from "cria";
 ${ask('loadModel(await (await fetch("/model.gguf")).blob(), { threads: 2 })')}
 answer().catch(({ code, message }) => code + " " + message).then((body) => fetch("/result", { method: "POST", body }));
@@ -220,7 +220,10 @@ function shell(command, cwd) {
   return spawnSync(command, { cwd, shell: true, encoding: "utf8", timeout: 300_000, env: { ...process.env, CI: "1" } });
 }
 
-const lastLines = ({ stdout, stderr }) => `${stdout}\n${stderr}`.trim().split("\n").slice(-12).join("\n    ");
+/** The end of what a command has printed. */
+function lastLines({ stdout, stderr }) {
+  return `${stdout}\n${stderr}`.trim().split("\n").slice(-12).join("\n    ");
+}
 
 /** What a built page posts to /result, served with the headers that give it shared memory. */
 async function inChromium(site) {
