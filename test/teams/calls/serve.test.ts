@@ -1,9 +1,12 @@
 // A server that listens on this machine, asked as its clients ask it.
 
-import { request as httpRequest } from "node:http";
-import { connect } from "node:net";
+import { once } from "node:events";
+import { createServer, request as httpRequest } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import type { Worker } from "node:worker_threads";
 import { demoModel, loadModel } from "cria";
-import { type RunningServer, type ServerEvent, type ServerOptions, startServer } from "cria/server";
+import { createFetch } from "cria/openai";
+import { type RunningServer, type ServerEvent, type ServerOptions, startServer, toNodeHandler } from "cria/server";
 import OpenAI from "openai";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 
@@ -237,6 +240,22 @@ describe("who may ask", () => {
   });
 });
 
+it("toNodeHandler makes a listener of a fetch, also where a framework has cut the path", async () => {
+  const model = await loadModel(demoModel, { threads: 1 });
+  const listener = toNodeHandler(createFetch(model, { name: "demo" }));
+  const server = createServer((request, response) => {
+    // As Express does for app.use("/v1", ...).
+    Object.assign(request, { originalUrl: request.url, url: request.url!.slice("/v1".length) });
+    void listener(request, response);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/chat/completions`;
+  const { body } = await ask(url, { model: "demo", messages: question, temperature: 0 });
+  expect(body.choices[0].message.content).toBe("3 + 4 = 7.");
+  server.close();
+  await model.dispose();
+});
+
 describe("how much it takes", () => {
   it("beyond the queue: 429, with the time to come again", async () => {
     const server = await serving({
@@ -298,6 +317,22 @@ describe("models come and go", () => {
     expect((await ask(`${server.url}/v1/completions`, { model: "demo", prompt: "a", max_tokens: 1 })).status).toBe(200);
     await server.close();
     await expect(serving({ models, preload: true })).rejects.toMatchObject({ code: "GGUF_NOT_FOUND" });
+  });
+
+  it("one whose workers die fails the requests it has, and is loaded again for the next", async () => {
+    const workers: Worker[] = [];
+    const remember = (worker: Worker) => void workers.push(worker);
+    process.on("worker", remember);
+    const server = await serving({ preload: true });
+    process.off("worker", remember);
+    const running = ask(`${server.url}/v1/completions`, { ...endless, max_tokens: 400 });
+    await until(async () => (await ask(`${server.url}/slots`)).body.length === 1);
+    for (const worker of workers) await worker.terminate();
+    const { status, body } = await running;
+    expect([status, body.error.type, body.error.code]).toEqual([500, "server_error", "WORKER_DIED"]);
+    const next = await ask(`${server.url}/v1/completions`, { model: "demo", prompt: "a", max_tokens: 1 });
+    expect(next.status).toBe(200);
+    await server.close();
   });
 
   it("at the end, what runs comes to its end, and nothing new is taken", async () => {
