@@ -1,13 +1,14 @@
 // cria chat: a conversation, at the terminal or with one message per line on stdin.
 
 import { createInterface } from "node:readline";
-import { type Chat, ContextError, type GenerateOptions, TemplateError, type TemplateVariables } from "../index.js";
+import { ContextError, type GenerateOptions, TemplateError, type TemplateVariables } from "../index.js";
+import type { Conversation } from "./answering.js";
 import { command } from "./command.js";
 import { failureLine, Interrupted, UsageError } from "./failure.js";
 import { generateOptions, toGenerateOptions } from "./generate-options.js";
 import { grammarOptions, toGrammarOptions } from "./grammar-options.js";
 import { interruptible } from "./interrupt.js";
-import { modelOptions, openModel } from "./model-options.js";
+import { answeringOptions, openAnswering } from "./open-answering.js";
 import { outputText } from "./terminal-text.js";
 import { Timings } from "./timings.js";
 
@@ -39,7 +40,7 @@ answer are shown where stdout is a terminal, in grey.`,
       value: "JSON",
       help: 'variables of the chat template, such as {"enable_thinking": false}',
     },
-    ...modelOptions,
+    ...answeringOptions,
     ...generateOptions,
     ...grammarOptions,
   },
@@ -47,13 +48,13 @@ answer are shown where stdout is a terminal, in grey.`,
     if (positionals.length > 0) throw new UsageError("chat reads its messages from the terminal or from stdin");
     const options = { ...toGenerateOptions(values), ...(await toGrammarOptions(values)) };
     const templateVariables = parseVariables(values.templateVariables);
-    const model = await interruptible((signal) => openModel(values, signal));
+    const answering = await interruptible((signal) => openAnswering(values, signal));
     try {
-      const timings = new Timings(model);
-      await converse(() => model.chat({ system: values.system, templateVariables }), options, timings);
+      const timings = new Timings(answering);
+      await converse(() => answering.chat({ system: values.system, templateVariables }), options, timings);
       timings.print();
     } finally {
-      await model.dispose();
+      await answering.dispose();
     }
   },
 });
@@ -68,7 +69,7 @@ function parseVariables(json: string | undefined): TemplateVariables | undefined
 }
 
 /** Reads messages and answers them until there are no more. */
-async function converse(begin: () => Chat, options: GenerateOptions, timings: Timings): Promise<void> {
+async function converse(begin: () => Conversation, options: GenerateOptions, timings: Timings): Promise<void> {
   let conversation = begin();
   const terminal = process.stdin.isTTY && process.stdout.isTTY;
   const lines = createInterface({ input: process.stdin, output: terminal ? process.stdout : undefined, terminal });
@@ -112,7 +113,12 @@ async function converse(begin: () => Chat, options: GenerateOptions, timings: Ti
   }
 }
 
-async function answer(conversation: Chat, message: string, options: GenerateOptions, timings: Timings): Promise<void> {
+async function answer(
+  conversation: Conversation,
+  message: string,
+  options: GenerateOptions,
+  timings: Timings,
+): Promise<void> {
   let begun = false;
   let thought = false;
   try {

@@ -6,7 +6,7 @@ const steps = "cria decides itself how many tokens a step has: leave it out";
 const file = "cria takes it from the model's file: leave it out";
 const pinning = "workers are pinned with --pin";
 const talk = "cria chat is the conversation, cria run continues a text: leave it out";
-const server = "cria has no server: cria/openai answers OpenAI's requests within a program";
+const server = "cria serve is the server";
 const logs = "cria prints the timings only: leave it out";
 const none = "cria does not do that";
 

@@ -5,7 +5,8 @@ import { UsageError } from "./failure.js";
 import { generateOptions, toGenerateOptions } from "./generate-options.js";
 import { grammarOptions, toGrammarOptions } from "./grammar-options.js";
 import { readPipe, readTextFile } from "./input.js";
-import { modelOptions, withModel } from "./model-options.js";
+import { interruptible } from "./interrupt.js";
+import { answeringOptions, openAnswering } from "./open-answering.js";
 import { outputText } from "./terminal-text.js";
 import { Timings } from "./timings.js";
 
@@ -17,7 +18,7 @@ the prompt where stdout is a terminal; timings go to stderr.`,
     prompt: { flags: ["-p", "--prompt"], type: "string", value: "TEXT", help: "the prompt, instead of an argument" },
     file: { flags: ["-f", "--file"], type: "string", value: "FILE", help: "read the prompt from a file; -: stdin" },
     hidePrompt: { flags: ["--no-display-prompt"], type: "boolean", help: "do not repeat the prompt on the terminal" },
-    ...modelOptions,
+    ...answeringOptions,
     ...generateOptions,
     ...grammarOptions,
   },
@@ -25,17 +26,19 @@ the prompt where stdout is a terminal; timings go to stderr.`,
     const prompt = await promptOf(values, positionals);
     const options = { ...toGenerateOptions(values), ...(await toGrammarOptions(values)) };
     const shown = process.stdout.isTTY && values.hidePrompt !== true ? prompt : "";
-    await withModel(values, async (model, signal) => {
-      const timings = new Timings(model);
+    await interruptible(async (signal) => {
+      const answering = await openAnswering(values, signal);
+      const timings = new Timings(answering);
       let begun = false;
       try {
-        for await (const part of model.generate(prompt, { ...options, signal })) {
+        for await (const part of answering.generate(prompt, { ...options, signal })) {
           process.stdout.write(outputText(begun ? part.text : shown + part.text));
           begun = true;
           if (part.done !== undefined) timings.add(part.done);
         }
       } finally {
         if (begun) process.stdout.write("\n");
+        await answering.dispose();
       }
       timings.print();
     });

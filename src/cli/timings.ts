@@ -1,16 +1,17 @@
 // What a command prints on stderr when it is done: how long loading, prefill and decoding took.
 
-import type { GenerationSummary, Model } from "../index.js";
+import type { GenerationSummary } from "../index.js";
+import type { Answering } from "./answering.js";
 
 /** Sums up generations and prints the totals. */
 export class Timings {
-  readonly #model: Model;
+  readonly #about: readonly string[];
   #prefill = { tokens: 0, milliseconds: 0 };
   #decode = { tokens: 0, milliseconds: 0 };
   #seed: number | undefined;
 
-  constructor(model: Model) {
-    this.#model = model;
+  constructor({ about }: Pick<Answering, "about">) {
+    this.#about = about;
   }
 
   add({ usage, timings }: GenerationSummary): void {
@@ -23,9 +24,7 @@ export class Timings {
   }
 
   print(): void {
-    const { threadsReason, kernels, kernelsProblem } = this.#model.info;
-    const lines = ["", `load    ${milliseconds(this.#model.loadMilliseconds)}  ${kernels} kernels; ${threadsReason}`];
-    if (kernelsProblem !== undefined) lines.push(`        ${kernelsProblem}`);
+    const lines = ["", ...this.#about];
     if (this.#seed !== undefined) {
       lines.push(`prefill ${speed(this.#prefill)}`, `decode  ${speed(this.#decode)}`, `seed    ${this.#seed}`);
     }

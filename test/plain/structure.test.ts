@@ -53,6 +53,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
     "index",
     "lab",
     "server",
+    "adapters",
     "quantize",
     "api",
     "sampling",

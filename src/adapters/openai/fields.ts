@@ -3,6 +3,7 @@
 import type { GenerateOptions } from "../../index.js";
 import { RequestError } from "./errors.js";
 import type { Notes } from "./notes.js";
+import { groupFields, numberFields } from "./option-fields.js";
 
 const types = {
   boolean: (value: unknown): value is boolean => typeof value === "boolean",
@@ -112,33 +113,6 @@ export class Fields {
   }
 }
 
-/** Fields of numbers, and the options that they are. Those after the seed are not OpenAI's, but llama.cpp's server has them too. */
-const numbers = {
-  temperature: "temperature",
-  top_p: "topP",
-  presence_penalty: "presencePenalty",
-  frequency_penalty: "frequencyPenalty",
-  seed: "seed",
-  top_k: "topK",
-  min_p: "minP",
-  typical_p: "typicalP",
-  top_n_sigma: "topNSigma",
-  repeat_penalty: "repeatPenalty",
-  repeat_last_n: "penaltyLastN",
-} as const satisfies Record<string, keyof GenerateOptions>;
-
-/** Samplers of several numbers, and the fields of llama.cpp's server that these are; a sampler is off where its first one is 0. */
-const groups = {
-  dynamicTemperature: { dynatemp_range: "range", dynatemp_exponent: "exponent" },
-  xtc: { xtc_probability: "probability", xtc_threshold: "threshold" },
-  dry: {
-    dry_multiplier: "multiplier",
-    dry_base: "base",
-    dry_allowed_length: "allowedLength",
-    dry_penalty_last_n: "penaltyLastN",
-  },
-} as const satisfies Partial<Record<keyof GenerateOptions, Record<string, string>>>;
-
 /** Fields by which callers are told apart, or that only may make an answer cheaper: nothing here depends on them. */
 const idle = [
   ...["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"],
@@ -155,9 +129,9 @@ export function takeGenerateOptions(fields: Fields, limits: readonly string[]): 
     options[option] = value;
     fields.notes.fieldOf.set(option, fields.pathOf(field));
   };
-  for (const [field, option] of Object.entries(numbers)) set(option, field, fields.take(field, "number"));
+  for (const [field, option] of Object.entries(numberFields)) set(option, field, fields.take(field, "number"));
   for (const field of limits) set("maxTokens", field, fields.take(field, "number"));
-  for (const [option, names] of Object.entries(groups)) {
+  for (const [option, names] of Object.entries(groupFields)) {
     const given = Object.entries(names).map(([field, name]) => [field, name, fields.take(field, "number")] as const);
     const [first] = given;
     if (!first?.[2]) continue;

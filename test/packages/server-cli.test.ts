@@ -1,0 +1,154 @@
+// Commands that a server answers, run as a user runs them.
+
+import { execFile, spawn } from "node:child_process";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { demoModel } from "cria";
+import { type RunningServer, startServer } from "cria/server";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const entry = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
+const key = "a-key";
+
+let server: RunningServer;
+beforeAll(async () => {
+  const models = ["demo", "other"].map((name) => ({ name, source: demoModel, options: { threads: 1, sequences: 2 } }));
+  server = await startServer({ models, port: 0, apiKeys: [key] });
+});
+afterAll(() => server.close());
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command to its end. */
+function cria(args: readonly string[], input = "", environment: Record<string, string> = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, CRIA_API_KEY: key, ...environment };
+    const child = execFile(process.execPath, [entry, ...args], { env }, (_, out, err) => {
+      resolve({ code: child.exitCode, out, err });
+    });
+    child.stdin!.on("error", () => undefined);
+    child.stdin!.end(input);
+  });
+}
+
+/** The address of a server that answers like this. */
+async function answering<Result>(listener: RequestListener, use: (url: string) => Promise<Result>): Promise<Result> {
+  const other = createServer(listener);
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  try {
+    return await use(`http://127.0.0.1:${(other.address() as AddressInfo).port}`);
+  } finally {
+    other.closeAllConnections();
+    other.close();
+  }
+}
+
+describe("cria run and cria chat with --url", () => {
+  it("print what a model of this process would", async () => {
+    const options = ["One day", "-n", "20", "-s", "7", "--dry-multiplier", "1", "--xtc-probability", "0.3"];
+    const [asked, own] = await Promise.all([
+      cria(["run", "--url", server.url, ...options]),
+      cria(["run", "-t", "1", ...options]),
+    ]);
+    expect([asked.code, asked.out]).toEqual([0, own.out]);
+    expect(asked.err).toMatch(/^server +http:\/\/127.*, model demo\nprefill .* 3 tokens .*\ndecode .* 19 tokens/m);
+    expect(asked.err).toMatch(/^seed +7$/m);
+    const chat = ["chat", "--url", `${server.url}/v1/`, "-m", "other", "--temp", "0"];
+    const talk = await cria(chat, "What is 3 + 4?\nWhat is a baby llama called?\n");
+    expect([talk.code, talk.out]).toEqual([0, "3 + 4 = 7.\nA baby llama is called a cria.\n"]);
+    expect(talk.err).toContain("model other");
+  });
+
+  it("a system prompt, and a schema, arrive", async () => {
+    const bodies: unknown[] = [];
+    const listener: RequestListener = (request, response) => {
+      if (request.method === "GET") return response.end(JSON.stringify({ data: [{ id: "m" }] }));
+      let text = "";
+      request.on("data", (bytes) => {
+        text += bytes;
+      });
+      request.on("end", () => {
+        bodies.push(JSON.parse(text));
+        // Comments, thoughts, text in pieces of its bytes, a chunk without choices, and no usage.
+        const body = Buffer.from(
+          `: wait\n\ndata: {"choices":[{"delta":{"reasoning_content":"hm"}}]}\r\n\r\ndata: {"choices":[]}\n\n` +
+            `data: {"choices":[{"delta":{"content":"é"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n`,
+        );
+        const cut = body.indexOf("é") + 1;
+        response.write(body.subarray(0, cut));
+        setTimeout(() => response.end(body.subarray(cut)), 20);
+      });
+    };
+    const { code, out } = await answering(listener, (url) =>
+      cria(["chat", "--url", url, "-sys", "Be brief.", "-j", '{"type":"string"}', "--top-k", "3"], "hi\nand\n"),
+    );
+    expect([code, out]).toEqual([0, "é\né\n"]);
+    const system = { role: "system", content: "Be brief." };
+    const schema = { type: "json_schema", json_schema: { schema: { type: "string" } } };
+    const hi = { role: "user", content: "hi" };
+    const answer = { role: "assistant", content: "é", reasoning_content: "hm" };
+    expect(bodies).toMatchObject([
+      { model: "m", messages: [system, hi], response_format: schema, top_k: 3, stream: true },
+      { messages: [system, hi, answer, { role: "user", content: "and" }] },
+    ]);
+  });
+
+  it("Ctrl-C ends the server's work", async () => {
+    const args = ["run", "--url", server.url, "Once", "-n", "5000", "--temp", "2"];
+    const child = spawn(process.execPath, [entry, ...args], { env: { ...process.env, CRIA_API_KEY: key } });
+    child.stdout.once("data", () => child.kill("SIGINT"));
+    expect(await new Promise((resolve) => child.on("exit", resolve))).toBe(130);
+    const slots = async () => (await fetch(`${server.url}/slots`, { headers: { "x-api-key": key } })).json();
+    for (let i = 0; i < 100 && ((await slots()) as unknown[]).length > 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(await slots()).toEqual([]);
+  });
+
+  it("one line, and the exit code, where it cannot be", async () => {
+    const reached = ["run", "a", "--url", server.url];
+    const cases: readonly (readonly [readonly string[], number, RegExp, Record<string, string>?])[] = [
+      [
+        ["run", "a", "--url", "127.0.0.1:1024"],
+        1,
+        /http:\/\/127\.0\.0\.1:1024: nobody listens there; cria serve starts/,
+      ],
+      [
+        reached,
+        1,
+        /answers 401: this server needs an API key; --api-key or CRIA_API_KEY gives one/,
+        { CRIA_API_KEY: "" },
+      ],
+      [[...reached, "-m", "third"], 1, /has no model "third"; it has "demo", "other"/],
+      [[...reached, "-t", "2"], 2, /--threads is set, but with --url the server has loaded the model/],
+      [[...reached, "--mirostat", "2"], 2, /mirostat is set, but a request to a server cannot say it/],
+      [[...reached, "--temp", "-1"], 1, /answers 400: temperature must be a number in 0 .. /],
+      [["run", "a", "--url", "ftp://x"], 2, /--url must be an http: or https: URL, such as .*; it is "ftp:\/\/x"/],
+      [["run", "a", "--api-key", "k"], 2, /--api-key is set, but it does nothing without --url/],
+    ];
+    const results = await Promise.all(cases.map(([args, , , environment]) => cria(args, "", environment)));
+    for (const [i, [args, code, message]] of cases.entries()) {
+      expect([args, results[i]!.code, results[i]!.out]).toEqual([args, code, ""]);
+      expect(results[i]!.err.trimEnd().split("\n")).toHaveLength(1);
+      expect(results[i]!.err).toMatch(message);
+    }
+  });
+
+  it.each<[string, string, RegExp]>([
+    ["text", "<html>", /does not answer as a server of models: <html>/],
+    ["an end too soon", 'data: {"choices":[{"text":"a"}]}\n\n', /ended its answer before it was complete/],
+    ["an event that is not JSON", "data: nonsense\n\n", /sends what is not an event of JSON: nonsense/],
+    ["an event of an error", 'data: {"error":{"message":"out of \\u001b order"}}\n\n', /: out of \\u\{1b\} order$/m],
+  ])("a server's %s is an error of one line", async (what, body, message) => {
+    const listener: RequestListener = ({ method }, response) =>
+      response.end(method === "GET" && what !== "text" ? JSON.stringify({ data: [{ id: "m" }] }) : body);
+    const { code, err } = await answering(listener, (url) => cria(["run", "a", "--url", url]));
+    expect([code, err.trimEnd().split("\n").length]).toEqual([1, 1]);
+    expect(err).toMatch(message);
+  });
+});
