@@ -20,6 +20,7 @@ export type {
   GenerateOptions,
   GenerationSummary,
   JsonCompletion,
+  PrefillProgress,
   Timings,
   Usage,
 } from "./api/text/generation.js";
@@ -53,7 +54,8 @@ export type { Domains } from "./machine/cpu/domains.js";
 export type { PinRequest } from "./machine/cpu/pin-plan.js";
 export { type CpuGroup, type CpuTopology, cpuTopology, type NumaNode } from "./machine/cpu/topology.js";
 export type { Disturbance, DisturbanceKind } from "./machine/disturbance/disturbance.js";
-export type { LoadFigures } from "./machine/disturbance/monitor.js";
+export type { LoadFigures, WorkerLoad } from "./machine/disturbance/monitor.js";
+export type { CachePages } from "./machine/disturbance/step-meter.js";
 export type { KernelBuild, KernelChoice, KernelName } from "./machine/kernels.js";
 export type { MemoryPlan, ShardPlan } from "./model/plan/memory-plan.js";
 export type { Pooling } from "./protocol/pooling.js";

@@ -17,6 +17,7 @@
 // many texts begin with is thus computed twice at most.
 
 import { PAGE } from "#abi";
+import type { CachePages } from "../machine/disturbance/step-meter.js";
 import type { KvPool, StatePool } from "../model/plan/memory-plan.js";
 import type { Shard } from "../model/plan/shard.js";
 import type { RunState } from "../model/step.js";
@@ -253,6 +254,13 @@ export class KvCache {
       if (pageTable !== 0) for (const page of pages) held[page] = 1;
     }
     return held.reduce((count, one) => count - one, this.#pool.pages);
+  }
+
+  /** How full the cache is. */
+  get pages(): CachePages {
+    const { pages } = this.#pool;
+    const used = pages - this.obtainable();
+    return { pages, used, cached: pages - used - this.#freePages.length };
   }
 
   /** How many more pages the sequence needs to grow to `length` tokens. */

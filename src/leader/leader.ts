@@ -225,6 +225,7 @@ export class Leader {
         this.#onDeath(error);
         return;
       } finally {
+        this.#meter.tellPages(this.#cache.pages);
         this.#sendAnswers();
       }
       this.#member.gate?.giveWay();

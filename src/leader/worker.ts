@@ -2,7 +2,7 @@
 
 import { CriaError } from "../errors.js";
 import { pinThread } from "../machine/cpu/pin.js";
-import { tellThread } from "../machine/disturbance/step-meter.js";
+import { BarrierClock, tellThread } from "../machine/disturbance/step-meter.js";
 import { instantiateKernels } from "../machine/kernels.js";
 import { Member, type Membership, StepAborted, TeamPoisoned } from "../machine/member.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
@@ -79,14 +79,25 @@ async function work(
     new Leader(member, shards, () => forward(pass), program, port, leave, tables).start();
     return;
   }
+  const clock = new BarrierClock(program.meter, member.index);
   for (;;) {
     member.awaitStep();
     try {
-      forward(pass);
+      member.timesBarriers = clock.next();
+      if (member.timesBarriers) timed(member, clock, () => forward(pass));
+      else forward(pass);
     } catch (error) {
       if (!(error instanceof StepAborted)) throw error;
     }
   }
+}
+
+/** Runs a step, and writes down how long this worker waited in it for the others. */
+function timed(member: Member, clock: BarrierClock, step: () => void): void {
+  member.barrierMilliseconds = 0;
+  const begin = performance.now();
+  step();
+  clock.add({ sampled: performance.now() - begin, atBarriers: member.barrierMilliseconds });
 }
 
 /** Ends a worker that cannot go on. `wrong`: the model is at fault, and the worker is not. */

@@ -79,7 +79,7 @@ export class Member {
   readonly gate: Gate | undefined;
   /** Called by the leader before every barrier and every piece of work; true ends the step there for all workers. */
   wantsAbort: () => boolean = () => false;
-  /** Whether the leader looks at the clock at barriers, and the milliseconds that it has spent there meanwhile. */
+  /** Whether this worker looks at the clock at barriers, and the milliseconds that it has spent there meanwhile. */
   timesBarriers = false;
   barrierMilliseconds = 0;
 

@@ -22,7 +22,8 @@ import {
 const GRANT = TOKEN_WINDOW / 2;
 
 type TokenAnswer = Extract<LeaderAnswer, { type: "token" }>;
-type Ending = Exclude<LeaderAnswer, { type: "ready" | "token" }>;
+type ProgressAnswer = Extract<LeaderAnswer, { type: "progress" }>;
+type Ending = Exclude<LeaderAnswer, { type: "ready" | "token" | "progress" }>;
 
 export type WithoutJob<Request> = Omit<Request, "job" | "abort">;
 
@@ -35,6 +36,7 @@ interface Pending {
   /** Its abort flag. A generation that is paused has none, so that calls that nobody reads do not keep others from theirs. */
   abort: number | undefined;
   readonly onToken: OnToken | undefined;
+  readonly onProgress: OnProgress | undefined;
   /** The caller takes one more token. */
   readonly taken: () => void;
   /** Tokens that have come, that the leader may send, and that the caller has taken since the leader was told. */
@@ -49,6 +51,9 @@ interface Pending {
 
 /** What is done with a token; `taken` is to be called when its reader takes it. */
 export type OnToken = (token: TokenAnswer, taken: () => void) => void;
+
+/** Told how far the prompt is evaluated, where the request asks for that. It must not throw. */
+export type OnProgress = (progress: ProgressAnswer) => void;
 
 /** What a model asks of its leader, or of the leaders of several teams. */
 export type ModelClient = Pick<LeaderClient, "evaluate" | "embed" | "generate" | "save" | "tell" | "close" | "end">;
@@ -91,6 +96,8 @@ export class LeaderClient {
       const pending = this.#jobs.get(answer.job);
       if (answer.type === "token") {
         if (pending !== undefined) this.#giveToken(pending, answer);
+      } else if (answer.type === "progress") {
+        if (pending?.aborted === false) pending.onProgress?.(answer);
       } else if (pending !== undefined) {
         this.#jobs.delete(answer.job);
         this.#giveFlagBack(pending);
@@ -218,8 +225,13 @@ export class LeaderClient {
     return ending;
   }
 
-  async generate(request: WithoutJob<GenerateRequest>, onToken: OnToken, signals: Signals): Promise<GenerateSummary> {
-    const ending = await this.#run(request, signals, onToken);
+  async generate(
+    request: WithoutJob<GenerateRequest>,
+    onToken: OnToken,
+    signals: Signals,
+    onProgress?: OnProgress,
+  ): Promise<GenerateSummary> {
+    const ending = await this.#run(request, signals, onToken, onProgress);
     if (ending.type !== "generated") throw unexpected(ending);
     return ending.summary;
   }
@@ -236,6 +248,7 @@ export class LeaderClient {
       | WithoutJob<SaveRequest>,
     signals: Signals,
     onToken?: OnToken,
+    onProgress?: OnProgress,
   ): Promise<Ending> {
     const watched = signals.filter((signal) => signal !== undefined);
     const throwIfAborted = () => {
@@ -266,7 +279,7 @@ export class LeaderClient {
         };
         const window = onToken === undefined ? Number.POSITIVE_INFINITY : TOKEN_WINDOW;
         const counts = { received: 0, granted: window, untold: 0 };
-        pending = { job, abort, onToken, taken, ...counts, aborted: false, resolve, reject };
+        pending = { job, abort, onToken, onProgress, taken, ...counts, aborted: false, resolve, reject };
         this.#jobs.set(job, pending);
         this.#keepAlive();
         this.#team?.tell({ ...request, job, abort } as LeaderRequest);

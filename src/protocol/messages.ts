@@ -38,6 +38,8 @@ export interface GenerateRequest extends JobRequest {
   /** How many ids have a token. A model may have more rows of logits, which are never chosen or reported. */
   readonly vocabularySize: number;
   readonly grammar: GrammarRequest | undefined;
+  /** Whether the leader tells how far the prompt is evaluated. */
+  readonly progress: boolean;
 }
 
 /**
@@ -121,6 +123,8 @@ export type LeaderAnswer =
       readonly logprob?: number;
       readonly top?: readonly TokenLogprob[];
     }
+  /** So many tokens of a prompt are evaluated; so many of them were in the cache. */
+  | { readonly type: "progress"; readonly job: number; readonly evaluated: number; readonly cached: number }
   | { readonly type: "generated"; readonly job: number; readonly summary: GenerateSummary }
   | { readonly type: "evaluated"; readonly job: number; readonly logits: Float32Array }
   /** (texts, elements); where the pooling is none, (tokens, elements). */

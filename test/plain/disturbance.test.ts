@@ -24,7 +24,8 @@ const interval = (of: {
   cpu?: Partial<Interval["cpu"]>;
   wait?: number | undefined;
 }): Interval => ({
-  ...{ end: 1000, seconds: 1, workers: 2, involuntarySwitches: 3 },
+  ...{ end: 1000, seconds: 1, involuntarySwitches: 3 },
+  workers: [0, 1].map(() => ({ waited: 0, sampled: 60, atBarriers: 2 })),
   longestWaitMilliseconds: "wait" in of ? of.wait : 5,
   steps: { ...steps, ...of.steps },
   cpu: { ...quietCpu, ...of.cpu },

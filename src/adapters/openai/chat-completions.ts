@@ -5,9 +5,17 @@ import type { ChatCompletionOptions, GeneratedLogprob, JsonSchema, Usage } from 
 import { generateAnswer } from "./answer-tool.js";
 import { jsonAnswer, type Service, streamAnswer } from "./answers.js";
 import { type ChoicePart, collectAll, generateAll, reasoningTokensOf, type Start, totalUsage } from "./choices.js";
-import { type Fields, takeCount, takeGenerateOptions, takeGrammar, takeStreaming } from "./fields.js";
+import {
+  type Fields,
+  takeCount,
+  takeGenerateOptions,
+  takeGrammar,
+  takeStreamFigures,
+  takeStreaming,
+} from "./fields.js";
 import { logprobOf } from "./logprobs.js";
 import { chatMessages } from "./messages.js";
+import { StreamTimings } from "./timings.js";
 import { callDeltasOf, callsOf, takeTools } from "./tools.js";
 import { usageOf } from "./usage.js";
 
@@ -27,6 +35,7 @@ export async function chatCompletions(
   };
   const n = takeCount(fields);
   const { stream, includeUsage } = takeStreaming(fields);
+  const figures = takeStreamFigures(fields);
   takeModalities(fields);
   if (fields.take("store", "boolean")) fields.notes.ignored.push("store");
   fields.refuse("audio", "functions", "function_call", "web_search_options");
@@ -40,7 +49,13 @@ export async function chatCompletions(
   // A seed that is given is the first answer's; the others have the next ones.
   const seedOf = (i: number) => (options.seed === undefined ? undefined : options.seed + i);
   const starts = Array.from({ length: n }, (_, i): Start => {
-    return (own) => generateAnswer(model, messages, { ...options, seed: seedOf(i), signal: own });
+    return (own) =>
+      generateAnswer(model, messages, {
+        ...options,
+        prefillProgress: stream && figures.progress,
+        seed: seedOf(i),
+        signal: own,
+      });
   });
 
   if (!stream) {
@@ -76,10 +91,16 @@ export async function chatCompletions(
     return { ...head, object: "chat.completion.chunk", choices, ...(includeUsage && { usage: null }) };
   };
   const begun = new Set<number>();
+  const timings = new StreamTimings();
   const usages: Usage[] = [];
   let reasoningTokens = 0;
   const bodiesOf = function* (part: ChoicePart) {
-    const { index, text, reasoning, toolCallDeltas, logprobs, done, toolCalls } = part;
+    const { index, text, reasoning, toolCallDeltas, logprobs, done, toolCalls, prefill } = part;
+    if (prefill !== undefined) {
+      yield { ...chunk([]), prompt_progress: timings.progressOf(prefill) };
+      return;
+    }
+    const extra = figures.timings && n === 1 ? { timings: timings.of(part) } : {};
     if (!begun.has(index)) {
       const content = toolCallDeltas !== undefined && text === "" ? null : "";
       yield chunk([{ index, delta: { role: "assistant", content, refusal: null }, finish_reason: null }]);
@@ -93,12 +114,15 @@ export async function chatCompletions(
         ...(reasoning !== undefined && { reasoning_content: reasoning }),
         ...(toolCallDeltas && { tool_calls: callDeltasOf(toolCallDeltas) }),
       };
-      yield chunk([{ index, delta, finish_reason: null, logprobs: logprobsOf(logprobs) }]);
+      yield { ...chunk([{ index, delta, finish_reason: null, logprobs: logprobsOf(logprobs) }]), ...extra };
     }
     if (done === undefined) return;
     const finish = toolCalls ? "tool_calls" : done.finishReason;
     // Logprobs that were asked for are there, even where there is no token.
-    yield chunk([{ index, delta: {}, finish_reason: finish, ...(logprobs && { logprobs: logprobsOf([]) }) }]);
+    yield {
+      ...chunk([{ index, delta: {}, finish_reason: finish, ...(logprobs && { logprobs: logprobsOf([]) }) }]),
+      ...extra,
+    };
     usages[index] = done.usage;
     if (!includeUsage || Object.keys(usages).length < n) return;
     yield { ...chunk([]), usage: usageOf(totalUsage(usages, n), reasoningTokens) };

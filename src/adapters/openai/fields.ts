@@ -185,6 +185,13 @@ export function takeStreaming(fields: Fields): { readonly stream: boolean; reado
 /** The most answers to one request, as OpenAI has it. */
 const MOST_ANSWERS = 128;
 
+/** Takes out what llama.cpp's server adds to the chunks of a stream: `return_progress` and `timings_per_token`. */
+export function takeStreamFigures(fields: Fields): { readonly progress: boolean; readonly timings: boolean } {
+  const progress = fields.take("return_progress", "boolean") ?? false;
+  const timings = fields.take("timings_per_token", "boolean") ?? false;
+  return { progress, timings };
+}
+
 /** Takes out `n`, how many answers are wanted. */
 export function takeCount(fields: Fields): number {
   const n = fields.take("n", "number") ?? 1;

@@ -6,7 +6,7 @@
 
 import { abortable } from "../../abort.js";
 import { CriaError, WorkerError } from "../../errors.js";
-import type { LeaderClient, ModelClient, OnToken, Signals, WithoutJob } from "../../protocol/client.js";
+import type { LeaderClient, ModelClient, OnProgress, OnToken, Signals, WithoutJob } from "../../protocol/client.js";
 import { joinIds } from "../../protocol/ids.js";
 import type {
   EmbedRequest,
@@ -39,11 +39,16 @@ export class PoolClient implements ModelClient {
     for (const go of this.#waiting.splice(0)) go();
   }
 
-  async generate(request: WithoutJob<GenerateRequest>, onToken: OnToken, signals: Signals): Promise<GenerateSummary> {
+  async generate(
+    request: WithoutJob<GenerateRequest>,
+    onToken: OnToken,
+    signals: Signals,
+    onProgress?: OnProgress,
+  ): Promise<GenerateSummary> {
     const { ids, sequence } = request;
     if (sequence !== undefined) {
       const { instance, client } = this.#homeOf(sequence);
-      return this.#counted(instance, 1, () => client.generate(request, onToken, signals));
+      return this.#counted(instance, 1, () => client.generate(request, onToken, signals, onProgress));
     }
     return this.#moving(ids, signals, async (instance, client, begun) => {
       const cached = instance.held.match(ids);
@@ -54,7 +59,9 @@ export class PoolClient implements ModelClient {
         text.push(token.id);
         onToken(token, taken);
       };
-      const summary = await this.#counted(instance, ids.length - cached, () => client.generate(request, take, signals));
+      const summary = await this.#counted(instance, ids.length - cached, () =>
+        client.generate(request, take, signals, onProgress),
+      );
       instance.held.add(text);
       return summary;
     });

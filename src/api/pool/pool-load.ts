@@ -13,6 +13,7 @@ export function loadOfAll(all: readonly LoadFigures[]): LoadFigures {
     const values = known(of);
     return values.length === 0 ? undefined : values.reduce((total, { value }) => total + value, 0);
   };
+  const count = (of: (one: LoadFigures) => number) => all.reduce((total, one) => total + of(one), 0);
   const mean = (of: (one: LoadFigures) => number | undefined) => {
     const values = known(of);
     const weight = values.reduce((total, one) => total + one.weight, 0);
@@ -37,6 +38,18 @@ export function loadOfAll(all: readonly LoadFigures[]): LoadFigures {
     involuntarySwitches: sum(({ involuntarySwitches }) => involuntarySwitches),
     pressure: most(({ pressure }) => pressure),
     atBarriers: mean(({ atBarriers }) => atBarriers),
+    workers: all.flatMap(({ workers }) => workers),
+    total: {
+      steps: count(({ total }) => total.steps),
+      rows: count(({ total }) => total.rows),
+      milliseconds: count(({ total }) => total.milliseconds),
+    },
+    tokenBytes: most(({ tokenBytes }) => tokenBytes) ?? 0,
+    cache: {
+      pages: count(({ cache }) => cache.pages),
+      used: count(({ cache }) => cache.used),
+      cached: count(({ cache }) => cache.cached),
+    },
     disturbances: all.flatMap(({ disturbances }) => disturbances).sort((a, b) => Number(a.time) - Number(b.time)),
   };
 }

@@ -19,6 +19,8 @@ export interface GenerateOptions extends SamplingOptions, GrammarOptions {
   readonly contextShift?: { readonly keep: number };
   /** The text ends before the first of these; they are not part of it. */
   readonly stop?: string | readonly string[];
+  /** Whether parts tell how far the prompt is evaluated: `part.prefill`. Default false. */
+  readonly prefillProgress?: boolean;
   /** Ends the generation: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -26,6 +28,15 @@ export interface GenerateOptions extends SamplingOptions, GrammarOptions {
 /** Log probability of a token, and of the most likely tokens at its place. */
 export interface GeneratedLogprob extends TokenLogprob {
   readonly top: readonly TokenLogprob[];
+}
+
+/** How far a prompt is evaluated, in tokens. */
+export interface PrefillProgress {
+  readonly promptTokens: number;
+  /** Of them, those that were already in the KV cache. */
+  readonly cachedTokens: number;
+  /** Of them, those that are in it now. */
+  readonly evaluatedTokens: number;
 }
 
 /** A piece of a generation. The last one has `done`. */
@@ -39,6 +50,8 @@ export interface GeneratedPart {
   /** With the option `logprobs`, one entry for each token. */
   readonly logprobs?: readonly GeneratedLogprob[];
   readonly done?: GenerationSummary;
+  /** With the option `prefillProgress`: a part without text or tokens, after each step that has evaluated some of the prompt. */
+  readonly prefill?: PrefillProgress;
   /** In a chat with `tools`: new pieces of the calls that the answer asks for. */
   readonly toolCallDeltas?: readonly ToolCallDelta[];
   /** In the last part of a chat with `tools`: all calls that the answer asks for, if there are any. */
@@ -102,6 +115,7 @@ export const generateOptionNames = [
     maxTokens: true,
     contextShift: true,
     stop: true,
+    prefillProgress: true,
     signal: true,
   }),
   ...samplingOptionNames,

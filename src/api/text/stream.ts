@@ -3,7 +3,7 @@
 import { abortable } from "../../abort.js";
 import { CriaError } from "../../errors.js";
 import { controlsIn, textsOf } from "../../grammar/index.js";
-import { checkInteger, groupOf, readable } from "../../options.js";
+import { checkBoolean, checkInteger, groupOf, readable } from "../../options.js";
 import type { ModelClient } from "../../protocol/client.js";
 import { plainSampling, resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
@@ -44,12 +44,23 @@ export async function* streamGeneration(
 ): AsyncGenerator<GeneratedPart, void, undefined> {
   const { client, text, ids, contextSize } = request;
   const { tokenizer } = text;
-  const { maxTokens, contextShift, stop = [], signal, grammar, jsonSchema, jsonForm, ...sampling } = options;
+  const {
+    maxTokens,
+    contextShift,
+    stop = [],
+    signal,
+    prefillProgress,
+    grammar,
+    jsonSchema,
+    jsonForm,
+    ...sampling
+  } = options;
   const { seed, dry, posted } = readable("the sampling options", sampling, () => {
     const resolved = resolveSampling(sampling, tokenizer.vocabularySize);
     const { seed, dry } = resolved;
     return { seed, dry, posted: plainSampling(sampling, resolved) };
   });
+  const progress = checkBoolean("prefillProgress", prefillProgress ?? false);
   const keep = contextShift && checkKeep(contextShift, contextSize);
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
   const most = Math.min(room, mostTokens(maxTokens, room));
@@ -90,6 +101,7 @@ export async function* streamGeneration(
         endIds: [...tokenizer.endOfGenerationIds],
         vocabularySize: tokenizer.vocabularySize,
         grammar: grammarRequest,
+        progress,
       },
       ({ id, logprob, top }, taken) => {
         if (stopped) return; // the leader does not know yet
@@ -114,6 +126,10 @@ export async function* streamGeneration(
         }
       },
       [signal, leave.signal],
+      ({ evaluated, cached }) => {
+        const prefill = { promptTokens: ids.length, cachedTokens: cached, evaluatedTokens: evaluated };
+        queue.push({ text: "", tokens: new Int32Array(0), prefill }, () => undefined);
+      },
     )
     .then(
       (summary) => {

@@ -91,6 +91,10 @@ export class GenerateJob extends Job {
   }
 
   protected receive(_run: StepRun, end: boolean, results: StepResults): boolean {
+    if (this.#request.progress && this.#prefilled === 0) {
+      const { computed } = this.sequence;
+      results.answer({ type: "progress", job: this.id, evaluated: computed, cached: this.#cachedTokens });
+    }
     if (!end) return false;
     if (this.#prefilled === 0) this.#prefilled = performance.now();
     if (this.#request.maxTokens === 0) return this.#finish("length", results);

@@ -43,13 +43,14 @@ export interface Shares {
 
 export function sharesOf({ steps, cpu, workers, longestWaitMilliseconds }: Interval): Shares {
   const inSteps = steps.milliseconds;
+  const count = Math.max(1, workers.length);
   const share = (milliseconds: number | undefined) =>
     milliseconds === undefined || inSteps === 0 ? undefined : Math.min(1, Math.max(0, milliseconds / inSteps));
   const { throttledMicroseconds, stolenTicks } = cpu;
   return {
     // Both are counted on every processor, and a team stands still while one of its workers does.
-    throttled: share(throttledMicroseconds === undefined ? undefined : throttledMicroseconds / 1000 / workers),
-    stolen: share(stolenTicks === undefined ? undefined : (10 * stolenTicks) / workers),
+    throttled: share(throttledMicroseconds === undefined ? undefined : throttledMicroseconds / 1000 / count),
+    stolen: share(stolenTicks === undefined ? undefined : (10 * stolenTicks) / count),
     processors: share(longestWaitMilliseconds),
   };
 }

@@ -1,8 +1,8 @@
 // Watches a team while it computes: a reading every half second, as long as there are steps.
 
 import { type Disturbance, disturbanceIn, lostAgainstBest, sharesOf } from "./disturbance.js";
-import { type Interval, intervalBetween, type Reading, takeReading } from "./reading.js";
-import { type MeterMemory, readTotals } from "./step-meter.js";
+import { type Interval, intervalBetween, type Reading, takeReading, type WorkerTimes } from "./reading.js";
+import { type CachePages, type MeterMemory, readPages, readTotals } from "./step-meter.js";
 
 /** How a model has run in the last seconds in which it computed: `model.load()`. Shares are 0 to 1. */
 export interface LoadFigures {
@@ -30,8 +30,24 @@ export interface LoadFigures {
   readonly pressure: number | undefined;
   /** The share of its steps in which the leader waited for the other workers; from one step in 16. */
   readonly atBarriers: number | undefined;
+  /** Its workers, the leader first. */
+  readonly workers: readonly WorkerLoad[];
+  /** Since the model was loaded: steps, their rows, and how long they took, ms. */
+  readonly total: { readonly steps: number; readonly rows: number; readonly milliseconds: number };
+  /** Bytes of weights that a step of one row reads. */
+  readonly tokenBytes: number;
+  /** The KV cache, now. */
+  readonly cache: CachePages;
   /** What disturbed it. */
   readonly disturbances: readonly Disturbance[];
+}
+
+/** How a worker has spent its time in steps. undefined: it is not known. */
+export interface WorkerLoad {
+  /** The share of it in which it waited for other workers; from one step in 16. */
+  readonly atBarriers: number | undefined;
+  /** The share of it in which it waited for a processor. */
+  readonly waiting: number | undefined;
 }
 
 const INTERVAL_MILLISECONDS = 500;
@@ -128,7 +144,8 @@ export class Monitor {
     const all = mergeIntervals(this.#kept.map(({ interval }) => interval));
     const { steps, cpu, seconds } = all;
     const shares = sharesOf(all);
-    const { bestSingle } = readTotals(meter);
+    const totals = readTotals(meter);
+    const { bestSingle } = totals;
     const bandwidth = (milliseconds: number) => (1000 * tokenBytes) / milliseconds;
     return {
       seconds,
@@ -148,6 +165,14 @@ export class Monitor {
           ? undefined
           : Math.min(1, cpu.pressureMicroseconds / 1e6 / seconds),
       atBarriers: steps.sampled === 0 ? undefined : steps.atBarriers / steps.sampled,
+      workers: all.workers.map(({ waited, sampled, atBarriers }) => ({
+        atBarriers: sampled === 0 ? undefined : Math.min(1, atBarriers / sampled),
+        waiting:
+          waited === undefined || steps.milliseconds === 0 ? undefined : Math.min(1, waited / steps.milliseconds),
+      })),
+      total: { steps: totals.steps, rows: totals.rows, milliseconds: totals.milliseconds },
+      tokenBytes,
+      cache: readPages(meter),
       disturbances: [...this.#disturbances],
     };
   }
@@ -176,10 +201,22 @@ function mergeIntervals(intervals: readonly Interval[]): Interval {
   return {
     ...counts,
     end: intervals.at(-1)?.end ?? 0,
-    workers: intervals.at(-1)?.workers ?? 1,
+    workers: mergeWorkers(intervals.map(({ workers }) => workers)),
     steps: sum(({ steps }) => steps, NO_STEPS),
     cpu: sum(({ cpu }) => cpu, NO_NOISE),
   };
+}
+
+function mergeWorkers(intervals: readonly (readonly WorkerTimes[])[]): readonly WorkerTimes[] {
+  return (intervals.at(-1) ?? []).map((_, worker) => {
+    const all = intervals.flatMap((workers) => workers[worker] ?? []);
+    const waits = all.flatMap(({ waited }) => waited ?? []);
+    return {
+      waited: waits.length === 0 ? undefined : waits.reduce((sum, one) => sum + one, 0),
+      sampled: all.reduce((sum, { sampled }) => sum + sampled, 0),
+      atBarriers: all.reduce((sum, { atBarriers }) => sum + atBarriers, 0),
+    };
+  });
 }
 
 const NO_STEPS = {

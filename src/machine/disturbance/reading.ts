@@ -5,12 +5,21 @@
 
 import { type CpuNoise, cpuNoise, noiseBetween } from "../cpu/noise.js";
 import { machineFiles } from "../cpu/topology.js";
-import { type MeterMemory, readTotals, type StepTotals, threadsOf } from "./step-meter.js";
+import { type MeteredWorker, type MeterMemory, readTotals, readWorkers, type StepTotals } from "./step-meter.js";
 
-/** The counters of a worker's thread. */
-interface ThreadCounts {
-  readonly waitedMilliseconds: number;
-  readonly involuntarySwitches: number;
+/** The counters of a worker. Those of its thread are undefined where the system does not tell. */
+interface WorkerCounts extends MeteredWorker {
+  readonly waitedMilliseconds: number | undefined;
+  readonly involuntarySwitches: number | undefined;
+}
+
+/** What a worker did between two readings, ms. */
+export interface WorkerTimes {
+  /** It could have run, and had no processor; undefined where the system does not tell. */
+  readonly waited: number | undefined;
+  /** In steps in which it looked at the clock, and of that, at barriers. */
+  readonly sampled: number;
+  readonly atBarriers: number;
 }
 
 export interface Reading {
@@ -18,8 +27,7 @@ export interface Reading {
   readonly time: number;
   readonly steps: StepTotals;
   readonly cpu: CpuNoise;
-  /** By the threads' numbers. */
-  readonly threads: ReadonlyMap<number, ThreadCounts>;
+  readonly workers: readonly WorkerCounts[];
 }
 
 /** What happened between two readings. Shares are 0 to 1; undefined where the system does not tell. */
@@ -29,7 +37,7 @@ export interface Interval {
   readonly seconds: number;
   readonly steps: StepTotals;
   readonly cpu: CpuNoise;
-  readonly workers: number;
+  readonly workers: readonly WorkerTimes[];
   /** How long the worker that waited the longest for a processor did. */
   readonly longestWaitMilliseconds: number | undefined;
   readonly involuntarySwitches: number | undefined;
@@ -38,15 +46,19 @@ export interface Interval {
 export async function takeReading(meter: MeterMemory): Promise<Reading> {
   const cpu = await cpuNoise();
   const files = await machineFiles();
-  const threads = new Map<number, ThreadCounts>();
-  for (const id of files === undefined ? [] : threadsOf(meter)) {
-    const waited = /^\d+ (\d+) /.exec(files!.text(`/proc/self/task/${id}/schedstat`) ?? "")?.[1];
-    const status = files!.text(`/proc/self/task/${id}/status`) ?? "";
-    const switches = /^nonvoluntary_ctxt_switches:\s*(\d+)/m.exec(status)?.[1];
-    if (waited === undefined || switches === undefined) continue;
-    threads.set(id, { waitedMilliseconds: Number(waited) / 1e6, involuntarySwitches: Number(switches) });
-  }
-  return { time: performance.now(), steps: readTotals(meter), cpu, threads };
+  const workers = readWorkers(meter).map((worker): WorkerCounts => {
+    const file = (name: string) =>
+      worker.thread === 0 ? "" : (files?.text(`/proc/self/task/${worker.thread}/${name}`) ?? "");
+    const waited = /^\d+ (\d+) /.exec(file("schedstat"))?.[1];
+    const switches = /^nonvoluntary_ctxt_switches:\s*(\d+)/m.exec(file("status"))?.[1];
+    const known = waited !== undefined && switches !== undefined;
+    return {
+      ...worker,
+      waitedMilliseconds: known ? Number(waited) / 1e6 : undefined,
+      involuntarySwitches: known ? Number(switches) : undefined,
+    };
+  });
+  return { time: performance.now(), steps: readTotals(meter), cpu, workers };
 }
 
 export function intervalBetween(before: Reading, after: Reading): Interval {
@@ -56,22 +68,27 @@ export function intervalBetween(before: Reading, after: Reading): Interval {
       name === "bestSingle" ? value : value - before.steps[name as keyof StepTotals],
     ]),
   ) as unknown as StepTotals;
-  const threads = [...after.threads].flatMap(([id, now]) => {
-    const then = before.threads.get(id);
-    return then === undefined ? [] : [{ now, then }];
+  const workers = after.workers.map((now, i): WorkerTimes & { readonly switches: number | undefined } => {
+    const then = before.workers[i];
+    const difference = (of: (counts: WorkerCounts) => number | undefined) => {
+      const [first, last] = [then && of(then), of(now)];
+      return first === undefined || last === undefined ? undefined : last - first;
+    };
+    return {
+      waited: difference(({ waitedMilliseconds }) => waitedMilliseconds),
+      sampled: now.sampled - (then?.sampled ?? 0),
+      atBarriers: now.atBarriers - (then?.atBarriers ?? 0),
+      switches: difference(({ involuntarySwitches }) => involuntarySwitches),
+    };
   });
-  const known = threads.length > 0;
+  const known = workers.filter(({ waited }) => waited !== undefined);
   return {
     end: after.time,
     seconds: (after.time - before.time) / 1000,
     steps,
     cpu: noiseBetween(before.cpu, after.cpu),
-    workers: Math.max(1, after.threads.size),
-    longestWaitMilliseconds: known
-      ? Math.max(...threads.map(({ now, then }) => now.waitedMilliseconds - then.waitedMilliseconds))
-      : undefined,
-    involuntarySwitches: known
-      ? threads.reduce((sum, { now, then }) => sum + now.involuntarySwitches - then.involuntarySwitches, 0)
-      : undefined,
+    workers,
+    longestWaitMilliseconds: known.length > 0 ? Math.max(...known.map(({ waited }) => waited!)) : undefined,
+    involuntarySwitches: known.length > 0 ? known.reduce((sum, { switches }) => sum + switches!, 0) : undefined,
   };
 }

@@ -28,14 +28,18 @@ const AT_BARRIERS = 6;
 const SINGLES = 7;
 const SINGLE_MILLISECONDS = 8;
 const BEST_SINGLE = 9;
+const PAGES = 10;
+const USED_PAGES = 11;
+const CACHED_PAGES = 12;
 const TOTALS = 16;
-/** The numbers of the workers' threads follow, f64 each; 0: not known. */
+/** The numbers of the workers' threads follow, f64 each; 0: not known. Then their clocks: two f64 each, as BarrierTimes says. */
 const MOST_THREADS = 256;
+const CLOCKS = TOTALS + MOST_THREADS;
 
 /** Where a team's meter lies. It survives structured cloning. */
 export type MeterMemory = SharedArrayBuffer;
 
-export const METER_BYTES = 8 * (TOTALS + MOST_THREADS);
+export const METER_BYTES = 8 * (CLOCKS + 2 * MOST_THREADS);
 
 /** Since the team began. */
 export interface StepTotals {
@@ -67,9 +71,41 @@ export function readTotals(memory: MeterMemory): StepTotals {
   };
 }
 
-/** The numbers of the workers' threads, as far as they are known. */
-export function threadsOf(memory: MeterMemory): readonly number[] {
-  return [...new Float64Array(memory, 8 * TOTALS, MOST_THREADS)].filter((id) => id > 0);
+/** Pages of the KV cache, each of 64 positions. */
+export interface CachePages {
+  readonly pages: number;
+  /** Held by texts that are worked on. */
+  readonly used: number;
+  /** Held by conversations that wait, or kept for texts that begin alike. They are given to others when there is no free page. */
+  readonly cached: number;
+}
+
+/** Reads how full the KV cache is. Any thread may do it. */
+export function readPages(memory: MeterMemory): CachePages {
+  const words = new Float64Array(memory, 0, TOTALS);
+  return { pages: words[PAGES]!, used: words[USED_PAGES]!, cached: words[CACHED_PAGES]! };
+}
+
+/** How long a worker's steps took in which it looked at the clock, ms; and of that, how long it waited at barriers for the others. */
+export interface BarrierTimes {
+  readonly sampled: number;
+  readonly atBarriers: number;
+}
+
+/** A worker as the meter knows it. `thread`: its number; 0: not known. */
+export interface MeteredWorker extends BarrierTimes {
+  readonly thread: number;
+}
+
+/** The workers, in their order, as far as something is known of them. */
+export function readWorkers(memory: MeterMemory): readonly MeteredWorker[] {
+  const words = new Float64Array(memory);
+  const workers = Array.from({ length: MOST_THREADS }, (_, worker) => ({
+    thread: words[TOTALS + worker]!,
+    sampled: words[CLOCKS + 2 * worker]!,
+    atBarriers: words[CLOCKS + 2 * worker + 1]!,
+  }));
+  return workers.slice(0, workers.findLastIndex(({ thread, sampled }) => thread > 0 || sampled > 0) + 1);
 }
 
 /** A worker tells its thread's number (Linux). */
@@ -81,6 +117,26 @@ export async function tellThread(memory: MeterMemory, worker: number): Promise<v
     new Float64Array(memory, 8 * TOTALS, MOST_THREADS)[worker] = id;
   } catch {
     // Nothing is known of this thread then.
+  }
+}
+
+/** A worker's own side: how long it waits for the others, in one step of BARRIER_SAMPLES. */
+export class BarrierClock {
+  readonly #times: Float64Array;
+  #steps = 0;
+
+  constructor(memory: MeterMemory, worker: number) {
+    this.#times = new Float64Array(memory, 8 * (CLOCKS + 2 * Math.min(worker, MOST_THREADS - 1)), 2);
+  }
+
+  /** Whether the worker looks at the clock in its next step. */
+  next(): boolean {
+    return this.#steps++ % BARRIER_SAMPLES === BARRIER_SAMPLES - 1;
+  }
+
+  add({ sampled, atBarriers }: BarrierTimes): void {
+    this.#times[0]! += sampled;
+    this.#times[1]! += atBarriers;
   }
 }
 
@@ -96,14 +152,23 @@ interface Kind {
 export class StepMeter {
   readonly #totals: Float64Array;
   readonly #kinds = new Map<number, Kind>();
+  readonly #clock: BarrierClock;
 
   constructor(memory: MeterMemory) {
     this.#totals = new Float64Array(memory, 0, TOTALS);
+    this.#clock = new BarrierClock(memory, 0);
   }
 
   /** Whether the leader looks at the clock at the barriers of the next step. */
   get samples(): boolean {
     return this.#totals[STEPS]! % BARRIER_SAMPLES === BARRIER_SAMPLES - 1;
+  }
+
+  /** How full the KV cache is now. */
+  tellPages({ pages, used, cached }: CachePages): void {
+    this.#totals[PAGES] = pages;
+    this.#totals[USED_PAGES] = used;
+    this.#totals[CACHED_PAGES] = cached;
   }
 
   /** A step has ended. */
@@ -131,6 +196,7 @@ export class StepMeter {
     if (atBarriers !== undefined) {
       totals[SAMPLED]! += milliseconds;
       totals[AT_BARRIERS]! += atBarriers;
+      this.#clock.add({ sampled: milliseconds, atBarriers });
     }
     if (rows > 1) return;
     totals[SINGLES]!++;
