@@ -46,7 +46,7 @@ export {
   WorkerError,
 } from "./errors.js";
 export type { JsonSchema } from "./grammar/index.js";
-export { type DownloadOptions, type DownloadProgress, downloadModel } from "./hub/index.js";
+export { type DownloadOptions, type DownloadProgress, type DownloadWait, downloadModel } from "./hub/index.js";
 export type { CpuCache } from "./machine/cpu/caches.js";
 export type { CpuQuota } from "./machine/cpu/cgroup.js";
 export type { Core, CoreKind } from "./machine/cpu/cores.js";

@@ -7,6 +7,7 @@ import { costOf, money, type Price } from "../lab/price.js";
 import { mean, median, standardDeviation } from "../lab/statistics.js";
 import { STEP_ROWS } from "../model/plan/memory-plan.js";
 import { version } from "./version.js";
+import { wrapped } from "./wrap.js";
 
 /** How results are written: something before the first, each by itself as it comes, something after the last. */
 export interface BenchFormat {
@@ -20,6 +21,8 @@ export interface Columns {
   readonly batch: boolean;
   readonly kvCache: boolean;
   readonly price?: Price | undefined;
+  /** Characters of a line of a table; undefined: any. */
+  readonly most?: number | undefined;
 }
 
 /** What the tokens of a result cost at their median speed. */
@@ -146,11 +149,11 @@ function markdownColumns({ batch, kvCache, price }: Columns): readonly MarkdownC
     { name: "model", width: -30, value: modelType },
     { name: "size", width: 10, value: (result) => binarySize(result.modelBytes) },
     { name: "params", width: 10, value: (result) => count(result.parameters) },
-    { name: "backend", width: -12, value: backend },
+    { name: "backend", width: -17, value: backend },
     { name: "threads", width: 7, value: (result) => `${result.threads}` },
     ...(batch ? [{ name: "n_batch", width: 7, value: (result: BenchResult) => `${result.batch}` }] : []),
     ...(kvCache ? [{ name: "type_k", width: 6, value: (result: BenchResult) => result.kvCache }] : []),
-    { name: "test", width: 15, value: (result) => result.name },
+    { name: "test", width: 16, value: (result) => result.name },
     {
       name: "t/s",
       width: 20,
@@ -170,37 +173,122 @@ function markdownColumns({ batch, kvCache, price }: Columns): readonly MarkdownC
             value: (result: BenchResult) => money(price, costOfResult(price, result).perMillionTokens),
           },
         ]),
-    { name: "noise", width: -10, value: ({ noise }) => noise.join("; ") },
+    { name: "noise", width: -25, value: ({ noise }) => noise.join("; ") },
   ];
 }
 
+/** The table as llama-bench has it, or one that fits a narrow terminal. */
 const markdown = (shown: Columns): BenchFormat => {
   const columns = markdownColumns(shown);
-  const line = (cells: readonly string[]) => `|${cells.map((cell) => ` ${cell} |`).join("")}\n`;
-  const padded = (text: string, width: number) => (width < 0 ? text.padEnd(-width) : text.padStart(width));
-  const rule = (width: number) => `${"-".repeat(Math.abs(width) - 1)}${width < 0 ? "-" : ":"}`;
-  let last: BenchResult | undefined;
-  const arithmetic: string[] = [];
-  return {
-    header: () =>
-      line(columns.map(({ name, width }) => padded(name, width))) + line(columns.map(({ width }) => rule(width))),
-    result: (result) => {
-      last = result;
-      if (shown.price !== undefined) {
-        const { arithmetic: lines } = costOfResult(shown.price, result);
-        arithmetic.push(
-          ...lines.map(
-            (line) => `${result.name}, ${result.threads} ${result.threads === 1 ? "thread" : "threads"}: ${line}\n`,
-          ),
-        );
-      }
-      return line(columns.map(({ width, value }) => padded(value(result), width)));
-    },
-    footer: () =>
-      `\n${arithmetic.length === 0 ? "" : `${arithmetic.join("")}\n`}` +
-      `${last === undefined ? "" : limits(last)}build: cria ${version()}, Node ${process.versions.node}\n`,
-  };
+  const footer = new TableFooter(shown);
+  const isNarrow = shown.most !== undefined && tableWidth(columns) > shown.most;
+  return isNarrow ? narrowMarkdown(shown, footer) : wideMarkdown(columns, footer);
 };
+
+function wideMarkdown(columns: readonly MarkdownColumn[], footer: TableFooter): BenchFormat {
+  return {
+    header: () => tableHead(columns),
+    result: (result) => {
+      footer.add(result);
+      return tableRow(columns, result);
+    },
+    footer: () => `\n${footer.text()}`,
+  };
+}
+
+/** Columns of what changes from row to row; the rest stands above them. Disturbances are notes below. */
+function narrowMarkdown({ batch, kvCache }: Columns, footer: TableFooter): BenchFormat {
+  const notes = new Map<string, string>();
+  const noteOf = ({ noise }: BenchResult) => {
+    const text = noise.join("; ");
+    if (text !== "" && !notes.has(text)) notes.set(text, noteName(notes.size));
+    return notes.get(text) ?? "";
+  };
+  const columns = [
+    ...markdownColumns({ batch: false, kvCache: false })
+      .filter(({ name }) => NARROW_COLUMNS.includes(name))
+      .map((column) => (column.name === "t/s" ? { ...column, width: 17 } : column)),
+    { name: "noise", width: -5, value: noteOf },
+  ];
+  let last: string | undefined;
+  return {
+    header: () => "",
+    result: (result) => {
+      footer.add(result);
+      const about = [
+        `${modelType(result)}, ${binarySize(result.modelBytes)}, ${backend(result)}`,
+        ...(batch ? [`n_batch ${result.batch}`] : []),
+        ...(kvCache ? [`type_k ${result.kvCache}`] : []),
+      ].join(", ");
+      const head = about === last ? "" : `${last === undefined ? "" : "\n"}${about}\n\n${tableHead(columns)}`;
+      last = about;
+      return head + tableRow(columns, result);
+    },
+    footer: () => {
+      const told = [...notes].map(([text, name]) => `noise ${name}: ${text}\n`).join("");
+      return `\n${told}${footer.text()}`;
+    },
+  };
+}
+
+const NARROW_COLUMNS = ["threads", "test", "t/s", "of limit", "bound by"];
+
+/** a, b, ..., z, a2, b2, ... */
+function noteName(index: number): string {
+  const letter = String.fromCharCode(97 + (index % 26));
+  return index < 26 ? letter : `${letter}${Math.floor(index / 26) + 1}`;
+}
+
+const tableLine = (cells: readonly string[]) => `|${cells.map((cell) => ` ${cell} |`).join("")}\n`;
+const padded = (text: string, width: number) => (width < 0 ? text.padEnd(-width) : text.padStart(width));
+
+function tableWidth(columns: readonly MarkdownColumn[]): number {
+  return columns.reduce((sum, { width }) => sum + Math.abs(width) + 3, 1);
+}
+
+function tableHead(columns: readonly MarkdownColumn[]): string {
+  const rule = (width: number) => `${"-".repeat(Math.abs(width) - 1)}${width < 0 ? "-" : ":"}`;
+  return (
+    tableLine(columns.map(({ name, width }) => padded(name, width))) +
+    tableLine(columns.map(({ width }) => rule(width)))
+  );
+}
+
+function tableRow(columns: readonly MarkdownColumn[], result: BenchResult): string {
+  return tableLine(columns.map(({ width, value }) => padded(value(result), width)));
+}
+
+/** What stands below a table: the arithmetic of prices, the limits of the last test, and what measured. */
+class TableFooter {
+  readonly #price: Price | undefined;
+  readonly #most: number | undefined;
+  readonly #arithmetic: string[] = [];
+  #last: BenchResult | undefined;
+
+  constructor({ price, most }: Columns) {
+    this.#price = price;
+    this.#most = most;
+  }
+
+  add(result: BenchResult): void {
+    this.#last = result;
+    if (this.#price === undefined) return;
+    const { arithmetic } = costOfResult(this.#price, result);
+    const of = `${result.name}, ${result.threads} ${result.threads === 1 ? "thread" : "threads"}`;
+    this.#arithmetic.push(...arithmetic.map((line) => `${of}: ${line}\n`));
+  }
+
+  text(): string {
+    const text =
+      `${this.#arithmetic.length === 0 ? "" : `${this.#arithmetic.join("")}\n`}` +
+      `${this.#last === undefined ? "" : limits(this.#last)}build: cria ${version()}, Node ${process.versions.node}`;
+    const most = this.#most ?? Number.POSITIVE_INFINITY;
+    return `${text
+      .split("\n")
+      .flatMap((line) => wrapped(line, most))
+      .join("\n")}\n`;
+  }
+}
 
 function limits({ roofline, threads, tableMicroseconds, buildProblem }: BenchResult): string {
   const giga = (rate: number) => (rate / 1e9).toFixed(1);

@@ -2,6 +2,7 @@
 
 import type { KvCacheType } from "../index.js";
 import { type BenchResult, bench as measure } from "../lab/bench.js";
+import type { BenchProgress } from "../lab/bench-tests.js";
 import { compareBenches } from "../lab/compare.js";
 import { parsePrice } from "../lab/price.js";
 import { kernelChoices } from "../machine/kernels.js";
@@ -14,7 +15,9 @@ import { UsageError } from "./failure.js";
 import { interruptible } from "./interrupt.js";
 import { kernelsOption } from "./model-options.js";
 import { demoModel, localPath, offlineOption } from "./model-source.js";
+import { statusLine } from "./progress-bar.js";
 import { parseRanges } from "./ranges.js";
+import { terminalColumns } from "./wrap.js";
 
 const formatNames = Object.keys(benchFormats) as BenchFormatName[];
 const kvCaches = ["f16", "f32", "q8_0"] as const satisfies readonly KvCacheType[];
@@ -23,6 +26,8 @@ export const bench = command({
   usage: "[options] | --compare BEFORE.json AFTER.json",
   about: `llama-bench's tests: pp512 evaluates a prompt of 512 tokens, tg128 generates 128 tokens; "@ d512": after 512 others.
 N takes lists and ranges: 512, 1,2,4, 1-8, 0-1024+256, 1-32*2; every combination is measured.
+
+Where the terminal is too narrow for llama-bench's columns, what is the same in many rows stands above them.
 
 "of limit" is the share of what this machine could do at most. Its limits are the bandwidth of its memory and its peak
 of multiplications, measured in turns with the tests, on as many threads. "bound by" says which limit it is. "noise" says that
@@ -112,6 +117,7 @@ other programs took time from the test: do not trust such a row.
       batch: values.batch !== undefined,
       kvCache: values.kvCache !== undefined,
       price,
+      most: terminalColumns(process.stdout),
     });
     const options = {
       prompts: numbers("-p", values.prompt, 512),
@@ -140,12 +146,23 @@ other programs took time from the test: do not trust such a row.
           ? [{ ...options, models, signal }]
           : await reportSuites(models, { ...options, signal });
       const results: BenchResult[] = [];
+      const line = statusLine();
       process.stdout.write(format.header());
-      for (const suite of suites) {
-        for await (const result of measure(suite)) {
-          process.stdout.write(format.result(result));
-          results.push(result);
+      try {
+        for (const [i, suite] of suites.entries()) {
+          const part = suites.length === 1 ? "" : `part ${i + 1} of ${suites.length}, `;
+          const onProgress = ({ test, tests, name, repetition }: BenchProgress) => {
+            const doing = repetition === 0 ? "loading, warming up" : `repetition ${repetition} of ${suite.repetitions}`;
+            line.show(`${part}test ${test} of ${tests}, ${name}: ${doing}`);
+          };
+          for await (const result of measure({ ...suite, onProgress })) {
+            line.clear();
+            process.stdout.write(format.result(result));
+            results.push(result);
+          }
         }
+      } finally {
+        line.clear();
       }
       process.stdout.write(format.footer());
       if (values.html === undefined && values.trace === undefined) return;

@@ -15,6 +15,8 @@ export interface Option {
   readonly type: "string" | "number" | "boolean" | "list";
   /** What help calls the value, such as "N" or "FILE"; a boolean has none. */
   readonly value?: string;
+  /** All values that it may have, where they are few: shells complete them. */
+  readonly choices?: readonly string[];
   /** What help says about it, with its default. */
   readonly help: string;
 }
@@ -32,9 +34,11 @@ export type OptionValues<Options extends OptionTable> = {
 export interface Command<Options extends OptionTable = OptionTable> {
   /** What follows `cria NAME` in the first line of its help, such as `[options] "prompt"`. */
   readonly usage: string;
-  /** What the command does: lines of at most 100 characters. */
+  /** What the command does: paragraphs, which help wraps at the terminal's width; an indented line stays a line. */
   readonly about: string;
   readonly options: Options;
+  /** Whether its argument may be a model. Elsewhere a model is named with -m, and an argument that is one is a mistake. */
+  readonly takesModel?: boolean;
   run(values: OptionValues<Options>, positionals: readonly string[]): Promise<void>;
 }
 

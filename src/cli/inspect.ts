@@ -14,25 +14,28 @@ import { loadKernels } from "../machine/load-kernels.js";
 import type { Lora } from "../model/plan/lora.js";
 import { checkChoice } from "../options.js";
 import { tokenizerFrom } from "../tokenizer/index.js";
-import { command } from "./command.js";
+import { command, type OptionValues } from "./command.js";
 import { UsageError } from "./failure.js";
 import { interruptible } from "./interrupt.js";
 import { mebibytes } from "./mebibytes.js";
 import { loadOptions, planOptions } from "./model-options.js";
-import { localPath, offlineOption } from "./model-source.js";
+import { modelPath, sourceOptions } from "./model-source.js";
 
 /** Elements of an array that are shown. */
 const SHOWN = 6;
 
 export const inspect = command({
-  usage: "[options] file",
+  usage: "[options] file | -m file | -hf user/repo[:quant]",
   about: `Prints what is in a GGUF file: metadata, tensors (row length first), and how much shared memory it takes with the
 given options and what the file leaves to guesses, or why cria does not run it.`,
-  options: { ...offlineOption, ...planOptions },
+  options: {
+    ...sourceOptions,
+    model: { ...sourceOptions.model, help: "the file, instead of an argument; hf:user/repo[:quant] or an https: URL" },
+    ...planOptions,
+  },
+  takesModel: true,
   async run(values, positionals) {
-    const [source] = positionals;
-    if (source === undefined || positionals.length > 1) throw new UsageError("inspect takes one file");
-    const path = await interruptible((signal) => localPath(source, values.offline, signal));
+    const path = await interruptible((signal) => modelPath(withArgument(values, positionals), signal));
     const gguf = await openGguf(path);
     let loras: readonly Lora[] = [];
     try {
@@ -48,6 +51,14 @@ given options and what the file leaves to guesses, or why cria does not run it.`
     }
   },
 });
+
+/** The model as options name it: an argument is one, too. @throws UsageError where there is none, or more than one */
+function withArgument(values: OptionValues<typeof sourceOptions>, positionals: readonly string[]) {
+  const { model, hubRepo } = values;
+  const named = [...positionals, ...[model, hubRepo].filter((one) => one !== undefined)];
+  if (named.length !== 1) throw new UsageError("inspect takes one file, as an argument, with -m or with -hf");
+  return { ...values, model: positionals[0] ?? model };
+}
 
 function fileLines(gguf: Gguf): string[] {
   const { parts, version, alignment } = gguf;

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // The command line's entry: finds the command, parses its arguments, runs it, and turns a failure into one line and an exit code.
 
+import { checkChoice } from "../options.js";
 import { parseArguments } from "./arguments.js";
+import { chooseColor, colorOption, styled } from "./color.js";
 import { commands } from "./commands.js";
 import { exitCodeOf, failureLine, Interrupted, UsageError } from "./failure.js";
 import { isModel } from "./model-source.js";
@@ -26,7 +28,10 @@ async function main(args: readonly string[]): Promise<number> {
     else await withoutCommand(first, rest);
     return 0;
   } catch (error) {
-    if (!(error instanceof Interrupted)) process.stderr.write(`${failureLine(error, known)}\n`);
+    if (!(error instanceof Interrupted)) {
+      const line = failureLine(error, known).replace(/^cria:/, (name) => styled(process.stderr, "red", name));
+      process.stderr.write(`${line}\n`);
+    }
     return exitCodeOf(error);
   }
 }
@@ -34,14 +39,20 @@ async function main(args: readonly string[]): Promise<number> {
 async function runCommand(name: string, args: readonly string[]): Promise<void> {
   const command = await commands[name]!.load();
   const help = { flags: ["-h", "--help"], type: "boolean", help: "this text" } as const;
-  const options = { ...command.options, help };
+  const options = { ...command.options, color: colorOption, help };
   const { values, positionals } = parseArguments(args, options);
+  if (values["color"] !== undefined) chooseColor(checkChoice("--color", values["color"], colorOption.choices));
   if (values["help"] === true) {
     const { commandHelp } = await import("./help.js");
     process.stdout.write(commandHelp(name, { ...command, options }));
     return;
   }
-  if ("model" in options && values["model"] === undefined && values["hubRepo"] === undefined) {
+  if (
+    command.takesModel !== true &&
+    "model" in options &&
+    values["model"] === undefined &&
+    values["hubRepo"] === undefined
+  ) {
     const word = positionals.find(isModel);
     if (word !== undefined) {
       const example = `cria ${name} -m ${quoted(word)}${command.usage.replace("[options]", "")}`;

@@ -7,7 +7,7 @@ import { demoModel as demoModelUrl, downloadModel } from "../index.js";
 import type { OptionTable, OptionValues } from "./command.js";
 import { UsageError } from "./failure.js";
 import { mebibytes } from "./mebibytes.js";
-import { progressBar } from "./progress-bar.js";
+import { progressBar, waitingLine } from "./progress-bar.js";
 
 export const offlineOption = {
   offline: {
@@ -63,6 +63,7 @@ export async function modelPath(values: OptionValues<typeof sourceOptions>, sign
 export async function localPath(source: string, offline: boolean | undefined, signal: AbortSignal): Promise<string> {
   if (!isRemote(source)) return source;
   let shown = "";
+  const waiting = waitingLine();
   let bar: ReturnType<typeof progressBar> | undefined;
   try {
     return await downloadModel(source, {
@@ -75,8 +76,10 @@ export async function localPath(source: string, offline: boolean | undefined, si
         }
         if (totalBytes !== undefined) bar?.show(receivedBytes / totalBytes, mebibytes(totalBytes));
       },
+      onWait: waiting.show,
     });
   } finally {
     bar?.clear();
+    waiting.clear();
   }
 }

@@ -12,7 +12,7 @@ import { interruptible } from "./interrupt.js";
 import { planOptions, trainedContext } from "./model-options.js";
 import { demoModel, sourceOptions } from "./model-source.js";
 import { planLines } from "./plan-output.js";
-import { progressBar } from "./progress-bar.js";
+import { progressBar, waitingLine } from "./progress-bar.js";
 
 const { threads, threadsBatch, contextSize, kvCache, quantize, kernels, prefillChunk } = planOptions;
 
@@ -65,7 +65,10 @@ it reads the header alone. Speeds are predicted from what this machine can do, w
     const price = values.price === undefined ? undefined : parsePrice(values.price, "--price");
     await interruptible(async (signal) => {
       const bar = progressBar("this machine", "measuring");
-      const open = isRemote(source) ? await openHeader(source, { offline: values.offline, signal }) : source;
+      const waiting = waitingLine();
+      const open = isRemote(source)
+        ? await openHeader(source, { offline: values.offline, signal, onWait: waiting.show })
+        : source;
       try {
         const result = await planOf(open, {
           threads: values.threads,

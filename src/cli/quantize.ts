@@ -1,7 +1,7 @@
 // cria quantize: makes a smaller model.
 
-import { printable } from "../gguf/index.js";
-import { type FileTypeName, fileTypes, quantizeModel } from "../quantize/index.js";
+import { printable, tensorTypeByName } from "../gguf/index.js";
+import { type FileTypeName, fileTypes, type QuantizeSummary, quantizeModel } from "../quantize/index.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { interruptible } from "./interrupt.js";
@@ -42,11 +42,27 @@ Which matrices get which type is llama.cpp's choice. stdout gets the sizes and t
     const lines = [
       `${printable(input)}: ${sizeOf(summary.inputBytes)}`,
       `${printable(output)}: ${sizeOf(summary.outputBytes)}, ${summary.bitsPerWeight.toFixed(2)} bits per weight: ${types}`,
-      "",
+      ...fallbackLines(summary),
     ];
-    process.stdout.write(lines.join("\n"));
+    process.stdout.write(`${lines.join("\n")}\n`);
   },
 });
+
+/** Which tensors could not have the type that they should, and what that costs. */
+function fallbackLines({ fallbacks, outputBytes }: QuantizeSummary): string[] {
+  if (fallbacks.length === 0) return [];
+  const rows = fallbacks.map(({ wanted, type, tensors, rowLengths, extraBytes }) => {
+    const { blockSize } = tensorTypeByName(wanted)!;
+    const lengths = `${rowLengths.slice(0, 4).join(", ")}${rowLengths.length > 4 ? ", ..." : ""}`;
+    const what = `${tensors} ${tensors === 1 ? "tensor" : "tensors"} ${type} in place of ${wanted}`;
+    return `  ${what}: rows of ${lengths} are not a multiple of ${blockSize}; ${mebibytes(extraBytes)} more`;
+  });
+  const tensors = fallbacks.reduce((sum, fallback) => sum + fallback.tensors, 0);
+  const bytes = fallbacks.reduce((sum, { extraBytes }) => sum + extraBytes, 0);
+  const without = outputBytes - bytes;
+  const share = `${mebibytes(bytes)} more than without, ${((100 * bytes) / without).toFixed(1)} %`;
+  return [`fallback types: ${tensors} ${tensors === 1 ? "tensor" : "tensors"}, ${bytes} bytes (${share})`, ...rows];
+}
 
 function sizeOf(bytes: number): string {
   return `${bytes} bytes (${mebibytes(bytes)})`;

@@ -70,11 +70,18 @@ async function openFile(path: string): Promise<Source> {
     await handle?.close();
     if (cause instanceof GgufError) throw cause;
     const code = errorCode(cause);
-    if (code === "ENOENT") throw new GgufError("GGUF_NOT_FOUND", `${printable(path)} does not exist`, { cause });
+    if (code === "ENOENT")
+      throw new GgufError("GGUF_NOT_FOUND", `${printable(path)} does not exist${hubHint(path)}`, { cause });
     if (code === "EISDIR") throw notAFile(path, "directory");
     if (code === "ENXIO") throw notAFile(path, "socket");
     throw new GgufError("GGUF_UNREADABLE", `${printable(path)} cannot be read: ${code}`, { cause });
   }
+}
+
+/** What looks like a repository of the hub may have been meant as one: user/repo, user/repo:Q4_K_M, user/repo@revision. */
+function hubHint(path: string): string {
+  const isRepository = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*([:@][\w.-]+)?$/.test(path) && !/\.gguf$/i.test(path);
+  return isRepository ? `; a model of the Hugging Face hub is named hf:${path}` : "";
 }
 
 function notAFile(path: string, kind: string): GgufError {

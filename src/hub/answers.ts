@@ -4,6 +4,7 @@ import { DownloadError, printable, printableUrl } from "../errors.js";
 import { likelyMistake } from "../gguf/magic.js";
 import type { Digest } from "./digest.js";
 import { type Answer, Interruption, request } from "./request.js";
+import type { SilenceWatch } from "./silence.js";
 
 /** One file that is to be brought. */
 export interface FileDownload {
@@ -14,6 +15,7 @@ export interface FileDownload {
   /** What is known of it beforehand. */
   readonly expected: { readonly size: number; readonly digest: Digest } | undefined;
   readonly idleMilliseconds: number;
+  readonly watch: SilenceWatch | undefined;
   readonly signal: AbortSignal | undefined;
   /** Throws where an answer's status is a refusal. */
   readonly checkStatus: (answer: Answer) => void;
@@ -26,8 +28,8 @@ export const MAGIC_BYTES = 24;
 
 /** Asks for a file or a range of it. @throws Interruption, DownloadError, or the signal's reason */
 export async function ask(download: FileDownload, headers: Readonly<Record<string, string>>): Promise<Answer> {
-  const { url, token, signal, idleMilliseconds } = download;
-  const answer = await request(url, { headers, token, signal, idleMilliseconds });
+  const { url, token, signal, idleMilliseconds, watch } = download;
+  const answer = await request(url, { headers, token, signal, idleMilliseconds, watch });
   try {
     if (answer.status !== 416) download.checkStatus(answer);
     const encoding = answer.headers.get("content-encoding") ?? "identity";

@@ -40,7 +40,7 @@ export interface FileVersion {
 /** Brings a file. What a later try cannot use is removed when it fails. @throws DownloadError, or the signal's reason */
 export async function downloadFile(download: FileDownload): Promise<FileVersion> {
   const { path, signal } = download;
-  const start = await withRetries(signal, () => firstBytes(download));
+  const start = await withRetries(signal, () => firstBytes(download), download.watch);
   const validator = download.expected?.digest.hex ?? start?.validator;
   try {
     let version: FileVersion;
@@ -100,8 +100,9 @@ async function firstBytes(download: FileDownload) {
   return { size, bytes, validator: validatorOf(answer) };
 }
 
-async function checkDigest({ path, url, expected, signal }: FileDownload): Promise<void> {
+async function checkDigest({ path, url, expected, signal, watch }: FileDownload): Promise<void> {
   if (expected === undefined) return;
+  watch?.waitFor("the check of the file that has arrived");
   const { algorithm, hex } = expected.digest;
   const actual = await digestOf(incompletePath(path), algorithm, signal).catch((error) => {
     signal?.throwIfAborted();

@@ -54,35 +54,39 @@ async function downloadPart(
   // The digest tells versions apart for certain; without one each answer is held against the first one's validator.
   const watched = download.expected === undefined;
   const strong = watched && version.validator.startsWith('"');
-  await withRetries(download.signal, async (progress) => {
-    const from = part.from + part.done;
-    const answer = await ask(download, {
-      range: `bytes=${from}-${part.to - 1}`,
-      ...(strong && { "if-range": version.validator }),
-    });
-    if (answer.status === 416 || (watched && validatorOf(answer) !== version.validator)) {
-      throw changed(
-        download,
-        answer,
-        `${printable(version.validator)} then, ${printable(validatorOf(answer) ?? "no version")} now`,
-      );
-    }
-    if (answer.status !== 206) throw rangeError(download, answer, "the first range came, a later one did not");
-    const range = contentRange(download, answer);
-    if (range.size !== version.size) {
-      throw changed(download, answer, `${version.size} bytes then, ${range.size} now`);
-    }
-    if (range.from !== from || range.to !== part.to) {
-      throw rangeError(download, answer, `bytes ${from} to ${part.to - 1} were asked for`);
-    }
-    for await (const chunk of answer.body) {
-      if (part.from + part.done + chunk.length > part.to) {
-        throw rangeError(download, answer, `more than ${part.to - from} bytes arrived`);
+  await withRetries(
+    download.signal,
+    async (progress) => {
+      const from = part.from + part.done;
+      const answer = await ask(download, {
+        range: `bytes=${from}-${part.to - 1}`,
+        ...(strong && { "if-range": version.validator }),
+      });
+      if (answer.status === 416 || (watched && validatorOf(answer) !== version.validator)) {
+        throw changed(
+          download,
+          answer,
+          `${printable(version.validator)} then, ${printable(validatorOf(answer) ?? "no version")} now`,
+        );
       }
-      await file.append(part, chunk);
-      progress();
-      report();
-    }
-    if (part.from + part.done < part.to) throw brokenOff(download, part.from + part.done - from, part.to - from);
-  });
+      if (answer.status !== 206) throw rangeError(download, answer, "the first range came, a later one did not");
+      const range = contentRange(download, answer);
+      if (range.size !== version.size) {
+        throw changed(download, answer, `${version.size} bytes then, ${range.size} now`);
+      }
+      if (range.from !== from || range.to !== part.to) {
+        throw rangeError(download, answer, `bytes ${from} to ${part.to - 1} were asked for`);
+      }
+      for await (const chunk of answer.body) {
+        if (part.from + part.done + chunk.length > part.to) {
+          throw rangeError(download, answer, `more than ${part.to - from} bytes arrived`);
+        }
+        await file.append(part, chunk);
+        progress();
+        report();
+      }
+      if (part.from + part.done < part.to) throw brokenOff(download, part.from + part.done - from, part.to - from);
+    },
+    download.watch,
+  );
 }

@@ -19,16 +19,20 @@ import { withRetries } from "./retries.js";
 
 /** Brings a file. @throws DownloadError, or the signal's reason */
 export async function downloadWhole(download: FileDownload) {
-  return withRetries(download.signal, async () => {
-    const answer = await ask(download, {});
-    if (answer.status !== 200) throw rangeError(download, answer, "the whole file was asked for");
-    const length = answer.headers.get("content-length");
-    const total = length === null ? undefined : Number(length);
-    checkSize(download, answer, total);
-    const size = await writeBody(download, answer, total);
-    checkSize(download, answer, size);
-    return { size, validator: validatorOf(answer) };
-  });
+  return withRetries(
+    download.signal,
+    async () => {
+      const answer = await ask(download, {});
+      if (answer.status !== 200) throw rangeError(download, answer, "the whole file was asked for");
+      const length = answer.headers.get("content-length");
+      const total = length === null ? undefined : Number(length);
+      checkSize(download, answer, total);
+      const size = await writeBody(download, answer, total);
+      checkSize(download, answer, size);
+      return { size, validator: validatorOf(answer) };
+    },
+    download.watch,
+  );
 }
 
 async function writeBody(download: FileDownload, answer: Answer, total: number | undefined): Promise<number> {

@@ -24,12 +24,12 @@ const MOST_BYTES = 2 ** 26;
 /** @throws Interruption, DownloadError HUB_LISTING, HUB_GATED, HUB_NOT_FOUND, DOWNLOAD_STATUS, or the signal's reason */
 export async function listRepository(
   reference: HubReference,
-  { endpoint, token, idleMilliseconds }: Settings,
+  { endpoint, token, idleMilliseconds, watch }: Settings,
   signal: AbortSignal | undefined,
 ): Promise<HubListing> {
   const { repo, revision } = reference;
   const url = new URL(`${endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`);
-  const answer = await request(url, { token, signal, idleMilliseconds });
+  const answer = await request(url, { token, signal, idleMilliseconds, watch });
   const chunks: Uint8Array[] = [];
   try {
     checkHubStatus(reference, token, answer);

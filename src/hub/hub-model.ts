@@ -44,7 +44,7 @@ async function currentListing(
   signal: AbortSignal | undefined,
 ): Promise<HubListing | undefined> {
   const list = () => listRepository(reference, settings, signal);
-  if (!isCached) return withRetries(signal, list);
+  if (!isCached) return withRetries(signal, list, settings.watch);
   return list().catch((error) => {
     if (error instanceof Interruption) return undefined;
     throw error;
@@ -89,7 +89,7 @@ async function bring(context: Context, file: HubFile, index: number, count: numb
   await mkdir(join(cache.folder, "blobs"), { recursive: true }).catch((error) => {
     throw folderFailure(path, error);
   });
-  await withLock(`${path}.cria-lock`, options.signal, async () => {
+  await withLock(`${path}.cria-lock`, options.signal, settings.watch, async () => {
     if (await cache.has(commit, file)) return;
     if (!(await cache.hasBlob(file))) {
       const name = file.path.split("/").map(encodeURIComponent).join("/");
@@ -100,6 +100,7 @@ async function bring(context: Context, file: HubFile, index: number, count: numb
         path,
         expected: { size: file.size, digest: file.digest },
         idleMilliseconds: settings.idleMilliseconds,
+        watch: settings.watch,
         signal: options.signal,
         checkStatus: (answer) => checkHubStatus({ ...reference, file: file.path }, settings.token, answer),
         onBytes: report,

@@ -7,9 +7,9 @@ import type { Gguf } from "../gguf/index.js";
 import { checkBoolean, checkCallback, checkSignal, namesOf, optionsOf } from "../options.js";
 import type { DownloadOptions } from "./options.js";
 
-export type { DownloadOptions, DownloadProgress } from "./options.js";
+export type { DownloadOptions, DownloadProgress, DownloadWait } from "./options.js";
 
-const optionNames = namesOf<DownloadOptions>({ offline: true, onProgress: true, signal: true });
+const optionNames = namesOf<DownloadOptions>({ offline: true, onProgress: true, onWait: true, signal: true });
 
 /** Whether a source is a model on the network: `hf:user/repo`, or an `https:` or `http:` URL. */
 export function isRemote(source: unknown): source is string | URL {
@@ -26,6 +26,7 @@ export function isRemote(source: unknown): source is string | URL {
 export async function downloadModel(source: string | URL, given: DownloadOptions = {}): Promise<string> {
   const options = optionsOf("downloadModel", given, optionNames);
   checkCallback("onProgress", options.onProgress);
+  checkCallback("onWait", options.onWait);
   checkSignal(options.signal);
   if (options.offline !== undefined) checkBoolean("offline", options.offline);
   options.signal?.throwIfAborted();

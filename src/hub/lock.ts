@@ -7,6 +7,7 @@ import { readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { errorCode, folderFailure } from "./folder-failure.js";
+import type { SilenceWatch } from "./silence.js";
 
 const TOUCH_MILLISECONDS = 2000;
 const DEAD_MILLISECONDS = 15_000;
@@ -16,6 +17,7 @@ const POLL_MILLISECONDS = 100;
 export async function withLock<Result>(
   path: string,
   signal: AbortSignal | undefined,
+  watch: SilenceWatch | undefined,
   work: () => Promise<Result>,
 ): Promise<Result> {
   const owner = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
@@ -23,10 +25,12 @@ export async function withLock<Result>(
     if (await isDead(path)) {
       await rm(path, { force: true });
     } else {
+      watch?.waitFor("another process that downloads the same file");
       await wait(POLL_MILLISECONDS, undefined, { signal }).catch(() => undefined);
     }
     signal?.throwIfAborted();
   }
+  watch?.heard();
   const touch = setInterval(() => {
     const now = new Date();
     utimes(path, now, now).catch(() => undefined); // gone, if somebody believed us dead

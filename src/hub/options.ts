@@ -13,12 +13,25 @@ export interface DownloadProgress {
   readonly totalBytes: number | undefined;
 }
 
+/** What a download waits for. */
+export interface DownloadWait {
+  /** Such as `huggingface.co`, `another process that downloads the same file`, or `the next try: ` and why the last one failed. */
+  readonly waitsFor: string;
+  /** How long nothing has arrived. */
+  readonly milliseconds: number;
+}
+
 /** How to bring a model from the network. */
 export interface DownloadOptions {
   /** Makes no request: what is not in the cache is an error. Default: what HF_HUB_OFFLINE says. */
   readonly offline?: boolean;
   /** Called at most some twenty times a second while bytes arrive. Not called for what is in the cache. */
   readonly onProgress?: (progress: DownloadProgress) => void;
+  /**
+   * Called about once a second while nothing has arrived for ten seconds (or a third of HF_HUB_DOWNLOAD_TIMEOUT, where that is less), be
+   * it before the connection is there, before the first byte, or in the middle.
+   */
+  readonly onWait?: (wait: DownloadWait) => void;
   /** Ends the download within 200 ms: the promise rejects with the signal's reason. What has arrived is kept for the next try. */
   readonly signal?: AbortSignal;
 }

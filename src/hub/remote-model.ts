@@ -15,6 +15,7 @@ import { checkHubStatus, checkUrlStatus } from "./refusals.js";
 import type { Answer } from "./request.js";
 import { withRetries } from "./retries.js";
 import { readSettings, type Settings } from "./settings.js";
+import { SilenceWatch } from "./silence.js";
 
 /** What is asked for: a part of the model. */
 type Part = Pick<FileDownload, "url" | "token" | "expected" | "checkStatus">;
@@ -24,9 +25,11 @@ type Part = Pick<FileDownload, "url" | "token" | "expected" | "checkStatus">;
  *
  * @throws GgufError, DownloadError, or the signal's reason
  */
-export async function openRemote(source: string | URL, { signal }: DownloadOptions = {}): Promise<Gguf> {
-  const settings = await readSettings();
-  return withRetries(signal, async () => {
+export async function openRemote(source: string | URL, { signal, onWait }: DownloadOptions = {}): Promise<Gguf> {
+  const environment = await readSettings();
+  const watch = onWait && new SilenceWatch(onWait, environment.idleMilliseconds);
+  const settings = { ...environment, watch };
+  const open = async () => {
     const parts = await partsOfModel(source, settings, signal);
     const openers = parts.map((part) => () => HeaderStream.open(part, settings, signal));
     return openParts(openers[0]!, (_, count) => {
@@ -34,7 +37,8 @@ export async function openRemote(source: string | URL, { signal }: DownloadOptio
       const message = `${printableUrl(source)} has ${count} parts, and its name stands for ${openers.length}`;
       throw new DownloadError("DOWNLOAD_SOURCE", message);
     });
-  });
+  };
+  return withRetries(signal, open, watch).finally(() => watch?.end());
 }
 
 async function partsOfModel(
@@ -90,6 +94,7 @@ class HeaderStream implements Source {
       ...part,
       path: "",
       idleMilliseconds: settings.idleMilliseconds,
+      watch: settings.watch,
       signal,
       onBytes: () => undefined,
     };

@@ -2,6 +2,7 @@
 // https; an answer that does not come, or stops coming, ends; what may pass by itself is told from what will not.
 
 import { DownloadError, printable, printableUrl } from "../errors.js";
+import type { SilenceWatch } from "./silence.js";
 
 export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
@@ -9,6 +10,7 @@ export interface RequestOptions {
   readonly token?: string;
   readonly signal: AbortSignal | undefined;
   readonly idleMilliseconds: number;
+  readonly watch?: SilenceWatch | undefined;
 }
 
 export interface Answer {
@@ -82,8 +84,9 @@ async function skip(answer: Answer): Promise<void> {
 }
 
 async function hop(url: URL, token: string | undefined, options: RequestOptions): Promise<Answer> {
-  const { signal, idleMilliseconds } = options;
+  const { signal, idleMilliseconds, watch } = options;
   signal?.throwIfAborted();
+  watch?.waitFor(url.host);
   const controller = new AbortController();
   const abort = () => controller.abort(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
@@ -116,11 +119,13 @@ async function hop(url: URL, token: string | undefined, options: RequestOptions)
   } catch (cause) {
     throw interrupted(cause);
   }
+  watch?.heard();
   const { body } = response;
   async function* chunks(): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of body ?? []) {
         clearTimeout(timer);
+        watch?.heard();
         yield chunk;
         timer = setTimeout(silence, idleMilliseconds);
       }

@@ -3,6 +3,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { DownloadError } from "../errors.js";
 import { Interruption } from "./request.js";
+import type { SilenceWatch } from "./silence.js";
 
 const TRIES_WITHOUT_PROGRESS = 6;
 const FIRST_WAIT_MILLISECONDS = 250;
@@ -18,6 +19,7 @@ const LONGEST_ASKED_MILLISECONDS = 60_000;
 export async function withRetries<Result>(
   signal: AbortSignal | undefined,
   work: (progress: () => void) => Promise<Result>,
+  watch: SilenceWatch | undefined,
 ): Promise<Result> {
   let failures = 0;
   const progress = () => {
@@ -39,6 +41,7 @@ export async function withRetries<Result>(
         const message = `${failure.message}, and asks to come back in ${Math.round(asked / 1000)} s`;
         throw new DownloadError(failure.code, message, { status: failure.status });
       }
+      watch?.waitFor(`the next try: ${failure.message}`);
       const own = FIRST_WAIT_MILLISECONDS * 2 ** (failures - 1) * (0.75 + Math.random() / 2);
       await wait(Math.max(own, asked), undefined, { signal }).catch((cause) => {
         signal?.throwIfAborted();

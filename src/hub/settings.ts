@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "../cache-folder.js";
 import { DownloadError, printable, printableUrl } from "../errors.js";
+import type { SilenceWatch } from "./silence.js";
 
 export interface Settings {
   /** The hub, without a slash at its end. */
@@ -17,6 +18,8 @@ export interface Settings {
   readonly offline: boolean;
   /** A connection on which nothing arrives for so long is dead. */
   readonly idleMilliseconds: number;
+  /** Whoever wants to know what is waited for. */
+  readonly watch?: SilenceWatch | undefined;
 }
 
 const DEFAULT_ENDPOINT = "https://huggingface.co";

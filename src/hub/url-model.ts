@@ -41,7 +41,7 @@ async function bring(
   options: DownloadOptions,
   onBytes: (received: number, total: number | undefined) => void,
 ): Promise<void> {
-  const { idleMilliseconds, offline } = settings;
+  const { idleMilliseconds, offline, watch } = settings;
   const { signal } = options;
   const cached = await readCached(path);
   if (cached !== undefined && (offline || (await isCurrent(url, cached, settings, signal)))) return;
@@ -52,7 +52,7 @@ async function bring(
   await mkdir(join(path, ".."), { recursive: true }).catch((error) => {
     throw folderFailure(path, error);
   });
-  await withLock(`${path}.cria-lock`, signal, async () => {
+  await withLock(`${path}.cria-lock`, signal, watch, async () => {
     // Whoever had the lock before may just have brought it.
     const now = await readCached(path);
     if (now !== undefined && !isSame(now, cached)) return;
@@ -62,6 +62,7 @@ async function bring(
       path,
       expected: undefined,
       idleMilliseconds,
+      watch,
       signal,
       checkStatus: (answer) => checkUrlStatus(url, answer),
       onBytes,
@@ -87,13 +88,13 @@ async function readCached(path: string): Promise<FileVersion | undefined> {
 async function isCurrent(
   url: URL,
   { size, validator }: FileVersion,
-  { idleMilliseconds }: Settings,
+  { idleMilliseconds, watch }: Settings,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const headers: Record<string, string> = { range: "bytes=0-0" };
   if (validator !== undefined && /^(W\/)?"/.test(validator)) headers["if-none-match"] = validator;
   try {
-    const answer = await request(url, { headers, signal, idleMilliseconds });
+    const answer = await request(url, { headers, signal, idleMilliseconds, watch });
     answer.cancel();
     if (answer.status === 304) return true;
     checkUrlStatus(url, answer);

@@ -26,7 +26,20 @@ export interface BenchOptions {
   readonly repetitions: number;
   /** Run everything once before it counts. Default true. */
   readonly warmUp?: boolean;
+  /** Called before each repetition, and before what goes before them. */
+  readonly onProgress?: ((progress: BenchProgress) => void) | undefined;
   readonly signal?: AbortSignal;
+}
+
+/** Where a run of tests is. */
+export interface BenchProgress {
+  /** Of all tests, this is the one at work, from 1. */
+  readonly test: number;
+  readonly tests: number;
+  /** llama-bench's name of it. */
+  readonly name: string;
+  /** From 1; 0 while the model is loaded and warmed up. */
+  readonly repetition: number;
 }
 
 /** One test: a prompt, or a generation. */

@@ -71,7 +71,11 @@ export async function* bench(options: BenchOptions): AsyncGenerator<BenchResult,
   const tests = withTexts(benchTests(options), options.parallel);
   let open: { readonly loading: string; readonly model: BenchModel } | undefined;
   try {
-    for (const test of tests) {
+    for (const [index, test] of tests.entries()) {
+      const report = (repetition: number) => {
+        options.onProgress?.({ test: index + 1, tests: tests.length, name: testName(test), repetition });
+      };
+      report(0);
       const loading = loadingOf(test);
       if (open?.loading !== loading) {
         await open?.model.close();
@@ -80,7 +84,7 @@ export async function* bench(options: BenchOptions): AsyncGenerator<BenchResult,
         open = { loading, model: await BenchModel.open(alike, options) };
       }
       if (!isOf(test, open.model.model.info.generates, options.parallel)) continue;
-      yield await measure(open.model, test, options);
+      yield await measure(open.model, test, options, report);
     }
   } finally {
     await open?.model.close();
@@ -109,6 +113,7 @@ async function measure(
   bench: BenchModel,
   test: BenchTest,
   { repetitions, warmUp, signal }: BenchOptions,
+  report: (repetition: number) => void,
 ): Promise<BenchResult> {
   const { model, probe, work } = bench;
   const { info } = model;
@@ -126,6 +131,7 @@ async function measure(
   const tablesBefore = model.tableReads.milliseconds;
   const milliseconds: number[] = [];
   for (let repetition = 0; repetition < repetitions; repetition++) {
+    report(repetition + 1);
     await probe.round();
     milliseconds.push(await bench.run(test, signal));
   }

@@ -72,6 +72,12 @@ export interface MixtureModel {
   readonly experts?: number;
 }
 
+/** The type that a mixture wants for a tensor, and the one that fits its rows. */
+export interface TypeChoice {
+  readonly wanted: TensorTypeName;
+  readonly type: TensorTypeName;
+}
+
 /**
  * The type that a tensor gets; undefined for one that stays as it is: vectors, norms, and what is not a weight.
  * @param shape in GGUF's order, the row length first
@@ -82,10 +88,21 @@ export function quantizedType(
   shape: readonly number[],
   model: MixtureModel,
 ): TensorTypeName | undefined {
+  return typeChoice(mixture, name, shape, model)?.type;
+}
+
+/** `quantizedType`, and what it falls back from. */
+export function typeChoice(
+  mixture: Mixture,
+  name: string,
+  shape: readonly number[],
+  model: MixtureModel,
+): TypeChoice | undefined {
   if (!isQuantized(name, shape)) return undefined;
   // A file of floats has one type; fallbacks and exceptions are for blocks.
-  if (tensorTypeByName(mixture.type)!.blockSize === 1) return mixture.type;
-  return fitting(preferredType(mixture, name, model), shape[0]!);
+  if (tensorTypeByName(mixture.type)!.blockSize === 1) return { wanted: mixture.type, type: mixture.type };
+  const wanted = preferredType(mixture, name, model);
+  return { wanted, type: fitting(wanted, shape[0]!) };
 }
 
 const kept = ["position_embd.weight", "token_types.weight", "per_layer_model_proj.weight"];

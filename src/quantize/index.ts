@@ -9,4 +9,4 @@ export {
   type MixtureModel,
   quantizedType,
 } from "./file-types.js";
-export { type QuantizeOptions, type QuantizeSummary, quantizeModel } from "./quantize-model.js";
+export { type QuantizeFallback, type QuantizeOptions, type QuantizeSummary, quantizeModel } from "./quantize-model.js";

@@ -3,7 +3,7 @@
 
 import { stat } from "node:fs/promises";
 import { GgufError, UnsupportedError } from "../errors.js";
-import { type Gguf, GgufWriter, openGguf, printable, type TensorTypeName } from "../gguf/index.js";
+import { type Gguf, GgufWriter, openGguf, printable, type TensorTypeName, tensorTypeByName } from "../gguf/index.js";
 import { mostThreads, usableCpus } from "../machine/cpu/threads.js";
 import { cpuTopology } from "../machine/cpu/topology.js";
 import { compileKernels } from "../machine/kernels.js";
@@ -18,7 +18,7 @@ import {
   optionsOf,
 } from "../options.js";
 import { EncoderPool } from "./encoder-pool.js";
-import { type FileType, type FileTypeName, fileTypes, floatTypes, quantizedType } from "./file-types.js";
+import { type FileType, type FileTypeName, fileTypes, floatTypes, type TypeChoice, typeChoice } from "./file-types.js";
 import { encodedPieces, weightsOf } from "./pieces.js";
 
 /** How to quantize a file. */
@@ -46,6 +46,19 @@ export interface QuantizeSummary {
   readonly bitsPerWeight: number;
   /** How many tensors have which type. */
   readonly tensors: ReadonlyMap<TensorTypeName, number>;
+  /** Tensors whose rows do not fit the blocks of the type that they should have: what they have instead. */
+  readonly fallbacks: readonly QuantizeFallback[];
+}
+
+/** Tensors that share a fallback. */
+export interface QuantizeFallback {
+  readonly wanted: TensorTypeName;
+  readonly type: TensorTypeName;
+  readonly tensors: number;
+  /** The lengths of their rows, of which none is a multiple of the block size of `wanted`. */
+  readonly rowLengths: readonly number[];
+  /** Bytes that they take beyond what they would take in the wanted type. */
+  readonly extraBytes: number;
 }
 
 /** GGML_QNT_VERSION: which meaning the block formats have. */
@@ -82,7 +95,7 @@ export async function quantizeModel(
   try {
     checkModel(gguf);
     await checkOutput(gguf, outputPath);
-    const writer = layOut(gguf, fileType);
+    const { writer, fallbacks } = layOut(gguf, fileType);
     const { module } = await compileKernels();
     const pool = await EncoderPool.start(threads, module);
     try {
@@ -100,7 +113,7 @@ export async function quantizeModel(
     } finally {
       await pool.close();
     }
-    return summary(gguf, writer);
+    return { ...summary(gguf, writer), fallbacks };
   } finally {
     await gguf.close();
   }
@@ -123,7 +136,7 @@ async function checkOutput(gguf: Gguf, path: string): Promise<void> {
 }
 
 /** The new file's metadata and tensor directory. */
-function layOut(gguf: Gguf, fileType: FileType): GgufWriter {
+function layOut(gguf: Gguf, fileType: FileType) {
   const writer = new GgufWriter();
   for (const [key, value] of gguf.metadata) {
     if (!key.startsWith("split.")) writer.set(key, gguf.metadata.typeOf(key)!, value);
@@ -135,17 +148,40 @@ function layOut(gguf: Gguf, fileType: FileType): GgufWriter {
     tied: gguf.tensor("output.weight") === undefined,
     experts: gguf.metadata.getNumber(`${architecture(gguf)}.expert_count`) ?? 0,
   };
+  const fallen: (TypeChoice & { shape: readonly number[] })[] = [];
   for (const { name, type, shape } of gguf.tensors) {
-    const wanted = quantizedType(fileType, name, shape, model) ?? type;
-    if (wanted !== type && !floatTypes.includes(type)) {
+    const choice = typeChoice(fileType, name, shape, model) ?? { wanted: type, type };
+    if (choice.type !== type && !floatTypes.includes(type)) {
       throw new UnsupportedError(
         "UNSUPPORTED_FORMAT",
         `tensor "${printable(name)}" is ${type}: a quantised tensor is not quantised again; supported: ${floatTypes.join(", ")}`,
       );
     }
-    writer.addTensor(name, wanted, shape);
+    writer.addTensor(name, choice.type, shape);
+    if (choice.type !== choice.wanted) fallen.push({ ...choice, shape });
   }
-  return writer;
+  return { writer, fallbacks: fallbacksOf(fallen) };
+}
+
+/** Sums up tensors by what they fall back from and to. */
+function fallbacksOf(fallen: readonly (TypeChoice & { readonly shape: readonly number[] })[]): QuantizeFallback[] {
+  const kinds = new Map<string, QuantizeFallback>();
+  for (const { wanted, type, shape } of fallen) {
+    const kind = `${wanted} ${type}`;
+    const { tensors = 0, rowLengths = [], extraBytes = 0 } = kinds.get(kind) ?? {};
+    const extra = weightsOf(shape) * (bytesPerWeight(type) - bytesPerWeight(wanted));
+    kinds.set(kind, {
+      ...{ wanted, type, tensors: tensors + 1 },
+      rowLengths: [...new Set([...rowLengths, shape[0]!])].sort((a, b) => a - b),
+      extraBytes: extraBytes + Math.round(extra),
+    });
+  }
+  return [...kinds.values()];
+}
+
+function bytesPerWeight(name: TensorTypeName): number {
+  const { blockBytes, blockSize } = tensorTypeByName(name)!;
+  return blockBytes / blockSize;
 }
 
 function architecture(gguf: Gguf): string {
@@ -156,7 +192,7 @@ function parameters(gguf: Gguf): number {
   return gguf.tensors.reduce((sum, { shape }) => sum + weightsOf(shape), 0);
 }
 
-function summary(gguf: Gguf, writer: GgufWriter): QuantizeSummary {
+function summary(gguf: Gguf, writer: GgufWriter): Omit<QuantizeSummary, "fallbacks"> {
   const count = parameters(gguf);
   const tensors = new Map<TensorTypeName, number>();
   for (const { type } of writer.tensors) tensors.set(type, (tensors.get(type) ?? 0) + 1);

@@ -203,6 +203,24 @@ describe("formats", () => {
     expect(table).toBe("embeddings that stay in the file: 2.3 us a token");
     expect(write("md", { ...result, tableMicroseconds: 0 })).not.toContain("stay in the file");
   });
+
+  it("md fits a terminal of 80 columns: what is the same stands above, noise below", () => {
+    const format = benchFormats.md({ batch: true, kvCache: true, most: 80 });
+    const quiet = { ...result, build: "wide-relaxed", noise: [] } as const;
+    const loud = { ...quiet, noise: ["spread 43 %", "throttled in 3 of 50 periods"] };
+    const text =
+      format.header() +
+      [quiet, loud, loud, { ...quiet, format: "Q8_0" }].map((one) => format.result(one)).join("") +
+      format.footer();
+    const lines = text.split("\n");
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+    expect(lines[0]).toBe("llama 1.24B Q4_K, 1.50 GiB, WASM wide-relaxed, n_batch 2048, type_k q8_0");
+    expect(lines.filter((line) => line.startsWith("llama 1.24B"))).toHaveLength(2);
+    expect(lines.filter((line) => /\| a +\|$/.test(line))).toHaveLength(2);
+    expect(text).toContain("\nnoise a: spread 43 %; throttled in 3 of 50 periods\n");
+    const table = lines.filter((line) => line.startsWith("|"));
+    expect(new Set(table.map((line) => line.length)).size).toBe(1);
+  });
 });
 
 describe("noise", () => {

@@ -246,6 +246,12 @@ describe("cria inspect", () => {
     expect(out).not.toContain("warnings:");
   });
 
+  it("takes its file with -m, too, and -c changes the plan", async () => {
+    const [argument, option] = await criaEach([["inspect", demo, "-c", "128"]], [["inspect", "-m", demo, "-c", "128"]]);
+    expect(option).toEqual(argument);
+    expect(option!.out).toContain("memory plan: context 128,");
+  });
+
   it("prints what was guessed, which a loaded model says, too", async () => {
     const shape = { dim: 64, layers: 1, heads: 2, kvHeads: 1, ffn: 64, vocab: 512, format: () => "F32" as const };
     const bytes = await fixtureModel({ ...shape, metadata: { "tokenizer.ggml.pre": "" }, keys: { my_note: 1 } });
@@ -320,7 +326,15 @@ describe("mistakes", () => {
       2,
       /--dry-base is set, but does nothing without --dry-multiplier/,
     ],
-    ["no such file", ["run", "-m", "nothing.gguf", "hi"], 1, /nothing\.gguf does not exist/],
+    ["no such file", ["run", "-m", "nothing.gguf", "hi"], 1, /nothing\.gguf does not exist$/m],
+    [
+      "a repository without hf:",
+      ["run", "-m", "user/repo:Q4_K_M", "hi"],
+      1,
+      /user\/repo:Q4_K_M does not exist; a model of the Hugging Face hub is named hf:user\/repo:Q4_K_M$/m,
+    ],
+    ["two files", ["inspect", demo, "-m", demo], 2, /inspect takes one file, as an argument, with -m or with -hf/],
+    ["no such colour", ["run", "--color", "on", "hi"], 2, /--color must be one of auto, always, never; it is "on"/],
     ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
     ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],
     ["a missing text", ["perplexity"], 2, /-f FILE/],
@@ -359,6 +373,9 @@ describe("help", () => {
       expect(all!.out).toContain(name);
       expect(each[i]!.out).toMatch(new RegExp(`^usage: cria ${name} `));
     }
+    const [plain, coloured] = await criaEach([["run", "--help"]], [["run", "--color", "always", "--help"]]);
+    expect(plain!.out).not.toContain("\x1b");
+    expect(coloured!.out).toContain("\x1b[1m-h, --help\x1b[22m");
     expect(version!.out).toMatch(/^cria \d+\.\d+\.\d+\n$/);
   });
 });

@@ -485,7 +485,18 @@ describe("cria quantize", () => {
     expect(await typesOf(output)).toEqual(await typesOf(await quantized(floats, "Q4_K_M")));
     const bytes = readFileSync(output).length;
     expect(stdout).toContain(`${output}: ${bytes} bytes`);
-    expect(stdout).toMatch(/ 5\.16 bits per weight: 18 Q4_K, 19 F32, 2 Q5_0, 2 Q6_K, 1 Q8_0\n$/);
+    expect(stdout).toMatch(/ 5\.16 bits per weight: 18 Q4_K, 19 F32, 2 Q5_0, 2 Q6_K, 1 Q8_0$/m);
+    // Of 288 x 256 weights each: 5.5 bits in place of 4.5, and 8.5 in place of 6.5625.
+    expect(stdout).toMatch(/^fallback types: 3 tensors, 36288 bytes \(0\.0 MiB more than without, \d+\.\d %\)$/m);
+    expect(stdout).toMatch(
+      /^ {2}2 tensors Q5_0 in place of Q4_K: rows of 288 are not a multiple of 256; 0\.0 MiB more$/m,
+    );
+    expect(stdout).toMatch(/^ {2}1 tensor Q8_0 in place of Q6_K: rows of 288 are not a multiple of 256; /m);
+  });
+
+  it("says nothing of fallbacks where all rows fit", async () => {
+    const { stdout } = run(floats, at("cli-q8.gguf"), "Q8_0", "-t", "1");
+    expect(stdout.trimEnd().split("\n")).toHaveLength(2);
   });
 
   it.each([

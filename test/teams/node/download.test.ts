@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
-import { downloadModel, loadModel } from "cria";
+import { type DownloadWait, downloadModel, loadModel } from "cria";
 import { beforeEach, describe, expect, it } from "vitest";
 import { withFullDisk } from "../../support/disks.js";
 import {
@@ -234,6 +234,26 @@ describe("connections that break", () => {
     expect(digestAt(await downloadModel(`${hub.origin}/files/m.gguf`))).toBe(sha256(content));
     process.env["HF_HUB_DOWNLOAD_TIMEOUT"] = "soon";
     expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({ code: "DOWNLOAD_SETTING" });
+  });
+
+  it("silence tells what is waited for: the first answer, bytes, the next try", async () => {
+    process.env["HF_HUB_DOWNLOAD_TIMEOUT"] = "0.6";
+    const content = fakeModel(600_000);
+    hub.files.set("/files/m.gguf", content);
+    const waits: DownloadWait[] = [];
+    const onWait = (wait: DownloadWait) => waits.push(wait);
+    await downloadModel(`${hub.origin}/files/m.gguf`, { onWait });
+    expect(waits).toEqual([]);
+    hub.files.set("/files/n.gguf", content);
+    let requests = 0;
+    hub.fault = () => [{ stallAfter: 0 }, { status: 503, headers: { "retry-after": "1" } }][requests++];
+    await downloadModel(`${hub.origin}/files/n.gguf`, { onWait });
+    expect(waits[0]!.waitsFor).toBe(new URL(hub.origin).host);
+    expect(waits[0]!.milliseconds).toBeGreaterThanOrEqual(200);
+    expect(waits.some(({ waitsFor }) => /^the next try: .* HTTP status 503/.test(waitsFor))).toBe(true);
+    const count = waits.length;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(waits.length).toBe(count);
   });
 
   it("a server that is busy is asked again, when it says so; one that asks for too much is not waited for", async () => {
