@@ -8,7 +8,8 @@ import { RequestError } from "../adapters/openai/errors.js";
 import { Notes } from "../adapters/openai/notes.js";
 import type { Variables } from "./bodies.js";
 import { hasKey, hostRefusal, keyDigests, originRefusal, type Refusal } from "./guard.js";
-import { ollamaRoutes } from "./routes/ollama.js";
+import { llamacppRoutes } from "./routes/llamacpp.js";
+import { ollamaErrors, ollamaRoutes } from "./routes/ollama.js";
 import { openaiRoutes } from "./routes/openai.js";
 import { rerankRoutes } from "./routes/rerank.js";
 import { stateRoutes } from "./routes/state.js";
@@ -17,7 +18,7 @@ import { overloaded, requestId, type Service } from "./service.js";
 import { watched } from "./streams.js";
 
 /** These say nothing about models, and are asked by what starts and stops servers. */
-const PUBLIC = ["/health", "/ready"];
+const PUBLIC = ["/health", "/v1/health", "/ready"];
 
 export function appOf(service: Service, version: string): Hono<Variables> {
   const { settings } = service;
@@ -42,6 +43,7 @@ export function appOf(service: Service, version: string): Hono<Variables> {
     };
     context.res = watched(context.res, settings.slowMilliseconds, once(done));
   });
+  ollamaErrors(app);
   app.use(async ({ req }, next) => {
     const { headers } = req.raw;
     const refused = hostRefusal(headers, settings.host, settings.allowedHosts) ?? originRefusal(headers, settings.cors);
@@ -67,6 +69,7 @@ export function appOf(service: Service, version: string): Hono<Variables> {
   openaiRoutes(app, service);
   rerankRoutes(app, service);
   textRoutes(app, service);
+  llamacppRoutes(app, service);
   ollamaRoutes(app, service, version);
 
   app.notFound(({ req }) => {

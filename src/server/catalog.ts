@@ -1,7 +1,7 @@
 // The models of a server, by name: loaded on first use or at the start, unloaded when nobody has used them for a while, or when another
 // model needs their memory.
 
-import { openGguf } from "../gguf/index.js";
+import { type Gguf, openGguf } from "../gguf/index.js";
 import { isRemote } from "../hub/index.js";
 import {
   CriaError,
@@ -102,16 +102,21 @@ export class Catalog {
     return this.#entries.get(name)!.leases;
   }
 
-  /** The chat template of a model's file, if it has one. */
-  async chatTemplate(name: string): Promise<string | undefined> {
+  /** What a model's file says in its header, without loading the model. It is downloaded where it must be, unless `offline`. */
+  async header<Result>(name: string, read: (gguf: Gguf) => Result, offline?: boolean): Promise<Result> {
     const { source, options } = this.#entries.get(name)!.served;
-    const local = isRemote(source) ? await downloadModel(source, { offline: options?.offline }) : source;
+    const local = isRemote(source) ? await downloadModel(source, { offline: offline ?? options?.offline }) : source;
     const gguf = await openGguf(local);
     try {
-      return gguf.metadata.getString("tokenizer.chat_template");
+      return read(gguf);
     } finally {
       await gguf.close();
     }
+  }
+
+  /** The chat template of a model's file, if it has one. */
+  chatTemplate(name: string): Promise<string | undefined> {
+    return this.header(name, ({ metadata }) => metadata.getString("tokenizer.chat_template"));
   }
 
   /** Loads a model unless it is, and keeps it until the lease is released. @throws what `loadModel` throws */

@@ -10,6 +10,7 @@ import { MemoryError, type Model, WorkerError } from "../index.js";
 import { Admission } from "./admission.js";
 import { Catalog, type Lease, type ServedModel } from "./catalog.js";
 import { Metrics } from "./metrics.js";
+import { ModelCards } from "./model-cards.js";
 import { observed } from "./observed.js";
 import type { ServerEvent, ServerSettings } from "./settings.js";
 import { kept, watched } from "./streams.js";
@@ -43,6 +44,7 @@ export type Answering = (model: Model, name: string, signal: AbortSignal) => Pro
 export class Service {
   readonly settings: ServerSettings;
   readonly catalog: Catalog;
+  readonly cards: ModelCards;
   readonly metrics: Metrics;
   /** In the order in which they came. */
   readonly active = new Map<string, ActiveRequest>();
@@ -70,6 +72,7 @@ export class Service {
         report({ event: "model", model: name, state, milliseconds: rounded(milliseconds), message });
       },
     });
+    this.cards = new ModelCards(this.catalog);
     this.#admissions = new Map(
       models.map(({ name, options }) => [name, new Admission(options?.sequences ?? 1, settings.queue)]),
     );

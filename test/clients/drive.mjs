@@ -1,9 +1,13 @@
 // Drives one client in its default mode: `node drive.mjs CLIENT URL`. Prints, as JSON, what it got for each thing that clients do: a text,
-// the same text as a stream, a call of a tool and the answer to its result, and an object of a schema. What fails is an error's text.
+// the same text as a stream, a call of a tool and the answer to its result, an object of a schema; vectors, an order of documents, and the
+// list of models where it has them. What fails is an error's text. `warnings` are what the server says that it has ignored.
 
 import { z } from "zod";
+import { cohere } from "./cohere-client.mjs";
+import { ollama } from "./ollama-client.mjs";
 
-const [client, baseURL] = process.argv.slice(2);
+const [client, url] = process.argv.slice(2);
+const baseURL = `${url}/v1`;
 const question = "What is 3 + 4?";
 const apiKey = "none";
 const model = "demo";
@@ -54,6 +58,11 @@ const clients = {
         const { choices } = await openai.chat.completions.parse({ ...limit, response_format: format });
         return choices[0].message.parsed;
       },
+      vectors: async () => {
+        const { data } = await openai.embeddings.create({ model: "embedder", input: ["a fox", "a bear"] });
+        return data.map(({ embedding }) => embedding);
+      },
+      list: async () => (await openai.models.list()).data.map(({ id }) => id),
     };
   },
 
@@ -98,11 +107,19 @@ const clients = {
 
   async "@ai-sdk/openai-compatible"() {
     const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
-    return aiSdk(createOpenAICompatible({ name: "cria", apiKey, baseURL, supportsStructuredOutputs: true })(model));
+    const { embedMany } = await import("ai");
+    const provider = createOpenAICompatible({ name: "cria", apiKey, baseURL, supportsStructuredOutputs: true });
+    return {
+      ...(await aiSdk(provider(model))),
+      vectors: async () => {
+        const embedder = provider.textEmbeddingModel("embedder");
+        return (await embedMany({ model: embedder, values: ["a fox", "a bear"], maxRetries: 0 })).embeddings;
+      },
+    };
   },
 
   async "@langchain/openai"() {
-    const { ChatOpenAI } = await import("@langchain/openai");
+    const { ChatOpenAI, OpenAIEmbeddings } = await import("@langchain/openai");
     const { HumanMessage, ToolMessage } = await import("@langchain/core/messages");
     const { tool } = await import("@langchain/core/tools");
     const chat = (more = {}) =>
@@ -124,6 +141,15 @@ const clients = {
         return (await last.invoke([...messages, first, ...results])).text;
       },
       object: async () => chat().withStructuredOutput(answerSchema).invoke(question),
+      vectors: async () => {
+        const embeddings = new OpenAIEmbeddings({
+          apiKey,
+          model: "embedder",
+          maxRetries: 0,
+          configuration: { baseURL },
+        });
+        return embeddings.embedDocuments(["a fox", "a bear"]);
+      },
     };
   },
 
@@ -158,6 +184,10 @@ const clients = {
       },
     };
   },
+
+  ollama: () => ollama({ url, model, question, cityParameters, weather }),
+
+  "cohere-ai": () => cohere(url),
 
   async "@instructor-ai/instructor"() {
     const { default: OpenAI } = await import("openai");
@@ -224,7 +254,16 @@ async function aiSdk(languageModel) {
   };
 }
 
-const results = { asked };
+const warnings = [];
+const plainFetch = globalThis.fetch;
+globalThis.fetch = async (...given) => {
+  const answer = await plainFetch(...given);
+  const warning = answer.headers.get("x-cria-warning");
+  if (warning !== null) warnings.push(warning);
+  return answer;
+};
+
+const results = { asked, warnings };
 for (const [name, run] of Object.entries(await clients[client]())) {
   try {
     results[name] = await run();

@@ -1,46 +1,109 @@
-// cria/openai on a real HTTP server, driven by the clients that people use, each in its default mode and a process of its own. They are a
-// package of their own, test/clients, which test/run.mjs installs: `npm --prefix test/clients ci`.
+// The clients that people use, in their default modes, each in a process of its own, asking a running `cria serve` with nothing but the
+// address changed. test/clients has the clients; test/run.mjs installs them: `npm --prefix test/clients ci`.
 
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Model } from "cria";
-import { createFetch } from "cria/openai";
+import { loadModel, type Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { serve } from "../clients/http-server.mjs";
-import { modelWithTemplate, toolTemplates } from "../support/tool-models.js";
+import { architectureModel } from "../support/architecture-model.js";
+import { type ServeProcess, serveProcess } from "../support/serve-process.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import { fileWithTemplate, toolTemplates } from "../support/tool-models.js";
 
 const folder = new URL("../clients/", import.meta.url);
-const clients = [
-  ...["openai chat", "openai responses", "@ai-sdk/openai", "@ai-sdk/openai-compatible"],
-  ...["@langchain/openai", "@openai/agents", "@instructor-ai/instructor"],
-];
+const encoder = { architecture: "bert", keys: { "attention.causal": false, pooling_type: 1 }, seed: 7 };
+const reranker = {
+  ...encoder,
+  keys: { ...encoder.keys, pooling_type: 4 },
+  vectors: { "cls.output.bias": [0.1] },
+  told: { "cls.output.weight": [40, 1] as const },
+};
+/** A template that asks for thoughts, and says whether it was asked to. */
+const thinking = toolTemplates.hermes.replace(/\{%- if add_generation_prompt.*$/s, (answer) => {
+  return answer.replace(/\{%- endif %\}$/, "{%- if enable_thinking %}{{- '<think>' }}{%- endif %}{%- endif %}");
+});
 
 describe.skipIf(!existsSync(new URL("node_modules", folder)))("over HTTP", () => {
+  const files = temporaryFolder();
+  let server: ServeProcess;
   let model: Model;
-  let server: Awaited<ReturnType<typeof serve>>;
+  let expected: string;
   beforeAll(async () => {
-    model = await modelWithTemplate(toolTemplates.hermes);
-    server = await serve(createFetch(model, { name: "demo" }));
+    const demo = await fileWithTemplate(toolTemplates.hermes);
+    writeFileSync(files.path("demo.gguf"), demo);
+    writeFileSync(files.path("thinker.gguf"), await fileWithTemplate(thinking));
+    writeFileSync(files.path("embedder.gguf"), await architectureModel(encoder));
+    writeFileSync(files.path("reranker.gguf"), await architectureModel(reranker));
+    const models = ["demo", "thinker", "embedder", "reranker"].flatMap((name) => ["-m", files.path(`${name}.gguf`)]);
+    server = await serveProcess([...models, "-np", "2", "-t", "2", "--lazy"]);
+    model = await loadModel(demo, { threads: 2 });
+    expected = (await model.completeChat(question, { temperature: 0, maxTokens: 60 })).text;
   });
   afterAll(async () => {
-    await server.close();
+    await server.stop();
     await model.dispose();
   });
 
-  it.each(clients)("%s gets a text, a stream, a tool's result and an object", async (client) => {
-    server.warnings.length = 0;
+  it.each([
+    ...["openai chat", "openai responses", "@ai-sdk/openai", "@ai-sdk/openai-compatible"],
+    ...["@langchain/openai", "@openai/agents", "@instructor-ai/instructor", "ollama"],
+  ])("%s gets a text, a stream, a tool's result and an object", async (client) => {
     const got = await drive(client, server.url);
-    const instructions = client === "@openai/agents" ? [{ role: "system", content: "Be brief." }] : [];
-    const messages = [...instructions, { role: "user", content: "What is 3 + 4?" }];
-    const { text } = await model.completeChat(messages, { temperature: 0, maxTokens: 60 });
+    const brief = [{ role: "system", content: "Be brief." }, ...question];
+    const text =
+      client === "@openai/agents"
+        ? (await model.completeChat(brief, { temperature: 0, maxTokens: 60 })).text
+        : expected;
     expect(got).toMatchObject({ text, stream: text, tools: expect.any(String) });
     expect(["yes", "no"]).toContain((got["object"] as { answer?: unknown }).answer);
     expect(got["asked"]).not.toEqual([]);
     for (const city of got["asked"] as string[]) expect(["Lima", "Quito"]).toContain(city);
     // No client sends what cria ignores.
-    expect(server.warnings).toEqual([]);
+    expect(got["warnings"]).toEqual([]);
+    if ("list" in got) expect(JSON.stringify(got["list"])).toContain("embedder");
+    if ("vectors" in got) expect(got["vectors"]).toEqual([vector, vector]);
+    if (client === "ollama") expect(got).toMatchObject(ofOllama(text));
   });
+
+  it("cohere-ai gets the order of documents", async () => {
+    const got = await drive("cohere-ai", server.url);
+    const ranker = await loadModel(files.path("reranker.gguf"), { threads: 2 });
+    const ranked = await ranker.rerank("who?", ["a fox", "a bear in the woods", "nobody"], { topN: 2 });
+    await ranker.dispose();
+    const order = ranked.map(({ index, score }) => [index, score]);
+    expect(got).toMatchObject({ order, firstVersion: { order, texts: [true, true] } });
+  });
+});
+
+const question = [{ role: "user", content: "What is 3 + 4?" }];
+const vector = expect.objectContaining({ length: 40 });
+
+const ofOllama = (text: string) => ({
+  json: "object",
+  generated: { response: text, text, done: true, done_reason: "stop", counted: true },
+  loaded: ["load", "load"],
+  thoughts: ["string", "string", "undefined", "string"],
+  logprobs: { all: true, top: 2, token: "string" },
+  vector: 40,
+  list: ["demo", "thinker", "embedder", "reranker"].map((name) => [name, true, 64]),
+  show: {
+    capabilities: ["completion", "tools"],
+    ...{ format: "gguf", family: "llama", hasTemplate: true, context: 8192, title: "string" },
+    embedder: ["embedding"],
+  },
+  running: ["demo", "thinker", "embedder"].map((name) => [name, true]),
+  version: 3,
+  refused: {
+    images: "400 messages[0].images is not supported",
+    suffix: "400 suffix is not supported",
+    context: "400 context is not supported",
+    pull: expect.stringMatching(/^501 POST \/api\/pull is not supported: /),
+    create: expect.stringMatching(/^501 POST \/api\/create is not supported: /),
+    copy: expect.stringMatching(/^501 POST \/api\/copy is not supported: /),
+    delete: expect.stringMatching(/^501 DELETE \/api\/delete is not supported: /),
+    unknown: expect.stringMatching(/^404 the model "none" does not exist; there are "demo", /),
+  },
 });
 
 async function drive(client: string, url: string): Promise<Record<string, unknown>> {

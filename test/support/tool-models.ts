@@ -37,16 +37,23 @@ export const toolTemplates = {
 const BYTES = 256;
 const CONTROL = 3;
 
-/**
- * The demo model with this template in the place of its own, and room for long prompts.
- *
- * @param controls texts that become control tokens, in the place of the last merges
- * @param others more of the file's metadata
- */
-export async function modelWithTemplate(
+export interface FileChanges {
+  /** Texts that become control tokens, in the place of the last merges. */
+  readonly controls?: readonly string[];
+  /** More of the file's metadata. */
+  readonly others?: Readonly<Record<string, string>>;
+}
+
+/** The demo model with this template in the place of its own, and room for long prompts. */
+export async function modelWithTemplate(template: string, changes: FileChanges = {}): Promise<Model> {
+  return loadModel(await fileWithTemplate(template, changes), { threads: 2, sequences: 2, contextSize: 4096 });
+}
+
+/** The file of that model. */
+export async function fileWithTemplate(
   template: string,
-  { controls = [], others = {} }: { controls?: readonly string[]; others?: Readonly<Record<string, string>> } = {},
-): Promise<Model> {
+  { controls = [], others = {} }: FileChanges = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const demo = fileURLToPath(new URL("../../models/cria-demo-Q4_K_S.gguf", import.meta.url));
   const gguf = await openGguf(new Uint8Array(readFileSync(demo)));
   const writer = new GgufWriter();
@@ -71,5 +78,5 @@ export async function modelWithTemplate(
     writer.addTensor(tensor.name, tensor.type, tensor.shape);
     data.set(tensor.name, await gguf.readTensor(tensor));
   }
-  return loadModel(await writer.toBytes(data), { threads: 2, sequences: 2, contextSize: 4096 });
+  return writer.toBytes(data);
 }

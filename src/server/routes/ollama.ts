@@ -1,15 +1,17 @@
 // Ollama's routes, for the clients that speak it: /api/chat, /api/generate, /api/embed, /api/embeddings, /api/tags, /api/show, /api/ps,
 // /api/version. Its streams are lines of JSON, its times nanoseconds. Documented at github.com/ollama/ollama, docs/api.md.
 
+import { createHash } from "node:crypto";
 import type { Context, Hono } from "hono";
 import { jsonAnswer } from "../../adapters/openai/answers.js";
 import { errorAnswer, RequestError } from "../../adapters/openai/errors.js";
 import type { Fields } from "../../adapters/openai/fields.js";
+import { logprobOf } from "../../adapters/openai/logprobs.js";
 import { Notes } from "../../adapters/openai/notes.js";
 import type {
+  AnswerOptions,
   ChatCompletionOptions,
   ChatMessage,
-  Completion,
   GeneratedPart,
   GenerateOptions,
   GenerationSummary,
@@ -18,24 +20,47 @@ import type {
   ToolCall,
 } from "../../index.js";
 import { fieldsOf, type Variables } from "../bodies.js";
+import type { ModelCard } from "../model-cards.js";
 import type { Answering, Service } from "../service.js";
 
+/** The version of Ollama's interface that is followed. Clients refuse servers that call themselves older than what they need. */
+const INTERFACE = "0.12.11";
+
+/** What changes the models of a server, which is told them when it is started. */
+const unsupported = [
+  ...["POST /api/pull", "POST /api/push", "POST /api/create", "POST /api/copy", "DELETE /api/delete"],
+  ...["HEAD /api/blobs/:digest", "POST /api/blobs/:digest"],
+];
+
+/** Errors, whoever makes them, in Ollama's shape: `{ error: "..." }`. Before all that may refuse. */
+export function ollamaErrors(app: Hono<Variables>): void {
+  app.use("/api/*", async (context, next) => {
+    await next();
+    const { status, headers } = context.res;
+    if (status < 400 || !headers.get("content-type")?.startsWith("application/json")) return;
+    const { error } = (await context.res.json()) as { error: { message: string } };
+    const retryAfter = headers.get("retry-after");
+    context.res = jsonAnswer({ error: error.message }, status);
+    if (retryAfter !== null) context.res.headers.set("retry-after", retryAfter);
+  });
+}
+
 export function ollamaRoutes(app: Hono<Variables>, service: Service, version: string): void {
+  // Clients look here for whether the server runs. Browsers get the next route's page.
+  app.get("/", (context, next) =>
+    context.req.header("accept")?.includes("text/html") ? next() : context.text("Ollama is running"),
+  );
   app.post("/api/chat", (context) =>
     asked(service, context, (fields) => {
-      const messages = fields.need("messages", "array").map(messageOf);
-      const options: ChatCompletionOptions = { ...generateOptionsOf(fields), tools: toolsOf(fields) };
-      const stream = fields.take("stream", "boolean") ?? true;
+      const messages = (fields.take("messages", "array") ?? []).map(messageOf);
+      const { stream, ...given } = generationOf(fields);
+      const options: ChatCompletionOptions = { ...given, tools: toolsOf(fields) };
       return async (model, name, signal) => {
-        if (stream) return streamed(name, model.generateChat(messages, { ...options, signal }), chatLine);
+        // Without messages, clients ask for nothing but that the model is loaded.
+        if (messages.length === 0) return jsonAnswer({ ...head(name), message: said(""), ...LOADED });
+        if (stream) return streamed(name, model, model.generateChat(messages, { ...options, signal }), chatPart);
         const completion = await model.completeChat(messages, { ...options, signal });
-        const message = {
-          role: "assistant",
-          content: completion.text,
-          ...thoughts(completion),
-          ...callsOf(completion.toolCalls),
-        };
-        return jsonAnswer({ ...head(name), message, ...ending(completion) });
+        return jsonAnswer({ ...head(name), ...chatPart(completion, model), ...ending(completion) });
       };
     }),
   );
@@ -44,22 +69,19 @@ export function ollamaRoutes(app: Hono<Variables>, service: Service, version: st
       const prompt = fields.take("prompt", "string") ?? "";
       const system = fields.take("system", "string");
       const raw = fields.take("raw", "boolean") ?? false;
-      const options = generateOptionsOf(fields);
-      const stream = fields.take("stream", "boolean") ?? true;
-      const messages = [
-        ...(system === undefined ? [] : [{ role: "system", content: system }]),
-        { role: "user", content: prompt },
-      ];
+      refuseFilled(fields, "suffix", "template", "context", "images");
+      const { stream, templateVariables, ...options } = generationOf(fields);
+      const messages = [...(system ? [{ role: "system", content: system }] : []), { role: "user", content: prompt }];
       return async (model, name, signal) => {
-        // Without a prompt, clients ask for nothing but that the model is loaded.
-        if (prompt === "") return jsonAnswer({ ...head(name), response: "", done: true, done_reason: "load" });
-        const given = { ...options, signal };
+        if (prompt === "") return jsonAnswer({ ...head(name), response: "", ...LOADED });
+        const plain = { ...options, signal };
+        const chat = { ...plain, templateVariables };
         if (stream) {
-          const parts = raw ? model.generate(prompt, given) : model.generateChat(messages, given);
-          return streamed(name, parts, ({ text }) => ({ response: text }));
+          const parts = raw ? model.generate(prompt, plain) : model.generateChat(messages, chat);
+          return streamed(name, model, parts, textPart);
         }
-        const completion = raw ? await model.complete(prompt, given) : await model.completeChat(messages, given);
-        return jsonAnswer({ ...head(name), response: completion.text, ...thoughts(completion), ...ending(completion) });
+        const completion = raw ? await model.complete(prompt, plain) : await model.completeChat(messages, chat);
+        return jsonAnswer({ ...head(name), ...textPart(completion, model), ...ending(completion) });
       };
     }),
   );
@@ -67,35 +89,50 @@ export function ollamaRoutes(app: Hono<Variables>, service: Service, version: st
     asked(service, context, (fields) => embedding(fields, textsOf(fields), "embeddings")),
   );
   app.post("/api/embeddings", (context) =>
-    asked(service, context, (fields) => embedding(fields, [fields.need("prompt", "string")], "embedding")),
-  );
-  app.get("/api/version", (context) => context.json({ version }));
-  app.get("/api/tags", (context) =>
-    context.json({ models: service.catalog.names.map((name) => described(service, name)) }),
-  );
-  app.get("/api/ps", (context) => {
-    const names = service.catalog.names.filter((name) => service.catalog.loaded(name) !== undefined);
-    return context.json({ models: names.map((name) => described(service, name)) });
-  });
-  app.post("/api/show", (context) =>
-    asked(service, context, () => async (model, name) => {
-      const { architecture, contextSize, parameters, dim, embedding, generates } = model.info;
-      const capabilities = generates ? ["completion"] : embedding.reranks ? ["rerank"] : ["embedding"];
-      return jsonAnswer({
-        ...{ modelfile: "", parameters: "", template: (await service.catalog.chatTemplate(name)) ?? "" },
-        ...{ details: described(service, name).details, capabilities },
-        model_info: {
-          "general.architecture": architecture,
-          "general.parameter_count": parameters,
-          [`${architecture}.context_length`]: contextSize,
-          [`${architecture}.embedding_length`]: dim,
-        },
-      });
+    asked(service, context, (fields) => {
+      const prompt = fields.take("prompt", "string") ?? "";
+      return embedding(fields, prompt === "" ? [] : [prompt], "embedding");
     }),
   );
+  app.get("/api/version", (context) => context.json({ version: INTERFACE, cria: version }));
+  app.get("/api/tags", async (context) => {
+    const models = service.catalog.names.map(async (name) => described(name, await service.cards.cardAtHand(name)));
+    return context.json({ models: await Promise.all(models) });
+  });
+  app.get("/api/ps", async (context) => {
+    const names = service.catalog.names.filter((name) => service.catalog.loaded(name) !== undefined);
+    const { idleMilliseconds = NEVER } = service.settings;
+    const models = names.map(async (name) => ({
+      ...described(name, await service.cards.cardAtHand(name)),
+      size: service.catalog.loaded(name)?.info.memory.total ?? 0,
+      size_vram: 0,
+      context_length: service.catalog.loaded(name)?.info.contextSize ?? 0,
+      expires_at: new Date(Date.now() + idleMilliseconds).toISOString(),
+    }));
+    return context.json({ models: await Promise.all(models) });
+  });
+  app.post("/api/show", async (context) => {
+    const fields = await fieldsOf(context);
+    const name = service.nameOf(fields.take("model", "string") ?? fields.need("name", "string"));
+    const card = await service.cards.card(name);
+    return context.json({
+      ...{ license: card.licence ?? "", modelfile: `FROM ${name}\n`, parameters: "", template: card.template ?? "" },
+      ...{ details: described(name, card).details, modified_at: card.modified.toISOString() },
+      // Clients show models by their base names.
+      model_info: { "general.basename": card.title ?? name, ...card.metadata },
+      capabilities: card.capabilities,
+    });
+  });
+  for (const route of unsupported) {
+    const [method, path] = route.split(" ") as [string, string];
+    app.on(method, path, ({ req }) => {
+      const message = `${req.method} ${req.path} is not supported: cria serve is told its models when it is started`;
+      throw new RequestError(501, "unsupported", message);
+    });
+  }
 }
 
-/** Reads a request's fields, and lets the model answer. Errors are in Ollama's shape: `{ error: "..." }`. */
+/** Reads a request's fields, and lets the model answer. */
 async function asked(
   service: Service,
   context: Context<Variables>,
@@ -112,11 +149,13 @@ async function asked(
     signal: context.req.raw.signal,
     events: false,
   };
-  const answer = await service.ask(wanted, answering);
-  if (answer.ok) return answer;
-  const { error } = (await answer.json()) as { error: { message: string } };
-  return jsonAnswer({ error: error.message }, answer.status);
+  return service.ask(wanted, answering);
 }
+
+/** Some years, in milliseconds. */
+const NEVER = 10 * 365 * 24 * 3_600_000;
+/** The answer to who only wanted a model to be loaded. */
+const LOADED = { done: true, done_reason: "load" };
 
 const head = (model: string) => ({ model, created_at: new Date().toISOString() });
 const nanoseconds = (milliseconds: number) => Math.round(milliseconds * 1e6);
@@ -134,23 +173,36 @@ function ending({ finishReason, usage, timings }: GenerationSummary) {
   };
 }
 
-const thoughts = ({ reasoning }: Pick<Completion, "reasoning">) =>
-  reasoning === undefined ? {} : { thinking: reasoning };
+const said = (content: string) => ({ role: "assistant", content });
+
+/** What a part of an answer, or the whole of it, has in common. */
+type Said = Pick<GeneratedPart, "text" | "reasoning" | "toolCalls" | "logprobs">;
+
+const thoughts = ({ reasoning }: Said) => (reasoning === undefined ? {} : { thinking: reasoning });
 
 function callsOf(calls: readonly ToolCall[] | undefined) {
   if (calls === undefined) return {};
   return { tool_calls: calls.map(({ name, arguments: given }) => ({ function: { name, arguments: given } })) };
 }
 
-function chatLine(part: GeneratedPart) {
-  return { message: { role: "assistant", content: part.text, ...thoughts(part), ...callsOf(part.toolCalls) } };
+function logprobsOf({ logprobs }: Said, model: Model) {
+  return logprobs === undefined ? {} : { logprobs: logprobs.map((each) => logprobOf(each, model.tokenizer)) };
+}
+
+function chatPart(part: Said, model: Model) {
+  return { message: { ...said(part.text), ...thoughts(part), ...callsOf(part.toolCalls) }, ...logprobsOf(part, model) };
+}
+
+function textPart(part: Said, model: Model) {
+  return { response: part.text, ...thoughts(part), ...logprobsOf(part, model) };
 }
 
 /** Lines of JSON. What fails before the first part rejects; later it is a line. */
 async function streamed(
   name: string,
+  model: Model,
   parts: AsyncGenerator<GeneratedPart, void, undefined>,
-  line: (part: GeneratedPart) => object,
+  line: (part: GeneratedPart, model: Model) => object,
 ): Promise<Response> {
   const encoder = new TextEncoder();
   let next: Promise<IteratorResult<GeneratedPart, void>> | undefined = Promise.resolve(await parts.next());
@@ -162,7 +214,7 @@ async function streamed(
           next = undefined;
           if (done) return controller.close();
           const end = value.done === undefined ? { done: false } : ending(value.done);
-          controller.enqueue(encoder.encode(`${JSON.stringify({ ...head(name), ...line(value), ...end })}\n`));
+          controller.enqueue(encoder.encode(`${JSON.stringify({ ...head(name), ...line(value, model), ...end })}\n`));
         } catch (error) {
           const { message } = errorAnswer(error, new Notes(false)).body.error;
           controller.enqueue(encoder.encode(`${JSON.stringify({ error: message })}\n`));
@@ -192,24 +244,54 @@ const numbers = {
   seed: "seed",
 } as const satisfies Record<string, keyof GenerateOptions>;
 
-function generateOptionsOf(fields: Fields): GenerateOptions {
+/** What /api/chat and /api/generate have in common. */
+function generationOf(fields: Fields): AnswerOptions & { readonly stream: boolean } {
   const given = fields.inner(fields.take("options", "object") ?? {}, "options.");
   const options: Record<string, unknown> = {};
   for (const [field, option] of Object.entries(numbers)) options[option] = given.take(field, "number");
-  const most = given.take("num_predict", "number");
+  if (Number(options["seed"]) < 0) delete options["seed"]; // a new one
+  const most = given.take("num_predict", "number") ?? 0;
   const stop = given.take("stop", "string", "array");
-  const format = fields.take("format", "string", "object");
-  if (typeof format === "string" && format !== "json" && format !== "") {
-    throw fields.invalid("format", `must be "json" or a JSON schema; it is ${JSON.stringify(format)}`);
-  }
-  const jsonSchema =
-    typeof format === "object" ? (format as JsonSchema) : format === "json" ? { type: "object" } : undefined;
+  const mirostat = given.take("mirostat", "number") ?? 0;
+  const [tau, eta] = [given.take("mirostat_tau", "number"), given.take("mirostat_eta", "number")];
+  if (mirostat !== 0 && mirostat !== 2) throw given.invalid("mirostat", `must be 0 or 2; it is ${mirostat}`);
+  const logprobs = fields.take("logprobs", "boolean");
+  const topLogprobs = fields.take("top_logprobs", "number");
   return {
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-    maxTokens: most === undefined || most < 0 ? undefined : most,
-    stop: stop as GenerateOptions["stop"],
-    jsonSchema,
+    ...(mirostat === 2 && { mirostat: { ...(tau !== undefined && { tau }), ...(eta !== undefined && { eta }) } }),
+    ...(most > 0 && { maxTokens: most }), // others mean as many as there is room for
+    ...(stop !== undefined && stop.length > 0 && { stop: stop as GenerateOptions["stop"] }),
+    ...(logprobs && { logprobs, ...(topLogprobs !== undefined && { topLogprobs }) }),
+    jsonSchema: formatOf(fields),
+    templateVariables: thinkingOf(fields),
+    stream: fields.take("stream", "boolean") ?? true,
   };
+}
+
+function formatOf(fields: Fields): JsonSchema | undefined {
+  const format = fields.take("format", "string", "object");
+  if (typeof format === "object") return format;
+  if (format === "json") return { type: "object" };
+  if (format === undefined || format === "") return undefined;
+  throw fields.invalid("format", `must be "json" or a JSON schema; it is ${JSON.stringify(format)}`);
+}
+
+/** What templates are told of `think`: whether, or how hard. Each takes the names that it knows. */
+function thinkingOf(fields: Fields): AnswerOptions["templateVariables"] {
+  const think = fields.take("think", "boolean", "string");
+  if (think === undefined) return undefined;
+  const thinks = think !== false;
+  const effort = typeof think === "string" ? { reasoning_effort: think } : {};
+  return { enable_thinking: thinks, thinking: thinks, ...effort };
+}
+
+/** Refuses fields that ask for what there is not. Clients also send them empty. @throws RequestError */
+function refuseFilled(fields: Fields, ...names: readonly string[]): void {
+  for (const name of names) {
+    const value = fields.take(name, "string", "array");
+    if (value !== undefined && value.length > 0) throw fields.invalid(name, "is not supported");
+  }
 }
 
 function toolsOf(fields: Fields): ChatCompletionOptions["tools"] {
@@ -237,7 +319,7 @@ function messageOf(message: unknown, index: number): ChatMessage {
       `messages[${index}]`,
     );
   }
-  const { images, thinking, ...rest } = message as ChatMessage & { images?: unknown };
+  const { images, thinking, tool_name: name, ...rest } = message as ChatMessage & { images?: unknown };
   if (Array.isArray(images) && images.length > 0) {
     throw new RequestError(
       400,
@@ -246,7 +328,8 @@ function messageOf(message: unknown, index: number): ChatMessage {
       `messages[${index}].images`,
     );
   }
-  return { ...rest, ...(thinking !== undefined && { reasoning_content: thinking }) } as ChatMessage;
+  const thought = thinking === undefined || thinking === "" ? {} : { reasoning_content: thinking };
+  return { ...rest, ...thought, ...(name !== undefined && { name }) } as ChatMessage;
 }
 
 function textsOf(fields: Fields): readonly string[] {
@@ -270,7 +353,7 @@ function embedding(fields: Fields, texts: readonly string[], shape: "embedding" 
       },
     });
     const lists = vectors.map((vector) => Array.from(vector));
-    if (shape === "embedding") return jsonAnswer({ embedding: lists[0] });
+    if (shape === "embedding") return jsonAnswer({ embedding: lists[0] ?? [] });
     const total = nanoseconds(performance.now() - begin);
     return jsonAnswer({
       model: name,
@@ -282,19 +365,27 @@ function embedding(fields: Fields, texts: readonly string[], shape: "embedding" 
   };
 }
 
-function described(service: Service, name: string) {
-  const info = service.catalog.loaded(name)?.info;
+/** A model in a list. */
+function described(name: string, card: ModelCard | undefined) {
+  const family = card?.architecture ?? "";
   return {
     name,
     model: name,
-    modified_at: new Date(0).toISOString(),
-    size: info?.memory.total ?? 0,
-    digest: "",
+    modified_at: (card?.modified ?? new Date(0)).toISOString(),
+    size: card?.bytes ?? 0,
+    digest: card?.digest ?? createHash("sha256").update(name).digest("hex"),
     details: {
+      parent_model: "",
       format: "gguf",
-      family: info?.architecture ?? "",
-      parameter_size: info === undefined ? "" : String(info.parameters),
-      quantization_level: info?.format ?? "",
+      family,
+      families: card === undefined ? [] : [family],
+      parameter_size: card === undefined ? "" : inWords(card.parameters),
+      quantization_level: card?.format ?? "",
     },
   };
+}
+
+/** Such as 8.0B or 134.5M. */
+function inWords(parameters: number): string {
+  return parameters >= 1e9 ? `${(parameters / 1e9).toFixed(1)}B` : `${(parameters / 1e6).toFixed(2)}M`;
 }

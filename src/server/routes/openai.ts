@@ -34,7 +34,9 @@ export function openaiRoutes(app: Hono<Variables>, service: Service): void {
     };
     return { id: name, object: "model", created: began, owned_by: "cria", status: service.catalog.state(name), meta };
   };
-  app.get("/v1/models", (context) => context.json({ object: "list", data: service.catalog.names.map(modelOf) }));
+  for (const path of ["/v1/models", "/models"]) {
+    app.get(path, (context) => context.json({ object: "list", data: service.catalog.names.map(modelOf) }));
+  }
   app.get("/v1/models/:name{.+}", (context) => context.json(modelOf(service.nameOf(context.req.param("name")))));
 }
 

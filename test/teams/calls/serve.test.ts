@@ -148,6 +148,85 @@ describe("the routes", () => {
     });
   });
 
+  it("llama.cpp's completion: its fields, its answers, its stream", async () => {
+    const { body: made } = await ask(`${url}/apply-template`, { messages: question });
+    const given = { prompt: made.prompt, temperature: 0, cache_prompt: true, id_slot: 0, n_predict: 60 };
+    const { body } = await ask(`${url}/completion`, given);
+    expect(body).toMatchObject({ content: "3 + 4 = 7.", stop: true, stop_type: "eos", model: "demo", tokens: [] });
+    expect(body.timings.predicted_n).toBe(body.tokens_predicted);
+    expect(body.tokens_evaluated).toBe(body.timings.prompt_n + body.timings.cache_n);
+    const stopped = await ask(`${url}/completion`, { ...given, stop: [" =", "!"], return_tokens: true });
+    expect(stopped.body).toMatchObject({ content: "3 + 4", stop_type: "word", stopping_word: " =" });
+    expect(stopped.body.tokens.length).toBe(stopped.body.tokens_predicted);
+    const limit = { ...given, n_predict: 12, ignore_eos: true, n_probs: 2, response_fields: [] };
+    const { body: endless } = await ask(`${url}/completion`, limit);
+    expect([endless.stop_type, endless.tokens_predicted]).toEqual(["limit", 12]);
+    expect(endless.completion_probabilities).toHaveLength(12);
+    expect(endless.completion_probabilities[0].top_logprobs[0].id).toBe(endless.completion_probabilities[0].id);
+    const chosen = { ...given, response_fields: ["content", "timings/predicted_n", "none"] };
+    expect((await ask(`${url}/completion`, chosen)).body).toEqual({ content: "3 + 4 = 7.", predicted_n: 8 });
+    const { body: events } = await ask(`${url}/completion`, { ...given, stream: true });
+    const parts = [...(events as string).matchAll(/^data: (\{.*\})$/gm)].map(([, json]) => JSON.parse(json!));
+    expect(parts.map(({ content }) => content).join("")).toBe("3 + 4 = 7.");
+    expect(parts.at(-1)).toMatchObject({ stop: true, stop_type: "eos" });
+  });
+
+  it("llama.cpp's prompts: tokens, tokens and texts in turn, several at once", async () => {
+    const text = "Once upon a time";
+    const { body: whole } = await ask(`${url}/tokenize`, { content: text, add_special: true });
+    const more = { temperature: 0, n_predict: 6 };
+    const { content } = (await ask(`${url}/completion`, { prompt: text, ...more })).body;
+    const mixed = [
+      ...whole.tokens.slice(0, -1),
+      (await ask(`${url}/detokenize`, { tokens: whole.tokens.slice(-1) })).body.content,
+    ];
+    for (const prompt of [whole.tokens, mixed, { prompt_string: text }]) {
+      expect((await ask(`${url}/completion`, { prompt, ...more })).body.content).toBe(content);
+    }
+    const { body } = await ask(`${url}/completion`, { prompt: [text, whole.tokens], ...more });
+    expect(body.map((each: { content: string }) => each.content)).toEqual([content, content]);
+    for (const prompt of [[], [{}], { prompt_string: text, multimodal_data: ["AA=="] }]) {
+      const { status, body: refused } = await ask(`${url}/completion`, { prompt, ...more });
+      expect([status, refused.error.param]).toEqual([400, "prompt"]);
+    }
+  });
+
+  it("what is not supported is refused by its name", async () => {
+    for (const path of ["/infill", "/slots/0?action=save", "/lora-adapters", "/v1/messages"]) {
+      const { status, body } = await ask(`${url}${path}`, {});
+      expect([status, body.error.code]).toEqual([501, "unsupported"]);
+      expect(body.error.message).toMatch(/^POST \/\S+ is not supported: /);
+    }
+    expect((await ask(`${url}/api/pull`, { model: "llama3" })).body.error).toMatch(
+      /^POST \/api\/pull is not supported: /,
+    );
+    expect((await ask(`${url}/api/nowhere`)).body.error).toContain("there is no GET /api/nowhere");
+  });
+
+  it("what tools look at before they chat", async () => {
+    const running = await fetch(url);
+    expect([running.status, await running.text()]).toEqual([200, "Ollama is running"]);
+    expect((await fetch(url, { method: "HEAD" })).status).toBe(200);
+    const { body: version } = await ask(`${url}/api/version`);
+    const [major, minor] = version.version.split(".").map(Number);
+    expect(major > 0 || minor >= 6).toBe(true); // older ones are refused
+    expect((await ask(`${url}/v1/health`)).body).toEqual({ status: "ok" });
+    expect((await ask(`${url}/models`)).body).toMatchObject({
+      object: "list",
+      data: [{ id: "demo", object: "model" }],
+    });
+    const { body: props } = await ask(`${url}/props?model=demo`);
+    expect(props).toMatchObject({ model_alias: "demo", modalities: { vision: false } });
+    expect(props.default_generation_settings.n_ctx).toBeGreaterThan(0);
+    expect(props.chat_template).toContain("start_header_id");
+    expect((await ask(`${url}/lora-adapters`)).body).toEqual([]);
+    const { body: vectors } = await ask(`${url}/embedding`, { content: ["a", "b"] });
+    expect(vectors.map(({ index, embedding }: never) => [index, (embedding as number[][])[0]!.length])).toEqual([
+      [0, 256],
+      [1, 256],
+    ]);
+  });
+
   it("metrics, slots and properties", async () => {
     const { body, headers } = await ask(`${url}/metrics`);
     expect(headers.get("content-type")).toMatch(/^text\/plain/);
@@ -191,6 +270,7 @@ describe("who may ask", () => {
     expect((await ask(models, undefined, { authorization: "Bearer second" })).status).toBe(200);
     expect((await ask(models, undefined, { "x-api-key": "first" })).status).toBe(200);
     expect((await ask(`${server.url}/metrics`)).status).toBe(401);
+    expect((await ask(`${server.url}/api/tags`)).body).toEqual({ error: "this server needs an API key" });
     expect((await ask(`${server.url}/health`)).status).toBe(200);
   });
 
