@@ -56,10 +56,10 @@ export class F32 {
     streamFloatsOfPair<F32>(group, next, x, y, z, columns, scratch);
   }
 
-  /** Four tokens: y (4 times 8 f32, 32 bytes apart) += a group's `columns` columns times x (F32). */
+  /** Four tokens, or the first `two` of them: y (4 times 8 f32, 32 bytes apart) += a group's `columns` columns times x (F32). */
   @inline
-  streamTile(group: usize, x: usize, y: usize, columns: i32, scratch: usize, _sums: usize): void {
-    streamFloatsTile<F32>(group, x, y, columns, scratch);
+  streamTile(group: usize, x: usize, y: usize, columns: i32, scratch: usize, _sums: usize, two: bool): void {
+    streamFloatsTile<F32>(group, x, y, columns, scratch, two);
   }
 
   // What `floats.ts` needs.

@@ -55,9 +55,9 @@ export function streamFloatsOfPair<F>(group: usize, next: usize, x: usize, y: us
   storeRows(z, z0, z1);
 }
 
-/** A tile of four tokens, x (columns, 4): y (4 times 8 f32) += a group's `columns` columns times x. `scratch`: 16 bytes. */
+/** A tile of four tokens, x (columns, 4), or the first `two` of one: y (4 times 8 f32) += a group's `columns` columns times x. */
 @inline
-export function streamFloatsTile<F>(group: usize, x: usize, y: usize, columns: i32, scratch: usize): void {
+export function streamFloatsTile<F>(group: usize, x: usize, y: usize, columns: i32, scratch: usize, two: bool): void {
   const mask = kept(scratch, i32x4.splat(HALF_MASK));
   const bias = kept(scratch, f32x4.splat(HALF_BIAS));
   let a0 = v128.load(y);
@@ -77,15 +77,19 @@ export function streamFloatsTile<F>(group: usize, x: usize, y: usize, columns: i
     value = v128.load32_splat(x, 4);
     b0 = madd(b0, w0, value);
     b1 = madd(b1, w1, value);
-    value = v128.load32_splat(x, 8);
-    c0 = madd(c0, w0, value);
-    c1 = madd(c1, w1, value);
-    value = v128.load32_splat(x, 12);
-    d0 = madd(d0, w0, value);
-    d1 = madd(d1, w1, value);
+    if (!two) {
+      value = v128.load32_splat(x, 8);
+      c0 = madd(c0, w0, value);
+      c1 = madd(c1, w1, value);
+      value = v128.load32_splat(x, 12);
+      d0 = madd(d0, w0, value);
+      d1 = madd(d1, w1, value);
+    }
   }
   storeRows(y, a0, a1);
   storeRows(y + 32, b0, b1);
-  storeRows(y + 64, c0, c1);
-  storeRows(y + 96, d0, d1);
+  if (!two) {
+    storeRows(y + 64, c0, c1);
+    storeRows(y + 96, d0, d1);
+  }
 }

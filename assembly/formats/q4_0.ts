@@ -147,9 +147,9 @@ export class Q4_0 {
     storeRows(y, y0, y1);
   }
 
-  /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_32). */
+  /** A tile of four tokens, or the first `two` of one: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_32). */
   @inline
-  streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize): void {
+  streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize, two: bool): void {
     const nibble = kept(scratch, i8x16.splat(15));
     const mask = kept(scratch, i32x4.splat(HALF_MASK));
     const bias = kept(scratch, f32x4.splat(HALF_BIAS));
@@ -178,14 +178,16 @@ export class Q4_0 {
         odd = changetype<Columns>(x).odd1();
         b0 = dotAdd(b0, evenWeights(w0), oddWeights(w0), even, odd);
         b1 = dotAdd(b1, evenWeights(w1), oddWeights(w1), even, odd);
-        even = changetype<Columns>(x).even2();
-        odd = changetype<Columns>(x).odd2();
-        c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
-        c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
-        even = changetype<Columns>(x).even3();
-        odd = changetype<Columns>(x).odd3();
-        d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
-        d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+        if (!two) {
+          even = changetype<Columns>(x).even2();
+          odd = changetype<Columns>(x).odd2();
+          c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
+          c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
+          even = changetype<Columns>(x).even3();
+          odd = changetype<Columns>(x).odd3();
+          d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
+          d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+        }
       }
       group -= 128;
       for (const stop = group + 128; group < stop; group += 32, x += 16 * X_BYTES) {
@@ -199,19 +201,23 @@ export class Q4_0 {
         odd = changetype<Columns>(x).odd1();
         b0 = dotAdd(b0, evenWeights(w0), oddWeights(w0), even, odd);
         b1 = dotAdd(b1, evenWeights(w1), oddWeights(w1), even, odd);
-        even = changetype<Columns>(x).even2();
-        odd = changetype<Columns>(x).odd2();
-        c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
-        c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
-        even = changetype<Columns>(x).even3();
-        odd = changetype<Columns>(x).odd3();
-        d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
-        d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+        if (!two) {
+          even = changetype<Columns>(x).even2();
+          odd = changetype<Columns>(x).odd2();
+          c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
+          c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
+          even = changetype<Columns>(x).even3();
+          odd = changetype<Columns>(x).odd3();
+          d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
+          d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+        }
       }
       leaveTokenQ8_32(y, a0, a1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES));
       leaveTokenQ8_32(y + 32, b0, b1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 4));
-      leaveTokenQ8_32(y + 64, c0, c1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 8));
-      leaveTokenQ8_32(y + 96, d0, d1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 12));
+      if (!two) {
+        leaveTokenQ8_32(y + 64, c0, c1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 8));
+        leaveTokenQ8_32(y + 96, d0, d1, ones, scale0, scale1, v128.load32_splat(tail, Q8_32_SCALES + 12));
+      }
       x = tail + 4 * Q8_32_TAIL_BYTES;
     }
   }

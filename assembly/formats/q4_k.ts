@@ -365,9 +365,12 @@ export class Q4_K {
     }
   }
 
-  /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_256); `products`: 128 bytes for 32-bit sums. */
+  /**
+   * A tile of four tokens, or the first `two` of one: y (4 times 8 f32) += a group's `blocks` blocks times x (Q8_256). `products`: 128
+   * bytes for 32-bit sums.
+   */
   @inline
-  streamTile(group: usize, x: usize, y: usize, blocks: i32, panel: usize, products: usize): void {
+  streamTile(group: usize, x: usize, y: usize, blocks: i32, panel: usize, products: usize, two: bool): void {
     const low = kept(panel, i8x16.splat(15));
     const six = kept(panel, i8x16.splat(63));
     for (; blocks > 0; blocks--, group += 1152) {
@@ -394,14 +397,16 @@ export class Q4_K {
           odd = changetype<Columns>(x).odd1();
           b0 = dotAdd(b0, evenWeights(w0), oddWeights(w0), even, odd);
           b1 = dotAdd(b1, evenWeights(w1), oddWeights(w1), even, odd);
-          even = changetype<Columns>(x).even2();
-          odd = changetype<Columns>(x).odd2();
-          c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
-          c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
-          even = changetype<Columns>(x).even3();
-          odd = changetype<Columns>(x).odd3();
-          d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
-          d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+          if (!two) {
+            even = changetype<Columns>(x).even2();
+            odd = changetype<Columns>(x).odd2();
+            c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
+            c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
+            even = changetype<Columns>(x).even3();
+            odd = changetype<Columns>(x).odd3();
+            d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
+            d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+          }
         }
         q -= 128;
         for (const stop = q + 128; q < stop; q += 32, x += 16 * X_BYTES) {
@@ -415,23 +420,27 @@ export class Q4_K {
           odd = changetype<Columns>(x).odd1();
           b0 = dotAdd(b0, evenWeights(w0), oddWeights(w0), even, odd);
           b1 = dotAdd(b1, evenWeights(w1), oddWeights(w1), even, odd);
-          even = changetype<Columns>(x).even2();
-          odd = changetype<Columns>(x).odd2();
-          c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
-          c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
-          even = changetype<Columns>(x).even3();
-          odd = changetype<Columns>(x).odd3();
-          d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
-          d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+          if (!two) {
+            even = changetype<Columns>(x).even2();
+            odd = changetype<Columns>(x).odd2();
+            c0 = dotAdd(c0, evenWeights(w0), oddWeights(w0), even, odd);
+            c1 = dotAdd(c1, evenWeights(w1), oddWeights(w1), even, odd);
+            even = changetype<Columns>(x).even3();
+            odd = changetype<Columns>(x).odd3();
+            d0 = dotAdd(d0, evenWeights(w0), oddWeights(w0), even, odd);
+            d1 = dotAdd(d1, evenWeights(w1), oddWeights(w1), even, odd);
+          }
         }
         const scale0 = lowScales(scales);
         const scale1 = highScales(scales);
         scaleUp(products, a0, a1, scale0, scale1);
         scaleUp(products + 32, b0, b1, scale0, scale1);
-        scaleUp(products + 64, c0, c1, scale0, scale1);
-        scaleUp(products + 96, d0, d1, scale0, scale1);
+        if (!two) {
+          scaleUp(products + 64, c0, c1, scale0, scale1);
+          scaleUp(products + 96, d0, d1, scale0, scale1);
+        }
       }
-      x = finishTileQ8_256<Q4_K>(y, panel, products, x);
+      x = finishTileQ8_256<Q4_K>(y, panel, products, x, two);
     }
   }
 }

@@ -145,11 +145,11 @@ export class Q8_0 {
     else streamPairs(group, x, y, blocks, scratch);
   }
 
-  /** A tile of four tokens: y (4 times 8 f32) += a group's `blocks` blocks times x (CENTRED_Q8_32 or Q16_32). */
+  /** A tile of four tokens, or the first `two` of one: y (4 times 8 f32) += a group's `blocks` blocks times x (CENTRED_Q8_32 or Q16_32). */
   @inline
-  streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize): void {
-    if (WIDE_SUMS) streamTileWide(group, x, y, blocks, scratch);
-    else streamTilePairs(group, x, y, blocks, scratch);
+  streamTile(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, _: usize, two: bool): void {
+    if (WIDE_SUMS) streamTileWide(group, x, y, blocks, scratch, two);
+    else streamTilePairs(group, x, y, blocks, scratch, two);
   }
 }
 
@@ -272,7 +272,8 @@ function streamWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usiz
   storeRows(y, y0, y1);
 }
 
-function streamTilePairs(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+@inline
+function streamTilePairs(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, two: bool): void {
   const mask = kept(scratch, i32x4.splat(HALF_MASK));
   const bias = kept(scratch, f32x4.splat(HALF_BIAS));
   for (; blocks > 0; blocks--, x += 16) {
@@ -296,17 +297,21 @@ function streamTilePairs(group: usize, x: usize, y: usize, blocks: i32, scratch:
       pair = v128.load32_splat(x, 4);
       b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, pair));
       b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, pair));
-      pair = v128.load32_splat(x, 8);
-      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, pair));
-      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, pair));
-      pair = v128.load32_splat(x, 12);
-      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, pair));
-      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, pair));
+      if (!two) {
+        pair = v128.load32_splat(x, 8);
+        c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, pair));
+        c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, pair));
+        pair = v128.load32_splat(x, 12);
+        d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, pair));
+        d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, pair));
+      }
     }
     leaveTokenQ16_32(y, a0, a1, scale0, scale1, v128.load32_splat(x));
     leaveTokenQ16_32(y + 32, b0, b1, scale0, scale1, v128.load32_splat(x, 4));
-    leaveTokenQ16_32(y + 64, c0, c1, scale0, scale1, v128.load32_splat(x, 8));
-    leaveTokenQ16_32(y + 96, d0, d1, scale0, scale1, v128.load32_splat(x, 12));
+    if (!two) {
+      leaveTokenQ16_32(y + 64, c0, c1, scale0, scale1, v128.load32_splat(x, 8));
+      leaveTokenQ16_32(y + 96, d0, d1, scale0, scale1, v128.load32_splat(x, 12));
+    }
   }
 }
 
@@ -328,7 +333,8 @@ function leaveTokenWide(
   storeRows(y, y0, y1);
 }
 
-function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usize): void {
+@inline
+function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: usize, two: bool): void {
   const mask = kept(scratch, i32x4.splat(HALF_MASK));
   const bias = kept(scratch, f32x4.splat(HALF_BIAS));
   const ones = kept(scratch, i8x16.splat(1));
@@ -359,19 +365,23 @@ function streamTileWide(group: usize, x: usize, y: usize, blocks: i32, scratch: 
       columns = changetype<Columns>(x).even1();
       b0 = dotWide(b0, w0, columns);
       b1 = dotWide(b1, w1, columns);
-      columns = changetype<Columns>(x).even2();
-      c0 = dotWide(c0, w0, columns);
-      c1 = dotWide(c1, w1, columns);
-      columns = changetype<Columns>(x).even3();
-      d0 = dotWide(d0, w0, columns);
-      d1 = dotWide(d1, w1, columns);
+      if (!two) {
+        columns = changetype<Columns>(x).even2();
+        c0 = dotWide(c0, w0, columns);
+        c1 = dotWide(c1, w1, columns);
+        columns = changetype<Columns>(x).even3();
+        d0 = dotWide(d0, w0, columns);
+        d1 = dotWide(d1, w1, columns);
+      }
     }
     const sum0 = f32x4.mul(scale0, f32x4.convert_i32x4_s(weights0));
     const sum1 = f32x4.mul(scale1, f32x4.convert_i32x4_s(weights1));
     leaveTokenWide(y, a0, a1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES));
     leaveTokenWide(y + 32, b0, b1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES + 4), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES + 4));
-    leaveTokenWide(y + 64, c0, c1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES + 8));
-    leaveTokenWide(y + 96, d0, d1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES + 12));
+    if (!two) {
+      leaveTokenWide(y + 64, c0, c1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES + 8), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES + 8));
+      leaveTokenWide(y + 96, d0, d1, scale0, scale1, sum0, sum1, v128.load32_splat(tail, Q8_32_SCALES + 12), v128.load32_splat(tail, CENTRED_Q8_32_MIDDLES + 12));
+    }
     x = tail + 4 * Q8_32_TAIL_BYTES;
   }
 }

@@ -99,9 +99,9 @@ export function scaleUp(products: usize, sums0: v128, sums1: v128, scales0: v128
   storeRows(products, products0, products1);
 }
 
-/** `finishQ8_256` for a tile of four tokens whose 32-bit sums lie at `products`. */
+/** `finishQ8_256` for a tile of four tokens, or the first `two` of one, whose 32-bit sums lie at `products`. */
 @inline
-export function finishTileQ8_256<F>(y: usize, panel: usize, products: usize, tail: usize): usize {
+export function finishTileQ8_256<F>(y: usize, panel: usize, products: usize, tail: usize, two: bool): usize {
   let a0 = i32x4.splat(0);
   let a1 = a0;
   let b0 = a0;
@@ -120,16 +120,20 @@ export function finishTileQ8_256<F>(y: usize, panel: usize, products: usize, tai
     x = v128.load32_splat(sums, 4);
     b0 = i32x4.sub(b0, i32x4.dot_i16x8_s(minima0, x));
     b1 = i32x4.sub(b1, i32x4.dot_i16x8_s(minima1, x));
-    x = v128.load32_splat(sums, 8);
-    c0 = i32x4.sub(c0, i32x4.dot_i16x8_s(minima0, x));
-    c1 = i32x4.sub(c1, i32x4.dot_i16x8_s(minima1, x));
-    x = v128.load32_splat(sums, 12);
-    d0 = i32x4.sub(d0, i32x4.dot_i16x8_s(minima0, x));
-    d1 = i32x4.sub(d1, i32x4.dot_i16x8_s(minima1, x));
+    if (!two) {
+      x = v128.load32_splat(sums, 8);
+      c0 = i32x4.sub(c0, i32x4.dot_i16x8_s(minima0, x));
+      c1 = i32x4.sub(c1, i32x4.dot_i16x8_s(minima1, x));
+      x = v128.load32_splat(sums, 12);
+      d0 = i32x4.sub(d0, i32x4.dot_i16x8_s(minima0, x));
+      d1 = i32x4.sub(d1, i32x4.dot_i16x8_s(minima1, x));
+    }
   }
   finishToken<F>(y, panel, v128.load(products), v128.load(products, 16), v128.load32_splat(tail, 4 * Q8_256_SCALE), a0, a1);
   finishToken<F>(y + 32, panel, v128.load(products, 32), v128.load(products, 48), v128.load32_splat(tail, 4 * Q8_256_SCALE + 4), b0, b1);
-  finishToken<F>(y + 64, panel, v128.load(products, 64), v128.load(products, 80), v128.load32_splat(tail, 4 * Q8_256_SCALE + 8), c0, c1);
-  finishToken<F>(y + 96, panel, v128.load(products, 96), v128.load(products, 112), v128.load32_splat(tail, 4 * Q8_256_SCALE + 12), d0, d1);
+  if (!two) {
+    finishToken<F>(y + 64, panel, v128.load(products, 64), v128.load(products, 80), v128.load32_splat(tail, 4 * Q8_256_SCALE + 8), c0, c1);
+    finishToken<F>(y + 96, panel, v128.load(products, 96), v128.load(products, 112), v128.load32_splat(tail, 4 * Q8_256_SCALE + 12), d0, d1);
+  }
   return tail + 4 * Q8_256_TAIL_BYTES;
 }

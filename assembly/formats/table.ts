@@ -16,7 +16,7 @@
 //   zero, subBlock, minimumBlock activation Q8_256          the same; columns that share a scale, and a minimum (0: none)
 //   stream                       those with a fast decode   one token times a packed group, without a panel
 //   streamPair                   some of those              the same of two groups at once
-//   streamTile, streamTokens     some of those              the same for a tile of 4 tokens; up to how many tokens that beats the panel
+//   streamTile, streamTokens     some of those              the same for a tile of 4 tokens or its first 2; up to how many tokens it is faster
 //   quantize, largest            those with an encoder      f32 to one block; the largest magnitude that it takes
 
 import { BF16 } from "./bf16";

@@ -99,7 +99,7 @@ function microQ8_256x4<F>(panel: usize, x: usize, y: usize, blocks: i32, scratch
       scaleUp(scratch + 96, d0, d1, low, high);
       scales += 16;
     }
-    x = finishTileQ8_256<F>(y, panel, scratch, tail);
+    x = finishTileQ8_256<F>(y, panel, scratch, tail, false);
   }
 }
 
@@ -172,8 +172,8 @@ function microQ8_256x4x16<F>(panel: usize, next: usize, x: usize, y: usize, z: u
       scaleUp(scratch + 224, d2, d3, low, high);
       scales += 16;
     }
-    finishTileQ8_256<F>(z, panel + next, scratch + 128, tail);
-    x = finishTileQ8_256<F>(y, panel, scratch, tail);
+    finishTileQ8_256<F>(z, panel + next, scratch + 128, tail, false);
+    x = finishTileQ8_256<F>(y, panel, scratch, tail, false);
   }
 }
 
