@@ -1,8 +1,10 @@
-// Typed arrays in memory that threads share: to send one to another thread costs nothing.
+// Typed arrays in memory that threads share: to send one to another thread costs nothing. Where threads share none, it is copied.
+
+import { bufferForThreads } from "../sharing.js";
 
 interface ArrayOf<Result> {
   readonly BYTES_PER_ELEMENT: number;
-  new (buffer: SharedArrayBuffer): Result;
+  new (buffer: ArrayBufferLike): Result;
 }
 
 /** An array of these values, or of so many zeros. */
@@ -11,7 +13,7 @@ export function shared<Result extends { set(values: ArrayLike<number>): void }>(
   values: ArrayLike<number> | number,
 ): Result {
   const length = typeof values === "number" ? values : values.length;
-  const array = new Class(new SharedArrayBuffer(Class.BYTES_PER_ELEMENT * length));
+  const array = new Class(bufferForThreads(Class.BYTES_PER_ELEMENT * length));
   if (typeof values !== "number") array.set(values);
   return array;
 }

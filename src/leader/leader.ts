@@ -5,6 +5,7 @@ import { ContextError, CriaError } from "../errors.js";
 import { nextTurn } from "../event-loop.js";
 import { StepMeter } from "../machine/disturbance/step-meter.js";
 import { type Member, StepAborted } from "../machine/member.js";
+import { sampleWeights } from "../model/plan/samples.js";
 import type { WorkerShard } from "../model/plan/shard.js";
 import { type StepRun, writeStep } from "../model/step.js";
 import { posted } from "../posted-error.js";
@@ -32,6 +33,7 @@ const PREPARE_MILLISECONDS = 4;
 
 export class Leader {
   readonly #member: Member;
+  readonly #shards: readonly WorkerShard[];
   /** Where steps end: logits and hidden states lie there. */
   readonly #output: WorkerShard;
   readonly #forward: () => void;
@@ -66,6 +68,7 @@ export class Leader {
     tables?: TableReader,
   ) {
     this.#member = member;
+    this.#shards = shards;
     this.#forward = forward;
     this.#tables = tables;
     this.#program = program;
@@ -168,8 +171,12 @@ export class Leader {
         return;
       }
       case "drop": {
-        const job = this.#jobOf(request.job);
-        if (job !== undefined) this.#drop([job]);
+        this.#drop(this.#scheduler.jobs.filter(({ id }) => id === request.job));
+        return;
+      }
+      case "sample": {
+        const samples = sampleWeights(this.#shards);
+        this.#answer({ type: "sampled", job: request.job, samples }, [samples.buffer]);
         return;
       }
       case "embed":

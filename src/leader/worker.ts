@@ -5,6 +5,7 @@ import { pinThread } from "../machine/cpu/pin.js";
 import { BarrierClock, tellThread } from "../machine/disturbance/step-meter.js";
 import { instantiateKernels } from "../machine/kernels.js";
 import { Member, type Membership, StepAborted, TeamPoisoned } from "../machine/member.js";
+import { allocateMemory } from "../machine/shared-memory.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
 import { architectureOf } from "../model/architectures/table.js";
 import { Pass } from "../model/pass.js";
@@ -15,6 +16,7 @@ import { WorkerShard } from "../model/plan/shard.js";
 import { type PostedError, posted } from "../posted-error.js";
 import type { Program } from "../protocol/program.js";
 import { type ParentPort, workerStart } from "../worker-handle.js";
+import { BoardCopy } from "./board-copy.js";
 import { Leader } from "./leader.js";
 import { TableReader } from "./table-reader.js";
 
@@ -23,34 +25,51 @@ void begin();
 // There is no `await` at the top level: bundlers copy this file as it is, and some hosts then read it as a script.
 async function begin(): Promise<void> {
   const { data, port } = await workerStart();
-  const { membership, pin, program } = data as WorkerData;
+  const { membership, pin, program } = data as WorkerData & { readonly program: Program };
   // This comes first, so that memory that this worker is the first to touch lies near its processor.
   if (pin !== undefined) port.postMessage({ type: "pin", ...(await pinThread(pin)) } satisfies PinNotice);
-  const member = new Member(membership);
+  let memories: readonly WebAssembly.Memory[];
+  try {
+    memories = program.memories.map(memoryOf);
+  } catch (error) {
+    const { message } = error as CriaError;
+    port.postMessage({ type: "death", message, error: posted(error as CriaError) } satisfies DeathNotice);
+    return;
+  }
+  const member = new Member({ ...membership, memory: memories[0]! });
   const leave = leaver(member, port);
   try {
-    await work(member, membership, program as Program, port, leave);
+    await work(member, membership, memories, program, port, leave);
   } catch (error) {
     leave(error);
   }
 }
 
+/** A memory of the team, or one that this worker, which is alone, makes for itself. @throws MemoryError MEMORY_REFUSED */
+function memoryOf(given: WebAssembly.Memory | number): WebAssembly.Memory {
+  return typeof given === "number" ? allocateMemory(given, "a model", false) : given;
+}
+
 async function work(
   member: Member,
   { module, wide }: Membership,
+  memories: readonly WebAssembly.Memory[],
   program: Program,
-  port: ParentPort,
+  parent: ParentPort,
   leave: Leave,
 ): Promise<void> {
-  const { blueprint, memories } = program;
+  const { blueprint } = program;
   const { hyperparameters, layout } = blueprint;
   const shards = memories.map((memory, index) => {
     const kernels = index === 0 ? member.kernels : instantiateKernels(module, memory, wide);
     return new WorkerShard(memory, layout, index, kernels, member.index);
   });
+  const isAlone = program.memories.every((one) => typeof one === "number");
+  const board = isAlone ? new BoardCopy(shards[0]!, program.meter, parent) : undefined;
+  const port = board ?? parent;
   let tables: TableReader | undefined;
   try {
-    await loadShare(member, shards, program, program.decodeWorkers);
+    await loadShare(member, shards, program, program.decodeWorkers, () => board?.post());
     if (member.index === 0) tables = await TableReader.open(shards, program.source);
   } catch (error) {
     leave(error, error instanceof CriaError ? posted(error) : undefined);

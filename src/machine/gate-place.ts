@@ -1,5 +1,6 @@
 // The caller's side of the gate: the process has one, and each team a place at it.
 
+import { sharesMemory } from "../sharing.js";
 import {
   clearTicket,
   GATE_WORDS,
@@ -32,10 +33,12 @@ async function processGate(): Promise<Int32Array<SharedArrayBuffer>> {
 }
 
 /**
- * Takes a place for a team whose workers may run on these processors. undefined: MOST_PLACES are taken, and the team does without. It is
+ * Takes a place for a team whose workers may run on these processors. undefined: MOST_PLACES are taken, or threads share nothing, and the
+ * team does without. It is
  * to be given back when the team's threads have ended.
  */
 export async function takePlace(processors: readonly number[]): Promise<GatePlace | undefined> {
+  if (!sharesMemory()) return undefined;
   const words = await processGate();
   for (let place = 0; place < MOST_PLACES; place++) {
     if (Atomics.compareExchange(words, placeWord(place) + TAKEN, 0, 1) !== 0) continue;

@@ -3,7 +3,9 @@
 
 import { CriaError, UnsupportedError } from "../errors.js";
 import { checkChoice } from "../options.js";
+import { sharesMemory } from "../sharing.js";
 import { allocateMemory } from "./shared-memory.js";
+import { unsharedModule } from "./unshared-module.js";
 
 /**
  * The builds of one source: `simd` uses the baseline only, `relaxed` relaxed SIMD, and `vnni` and `dotprod` relaxed SIMD where its 8-bit
@@ -280,7 +282,7 @@ export function instantiateKernels(
 }
 
 /**
- * Compiles the fastest build that this host can run, without wide kernels.
+ * Compiles the fastest build that this host can run, without wide kernels. Where threads share no memory, it takes one that is not shared.
  * @param assets where the .wasm files lie, for bundled programs; by default beside this package's code
  * @param choice the build that is wanted; by default what `CRIA_KERNELS=simd|relaxed|vnni|dotprod` says
  * @throws UnsupportedError when the host has no WASM SIMD or threads, or cannot run the build that was asked for
@@ -289,7 +291,8 @@ export async function compileKernels(assets?: URL, choice?: KernelChoice): Promi
   const chosen = choice ?? kernelChoiceFromEnvironment();
   const wanted = chosen === "wide" ? undefined : chosen;
   for (const one of wanted === undefined ? candidateBuilds() : [wanted]) {
-    const module = await compileBuild(one, await readAsset(assetOf(one, assets)));
+    const bytes = await readAsset(assetOf(one, assets));
+    const module = await compileBuild(one, sharesMemory() ? bytes : unsharedModule(bytes));
     if (module !== undefined) return { module, build: one };
   }
   throw new UnsupportedError(

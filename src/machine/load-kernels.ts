@@ -1,5 +1,6 @@
 // Chooses the kernels of a model: the module that runs on this host, and the wide module beside it where that is asked for.
 
+import { sharesMemory } from "../sharing.js";
 import {
   compileKernels,
   type KernelBuild,
@@ -30,6 +31,7 @@ export async function loadKernels(assets?: URL, choice?: KernelChoice): Promise<
 async function wideBeside(build: KernelBuild, assets: URL | undefined): Promise<WideKernels> {
   const not = (why: string) => ({ wide: undefined, problem: `wide kernels do not run: ${why}` });
   if (typeof process === "undefined" || process.versions?.node === undefined) return not("they need Node");
+  if (!sharesMemory()) return not("they need shared memory");
   if (build === "simd") return not("they need relaxed SIMD");
   if (build === "dotprod") return not("they are for x86");
   const { loadWide } = await import("./wide/load.js");

@@ -4,6 +4,7 @@
 import { TEAM_CPUS, TEAM_POISON, TEAM_POISON_OP, TEAM_SPIN } from "#abi";
 import { type CriaError, WorkerError } from "../errors.js";
 import { type PostedError, received } from "../posted-error.js";
+import { sharesMemory } from "../sharing.js";
 import { startWorker, type WorkerHandle } from "../worker-handle.js";
 import type { PinResult } from "./cpu/pin.js";
 import { clearTicket, type GatePlace } from "./gate.js";
@@ -17,6 +18,7 @@ export interface TeamOptions {
   readonly module: WebAssembly.Module;
   /** The wide module beside it, if there is one. */
   readonly wide?: WebAssembly.Module | undefined;
+  /** Where threads share none, a copy of the only worker's, up to the end of the control block at least. That worker makes its own. */
   readonly memory: WebAssembly.Memory;
   /** Byte offset of the control block (`teamBytes`, zeroed). */
   readonly control: number;
@@ -39,6 +41,7 @@ export interface TeamOptions {
 
 /** What a worker finds in its first message. */
 export interface WorkerData {
+  /** Without `memory` where threads share none. */
   readonly membership: Membership;
   /** The processors to pin itself to, before anything else. The worker then reports the outcome. */
   readonly pin: readonly number[] | undefined;
@@ -100,8 +103,12 @@ export class Team {
   async #startWorkers(options: TeamOptions): Promise<void> {
     for (let index = 0; index < options.workers; index++) {
       const { module, wide, memory, control, workers, regulars, gate, program } = options;
-      const membership: Membership = { module, wide, memory, control, index, workers, regulars, gate };
-      const data: WorkerData = { membership, pin: options.pins?.[index], program };
+      const membership: Omit<Membership, "memory"> = { module, wide, control, index, workers, regulars, gate };
+      const data = {
+        membership: sharesMemory() ? { ...membership, memory } : membership,
+        pin: options.pins?.[index],
+        program,
+      };
       this.#handles.push(
         await startWorker(options.entry, `cria-${index}`, data, {
           onMessage: (message) => {

@@ -13,6 +13,7 @@ import {
   type GenerateSummary,
   type LeaderAnswer,
   type LeaderRequest,
+  type SampleRequest,
   type SavedSequence,
   type SaveRequest,
   TOKEN_WINDOW,
@@ -60,6 +61,7 @@ export type ModelClient = Pick<LeaderClient, "evaluate" | "embed" | "generate" |
 
 export class LeaderClient {
   readonly #flags: AbortFlags;
+  readonly #sharesFlags: boolean;
   readonly #onWork: () => void;
   readonly #listeners = new AbortListeners();
   readonly #jobs = new Map<number, Pending>();
@@ -70,9 +72,10 @@ export class LeaderClient {
   /** While the model is loaded, the workers keep the process alive. */
   #alive = true;
 
-  /** @param onWork called when the leader is given a job */
-  constructor(abortFlags: Int32Array, onWork: () => void = () => undefined) {
+  /** @param onWork called when the leader is given a job @param sharesFlags whether the leader reads them; if not, it is told of aborts */
+  constructor(abortFlags: Int32Array, onWork: () => void = () => undefined, sharesFlags = true) {
     this.#flags = new AbortFlags(abortFlags);
+    this.#sharesFlags = sharesFlags;
     this.#onWork = onWork;
   }
 
@@ -152,8 +155,8 @@ export class LeaderClient {
   #abort(pending: Pending): void {
     if (pending.aborted) return;
     pending.aborted = true;
-    if (pending.abort === undefined) {
-      this.#flags.stopWaiting(pending.job);
+    if (pending.abort === undefined) this.#flags.stopWaiting(pending.job);
+    if (pending.abort === undefined || !this.#sharesFlags) {
       this.#tellDrop(pending);
     } else {
       this.#flags.set(pending.abort);
@@ -225,6 +228,13 @@ export class LeaderClient {
     return ending;
   }
 
+  /** Samples of the weights as they lie in memory: what tells this model from others. */
+  async sample(): Promise<Uint8Array<ArrayBuffer>> {
+    const ending = await this.#run({ type: "sample" }, []);
+    if (ending.type !== "sampled") throw unexpected(ending);
+    return ending.samples;
+  }
+
   async generate(
     request: WithoutJob<GenerateRequest>,
     onToken: OnToken,
@@ -245,7 +255,8 @@ export class LeaderClient {
       | WithoutJob<EvaluateRequest>
       | WithoutJob<EmbedRequest>
       | WithoutJob<GenerateRequest>
-      | WithoutJob<SaveRequest>,
+      | WithoutJob<SaveRequest>
+      | WithoutJob<SampleRequest>,
     signals: Signals,
     onToken?: OnToken,
     onProgress?: OnProgress,

@@ -95,8 +95,15 @@ export type LeaderRequest =
   | { readonly type: "abort" }
   /** The reader has taken so many tokens of a generation, which may send as many more. `abort`: its flag from now on. */
   | { readonly type: "grant"; readonly job: number; readonly tokens: number; readonly abort: number }
-  /** Abort a generation that is paused, and thus has no flag. */
-  | { readonly type: "drop"; readonly job: number };
+  /** Abort a job that has no flag: a generation that is paused, or any where threads share no memory. */
+  | { readonly type: "drop"; readonly job: number }
+  /** Answer with what identifies the weights. */
+  | SampleRequest;
+
+/** Answer with samples of the weights as they lie in memory. */
+export interface SampleRequest extends JobRequest {
+  readonly type: "sample";
+}
 
 export interface GenerateSummary {
   readonly finishReason: "stop" | "length";
@@ -130,9 +137,17 @@ export type LeaderAnswer =
   /** (texts, elements); where the pooling is none, (tokens, elements). */
   | { readonly type: "embedded"; readonly job: number; readonly vectors: Float32Array }
   | ({ readonly type: "saved"; readonly job: number } & SavedSequence)
+  | { readonly type: "sampled"; readonly job: number; readonly samples: Uint8Array<ArrayBuffer> }
   | { readonly type: "aborted"; readonly job: number }
   | {
       readonly type: "failed";
       readonly job: number;
       readonly error: PostedError;
     };
+
+/** Where threads share no memory: the beginning of the worker's memory, up to the step, and its meter. */
+export interface BoardNotice {
+  readonly type: "board";
+  readonly words: Uint8Array;
+  readonly meter: Uint8Array;
+}

@@ -7,8 +7,8 @@ import type { LoadInput } from "../model/plan/loading.js";
 
 export interface Program extends LoadInput {
   readonly blueprint: Blueprint;
-  /** Of the shards. */
-  readonly memories: readonly WebAssembly.Memory[];
+  /** Of the shards. Numbers: of so many pages, and the worker, which is alone, makes them itself. */
+  readonly memories: readonly (WebAssembly.Memory | number)[];
   readonly head: HeadShape;
   /** The frequencies of each RoPE, in radians per position. */
   readonly frequencies: readonly Float64Array[];

@@ -2,6 +2,7 @@
 
 import { CriaError, printable, TemplateError } from "../errors.js";
 import { posted } from "../posted-error.js";
+import { bufferForThreads } from "../sharing.js";
 import { workerStart } from "../worker-handle.js";
 import { renderTemplate, type TemplateInput } from "./jinja/render.js";
 import { tokenBreakers } from "./sequence-breakers.js";
@@ -20,7 +21,7 @@ type Result = TextJobs[TextJobName]["result"];
 
 const work: { readonly [Name in TextJobName]: (given: TextJobs[Name]["given"]) => TextJobs[Name]["result"] } = {
   render,
-  tables: (metadata) => tokenizerTables(new Map(metadata), (bytes) => new SharedArrayBuffer(bytes)),
+  tables: (metadata) => tokenizerTables(new Map(metadata), bufferForThreads),
   encode: ({ tokenizer, text }) => tokenizerOf(tokenizer).encode(text),
   encodeParts: ({ tokenizer, parts }) => tokenizerOf(tokenizer).encodeParts(parts),
   breakers: ({ tokenizer, texts }) => tokenBreakers(tokenizerOf(tokenizer), texts),

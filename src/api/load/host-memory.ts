@@ -1,18 +1,9 @@
-// Shared memory: whether this host has it, and how a model gets it.
+// Memory: whether this host has the kind that a model needs, and how a model gets it.
 
 import { UnsupportedError } from "../../errors.js";
 import { allocateMemory, WASM_PAGE } from "../../machine/shared-memory.js";
-import type { MemoryPlan } from "../../model/plan/memory-plan.js";
-
-/** In a browser, only cross-origin isolated pages have shared memory. */
-export function checkIsolation(): void {
-  if (globalThis.crossOriginIsolated !== false) return;
-  throw new UnsupportedError(
-    "UNSUPPORTED_HOST",
-    "this page is not cross-origin isolated, so it has no shared memory; serve it with Cross-Origin-Opener-Policy: same-origin " +
-      "and Cross-Origin-Embedder-Policy: require-corp",
-  );
-}
+import type { Layout, MemoryPlan } from "../../model/plan/memory-plan.js";
+import { sharesMemory } from "../../sharing.js";
 
 /** WebAssembly is little endian, and so are files: numbers pass between both and JavaScript as they lie in memory. */
 export function checkByteOrder(bytesOfOne = new Uint8Array(Uint32Array.of(1).buffer)): void {
@@ -20,9 +11,22 @@ export function checkByteOrder(bytesOfOne = new Uint8Array(Uint32Array.of(1).buf
   throw new UnsupportedError("BIG_ENDIAN", "this host's processor is big endian; cria runs on little endian ones");
 }
 
-/** Allocates the memories of a plan, all of them at once: they never grow. @throws MemoryError MEMORY_REFUSED */
-export function allocate(plan: MemoryPlan): WebAssembly.Memory[] {
+/**
+ * Allocates the memories of a plan, all of them at once: they never grow. Where threads share none, the worker does so, and this says how
+ * many pages each has.
+ *
+ * @throws MemoryError MEMORY_REFUSED
+ */
+export function allocate(plan: MemoryPlan): readonly (WebAssembly.Memory | number)[] {
   const { weights, kvCache, activations, scratch } = plan;
   const what = `a model (weights ${weights} + KV cache ${kvCache} + activations ${activations} + scratch ${scratch})`;
-  return plan.shards.map(({ total }) => allocateMemory(total / WASM_PAGE, what));
+  const pages = plan.shards.map(({ total }) => total / WASM_PAGE);
+  return sharesMemory() ? pages.map((count) => allocateMemory(count, what)) : pages;
+}
+
+/** The memory of which the caller's thread sees the beginning, up to the step: the first of a model, or one for a copy of that. */
+export function boardMemory([first]: readonly (WebAssembly.Memory | number)[], { step }: Layout): WebAssembly.Memory {
+  return typeof first === "object"
+    ? first
+    : allocateMemory(Math.ceil(step / WASM_PAGE), "a copy of the worker's words");
 }

@@ -17,10 +17,11 @@ import { PROGRESS_UNIT } from "../../model/plan/memory-plan.js";
 import type { RopeFrequencies } from "../../model/plan/rope.js";
 import { Shard } from "../../model/plan/shard.js";
 import { LeaderClient } from "../../protocol/client.js";
-import type { LeaderAnswer } from "../../protocol/messages.js";
+import type { BoardNotice, LeaderAnswer } from "../../protocol/messages.js";
 import type { Program } from "../../protocol/program.js";
 import { workerEntry } from "../../protocol/worker-entry.js";
-import { allocate } from "./host-memory.js";
+import { sharesMemory } from "../../sharing.js";
+import { allocate, boardMemory } from "./host-memory.js";
 import type { LoadSource } from "./load-options.js";
 import { readLora } from "./lora-files.js";
 import { modelSource } from "./model-source.js";
@@ -79,14 +80,14 @@ export interface InstanceEvents {
 export class Instance {
   readonly client: LeaderClient;
   readonly team: Team;
-  readonly shards: readonly Shard[];
-
+  /** The first shard. Where threads share no memory, a copy of its beginning, up to the step. */
+  readonly board: Shard;
   readonly monitor: Monitor;
 
-  private constructor(client: LeaderClient, team: Team, shards: readonly Shard[], monitor: Monitor) {
+  private constructor(client: LeaderClient, team: Team, board: Shard, monitor: Monitor) {
     this.client = client;
     this.team = team;
-    this.shards = shards;
+    this.board = board;
     this.monitor = monitor;
   }
 
@@ -99,16 +100,17 @@ export class Instance {
     { onDeath, onDisturbance }: InstanceEvents,
   ): Promise<Instance> {
     const { layout, workers } = planned;
-    const shards = allocate(planned.plan).map((memory, index) => new Shard(memory, layout, index));
+    const memories = allocate(planned.plan);
+    const board = new Shard(boardMemory(memories, layout), layout, 0);
     const meter = allocateBuffer(METER_BYTES, "a meter");
     const monitor: Monitor = new Monitor({
       ...{ meter, tokenBytes: planned.tokenBytes, onDisturbance },
       isBusy: () => client.isBusy,
     });
-    const client: LeaderClient = new LeaderClient(shards[0]!.aborts, () => monitor.wake());
+    const client: LeaderClient = new LeaderClient(board.aborts, () => monitor.wake(), sharesMemory());
     const program: Program = {
       blueprint: blueprintOf(planned, ropes),
-      memories: shards.map(({ memory }) => memory),
+      memories,
       head: planned.head,
       frequencies: ropes.map(({ frequencies }) => frequencies),
       source,
@@ -124,7 +126,7 @@ export class Instance {
       entry: workerEntry(assets),
       module: kernels.module,
       wide: kernels.wide,
-      memory: shards[0]!.memory,
+      memory: board.memory,
       control: layout.control,
       workers: workers.workers,
       regulars: Math.min(workers.decodeWorkers, workers.threadsBatch),
@@ -132,7 +134,12 @@ export class Instance {
       pins: workers.pin?.pins,
       gate,
       program,
-      onMessage: (_, message) => client.receive(message as readonly LeaderAnswer[]),
+      onMessage: (_, message) => {
+        if (Array.isArray(message)) return client.receive(message as readonly LeaderAnswer[]);
+        const { words, meter: read } = message as BoardNotice;
+        board.bytes.set(words);
+        new Uint8Array(meter).set(read);
+      },
       onDeath: (error) => {
         monitor.close();
         client.end(error);
@@ -142,12 +149,12 @@ export class Instance {
     if (gate !== undefined) {
       void team.pinned.then((results) => setProcessors(gate, whereWorkersRun(workers, results)));
     }
-    return new Instance(client, team, shards, monitor);
+    return new Instance(client, team, board, monitor);
   }
 
   /** Waits until the workers have loaded the model. Returns the outcome of pinning them. @throws what ends the loading */
   async loaded({ signal, onProgress }: Loading): Promise<readonly PinResult[]> {
-    const watch = watchProgress(this.shards[0]!, onProgress);
+    const watch = watchProgress(this.board, onProgress);
     try {
       const ready = Promise.all([this.team.pinned, this.client.ready(this.team)]);
       const [pinned] = await Promise.race([abortable(ready, signal), watch.failed]);

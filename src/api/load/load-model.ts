@@ -6,7 +6,6 @@ import { availableMemory } from "../../machine/cpu/available-memory.js";
 import { hugeBytesOf } from "../../machine/cpu/huge-pages.js";
 import type { PinResult } from "../../machine/cpu/pin.js";
 import { kernelNameOf } from "../../machine/kernels.js";
-import type { Shard } from "../../model/plan/shard.js";
 import { optionsOf } from "../../options.js";
 import type { ModelClient } from "../../protocol/client.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
@@ -53,16 +52,16 @@ async function loadOpened(opened: OpenedModel, options: LoadOptions, tuned?: Tun
   await giveWay(); // the header is read, and starting many workers holds this thread again
   signal?.throwIfAborted();
   const instance = await Instance.start(parts, planned, { onDisturbance: options.onDisturbance });
-  const { client, team, shards } = instance;
+  const { client, team, board } = instance;
   try {
     // When one of them fails, all end.
     const [text, pinned] = await Promise.all([reading, instance.loaded({ signal, onProgress })]);
     return new Model({
-      ...modelParts(opened, planned, parts, { client, shards: () => shards, text }),
+      ...modelParts(opened, planned, parts, { client, sample: () => client.sample(), text }),
       client,
       team,
       load: () => instance.monitor.load(),
-      table: { reads: () => shards[0]!.tableReads },
+      table: { reads: () => board.tableReads },
       loadMilliseconds: performance.now() - begin,
       info: await infoOf(opened, planned, text, pinned, tuned),
     });
@@ -79,11 +78,11 @@ export function modelParts(
   { kernels, ropes, assets }: InstanceParts,
   {
     client,
-    shards,
+    sample,
     text,
   }: {
     readonly client: ModelClient;
-    readonly shards: () => readonly Shard[];
+    readonly sample: () => Promise<Uint8Array>;
     readonly text: BackgroundTokenizer;
   },
 ): Pick<ModelParts, "text" | "chatTemplate" | "toolTemplate" | "assets" | "pairFormat" | "sessions" | "contextSize"> {
@@ -96,7 +95,7 @@ export function modelParts(
     pairFormat: pairFormatOf(gguf.metadata, planned.head),
     sessions: new Sessions({
       client,
-      shards,
+      sample,
       blueprint: blueprintOf(planned, ropes),
       frequencies: ropes.map(({ frequencies }) => frequencies),
       contextSize: planned.contextSize,

@@ -58,7 +58,7 @@ const VALUES = SOURCE + PIECE * 4;
 export async function readLora(
   { matrices, bytes }: { readonly matrices: readonly AdaptedMatrix[]; readonly bytes: number },
   kernels: KernelModule,
-): Promise<SharedArrayBuffer | undefined> {
+): Promise<ArrayBufferLike | undefined> {
   if (matrices.length === 0) return undefined;
   const buffer = allocateBuffer(bytes, "LoRA adapters");
   const dequantiser = new Dequantiser(kernels);

@@ -1,4 +1,5 @@
-// Where the workers read the weights: from the model's files, or from a copy of its bytes in shared memory.
+// Where the workers read the weights: from the model's files; from its Blob, in browsers, whose workers can read one without waiting; or
+// from a copy of its bytes in shared memory.
 
 import { GgufError } from "../../errors.js";
 import { giveWay } from "../../event-loop.js";
@@ -19,6 +20,8 @@ export async function bytesOf(source: LoadSource): Promise<number> {
   );
 }
 
+const inBrowser = typeof process === "undefined" || process.versions?.node === undefined;
+
 /** Bytes that `modelSource` will copy. */
 export function copiedBytesOf(gguf: Gguf): number {
   return gguf.parts.every(({ path }) => path !== undefined) ? 0 : gguf.parts[0]!.size;
@@ -32,6 +35,8 @@ export async function modelSource(gguf: Gguf, source: LoadSource): Promise<Model
   const files = gguf.parts.map(({ path, identity }) => ({ path, identity }));
   if (files.every((file): file is KnownFile => file.path !== undefined)) return { kind: "files", files };
   const { size } = gguf.parts[0]!;
+  if (inBrowser)
+    return { kind: "blob", blob: source instanceof Blob ? source : await blobOf(source as Uint8Array, size) };
   const part = allocateBuffer(size, "a copy of the model");
   const bytes = new Uint8Array(part);
   for (let at = 0; at < size; at += COPIED_AT_ONCE) {
@@ -39,6 +44,16 @@ export async function modelSource(gguf: Gguf, source: LoadSource): Promise<Model
     bytes.set(await pieceOf(source as Uint8Array | Blob, at, Math.min(size, at + COPIED_AT_ONCE)), at);
   }
   return { kind: "bytes", parts: [part] };
+}
+
+/** A browser keeps Blobs outside of the page, large ones on the disk. */
+async function blobOf(bytes: Uint8Array, size: number): Promise<Blob> {
+  const pieces: Blob[] = [];
+  for (let at = 0; at < size; at += COPIED_AT_ONCE) {
+    await giveWay();
+    pieces.push(new Blob([(await pieceOf(bytes, at, Math.min(size, at + COPIED_AT_ONCE))) as Uint8Array<ArrayBuffer>]));
+  }
+  return new Blob(pieces);
 }
 
 async function pieceOf(source: Uint8Array | Blob, from: number, to: number): Promise<Uint8Array> {

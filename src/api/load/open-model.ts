@@ -10,7 +10,7 @@ import type { Lora } from "../../model/plan/lora.js";
 import { checkBoolean, checkCallback, checkChoice, checkFolderUrl, checkSignal } from "../../options.js";
 import { checkAssets } from "../../protocol/worker-entry.js";
 import { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
-import { checkByteOrder, checkIsolation } from "./host-memory.js";
+import { checkByteOrder } from "./host-memory.js";
 import type { LoadOptions, LoadSource } from "./load-options.js";
 import { checkLora, closeLoras, openLoras } from "./lora-files.js";
 import { bytesOf } from "./model-source.js";
@@ -50,7 +50,6 @@ export async function withOpenedModel<Result>(
   if (options.kernels !== undefined) checkChoice("kernels", options.kernels, kernelChoices);
   const adapters = checkLora(options.lora);
   signal?.throwIfAborted();
-  checkIsolation();
   checkByteOrder();
   const { offline, onDownload } = options;
   const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;

@@ -1,10 +1,12 @@
 // How many workers a model gets, and on which processors: what the caller asks for, or what the machine gives.
 
+import { UnsupportedError } from "../../errors.js";
 import type { PinResult } from "../../machine/cpu/pin.js";
 import { type PinRequest, pinnedCpus, pinsOf } from "../../machine/cpu/pin-plan.js";
 import { chooseThreads, mostThreads, type ThreadChoice } from "../../machine/cpu/threads.js";
 import { type CpuTopology, cpuTopology } from "../../machine/cpu/topology.js";
 import { checkInteger, invalidOption } from "../../options.js";
+import { sharesMemory, whyNothingIsShared } from "../../sharing.js";
 import type { Pinning } from "../model-info.js";
 
 export interface WorkerPlan extends ThreadChoice {
@@ -43,7 +45,9 @@ export async function planWorkers(options: WorkerOptions, on?: CpuTopology, toke
   // Pinned workers have those processors and no others.
   const topology: CpuTopology = pinned === undefined ? machine : { ...machine, allowed: pinned };
   const environment = typeof process === "undefined" ? undefined : process.env?.["CRIA_THREADS"];
-  const choice = chooseThreads(topology, { threads, threadsBatch, environment, tokenBytes });
+  const choice = sharesMemory()
+    ? chooseThreads(topology, { threads, threadsBatch, environment, tokenBytes })
+    : oneThread({ threads, threadsBatch });
   if (choice.threads > most) throw invalidOption("CRIA_THREADS", `an integer in 1 .. ${most}`, environment);
   const workers = Math.max(choice.decodeWorkers, choice.threadsBatch);
   const pins = pinned === undefined ? undefined : pinsOf(pinned, workers);
@@ -54,6 +58,16 @@ export async function planWorkers(options: WorkerOptions, on?: CpuTopology, toke
     allowed: machine.allowed,
     pin: request === undefined ? undefined : { request, pins },
   };
+}
+
+/** Where threads share no memory, a model has one. @throws UnsupportedError UNSUPPORTED_HOST where more are asked for */
+function oneThread({ threads, threadsBatch }: WorkerOptions): ThreadChoice {
+  const { reason, remedy } = whyNothingIsShared();
+  for (const [name, count] of Object.entries({ threads, threadsBatch })) {
+    if (count === undefined || count === 1) continue;
+    throw new UnsupportedError("UNSUPPORTED_HOST", `${name} is ${count}, but ${reason}${remedy}`);
+  }
+  return { threads: 1, threadsBatch: 1, decodeWorkers: 1, batchRows: 2, reason: `1 thread: ${reason}` };
 }
 
 function checkPin(pin: unknown): true | string | undefined {

@@ -76,7 +76,7 @@ async function loadOpened(
     const ready = () => instances.find((instance) => instance.client !== undefined) ?? instances[0]!;
     return new ModelPool(
       {
-        ...modelParts(opened, first, parts, { client, shards: () => ready().shards, text }),
+        ...modelParts(opened, first, parts, { client, sample: async () => ready().sample(), text }),
         client,
         team: {
           get pieces() {
@@ -90,7 +90,7 @@ async function loadOpened(
         table: {
           reads: () =>
             instances
-              .map(({ shards }) => shards[0]?.tableReads ?? [0, 0, 0])
+              .map(({ board }) => board?.tableReads ?? [0, 0, 0])
               .reduce<number[]>((sum, reads) => sum.map((one, i) => one + reads[i]!), [0, 0, 0]),
         },
         loadMilliseconds: performance.now() - begin,

@@ -78,8 +78,15 @@ export class PoolInstance {
     return this.#state === "ready" ? this.#instance?.client : undefined;
   }
 
-  get shards(): readonly Shard[] {
-    return this.#instance?.shards ?? [];
+  get board(): Shard | undefined {
+    return this.#instance?.board;
+  }
+
+  /** Samples of its weights. */
+  sample(): Promise<Uint8Array> {
+    const { client } = this;
+    if (client === undefined) throw this.#problem ?? new CriaError("DISPOSED", "the pool is disposed of");
+    return client.sample();
   }
 
   /** How it has run lately; undefined while it is loaded. */

@@ -6,6 +6,7 @@ import { domainsOf } from "../../machine/cpu/domains.js";
 import { usableCpus } from "../../machine/cpu/threads.js";
 import { type CpuTopology, cpuTopology } from "../../machine/cpu/topology.js";
 import { idleOption, namesOf } from "../../options.js";
+import { sharesMemory } from "../../sharing.js";
 import { type LoadOptions, loadOptionNames } from "../load/load-options.js";
 
 /** How to load a pool: as `loadModel`, and into how many instances. The options are those of each instance. */
@@ -44,7 +45,7 @@ export async function instanceRequests(given: PoolOptions, on?: CpuTopology): Pr
   // A quota is for all of them together.
   const share = Math.max(1, Math.floor(usableCpus(topology) / domains.length));
   return domains.map((processors) => {
-    const limited = domains.length > 1 && (!pins || topology.quota !== undefined);
+    const limited = sharesMemory() && domains.length > 1 && (!pins || topology.quota !== undefined);
     const threads = options.threads ?? (limited ? Math.min(processors.length, share) : undefined);
     return {
       processors,

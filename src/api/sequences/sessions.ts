@@ -4,7 +4,6 @@ import { PAGE } from "#abi";
 import { SessionError } from "../../errors.js";
 import { localPath, NewFile, readWholeFile } from "../../files.js";
 import type { Blueprint } from "../../model/blueprint.js";
-import type { Shard } from "../../model/plan/shard.js";
 import { invalidOption, readable } from "../../options.js";
 import type { ModelClient } from "../../protocol/client.js";
 import { modelDigest } from "./model-digest.js";
@@ -24,8 +23,8 @@ export type SessionSource = Uint8Array | string | URL;
 /** What a session is compared with. */
 export interface SessionModel {
   readonly client: ModelClient;
-  /** Of one of the teams: they hold the same weights. */
-  readonly shards: () => readonly Shard[];
+  /** Samples of the weights of one of the teams: they hold the same. */
+  readonly sample: () => Promise<Uint8Array>;
   readonly blueprint: Blueprint;
   readonly frequencies: readonly Float64Array[];
   readonly contextSize: number;
@@ -64,15 +63,16 @@ export class Sessions {
   }
 
   #ownStamp(): Promise<SessionStamp> {
-    const { shards, blueprint, frequencies, kernels, kvCache } = this.#model;
-    this.#stamp ??= modelDigest(shards(), blueprint, frequencies).then((model) => ({
-      model,
+    const { sample, blueprint, frequencies, kernels, kvCache } = this.#model;
+    const stampOf = async (): Promise<SessionStamp> => ({
+      model: await modelDigest(await sample(), blueprint, frequencies),
       kernels,
       kvCache,
       page: PAGE,
       pageBytes: blueprint.pool.pageBytes,
       stateBytes: blueprint.states?.slotBytes ?? 0,
-    }));
+    });
+    this.#stamp ??= stampOf();
     return this.#stamp;
   }
 }

@@ -18,6 +18,7 @@ import {
 } from "../../grammar/index.js";
 import { checkChoice, checkText, idleOption, invalidOption, namesOf, readable } from "../../options.js";
 import type { GrammarRequest } from "../../protocol/messages.js";
+import { bufferForThreads } from "../../sharing.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
 import type { ToolSet } from "./tools.js";
 
@@ -191,7 +192,7 @@ async function tokensOf(
 ): Promise<{ readonly text: TokenBytes; readonly controls: ReadonlyMap<string, number> }> {
   const controls = new Map<string, number>();
   const size = tokenizer.vocabularySize;
-  const offsets = new Uint32Array(new SharedArrayBuffer(4 * (size + 1)));
+  const offsets = new Uint32Array(bufferForThreads(4 * (size + 1)));
   const pieces: Uint8Array[] = [];
   for (let id = 0; id < size; id++) {
     if (id % TOKENS_AT_A_TIME === 0) await new Promise((resolve) => setTimeout(resolve, 0));
@@ -203,7 +204,7 @@ async function tokensOf(
     pieces.push(piece);
     offsets[id + 1] = offsets[id]! + piece.length;
   }
-  const bytes = new Uint8Array(new SharedArrayBuffer(offsets[size]));
+  const bytes = new Uint8Array(bufferForThreads(offsets[size]!));
   for (const [id, piece] of pieces.entries()) bytes.set(piece, offsets[id]);
   return { text: { bytes, offsets }, controls };
 }

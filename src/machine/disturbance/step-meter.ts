@@ -36,8 +36,8 @@ const TOTALS = 16;
 const MOST_THREADS = 256;
 const CLOCKS = TOTALS + MOST_THREADS;
 
-/** Where a team's meter lies. It survives structured cloning. */
-export type MeterMemory = SharedArrayBuffer;
+/** Where a team's meter lies. It survives structured cloning; where nothing is shared, each thread has its own. */
+export type MeterMemory = ArrayBufferLike;
 
 export const METER_BYTES = 8 * (CLOCKS + 2 * MOST_THREADS);
 

@@ -14,16 +14,17 @@ import type { Shard, WorkerShard } from "./shard.js";
 import { samplesOf, tableParts } from "./tables.js";
 import type { Encoding } from "./weights.js";
 
-/** Where a model's bytes come from: the parts of a split file, in order. A file that is not split has one part. */
+/** Where a model's bytes come from: the parts of a split file, in order. A file that is not split has one part. Browsers have Blobs. */
 export type ModelSource =
   | { readonly kind: "files"; readonly files: readonly KnownFile[] }
-  | { readonly kind: "bytes"; readonly parts: readonly SharedArrayBuffer[] };
+  | { readonly kind: "bytes"; readonly parts: readonly ArrayBufferLike[] }
+  | { readonly kind: "blob"; readonly blob: Blob };
 
 /** What a model is loaded from. */
 export interface LoadInput {
   readonly source: ModelSource;
   /** What LoRA adapters add, in F32: the weights of LORA_PART. A worker lets go of it when it is loaded. */
-  lora: SharedArrayBuffer | undefined;
+  lora: ArrayBufferLike | undefined;
 }
 
 /** Reads `bytes` bytes at `offset` of part `part` to `address` in a shard, synchronously. */
@@ -31,17 +32,17 @@ type Read = (part: number, offset: number, to: Shard, address: number, bytes: nu
 
 /**
  * This worker's share of the loading: first the rows that it will multiply in decode, then what others have not begun. The caller waits
- * for the others. `decodeWorkers`: how many workers a step of one row has.
+ * for the others. `decodeWorkers`: how many workers a step of one row has. `onPiece`: called after each piece.
  */
 export async function loadShare(
   member: Member,
   shards: readonly WorkerShard[],
   { source, lora }: LoadInput,
   decodeWorkers: number,
+  onPiece?: () => void,
 ): Promise<void> {
   const { layout, progress } = shards[0]!;
-  const reader =
-    source.kind === "files" ? await fileReader(source.files, "while it was being loaded") : bytesReader(source.parts);
+  const reader = await readerOf(source);
   const weights = layout.weights.filter(({ role }) => role !== "table");
   const added = lora && bytesReader([lora]);
   const read: Read = (part, ...where) => {
@@ -63,6 +64,7 @@ export async function loadShare(
           const rows = rowsOfPiece(weight, range, decodeWorkers, piece - begun);
           loadPiece(shards[weight.shard]!, weight, rows.first, rows.count, read);
           Atomics.add(progress, 0, Math.ceil((rows.count * inFile(weight).rowBytes) / PROGRESS_UNIT));
+          onPiece?.();
         }
         begun += count;
       }
@@ -150,6 +152,11 @@ export interface Reader {
   close(): void;
 }
 
+async function readerOf(source: ModelSource): Promise<Reader> {
+  if (source.kind === "files") return fileReader(source.files, "while it was being loaded");
+  return source.kind === "bytes" ? bytesReader(source.parts) : blobReader(source.blob);
+}
+
 /**
  * Every worker opens the files again. What it opens must be the files whose header was read, before and after it reads.
  * @param when for messages: "while it was being loaded"
@@ -204,10 +211,34 @@ export async function fileReader(files: readonly KnownFile[], when: string): Pro
   return { read, verifyUnchanged, close };
 }
 
-function bytesReader(parts: readonly SharedArrayBuffer[]): Reader {
+function bytesReader(parts: readonly ArrayBufferLike[]): Reader {
   return {
     read: (part, offset, to, address, bytes) => to.bytes.set(new Uint8Array(parts[part]!, offset, bytes), address),
     verifyUnchanged: () => undefined,
+    close: () => undefined,
+  };
+}
+
+/** Of the libraries of types, the one for browsers' workers is not loaded. */
+declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
+
+/** Reads a Blob piece by piece, so that no copy of the model is made. Only workers of browsers can do so without waiting. */
+function blobReader(blob: Blob): Reader {
+  const file = new FileReaderSync();
+  return {
+    read: (_, offset, to, address, bytes) => {
+      let piece: ArrayBuffer;
+      try {
+        piece = file.readAsArrayBuffer(blob.slice(offset, offset + bytes));
+      } catch (cause) {
+        throw new GgufError("GGUF_CHANGED", "the Blob can no longer be read", { offset, cause });
+      }
+      if (piece.byteLength < bytes) {
+        throw new GgufError("GGUF_CHANGED", "the Blob became shorter while it was being loaded", { offset });
+      }
+      to.bytes.set(new Uint8Array(piece), address);
+    },
+    verifyUnchanged: () => undefined, // one over a file that has changed fails in `read`
     close: () => undefined,
   };
 }

@@ -21,39 +21,39 @@ export class Shard extends SharedMemory {
   }
 
   /** The step under way, as `writeStep` writes it. */
-  get step(): Int32Array<SharedArrayBuffer> {
+  get step(): Int32Array {
     return this.wordsAt(this.layout.step, stepBytes(this.layout.rows) / 4);
   }
 
   /** One int32 for each request under way: nonzero when it is aborted. */
-  get aborts(): Int32Array<SharedArrayBuffer> {
+  get aborts(): Int32Array {
     return this.wordsAt(this.layout.aborts, ABORT_FLAGS);
   }
 
   /** One int32: how much is loaded, in units of PROGRESS_UNIT bytes. */
-  get progress(): Int32Array<SharedArrayBuffer> {
+  get progress(): Int32Array {
     return this.wordsAt(this.layout.progress, 1);
   }
 
   /** Of the embeddings that stay in the file: rows that steps needed, rows that were read, and the milliseconds that both took. */
-  get tableReads(): Float64Array<SharedArrayBuffer> {
+  get tableReads(): Float64Array {
     return this.doubles(this.layout.tableReads, 3);
   }
 
   /** Row `i` of the residual stream, (dim). */
-  residual(i: number, dim: number): Float32Array<SharedArrayBuffer> {
+  residual(i: number, dim: number): Float32Array {
     const { address, stride } = this.layout.buffers.x;
     return this.floats(address + i * stride, dim);
   }
 
   /** Row `i` of the logits, (vocab). */
-  logits(i: number, vocab: number): Float32Array<SharedArrayBuffer> {
+  logits(i: number, vocab: number): Float32Array {
     const { address, stride } = this.layout.buffers.logits;
     return this.floats(address + i * stride, vocab);
   }
 
   /** Hidden state `i`, (dim). */
-  hidden(i: number, dim: number): Float32Array<SharedArrayBuffer> {
+  hidden(i: number, dim: number): Float32Array {
     const { address, stride } = this.layout.buffers.hidden;
     return this.floats(address + i * stride, dim);
   }
