@@ -23,6 +23,12 @@ export interface OpenPage {
   readonly complaints: readonly string[];
   /** The value of an expression, as JSON. */
   evaluate<Value>(expression: string): Promise<Value>;
+  /** Chooses files for the input that the selector finds, as a person does in a picker. */
+  choose(selector: string, files: readonly string[]): Promise<void>;
+  /** Opens its URL again. */
+  reload(): Promise<void>;
+  /** The most bytes that its site may store; undefined: what the browser would leave it. */
+  limitStorage(bytes: number | undefined): Promise<void>;
   /** A PNG of so many pixels of it, from so far down. */
   screenshot(from: number, height: number): Promise<Buffer>;
   close(): Promise<void>;
@@ -79,6 +85,23 @@ export class Browser {
     await send("Emulation.setEmulatedMedia", { media, features: [{ name: "prefers-color-scheme", value: scheme }] });
     await send("Page.navigate", { url });
     await whole;
+    const reload = async () => {
+      const again = new Promise<void>((resolve) => {
+        loaded = resolve;
+      });
+      await send("Page.reload");
+      await again;
+    };
+    const choose = async (selector: string, files: readonly string[]) => {
+      const expression = `document.querySelector(${JSON.stringify(selector)})`;
+      const { result } = await send<{ result: { objectId: string } }>("Runtime.evaluate", { expression });
+      await send("DOM.setFileInputFiles", { files, objectId: result.objectId });
+    };
+    const limitStorage = async (bytes: number | undefined) => {
+      const { origin } = new URL(url);
+      const limit = bytes !== undefined && { quotaSize: bytes };
+      await send("Storage.overrideQuotaForOrigin", { origin, ...limit });
+    };
     const evaluate = async <Value>(expression: string) => {
       const { result, exceptionDetails } = await send<{ result: { value: Value }; exceptionDetails?: unknown }>(
         "Runtime.evaluate",
@@ -91,6 +114,9 @@ export class Browser {
       requests,
       complaints,
       evaluate,
+      choose,
+      reload,
+      limitStorage,
       screenshot: async (from, height) => {
         const clip = { x: 0, y: from, width, height, scale: 1 };
         const { data } = await send<{ data: string }>("Page.captureScreenshot", { captureBeyondViewport: true, clip });
