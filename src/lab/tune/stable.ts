@@ -12,7 +12,7 @@ export interface Setup {
 }
 
 /** A process runs this long before it counts: V8 compiles kernels well only once they have run for a while. */
-const WARM_UP_MILLISECONDS = 500;
+const WARM_UP_MILLISECONDS = 300;
 
 /** Instances that run side by side. */
 export class Instances {

@@ -45,14 +45,14 @@ const BURST_TOKENS = 272;
 const DEPTH = 512;
 const CLIENTS = 8;
 /** A burst of decoding takes so long, and at least so many tokens, unless those take longer than the most. */
-const DECODE = { milliseconds: 200, tokens: 6, mostMilliseconds: 2000 };
+const DECODE = { milliseconds: 100, tokens: 6, mostMilliseconds: 2000 };
 const PREFILL = { tokens: 256, milliseconds: 50, slow: 200 };
 const EMBED = { texts: 8, tokens: 64 };
 /** Shared memory is not all that a process takes. */
 const PROCESS_BYTES = 128 * 2 ** 20;
 const MEMORY_SHARE = 0.8;
 const ROUNDS_ALONE = 4;
-const RACE_MILLISECONDS = 5000;
+const RACE_MILLISECONDS = 3500;
 /** Shares of the time in which tasks waited for a processor: a team and the thread that calls it make some of it themselves. */
 const PRESSURE = 0.5;
 
