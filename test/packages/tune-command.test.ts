@@ -1,10 +1,13 @@
 // `cria tune` as a user has it, and what loads with what it has kept.
 
 import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { demoModel, loadModel } from "cria";
+import { demoModel, loadModel, loadPool } from "cria";
+import { openGguf } from "cria/gguf";
 import { type Tuning, tune } from "cria/lab";
 import { describe, expect, it } from "vitest";
+import { rememberTuning } from "../../dist/api/load/tunings.js";
 import { epyc, meminfo, withMachine } from "../support/cpu-machines.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -88,6 +91,31 @@ describe("a tuning", () => {
     const rows = cria("bench", "--tuned", "-p", "32", "-n", "4", "-r", "1", "-o", "jsonl");
     expect([rows.code, rows.out.trim().split("\n").length]).toEqual([0, 2]);
   });
+});
+
+describe("a pool", () => {
+  it.skipIf(availableParallelism() < 2)(
+    "has as many instances as the tuning says, unless the program says how many",
+    async () => {
+      const gguf = await openGguf(demoModel);
+      const kept = { settings: { prefillChunk: 64, threads: 2 }, instances: 2, threadsOfInstance: 1, time: 0 };
+      expect(await rememberTuning(gguf, undefined, kept)).toBeUndefined();
+      await gguf.close();
+      for (const [instances, count] of [
+        [undefined, 2],
+        ["auto", 2],
+        [1, 1],
+      ] as const) {
+        const pool = await loadPool(demoModel, {
+          tune: true,
+          threads: 1,
+          ...(instances !== undefined && { instances }),
+        });
+        expect([pool.stats().instances.length, pool.info.tuned]).toEqual([count, { prefillChunk: 64 }]);
+        await pool.dispose();
+      }
+    },
+  );
 });
 
 describe("options", () => {

@@ -28,10 +28,12 @@ export async function loadPool(source: LoadSource, given: PoolOptions = {}): Pro
   const options = optionsOf("loadPool", given, poolOptionNames);
   return withOpenedModel(source, options, (opened) => {
     if (opened.tuning === undefined) return loadOpened(opened, options);
-    const { settings, instances } = opened.tuning;
+    const { settings } = opened.tuning;
+    const { instances = "auto" } = options;
     // Threads and pins are for one instance alone: here the processors are divided.
     const { threads: _, threadsBatch: __, pin: ___, ...tuned } = settings;
-    return loadOpened(opened, { instances, ...tuned, ...options }, tuned);
+    const chosen = instances === "auto" ? opened.tuning.instances : instances;
+    return loadOpened(opened, { ...tuned, ...options, instances: chosen }, tuned);
   });
 }
 
