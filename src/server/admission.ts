@@ -18,16 +18,20 @@ const LAST = 0.2;
 const LONGEST_WAIT = 60;
 
 export class Admission {
-  readonly #parallel: number;
+  readonly #parallelOf: () => number;
   readonly #queue: number;
   #count = 0;
   /** Seconds of a request while it ran, on average. */
   #seconds = 1;
 
-  /** `parallel`: requests that run side by side; `queue`: requests that may wait beyond those */
-  constructor(parallel: number, queue: number) {
-    this.#parallel = parallel;
+  /** `parallel`: how many requests run side by side now; `queue`: requests that may wait beyond those */
+  constructor(parallel: () => number, queue: number) {
+    this.#parallelOf = parallel;
     this.#queue = queue;
+  }
+
+  get #parallel(): number {
+    return this.#parallelOf();
   }
 
   get running(): number {

@@ -14,7 +14,7 @@ import { openaiRoutes } from "./routes/openai.js";
 import { rerankRoutes } from "./routes/rerank.js";
 import { stateRoutes } from "./routes/state.js";
 import { textRoutes } from "./routes/text.js";
-import { overloaded, requestId, type Service } from "./service.js";
+import { refused, requestId, type Service } from "./service.js";
 import { watched } from "./streams.js";
 
 /** These say nothing about models, and are asked by what starts and stops servers. */
@@ -81,13 +81,7 @@ export function appOf(service: Service, version: string): Hono<Variables> {
       new Notes(false),
     );
   });
-  app.onError((error) => {
-    try {
-      return refusal(error, new Notes(false));
-    } catch {
-      return overloaded(500, "internal_error", error.message, undefined);
-    }
-  });
+  app.onError(refused);
   return app;
 }
 

@@ -3,22 +3,34 @@
 // protocol). All others begin with `cria_`, and have the model as a label.
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { GenerationSummary } from "../index.js";
+import type { Disturbance, GenerationSummary, InstanceStats, LoadFigures, Model } from "../index.js";
 import type { Observer } from "./observed.js";
 
 /** Seconds. */
 const LATENCIES = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const TOKEN_TIMES = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** What is asked when the metrics are read. */
-export interface Gauges {
-  /** For each model: requests that run and that wait, and the share of its KV cache in use; undefined: it is not loaded. */
-  models(): readonly {
-    readonly name: string;
-    readonly running: number;
-    readonly waiting: number;
-    readonly bytes: number | undefined;
-  }[];
+/** Positions of a page of the KV cache. */
+const PAGE = 64;
+
+/** A model when the metrics are read: its requests that run and that wait. */
+export interface ModelNow {
+  readonly name: string;
+  readonly running: number;
+  readonly waiting: number;
+  /** undefined: it is not loaded. */
+  readonly model: Model | undefined;
+  /** Of a model that is loaded in several. */
+  readonly instances: readonly InstanceStats[] | undefined;
+}
+
+type Cache = LoadFigures["cache"];
+
+/** The same, with what is read of it once for all gauges. */
+interface Snapshot extends ModelNow {
+  /** In pages. */
+  readonly cache: Cache;
+  readonly load: LoadFigures | undefined;
 }
 
 export class Metrics {
@@ -58,24 +70,90 @@ export class Metrics {
   readonly #llamaPromptSeconds = this.#counter("llamacpp:prompt_seconds_total", "Prompt process time");
   readonly #llamaPredicted = this.#counter("llamacpp:tokens_predicted_total", "Number of generation tokens processed.");
   readonly #llamaPredictedSeconds = this.#counter("llamacpp:tokens_predicted_seconds_total", "Predict process time");
+  readonly #disturbances = this.#counter(
+    "cria_disturbances_total",
+    "How often it was told that something takes time from a model (docs/machine.md)",
+    ["model", "kind"],
+  );
+  readonly #lostSeconds = this.#counter("cria_lost_seconds_total", "Computing time that was lost to it", [
+    "model",
+    "kind",
+  ]);
+  readonly #models: () => readonly ModelNow[];
+  /** While the metrics are read. */
+  #now: readonly Snapshot[] = [];
   #promptRate = 0;
   #predictedRate = 0;
 
-  constructor(gauges: Gauges) {
-    const perModel = (name: string, help: string, value: (model: ReturnType<Gauges["models"]>[number]) => number) =>
+  constructor(models: () => readonly ModelNow[]) {
+    this.#models = models;
+    const perModel = (name: string, help: string, value: (model: Snapshot) => number | undefined) =>
       this.#gauge(name, help, ["model"], (gauge) => {
-        for (const model of gauges.models()) gauge.set({ model: model.name }, value(model));
+        for (const model of this.#now) {
+          const known = value(model);
+          if (known !== undefined) gauge.set({ model: model.name }, known);
+        }
       });
-    const sum = (name: string, help: string, value: (model: ReturnType<Gauges["models"]>[number]) => number) =>
-      this.#gauge(name, help, [], (gauge) => gauge.set(gauges.models().reduce((total, one) => total + value(one), 0)));
+    const sumOf = (value: (model: Snapshot) => number) => this.#now.reduce((total, one) => total + value(one), 0);
+    const sum = (name: string, help: string, value: (model: Snapshot) => number) =>
+      this.#gauge(name, help, [], (gauge) => gauge.set(sumOf(value)));
     perModel("cria_requests_running", "Requests that a model computes", ({ running }) => running);
     perModel("cria_requests_waiting", "Requests that wait for a model", ({ waiting }) => waiting);
-    perModel("cria_model_loaded", "1 where a model is loaded", ({ bytes }) => (bytes === undefined ? 0 : 1));
-    perModel("cria_model_bytes", "Shared memory of a loaded model", ({ bytes }) => bytes ?? 0);
+    perModel("cria_model_loaded", "1 where a model is loaded", ({ model }) => (model === undefined ? 0 : 1));
+    perModel("cria_model_bytes", "Shared memory of a loaded model, in all its instances", bytesOf);
+
+    const positions = (name: keyof Cache) => (one: Snapshot) => one.model && one.cache[name] * PAGE;
+    perModel("cria_kv_cache_positions", "Positions that the KV cache has room for", positions("pages"));
+    perModel("cria_kv_cache_used_positions", "Positions of texts that are being evaluated", positions("used"));
+    perModel("cria_kv_cache_cached_positions", "Positions kept for texts that begin alike", positions("cached"));
+    perModel(
+      "cria_kv_cache_usage_ratio",
+      "The used share of the KV cache",
+      ({ model, cache }) => model && shareOf(cache),
+    );
+
+    perModel(
+      "cria_tokens_per_second",
+      "Tokens of prompts and answers a second, while it computes; 0: nothing runs",
+      ({ running, load }) => load && (running === 0 ? 0 : load.rowsPerSecond),
+    );
+    perModel("cria_lost_ratio", "The share of its work that a model has lost lately", ({ load }) => load?.lost);
+
+    perModel(
+      "cria_instances",
+      "Instances of a loaded model",
+      ({ model, instances }) => model && (instances?.length ?? 1),
+    );
+    const perInstance = (name: string, help: string, value: (one: InstanceStats) => number) =>
+      this.#gauge(name, help, ["model", "instance"], (gauge) => {
+        for (const { name: model, instances = [] } of this.#now) {
+          for (const [instance, one] of instances.entries()) gauge.set({ model, instance }, value(one));
+        }
+      });
+    perInstance("cria_instance_ready", "1 where an instance takes calls", ({ state }) => (state === "ready" ? 1 : 0));
+    perInstance("cria_instance_calls", "Calls that an instance computes", ({ calls }) => calls);
+    perInstance("cria_instance_deaths", "How often an instance was lost, and started again", ({ deaths }) => deaths);
+
+    // Of all models together.
+    const all = () => ({
+      pages: sumOf(({ cache }) => cache.pages),
+      used: sumOf(({ cache }) => cache.used),
+      cached: sumOf(({ cache }) => cache.cached),
+    });
     sum("llamacpp:requests_processing", "Number of requests processing.", ({ running }) => running);
     sum("llamacpp:requests_deferred", "Number of requests deferred.", ({ waiting }) => waiting);
+    this.#gauge("llamacpp:kv_cache_usage_ratio", "KV-cache usage. 1 means 100 percent usage.", [], (gauge) => {
+      gauge.set(shareOf(all()));
+    });
+    sum("llamacpp:kv_cache_tokens", "KV-cache tokens.", ({ cache }) => cache.used * PAGE);
     sum("vllm:num_requests_running", "Number of requests in model execution batches.", ({ running }) => running);
     sum("vllm:num_requests_waiting", "Number of requests waiting to be processed.", ({ waiting }) => waiting);
+    this.#gauge("vllm:kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.", [], (gauge) => {
+      gauge.set(shareOf(all()));
+    });
+    this.#gauge("vllm:cache_config_info", "Pages of the KV cache.", ["block_size", "num_gpu_blocks"], (gauge) => {
+      gauge.set({ block_size: PAGE, num_gpu_blocks: all().pages }, 1);
+    });
     this.#gauge("llamacpp:prompt_tokens_seconds", "Average prompt throughput in tokens/s.", [], (gauge) => {
       gauge.set(this.#promptRate);
     });
@@ -89,8 +167,18 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  text(): Promise<string> {
+  async text(): Promise<string> {
+    this.#now = this.#models().map((one) => {
+      const load = one.model?.load();
+      return { ...one, load, cache: load?.cache ?? { pages: 0, used: 0, cached: 0 } };
+    });
     return this.#registry.metrics();
+  }
+
+  /** Something takes time from a model. */
+  disturbed(model: string, { kind, lost, seconds }: Disturbance): void {
+    this.#disturbances.inc({ model, kind });
+    this.#lostSeconds.inc({ model, kind }, lost * seconds);
   }
 
   request(route: string, status: number, seconds: number): void {
@@ -107,7 +195,8 @@ export class Metrics {
     return {
       firstToken: (seconds) => this.#firstToken.observe({ model }, seconds),
       token: (seconds) => this.#tokenTimes.observe({ model }, seconds),
-      generated: (summary) => this.#generated(model, summary),
+      tokens: (count) => this.#generatedTokens.inc({ model }, count),
+      generated: (summary, told) => this.#generated(model, summary, told),
       evaluated: (tokens) => this.#embeddedTokens.inc({ model }, tokens),
       failed: (error) => {
         this.#failures.inc({ model });
@@ -116,11 +205,11 @@ export class Metrics {
     };
   }
 
-  #generated(model: string, { usage, timings }: GenerationSummary): void {
+  #generated(model: string, { usage, timings }: GenerationSummary, told: number): void {
     const { promptTokens, cachedTokens, completionTokens } = usage;
     this.#promptTokens.inc({ model }, promptTokens);
     this.#cachedTokens.inc({ model }, cachedTokens);
-    this.#generatedTokens.inc({ model }, completionTokens);
+    this.#generatedTokens.inc({ model }, Math.max(0, completionTokens - told));
     this.#llamaPrompt.inc(promptTokens - cachedTokens);
     this.#llamaPromptSeconds.inc(timings.prefillMilliseconds / 1000);
     this.#llamaPredicted.inc(completionTokens);
@@ -156,4 +245,10 @@ export class Metrics {
       },
     });
   }
+}
+
+const shareOf = ({ pages, used }: Cache) => (pages === 0 ? 0 : used / pages);
+
+function bytesOf({ model, instances }: ModelNow): number {
+  return instances?.reduce((sum, { memory }) => sum + memory, 0) ?? model?.info.memory.total ?? 0;
 }

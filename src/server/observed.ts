@@ -8,8 +8,10 @@ export interface Observer {
   firstToken(seconds: number): void;
   /** Between two parts of a text that is streamed, by the tokens of the later one. */
   token(seconds: number): void;
-  /** A generation has ended. */
-  generated(summary: GenerationSummary): void;
+  /** So many tokens of a text that is streamed have come. */
+  tokens(count: number): void;
+  /** A generation has ended; so many of its tokens have been told. */
+  generated(summary: GenerationSummary, told: number): void;
   /** Texts were embedded or reranked. */
   evaluated(promptTokens: number): void;
   /** A call has failed. */
@@ -48,19 +50,20 @@ async function* streamed(
   observer: Observer,
 ): AsyncGenerator<GeneratedPart, void, undefined> {
   let last = performance.now();
-  let began = false;
+  let told = 0;
   try {
     for await (const part of parts) {
       const now = performance.now();
       const seconds = (now - last) / 1000;
       const count = part.tokens.length;
       if (count > 0) {
-        if (began) for (let token = 0; token < count; token++) observer.token(seconds / count);
+        if (told > 0) for (let token = 0; token < count; token++) observer.token(seconds / count);
         else observer.firstToken(seconds);
-        began = true;
+        observer.tokens(count);
+        told += count;
         last = now;
       }
-      if (part.done !== undefined) observer.generated(part.done);
+      if (part.done !== undefined) observer.generated(part.done, told);
       yield part;
     }
   } catch (error) {
@@ -72,7 +75,7 @@ async function* streamed(
 async function collected(call: () => Promise<Completion>, observer: Observer): Promise<Completion> {
   try {
     const completion = await call();
-    observer.generated(completion);
+    observer.generated(completion, 0);
     return completion;
   } catch (error) {
     observer.failed(error);

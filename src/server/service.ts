@@ -8,7 +8,7 @@ import { createFetch } from "../adapters/openai/index.js";
 import { Notes } from "../adapters/openai/notes.js";
 import { MemoryError, type Model, WorkerError } from "../index.js";
 import { Admission } from "./admission.js";
-import { Catalog, type Lease, type ServedModel } from "./catalog.js";
+import { Catalog, type Lease, type ServedModel, type Stay } from "./catalog.js";
 import { Metrics } from "./metrics.js";
 import { ModelCards } from "./model-cards.js";
 import { observed } from "./observed.js";
@@ -36,6 +36,8 @@ export interface Wanted {
   readonly signal: AbortSignal;
   /** Whether the answer is a stream of events, which can begin before the model does. */
   readonly events: boolean;
+  /** How long the model stays after the request, in milliseconds. Default: what holds for all. */
+  readonly stay?: Stay | undefined;
 }
 
 /** Answers a request by a model that is loaded. What it throws becomes an answer. */
@@ -65,6 +67,8 @@ export class Service {
     this.#report = report;
     this.catalog = new Catalog(models, {
       idleMilliseconds: settings.idleMilliseconds,
+      memoryBytes: settings.memoryBytes,
+      onDisturbance: (name, disturbance) => this.metrics.disturbed(name, disturbance),
       onState: (name, state, { milliseconds, error }) => {
         if (state === "ready") this.#ready(name);
         else delete this.#loaded[name];
@@ -74,21 +78,26 @@ export class Service {
     });
     this.cards = new ModelCards(this.catalog);
     this.#admissions = new Map(
-      models.map(({ name, options }) => [name, new Admission(options?.sequences ?? 1, settings.queue)]),
+      models.map(({ name }) => [name, new Admission(() => this.catalog.sequences(name), settings.queue)]),
     );
-    this.metrics = new Metrics({
-      models: () =>
-        this.catalog.names.map((name) => {
-          const { running, waiting } = this.#admissions.get(name)!;
-          return { name, running, waiting, bytes: this.catalog.loaded(name)?.info.memory.total };
-        }),
-    });
+    this.metrics = new Metrics(() =>
+      this.catalog.names.map((name) => ({
+        ...{ name, ...this.counts(name) },
+        ...{ model: this.catalog.loaded(name), instances: this.catalog.instances(name) },
+      })),
+    );
   }
 
   /** Requests that a model has, in all: those that run and those that wait. */
   counts(name: string): { readonly running: number; readonly waiting: number } {
     const { running, waiting } = this.#admissions.get(name)!;
     return { running, waiting };
+  }
+
+  /** Loads a model unless it is. @throws RequestError 503 while the server is closing; what `loadModel` throws */
+  async load(name: string): Promise<void> {
+    if (this.draining) throw new RequestError(503, "closing", "the server is closing");
+    (await this.catalog.lease(name)).release();
   }
 
   /** The model's name that a request means. @throws RequestError 404 */
@@ -116,7 +125,7 @@ export class Service {
     }
   }
 
-  async #ask({ id, route, name: given, signal, events }: Wanted, answering: Answering): Promise<Response> {
+  async #ask({ id, route, name: given, signal, events, stay }: Wanted, answering: Answering): Promise<Response> {
     if (this.draining) return overloaded(503, "closing", "the server is closing", 1);
     const name = this.nameOf(given);
     const ticket = this.#admissions.get(name)!.enter();
@@ -132,12 +141,14 @@ export class Service {
     this.#requests.set(ends, request);
     let lease: Lease | undefined;
     const answered = async () => {
-      lease = await this.catalog.lease(name);
+      lease = await this.catalog.lease(name, stay);
       ends.throwIfAborted();
       return answering(this.#loaded[name]!, name, ends);
     };
     const answerOrError = answered().catch(refused);
-    const answer = events ? await kept(answerOrError, () => left.abort()) : await answerOrError;
+    const answer = events
+      ? await kept(answerOrError, this.settings.pingMilliseconds, () => left.abort())
+      : await answerOrError;
     return watched(answer, this.settings.slowMilliseconds, () => {
       ticket.end();
       this.active.delete(id);
@@ -151,17 +162,18 @@ export class Service {
     const model = this.catalog.loaded(name)!;
     this.metrics.loaded(name);
     const observer = this.metrics.observer(name, (error) => {
-      // The model is of no more use; those who come next get a new one.
-      if (error instanceof WorkerError) void this.catalog.drop(name, model);
+      // The model is of no more use; those who come next get a new one. A pool starts its instances again itself.
+      if (error instanceof WorkerError && this.catalog.instances(name) === undefined)
+        void this.catalog.drop(name, model);
     });
     this.#loaded[name] = observed(model, (signal) => {
       const request = signal && this.#requests.get(signal);
       if (request === undefined) return observer;
-      const token = (seconds: number) => {
-        request.tokens++;
-        observer.token(seconds);
+      const tokens = (count: number) => {
+        request.tokens += count;
+        observer.tokens(count);
       };
-      return { ...observer, token };
+      return { ...observer, tokens };
     });
   }
 
@@ -186,7 +198,7 @@ export const requestId = () => `req_${randomUUID().replaceAll("-", "")}`;
 const rounded = (value: number | undefined) => (value === undefined ? undefined : Math.round(value * 10) / 10);
 
 /** An error as an answer. A model that does not fit into memory may fit later. */
-function refused(error: unknown): Response {
+export function refused(error: unknown): Response {
   if (error instanceof MemoryError) return overloaded(503, error.code, error.message, 10);
   try {
     return refusal(error, new Notes(false));

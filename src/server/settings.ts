@@ -1,7 +1,17 @@
 // What a server is told, and what it tells.
 
 import { CriaError } from "../index.js";
-import { checkBoolean, checkCallback, checkInteger, checkText, invalidOption, namesOf, optionsOf } from "../options.js";
+import {
+  checkBoolean,
+  checkCallback,
+  checkInteger,
+  checkText,
+  groupOf,
+  idleOption,
+  invalidOption,
+  namesOf,
+  optionsOf,
+} from "../options.js";
 import type { ServedModel } from "./catalog.js";
 
 export interface ServerOptions {
@@ -15,6 +25,11 @@ export interface ServerOptions {
   readonly preload?: boolean;
   /** Minutes without a request after which a model is unloaded. Default: never. */
   readonly idleMinutes?: number;
+  /**
+   * What all models together may take, in bytes. A model that is asked for beyond that makes the one go that was used longest ago, and is
+   * refused when requests use all of them. Default: each may take what the system says is free when it is loaded.
+   */
+  readonly memoryBytes?: number;
   /** Requests that may wait for each model beyond those that run. Default 64. */
   readonly queue?: number;
   /** Without one of these keys, requests are refused, except for /health and /ready. Default: none is needed. */
@@ -27,6 +42,10 @@ export interface ServerOptions {
   readonly maxBodyBytes?: number;
   /** Seconds after which a client that takes nothing of its answer is cut off. Default 30. */
   readonly slowSeconds?: number;
+  /** Seconds after which a stream whose first token has not come yet gets a sign of life, and then again. Default 10. */
+  readonly pingSeconds?: number;
+  /** Called when a client asks for the server's end (POST /shutdown). Default: that is refused. */
+  readonly onShutdown?: () => void;
   /** Told what happens: requests, and models that are loaded and unloaded. Never a text. */
   readonly onEvent?: (event: ServerEvent) => void;
 }
@@ -57,13 +76,18 @@ export interface ServerSettings {
   readonly port: number;
   readonly preload: boolean;
   readonly idleMilliseconds: number | undefined;
+  readonly memoryBytes: number | undefined;
   readonly queue: number;
   readonly apiKeys: readonly string[];
   readonly allowedHosts: readonly string[];
   readonly cors: readonly string[];
   readonly maxBodyBytes: number;
   readonly slowMilliseconds: number;
+  readonly pingMilliseconds: number;
+  readonly onShutdown: (() => void) | undefined;
 }
+
+const servedNames = namesOf<ServedModel>({ name: true, source: true, options: true, instances: true });
 
 const optionNames = namesOf<ServerOptions>({
   models: true,
@@ -71,12 +95,15 @@ const optionNames = namesOf<ServerOptions>({
   port: true,
   preload: true,
   idleMinutes: true,
+  memoryBytes: true,
   queue: true,
   apiKeys: true,
   allowedHosts: true,
   cors: true,
   maxBodyBytes: true,
   slowSeconds: true,
+  pingSeconds: true,
+  onShutdown: true,
   onEvent: true,
 });
 
@@ -88,14 +115,12 @@ export function settingsOf(given: ServerOptions): {
 } {
   const options = optionsOf("startServer", given, optionNames);
   if (!Array.isArray(options.models)) throw invalidOption("models", "an array", options.models);
-  const models = options.models.map(({ name, ...rest }, i) => ({ name: word(`models[${i}].name`, name), ...rest }));
+  const models = options.models.map(servedModel);
   if (options.preload !== undefined) checkBoolean("preload", options.preload);
   checkCallback("onEvent", options.onEvent);
-  const idle = options.idleMinutes;
-  if (idle !== undefined && !(typeof idle === "number" && idle > 0))
-    throw invalidOption("idleMinutes", "a number above 0", idle);
-  const slow = options.slowSeconds ?? 30;
-  if (!(typeof slow === "number" && slow > 0)) throw invalidOption("slowSeconds", "a number above 0", slow);
+  checkCallback("onShutdown", options.onShutdown);
+  const idle = options.idleMinutes === undefined ? undefined : above0("idleMinutes", options.idleMinutes);
+  const memory = options.memoryBytes;
   return {
     models,
     report: (event) => options.onEvent?.(event),
@@ -109,9 +134,32 @@ export function settingsOf(given: ServerOptions): {
       allowedHosts: words("allowedHosts", options.allowedHosts).map((host) => host.toLowerCase()),
       cors: words("cors", options.cors),
       maxBodyBytes: checkInteger("maxBodyBytes", options.maxBodyBytes ?? 2 ** 24, 1, 2 ** 30),
-      slowMilliseconds: slow * 1000,
+      memoryBytes: memory === undefined ? undefined : checkInteger("memoryBytes", memory, 1, Number.MAX_SAFE_INTEGER),
+      slowMilliseconds: above0("slowSeconds", options.slowSeconds ?? 30) * 1000,
+      pingMilliseconds: above0("pingSeconds", options.pingSeconds ?? 10) * 1000,
+      onShutdown: options.onShutdown,
     },
   };
+}
+
+function servedModel(given: ServedModel, i: number): ServedModel {
+  const model = groupOf<ServedModel>(`models[${i}]`, given, servedNames);
+  const { instances } = model;
+  const known = typeof instances === "string" ? ["l3", "node", "auto"].includes(instances) : isCount(instances ?? 1);
+  if (!known) {
+    throw invalidOption(`models[${i}].instances`, '"l3", "node", "auto", or an integer from 1 on', instances);
+  }
+  if (instances !== undefined && model.options?.pin !== undefined) {
+    throw idleOption(`models[${i}].options.pin`, "each of its instances has processors of its own");
+  }
+  return { ...model, name: word(`models[${i}].name`, model.name) };
+}
+
+const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 1;
+
+function above0(name: string, value: unknown): number {
+  if (typeof value === "number" && value > 0) return value;
+  throw invalidOption(name, "a number above 0", value);
 }
 
 function word(name: string, value: unknown): string {

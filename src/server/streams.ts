@@ -1,7 +1,5 @@
 // Bodies of answers that are watched while they go out.
 
-/** Event streams send a comment after so long without an event: proxies and clients end connections that are silent. */
-const COMMENT_EVERY = 10_000;
 /** An answer whose first event takes longer begins without it. */
 const BEGIN_AFTER = 2000;
 
@@ -52,20 +50,27 @@ export function watched(answer: Response, slowMilliseconds: number, onEnd: () =>
 }
 
 /**
- * An event stream that begins even where its first event takes long: with comments, which clients skip. Where the answer then is an error,
+ * An event stream that begins even where its first event takes long: with comments, which clients skip, every `pingMilliseconds`, because
+ * proxies and clients end connections that are silent. Where the answer then is an error,
  * the error is the stream's only event. Answers that come soon are returned as they are.
  *
  * @param answering never rejects
  */
-export async function kept(answering: Promise<Response>, cancel: () => void): Promise<Response> {
-  const soon = await Promise.race([answering, after(BEGIN_AFTER)]);
+export async function kept(
+  answering: Promise<Response>,
+  pingMilliseconds: number,
+  cancel: () => void,
+): Promise<Response> {
+  const soon = await Promise.race([answering, after(Math.min(BEGIN_AFTER, pingMilliseconds))]);
   if (soon !== undefined) return soon;
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   const body = new ReadableStream<Uint8Array>(
     {
+      // The answer's head goes out with it.
+      start: (controller) => controller.enqueue(COMMENT),
       async pull(controller) {
         if (reader === undefined) {
-          const answer = await Promise.race([answering, after(COMMENT_EVERY)]);
+          const answer = await Promise.race([answering, after(pingMilliseconds)]);
           if (answer === undefined) return controller.enqueue(COMMENT);
           if (!answer.ok) {
             controller.enqueue(encoder.encode(`data: ${await answer.text()}\n\n`));

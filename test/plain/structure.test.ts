@@ -49,7 +49,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   quantize: ["machine", "gguf", ...leaves],
   index: ["api", "protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
   adapters: ["index", "options"],
-  server: ["adapters", "index", "hub", "gguf", "tokenizer", ...leaves],
+  server: ["adapters", "index", "api", "machine", "hub", "gguf", "tokenizer", ...leaves],
   lab: ["index", "api", "sampling", "model", "machine", "gguf", "tokenizer", ...leaves],
   cli: [
     "index",

@@ -1,8 +1,14 @@
-// How the server is: whether it lives, whether it takes requests, what it serves, what runs, and its metrics.
+// How the server is: whether it lives, whether it takes requests, what it serves, what runs, and its metrics. And what its models do: they
+// are loaded and unloaded, and all may end.
 
-import type { Hono } from "hono";
-import type { Variables } from "../bodies.js";
+import type { Context, Hono } from "hono";
+import { RequestError } from "../../adapters/openai/errors.js";
+import { fieldsOf, type Variables } from "../bodies.js";
+import { isLoopback } from "../guard.js";
 import { overloaded, type Service } from "../service.js";
+
+/** So long after a client has asked for the end, so that it has its answer. */
+const SHUTDOWN_AFTER = 100;
 
 export function stateRoutes(app: Hono<Variables>, service: Service, version: string): void {
   /** It lives as long as it answers. */
@@ -30,18 +36,29 @@ export function stateRoutes(app: Hono<Variables>, service: Service, version: str
       default_generation_settings: { n_ctx },
       chat_template: card?.template ?? "",
       modalities: { vision: false, audio: false },
-      models: service.catalog.names.map((each) => {
-        const info = service.catalog.loaded(each)?.info;
-        return {
-          name: each,
-          state: service.catalog.state(each),
-          n_ctx: info?.contextSize,
-          threads: info?.threads,
-          kernels: info?.kernels,
-          memory: info?.memory,
-        };
-      }),
+      uptime_seconds: process.uptime(),
+      memory_limit: service.settings.memoryBytes,
+      models: service.catalog.names.map((each) => propsOf(service, each)),
     });
+  });
+  /** As llama.cpp's server has it where it serves several models. */
+  app.post("/models/load", async (context) => {
+    const name = await nameIn(service, context);
+    await service.load(name);
+    return context.json({ success: true, model: name });
+  });
+  /** `unloaded`: false while requests use it; it goes when they have ended. */
+  app.post("/models/unload", async (context) => {
+    const name = await nameIn(service, context);
+    return context.json({ success: true, model: name, unloaded: await service.catalog.unload(name) });
+  });
+  app.post("/shutdown", (context) => {
+    const { onShutdown, host, apiKeys } = service.settings;
+    if (onShutdown === undefined || (apiKeys.length === 0 && !isLoopback(host))) {
+      throw new RequestError(403, "not_allowed", "this server may not be ended by requests");
+    }
+    setTimeout(onShutdown, SHUTDOWN_AFTER);
+    return context.json({ success: true });
   });
   /** What runs and waits, without its texts. */
   app.get("/slots", (context) => {
@@ -62,4 +79,29 @@ export function stateRoutes(app: Hono<Variables>, service: Service, version: str
   app.get("/metrics", async (context) =>
     context.body(await service.metrics.text(), 200, { "content-type": service.metrics.contentType }),
   );
+}
+
+async function nameIn(service: Service, context: Context<Variables>): Promise<string> {
+  return service.nameOf((await fieldsOf(context)).need("model", "string"));
+}
+
+/** A model as it is now. */
+function propsOf(service: Service, name: string) {
+  const { catalog } = service;
+  const model = catalog.loaded(name);
+  const leaves = catalog.leavesAt(name);
+  const { running, waiting } = service.counts(name);
+  const head = { name, state: catalog.state(name), requests_running: running, requests_waiting: waiting };
+  if (model === undefined) return head;
+  const { architecture, format, contextSize, threads, threadsBatch, kernels, tuned, memory } = model.info;
+  const instances = catalog.instances(name);
+  return {
+    ...head,
+    ...{ architecture, format, n_ctx: contextSize, n_parallel: catalog.sequences(name) },
+    ...{ threads, threads_batch: threadsBatch, kernels, tuned, memory },
+    bytes: instances?.reduce((sum, one) => sum + one.memory, 0) ?? memory.total,
+    kv_cache: model.load().cache,
+    instances,
+    unloads_in_seconds: leaves === undefined ? undefined : Math.max(0, (leaves - performance.now()) / 1000),
+  };
 }
