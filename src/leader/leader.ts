@@ -99,6 +99,7 @@ export class Leader {
         this.#onDeath(error);
       }
     });
+    this.#meter.tellPages(this.#cache.pages);
     this.#answer({ type: "ready" });
     this.#sendAnswers();
   }
