@@ -253,8 +253,6 @@ export class Catalog {
         served.options?.onDisturbance?.(disturbance);
       },
     };
-    // What the tuning has found is what "auto" means where there is one.
-    const wanted = instances === "auto" && options.tune === true ? {} : { instances };
     const { pin: _, ...poolOptions } = options; // each instance has processors of its own
     await entry.going;
     await this.#reserve(entry);
@@ -262,7 +260,7 @@ export class Catalog {
       try {
         return instances === undefined
           ? await loadModel(source, options)
-          : await loadPool(source, { ...poolOptions, ...wanted });
+          : await loadPool(source, { ...poolOptions, instances });
       } catch (error) {
         if (!(error instanceof MemoryError)) throw error;
         if (!(await this.#unloadOldest())) throw error;
