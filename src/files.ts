@@ -135,6 +135,17 @@ export class NewFile {
     }
   }
 
+  /** Writes the first bytes again, when what they say is known. @throws FileError FILE_NO_SPACE, FILE_UNWRITABLE */
+  async rewriteHead(bytes: Uint8Array): Promise<void> {
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        done += (await this.#handle.write(bytes, done, bytes.length - done, done)).bytesWritten;
+      }
+    } catch (cause) {
+      throw fileError(cause, this.#path, "written");
+    }
+  }
+
   /** Gives the file its name. @throws FileError FILE_NO_SPACE, FILE_UNWRITABLE */
   async finish(): Promise<void> {
     const { rename } = await import("node:fs/promises");

@@ -16,6 +16,10 @@ export const commands: Readonly<Record<string, Row>> = {
     load: async () => (await import("./serve.js")).serve,
   },
   embed: { summary: "vectors of texts, as JSON", load: async () => (await import("./embed.js")).embed },
+  worker: {
+    summary: "compute the jobs of a queue: bulk embedding and reranking",
+    load: async () => (await import("./worker.js")).worker,
+  },
   rerank: {
     summary: "documents in the order in which they answer a query",
     load: async () => (await import("./rerank.js")).rerank,

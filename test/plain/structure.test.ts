@@ -48,7 +48,7 @@ const src: Readonly<Record<string, readonly string[]>> = {
   api: ["protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", "quantize", ...leaves],
   quantize: ["machine", "gguf", ...leaves],
   index: ["api", "protocol", "sampling", "model", "machine", "hub", "gguf", "tokenizer", "grammar", ...leaves],
-  adapters: ["index", "options"],
+  adapters: ["index", "options", "abort"],
   server: ["adapters", "index", "api", "machine", "hub", "gguf", "tokenizer", ...leaves],
   lab: ["index", "api", "sampling", "model", "machine", "gguf", "tokenizer", ...leaves],
   cli: [
