@@ -16,6 +16,7 @@ export default {
     "../../src/lab/kernels/index.ts",
     "../../src/adapters/ai-sdk/index.ts",
     "../../src/adapters/langchain/index.ts",
+    "../../src/adapters/bullmq/index.ts",
     "../../src/adapters/openai/index.ts",
   ],
   tsconfig: "../../tsconfig.build.json",

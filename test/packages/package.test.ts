@@ -100,7 +100,7 @@ describe("a program", () => {
 
   it("of ECMAScript modules imports every entry", () => {
     const entries = Object.keys(description.exports).filter((name) => !/\*|json$/.test(name));
-    const optional = ["./ai-sdk", "./langchain", "./server"]; // their packages are the program's to install
+    const optional = ["./ai-sdk", "./langchain", "./server", "./bullmq"]; // their packages are the program's to install
     const names = entries
       .filter((name) => !optional.includes(name))
       .map((name) => join("cria", name).replaceAll("\\", "/"));

@@ -36,16 +36,20 @@ const logged = ({ out }: Running, event: string) =>
     .split("\n")
     .filter((line) => line.includes(`"event":"${event}"`));
 
-it.each([
-  [["worker"], "a queue is missing"],
-  [["worker", "a text", "--queue", "redis://a"], "takes its texts from the queue"],
-  [["worker", "--queue", "http://a"], "connection must be a URL such as redis://host:6379"],
-  [["embed", "--queue", "redis://a"], "files of texts are missing"],
-  [["embed", "a", "--chunk", "7"], "--chunk is set, but --queue is not"],
-  [["embed", "a", "--embd-output-format", "npy"], "-o FILE"],
-])("cria %j is refused with what is wrong", async (args, message) => {
-  const { ended, err } = cria(args);
-  expect([await ended, err()]).toEqual([2, expect.stringContaining(message)]);
+it("what cannot be is refused, with what is wrong", async () => {
+  const refused: [readonly string[], string][] = [
+    [["worker"], "a queue is missing"],
+    [["worker", "a text", "--queue", "redis://a"], "takes its texts from the queue"],
+    [["worker", "--queue", "http://a"], "connection must be a URL such as redis://host:6379"],
+    [["embed", "--queue", "redis://a"], "files of texts are missing"],
+    [["embed", "a", "--chunk", "7"], "--chunk is set, but --queue is not"],
+    [["embed", "a", "--embd-output-format", "npy"], "-o FILE"],
+  ];
+  const ended = refused.map(async ([args, message]) => {
+    const { ended, err } = cria(args);
+    expect([await ended, err()]).toEqual([2, expect.stringContaining(message)]);
+  });
+  await Promise.all(ended);
 });
 
 describe.skipIf(!hasRedis)(`over a queue${hasRedis ? "" : " (redis-server is not installed)"}`, () => {
