@@ -18,7 +18,7 @@ export interface FileText {
  * The texts of files, one after another; "-" is stdin. Each line is a text. In a file whose name ends with .jsonl or .ndjson, each line
  * is a string of JSON, or an object with a `text` and perhaps an `id`; empty lines are passed over.
  *
- * @throws CriaError INPUT_UNREADABLE; UsageError for a line that is none of these
+ * @throws CriaError INPUT_UNREADABLE; UsageError for any other line
  */
 export async function* textsOfFiles(paths: readonly string[]): AsyncGenerator<FileText> {
   for (const path of paths) {
