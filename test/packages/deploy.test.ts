@@ -173,9 +173,7 @@ describe("the manifests", () => {
   });
 
   it("scale by metrics that cria has, and by no other", async () => {
-    const served = await new Metrics({ models: () => [] } as unknown as ConstructorParameters<
-      typeof Metrics
-    >[0]).text();
+    const served = await new Metrics(() => []).text();
     const status = new WorkerStatus(false);
     status.worker = { ready: true, running: 0, counts: async () => ({ waiting: 3 }) } as unknown as QueueWorker;
     const worked = await status.metrics();
