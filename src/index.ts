@@ -24,6 +24,7 @@ export type {
   Timings,
   Usage,
 } from "./api/text/generation.js";
+export { type StreamResponseOptions, streamResponse } from "./api/text/stream-response.js";
 export type { TemplateVariables } from "./api/text/template-variables.js";
 export type { RanCall, RunCompletion, RunnableTool, ToolRunOptions } from "./api/text/tool-runs.js";
 export type { ToolCall, ToolCallDelta, ToolChoice, ToolChoiceOptions, ToolResult } from "./api/text/tools.js";
@@ -32,6 +33,8 @@ export type { EmbedOptions, EmbedUsage } from "./api/vectors/embedding.js";
 export type { Overlong } from "./api/vectors/inputs.js";
 export type { Purpose, PurposePrompts } from "./api/vectors/purposes.js";
 export type { RankedDocument, RerankOptions } from "./api/vectors/reranking.js";
+export { cosineSimilarity, type Match, topK } from "./api/vectors/similarity.js";
+export { loadVectors, saveVectors, type VectorSource } from "./api/vectors/vector-file.js";
 export {
   ContextError,
   CriaError,
@@ -45,7 +48,7 @@ export {
   UnsupportedError,
   WorkerError,
 } from "./errors.js";
-export type { JsonSchema } from "./grammar/index.js";
+export type { JsonSchema, JsonValueOf, StandardJsonSchema } from "./grammar/index.js";
 export { type DownloadOptions, type DownloadProgress, type DownloadWait, downloadModel } from "./hub/index.js";
 export type { CpuCache } from "./machine/cpu/caches.js";
 export type { CpuQuota } from "./machine/cpu/cgroup.js";

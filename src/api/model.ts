@@ -2,7 +2,13 @@
 
 import { abortable } from "../abort.js";
 import { ContextError, CriaError, UnsupportedError } from "../errors.js";
-import type { JsonSchema } from "../grammar/index.js";
+import {
+  type JsonSchema,
+  type JsonValueOf,
+  type StandardJsonSchema,
+  type StandardOutput,
+  validated,
+} from "../grammar/index.js";
 import type { LoadFigures } from "../machine/disturbance/monitor.js";
 import type { Team } from "../machine/team.js";
 import { checkSignal, invalidOption, optionsOf } from "../options.js";
@@ -61,6 +67,9 @@ export interface ModelParts {
   readonly info: ModelInfo;
 }
 
+/** How to generate JSON. */
+type JsonOptions = Omit<GenerateOptions, "grammar" | "jsonSchema" | "stop">;
+
 /** The schema is an argument, and the text ends with the JSON. */
 const completeJsonOptionNames = generateOptionNames.filter((name) => !["grammar", "jsonSchema", "stop"].includes(name));
 
@@ -104,22 +113,41 @@ export class Model {
   }
 
   /**
-   * Continues a prompt with JSON that is valid by a schema, and parses it. The JSON is complete within `maxTokens`.
+   * Continues a prompt with JSON that is valid by a schema, and parses it. The JSON is complete within `maxTokens`. TypeScript knows the
+   * type of the result where the schema is written in the call or `as const`, and where it is a library's; else `completeJson<Person>` says
+   * it.
    *
-   * @param jsonSchema JSON Schema, draft 2020-12; docs/structured-output.md lists what is supported. `true`: any JSON
+   * @param schema JSON Schema, draft 2020-12; docs/structured-output.md lists what is supported. `true`: any JSON. Or a schema of Zod,
+   *   ArkType or another library of the Standard JSON Schema interface: `object` is then what that makes of the JSON
    * @throws UnsupportedError UNSUPPORTED_SCHEMA for a keyword that is not supported, with its name and place; ContextError
-   *   BUDGET_TOO_SMALL when `maxTokens` is less than the shortest JSON; GrammarError, and what `complete` throws
+   *   BUDGET_TOO_SMALL when `maxTokens` is less than the shortest JSON; GrammarError, SCHEMA_REFUSED where a library's schema finds fault
+   *   with what its JSON Schema allows; and what `complete` throws
    */
-  async completeJson<Value = unknown>(
+  completeJson<Schema extends StandardJsonSchema>(
     prompt: Prompt,
-    jsonSchema: JsonSchema,
-    options: Omit<GenerateOptions, "grammar" | "jsonSchema" | "stop"> = {},
-  ): Promise<JsonCompletion<Value>> {
+    schema: Schema,
+    options?: JsonOptions,
+  ): Promise<JsonCompletion<StandardOutput<Schema>>>;
+  completeJson<const Schema extends JsonSchema>(
+    prompt: Prompt,
+    schema: Schema,
+    options?: JsonOptions,
+  ): Promise<JsonCompletion<JsonValueOf<Schema>>>;
+  completeJson<Value = unknown>(
+    prompt: Prompt,
+    schema: JsonSchema | StandardJsonSchema,
+    options?: JsonOptions,
+  ): Promise<JsonCompletion<Value>>;
+  async completeJson(
+    prompt: Prompt,
+    schema: JsonSchema | StandardJsonSchema,
+    options: JsonOptions = {},
+  ): Promise<JsonCompletion<unknown>> {
     const given = optionsOf<GenerateOptions>("completeJson", options, completeJsonOptionNames);
-    if (jsonSchema === undefined || jsonSchema === null) throw invalidOption("jsonSchema", "a JSON schema", jsonSchema);
+    if (schema === undefined || schema === null) throw invalidOption("jsonSchema", "a JSON schema", schema);
     const ids = (signal: AbortSignal | undefined) => this.#promptIds(prompt, signal);
-    const completion = await collect(this.#generate("completeJson", ids, undefined, { ...given, jsonSchema }));
-    return { object: JSON.parse(completion.text), ...completion };
+    const completion = await collect(this.#generate("completeJson", ids, undefined, { ...given, jsonSchema: schema }));
+    return { object: await validated(schema, JSON.parse(completion.text)), ...completion };
   }
 
   /**
@@ -212,17 +240,24 @@ export class Model {
    * Turns texts into vectors. Texts share steps of the model, so one call with many is faster than many calls. A text gets BOS and EOS,
    * or [CLS] and [SEP], as the file's flags say. Control tokens in it stay text.
    *
-   * @param inputs texts, or token ids that are taken as they are
-   * @returns for each input a vector, (dimensions) f32, of length 1 unless `normalize` is false; with pooling "none" one for each token
+   * @param inputs one text; or several, or token ids that are taken as they are
+   * @returns of one text its vector, of several one for each: (dimensions) f32, of length 1 unless `normalize` is false; with pooling
+   * "none" one for each token
    * @throws ContextError for an input that is empty, or too long where `overlong` does not allow it; UnsupportedError for a `purpose`
    * that is not known for this model; CriaError INVALID_OPTION, INVALID_TOKEN; WorkerError; rejects with signal.reason
    */
+  embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  embed(text: string, options: EmbedOptions<"none">): Promise<Float32Array[]>;
+  embed(text: string, options: EmbedOptions<Pooling>): Promise<Float32Array | Float32Array[]>;
   embed(inputs: readonly Prompt[], options?: EmbedOptions): Promise<Float32Array[]>;
   embed(inputs: readonly Prompt[], options: EmbedOptions<"none">): Promise<Float32Array[][]>;
   embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling>): Promise<Float32Array[] | Float32Array[][]>;
-  async embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling> = {}) {
+  async embed(inputs: string | readonly Prompt[], options: EmbedOptions<Pooling> = {}) {
     this.#check();
-    return embed({ client: this.#parts.client, text: this.#parts.text, info: this.info }, inputs, options);
+    const model = { client: this.#parts.client, text: this.#parts.text, info: this.info };
+    if (typeof inputs !== "string") return embed(model, inputs, options);
+    const [vector] = await embed(model, [inputs], options);
+    return vector!;
   }
 
   /**

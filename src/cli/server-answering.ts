@@ -130,8 +130,8 @@ const NO_TOKENS = new Int32Array(0);
 const perSecond = (tokens: number, milliseconds: number) =>
   milliseconds > 0 ? (Math.max(0, tokens) * 1000) / milliseconds : 0;
 
-/** `true` means any JSON, and requests have objects only. */
-const schemaOf = (schema: JsonSchema): JsonSchema => (schema === true ? {} : schema);
+/** `true` means any JSON, and requests have objects only. The command line has no schemas of libraries. */
+const schemaOf = (schema: unknown): JsonSchema => (schema === true ? {} : (schema as JsonSchema));
 
 /** Asks for the answer to messages. */
 type Ask = (messages: readonly ChatMessage[], options: AnswerOptions) => AsyncIterable<GeneratedPart>;

@@ -6,6 +6,13 @@ export { type Constraint, VocabularyGrammar } from "./constraint.js";
 export { parseGbnf, tokenTexts } from "./gbnf.js";
 export { grammarOfSchema, type JsonForm, jsonForms, type SchemaGrammar } from "./json-schema/compile-schema.js";
 export type { JsonSchema } from "./json-schema/schema.js";
+export type { JsonValueOf } from "./json-schema/schema-value.js";
+export {
+  jsonSchemaOf,
+  type StandardJsonSchema,
+  type StandardOutput,
+  validated,
+} from "./json-schema/standard-schema.js";
 export { type ControlIds, controlBytes, controlsIn } from "./marks.js";
 export { type AnswerStart, afterThoughts, answerStart, type ThoughtMarks, thoughtMarksOf } from "./thoughts.js";
 export { addressedNotations } from "./tool-calls/addressed-notations.js";

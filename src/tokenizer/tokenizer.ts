@@ -117,14 +117,12 @@ export class Tokenizer {
    * @throws CriaError INVALID_OPTION, UnsupportedError UNSUPPORTED_TEXT_LENGTH
    */
   encode(text: string, options?: EncodeOptions): Int32Array {
-    checkText("text", text);
-    const { special = false, bos } = optionsOf("encode", options, encodeOptionNames);
-    checkBoolean("special", special);
-    if (bos !== undefined) checkBoolean("bos", bos);
-    const output: number[] = (bos ?? this.addsBos) ? [...this.#firstIds] : [];
-    this.#append([{ text, special }], output);
-    if (bos !== false) output.push(...this.#lastIds);
-    return Int32Array.from(output);
+    return Int32Array.from(this.#ids(text, "encode", options));
+  }
+
+  /** How many ids a text has: the length of what `encode` gives. @throws as `encode` does */
+  count(text: string, options?: EncodeOptions): number {
+    return this.#ids(text, "count", options).length;
   }
 
   /**
@@ -199,6 +197,17 @@ export class Tokenizer {
     const byteLevel = this.model === "gpt2";
     const hidden = new Uint8Array(0);
     return (id) => (this.isSpecial(id) && !special ? hidden : tokenBytes(this.#vocabulary, byteLevel, id));
+  }
+
+  #ids(text: string, call: string, options: EncodeOptions | undefined): number[] {
+    checkText("text", text);
+    const { special = false, bos } = optionsOf(call, options, encodeOptionNames);
+    checkBoolean("special", special);
+    if (bos !== undefined) checkBoolean("bos", bos);
+    const output: number[] = (bos ?? this.addsBos) ? [...this.#firstIds] : [];
+    this.#append([{ text, special }], output);
+    if (bos !== false) output.push(...this.#lastIds);
+    return output;
   }
 
   /** Special tokens are found part by part; the texts between them go on over the edges of parts. */

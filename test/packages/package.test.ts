@@ -127,7 +127,7 @@ describe("a program", () => {
   it("in TypeScript finds the types, in strict mode and without skipLibCheck", () => {
     write(
       "typed.mts",
-      `import { DownloadError, downloadModel, loadModel, type Model } from "cria";
+      `import { DownloadError, downloadModel, loadModel, type Match, type Model, saveVectors, streamResponse, topK } from "cria";
        import { openGguf } from "cria/gguf";
        import type { BenchResult } from "cria/lab";
        import { tokenizerFrom } from "cria/tokenizer";
@@ -136,7 +136,12 @@ describe("a program", () => {
          const ids: Int32Array = tokenizerFrom((await openGguf(await downloadModel("hf:a/b"))).metadata).encode("a");
          // @ts-expect-error: there is no such option
          await model.complete("a", { heat: 1 });
-         return ids;
+         const animal = { type: "object", properties: { legs: { type: "integer" } }, required: ["legs"] } as const;
+         const legs: number = (await model.completeJson("a", animal)).object.legs;
+         const answer: Response = await streamResponse(model.generate("a"), { format: "events" });
+         const best: Match[] = topK(await model.embed("a"), await model.embed(["b"]), legs + answer.status);
+         await saveVectors("vectors.npy", await model.embed(["b"]));
+         return best.length > model.tokenizer.count("a") ? new Int32Array(0) : ids;
        }
        export type Result = BenchResult;
        export const isOurs = (error: unknown): boolean => error instanceof DownloadError && error.status === 404;`,

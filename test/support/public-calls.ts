@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { downloadModel, loadModel, loadPool, type Model } from "cria";
+import { downloadModel, loadModel, loadPool, type Model, streamResponse } from "cria";
 import { openGguf } from "cria/gguf";
 import { openKernels } from "cria/kernels";
 import { createFetch } from "cria/openai";
@@ -72,6 +72,7 @@ export async function publicCalls(): Promise<PublicCalls> {
     ["generate", (options) => drain(model.generate("ab", few(options) as Any))],
     ["complete", (options) => model.complete("ab", few(options) as Any)],
     ["completeJson", (options) => model.completeJson("ab", true, few(options) as Any)],
+    ["streamResponse", async (options) => (await streamResponse(model.generate("ab", given), options as Any)).text()],
     ["generateChat", (options) => drain(model.generateChat(messages, few(options) as Any))],
     ["completeChat", (options) => model.completeChat(messages, few(options) as Any)],
     ["chat", async (options) => model.chat(options as Any).dispose()],

@@ -52,6 +52,7 @@ describe.each(kinds)("%s", (_kind, tokenizer) => {
     const given = value as never;
     const calls = {
       encode: () => tokenizer.encode(given),
+      count: () => tokenizer.count(given),
       encodeParts: () => tokenizer.encodeParts(given),
       decode: () => tokenizer.decode(given),
       push: () => tokenizer.decoder().push(given),

@@ -124,6 +124,16 @@ describe("byte-level BPE", () => {
     expect([...tokenizer.encode("ab", plain)]).toEqual([97, 98]);
   });
 
+  it("counts what it encodes, BOS and control tokens included", () => {
+    const tokenizer = tokenizerFrom(byteLevel(["a b"], [["<|end|>", CONTROL]]));
+    for (const text of ["", "abc", "a b<|end|>"]) {
+      for (const options of [{}, { special: true }, { bos: false }]) {
+        expect(tokenizer.count(text, options)).toBe(tokenizer.encode(text, options).length);
+      }
+    }
+    expect(() => tokenizer.count("a", { heat: 1 } as never)).toThrow('count has no option "heat"; it has special, bos');
+  });
+
   it("gives any text back", () => {
     const tokenizer = tokenizerFrom(byteLevel(["Ġ t", "h e", "Ġt he", "Ã ©", "ð Ł", "ðŁ ĺ"]));
     fc.assert(

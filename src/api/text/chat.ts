@@ -103,7 +103,6 @@ export class Chat {
   readonly #model: ChatModel;
   readonly #contextShift: boolean;
   #messages: readonly ChatMessage[];
-  readonly #givenTools: readonly Tool[] | undefined;
   readonly #tools: ToolSet | undefined;
   readonly #variables: TemplateVariables;
   #answering = false;
@@ -112,7 +111,6 @@ export class Chat {
   constructor(model: ChatModel, given: ChatOptions) {
     const options = optionsOf("chat", given, chatOptionNames);
     this.#model = model;
-    this.#givenTools = options.tools;
     this.#tools = options.tools === undefined ? undefined : toolSetOf(options.tools);
     const { system, contextShift = false, templateVariables = {} } = options;
     this.#variables = checkTemplateVariables(templateVariables);
@@ -247,7 +245,7 @@ export class Chat {
     const state = {
       messages: this.messages,
       contextShift: this.#contextShift,
-      tools: this.#givenTools,
+      tools: this.#tools?.tools,
       templateVariables: this.#variables,
     };
     return saveSession(path, () => this.#model.save(state));

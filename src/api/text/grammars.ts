@@ -11,6 +11,8 @@ import {
   type JsonForm,
   type JsonSchema,
   jsonForms,
+  jsonSchemaOf,
+  type StandardJsonSchema,
   type ThoughtMarks,
   type TokenBytes,
   type ToolNotation,
@@ -26,8 +28,8 @@ import type { ToolSet } from "./tools.js";
 export interface GrammarOptions {
   /** A grammar in GBNF, llama.cpp's notation: the text is one that its rule `root` matches. */
   readonly grammar?: string;
-  /** A JSON Schema: the text is JSON that is valid by it. `true`: any JSON. */
-  readonly jsonSchema?: JsonSchema;
+  /** A JSON Schema, or a schema of Zod and its like: the text is JSON that is valid by it. `true`: any JSON. */
+  readonly jsonSchema?: JsonSchema | StandardJsonSchema;
   /**
    * What comes of all that is valid by the schema. `"schema"`, by default: keys in the schema's order, and no properties that a schema with
    * properties does not speak of. `"any"`: keys in any order, and all properties that the schema does not forbid.
@@ -124,7 +126,7 @@ export class Grammars {
       return { kind: "gbnf", text, tokens: this.#tokensIn(text), size: this.#tokenizer.vocabularySize };
     }
     if (jsonSchema !== undefined) {
-      const json = readable("jsonSchema", jsonSchema, () => schemaText(jsonSchema));
+      const json = readable("jsonSchema", jsonSchema, () => schemaText(jsonSchemaOf("jsonSchema", jsonSchema)));
       return { kind: "schema", json, form: jsonForm };
     }
     const { tools, notation } = calls!;

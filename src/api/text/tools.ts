@@ -1,7 +1,7 @@
 // Tools in conversations: what the model may call, and whether it must.
 
 import { CriaError } from "../../errors.js";
-import type { CallCount, JsonSchema, ToolSignature } from "../../grammar/index.js";
+import { type CallCount, type JsonSchema, jsonSchemaOf, type ToolSignature } from "../../grammar/index.js";
 import {
   checkBoolean,
   checkChoice,
@@ -55,6 +55,8 @@ export interface ToolResult {
 
 /** The tools of a conversation or of one answer. */
 export interface ToolSet {
+  /** What the caller gave, as JSON. */
+  readonly tools: readonly Tool[];
   /** What may be called. */
   readonly signatures: readonly ToolSignature[];
   readonly count: CallCount;
@@ -74,11 +76,16 @@ export function toolSetOf(tools: readonly Tool[]): ToolSet {
     type: "function",
     function: { name, description, parameters: shownSchema(parameters) },
   }));
-  return { signatures, count: { least: 0, most: "any" }, described };
+  return { tools: given, signatures, count: { least: 0, most: "any" }, described };
+}
+
+/** A tool whose parameters are JSON. */
+interface PlainTool extends Tool {
+  readonly parameters: JsonSchema;
 }
 
 /** Copies of the tools. A field that is null is absent. */
-function checkTools(tools: unknown): readonly Tool[] {
+function checkTools(tools: unknown): readonly PlainTool[] {
   if (!Array.isArray(tools) || tools.length === 0) throw invalidOption("tools", "an array of at least one tool", tools);
   const names = new Set<string>();
   return Array.from(tools, (tool: unknown, i) => {
@@ -86,8 +93,13 @@ function checkTools(tools: unknown): readonly Tool[] {
     const known = checkText(`tools[${i}].name`, name, 1);
     if (names.has(known)) throw invalidOption(`tools[${i}].name`, "a name that no other tool has", known);
     names.add(known);
-    const schema = checkJson(`tools[${i}].parameters`, parameters ?? NO_ARGUMENTS) as JsonSchema;
-    return { name: known, description: checkText(`tools[${i}].description`, description ?? ""), parameters: schema };
+    const place = `tools[${i}].parameters`;
+    const schema = jsonSchemaOf(place, (parameters ?? NO_ARGUMENTS) as JsonSchema);
+    return {
+      name: known,
+      description: checkText(`tools[${i}].description`, description ?? ""),
+      parameters: checkJson(place, schema) as JsonSchema,
+    };
   });
 }
 

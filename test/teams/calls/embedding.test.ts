@@ -111,8 +111,21 @@ describe("pooling", () => {
     expectTypeOf(model.embed(["a"])).toEqualTypeOf<Promise<Float32Array[]>>();
     expectTypeOf(model.embed(["a"], { pooling: "cls", normalize: false })).toEqualTypeOf<Promise<Float32Array[]>>();
     expectTypeOf(model.embed([[1]], { pooling: "none" })).toEqualTypeOf<Promise<Float32Array[][]>>();
+    expectTypeOf(model.embed("a")).toEqualTypeOf<Promise<Float32Array>>();
+    expectTypeOf(model.embed("a", { pooling: "none" })).toEqualTypeOf<Promise<Float32Array[]>>();
     // @ts-expect-error a pooling that does not exist
     expect(await codeOf(model.embed(["a"], { pooling: "sum" }))).toBe("INVALID_OPTION");
+  });
+});
+
+describe("one text", () => {
+  it("has one vector, that of a list of it", async () => {
+    const options = { dimensions: 8 };
+    expect(await model.embed("a text", options)).toEqual((await model.embed(["a text"], options))[0]);
+    const [tokens] = await model.embed(["a text"], { pooling: "none" });
+    expect(await model.embed("a text", { pooling: "none" })).toEqual(tokens);
+    expect(await codeOf(model.embed("b".repeat(CONTEXT + 1)))).toBe("CONTEXT_FULL");
+    expect(await codeOf(model.embed(Int32Array.of(1, 2) as never))).toBe("INVALID_OPTION");
   });
 });
 

@@ -20,6 +20,7 @@ const names = [
     "generate",
     "complete",
     "completeJson",
+    "streamResponse",
     "generateChat",
     "completeChat",
     "chat",

@@ -2,7 +2,7 @@
 // them a conversation calls a tool, streams the call, shows its result and goes on. The demo model writes nonsense, and every call is valid.
 
 import { readFileSync } from "node:fs";
-import type { ChatMessage, GeneratedPart, Tool, ToolCall } from "cria";
+import type { ChatMessage, GeneratedPart, JsonSchema, Tool, ToolCall } from "cria";
 import { chatTemplateFrom } from "cria/tokenizer";
 import { describe, expect, it } from "vitest";
 import { inDialect, readerOf, toolDialectOf, withCallParts } from "../../../dist/api/text/tool-dialect.js";
@@ -181,7 +181,7 @@ describe("answers in messages", () => {
 
 describe("arguments that are written one by one", () => {
   const tagged = markedNotations.filter(({ tags }) => tags !== undefined);
-  const codeOf = (parameters: NonNullable<Tool["parameters"]>, notation: MarkedNotation) => {
+  const codeOf = (parameters: JsonSchema, notation: MarkedNotation) => {
     try {
       toolGrammar([{ name: "a", parameters }], notation, { least: 0, most: 1 }, () => undefined);
     } catch (error) {
