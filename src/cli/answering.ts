@@ -8,6 +8,8 @@ export type Conversation = Pick<Chat, "messages" | "send" | "dispose">;
 export interface Answering {
   /** What answers, and how it was loaded: the first lines of the timings. */
   readonly about: readonly string[];
+  /** Positions of the context; undefined where a server does not tell. */
+  readonly contextSize?: number;
   /** As `model.generate`. */
   generate(prompt: string, options: GenerateOptions): AsyncIterable<GeneratedPart>;
   /** As `model.chat`. */

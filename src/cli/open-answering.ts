@@ -36,6 +36,7 @@ function answeringOf(model: Model): Answering {
       `load    ${model.loadMilliseconds.toFixed(1).padStart(10)} ms  ${kernels} kernels; ${threadsReason}`,
       ...(kernelsProblem === undefined ? [] : [`        ${kernelsProblem}`]),
     ],
+    contextSize: model.info.contextSize,
     generate: (prompt, options) => model.generate(prompt, options),
     chat: (options) => model.chat(options),
     dispose: () => model.dispose(),

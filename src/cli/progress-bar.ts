@@ -11,7 +11,7 @@ const LEAST_WIDTH = 8;
 
 /** `show` takes the fraction that is done, and the whole, such as "12 MiB", where it is known. Nothing where stderr is not a terminal. */
 export function progressBar(path: string, doing: string): { show(fraction: number, of?: string): void; clear(): void } {
-  if (!process.stderr.isTTY) return { show: () => undefined, clear: () => undefined };
+  const line = statusLine();
   const name = printable(basename(path), 40);
   return {
     show(fraction, of) {
@@ -21,33 +21,40 @@ export function progressBar(path: string, doing: string): { show(fraction: numbe
       const free = columnsOf(process.stderr) - 1 - before.length - 2 - behind.length;
       const width = Math.max(LEAST_WIDTH, Math.min(MOST_WIDTH, free));
       const done = Math.round(fraction * width);
-      overwrite(`${before}[${"#".repeat(done)}${" ".repeat(width - done)}]${behind}`);
+      line.show(`${before}[${"#".repeat(done)}${" ".repeat(width - done)}]${behind}`);
     },
-    clear: () => overwrite(""),
+    clear: line.clear,
   };
 }
 
-/** A line that says what is being done; nothing where stderr is not a terminal. */
+/** A line that says what is being done; nothing where stderr is not a terminal. `clear` touches no line but its own. */
 export function statusLine(): { show(text: string): void; clear(): void } {
-  const show = process.stderr.isTTY ? overwrite : () => undefined;
-  return { show, clear: () => show("") };
+  let isShown = false;
+  return {
+    show(text) {
+      if (!process.stderr.isTTY) return;
+      overwrite(text);
+      isShown = true;
+    },
+    clear() {
+      if (isShown) overwrite("");
+      isShown = false;
+    },
+  };
 }
 
 /** Tells what a download waits for: on a terminal every second, elsewhere once for each silence. */
 export function waitingLine(): { show(wait: DownloadWait): void; clear(): void } {
-  let shown = false;
+  const status = statusLine();
   let last = Number.POSITIVE_INFINITY;
   return {
     show({ waitsFor, milliseconds }) {
       const line = `waiting for ${printable(waitsFor, 300)}, ${Math.round(milliseconds / 1000)} s so far`;
-      if (process.stderr.isTTY) overwrite(line);
+      if (process.stderr.isTTY) status.show(line);
       else if (milliseconds < last) process.stderr.write(`${line}\n`);
       last = milliseconds;
-      shown = true;
     },
-    clear() {
-      if (shown && process.stderr.isTTY) overwrite("");
-    },
+    clear: status.clear,
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { GenerationSummary } from "../index.js";
 import type { Answering } from "./answering.js";
+import { columnsOf, wrapped } from "./wrap.js";
 
 /** Sums up generations and prints the totals. */
 export class Timings {
@@ -23,13 +24,28 @@ export class Timings {
     this.#seed ??= usage.seed;
   }
 
-  print(): void {
-    const lines = ["", ...this.#about];
+  /** The totals, each line with a name of eight characters. */
+  lines(): string[] {
+    const lines = [...this.#about];
     if (this.#seed !== undefined) {
       lines.push(`prefill ${speed(this.#prefill)}`, `decode  ${speed(this.#decode)}`, `seed    ${this.#seed}`);
     }
-    process.stderr.write(`${lines.join("\n")}\n`);
+    const columns = process.stderr.isTTY ? columnsOf(process.stderr) : Number.POSITIVE_INFINITY;
+    return lines.flatMap((line) => fitted(line, columns));
   }
+
+  print(): void {
+    process.stderr.write(`\n${this.lines().join("\n")}\n`);
+  }
+}
+
+const NAME = 8; // characters
+
+/** A line; one that is too long goes on below its name. */
+function fitted(line: string, columns: number): string[] {
+  if (line.length < columns) return [line];
+  const parts = wrapped(line.slice(NAME).trimStart(), columns - NAME - 1);
+  return parts.map((part, i) => (i === 0 ? line.slice(0, NAME) : " ".repeat(NAME)) + part);
 }
 
 function speed(of: { readonly tokens: number; readonly milliseconds: number }): string {
