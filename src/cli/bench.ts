@@ -66,6 +66,7 @@ other programs took time from the test: do not trust such a row.
       flags: ["-ctk", "--cache-type-k"],
       type: "list",
       value: "TYPE",
+      choices: kvCaches,
       help: `element types of the KV cache, keys and values: ${kvCaches.join(",")} (default: f16)`,
     },
     threads: {
@@ -91,6 +92,7 @@ other programs took time from the test: do not trust such a row.
       flags: ["-o", "--output"],
       type: "string",
       value: "FORMAT",
+      choices: formatNames,
       help: `${formatNames.join(", ")} (default: md)`,
     },
     price: {

@@ -39,7 +39,19 @@ export interface Command<Options extends OptionTable = OptionTable> {
   readonly options: Options;
   /** Whether its argument may be a model. Elsewhere a model is named with -m, and an argument that is one is a mistake. */
   readonly takesModel?: boolean;
-  run(values: OptionValues<Options>, positionals: readonly string[]): Promise<void>;
+  /** All that its argument may be, where that is not a text or a file: shells complete it. */
+  readonly words?: readonly string[];
+  /** `all`: the table of commands, for those that tell about them. */
+  run(values: OptionValues<Options>, positionals: readonly string[], all: CommandTable): Promise<void>;
+}
+
+/** The commands by their names. */
+export type CommandTable = Readonly<Record<string, CommandRow>>;
+
+export interface CommandRow {
+  /** What the list of commands says about it. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
 }
 
 /** A command, with the types of its values taken from its options. */

@@ -1,14 +1,8 @@
 // The commands: one row each. Their modules are imported when they are called, so that `cria --help` is quick.
 
-import type { Command } from "./command.js";
+import type { CommandTable } from "./command.js";
 
-interface Row {
-  /** What the list of commands says about it. */
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-}
-
-export const commands: Readonly<Record<string, Row>> = {
+export const commands: CommandTable = {
   run: { summary: "continue a text", load: async () => (await import("./run.js")).run },
   chat: { summary: "talk", load: async () => (await import("./chat.js")).chat },
   serve: {
@@ -53,5 +47,9 @@ export const commands: Readonly<Record<string, Row>> = {
   kernels: {
     summary: "what each kernel reads and multiplies, against this machine's limits",
     load: async () => (await import("./kernels.js")).kernels,
+  },
+  completion: {
+    summary: "what bash, zsh or fish needs to complete commands and options",
+    load: async () => (await import("./completion.js")).completion,
   },
 };

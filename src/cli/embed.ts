@@ -33,6 +33,7 @@ The formats:
       flags: ["--pooling"],
       type: "string",
       value: "TYPE",
+      choices: ["mean", "cls", "last", "none", "rank"],
       help: "mean: of all tokens; cls: the first; last: the last; none: each; rank: scores (default: what the file says, else mean)",
     },
     normalize: {
@@ -51,6 +52,7 @@ The formats:
       flags: ["--purpose"],
       type: "string",
       value: "WHAT",
+      choices: ["query", "document"],
       help: "query, document: put the prompt of the model's family before each text (default: none)",
     },
     queryPrompt: {
@@ -69,12 +71,14 @@ The formats:
       flags: ["--overlong"],
       type: "string",
       value: "HOW",
+      choices: ["error", "truncate", "chunk-mean"],
       help: "a text that does not fit: error, truncate, chunk-mean (default: error)",
     },
     format: {
       flags: ["--embd-output-format"],
       type: "string",
       value: "FORMAT",
+      choices: formatNames,
       help: `${formatNames.join(", ")} (default: array)`,
     },
     output: { flags: ["-o", "--output"], type: "string", value: "FILE", help: "write to a file (default: stdout)" },

@@ -58,6 +58,7 @@ ${shapes.join("\n")}`,
       flags: ["--build"],
       type: "list",
       value: "NAME",
+      choices: kernelChoices,
       help: `${kernelChoices.join(", ")}; several times (default: CRIA_KERNELS, else the fastest that runs; --html: all that run)`,
     },
     html: {

@@ -5,6 +5,7 @@ import { checkChoice } from "../options.js";
 import { parseArguments } from "./arguments.js";
 import { chooseColor, colorOption, styled } from "./color.js";
 import { commands } from "./commands.js";
+import { commonOptions } from "./common-options.js";
 import { exitCodeOf, failureLine, Interrupted, UsageError } from "./failure.js";
 import { isModel } from "./model-source.js";
 import { nearest } from "./nearest.js";
@@ -38,8 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function runCommand(name: string, args: readonly string[]): Promise<void> {
   const command = await commands[name]!.load();
-  const help = { flags: ["-h", "--help"], type: "boolean", help: "this text" } as const;
-  const options = { ...command.options, color: colorOption, help };
+  const options = { ...command.options, ...commonOptions };
   const { values, positionals } = parseArguments(args, options);
   if (values["color"] !== undefined) chooseColor(checkChoice("--color", values["color"], colorOption.choices));
   if (values["help"] === true) {
@@ -59,7 +59,7 @@ async function runCommand(name: string, args: readonly string[]): Promise<void> 
       throw new UsageError(`"${word}" is a model, and a model is named with -m: ${example}`);
     }
   }
-  await command.run(values, positionals);
+  await command.run(values, positionals, commands);
 }
 
 /** A word as a shell takes it. */

@@ -20,6 +20,7 @@ export const kernelsOption = {
   flags: ["--kernels"],
   type: "string",
   value: "NAME",
+  choices: kernelChoices,
   help: `${kernelChoices.join(", ")}; wide: 256 bits where V8 makes them (default: CRIA_KERNELS, else the fastest)`,
 } as const satisfies Option;
 
@@ -47,6 +48,7 @@ export const planOptions = {
     flags: ["-ctk", "--cache-type-k"],
     type: "string",
     value: "TYPE",
+    choices: ["f16", "f32", "q8_0"],
     help: "element type of the KV cache: f16, f32, q8_0 (default: f16)",
   },
   prefillChunk: {
@@ -59,6 +61,7 @@ export const planOptions = {
     flags: ["--quantize"],
     type: "string",
     value: "TYPE",
+    choices: ["Q8_0"],
     help: "encode a file of floats in 8 bits while it is loaded: Q8_0",
   },
   kernels: kernelsOption,

@@ -23,6 +23,7 @@ export const rerank = command({
       flags: ["--overlong"],
       type: "string",
       value: "HOW",
+      choices: ["error", "truncate"],
       help: "a pair that does not fit: error, truncate: leave out the document's end (default: error)",
     },
     answers: {

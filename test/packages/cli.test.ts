@@ -1,6 +1,6 @@
 // The command line as a user has it: the real binary, its output, its one-line errors, its exit codes.
 
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -401,5 +401,70 @@ describe("an output that cannot be written", () => {
     expect(out.code).toBe(1);
     expect(out.err).toMatch(/^cria: the output cannot be written: ENOSPC.*\n$/);
     expect(err.code).toBe(0);
+  });
+});
+
+describe("cria completion", () => {
+  const has = (shell: string) => spawnSync(shell, ["-c", "exit 0"]).status === 0;
+  const scripts: Record<string, string> = {};
+  beforeAll(async () => {
+    const shells = ["bash", "zsh", "fish"];
+    const all = await criaEach(...shells.map((shell): [string[]] => [["completion", shell]]));
+    for (const [i, shell] of shells.entries()) scripts[shell] = file(`cria.${shell}`, all[i]!.out);
+  });
+
+  /** What bash answers where the cursor is behind these words. */
+  function bash(...words: string[]): string[] {
+    const ask = `source ${scripts["bash"]}; COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); _cria; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout, stderr } = spawnSync("bash", ["-c", ask, "bash", ...words], { encoding: "utf8" });
+    expect(stderr).toBe("");
+    return stdout.split("\n").filter((word) => word !== "");
+  }
+
+  it.skipIf(!has("bash"))("of bash: commands, options, values", () => {
+    expect(bash("cria", "r")).toEqual(["run", "rerank"]);
+    expect(bash("cria", "run", "--temp")).toEqual(["--temp", "--temperature"]);
+    expect(bash("cria", "run", "--col")).toEqual(["--color"]);
+    expect(bash("cria", "run", "-ctk", "f")).toEqual(["f16", "f32"]);
+    expect(bash("cria", "embed", "--pooling", "")).toEqual(["mean", "cls", "last", "none", "rank"]);
+    expect(bash("cria", "completion", "")).toEqual(["bash", "zsh", "fish"]);
+    expect(bash("cria", "help", "quant")).toEqual(["quantize"]);
+    expect(bash("cria", "run", "-m", "")).toEqual([]); // files, by bash's own default
+  });
+
+  it.skipIf(!has("fish"))("of fish", () => {
+    const fish = (line: string) => {
+      const ask = `source ${scripts["fish"]}; complete -C "${line}"`;
+      const { stdout, stderr } = spawnSync("fish", ["--no-config", "-c", ask], { encoding: "utf8" });
+      expect(stderr).toBe("");
+      return stdout.trimEnd().split("\n");
+    };
+    expect(fish("cria quant")).toEqual(["quantize\tmake a smaller model"]);
+    expect(fish("cria run --temp").map((line) => line.split("\t")[0])).toEqual(["--temp", "--temperature"]);
+    expect(fish("cria run -ctk q").map((line) => line.split("\t")[0])).toEqual(["q8_0"]);
+  });
+
+  it.skipIf(!has("zsh"))("of zsh: what _arguments and _describe are given", () => {
+    // Completion itself needs a terminal. Here its functions print their arguments.
+    const ask = `_arguments() { print -rl -- "$@" }; _describe() { print -rl -- "\${(@P)2}" }; compdef() { };
+      source ${scripts["zsh"]}; words=("$@"); CURRENT=$#; _cria`;
+    const zsh = (...words: string[]) => {
+      const { stdout, stderr } = spawnSync("zsh", ["-f", "-c", ask, "zsh", ...words], { encoding: "utf8" });
+      expect(stderr).toBe("");
+      return stdout.trimEnd().split("\n");
+    };
+    expect(zsh("cria", "")).toContain("quantize:make a smaller model");
+    const specs = zsh("cria", "run", "");
+    expect(specs.filter((spec) => spec.includes(")-ctk["))).toEqual([
+      "(-ctk --cache-type-k)-ctk[element type of the KV cache: f16, f32, q8_0 (default: f16)]:TYPE:(f16 f32 q8_0)",
+    ]);
+    expect(specs.at(-1)).toBe("*:file:_files");
+    expect(zsh("cria", "completion", "").at(-1)).toBe("1:word:(bash zsh fish)");
+  });
+
+  it("of another shell, or of none, is refused", async () => {
+    const [other, none] = await criaEach([["completion", "tcsh"]], [["completion"]]);
+    expect(other!.err).toMatch(/^cria: the shell must be one of bash, zsh, fish; it is "tcsh"/);
+    expect([other!.code, none!.code]).toEqual([2, 2]);
   });
 });
