@@ -9,6 +9,11 @@ export const commands: CommandTable = {
     summary: "models over HTTP, as OpenAI's and Ollama's clients know them",
     load: async () => (await import("./serve.js")).serve,
   },
+  ps: { summary: "the models of a running cria serve", load: async () => (await import("./ps.js")).ps },
+  stop: {
+    summary: "unload models of a running cria serve, or end it",
+    load: async () => (await import("./stop.js")).stop,
+  },
   embed: { summary: "vectors of texts, as JSON", load: async () => (await import("./embed.js")).embed },
   worker: {
     summary: "compute the jobs of a queue: bulk embedding and reranking",
@@ -27,6 +32,9 @@ export const commands: CommandTable = {
     load: async () => (await import("./perplexity.js")).perplexity,
   },
   pull: { summary: "bring a model from the network", load: async () => (await import("./pull.js")).pull },
+  list: { summary: "the models in the cache", load: async () => (await import("./list.js")).list },
+  show: { summary: "what a model is", load: async () => (await import("./show.js")).show },
+  rm: { summary: "remove models from the cache", load: async () => (await import("./rm.js")).rm },
   quantize: { summary: "make a smaller model", load: async () => (await import("./quantize.js")).quantize },
   cpu: {
     summary: "the machine as cria sees it: cores, caches, limits, and the threads and pins that follow",

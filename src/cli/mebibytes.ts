@@ -4,3 +4,8 @@
 export function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
+
+/** The same, from 1 GiB on in GiB. */
+export function sizeText(bytes: number): string {
+  return bytes < 2 ** 30 ? mebibytes(bytes) : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}

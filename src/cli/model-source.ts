@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { isRemote } from "../hub/index.js";
+import { isRemote, withoutAlias } from "../hub/index.js";
 import { demoModel as demoModelUrl, downloadModel } from "../index.js";
 import type { OptionTable, OptionValues } from "./command.js";
 import { UsageError } from "./failure.js";
@@ -22,7 +22,7 @@ export const sourceOptions = {
     flags: ["-m", "--model"],
     type: "string",
     value: "FILE",
-    help: "GGUF file, of a split one its first part; hf:user/repo[:quant] or an https: URL (default: the demo model)",
+    help: "GGUF file, of a split one its first part; hf:user/repo[:quant], an https: URL or an alias (default: the demo model)",
   },
   hubRepo: {
     flags: ["-hf", "-hfr", "--hf-repo"],
@@ -60,7 +60,8 @@ export async function modelPath(values: OptionValues<typeof sourceOptions>, sign
 }
 
 /** The path of a model: one on the network is downloaded first, with progress on the terminal. */
-export async function localPath(source: string, offline: boolean | undefined, signal: AbortSignal): Promise<string> {
+export async function localPath(named: string, offline: boolean | undefined, signal: AbortSignal): Promise<string> {
+  const source = await withoutAlias(named);
   if (!isRemote(source)) return source;
   let shown = "";
   const waiting = waitingLine();

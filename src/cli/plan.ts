@@ -1,7 +1,7 @@
 // cria plan: what a model takes of this machine's memory, what fits, and few large instances or many small ones. Of a model on the network
 // it reads the header alone.
 
-import { isRemote, openHeader } from "../hub/index.js";
+import { isRemote, openHeader, withoutAlias } from "../hub/index.js";
 import type { KernelChoice, KvCacheType, LoadOptions } from "../index.js";
 import { plan as planOf } from "../lab/plan/plan.js";
 import { parsePrice } from "../lab/price.js";
@@ -60,7 +60,7 @@ it reads the header alone. Speeds are predicted from what this machine can do, w
     if (positionals.length > 0) throw new UsageError(`"${positionals[0]}": a model is named with -m`);
     const { model, hubRepo, simulate, json, noSpeeds } = values;
     if (model !== undefined && hubRepo !== undefined) throw new UsageError("-m and -hf both name a model: give one");
-    const source = hubRepo === undefined ? (model ?? demoModel) : `hf:${hubRepo}`;
+    const source = await withoutAlias(hubRepo === undefined ? (model ?? demoModel) : `hf:${hubRepo}`);
     const memory = values.memory === undefined ? undefined : sizeOf("--memory", values.memory);
     const price = values.price === undefined ? undefined : parsePrice(values.price, "--price");
     await interruptible(async (signal) => {

@@ -1,6 +1,7 @@
 // cria pull: brings a model into the cache, ahead of its use.
 
-import { isRemote } from "../hub/index.js";
+import { checkAlias, setAlias } from "../hub/aliases.js";
+import { isRemote, withoutAlias } from "../hub/index.js";
 import { invalidOption } from "../options.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
@@ -8,18 +9,25 @@ import { interruptible } from "./interrupt.js";
 import { localPath, offlineOption } from "./model-source.js";
 
 export const pull = command({
-  usage: "[options] hf:user/repo[:quant] | https://...",
+  usage: "[options] hf:user/repo[:quant] | https://... [--as NAME]",
   about: `Brings a model into the cache, all parts of a split one, and prints the path of its (first) file. A file that is
 in the cache is not fetched again, and a download that broke off goes on where it was. Without a quantisation: Q4_K_M, else Q8_0, else
 the first model in the repository. HF_TOKEN opens private and gated repositories; HF_HOME, HF_HUB_CACHE and
-CRIA_CACHE say where models are kept.`,
-  options: offlineOption,
-  async run({ offline }, positionals) {
-    const [source] = positionals;
-    if (source === undefined || positionals.length > 1) throw new UsageError("pull takes one model");
+CRIA_CACHE say where models are kept. With --as, -m NAME means the model from then on, and so does loadModel("NAME").`,
+  options: {
+    alias: { flags: ["--as"], type: "string", value: "NAME", help: "a short name for the model: -m NAME" },
+    ...offlineOption,
+  },
+  async run({ offline, alias }, positionals) {
+    const [name] = positionals;
+    if (name === undefined || positionals.length > 1) throw new UsageError("pull takes one model");
+    const source = await withoutAlias(name);
     if (!isRemote(source)) {
       throw invalidOption("the model", "hf:user/repo[:quant] or an https: URL", source);
     }
-    process.stdout.write(`${await interruptible((signal) => localPath(source, offline, signal))}\n`);
+    if (alias !== undefined) checkAlias("--as", alias);
+    const path = await interruptible((signal) => localPath(source, offline, signal));
+    if (alias !== undefined) await setAlias(alias, source);
+    process.stdout.write(`${path}\n`);
   },
 });

@@ -22,6 +22,30 @@ export const serverOptions = {
   },
 } as const satisfies OptionTable;
 
+/** Of commands about a server. */
+export const runningServerOptions = {
+  url: { flags: ["--url"], type: "string", value: "URL", help: `where the server is (default: ${DEFAULT_URL})` },
+  apiKey: serverOptions.apiKey,
+} as const satisfies OptionTable;
+
+/** What a server says of a model (routes/state.ts): without `bytes`, it is not loaded. */
+export interface ServerModel {
+  readonly name: string;
+  readonly state: string;
+  readonly requests_running: number;
+  readonly requests_waiting: number;
+  readonly bytes?: number;
+  readonly instances?: readonly { readonly state: string }[];
+  readonly unloads_in_seconds?: number;
+}
+
+/** The models of a server of ours. @throws CriaError when there is none, or it is another one */
+export async function modelsOfServer(client: ServerClient, signal: AbortSignal): Promise<readonly ServerModel[]> {
+  const { models } = (await client.json("/props", { signal })) as { readonly models?: readonly ServerModel[] };
+  if (Array.isArray(models) && models.every(({ state }) => typeof state === "string")) return models;
+  throw new CriaError("SERVER_ANSWER", `${client.url} is not a server of cria's: it does not tell its models`);
+}
+
 /** The longest text of a server's error that is shown. */
 const LONGEST_ERROR = 500;
 

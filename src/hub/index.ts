@@ -17,6 +17,17 @@ export function isRemote(source: unknown): source is string | URL {
 }
 
 /**
+ * What a source stands for: of an alias (`cria pull hf:user/repo --as qwen`), the model that it was given to, unless there is a file of
+ * that name. All else is returned as it is.
+ */
+export async function withoutAlias<Source>(source: Source): Promise<Source | string> {
+  if (typeof source !== "string" || /[/\\:]/.test(source)) return source;
+  if (typeof process === "undefined" || process.versions?.node === undefined) return source;
+  const { aliasOf } = await import("./aliases.js");
+  return (await aliasOf(source)) ?? source;
+}
+
+/**
  * Brings a model into the cache, all parts of a split one, and returns the path of its (first) file. What is there already is not
  * fetched again; a download that broke off goes on where it was.
  *

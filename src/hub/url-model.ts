@@ -21,7 +21,7 @@ import type { Settings } from "./settings.js";
 
 /** Brings a model into the cache, and returns its (first) file's path there. @throws DownloadError, or the signal's reason */
 export async function urlModel(url: URL, settings: Settings, options: DownloadOptions): Promise<string> {
-  const folder = join(settings.urlCache, createHash("sha256").update(url.href).digest("hex").slice(0, 32));
+  const folder = urlFolder(settings.urlCache, url);
   const parts = partsOf(url.pathname);
   const paths: string[] = [];
   for (const [index, pathname] of parts.entries()) {
@@ -32,6 +32,11 @@ export async function urlModel(url: URL, settings: Settings, options: DownloadOp
     await bring(partUrl, path, settings, options, byteReporter(options.onProgress, path, index + 1, parts.length));
   }
   return paths[0]!;
+}
+
+/** Where the files of a URL are kept. */
+export function urlFolder(urlCache: string, { href }: URL): string {
+  return join(urlCache, createHash("sha256").update(href).digest("hex").slice(0, 32));
 }
 
 async function bring(

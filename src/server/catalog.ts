@@ -2,7 +2,7 @@
 // model needs their memory.
 
 import { type Gguf, openGguf } from "../gguf/index.js";
-import { isRemote } from "../hub/index.js";
+import { isRemote, withoutAlias } from "../hub/index.js";
 import {
   CriaError,
   type Disturbance,
@@ -149,7 +149,8 @@ export class Catalog {
 
   /** What a model's file says in its header, without loading the model. It is downloaded where it must be, unless `offline`. */
   async header<Result>(name: string, read: (gguf: Gguf) => Result, offline?: boolean): Promise<Result> {
-    const { source, options } = this.#entries.get(name)!.served;
+    const { source: given, options } = this.#entries.get(name)!.served;
+    const source = await withoutAlias(given);
     const local = isRemote(source) ? await downloadModel(source, { offline: offline ?? options?.offline }) : source;
     const gguf = await openGguf(local);
     try {

@@ -54,7 +54,7 @@ export class ModelCards {
   }
 }
 
-function cardOf({ metadata, parts, tensors }: Gguf): ModelCard {
+export function cardOf({ metadata, parts, tensors }: Gguf): ModelCard {
   const architecture = metadata.getString("general.architecture") ?? "unknown";
   const number = (key: string) => metadata.getNumber(`${architecture}.${key}`);
   const elements = new Map<string, number>();

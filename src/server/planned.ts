@@ -8,7 +8,7 @@ import { type PlannedModel, planModel } from "../api/load/plan-model.js";
 import { neededTuning } from "../api/load/tunings.js";
 import { instanceRequests, type PoolOptions } from "../api/pool/pool-options.js";
 import { openGguf } from "../gguf/index.js";
-import { downloadModel, isRemote } from "../hub/index.js";
+import { downloadModel, isRemote, withoutAlias } from "../hub/index.js";
 import { loadKernels } from "../machine/load-kernels.js";
 import { optionsOf } from "../options.js";
 
@@ -21,7 +21,7 @@ export interface ServedPlan {
 
 /** What loading it so would take. A model on the network is downloaded. @throws what `loadModel` throws before it allocates */
 export async function planServed({
-  source,
+  source: named,
   options: given = {},
   instances,
 }: {
@@ -31,6 +31,7 @@ export async function planServed({
 }): Promise<ServedPlan> {
   const options = optionsOf("loadModel", given, loadOptionNames);
   const adapters = checkLora(options.lora);
+  const source = await withoutAlias(named);
   const local = isRemote(source) ? await downloadModel(source, { offline: options.offline }) : source;
   const gguf = await openGguf(local);
   const loras = await openLoras(adapters, options);

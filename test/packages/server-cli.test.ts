@@ -152,3 +152,64 @@ describe("cria run and cria chat with --url", () => {
     expect(err).toMatch(message);
   });
 });
+
+describe("cria ps and cria stop", () => {
+  it("list the models of a server, unload them, and end it", async () => {
+    let ends = 0;
+    const options = { threads: 1, sequences: 2 };
+    const models = [
+      { name: "demo", source: demoModel, options, instances: 1 },
+      { name: "other", source: demoModel, options },
+    ];
+    const own = await startServer({ models, port: 0, preload: true, idleMinutes: 10, onShutdown: () => ends++ });
+    try {
+      const url = ["--url", own.url];
+      const { code, out } = await cria(["ps", ...url]);
+      expect(code).toBe(0);
+      const [head, demo, other] = out.split("\n");
+      expect(head).toMatch(/^NAME +STATE +MEMORY +INSTANCES +RUNNING +WAITING +UNLOADED$/);
+      expect(demo).toMatch(/^demo +ready +\d+\.\d MiB +1 +0 +0 +in 10 min$/);
+      expect(other).toMatch(/^other +ready/);
+      const json = JSON.parse((await cria(["ps", "--json", ...url])).out);
+      expect(json).toMatchObject([{ name: "demo", instances: [{ state: "ready" }] }, { name: "other" }]);
+      expect((await cria(["stop", "other", ...url])).out).toMatch(/^other is unloaded: \d+\.\d MiB are free\n$/);
+      expect((await cria(["stop", "other", ...url])).out).toBe("other is not loaded\n");
+      const left = new AbortController();
+      const body = JSON.stringify({ model: "demo", prompt: "a", n: 40, stream: true });
+      const running = await fetch(`${own.url}/v1/completions`, { method: "POST", body, signal: left.signal });
+      await running.body!.getReader().read();
+      expect((await cria(["ps", ...url])).out).toMatch(/^demo +ready .* 1 +1 +0 *$/m);
+      const stopped = await cria(["stop", "--all", ...url]);
+      expect(stopped.out).toBe("demo is unloaded when the requests that use it have ended\n");
+      left.abort();
+      expect((await cria(["stop", "--server", ...url])).out).toBe(`${own.url} ends when its requests have\n`);
+      for (let i = 0; i < 100 && ends === 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(ends).toBe(1);
+    } finally {
+      await own.close({ drainSeconds: 0 });
+    }
+  });
+
+  it("one line, and the exit code, where it cannot be", async () => {
+    const url = ["--url", server.url];
+    const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
+      [["ps", "--url", "127.0.0.1:1024"], 1, /nobody listens there; cria serve starts a server/],
+      [["stop", "third", ...url], 1, /answers 404: the model "third" does not exist; there are "demo", "other"/],
+      [["stop", ...url], 2, /stop takes names of models \(cria ps prints them\), or --all, or --server/],
+      [["stop", "demo", "--all", ...url], 2, /stop takes names of models/],
+      [["stop", "--server", ...url], 1, /answers 403: this server may not be ended by requests/],
+      [["ps", "demo"], 2, /ps takes no arguments/],
+    ];
+    const results = await Promise.all(cases.map(([args]) => cria(args)));
+    for (const [i, [args, code, message]] of cases.entries()) {
+      expect([args, results[i]!.code, results[i]!.out]).toEqual([args, code, ""]);
+      expect(results[i]!.err.trimEnd().split("\n")).toHaveLength(1);
+      expect(results[i]!.err).toMatch(message);
+    }
+    const foreign = await answering(
+      (_, response) => response.end('{"models":"none"}'),
+      (other) => cria(["ps", "--url", other]),
+    );
+    expect([foreign.code, foreign.err]).toEqual([1, expect.stringMatching(/is not a server of cria's/)]);
+  });
+});

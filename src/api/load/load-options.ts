@@ -113,7 +113,7 @@ export const loadOptionNames = namesOf<LoadOptions>({
 });
 
 /**
- * A path or `file:` URL; a model on the network (`hf:user/repo`, `hf:user/repo:quant`, `hf:user/repo/file.gguf`, an `https:` URL), which
+ * A path or `file:` URL; an alias that `cria pull --as` has made; a model on the network (`hf:user/repo`, `hf:user/repo:quant`, `hf:user/repo/file.gguf`, an `https:` URL), which
  * is kept in a cache; or, on hosts without files, the bytes of a model. For a split model, give its first part.
  */
 export type LoadSource = string | URL | Uint8Array | Blob;

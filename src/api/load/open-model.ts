@@ -3,7 +3,7 @@
 import { abortable } from "../../abort.js";
 import { UnsupportedError } from "../../errors.js";
 import { type Gguf, openGguf } from "../../gguf/index.js";
-import { downloadModel, isRemote } from "../../hub/index.js";
+import { downloadModel, isRemote, withoutAlias } from "../../hub/index.js";
 import { type KernelModule, kernelChoices } from "../../machine/kernels.js";
 import { loadKernels } from "../../machine/load-kernels.js";
 import type { Lora } from "../../model/plan/lora.js";
@@ -34,7 +34,7 @@ const LARGE_MODEL = 2 ** 26;
 
 /** Opens a model, has something done with it, and closes it again. */
 export async function withOpenedModel<Result>(
-  source: LoadSource,
+  given: LoadSource,
   options: LoadOptions,
   use: (model: OpenedModel) => Promise<Result>,
 ): Promise<Result> {
@@ -52,6 +52,7 @@ export async function withOpenedModel<Result>(
   signal?.throwIfAborted();
   checkByteOrder();
   const { offline, onDownload } = options;
+  const source = await abortable(withoutAlias(given), signal);
   const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;
   const begin = performance.now();
   // It starts while this thread reads the header, because the processors are idle then.
