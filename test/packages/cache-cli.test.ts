@@ -96,7 +96,7 @@ describe("cria list", () => {
     expect((await cria("list", "x")).code).toBe(2);
   });
 
-  it("has files that are no models, revisions, and aliases whose models are gone", async () => {
+  it("has files that are not models, revisions, and aliases whose models are gone", async () => {
     await cria("pull", "hf:user/repo@main/demo-Q8_0.gguf", "--as", "gone");
     writeFileSync(join(repoFolder(), "refs", "main"), "f".repeat(40)); // it stands elsewhere now
     writeFileSync(inSnapshot("broken.gguf"), "not a model");
