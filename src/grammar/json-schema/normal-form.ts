@@ -24,6 +24,8 @@ import {
   keywordsOfType,
   Places,
   type SchemaObject,
+  typeOf,
+  typeOfKeyword,
   unsupported,
 } from "./schema.js";
 import {
@@ -52,12 +54,24 @@ const never: SchemaObject = { not: {} };
 
 type Part = keyof Pick<Shape, "number" | "string" | "array" | "object">;
 
+const parts = Object.keys(keywordsOfType) as Part[];
+/** Those that a shape of arrays has, and those of objects: the others are put together with what is left. */
+const arrayKeywords = ["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains"];
+const objectKeywords = [
+  ...["properties", "patternProperties", "additionalProperties", "required"],
+  ...["minProperties", "maxProperties", "propertyNames"],
+];
+
+/** Whether a keyword does more than refer to other schemas. */
+const saysByItself = (keyword: string) => keyword !== "$ref" && keyword !== "allOf" && keyword !== "nullable";
+
 export class NormalForm implements Former {
   readonly places: Places;
   readonly #references: References;
   /** The types where none is named; undefined: those that the keywords speak of. */
   readonly #allTypes: ReadonlySet<JsonType> | undefined;
   readonly #nodes = new Map<string, Node>();
+  readonly #nodesOfSchemas = new Map<JsonSchema, Node>();
   #glances = 0;
   readonly #numbers = new Map<SchemaObject, number>();
   readonly #shapes = new Map<SchemaObject, readonly Shape[] | "under way">();
@@ -77,7 +91,11 @@ export class NormalForm implements Former {
 
   /** The node of a schema. */
   nodeOf(schema: JsonSchema): Node {
-    return this.intern(...this.#flat(schema), []);
+    const known = this.#nodesOfSchemas.get(schema);
+    if (known !== undefined) return known;
+    const node = this.intern(this.#flat(schema), []);
+    this.#nodesOfSchemas.set(schema, node);
+    return node;
   }
 
   /** What two nodes say together. */
@@ -96,7 +114,7 @@ export class NormalForm implements Former {
   };
 
   /** The schemas that all hold where one does that only refers to others. */
-  #flat(schema: JsonSchema): [SchemaObject[]] {
+  #flat(schema: JsonSchema): SchemaObject[] {
     const found = new Set<SchemaObject>();
     const seen = new Set<SchemaObject>();
     const add = (one: JsonSchema): void => {
@@ -108,8 +126,9 @@ export class NormalForm implements Former {
       if (seen.has(one)) throw invalid(this.places.of(one), "its $ref or allOf leads back to itself");
       seen.add(one);
       const pointer = this.places.of(one);
-      const { $ref: reference, allOf = [], nullable: _, ...own } = this.places.assertionsOf(one);
-      if (Object.keys(own).length > 0 || !Array.isArray(allOf)) found.add(one);
+      const said = this.places.assertionsOf(one);
+      const { $ref: reference, allOf = [] } = said;
+      if (Object.keys(said).some(saysByItself) || !Array.isArray(allOf)) found.add(one);
       else {
         if (reference !== undefined) add(this.lookUp("$ref", reference, one, pointer));
         refuseMany(allOf, "allOf", pointer);
@@ -118,21 +137,28 @@ export class NormalForm implements Former {
       seen.delete(one);
     };
     add(schema);
-    return [[...found]];
+    return [...found];
   }
 
   intern(all: readonly SchemaObject[], none: readonly SchemaObject[]): Node {
-    const numberOf = (schema: SchemaObject) => {
-      const known = this.#numbers.get(schema) ?? this.#numbers.size;
-      this.#numbers.set(schema, known);
-      return known;
-    };
-    const [one, other] = [[...new Set(all)], [...new Set(none)]];
-    const sorted = (schemas: readonly SchemaObject[]) => schemas.map(numberOf).sort((a, b) => a - b);
-    const key = `${sorted(one)} ${sorted(other)}`;
+    const [one, other] = [all.length > 1 ? [...new Set(all)] : all, none.length > 1 ? [...new Set(none)] : none];
+    const key = `${this.#keyOf(one)} ${this.#keyOf(other)}`;
     const node = this.#nodes.get(key) ?? { all: one, none: other };
     this.#nodes.set(key, node);
     return node;
+  }
+
+  #keyOf(schemas: readonly SchemaObject[]): string {
+    if (schemas.length === 1) return String(this.#numberOfSchema(schemas[0]!));
+    const numbers = schemas.map((schema) => this.#numberOfSchema(schema));
+    return String(numbers.sort((a, b) => a - b));
+  }
+
+  #numberOfSchema(schema: SchemaObject): number {
+    const known = this.#numbers.get(schema);
+    if (known !== undefined) return known;
+    this.#numbers.set(schema, this.#numbers.size);
+    return this.#numbers.size - 1;
   }
 
   product(a: readonly Shape[], b: readonly Shape[], keyword: string, pointer: string): readonly Shape[] {
@@ -231,6 +257,8 @@ export class NormalForm implements Former {
       said[keyword] === undefined ? undefined : this.nodeOf(asSchema(said[keyword], `${pointer}/${keyword}`));
     const [properties, items] = [nodeOf("unevaluatedProperties"), nodeOf("unevaluatedItems")];
     let { array, object } = shape;
+    if (properties === undefined && items === undefined && !object.layers.some(({ negative }) => negative))
+      return shape;
     if (items !== undefined && array.contains.length > 0) {
       throw unsupported(pointer, "unevaluatedItems", "it cannot stand beside contains");
     }
@@ -380,32 +408,26 @@ export class NormalForm implements Former {
   /** What the keywords say that do not put schemas together; undefined: no value fits. */
   baseOf(said: SchemaObject, pointer: string): Shape | undefined {
     const named = namedTypes(said, pointer);
-    const spoken = (Object.keys(keywordsOfType) as Part[]).filter((type) =>
-      keywordsOfType[type].some((keyword) => keyword in said),
-    );
+    const types = named && new Set(named.map((type) => (type === "integer" ? "number" : type)));
+    if (types?.size === 0) return undefined;
     const listed = listedValues(said, pointer);
-    const says = (...keywords: readonly string[]) => keywords.some((keyword) => keyword in said);
-    const saysOfStrings = says("minLength", "maxLength", "pattern", "format", "contentEncoding", "contentMediaType");
-    const saysOfArrays = says(
-      ...["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains"],
-    );
-    const saysOfObjects = says(
-      ...["properties", "patternProperties", "additionalProperties", "required"],
-      ...["minProperties", "maxProperties", "propertyNames"],
-    );
-    const shape: Shape = {
+    const values =
+      listed && valueMap(types === undefined ? listed : listed.filter((value) => types.has(typeOf(value))));
+    if (values?.size === 0) return undefined;
+    const about = new Set(Object.keys(said).map((keyword) => typeOfKeyword.get(keyword)));
+    const spoken = parts.filter((part) => about.has(part));
+    const says = (keywords: readonly string[]) => keywords.some((keyword) => keyword in said);
+    return {
       ...anything,
       pointer,
-      types:
-        named === undefined
-          ? listed === undefined
-            ? this.#allTypes
-            : undefined
-          : new Set(named.map((type) => (type === "integer" ? "number" : type))),
-      spoken: new Set(spoken),
-      values: listed && valueMap(listed),
-      number: this.#numberOf(said, named, pointer),
-      string: saysOfStrings
+      types: types ?? (listed === undefined ? this.#allTypes : undefined),
+      spoken: spoken.length === 0 ? anything.spoken : new Set(spoken),
+      values,
+      number:
+        about.has("number") || named?.includes("integer") || typeof said["format"] === "string"
+          ? this.#numberOf(said, named, pointer)
+          : anything.number,
+      string: about.has("string")
         ? {
             ...anything.string,
             least: countOf(said, "minLength", 0, pointer),
@@ -414,20 +436,22 @@ export class NormalForm implements Former {
             formats: [...textsOf(said, "format", pointer), ...this.#contentOf(said, pointer)],
           }
         : anything.string,
-      array: saysOfArrays ? this.#arrayOf(said, pointer) : anything.array,
-      object: saysOfObjects
-        ? {
-            ...anything.object,
-            layers: this.#layersOf(said, pointer),
-            required: new Set(asNames(said["required"] ?? [], "required", pointer)),
-            least: countOf(said, "minProperties", 0, pointer),
-            most: countOf(said, "maxProperties", Number.POSITIVE_INFINITY, pointer),
-            names:
-              "propertyNames" in said ? [this.nodeOf(asSchema(said["propertyNames"], `${pointer}/propertyNames`))] : [],
-          }
-        : anything.object,
+      array: about.has("array") && says(arrayKeywords) ? this.#arrayOf(said, pointer) : anything.array,
+      object:
+        about.has("object") && says(objectKeywords)
+          ? {
+              ...anything.object,
+              layers: this.#layersOf(said, pointer),
+              required: new Set(asNames(said["required"] ?? [], "required", pointer)),
+              least: countOf(said, "minProperties", 0, pointer),
+              most: countOf(said, "maxProperties", Number.POSITIVE_INFINITY, pointer),
+              names:
+                "propertyNames" in said
+                  ? [this.nodeOf(asSchema(said["propertyNames"], `${pointer}/propertyNames`))]
+                  : [],
+            }
+          : anything.object,
     };
-    return together(shape, { ...anything, pointer }, this.meet);
   }
 
   #numberOf(said: SchemaObject, named: readonly string[] | undefined, pointer: string): Shape["number"] {

@@ -27,6 +27,13 @@ export const keywordsOfType = {
   ],
 } as const;
 
+/** The type that each of those keywords is about. */
+export const typeOfKeyword: ReadonlyMap<string, keyof typeof keywordsOfType> = new Map(
+  (Object.keys(keywordsOfType) as (keyof typeof keywordsOfType)[]).flatMap((type) =>
+    keywordsOfType[type].map((keyword) => [keyword, type] as const),
+  ),
+);
+
 const known = new Set<string>([
   ...[
     "type",
@@ -77,7 +84,8 @@ const DEEPEST = 200;
 export class Places {
   /** Words that no draft defines, and where the first of each is. */
   readonly ignored = new Map<string, string>();
-  readonly #pointers = new WeakMap<object, string>();
+  readonly #pointers = new Map<object, string>();
+  readonly #assertions = new Map<SchemaObject, SchemaObject>();
 
   constructor(schema: unknown) {
     this.#note(schema, "#", 0);
@@ -93,15 +101,19 @@ export class Places {
    * @throws UnsupportedError UNSUPPORTED_SCHEMA for one that is not supported
    */
   assertionsOf(schema: SchemaObject): SchemaObject {
+    const read = this.#assertions.get(schema);
+    if (read !== undefined) return read;
     const pointer = this.of(schema);
-    const said: [string, unknown][] = [];
-    for (const [keyword, value] of Object.entries(schema)) {
+    const said: Record<string, unknown> = {};
+    for (const keyword of Object.keys(schema)) {
+      const value = schema[keyword];
       if (value === undefined || annotations.has(keyword)) continue;
-      if (known.has(keyword)) said.push([keyword, value]);
+      if (known.has(keyword)) said[keyword] = value;
       else if (!refused.has(keyword)) this.ignored.set(keyword, this.ignored.get(keyword) ?? pointer);
       else throw unsupported(pointer, keyword, `supported are ${[...known].join(", ")}`);
     }
-    return Object.fromEntries(said);
+    this.#assertions.set(schema, said);
+    return said;
   }
 
   #note(part: unknown, pointer: string, depth: number): void {
@@ -109,7 +121,9 @@ export class Places {
     if (depth > DEEPEST) throw invalid(pointer, `it is more than ${DEEPEST} levels deep`);
     this.#pointers.set(part, pointer);
     for (const [key, value] of Object.entries(part)) {
-      this.#note(value, `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`, depth + 1);
+      if (typeof value !== "object" || value === null) continue;
+      const word = /[~/]/.test(key) ? key.replaceAll("~", "~0").replaceAll("/", "~1") : key;
+      this.#note(value, `${pointer}/${word}`, depth + 1);
     }
   }
 }
