@@ -13,7 +13,7 @@ import { Metrics } from "./metrics.js";
 import { ModelCards } from "./model-cards.js";
 import { observed } from "./observed.js";
 import type { ServerEvent, ServerSettings } from "./settings.js";
-import { kept, watched } from "./streams.js";
+import { eventStream, kept, type StreamForm, watched } from "./streams.js";
 
 /** A request that a model answers. */
 export interface ActiveRequest {
@@ -36,6 +36,8 @@ export interface Wanted {
   readonly signal: AbortSignal;
   /** Whether the answer is a stream of events, which can begin before the model does. */
   readonly events: boolean;
+  /** How such a stream is written. Default: as server-sent events. */
+  readonly form?: StreamForm;
   /** How long the model stays after the request, in milliseconds. Default: what holds for all. */
   readonly stay?: Stay | undefined;
 }
@@ -125,7 +127,10 @@ export class Service {
     }
   }
 
-  async #ask({ id, route, name: given, signal, events, stay }: Wanted, answering: Answering): Promise<Response> {
+  async #ask(
+    { id, route, name: given, signal, events, form = eventStream, stay }: Wanted,
+    answering: Answering,
+  ): Promise<Response> {
     if (this.draining) return overloaded(503, "closing", "the server is closing", 1);
     const name = this.nameOf(given);
     const ticket = this.#admissions.get(name)!.enter();
@@ -147,7 +152,7 @@ export class Service {
     };
     const answerOrError = answered().catch(refused);
     const answer = events
-      ? await kept(answerOrError, this.settings.pingMilliseconds, () => left.abort())
+      ? await kept(answerOrError, form, this.settings.pingMilliseconds, () => left.abort())
       : await answerOrError;
     return watched(answer, this.settings.slowMilliseconds, () => {
       ticket.end();

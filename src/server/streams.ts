@@ -4,7 +4,22 @@
 const BEGIN_AFTER = 2000;
 
 const encoder = new TextEncoder();
-const COMMENT = encoder.encode(": the prompt is being evaluated\n\n");
+
+/** How a stream says that it waits for its first event, and that there will be none. */
+export interface StreamForm {
+  readonly contentType: string;
+  /** What clients take for a sign of life, and skip. */
+  readonly wait: () => string;
+  /** The event that tells of an error, of the body of an answer in OpenAI's shape. */
+  readonly failed: (body: string) => string;
+}
+
+/** Server-sent events: comments, which clients skip. */
+export const eventStream: StreamForm = {
+  contentType: "text/event-stream",
+  wait: () => ": the prompt is being evaluated\n\n",
+  failed: (body) => `data: ${body}\n\n`,
+};
 
 /**
  * The answer, and a call when its body has ended: sent, cancelled by the client's going, or failed. A reader who takes nothing for
@@ -50,14 +65,15 @@ export function watched(answer: Response, slowMilliseconds: number, onEnd: () =>
 }
 
 /**
- * An event stream that begins even where its first event takes long: with comments, which clients skip, every `pingMilliseconds`, because
- * proxies and clients end connections that are silent. Where the answer then is an error,
+ * A stream that begins even where its first event takes long: with a sign of life every `pingMilliseconds`, because proxies and clients end
+ * connections that are silent. Where the answer then is an error,
  * the error is the stream's only event. Answers that come soon are returned as they are.
  *
  * @param answering never rejects
  */
 export async function kept(
   answering: Promise<Response>,
+  { contentType, wait, failed }: StreamForm,
   pingMilliseconds: number,
   cancel: () => void,
 ): Promise<Response> {
@@ -67,13 +83,13 @@ export async function kept(
   const body = new ReadableStream<Uint8Array>(
     {
       // The answer's head goes out with it.
-      start: (controller) => controller.enqueue(COMMENT),
+      start: (controller) => controller.enqueue(encoder.encode(wait())),
       async pull(controller) {
         if (reader === undefined) {
           const answer = await Promise.race([answering, after(pingMilliseconds)]);
-          if (answer === undefined) return controller.enqueue(COMMENT);
+          if (answer === undefined) return controller.enqueue(encoder.encode(wait()));
           if (!answer.ok) {
-            controller.enqueue(encoder.encode(`data: ${await answer.text()}\n\n`));
+            controller.enqueue(encoder.encode(failed(await answer.text())));
             return controller.close();
           }
           reader = answer.body!.getReader();
@@ -89,7 +105,7 @@ export async function kept(
     },
     { highWaterMark: 0 },
   );
-  return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-cache" } });
+  return new Response(body, { headers: { "content-type": contentType, "cache-control": "no-cache" } });
 }
 
 function after(milliseconds: number): Promise<undefined> {

@@ -20,8 +20,10 @@ import type {
   ToolCall,
 } from "../../index.js";
 import { fieldsOf, type Variables } from "../bodies.js";
+import type { Stay } from "../catalog.js";
 import type { ModelCard } from "../model-cards.js";
 import type { Answering, Service } from "../service.js";
+import type { StreamForm } from "../streams.js";
 
 /** The version of Ollama's interface that is followed. Clients refuse servers that call themselves older than what they need. */
 const INTERFACE = "0.12.11";
@@ -55,13 +57,12 @@ export function ollamaRoutes(app: Hono<Variables>, service: Service, version: st
       const messages = (fields.take("messages", "array") ?? []).map(messageOf);
       const { stream, ...given } = generationOf(fields);
       const options: ChatCompletionOptions = { ...given, tools: toolsOf(fields) };
-      return async (model, name, signal) => {
-        // Without messages, clients ask for nothing but that the model is loaded.
-        if (messages.length === 0) return jsonAnswer({ ...head(name), message: said(""), ...LOADED });
+      const answering: Answering = async (model, name, signal) => {
         if (stream) return streamed(name, model, model.generateChat(messages, { ...options, signal }), chatPart);
         const completion = await model.completeChat(messages, { ...options, signal });
         return jsonAnswer({ ...head(name), ...chatPart(completion, model), ...ending(completion) });
       };
+      return { answering, stream, blank: { message: said("") }, isEmpty: messages.length === 0 };
     }),
   );
   app.post("/api/generate", (context) =>
@@ -72,8 +73,7 @@ export function ollamaRoutes(app: Hono<Variables>, service: Service, version: st
       refuseFilled(fields, "suffix", "template", "context", "images");
       const { stream, templateVariables, ...options } = generationOf(fields);
       const messages = [...(system ? [{ role: "system", content: system }] : []), { role: "user", content: prompt }];
-      return async (model, name, signal) => {
-        if (prompt === "") return jsonAnswer({ ...head(name), response: "", ...LOADED });
+      const answering: Answering = async (model, name, signal) => {
         const plain = { ...options, signal };
         const chat = { ...plain, templateVariables };
         if (stream) {
@@ -83,15 +83,16 @@ export function ollamaRoutes(app: Hono<Variables>, service: Service, version: st
         const completion = raw ? await model.complete(prompt, plain) : await model.completeChat(messages, chat);
         return jsonAnswer({ ...head(name), ...textPart(completion, model), ...ending(completion) });
       };
+      return { answering, stream, blank: { response: "" }, isEmpty: prompt === "" };
     }),
   );
   app.post("/api/embed", (context) =>
-    asked(service, context, (fields) => embedding(fields, textsOf(fields), "embeddings")),
+    asked(service, context, (fields) => ({ answering: embedding(fields, textsOf(fields), "embeddings") })),
   );
   app.post("/api/embeddings", (context) =>
     asked(service, context, (fields) => {
       const prompt = fields.take("prompt", "string") ?? "";
-      return embedding(fields, prompt === "" ? [] : [prompt], "embedding");
+      return { answering: embedding(fields, prompt === "" ? [] : [prompt], "embedding") };
     }),
   );
   app.get("/api/version", (context) => context.json({ version: INTERFACE, cria: version }));
@@ -101,13 +102,12 @@ export function ollamaRoutes(app: Hono<Variables>, service: Service, version: st
   });
   app.get("/api/ps", async (context) => {
     const names = service.catalog.names.filter((name) => service.catalog.loaded(name) !== undefined);
-    const { idleMilliseconds = NEVER } = service.settings;
     const models = names.map(async (name) => ({
       ...described(name, await service.cards.cardAtHand(name)),
       size: service.catalog.loaded(name)?.info.memory.total ?? 0,
       size_vram: 0,
       context_length: service.catalog.loaded(name)?.info.contextSize ?? 0,
-      expires_at: new Date(Date.now() + idleMilliseconds).toISOString(),
+      expires_at: new Date(Date.now() + staysFor(service, name)).toISOString(),
     }));
     return context.json({ models: await Promise.all(models) });
   });
@@ -132,30 +132,85 @@ export function ollamaRoutes(app: Hono<Variables>, service: Service, version: st
   }
 }
 
+/** What a request says, besides the model's name. */
+interface Asked {
+  readonly answering: Answering;
+  readonly stream?: boolean;
+  /** What a line has that says nothing. */
+  readonly blank?: object;
+  /** There is nothing to answer: clients ask for nothing but that the model is loaded, or unloaded. */
+  readonly isEmpty?: boolean;
+}
+
 /** Reads a request's fields, and lets the model answer. */
 async function asked(
   service: Service,
   context: Context<Variables>,
-  read: (fields: Fields) => Answering,
+  read: (fields: Fields) => Asked,
 ): Promise<Response> {
   const fields = await fieldsOf(context);
-  const name = fields.need("model", "string");
-  fields.take("keep_alive", "string", "number"); // when a model is unloaded is the server's to say
-  const answering = read(fields);
+  const given = fields.need("model", "string");
+  const stay = stayOf(fields, service);
+  const { answering, stream = false, blank = {}, isEmpty = false } = read(fields);
+  const name = service.nameOf(given);
+  const nothing = (done_reason: string) => jsonAnswer({ ...head(name), ...blank, done: true, done_reason });
+  if (isEmpty && stay === 0) {
+    await service.catalog.unload(name);
+    return nothing("unload");
+  }
   const wanted = {
     id: context.get("id"),
     route: context.req.path,
     name,
     signal: context.req.raw.signal,
-    events: false,
+    events: stream && !isEmpty,
+    form: linesOf(name, blank),
+    stay,
   };
-  return service.ask(wanted, answering);
+  return service.ask(wanted, isEmpty ? async () => nothing("load") : answering);
+}
+
+/** Lines of JSON: some clients take nothing else for a line, so a sign of life is a part without text. */
+function linesOf(name: string, blank: object): StreamForm {
+  return {
+    contentType: "application/x-ndjson",
+    wait: () => `${JSON.stringify({ ...head(name), ...blank, done: false })}\n`,
+    failed: (body) => {
+      const { error } = JSON.parse(body) as { readonly error: { readonly message: string } };
+      return `${JSON.stringify({ error: error.message })}\n`;
+    },
+  };
 }
 
 /** Some years, in milliseconds. */
 const NEVER = 10 * 365 * 24 * 3_600_000;
-/** The answer to who only wanted a model to be loaded. */
-const LOADED = { done: true, done_reason: "load" };
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/**
+ * `keep_alive`: seconds, or a time such as "5m" or "1h30m"; below 0: for good. 0 unloads the model when it is no longer used. Else it may
+ * stay longer than the server would let it, and no shorter.
+ */
+function stayOf(fields: Fields, { settings }: Service): Stay | undefined {
+  const given = fields.take("keep_alive", "string", "number");
+  if (given === undefined) return undefined;
+  const [, sign, times] = /^([+-]?)((?:\d+(?:\.\d+)?(?:ms|s|m|h))+|\d+(?:\.\d+)?)$/.exec(String(given)) ?? [];
+  if (times === undefined) {
+    throw fields.invalid("keep_alive", `must be seconds, or a time such as "5m"; it is ${JSON.stringify(given)}`);
+  }
+  let milliseconds = 0;
+  for (const [, count, unit = "s"] of times.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)?/g)) {
+    milliseconds += Number(count) * UNITS[unit]!;
+  }
+  if (milliseconds === 0) return 0;
+  return sign === "-" ? Infinity : Math.max(milliseconds, settings.idleMilliseconds ?? Infinity);
+}
+
+/** For how many milliseconds a model stays from now on, if nobody asks for it. */
+function staysFor({ catalog, settings }: Service, name: string): number {
+  const leaves = catalog.leavesAt(name);
+  if (leaves !== undefined) return leaves - performance.now();
+  return catalog.leases(name) > 0 ? (settings.idleMilliseconds ?? NEVER) : NEVER;
+}
 
 const head = (model: string) => ({ model, created_at: new Date().toISOString() });
 const nanoseconds = (milliseconds: number) => Math.round(milliseconds * 1e6);

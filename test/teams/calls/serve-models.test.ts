@@ -194,6 +194,59 @@ it("a stream that waits for its first token gets comments, and then all of its e
   expect([failed.status, failed.body]).toEqual([400, expect.anything()]);
 });
 
+describe("Ollama's clients", () => {
+  const messages = [{ role: "user", content: "What is 3 + 4?" }];
+  const linesIn = ({ body }: Asked) =>
+    (body as string)
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+
+  it("get parts without text while they wait, because all of their lines are JSON", async () => {
+    await serve({ pingSeconds: 0.002 });
+    const chat = await ask("/api/chat", { model: "demo", messages, options: { temperature: 0 } });
+    expect(chat.headers.get("content-type")).toBe("application/x-ndjson");
+    const parts = linesIn(chat);
+    expect(parts[0]).toMatchObject({ model: "demo", message: { role: "assistant", content: "" }, done: false });
+    expect(parts.map(({ message }) => message.content).join("")).toBe("3 + 4 = 7.");
+    expect(parts.at(-1)).toMatchObject({ done: true, done_reason: "stop" });
+    await ask("/models/unload", { model: "demo" });
+    const [first] = linesIn(await ask("/api/generate", { model: "demo", prompt: "a", options: { num_predict: 1 } }));
+    expect(first).toMatchObject({ response: "", done: false });
+    await ask("/models/unload", { model: "demo" });
+    const failed = linesIn(
+      await ask("/api/chat", { model: "demo", messages: [{ role: "user", content: "a ".repeat(600) }] }),
+    );
+    expect(failed.at(-1)).toEqual({ error: expect.stringMatching(/the prompt has \d+ tokens/) });
+  });
+
+  it("say how long a model stays: 0 unloads it; other times are not shorter than the server's", async () => {
+    await serve({ models: named("a", "b"), idleMinutes: 10 });
+    const generate = { model: "a", prompt: "a", stream: false, options: { num_predict: 1 } };
+    await ask("/api/generate", { ...generate, keep_alive: "1h30m" });
+    const left = async () => Math.round((await propsOf("a")).unloads_in_seconds / 60);
+    expect(await left()).toBe(90);
+    const { body } = await ask("/api/ps");
+    expect(Math.round((Date.parse(body.models[0].expires_at) - Date.now()) / 60_000)).toBe(90);
+    await ask("/api/generate", { ...generate, keep_alive: 1 });
+    expect(await left()).toBe(10);
+    await ask("/api/generate", { ...generate, keep_alive: -1 });
+    expect((await propsOf("a")).unloads_in_seconds).toBeUndefined();
+    await ask("/api/generate", { ...generate, keep_alive: 0 });
+    await until(() => states.includes("a unloaded"));
+    // Without a prompt or messages, nothing but that is asked for.
+    expect((await ask("/api/generate", { model: "a" })).body).toMatchObject({ response: "", done_reason: "load" });
+    expect((await propsOf("a")).state).toBe("ready");
+    const unload = { model: "a", messages: [], keep_alive: "0s" };
+    expect((await ask("/api/chat", unload)).body).toMatchObject({ message: { content: "" }, done_reason: "unload" });
+    expect((await propsOf("a")).state).toBe("unloaded");
+    await ask("/api/chat", { ...unload, model: "b" });
+    expect(states).not.toContain("b loading"); // it is not loaded to be unloaded
+    const wrong = await ask("/api/chat", { ...unload, keep_alive: "soon" });
+    expect([wrong.status, wrong.body.error]).toEqual([400, expect.stringMatching(/keep_alive must be seconds, or/)]);
+  });
+});
+
 describe("instances", () => {
   const models = [{ ...named("demo")[0]!, instances: Math.min(2, allowed.length) }];
   const count = models[0]!.instances;
