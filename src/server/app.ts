@@ -11,14 +11,15 @@ import { hasKey, hostRefusal, keyDigests, originRefusal, type Refusal } from "./
 import { llamacppRoutes } from "./routes/llamacpp.js";
 import { ollamaErrors, ollamaRoutes } from "./routes/ollama.js";
 import { openaiRoutes } from "./routes/openai.js";
+import { pagePaths, pageRoutes } from "./routes/page.js";
 import { rerankRoutes } from "./routes/rerank.js";
 import { stateRoutes } from "./routes/state.js";
 import { textRoutes } from "./routes/text.js";
 import { refused, requestId, type Service } from "./service.js";
 import { watched } from "./streams.js";
 
-/** These say nothing about models, and are asked by what starts and stops servers. */
-const PUBLIC = ["/health", "/v1/health", "/ready"];
+/** These say nothing about models, and are asked by what starts and stops servers, and by browsers that open the page. */
+const PUBLIC = ["/health", "/v1/health", "/ready", ...pagePaths];
 
 export function appOf(service: Service, version: string): Hono<Variables> {
   const { settings } = service;
@@ -65,6 +66,7 @@ export function appOf(service: Service, version: string): Hono<Variables> {
     });
   app.use(bodyLimit({ maxSize: settings.maxBodyBytes, onError }));
 
+  pageRoutes(app, service);
   stateRoutes(app, service, version);
   openaiRoutes(app, service);
   rerankRoutes(app, service);
