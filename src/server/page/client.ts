@@ -21,6 +21,8 @@ interface Asked {
   readonly body?: object;
   readonly signal?: AbortSignal;
   readonly accept?: string;
+  /** Nobody waits for it: a user who has refused to give a key is not asked again. */
+  readonly background?: boolean;
 }
 
 /** Asks the server. A page that has no key, or a wrong one, asks its user, and then the server again. @throws Refusal */
@@ -36,8 +38,12 @@ export async function ask(path: string, init: Asked = {}): Promise<Response> {
       },
       body: init.body && JSON.stringify(init.body),
       signal: init.signal,
+    }).catch((error: unknown) => {
+      if (init.signal?.aborted) throw error;
+      throw new Refusal(0, "The server cannot be reached.");
     });
-    if (response.status === 401 && (await askForKey(key))) continue;
+    const mayAsk = response.status === 401 && !(declined && init.background === true);
+    if (mayAsk && (await askForKey(key))) continue;
     if (!response.ok) throw new Refusal(response.status, await messageOf(response));
     return response;
   }
@@ -82,6 +88,7 @@ export async function* events<Event extends object>(response: Response): AsyncGe
 }
 
 let asking: Promise<boolean> | undefined;
+let declined = false;
 
 /** Asks the user for a key. `refused`: the one that the server did not take. @returns whether there is another one now */
 function askForKey(refused: string | null): Promise<boolean> {
@@ -100,7 +107,8 @@ function askForKey(refused: string | null): Promise<boolean> {
     };
     dialog.onclose = () => {
       asking = undefined;
-      resolve(keyNow() !== refused);
+      declined = keyNow() === refused;
+      resolve(!declined);
     };
     dialog.showModal();
   });

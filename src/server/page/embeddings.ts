@@ -1,5 +1,6 @@
 // The tab of embeddings: texts in, and how close they lie to each other, as a matrix and as neighbours.
 
+import type { LiveModel } from "../live.js";
 import { askJson } from "./client.js";
 import { byId, element } from "./element.js";
 
@@ -20,13 +21,19 @@ interface Answer {
   readonly usage: { readonly prompt_tokens: number };
 }
 
-/** @param modelNow the model that is picked */
-export function startEmbeddings(modelNow: () => string): void {
+interface Ranked {
+  readonly results: readonly { readonly index: number; readonly relevance_score: number }[];
+}
+
+/** @param modelNow the model that is picked @returns shows what that model can do */
+export function startEmbeddings(modelNow: () => LiveModel | undefined): () => void {
   const texts = byId<HTMLTextAreaElement>("texts");
   const query = byId<HTMLInputElement>("query");
   const note = byId("embed-note");
+  const ranks = () => modelNow()?.info?.reranks === true;
   byId("embed-example").addEventListener("click", () => {
     texts.value = EXAMPLE.join("\n");
+    if (ranks()) query.value = "Which animals sleep?";
     texts.focus();
   });
   byId("embed-form").addEventListener("submit", (event) => {
@@ -37,28 +44,60 @@ export function startEmbeddings(modelNow: () => string): void {
   async function run(): Promise<void> {
     const lines = texts.value.split("\n").filter((line) => line.trim() !== "");
     const wanted = query.value.trim();
-    if (lines.length < (wanted === "" ? 2 : 1)) {
-      note.textContent = "Two texts at least can be compared.";
+    if (lines.length === 0 || (wanted === "" && (ranks() || lines.length < 2))) {
+      note.textContent = ranks()
+        ? "It takes a search, and texts."
+        : "It takes two texts at least, or one and a search.";
       return;
     }
     const submit = byId<HTMLButtonElement>("embed");
     submit.disabled = true;
     note.textContent = "Computing…";
+    const begin = performance.now();
+    const took = () => `${Math.round(performance.now() - begin)} ms`;
     try {
-      const begin = performance.now();
-      const input = wanted === "" ? lines : [...lines, wanted];
-      const body = { model: modelNow(), input, encoding_format: "base64" };
-      const { data, usage } = await askJson<Answer>("v1/embeddings", { body });
-      const vectors = data.toSorted((a, b) => a.index - b.index).map(({ embedding }) => floatsOf(embedding));
-      const took = Math.round(performance.now() - begin);
-      note.textContent = `${input.length} texts, ${usage.prompt_tokens} tokens, ${vectors[0]!.length} numbers each, ${took} ms`;
-      show(lines, vectors.slice(0, lines.length), wanted === "" ? undefined : vectors.at(-1)!);
+      if (ranks()) await rank(lines, wanted, took);
+      else await embed(lines, wanted, took);
     } catch (error) {
       note.textContent = (error as Error).message;
     } finally {
       submit.disabled = false;
     }
   }
+
+  async function embed(lines: readonly string[], wanted: string, took: () => string): Promise<void> {
+    const input = wanted === "" ? lines : [...lines, wanted];
+    const body = { model: modelNow()?.name, input, encoding_format: "base64" };
+    const { data, usage } = await askJson<Answer>("v1/embeddings", { body });
+    const vectors = data.toSorted((a, b) => a.index - b.index).map(({ embedding }) => floatsOf(embedding));
+    const size = `${usage.prompt_tokens} tokens, ${vectors[0]!.length} numbers each`;
+    note.textContent = `${input.length} texts, ${size}, ${took()}`;
+    show(lines, vectors.slice(0, lines.length), wanted === "" ? undefined : vectors.at(-1)!);
+  }
+
+  /** A reranker makes no vectors: it reads the search and each text together. */
+  async function rank(lines: readonly string[], wanted: string, took: () => string): Promise<void> {
+    const body = { model: modelNow()?.name, query: wanted, documents: lines };
+    const { results } = await askJson<Ranked>("v1/rerank", { body });
+    note.textContent = `${lines.length} texts, ${took()}`;
+    const scores = results.map(({ index, relevance_score }) => ({ i: index, value: relevance_score }));
+    byId("embed-result").replaceChildren(ranking("The best first", lines, scores));
+  }
+
+  return () => {
+    byId("embed-about").textContent = ranks()
+      ? "This model scores each text as an answer to the search."
+      : "Each line becomes a vector. Texts that mean the same lie close together.";
+  };
+}
+
+function ranking(
+  title: string,
+  texts: readonly string[],
+  scores: readonly { readonly i: number; readonly value: number }[],
+): HTMLElement {
+  const rows = scores.map(({ i, value }) => element("li", {}, score(value), ` ${texts[i]}`));
+  return element("section", {}, element("h2", {}, title), element("ol", { class: "ranked" }, ...rows));
 }
 
 /** f32, little-endian. */
@@ -82,10 +121,7 @@ function show(texts: readonly string[], vectors: readonly Float32Array[], query:
     const ranked = vectors
       .map((vector, i) => ({ i, value: similarity(query, vector) }))
       .sort((a, b) => b.value - a.value);
-    const rows = ranked.map(({ i, value }) => element("li", {}, score(value), ` ${texts[i]}`));
-    parts.push(
-      element("section", {}, element("h2", {}, "Nearest to the search"), element("ol", { class: "ranked" }, ...rows)),
-    );
+    parts.push(ranking("Nearest to the search", texts, ranked));
   }
   const matrix = vectors.map((a) => vectors.map((b) => similarity(a, b)));
   if (texts.length > 1) {

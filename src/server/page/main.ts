@@ -14,7 +14,7 @@ import {
   storedChats,
   titleOf,
 } from "./chats.js";
-import { ask, events } from "./client.js";
+import { ask, events, Refusal } from "./client.js";
 import { type Actions, MessageView } from "./conversation.js";
 import { announce, button, byId, download, element, notify } from "./element.js";
 import { startEmbeddings } from "./embeddings.js";
@@ -54,7 +54,16 @@ function save(): void {
   showChats();
 }
 
+// Another tab of the page has changed a chat. The one that is open here stays as it is here.
+addEventListener("storage", () => {
+  const others = storedChats().filter(({ id }) => id !== chat.id);
+  chats.splice(0, chats.length, ...(chats.includes(chat) ? [chat] : []), ...others);
+  chats.sort((a, b) => b.time - a.time);
+  showChats();
+});
+
 function showChats(): void {
+  document.title = chat.messages.length > 0 ? `${chat.title} · cria` : "cria";
   const items = chats.map((one) => {
     const open = button(one.title, () => void openChat(one), { class: "open", title: one.title });
     if (one === chat) open.setAttribute("aria-current", "true");
@@ -122,7 +131,9 @@ const actions: Actions = {
 
 async function again(message: Message): Promise<void> {
   await stop();
-  cut(chat.messages.indexOf(message));
+  const at = chat.messages.indexOf(message);
+  if (at < 0) return;
+  cut(at);
   await answer();
 }
 
@@ -348,14 +359,15 @@ async function watch(): Promise<never> {
     const hide = () => control.abort();
     document.addEventListener("visibilitychange", hide, { once: true });
     try {
-      const response = await ask("live", { signal: control.signal, accept: "text/event-stream" });
+      const response = await ask("live", { signal: control.signal, accept: "text/event-stream", background: true });
       for await (const event of events<{ models: readonly LiveModel[] }>(response)) showModels(event.models);
-    } catch {
-      // The server is gone, or it is not reached: below.
+    } catch (error) {
+      if (!control.signal.aborted) {
+        showState(error instanceof Refusal && error.status === 401 ? "needs a key" : "not connected", "bad");
+      }
     }
     document.removeEventListener("visibilitychange", hide);
     if (control.signal.aborted) continue;
-    showState("not connected", "bad");
     await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
   }
 }
@@ -385,6 +397,7 @@ function showModel(): void {
   else if (speed > 0) showState(`${rate(speed)} tokens/s`, "good");
   else showState("ready", "good");
   const { info } = now;
+  showEmbeddings();
   byId("welcome-model").textContent =
     info === undefined
       ? now.name
@@ -400,6 +413,7 @@ function showState(text: string, kind: "good" | "bad" | "quiet"): void {
 
 /** A model that makes vectors only has its own tab. */
 function modelPicked(): void {
+  showEmbeddings();
   if (model()?.info?.generates === false) showTab("embed");
   showModel();
 }
@@ -477,7 +491,7 @@ for (const text of ["What is 3 + 4?", "Tell me a story about a penguin.", "Once 
 }
 
 drawEngine(panels.close);
-startEmbeddings(() => picker.value);
+const showEmbeddings = startEmbeddings(model);
 panels.onShow("engine", showModel);
 showChat();
 void watch();
