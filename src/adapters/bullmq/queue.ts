@@ -280,7 +280,7 @@ export class VectorQueue {
         if (first === undefined) return;
         const result = await this.#resultOf(first, signal);
         if (result === undefined) {
-          await this.#submit(waiting, signal); // where one is gone, others may be
+          await this.#submit(waiting, signal, true); // where one is gone, others may be
           continue;
         }
         waiting.shift();
@@ -295,22 +295,22 @@ export class VectorQueue {
     }
   }
 
-  /** Puts jobs into the queue that are not there; those that failed before are tried again. */
-  async #submit(jobs: readonly VectorJob[], signal: AbortSignal | undefined): Promise<void> {
-    const submit = async (job: VectorJob) => {
+  /** Puts jobs into the queue that are not there; those that failed before are tried again. `again`: they were there once. */
+  async #submit(jobs: readonly VectorJob[], signal: AbortSignal | undefined, again = false): Promise<void> {
+    const submit = async (job: VectorJob): Promise<boolean> => {
       const id = jobId(job);
       const state = await this.#queue.getJobState(id);
-      if (state === "unknown") {
-        await this.#queue.add(job.task, job, { ...this.#jobOptions, jobId: id });
-        this.#submitted++;
-        return;
-      }
-      this.#found++;
-      if (state !== "failed") return;
-      const failed = await this.#queue.getJob(id);
-      await failed?.retry("failed", { resetAttemptsMade: true });
+      if (state === "unknown") await this.#queue.add(job.task, job, { ...this.#jobOptions, jobId: id });
+      // One that a worker has failed while it waits here is reported, not tried again.
+      else if (state === "failed" && !again)
+        await (await this.#queue.getJob(id))?.retry(state, { resetAttemptsMade: true });
+      return state === "unknown";
     };
-    await this.#patiently(() => Promise.all(jobs.map(submit)), signal);
+    const one = async (job: VectorJob) => {
+      if (await this.#patiently(() => submit(job), signal)) this.#submitted++;
+      else if (!again) this.#found++;
+    };
+    await Promise.all(jobs.map(one));
   }
 
   /** Waits for a job's end. undefined: it is gone. */
