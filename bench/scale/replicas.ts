@@ -1,7 +1,7 @@
 // Chat over N replicas: the costs of one are measured, two real processes are held against what the simulation says of two, and then it
 // says what N would do.
 //
-//   npm run trial:replicas -- [-m model.gguf] [--clients 8] [--turns 4] [--prompt 96] [--answer 32] [--replicas 2]
+//   npm run trial:replicas -- [-m model.gguf] [--clients 7] [--turns 3] [--prompt 96] [--answer 32] [--replicas 2]
 //
 // A replica is `cria serve` with one thread. Clients ask again as soon as they have their answer. Prompts are token ids, each with all of
 // its predecessor at its beginning.
@@ -16,8 +16,8 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 const { values } = parseArgs({
   options: {
     model: { type: "string", short: "m", default: join(root, "models/cria-demo-Q4_K_S.gguf") },
-    clients: { type: "string", default: "8" },
-    turns: { type: "string", default: "4" },
+    clients: { type: "string", default: "7" },
+    turns: { type: "string", default: "3" },
     prompt: { type: "string", default: "96" },
     answer: { type: "string", default: "32" },
     replicas: { type: "string", default: "2" },
@@ -106,10 +106,9 @@ async function measure(server: Server): Promise<Costs> {
     const asked = Array.from({ length: atOnce }, () => server.ask(promptOf(conversation++, prompt), answer));
     return Promise.all(asked);
   };
-  for (let i = 0; i < 3; i++) await times(256, 32, SEQUENCES); // kernels become warm
   const firstToken = async (prompt: number) => {
     const all: number[] = [];
-    for (let i = 0; i < 7; i++) all.push((await times(prompt, 1))[0]![0]!);
+    for (let i = 0; i < 5; i++) all.push((await times(prompt, 1))[0]![0]!);
     return median(all);
   };
   // Two whole steps more.
@@ -117,7 +116,7 @@ async function measure(server: Server): Promise<Costs> {
   const stepOf = async (atOnce: number) => {
     const all: number[] = [];
     for (let i = 0; i < 5; i++) {
-      const streams = await times(32, 64, atOnce);
+      const streams = await times(32, 48, atOnce);
       // From when all write to when the first one ends.
       const from = Math.max(...streams.map((stream) => stream[0]!));
       const to = Math.min(...streams.map((stream) => stream.at(-1)!));
@@ -176,8 +175,12 @@ const row = (cells: readonly (string | number)[]) => console.log(`| ${cells.join
 const started = Array.from({ length: Number(values.replicas) }, () => new Server());
 try {
   const servers = await Promise.all(started.map((server) => server.ready()));
+  // Kernels become warm.
+  const warm = servers.map((server, i) =>
+    [1, 2, 3, 4].map((n) => server.ask(promptOf(2_000_000 + 10 * i + n, 200), 32)),
+  );
+  await Promise.all(warm.flat());
   const costs = await measure(servers[0]!);
-  for (const server of servers.slice(1)) await measure(server); // as warm as the first
   const { step, row: perRow, token, request } = costs;
   console.log(
     `${values.model.split("/").at(-1)}, one thread: a step ${milliseconds(step)} ms, a conversation in it ${milliseconds(perRow)} ms, ` +
@@ -201,16 +204,21 @@ try {
   }
   for (const server of servers) server.end();
 
-  console.log("\n10,000 chats, simulated: an answer of 100 tokens to 100 new ones, four turns, 60 s between them\n");
+  const many = { sequences: 16, cachePositions: 65_536, prefillChunk: 128 };
   const chats: Load = { clients: 10_000, turns: 4, promptTokens: 200, answerTokens: 100, pause: 60 };
+  console.log(
+    `\n${chats.clients} chats, simulated: each prompt ${chats.promptTokens} tokens longer than the last, answers of ` +
+      `${chats.answerTokens}, ${chats.turns} turns, about ${chats.pause} s between them; a replica has ${many.sequences} sequences ` +
+      `and ${many.cachePositions} positions of KV cache\n`,
+  );
   row(["replicas", "balancer", "tokens/s", "found in the cache", "first token p50, ms", "p99"]);
   row(["---", "---", "---", "---", "---", "---"]);
-  // As many as the work of the steps takes when they are full, and half and twice as many.
-  const turn = chats.answerTokens * (step / SEQUENCES + perRow) + 0.5 * (chats.turns + 1) * chats.promptTokens * token;
-  const needed = Math.ceil((chats.clients * turn) / (chats.pause + turn));
-  for (const replicas of [needed, Math.ceil(1.25 * needed), 2 * needed]) {
+  // As many as the work of the steps takes when prefixes are found and the steps are full; and more.
+  const turn = chats.answerTokens * (step / many.sequences + perRow) + chats.promptTokens * token;
+  const least = Math.ceil((chats.clients * turn) / (chats.pause + turn));
+  for (const replicas of [1.25, 1.5, 2, 3].map((factor) => Math.ceil(factor * least))) {
     for (const policy of policies) {
-      const { tokensPerSecond, cached, firstToken } = simulate(replicas, policy, settings, chats, costs);
+      const { tokensPerSecond, cached, firstToken } = simulate(replicas, policy, many, chats, costs);
       const cells = [tokensPerSecond.toFixed(0), `${(100 * cached).toFixed(0)} %`];
       row([replicas, policy, ...cells, milliseconds(firstToken.p50), milliseconds(firstToken.p99)]);
     }

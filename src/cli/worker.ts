@@ -79,6 +79,8 @@ cria embed --queue submits files. Ctrl-C and SIGTERM: no more jobs, and those th
     } finally {
       await model?.dispose();
       await health?.close();
+      // What is left of a connection to a server that is away does not keep the process.
+      setTimeout(() => process.exit(), 2000).unref();
     }
   },
 });

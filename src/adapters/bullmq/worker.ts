@@ -172,7 +172,10 @@ export class QueueWorker {
    */
   async close({ drainSeconds = 30 }: { readonly drainSeconds?: number } = {}): Promise<void> {
     checkNumber("drainSeconds", drainSeconds, 0, 86_400);
-    const closed = this.#worker.close();
+    // Where the server is away there is nobody to give anything back to: the connections are cut.
+    const away = this.#client?.status !== "ready";
+    if (away) this.#giveBackAll();
+    const closed = this.#worker.close(away);
     const within = async (seconds: number) => {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<boolean>((resolve) => {
@@ -184,12 +187,18 @@ export class QueueWorker {
     };
     try {
       if (await within(drainSeconds)) return;
-      for (const job of this.#held.keys()) this.#worker.cancelJob(job, GIVE_BACK);
+      this.#giveBackAll();
       // Redis may be away: then the lock runs out, and another worker takes the job.
-      if (!(await within(ABORT_SECONDS))) await this.#worker.disconnect();
+      if (await within(ABORT_SECONDS)) return;
+      const { client, blockingClient } = this.#worker.getBackend();
+      for (const one of [client, blockingClient]) (await one)?.disconnect();
     } finally {
       clearInterval(this.#watch);
     }
+  }
+
+  #giveBackAll(): void {
+    for (const job of this.#held.keys()) this.#worker.cancelJob(job, GIVE_BACK);
   }
 
   #listen(): void {

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { Queue, Worker } from "bullmq";
-import { type CriaError, loadModel, type Model } from "cria";
+import { CriaError, loadModel, type Model, WorkerError } from "cria";
 import {
   createProcessor,
   decodeVectors,
@@ -17,6 +17,8 @@ import {
   type WorkerEvent,
 } from "cria/bullmq";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { checkJob } from "../../../dist/adapters/bullmq/job.js";
+import { hostileValues } from "../../support/hostile-values.js";
 import { hasRedis, RedisServer, until } from "../../support/redis.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
@@ -97,6 +99,28 @@ it("a model's identity is its file's SHA-256, unless adapters or options change 
   expect(new Set([plain, ...(await Promise.all(changed))]).size).toBe(6);
 });
 
+it("a job of any form is a job or refused, and nothing else is thrown", () => {
+  const job = { task: "embed", model: "m", texts: ["a"], options: {} };
+  const rank = { task: "rerank", model: "m", query: "q", documents: ["a"], options: {} };
+  let refused = 0;
+  const check = (data: unknown) => {
+    try {
+      expect(["embed", "rerank"]).toContain(checkJob(data).task);
+    } catch (error) {
+      expect([error instanceof CriaError, (error as CriaError).code]).toEqual([true, "INVALID_JOB"]);
+      refused++;
+    }
+  };
+  for (const make of hostileValues.values()) {
+    check(make());
+    for (const whole of [job, rank]) {
+      for (const name of Object.keys(whole)) check({ ...whole, [name]: make() });
+      for (const name of ["pooling", "overlong", "prompts", "other"]) check({ ...whole, options: { [name]: make() } });
+    }
+  }
+  expect(refused).toBeGreaterThan(500);
+});
+
 it("options are checked before a server is looked for", async () => {
   const model = quickModel();
   const connection = "redis://127.0.0.1:1";
@@ -120,6 +144,19 @@ it("a server that does not answer is an error with its reason, and without the p
   const error = await errorOf(openQueue({ connection, connectSeconds: 0.3, model: "m" }));
   expect(error?.code).toBe("QUEUE_UNREACHABLE");
   expect(error?.message).toMatch(/^the queue cria at 127.0.0.1:1 was not reached within 0.3 s: .*ECONNREFUSED/);
+});
+
+it("a worker waits for a server that does not answer, says so, and ends with its signal", async () => {
+  const controller = new AbortController();
+  const errors: WorkerEvent[] = [];
+  const onEvent = (event: WorkerEvent) => errors.push(event);
+  const { signal } = controller;
+  const place = { connection: "redis://127.0.0.1:1", model: "m" };
+  const started = errorOf(startWorker(quickModel(), { ...place, onEvent, signal }));
+  await until("it says so", () => errors.length > 0);
+  expect(errors[0]).toEqual({ event: "error", error: expect.stringContaining("ECONNREFUSED") });
+  controller.abort(new Error("enough"));
+  expect((await started)?.message).toBe("enough");
 });
 
 describe.skipIf(!hasRedis)(`a queue${hasRedis ? "" : " (redis-server is not installed)"}`, () => {
@@ -307,6 +344,20 @@ describe.skipIf(!hasRedis)(`a queue${hasRedis ? "" : " (redis-server is not inst
     expect(named("failed")).toEqual([
       { event: "failed", job: expect.any(String), error: "the moon is full", attempt: 1 },
     ]);
+  });
+
+  it("tells that the model's workers have died, and leaves the job to others", async () => {
+    const dead = quickModel();
+    dead.embed = async () => {
+      throw new WorkerError("WORKER_DIED", "worker 0 died");
+    };
+    const first = await start(dead);
+    const collected = using((queue) => queue.embed(["abc"]));
+    expect((await first.lost).code).toBe("WORKER_DIED");
+    await first.close();
+    await start(quickModel());
+    expect(await collected).toEqual([Float32Array.of(3, 97)]);
+    expect(named("failed")).toMatchObject([{ error: "WORKER_DIED: worker 0 died", attempt: 1 }]);
   });
 
   it("a job whose lock is lost is computed no longer, and its result is the other worker's", async () => {
