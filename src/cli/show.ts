@@ -1,7 +1,10 @@
 // cria show: what a model is, from its header. `cria inspect` has every key and tensor.
 
+import { planModel } from "../api/load/plan-model.js";
+import { CriaError } from "../errors.js";
 import { type Gguf, openGguf, printable } from "../gguf/index.js";
 import { isRemote, openHeader, withoutAlias } from "../hub/index.js";
+import { loadKernels } from "../machine/load-kernels.js";
 import { cardOf, type ModelCard } from "../server/model-cards.js";
 import { command } from "./command.js";
 import { UsageError } from "./failure.js";
@@ -32,7 +35,7 @@ tensor of a file.`,
       const card = cardOf(gguf);
       if (template === true) process.stdout.write(`${outputText(card.template ?? "")}\n`);
       else if (json === true) process.stdout.write(`${JSON.stringify({ source, ...card, files: filesOf(gguf) })}\n`);
-      else process.stdout.write(`${linesOf(source, card, gguf).join("\n")}\n`);
+      else process.stdout.write(`${linesOf(source, card, gguf, await memoryText(gguf)).join("\n")}\n`);
     } finally {
       await gguf.close();
     }
@@ -41,7 +44,18 @@ tensor of a file.`,
 
 const filesOf = ({ parts }: Gguf) => parts.map(({ name, path, size }) => ({ name, path, bytes: size }));
 
-function linesOf(source: string, card: ModelCard, gguf: Gguf): string[] {
+/** What it takes in memory as it is loaded by default, or why cria does not run it. */
+async function memoryText(gguf: Gguf): Promise<string> {
+  try {
+    const { plan, contextSize } = await planModel(gguf, {}, await loadKernels());
+    return `${sizeText(plan.total)} with ${contextSize} positions (cria plan has more)`;
+  } catch (error) {
+    if (!(error instanceof CriaError)) throw error;
+    return `cria does not run it: ${printable(error.message, 200)}`;
+  }
+}
+
+function linesOf(source: string, card: ModelCard, gguf: Gguf, memory: string): string[] {
   const { architecture, title, parameters, format, contextLength, embeddingLength, template, licence } = card;
   const text = (value: unknown) => printable(String(value), 200);
   const known = (name: string, value: unknown): (readonly [string, string])[] =>
@@ -58,6 +72,7 @@ function linesOf(source: string, card: ModelCard, gguf: Gguf): string[] {
       ["can", card.capabilities.join(", ")],
       ["chat template", template === undefined ? "none" : `${template.length} characters (--template)`],
       ...known("licence", licence),
+      ["in memory", memory],
     ]),
     ...(gguf.parts.length === 1 ? [] : [`${gguf.parts.length} files, ${sizeText(card.bytes)}`]),
     ...factLines(gguf.parts.map(({ name, path, size }) => [sizeText(size), text(path ?? name)])),

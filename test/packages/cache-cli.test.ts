@@ -114,7 +114,14 @@ describe("cria list", () => {
 it("cria show says what a model is, from the header alone", async () => {
   const { code, out } = await cria("show", "hf:user/repo:Q4_K_M");
   expect(code).toBe(0);
-  for (const line of [/architecture +llama/, /parameters +2\.9 M/, /context +512/, /can +completion/, /licence +MIT/]) {
+  for (const line of [
+    /architecture +llama/,
+    /parameters +2\.9 M/,
+    /context +512/,
+    /can +completion/,
+    /licence +MIT/,
+    /in memory +\d+\.\d MiB with 512/,
+  ]) {
     expect(out).toMatch(line);
   }
   expect(existsSync(inSnapshot("demo-Q4_K_M.gguf"))).toBe(false); // it was not brought

@@ -1,12 +1,15 @@
 // Commands that a server answers, run as a user runs them.
 
 import { execFile, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { demoModel } from "cria";
 import { type RunningServer, startServer } from "cria/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { serveProcess } from "../support/serve-process.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 const entry = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url));
 const key = "a-key";
@@ -211,5 +214,58 @@ describe("cria ps and cria stop", () => {
       (other) => cria(["ps", "--url", other]),
     );
     expect([foreign.code, foreign.err]).toEqual([1, expect.stringMatching(/is not a server of cria's/)]);
+  });
+});
+
+describe("cria serve", () => {
+  const folder = temporaryFolder();
+  /** A file for --models. */
+  const models = (text: string) => {
+    const path = folder.path(`models-${Math.random()}.yaml`);
+    writeFileSync(path, text);
+    return path;
+  };
+  const path = fileURLToPath(demoModel);
+
+  it("loads many models of a file, in instances, within what they may take; ps and stop reach it", async () => {
+    const file = models(`both:\n  model: ${path}\n  instances: 1\n  threads: 1\nlater: ${path}\n`);
+    const options = ["--models", file, "--memory", "1G", "--idle", "10m", "-t", "1", "-np", "2", "--lazy"];
+    const own = await serveProcess(options);
+    expect(own.said()).toMatch(/^both: \d+\.\d MiB \(weights .*, KV cache .* for 2 x 512 positions in f16\)$/m);
+    expect(own.said()).toMatch(
+      /^all together, with their workers: .* MiB of 1024\.0 MiB that they may take \(--memory\)$/m,
+    );
+    const list = async () => JSON.parse((await cria(["ps", "--json", "--url", own.url])).out);
+    expect((await list()).map(({ state }: { state: string }) => state)).toEqual(["unloaded", "unloaded"]);
+    const run = await cria(["run", "a", "-n", "1", "--url", own.url, "-m", "both"]);
+    expect(run.code).toBe(0);
+    expect(await list()).toMatchObject([{ name: "both", instances: [{ state: "ready" }] }, { state: "unloaded" }]);
+    expect((await cria(["stop", "--server", "--url", own.url])).code).toBe(0);
+    expect(await own.ended).toBe(0);
+  });
+
+  it("one line, and the exit code, where it cannot be", async () => {
+    const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
+      [["--models", models("- a")], 2, /must be an object of names to models/],
+      [["--models", models("a: { threads: 1 }")], 2, /a must be a file, or an object with a model/],
+      [["--models", models(`a: { model: ${path}, thread: 1 }`)], 2, /a has no option "thread"; it has threads, /],
+      [["--instances", "many"], 2, /instances must be "l3", "node", "auto", or an integer in 1 \.\. \d+/],
+      [["--instances", "1", "--pin", "0"], 2, /--pin is set, but each of a model's instances has processors/],
+      [["--memory", "some"], 2, /--memory must be a size such as 4G or 512M; it is "some"/],
+      [["--idle", "0s"], 2, /--idle must be a time such as 30s, 10m or 1h; it is 0s/],
+      [["--tuned"], 1, /tune is set, but there is no tuning of cria-demo/],
+    ];
+    const results = await Promise.all(
+      cases.map(([args]) => cria(["serve", "--port", "0", ...args], "", { CRIA_CACHE: folder.path("empty") })),
+    );
+    for (const [i, [args, code, message]] of cases.entries()) {
+      expect([args, results[i]!.code, results[i]!.out]).toEqual([args, code, ""]);
+      expect(results[i]!.err).toMatch(message);
+    }
+    const small = await cria(["serve", "--port", "0", "--memory", "1M"]);
+    expect([small.code, small.err]).toEqual([
+      1,
+      expect.stringMatching(/cria-demo" takes .*; all models may take 1\.0 MiB$/m),
+    ]);
   });
 });

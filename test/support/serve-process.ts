@@ -12,6 +12,8 @@ export interface ServeProcess {
   readonly pid: number;
   /** What it has written to stderr so far. */
   readonly said: () => string;
+  /** Its exit code, when it has ended. */
+  readonly ended: Promise<number>;
   /** Ends it as SIGTERM does. @returns its exit code */
   readonly stop: () => Promise<number>;
 }
@@ -35,5 +37,5 @@ export async function serveProcess(given: readonly string[]): Promise<ServeProce
     child.kill("SIGTERM");
     return ended;
   };
-  return { url, pid: child.pid!, said: () => said, stop };
+  return { url, pid: child.pid!, said: () => said, ended, stop };
 }
