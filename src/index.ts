@@ -2,9 +2,17 @@
 
 export { demoModel } from "./api/demo-model.js";
 export { loadModel } from "./api/load/load-model.js";
-export type { KvCacheType, LoadOptions, LoadSource, LoraOptions } from "./api/load/load-options.js";
+export type { DraftOptions, KvCacheType, LoadOptions, LoadSource, LoraOptions } from "./api/load/load-options.js";
 export type { Model, Prompt } from "./api/model.js";
-export type { EmbeddingInfo, LoraInfo, ModelInfo, Pinning, QuantizedInfo, TunedOptions } from "./api/model-info.js";
+export type {
+  DraftInfo,
+  EmbeddingInfo,
+  LoraInfo,
+  ModelInfo,
+  Pinning,
+  QuantizedInfo,
+  TunedOptions,
+} from "./api/model-info.js";
 export { loadPool } from "./api/pool/load-pool.js";
 export type { InstanceStats, ModelPool, PoolStats } from "./api/pool/pool.js";
 export type { InstanceState } from "./api/pool/pool-instance.js";

@@ -31,6 +31,21 @@ export interface LoraInfo {
   readonly scale: number;
 }
 
+/** The draft model of a model. */
+export interface DraftInfo {
+  /** The file's name, or "Blob" or "Uint8Array". */
+  readonly file: string;
+  /** `general.name`, if the file has one. */
+  readonly name: string | undefined;
+  /** `general.architecture` */
+  readonly architecture: string;
+  readonly parameters: number;
+  /** The format of most weights in the file. */
+  readonly format: string;
+  /** Bytes of shared memory by purpose. */
+  readonly memory: MemoryPlan;
+}
+
 /** What the option `quantize` has encoded while the model was loaded. */
 export interface QuantizedInfo {
   readonly format: "Q8_0";
@@ -87,6 +102,8 @@ export interface ModelInfo {
   readonly embedding: EmbeddingInfo;
   /** The LoRA adapters that it was loaded with. */
   readonly lora: readonly LoraInfo[];
+  /** The draft model that it was loaded with. undefined: without one. */
+  readonly draft: DraftInfo | undefined;
   /** What the file does not say, or says in a way that cria does not know, and what was taken in its place: a sentence each. */
   readonly warnings: readonly string[];
   /** Workers that compute steps of one row (decode), and of several (prefill, batches). */

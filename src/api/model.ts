@@ -20,6 +20,7 @@ import { type ChatMessage, chatTemplateFrom, type Tokenizer } from "../tokenizer
 import type { ModelInfo } from "./model-info.js";
 import { checkIds, Sequence, type SequenceModel } from "./sequences/sequence.js";
 import type { SessionSource, Sessions } from "./sequences/sessions.js";
+import type { SpeculationDefaults } from "./speculation.js";
 import {
   Chat,
   type ChatCompletionOptions,
@@ -63,6 +64,7 @@ export interface ModelParts {
   readonly assets: URL | undefined;
   readonly pairFormat: PairFormat;
   readonly contextSize: number;
+  readonly speculation: SpeculationDefaults;
   readonly loadMilliseconds: number;
   readonly info: ModelInfo;
 }
@@ -363,7 +365,7 @@ export class Model {
     const options = optionsOf(call, given, generateOptionNames);
     checkSignal(options.signal);
     options.signal?.throwIfAborted();
-    const { client, text, contextSize } = this.#parts;
+    const { client, text, contextSize, speculation } = this.#parts;
     const { ids, form } = await abortable(prompt(options.signal), options.signal);
     this.#check();
     if (ids.length >= contextSize) {
@@ -372,7 +374,8 @@ export class Model {
         `the prompt has ${ids.length} tokens; a context of ${contextSize} has room for ${contextSize - 1} and an answer`,
       );
     }
-    yield* streamGeneration({ client, text, grammars: this.#grammars, form, contextSize, ids, sequence }, options);
+    const grammars = this.#grammars;
+    yield* streamGeneration({ client, text, grammars, form, contextSize, speculation, ids, sequence }, options);
   }
 
   /** The template of the file: with tools that for tools, if there is one. */

@@ -51,7 +51,9 @@ const rows: readonly (readonly [flags: string, instead: string])[] = [
   ["--keep --ignore-eos -l --logit-bias -bs --backend-sampling --sampling-seq --sampler-seq", none],
   ["--lora", "this command takes no adapters"],
   ["--lora-scaled", "--lora FILE=SCALE scales it"],
-  ["--control-vector -mm --mmproj --image --audio -md --model-draft --draft --draft-max", none],
+  ["--control-vector -mm --mmproj --image --audio", none],
+  ["-md --model-draft --draft", "cria run, chat and serve take a draft model"],
+  ["--draft-max --draft-min --draft-n --draft-p-min", "cria measures how many guesses pay: leave it out"],
   ["--reasoning-format --reasoning-budget --context-shift --no-context-shift --prompt-cache", none],
 ];
 

@@ -7,9 +7,14 @@ import type { OptionTable, OptionValues } from "./command.js";
 import { modelOptions, openModel } from "./model-options.js";
 import { ServerAnswering } from "./server-answering.js";
 import { ServerClient, serverOptions } from "./server-client.js";
+import { speculationOptions, toSpeculation } from "./speculation-options.js";
 
 /** The options of commands that a model or a server answers. */
-export const answeringOptions = { ...modelOptions, ...serverOptions } as const satisfies OptionTable;
+export const answeringOptions = {
+  ...modelOptions,
+  ...speculationOptions,
+  ...serverOptions,
+} as const satisfies OptionTable;
 
 /** Loads the model that the options name, or finds the server. */
 export async function openAnswering(
@@ -18,11 +23,13 @@ export async function openAnswering(
 ): Promise<Answering> {
   if (values.url === undefined) {
     if (values.apiKey !== undefined) throw idleOption("--api-key", "it does nothing without --url");
-    return answeringOf(await openModel(values, signal));
+    const speculate = await toSpeculation(values, values.offline, signal);
+    return answeringOf(await openModel(values, signal, { speculate }));
   }
-  for (const [name, { flags }] of Object.entries(modelOptions)) {
+  const loading = { ...modelOptions, ...speculationOptions };
+  for (const [name, { flags }] of Object.entries(loading)) {
     // There, -m is what the server calls its model.
-    if (name === "model" || values[name as keyof typeof modelOptions] === undefined) continue;
+    if (name === "model" || values[name as keyof typeof loading] === undefined) continue;
     throw idleOption(flags.find((flag) => flag.startsWith("--"))!, "with --url the server has loaded the model");
   }
   return ServerAnswering.open(new ServerClient(values.url, values.apiKey), values.model, signal);

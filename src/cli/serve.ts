@@ -2,8 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { loadOptionNames } from "../api/load/load-options.js";
+import { openGguf } from "../gguf/index.js";
 import type { LoadOptions, PoolOptions } from "../index.js";
 import { availableMemory } from "../machine/cpu/available-memory.js";
+import { readModel } from "../model/architectures/table.js";
 import { idleOption, optionsOf } from "../options.js";
 import { planServed } from "../server/planned.js";
 import { command } from "./command.js";
@@ -13,6 +15,7 @@ import { mebibytes } from "./mebibytes.js";
 import { loadOptions, modelOptions, planOptions } from "./model-options.js";
 import { demoModel, localPath, offlineOption } from "./model-source.js";
 import { sizeOf } from "./plan.js";
+import { speculationOptions, toSpeculation } from "./speculation-options.js";
 
 /** A model of the command line or of --models: what it is called, where it is, and how it is loaded. */
 interface Wanted {
@@ -60,6 +63,7 @@ routes, /metrics for Prometheus. Several models share the processors. Ctrl-C and
       "SIZE",
       "what all models may take together, such as 8G: beyond it the one used longest ago goes (default: what is free)",
     ),
+    ...speculationOptions,
     lazy: flag(["--lazy"], "load each model when it is first asked"),
     idle: text(
       ["--idle"],
@@ -87,8 +91,10 @@ routes, /metrics for Prometheus. Several models share the processors. Ctrl-C and
       throw idleOption("--pin", "each of a model's instances has processors of its own");
     }
     const memoryBytes = values.memory === undefined ? undefined : sizeOf("--memory", values.memory);
+    const speculate = await interruptible((signal) => toSpeculation(values, values.offline, signal));
     const models = await modelsOf(values, instances, async (source) => ({
       ...(await loadOptions(source, values)),
+      ...((await generates(source)) && { speculate }),
       ...{ sequences: values.sequences ?? 4, pin: values.pin, tune: values.tuned, ignoreMemory: values.ignoreMemory },
     }));
     const keys = values.apiKeyFile === undefined ? [] : linesOf(values.apiKeyFile);
@@ -211,6 +217,16 @@ function minutesOf(time: string): number {
   return Number(count) * { s: 1 / 60, m: 1, h: 60 }[unit as "s" | "m" | "h"];
 }
 
+/** Whether a model generates text: what embeds needs no guesses. */
+async function generates(source: string): Promise<boolean> {
+  const gguf = await openGguf(source);
+  try {
+    return readModel(gguf).hyperparameters.causal;
+  } finally {
+    await gguf.close();
+  }
+}
+
 /** What the models will take, and what there is. */
 async function printPlan(models: readonly Wanted[], limit: number | undefined): Promise<void> {
   let sum = 0;
@@ -221,7 +237,8 @@ async function printPlan(models: readonly Wanted[], limit: number | undefined): 
     const each = plans.length === 1 ? "" : `${plans.length} instances, each `;
     process.stderr.write(
       `${name}: ${each}${mebibytes(plan.total)} (weights ${mebibytes(plan.weights)}, KV cache ${mebibytes(plan.kvCache)} for ` +
-        `${sequences} x ${contextSize} positions in ${kvCache})\n`,
+        `${sequences} x ${contextSize} positions in ${kvCache}` +
+        `${plan.draft === undefined ? "" : `, draft model ${mebibytes(plan.draft)}`})\n`,
     );
   }
   const available = await availableMemory();

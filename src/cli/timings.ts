@@ -9,6 +9,7 @@ export class Timings {
   readonly #about: readonly string[];
   #prefill = { tokens: 0, milliseconds: 0 };
   #decode = { tokens: 0, milliseconds: 0 };
+  #guesses = { drafted: 0, accepted: 0 };
   #seed: number | undefined;
 
   constructor({ about }: Pick<Answering, "about">) {
@@ -21,6 +22,8 @@ export class Timings {
     // The first token comes from the prompt's last row: decoding is what follows.
     this.#decode.tokens += Math.max(0, usage.completionTokens - 1);
     this.#decode.milliseconds += timings.decodeMilliseconds;
+    this.#guesses.drafted += usage.draftedTokens ?? 0;
+    this.#guesses.accepted += usage.acceptedTokens ?? 0;
     this.#seed ??= usage.seed;
   }
 
@@ -28,7 +31,10 @@ export class Timings {
   lines(): string[] {
     const lines = [...this.#about];
     if (this.#seed !== undefined) {
-      lines.push(`prefill ${speed(this.#prefill)}`, `decode  ${speed(this.#decode)}`, `seed    ${this.#seed}`);
+      const { drafted, accepted } = this.#guesses;
+      lines.push(`prefill ${speed(this.#prefill)}`, `decode  ${speed(this.#decode)}`);
+      if (drafted > 0) lines.push(`        ${accepted} of ${drafted} guesses were right`);
+      lines.push(`seed    ${this.#seed}`);
     }
     const columns = process.stderr.isTTY ? columnsOf(process.stderr) : Number.POSITIVE_INFINITY;
     return lines.flatMap((line) => fitted(line, columns));

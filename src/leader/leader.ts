@@ -21,7 +21,10 @@ import { GenerateJob } from "./jobs/generate-job.js";
 import type { Job } from "./jobs/job.js";
 import { emptySequence, KvCache } from "./kv-cache.js";
 import { type Part, Scheduler } from "./scheduler.js";
+import { DraftModel } from "./speculation/draft-model.js";
+import { Speculator } from "./speculation/speculator.js";
 import type { TableReader } from "./table-reader.js";
+import type { TeamModel } from "./team-model.js";
 
 /**
  * How long short steps follow one another before the answers are sent and the event loop gets its turn. A message wakes the caller's thread,
@@ -44,6 +47,7 @@ export class Leader {
   readonly #onDeath: (error: unknown) => void;
   readonly #cache: KvCache;
   readonly #scheduler: Scheduler;
+  readonly #speculator: Speculator;
   readonly #grammars = new GrammarCache();
   readonly #stepWords: Int32Array;
   readonly #abortFlags: Int32Array;
@@ -55,17 +59,18 @@ export class Leader {
   #transfer: ArrayBuffer[] = [];
   /** The abort flags of the jobs in the step under way. `short`: one of them is not enough to end it. */
   #underWay: { readonly flags: readonly number[]; readonly short: boolean } = { flags: [], short: false };
+  /** The requests that the draft model's last step was for. */
+  #drafting: ReadonlySet<number> = new Set();
   #running = false;
   #jobs = 0;
 
   constructor(
     member: Member,
-    shards: readonly WorkerShard[],
-    forward: () => void,
+    { shards, forward, tables }: TeamModel,
     program: Program,
     port: ParentPort,
     onDeath: (error: unknown) => void,
-    tables?: TableReader,
+    draft?: TeamModel,
   ) {
     this.#member = member;
     this.#shards = shards;
@@ -79,6 +84,9 @@ export class Leader {
     this.#cache = new KvCache(shards, pool, states);
     this.#scheduler = new Scheduler(this.#cache, { rows: layout.rows, causal: hyperparameters.causal });
     this.#stepWords = shards[0]!.step;
+    const drafter =
+      draft && new DraftModel(draft, program.draft!.blueprint, (runs, jobs) => this.#runDraft(draft, runs, jobs));
+    this.#speculator = new Speculator(this.#scheduler, drafter);
     this.#abortFlags = shards[0]!.aborts;
     this.#head = new Head(this.#output, program);
     this.#meter = new StepMeter(program.meter);
@@ -267,6 +275,7 @@ export class Leader {
 
   #step(short: boolean): "done" | "aborted" {
     this.#prepareJobs();
+    if (this.#draft(short) === "aborted") return "aborted";
     const parts = this.#scheduler.formStep(short);
     if (parts.length === 0) return "done"; // none is ready yet
     if (!this.#readRows(parts)) return "done"; // the next step is without them
@@ -288,8 +297,7 @@ export class Leader {
       row += part.run.tokens.length;
       try {
         if (failed.has(part.job.id)) continue;
-        this.#checkNumbers(part.run, first);
-        this.#finishPart(part);
+        this.#finishPart(part, first);
       } catch (error) {
         if (!(error instanceof CriaError)) throw error;
         failed.add(part.job.id);
@@ -297,6 +305,38 @@ export class Leader {
       }
     }
     return "done";
+  }
+
+  /** Gives the step its drafts. */
+  #draft(short: boolean): "done" | "aborted" {
+    this.#underWay = { flags: [], short };
+    try {
+      this.#speculator.draft();
+    } catch (error) {
+      if (error instanceof StepAborted) return "aborted";
+      if (!(error instanceof CriaError)) throw error;
+      for (const id of this.#drafting) this.#fail(id, error);
+    }
+    return "done";
+  }
+
+  /** Runs a step of the draft model. Returns its milliseconds. @throws StepAborted, CriaError when rows of a table cannot be read */
+  #runDraft({ shards, forward, tables }: TeamModel, runs: readonly StepRun[], jobs: readonly Job[]): number {
+    const { short } = this.#underWay;
+    this.#underWay = { flags: [...new Set(jobs.map(({ abort }) => abort))], short };
+    this.#drafting = new Set(jobs.map(({ id }) => id));
+    let rows = 0;
+    for (const { tokens } of runs) {
+      tables?.read(tokens, rows);
+      rows += tokens.length;
+    }
+    writeStep(shards[0]!.step, runs);
+    this.#stepWords[0] = 0; // no rows of the model: the step is the draft model's
+    this.#member.timesBarriers = false;
+    const begin = performance.now();
+    this.#member.announceStep(this.#workersFor(rows));
+    forward();
+    return performance.now() - begin;
   }
 
   /** Runs the step with the team, and writes down what it took. */
@@ -313,13 +353,16 @@ export class Leader {
     const begin = performance.now();
     member.announceStep(this.#workersFor(rows));
     this.#forward();
+    const milliseconds = performance.now() - begin;
     this.#meter.add({
       rows,
       context,
       others: member.gate?.companions ?? 0,
-      milliseconds: performance.now() - begin,
+      milliseconds,
       atBarriers: member.timesBarriers ? member.barrierMilliseconds : undefined,
     });
+    // Only steps without prompts say what drafts cost: each row of theirs has logits.
+    if (parts.every(({ run }) => run.logits.length === run.tokens.length)) this.#speculator.timed(rows, milliseconds);
   }
 
   /** Reads the rows of tables that the step needs. Jobs whose rows cannot be read fail, and then there is no step. */
@@ -342,18 +385,15 @@ export class Leader {
 
   /**
    * The residual stream of each row must be finite when a step ends, because keys and values would not show that it was not: an f16 cache
-   * has no NaN. `first`: the first of the rows in the step.
+   * has no NaN. `row`: its number in the step.
    */
-  #checkNumbers({ tokens, position }: StepRun, first: number): void {
-    const { dim } = this.#program.blueprint.hyperparameters;
-    for (let row = 0; row < tokens.length; row++) {
-      const x = this.#output.residual(first + row, dim);
-      let differences = 0;
-      for (let i = 0; i < dim; i++) differences += x[i]! - x[i]!; // 0, or NaN
-      if (differences === 0) continue;
-      const broken = x.findIndex((value) => !Number.isFinite(value));
-      throw brokenNumber(`element ${broken} of the residual stream at position ${position + row}`, x[broken]!);
-    }
+  #checkNumbers(row: number, position: number): void {
+    const x = this.#output.residual(row, this.#program.blueprint.hyperparameters.dim);
+    let differences = 0;
+    for (let i = 0; i < x.length; i++) differences += x[i]! - x[i]!; // 0, or NaN
+    if (differences === 0) return;
+    const broken = x.findIndex((value) => !Number.isFinite(value));
+    throw brokenNumber(`element ${broken} of the residual stream at position ${position}`, x[broken]!);
   }
 
   /** Workers that compute a step of so many rows. */
@@ -362,13 +402,20 @@ export class Leader {
     return rows < batchRows ? decodeWorkers : batchWorkers;
   }
 
-  #finishPart({ job, run, firstLogits, firstHidden }: Part): void {
+  /** Takes over what a step has computed for a job. `first`: its first row in the step. */
+  #finishPart({ job, run, firstLogits, firstHidden }: Part, first: number): void {
     const { vocab, dim } = this.#program.blueprint.hyperparameters;
-    this.#cache.advance(job.sequence, run.tokens.length, job.publishes);
+    let rows = 0;
+    const advance = (count: number) => {
+      for (const end = rows + count; rows < end; rows++) this.#checkNumbers(first + rows, run.position + rows);
+      this.#cache.advance(job.sequence, count, job.publishes);
+    };
+    advance(run.tokens.length - run.drafted);
     const done = job.take(run, {
       logits: (i) => this.#output.logits(firstLogits + i, vocab),
       hidden: (i) => this.#output.hidden(firstHidden + i, dim),
       answer: (answer, transfer) => this.#answer(answer, transfer),
+      accept: () => advance(1),
       truncate: (length) => this.#cache.truncate(job.sequence, length),
     });
     if (done) this.#scheduler.remove([job]);

@@ -15,8 +15,7 @@
 
 import { PAGE } from "#abi";
 import { LOGIT_ROWS } from "../model/plan/memory-plan.js";
-import type { StepRun } from "../model/step.js";
-import type { Job } from "./jobs/job.js";
+import type { Job, JobRun } from "./jobs/job.js";
 import type { KvCache } from "./kv-cache.js";
 
 /** Rows that prompts may have in a step that also has the next tokens of other sequences, which must not stall. */
@@ -31,7 +30,7 @@ const MOST_OVERTAKING = 16;
 /** A job's part of a step. */
 export interface Part {
   readonly job: Job;
-  readonly run: StepRun;
+  readonly run: JobRun;
   /** Index of its first row of logits, and of hidden states. */
   readonly firstLogits: number;
   readonly firstHidden: number;
@@ -184,6 +183,23 @@ export class Scheduler {
   /** Jobs that must be prepared before a step has rows of them, the longest waiting first. */
   get unready(): readonly Job[] {
     return this.#active.filter(({ ready }) => !ready).sort((a, b) => a.served - b.served);
+  }
+
+  /** The jobs that the next step brings a token, if it has no rows of prompts: otherwise none. */
+  get decoding(): readonly Job[] {
+    const ready = this.#active.filter((job) => job.ready);
+    return ready.every(({ remaining }) => remaining === 1) ? ready : [];
+  }
+
+  /** Has the next step compute guesses at how a job's text goes on, as many as there are pages for. */
+  draft(job: Job, drafts: readonly number[]): void {
+    const { sequence } = job;
+    const { length } = sequence.tokens;
+    const needed = this.#cache.needed(sequence, length + drafts.length);
+    const fits = needed === 0 || needed <= this.#cache.obtainable();
+    const room = fits ? drafts.length : Math.min(drafts.length, sequence.pages.length * PAGE - length);
+    this.#cache.reserve(sequence, length + room);
+    job.drafts = drafts.slice(0, room);
   }
 
   /** The next step, without jobs that are not ready. `short`: it has few rows of prompts, or one text of an encoder. */

@@ -8,17 +8,20 @@ import { Member, type Membership, StepAborted, TeamPoisoned } from "../machine/m
 import { allocateMemory } from "../machine/shared-memory.js";
 import type { DeathNotice, PinNotice, WorkerData } from "../machine/team.js";
 import { architectureOf } from "../model/architectures/table.js";
+import type { Blueprint } from "../model/blueprint.js";
 import { Pass } from "../model/pass.js";
 import { alibiSlopes } from "../model/plan/alibi.js";
-import { loadShare } from "../model/plan/loading.js";
+import { type LoadWatch, loadShare } from "../model/plan/loading.js";
 import { ropeBytes } from "../model/plan/memory-plan.js";
 import { WorkerShard } from "../model/plan/shard.js";
+import { Step } from "../model/step.js";
 import { type PostedError, posted } from "../posted-error.js";
 import type { Program } from "../protocol/program.js";
 import { type ParentPort, workerStart } from "../worker-handle.js";
 import { BoardCopy } from "./board-copy.js";
 import { Leader } from "./leader.js";
 import { TableReader } from "./table-reader.js";
+import type { TeamModel } from "./team-model.js";
 
 void begin();
 
@@ -58,53 +61,45 @@ async function work(
   parent: ParentPort,
   leave: Leave,
 ): Promise<void> {
-  const { blueprint } = program;
-  const { hyperparameters, layout } = blueprint;
-  const shards = memories.map((memory, index) => {
-    const kernels = index === 0 ? member.kernels : instantiateKernels(module, memory, wide);
-    return new WorkerShard(memory, layout, index, kernels, member.index);
-  });
+  const { decodeWorkers } = program;
   const isAlone = program.memories.every((one) => typeof one === "number");
-  const board = isAlone ? new BoardCopy(shards[0]!, program.meter, parent) : undefined;
-  const port = board ?? parent;
-  let tables: TableReader | undefined;
+  let port = parent;
+  let model: TeamModel;
+  let draft: TeamModel | undefined;
   try {
-    await loadShare(member, shards, program, program.decodeWorkers, () => board?.post());
-    if (member.index === 0) tables = await TableReader.open(shards, program.source);
+    const shards = shardsOf(member, program, memories, { module, wide });
+    const board = isAlone ? new BoardCopy(shards[0]!, program.meter, parent) : undefined;
+    port = board ?? parent;
+    const watch = { progress: shards[0]!.progress, onPiece: () => board?.post() };
+    model = await load(member, program, shards, decodeWorkers, watch);
+    if (program.draft !== undefined) {
+      const ofDraft = shardsOf(member, program.draft, program.draft.memories.map(memoryOf), { module, wide });
+      member.barrier(); // its tickets are none of the model's
+      draft = await load(member, { ...program.draft, lora: undefined }, ofDraft, decodeWorkers, watch);
+    }
   } catch (error) {
+    if (error instanceof TeamPoisoned) throw error;
     leave(error, error instanceof CriaError ? posted(error) : undefined);
     return;
   }
   program.lora = undefined;
   await tellThread(program.meter, member.index);
-  if (member.index === 0) {
-    for (const [rope, frequencies] of program.frequencies.entries()) {
-      const address = layout.frequencies + rope * ropeBytes(hyperparameters);
-      for (const shard of shards) shard.doubles(address, frequencies.length).set(frequencies);
-    }
-    if (hyperparameters.alibi) {
-      const slopes = alibiSlopes(hyperparameters.heads);
-      for (const shard of shards) shard.floats(layout.slopes, slopes.length).set(slopes);
-    }
-  }
-  if (member.index === 0 && hyperparameters.attention.some(({ valueNorm }) => valueNorm)) {
-    for (const shard of shards) shard.floats(layout.ones, hyperparameters.headDim).fill(1);
-  }
   member.barrier();
 
-  const pass = new Pass(member, shards, blueprint);
-  const { forward } = architectureOf(hyperparameters.architecture);
   if (member.index === 0) {
-    new Leader(member, shards, () => forward(pass), program, port, leave, tables).start();
+    new Leader(member, model, program, port, leave, draft).start();
     return;
   }
   const clock = new BarrierClock(program.meter, member.index);
+  const step = new Step(model.shards[0]!.step);
   for (;;) {
     member.awaitStep();
     try {
+      // Where the leader has written a step without rows, it is the draft model's.
+      const { forward } = step.rows === 0 ? draft! : model;
       member.timesBarriers = clock.next();
-      if (member.timesBarriers) timed(member, clock, () => forward(pass));
-      else forward(pass);
+      if (member.timesBarriers) timed(member, clock, forward);
+      else forward();
     } catch (error) {
       if (!(error instanceof StepAborted)) throw error;
     }
@@ -117,6 +112,59 @@ function timed(member: Member, clock: BarrierClock, step: () => void): void {
   const begin = performance.now();
   step();
   clock.add({ sampled: performance.now() - begin, atBarriers: member.barrierMilliseconds });
+}
+
+/** The shards of a model as this worker sees them. */
+function shardsOf(
+  member: Member,
+  { blueprint }: Pick<Program, "blueprint">,
+  memories: readonly WebAssembly.Memory[],
+  { module, wide }: Pick<Membership, "module" | "wide">,
+): readonly WorkerShard[] {
+  return memories.map((memory, index) => {
+    const kernels = memory === member.memory ? member.kernels : instantiateKernels(module, memory, wide);
+    return new WorkerShard(memory, blueprint.layout, index, kernels, member.index);
+  });
+}
+
+/** Loads this worker's part of a model. The caller lets the others come to a barrier before the model is used. */
+async function load(
+  member: Member,
+  program: Pick<Program, "blueprint" | "frequencies" | "source" | "lora">,
+  shards: readonly WorkerShard[],
+  decodeWorkers: number,
+  watch: LoadWatch,
+): Promise<TeamModel> {
+  const { blueprint, frequencies } = program;
+  await loadShare(member, shards, program, decodeWorkers, watch);
+  const isLeader = member.index === 0;
+  if (isLeader) writeConstants(shards, blueprint, frequencies);
+  const pass = new Pass(member, shards, blueprint);
+  const { forward } = architectureOf(blueprint.hyperparameters.architecture);
+  return {
+    shards,
+    forward: () => forward(pass),
+    tables: isLeader ? await TableReader.open(shards, program.source) : undefined,
+  };
+}
+
+/** What the forward pass reads besides weights. */
+function writeConstants(
+  shards: readonly WorkerShard[],
+  { hyperparameters, layout }: Blueprint,
+  frequencies: readonly Float64Array[],
+): void {
+  for (const [rope, each] of frequencies.entries()) {
+    const address = layout.frequencies + rope * ropeBytes(hyperparameters);
+    for (const shard of shards) shard.doubles(address, each.length).set(each);
+  }
+  if (hyperparameters.alibi) {
+    const slopes = alibiSlopes(hyperparameters.heads);
+    for (const shard of shards) shard.floats(layout.slopes, slopes.length).set(slopes);
+  }
+  if (hyperparameters.attention.some(({ valueNorm }) => valueNorm)) {
+    for (const shard of shards) shard.floats(layout.ones, hyperparameters.headDim).fill(1);
+  }
 }
 
 /** Ends a worker that cannot go on. `wrong`: the model is at fault, and the worker is not. */

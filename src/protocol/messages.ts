@@ -40,6 +40,19 @@ export interface GenerateRequest extends JobRequest {
   readonly grammar: GrammarRequest | undefined;
   /** Whether the leader tells how far the prompt is evaluated. */
   readonly progress: boolean;
+  readonly speculation: Speculation;
+}
+
+/**
+ * Where guesses at the next tokens come from, which one step of the model checks together: the text itself, a draft model, or nowhere. What
+ * is generated does not depend on it.
+ */
+export type Speculation = "off" | "lookup" | "draft";
+
+/** Guesses since the generation began, and those of them that were right. */
+export interface DraftCounts {
+  readonly drafted: number;
+  readonly accepted: number;
 }
 
 /**
@@ -111,6 +124,8 @@ export interface GenerateSummary {
   readonly cachedTokens: number;
   readonly prefillMilliseconds: number;
   readonly decodeMilliseconds: number;
+  /** Where it speculates. */
+  readonly speculated?: DraftCounts;
 }
 
 /** What a sequence holds: its tokens, those of its full pages that are computed, and the recurrent state at their end. */
@@ -129,6 +144,8 @@ export type LeaderAnswer =
       readonly id: number;
       readonly logprob?: number;
       readonly top?: readonly TokenLogprob[];
+      /** Where it speculates: up to this token. */
+      readonly speculated?: DraftCounts;
     }
   /** So many tokens of a prompt are evaluated; so many of them were in the cache. */
   | { readonly type: "progress"; readonly job: number; readonly evaluated: number; readonly cached: number }

@@ -3,7 +3,15 @@
 import type { MeterMemory } from "../machine/disturbance/step-meter.js";
 import type { Blueprint } from "../model/blueprint.js";
 import type { HeadShape } from "../model/head.js";
-import type { LoadInput } from "../model/plan/loading.js";
+import type { LoadInput, ModelSource } from "../model/plan/loading.js";
+
+/** A draft model on the same team, in memories of its own. */
+export interface DraftProgram {
+  readonly blueprint: Blueprint;
+  readonly memories: Program["memories"];
+  readonly frequencies: readonly Float64Array[];
+  readonly source: ModelSource;
+}
 
 export interface Program extends LoadInput {
   readonly blueprint: Blueprint;
@@ -19,4 +27,5 @@ export interface Program extends LoadInput {
   readonly decodeWorkers: number;
   readonly batchWorkers: number;
   readonly batchRows: number;
+  readonly draft: DraftProgram | undefined;
 }

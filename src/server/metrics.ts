@@ -49,6 +49,10 @@ export class Metrics {
     "model",
   ]);
   readonly #generatedTokens = this.#counter("cria_generated_tokens_total", "Tokens that were generated", ["model"]);
+  readonly #draftedTokens = this.#counter("cria_drafted_tokens_total", "Tokens that speculation has guessed", [
+    "model",
+  ]);
+  readonly #acceptedTokens = this.#counter("cria_accepted_tokens_total", "Guesses that were right", ["model"]);
   readonly #embeddedTokens = this.#counter("cria_embedded_tokens_total", "Tokens that were embedded or reranked", [
     "model",
   ]);
@@ -206,10 +210,12 @@ export class Metrics {
   }
 
   #generated(model: string, { usage, timings }: GenerationSummary, told: number): void {
-    const { promptTokens, cachedTokens, completionTokens } = usage;
+    const { promptTokens, cachedTokens, completionTokens, draftedTokens = 0, acceptedTokens = 0 } = usage;
     this.#promptTokens.inc({ model }, promptTokens);
     this.#cachedTokens.inc({ model }, cachedTokens);
     this.#generatedTokens.inc({ model }, Math.max(0, completionTokens - told));
+    this.#draftedTokens.inc({ model }, draftedTokens);
+    this.#acceptedTokens.inc({ model }, acceptedTokens);
     this.#llamaPrompt.inc(promptTokens - cachedTokens);
     this.#llamaPromptSeconds.inc(timings.prefillMilliseconds / 1000);
     this.#llamaPredicted.inc(completionTokens);

@@ -1,10 +1,12 @@
 // What a model takes when it is loaded as it is served: the plan of each of its instances, from the file's header.
 
+import { planOpened } from "../api/load/draft-plan.js";
 import { type LoadOptions, type LoadSource, loadOptionNames } from "../api/load/load-options.js";
 import { checkLora, closeLoras, openLoras } from "../api/load/lora-files.js";
 import { besidesBytes } from "../api/load/memory-check.js";
 import { copiedBytesOf } from "../api/load/model-source.js";
-import { type PlannedModel, planModel } from "../api/load/plan-model.js";
+import { openDraft } from "../api/load/open-draft.js";
+import type { PlannedModel } from "../api/load/plan-model.js";
 import { neededTuning } from "../api/load/tunings.js";
 import { instanceRequests, type PoolOptions } from "../api/pool/pool-options.js";
 import { openGguf } from "../gguf/index.js";
@@ -35,6 +37,7 @@ export async function planServed({
   const local = isRemote(source) ? await downloadModel(source, { offline: options.offline }) : source;
   const gguf = await openGguf(local);
   const loras = await openLoras(adapters, options);
+  const draft = await openDraft(options);
   try {
     const tuning = options.tune === true ? await neededTuning(gguf, options.quantize) : undefined;
     const { threads, threadsBatch, pin, ...tuned } = tuning?.settings ?? {};
@@ -49,10 +52,10 @@ export async function planServed({
             instances: instances === "auto" ? (tuning?.instances ?? instances) : instances,
           });
     const plans: PlannedModel[] = [];
-    for (const request of requests) plans.push(await planModel(gguf, request.options, kernels, loras));
+    for (const request of requests) plans.push(await planOpened({ gguf, kernels, loras, draft }, request.options));
     const each = plans.map(({ plan, workers }) => plan.total + besidesBytes(workers.workers));
     return { plans, bytes: each.reduce((sum, one) => sum + one, copiedBytesOf(gguf) + plans[0]!.lora.bytes) };
   } finally {
-    await Promise.all([gguf.close(), closeLoras(loras)]);
+    await Promise.all([gguf.close(), closeLoras(loras), draft?.gguf.close()]);
   }
 }

@@ -71,11 +71,12 @@ const api: Readonly<Record<string, readonly string[]>> = {
   tool: [],
   "model-info": [],
   "demo-model": [],
+  speculation: [],
   sequences: ["tool"],
-  text: ["sequences", "tool"],
+  text: ["sequences", "tool", "speculation"],
   vectors: ["sequences", "model-info"],
-  model: ["text", "vectors", "sequences", "model-info"],
-  load: ["model", "vectors", "sequences", "model-info"],
+  model: ["text", "vectors", "sequences", "model-info", "speculation"],
+  load: ["model", "vectors", "sequences", "model-info", "speculation"],
   pool: ["load", "model"],
 };
 const assembly: Readonly<Record<string, readonly string[]>> = {

@@ -82,9 +82,14 @@ export function reasoningTokensOf({ text, reasoning, tokens }: GeneratedPart): n
 /** What several generations read and wrote. `each`: how many of them, in a row, have one prompt, which counts once. */
 export function totalUsage(usages: readonly Usage[], each: number) {
   const firsts = usages.filter((_, i) => i % each === 0);
+  const speculated = usages.some(({ draftedTokens }) => draftedTokens !== undefined);
   return {
     promptTokens: firsts.reduce((sum, { promptTokens }) => sum + promptTokens, 0),
     cachedTokens: firsts.reduce((sum, { cachedTokens }) => sum + cachedTokens, 0),
     completionTokens: usages.reduce((sum, { completionTokens }) => sum + completionTokens, 0),
+    ...(speculated && {
+      draftedTokens: usages.reduce((sum, { draftedTokens = 0 }) => sum + draftedTokens, 0),
+      acceptedTokens: usages.reduce((sum, { acceptedTokens = 0 }) => sum + acceptedTokens, 0),
+    }),
   };
 }

@@ -6,13 +6,13 @@ import type { Lora } from "../../model/plan/lora.js";
 import type { PlacedWeight } from "../../model/plan/memory-plan.js";
 import { defaultPooling, type Pooling } from "../../protocol/pooling.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
-import type { LoraInfo, ModelInfo, QuantizedInfo } from "../model-info.js";
+import type { DraftInfo, LoraInfo, ModelInfo, QuantizedInfo } from "../model-info.js";
 import { familyOf } from "../vectors/purposes.js";
 import { pairFormatOf } from "../vectors/reranking.js";
 import type { PlannedModel } from "./plan-model.js";
 
 /** What is known once the team runs. */
-type Started = Pick<ModelInfo, "kernels" | "kernelsProblem" | "pinning" | "hugePageBytes" | "tuned">;
+type Started = Pick<ModelInfo, "kernels" | "kernelsProblem" | "pinning" | "hugePageBytes" | "tuned" | "draft">;
 
 export function describe(
   gguf: Gguf,
@@ -22,14 +22,7 @@ export function describe(
   started: Started,
 ): ModelInfo {
   const { hyperparameters: h, head, plan, contextSize, workers } = planned;
-  let parameters = 0;
-  const elements = new Map<string, number>();
-  for (const tensor of gguf.tensors) {
-    const count = tensor.shape.reduce((product, n) => product * n, 1);
-    parameters += count;
-    elements.set(tensor.type, (elements.get(tensor.type) ?? 0) + count);
-  }
-  const [format] = [...elements].reduce((most, one) => (one[1] > most[1] ? one : most));
+  const { parameters, format } = weightsOf(gguf);
   const name = gguf.metadata.getString("general.name");
   return {
     architecture: h.architecture,
@@ -59,6 +52,30 @@ export function describe(
     threadsReason: workers.reason,
     memory: plan,
     ...started,
+  };
+}
+
+/** How many weights a model has, and the format of most of them. */
+function weightsOf(gguf: Gguf): { readonly parameters: number; readonly format: string } {
+  let parameters = 0;
+  const elements = new Map<string, number>();
+  for (const tensor of gguf.tensors) {
+    const count = tensor.shape.reduce((product, n) => product * n, 1);
+    parameters += count;
+    elements.set(tensor.type, (elements.get(tensor.type) ?? 0) + count);
+  }
+  const [format] = [...elements].reduce((most, one) => (one[1] > most[1] ? one : most));
+  return { parameters, format };
+}
+
+/** What `model.info` says about a draft model. */
+export function draftInfo(gguf: Gguf, { hyperparameters, plan }: PlannedModel): DraftInfo {
+  return {
+    file: gguf.parts[0]!.name,
+    name: gguf.metadata.getString("general.name"),
+    architecture: hyperparameters.architecture,
+    ...weightsOf(gguf),
+    memory: plan,
   };
 }
 

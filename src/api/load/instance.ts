@@ -2,7 +2,6 @@
 
 import { abortable } from "../../abort.js";
 import type { CriaError } from "../../errors.js";
-import type { Gguf } from "../../gguf/index.js";
 import type { PinResult } from "../../machine/cpu/pin.js";
 import type { Disturbance } from "../../machine/disturbance/disturbance.js";
 import { Monitor } from "../../machine/disturbance/monitor.js";
@@ -13,7 +12,7 @@ import { allocateBuffer } from "../../machine/shared-memory.js";
 import { Team } from "../../machine/team.js";
 import type { Blueprint } from "../../model/blueprint.js";
 import type { ModelSource } from "../../model/plan/loading.js";
-import { PROGRESS_UNIT } from "../../model/plan/memory-plan.js";
+import { type Layout, PROGRESS_UNIT } from "../../model/plan/memory-plan.js";
 import type { RopeFrequencies } from "../../model/plan/rope.js";
 import { Shard } from "../../model/plan/shard.js";
 import { LeaderClient } from "../../protocol/client.js";
@@ -22,9 +21,9 @@ import type { Program } from "../../protocol/program.js";
 import { workerEntry } from "../../protocol/worker-entry.js";
 import { sharesMemory } from "../../sharing.js";
 import { allocate, boardMemory } from "./host-memory.js";
-import type { LoadSource } from "./load-options.js";
 import { readLora } from "./lora-files.js";
 import { modelSource } from "./model-source.js";
+import type { OpenedModel } from "./open-model.js";
 import type { PlannedModel } from "./plan-model.js";
 import { readRopes } from "./rope-factors.js";
 import { whereWorkersRun } from "./worker-plan.js";
@@ -36,14 +35,13 @@ export interface InstanceParts {
   readonly source: ModelSource;
   readonly lora: Program["lora"];
   readonly assets: URL | undefined;
+  readonly draft: { readonly ropes: readonly RopeFrequencies[]; readonly source: ModelSource } | undefined;
 }
 
 /** Reads what the workers are given besides the weights, which they read themselves. */
 export async function readParts(
-  gguf: Gguf,
-  source: LoadSource,
+  { gguf, source, kernels, draft }: OpenedModel,
   planned: PlannedModel,
-  kernels: KernelModule,
   assets: URL | undefined,
 ): Promise<InstanceParts> {
   return {
@@ -52,6 +50,10 @@ export async function readParts(
     source: await modelSource(gguf, source),
     lora: await readLora(planned.lora, kernels),
     assets,
+    draft: draft && {
+      ropes: await readRopes(draft.gguf, planned.draft!.hyperparameters, planned.contextSize),
+      source: await modelSource(draft.gguf, draft.source),
+    },
   };
 }
 
@@ -83,25 +85,35 @@ export class Instance {
   /** The first shard. Where threads share no memory, a copy of its beginning, up to the step. */
   readonly board: Shard;
   readonly monitor: Monitor;
+  /** What the workers load. */
+  readonly #loaded: readonly Layout[];
 
-  private constructor(client: LeaderClient, team: Team, board: Shard, monitor: Monitor) {
+  private constructor(
+    client: LeaderClient,
+    team: Team,
+    board: Shard,
+    monitor: Monitor,
+    { layout, draft }: Pick<PlannedModel, "layout" | "draft">,
+  ) {
     this.client = client;
     this.team = team;
     this.board = board;
     this.monitor = monitor;
+    this.#loaded = draft === undefined ? [layout] : [layout, draft.layout];
   }
 
   /**
    * Allocates the memory, and starts the workers, which begin to load.
    */
   static async start(
-    { kernels, ropes, source, lora, assets }: InstanceParts,
+    { kernels, ropes, source, lora, assets, draft }: InstanceParts,
     planned: PlannedModel,
     { onDeath, onDisturbance }: InstanceEvents,
   ): Promise<Instance> {
     const { layout, workers } = planned;
     const memories = allocate(planned.plan);
     const board = new Shard(boardMemory(memories, layout), layout, 0);
+    const drafting = planned.draft;
     const meter = allocateBuffer(METER_BYTES, "a meter");
     const monitor: Monitor = new Monitor({
       ...{ meter, tokenBytes: planned.tokenBytes, onDisturbance },
@@ -120,6 +132,12 @@ export class Instance {
       decodeWorkers: workers.decodeWorkers,
       batchWorkers: workers.threadsBatch,
       batchRows: workers.batchRows,
+      draft: draft && {
+        blueprint: blueprintOf(drafting!, draft.ropes),
+        memories: allocate(drafting!.plan),
+        frequencies: draft.ropes.map(({ frequencies }) => frequencies),
+        source: draft.source,
+      },
     };
     const gate = await takePlace(workers.allowed);
     const team = await Team.start({
@@ -149,12 +167,12 @@ export class Instance {
     if (gate !== undefined) {
       void team.pinned.then((results) => setProcessors(gate, whereWorkersRun(workers, results)));
     }
-    return new Instance(client, team, board, monitor);
+    return new Instance(client, team, board, monitor, planned);
   }
 
   /** Waits until the workers have loaded the model. Returns the outcome of pinning them. @throws what ends the loading */
   async loaded({ signal, onProgress }: Loading): Promise<readonly PinResult[]> {
-    const watch = watchProgress(this.board, onProgress);
+    const watch = watchProgress(this.board, this.#loaded, onProgress);
     try {
       const ready = Promise.all([this.team.pinned, this.client.ready(this.team)]);
       const [pinned] = await Promise.race([abortable(ready, signal), watch.failed]);
@@ -173,13 +191,17 @@ export class Instance {
   }
 }
 
-/** Tells how far the workers have come. What `report` throws is what `failed` rejects with. */
-function watchProgress({ progress, layout }: Shard, report?: (fraction: number) => void) {
+/** Tells how far the workers have come with these models. What `report` throws is what `failed` rejects with. */
+function watchProgress(
+  { progress }: Shard,
+  layouts: readonly Layout[],
+  report: ((fraction: number) => void) | undefined,
+) {
   let timer: ReturnType<typeof setInterval> | undefined;
   const stop = () => clearInterval(timer);
   const failed = new Promise<never>((_, reject) => {
     if (report === undefined) return;
-    const loaded = layout.weights.filter(({ role }) => role !== "table");
+    const loaded = layouts.flatMap(({ weights }) => weights.filter(({ role }) => role !== "table"));
     const bytes = loaded.map(({ rows, rowBytes, encodedFrom }) => rows * (encodedFrom?.rowBytes ?? rowBytes));
     const total = bytes.reduce((sum, one) => sum + one, 0) / PROGRESS_UNIT;
     const tell = () => {

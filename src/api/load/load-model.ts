@@ -13,13 +13,14 @@ import { Model, type ModelParts } from "../model.js";
 import type { TunedOptions } from "../model-info.js";
 import { Sessions } from "../sequences/sessions.js";
 import { pairFormatOf } from "../vectors/reranking.js";
-import { describe } from "./describe.js";
+import { describe, draftInfo } from "./describe.js";
+import { planOpened } from "./draft-plan.js";
 import { blueprintOf, Instance, type InstanceParts, readParts } from "./instance.js";
 import { type LoadOptions, type LoadSource, loadOptionNames } from "./load-options.js";
 import { checkMemory } from "./memory-check.js";
 import { copiedBytesOf } from "./model-source.js";
 import { type OpenedModel, withOpenedModel } from "./open-model.js";
-import { type PlannedModel, planModel } from "./plan-model.js";
+import type { PlannedModel } from "./plan-model.js";
 import { readTokenizer } from "./read-tokenizer.js";
 import { reportPinning } from "./worker-plan.js";
 
@@ -39,16 +40,17 @@ export async function loadModel(source: LoadSource, given: LoadOptions = {}): Pr
 }
 
 async function loadOpened(opened: OpenedModel, options: LoadOptions, tuned?: TunedOptions): Promise<Model> {
-  const { gguf, source, loras, kernels, begin } = opened;
+  const { gguf, draft, begin } = opened;
   const { signal, onProgress } = options;
-  const planned = await planModel(gguf, options, kernels, loras);
+  const planned = await planOpened(opened, options);
   if (options.ignoreMemory !== true) {
-    checkMemory(planned, await availableMemory(), copiedBytesOf(gguf) + planned.lora.bytes);
+    const copied = copiedBytesOf(gguf) + (draft === undefined ? 0 : copiedBytesOf(draft.gguf));
+    checkMemory(planned, await availableMemory(), copied + planned.lora.bytes);
   }
   // While the workers read, the text worker makes the tokenizer's tables.
   const reading = readTokenizer(gguf, planned.hyperparameters, options.assets);
   reading.catch(() => undefined); // something else may fail before this is awaited
-  const parts = await readParts(gguf, source, planned, kernels, options.assets);
+  const parts = await readParts(opened, planned, options.assets);
   await giveWay(); // the header is read, and starting many workers holds this thread again
   signal?.throwIfAborted();
   const instance = await Instance.start(parts, planned, { onDisturbance: options.onDisturbance });
@@ -85,7 +87,10 @@ export function modelParts(
     readonly sample: () => Promise<Uint8Array>;
     readonly text: BackgroundTokenizer;
   },
-): Pick<ModelParts, "text" | "chatTemplate" | "toolTemplate" | "assets" | "pairFormat" | "sessions" | "contextSize"> {
+): Pick<
+  ModelParts,
+  "text" | "chatTemplate" | "toolTemplate" | "assets" | "pairFormat" | "sessions" | "contextSize" | "speculation"
+> {
   return {
     text,
     chatTemplate:
@@ -103,18 +108,20 @@ export function modelParts(
       kvCache: planned.kvCache,
     }),
     contextSize: planned.contextSize,
+    speculation: planned.speculation,
   };
 }
 
 /** `model.info`, once a team runs. */
 export async function infoOf(
-  { gguf, loras, kernels }: OpenedModel,
+  { gguf, loras, draft, kernels }: OpenedModel,
   planned: PlannedModel,
   text: BackgroundTokenizer,
   pinned: readonly PinResult[],
   tuned: TunedOptions | undefined,
 ) {
   return describe(gguf, planned, loras, text.tokenizer, {
+    draft: draft && draftInfo(draft.gguf, planned.draft!),
     kernels: kernelNameOf(kernels),
     kernelsProblem: kernels.problem,
     tuned,

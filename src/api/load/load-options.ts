@@ -17,6 +17,12 @@ export interface LoraOptions {
   readonly scale?: number;
 }
 
+/** A draft model. */
+export interface DraftOptions {
+  /** Its GGUF file: a path, or what else `loadModel` takes. */
+  readonly draft: LoadSource;
+}
+
 /** How to load a model. */
 export interface LoadOptions {
   /**
@@ -54,6 +60,11 @@ export interface LoadOptions {
    * is one.
    */
   readonly rerank?: boolean;
+  /**
+   * How generations speculate unless they say otherwise: "lookup", "off", or a draft model, a smaller one with the same vocabulary, whose
+   * guesses the model checks several at a time (docs/generate.md). No text depends on it. Default "off".
+   */
+  readonly speculate?: "lookup" | "off" | DraftOptions;
   /**
    * Which build of the kernels: one by name, or `"wide"`, the fastest with kernels of 256 bits where V8 makes them (docs/kernels.md), which
    * have the same bits. `model.info.kernels` says what runs. Default: what CRIA_KERNELS says, else the fastest build.
@@ -101,6 +112,7 @@ export const loadOptionNames = namesOf<LoadOptions>({
   quantize: true,
   lora: true,
   rerank: true,
+  speculate: true,
   kernels: true,
   tune: true,
   onProgress: true,

@@ -10,10 +10,12 @@ import type { Lora } from "../../model/plan/lora.js";
 import { checkBoolean, checkCallback, checkChoice, checkFolderUrl, checkSignal } from "../../options.js";
 import { checkAssets } from "../../protocol/worker-entry.js";
 import { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
+import { loadedSpeculation } from "../speculation.js";
 import { checkByteOrder } from "./host-memory.js";
 import type { LoadOptions, LoadSource } from "./load-options.js";
 import { checkLora, closeLoras, openLoras } from "./lora-files.js";
 import { bytesOf } from "./model-source.js";
+import { type OpenedDraft, openDraft } from "./open-draft.js";
 import type { KeptTuning } from "./tunings.js";
 
 /** A model whose header is read. Its files are open. */
@@ -22,6 +24,7 @@ export interface OpenedModel {
   /** Where it is now: what was on the network is in the cache. */
   readonly source: LoadSource;
   readonly loras: readonly Lora[];
+  readonly draft: OpenedDraft | undefined;
   readonly kernels: KernelModule;
   /** What was kept for the option `tune`; undefined: without it. */
   readonly tuning: KeptTuning | undefined;
@@ -49,6 +52,7 @@ export async function withOpenedModel<Result>(
   if (options.tune !== undefined) checkBoolean("tune", options.tune);
   if (options.kernels !== undefined) checkChoice("kernels", options.kernels, kernelChoices);
   const adapters = checkLora(options.lora);
+  loadedSpeculation(options.speculate);
   signal?.throwIfAborted();
   checkByteOrder();
   const { offline, onDownload } = options;
@@ -62,11 +66,13 @@ export async function withOpenedModel<Result>(
   const kernels = await abortable(loadKernels(options.assets, wanted), signal);
   const gguf = await openGguf(local);
   let loras: readonly Lora[] = [];
+  let draft: OpenedDraft | undefined;
   try {
     loras = await openLoras(adapters, options);
-    return await use({ gguf, source: local, loras, kernels, tuning, begin });
+    draft = await openDraft(options);
+    return await use({ gguf, source: local, loras, draft, kernels, tuning, begin });
   } finally {
-    await Promise.all([gguf.close(), closeLoras(loras)]);
+    await Promise.all([gguf.close(), closeLoras(loras), draft?.gguf.close()]);
   }
 }
 

@@ -25,7 +25,8 @@ import { checkUnreadTensors } from "../../model/plan/unread-tensors.js";
 import { type EncodedAs, findWeights, type Weight } from "../../model/plan/weights.js";
 import { checkBoolean, checkChoice, checkInteger, idleOption, invalidOption } from "../../options.js";
 import { floatTypes, quantizedType } from "../../quantize/file-types.js";
-import type { KvCacheType, LoadOptions } from "./load-options.js";
+import { loadedSpeculation, recurrentObstacle, type SpeculationDefaults } from "../speculation.js";
+import type { KvCacheType, LoadOptions, LoadSource } from "./load-options.js";
 import { planWorkers, type WorkerPlan } from "./worker-plan.js";
 
 const kvKinds = { f16: KV_F16, f32: KV_F32, q8_0: KV_Q8_0 } as const;
@@ -37,7 +38,10 @@ export interface PlannedModel {
   readonly layout: Layout;
   readonly pool: KvPool;
   readonly states: StatePool | undefined;
+  /** With the draft model's, if there is one. */
   readonly plan: MemoryPlan;
+  /** Of a model that was loaded with a draft model. */
+  readonly draft?: PlannedModel;
   /** What LoRA adapters add, and how many bytes that is in F32. */
   readonly lora: { readonly matrices: readonly AdaptedMatrix[]; readonly bytes: number };
   readonly contextSize: number;
@@ -50,6 +54,7 @@ export interface PlannedModel {
   readonly workers: WorkerPlan;
   /** Bytes of the matrices that a step of one row multiplies by. */
   readonly tokenBytes: number;
+  readonly speculation: SpeculationDefaults;
   /** What the file does not say of its shape, and what was taken in its place. */
   readonly warnings: readonly string[];
 }
@@ -69,6 +74,7 @@ export async function planModel(
     throw new GgufError("GGUF_NO_DATA", "the file has a header and no tensor data; is it only a vocabulary?");
   const { hyperparameters, warnings } = readModel(gguf);
   const reranks = checkRerank(options.rerank, gguf, hyperparameters);
+  const speculation = speculationFor(hyperparameters, options.speculate);
   const contextSize = checkInteger(
     "contextSize",
     options.contextSize ?? Math.min(hyperparameters.context, 4096),
@@ -128,7 +134,8 @@ export async function planModel(
   };
   return {
     ...{ hyperparameters, head: head.shape, ...planned, lora },
-    ...{ contextSize, sequences, kvCache, quantize: options.quantize, kvPageBytes, workers, tokenBytes, warnings },
+    ...{ contextSize, sequences, kvCache, quantize: options.quantize, kvPageBytes, workers, tokenBytes },
+    ...{ speculation, warnings },
   };
 }
 
@@ -147,6 +154,20 @@ function encodingWanted(wanted: string | undefined, gguf: Gguf, { layers, expert
   const model = { layers, tied: gguf.tensor("output.weight") === undefined, experts: experts?.count ?? 0 };
   return ({ name, shape, type: inFile }) =>
     floatTypes.includes(inFile) ? quantizedType({ type }, name, shape, model) : undefined;
+}
+
+/** What a model can do, and is asked to do. @throws CriaError INVALID_OPTION, UnsupportedError UNSUPPORTED_SPECULATION */
+function speculationFor(
+  { causal, recurrence }: Hyperparameters,
+  wanted: LoadOptions["speculate"],
+): SpeculationDefaults {
+  const asked = loadedSpeculation<LoadSource>(wanted);
+  const obstacle = recurrence === undefined ? undefined : recurrentObstacle();
+  if (asked !== "off" && !causal)
+    throw idleOption("speculate", "the model is an encoder, which does not generate text");
+  if (asked !== "off" && obstacle !== undefined) throw obstacle;
+  const hasDraft = typeof asked !== "string";
+  return { byDefault: hasDraft ? "draft" : asked, hasDraft, obstacle };
 }
 
 function checkRerank(wanted: boolean | undefined, gguf: Gguf, { architecture }: Hyperparameters): boolean {

@@ -3,13 +3,14 @@
 import { CriaError, MemoryError } from "../../errors.js";
 import { availableMemory } from "../../machine/cpu/available-memory.js";
 import { optionsOf } from "../../options.js";
+import { planOpened } from "../load/draft-plan.js";
 import { readParts } from "../load/instance.js";
 import { infoOf, modelParts } from "../load/load-model.js";
 import type { LoadSource } from "../load/load-options.js";
 import { besidesBytes } from "../load/memory-check.js";
 import { copiedBytesOf } from "../load/model-source.js";
 import { type OpenedModel, withOpenedModel } from "../load/open-model.js";
-import { type PlannedModel, planModel } from "../load/plan-model.js";
+import type { PlannedModel } from "../load/plan-model.js";
 import { readTokenizer } from "../load/read-tokenizer.js";
 import type { KeptTuning } from "../load/tunings.js";
 import { ModelPool } from "./pool.js";
@@ -42,16 +43,17 @@ async function loadOpened(
   options: PoolOptions,
   tuned?: KeptTuning["settings"],
 ): Promise<ModelPool> {
-  const { gguf, source, loras, kernels, begin } = opened;
+  const { gguf, draft, begin } = opened;
   const { signal, onProgress, assets } = options;
   const requests = await instanceRequests(options);
   const plans: PlannedModel[] = [];
-  for (const request of requests) plans.push(await planModel(gguf, request.options, kernels, loras));
+  for (const request of requests) plans.push(await planOpened(opened, request.options));
   const [first] = plans as [PlannedModel];
-  if (options.ignoreMemory !== true) await checkAll(plans, copiedBytesOf(gguf) + first.lora.bytes);
+  const copied = copiedBytesOf(gguf) + (draft === undefined ? 0 : copiedBytesOf(draft.gguf));
+  if (options.ignoreMemory !== true) await checkAll(plans, copied + first.lora.bytes);
   const reading = readTokenizer(gguf, first.hyperparameters, assets);
   reading.catch(() => undefined); // something else may fail before this is awaited
-  const parts = await readParts(gguf, source, first, kernels, assets);
+  const parts = await readParts(opened, first, assets);
   signal?.throwIfAborted();
   const instances = plans.map((plan, i) => {
     return new PoolInstance(plan, requests[i]!.processors, parts, {

@@ -1,6 +1,7 @@
 // Generation as callers see it: its options, the parts of text as they come, and the totals at the end.
 
 import { namesOf } from "../../options.js";
+import type { Speculation } from "../../protocol/messages.js";
 import type { TokenLogprob } from "../../sampling/logprobs.js";
 import { samplingOptionNames } from "../../sampling/resolve-sampling.js";
 import type { SamplingOptions } from "../../sampling/sampling-options.js";
@@ -21,6 +22,12 @@ export interface GenerateOptions extends SamplingOptions, GrammarOptions {
   readonly stop?: string | readonly string[];
   /** Whether parts tell how far the prompt is evaluated: `part.prefill`. Default false. */
   readonly prefillProgress?: boolean;
+  /**
+   * Where guesses at the next tokens come from, which one step of the model checks together: "lookup", what followed the same words earlier
+   * in the text; "draft", the draft model that the model was loaded with; "off". The text is the same. Guesses are made only while they
+   * save time. Default: what `loadModel` was told, else "off".
+   */
+  readonly speculate?: Speculation;
   /** Ends the generation: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -69,6 +76,9 @@ export interface Usage {
   readonly reasoningTokens?: number;
   /** Tokens of the prompt that were already in the KV cache. */
   readonly cachedTokens: number;
+  /** With `speculate`: tokens that were guessed, and those of them that were right. */
+  readonly draftedTokens?: number;
+  readonly acceptedTokens?: number;
   /** The seed that was used, whether given or chosen. */
   readonly seed: number;
 }
@@ -116,6 +126,7 @@ export const generateOptionNames = [
     contextShift: true,
     stop: true,
     prefillProgress: true,
+    speculate: true,
     signal: true,
   }),
   ...samplingOptionNames,

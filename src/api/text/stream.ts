@@ -5,9 +5,11 @@ import { CriaError } from "../../errors.js";
 import { controlsIn, textsOf } from "../../grammar/index.js";
 import { checkBoolean, checkInteger, groupOf, readable } from "../../options.js";
 import type { ModelClient } from "../../protocol/client.js";
+import type { DraftCounts, GenerateSummary } from "../../protocol/messages.js";
 import { plainSampling, resolveSampling } from "../../sampling/resolve-sampling.js";
 import type { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import type { Tokenizer } from "../../tokenizer/index.js";
+import { type SpeculationDefaults, speculationOf } from "../speculation.js";
 import { FormReader } from "./form-reader.js";
 import type { Completion, FinishReason, GeneratedLogprob, GeneratedPart, GenerateOptions } from "./generation.js";
 import { type AnswerForm, controlIdOf, type Grammars } from "./grammars.js";
@@ -23,6 +25,7 @@ export interface GenerationRequest {
   /** In a chat: what the answer may be. */
   readonly form?: AnswerForm | undefined;
   readonly contextSize: number;
+  readonly speculation: SpeculationDefaults;
   /** The whole prompt. The context has room for at least one more token. */
   readonly ids: Int32Array;
   /** The sequence that keeps the text for the next time, if any. */
@@ -53,8 +56,10 @@ export async function* streamGeneration(
     grammar,
     jsonSchema,
     jsonForm,
+    speculate,
     ...sampling
   } = options;
+  const speculation = speculationOf(speculate, request.speculation);
   const { seed, dry, posted } = readable("the sampling options", sampling, () => {
     const resolved = resolveSampling(sampling, tokenizer.vocabularySize);
     const { seed, dry } = resolved;
@@ -84,6 +89,7 @@ export async function* streamGeneration(
   const leave = new AbortController();
   let completionTokens = 0;
   let reasoningTokens = 0;
+  let drafts: DraftCounts | undefined;
   let stopped = false;
   const begin = performance.now();
   let firstToken = 0;
@@ -102,9 +108,11 @@ export async function* streamGeneration(
         vocabularySize: tokenizer.vocabularySize,
         grammar: grammarRequest,
         progress,
+        speculation,
       },
-      ({ id, logprob, top }, taken) => {
+      ({ id, logprob, top, speculated }, taken) => {
         if (stopped) return; // the leader does not know yet
+        drafts = speculated;
         completionTokens++;
         if (firstToken === 0) firstToken = performance.now();
         const { reasoning, text: said, deltas } = reader.push(written(id));
@@ -161,6 +169,7 @@ export async function* streamGeneration(
       const prefillMilliseconds = summary?.prefillMilliseconds ?? firstToken - begin;
       const decodeMilliseconds = summary?.decodeMilliseconds ?? performance.now() - firstToken;
       const cachedTokens = summary?.cachedTokens ?? 0;
+      const speculated = summary?.speculated ?? drafts;
       // The first token comes from the prompt's last row: decoding begins after it.
       const decoded = Math.max(0, completionTokens - 1);
       yield {
@@ -175,6 +184,7 @@ export async function* streamGeneration(
             completionTokens,
             ...(reasoningTokens > 0 && { reasoningTokens }),
             cachedTokens,
+            ...(speculated && { draftedTokens: speculated.drafted, acceptedTokens: speculated.accepted }),
             seed,
           },
           timings: {
@@ -242,7 +252,7 @@ interface LastItem {
   readonly reasoning: string;
   readonly finishReason: FinishReason;
   readonly summary:
-    | { readonly prefillMilliseconds: number; readonly decodeMilliseconds: number; readonly cachedTokens: number }
+    | Pick<GenerateSummary, "prefillMilliseconds" | "decodeMilliseconds" | "cachedTokens" | "speculated">
     | undefined;
 }
 

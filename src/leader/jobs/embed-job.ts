@@ -1,12 +1,12 @@
 // Embedding in the leader: a request has many texts, each text is a job of its own, and the last job to finish answers for all.
 
-import type { HiddenRows, StepRun } from "../../model/step.js";
+import type { HiddenRows } from "../../model/step.js";
 import type { EmbedRequest, JobRequest } from "../../protocol/messages.js";
 import type { Pooling } from "../../protocol/pooling.js";
 import { brokenNumber } from "../../sampling/candidates.js";
 import type { Head } from "../head.js";
 import type { CachedSequence } from "../kv-cache.js";
-import { Job, range, type StepResults } from "./job.js";
+import { Job, type JobRun, range, type StepResults } from "./job.js";
 
 /** One text of a request. */
 export interface EmbedTextRequest extends JobRequest {
@@ -91,7 +91,7 @@ export class EmbedJob extends Job {
     return this.#evaluated === 0 ? [row(0)] : [];
   }
 
-  protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
+  protected receive(run: JobRun, end: boolean, results: StepResults): boolean {
     const { vectors, first } = this.#request;
     const pooling = this.#pooling;
     const whole = end && this.#evaluated === 0;

@@ -1,10 +1,9 @@
 // Evaluate: tokens to logits, those of the last token or of all.
 
-import type { StepRun } from "../../model/step.js";
 import type { EvaluateRequest } from "../../protocol/messages.js";
 import { notNumbers } from "../../sampling/candidates.js";
 import type { CachedSequence } from "../kv-cache.js";
-import { Job, range, type StepResults } from "./job.js";
+import { Job, type JobRun, range, type StepResults } from "./job.js";
 
 export class EvaluateJob extends Job {
   readonly #all: boolean;
@@ -34,7 +33,7 @@ export class EvaluateJob extends Job {
     return { count, logits: end ? [count - 1] : [], hidden: [] };
   }
 
-  protected receive(run: StepRun, end: boolean, results: StepResults): boolean {
+  protected receive(run: JobRun, end: boolean, results: StepResults): boolean {
     // Allocated only now: many jobs may wait, and with a large vocabulary, touching this much memory takes longer than an abort may.
     this.#logits ??= new Float32Array((this.#all ? this.ids.length : 1) * this.#vocab);
     const logits = this.#logits;

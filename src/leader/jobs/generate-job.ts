@@ -1,11 +1,19 @@
-// Generate: tokens to more tokens, one in each step, until the text ends, its budget is spent or the context is full.
+// Generate: tokens to more tokens, until the text ends, its budget is spent or the context is full. A step brings one token, and one more
+// for each draft that turns out to be what is sampled: each token is sampled from the logits of the row before it, as if it had come alone.
 
-import type { StepRun } from "../../model/step.js";
-import { type GenerateRequest, type GenerateSummary, TOKEN_WINDOW } from "../../protocol/messages.js";
+import {
+  type DraftCounts,
+  type GenerateRequest,
+  type GenerateSummary,
+  type Speculation,
+  TOKEN_WINDOW,
+} from "../../protocol/messages.js";
 import { type SampledToken, Sampler } from "../../sampling/sampler.js";
 import type { ConstrainedText } from "../constrained-text.js";
 import type { CachedSequence, KvCache } from "../kv-cache.js";
-import { Job, type StepResults } from "./job.js";
+import { HitRates } from "../speculation/hit-rates.js";
+import { PromptLookup } from "../speculation/prompt-lookup.js";
+import { Job, type JobRun, type StepResults } from "./job.js";
 
 export class GenerateJob extends Job {
   override readonly rewind = false;
@@ -23,6 +31,11 @@ export class GenerateJob extends Job {
   #credit = TOKEN_WINDOW;
   #pausedSince = 0;
   #pausedFor = 0;
+  #lookup: PromptLookup | undefined;
+  /** Told of each draft of a draft model that was looked at: whether it was right. */
+  onDraft: (right: boolean) => void = () => undefined;
+  #drafted = 0;
+  #accepted = 0;
 
   constructor(
     request: GenerateRequest,
@@ -65,6 +78,32 @@ export class GenerateJob extends Job {
     this.abort = abort;
   }
 
+  /** Where its drafts come from. */
+  get speculation(): Speculation {
+    return this.#request.speculation;
+  }
+
+  /** Tokens that it has generated. */
+  get generated(): number {
+    return this.#generated;
+  }
+
+  get vocabularySize(): number {
+    return this.#request.vocabularySize;
+  }
+
+  /** How many drafts can be of use: with the token that the step brings anyway they stay within the budget, the credit and the context. */
+  get mostDrafts(): number {
+    const { length } = this.sequence.tokens;
+    return Math.min(this.#request.maxTokens - this.#generated - 1, this.#credit - 1, this.#contextSize - length);
+  }
+
+  /** Looks up what comes next in the text itself. @param learned what other texts have taught; they learn from this one */
+  lookup(learned: HitRates): PromptLookup {
+    this.#lookup ??= new PromptLookup(this.sequence.tokens, [new HitRates(learned), learned]);
+    return this.#lookup;
+  }
+
   get reusable(): number {
     return this.sequence.tokens.length - 1;
   }
@@ -90,7 +129,7 @@ export class GenerateJob extends Job {
     return { count, logits: end ? [count - 1] : [], hidden: [] };
   }
 
-  protected receive(_run: StepRun, end: boolean, results: StepResults): boolean {
+  protected receive(run: JobRun, end: boolean, results: StepResults): boolean {
     if (this.#request.progress && this.#prefilled === 0) {
       const { computed } = this.sequence;
       results.answer({ type: "progress", job: this.id, evaluated: computed, cached: this.#cachedTokens });
@@ -98,14 +137,36 @@ export class GenerateJob extends Job {
     if (!end) return false;
     if (this.#prefilled === 0) this.#prefilled = performance.now();
     if (this.#request.maxTokens === 0) return this.#finish("length", results);
-    const token = this.#sample(results.logits(0));
+    this.#drafted += run.drafted;
+    const firstDraft = run.tokens.length - run.drafted;
+    for (let row = 0; ; row++) {
+      if (this.#takeToken(results.logits(row), results)) return true;
+      if (row === run.drafted) return false;
+      const right = this.sequence.tokens.at(-1) === run.tokens[firstDraft + row];
+      this.onDraft(right);
+      if (!right) return false;
+      if (this.paused || !this.#preparesAtOnce()) return false;
+      this.#accepted++;
+      results.accept();
+    }
+  }
+
+  /** Whether it is known now which tokens may come next. If not, the next step computes the row again. */
+  #preparesAtOnce(): boolean {
+    this.prepare();
+    return this.ready;
+  }
+
+  /** Samples the next token. Returns whether the text has ended with it. */
+  #takeToken(logits: Float32Array, results: StepResults): boolean {
+    const token = this.#sample(logits);
     const isEnd = this.#endIds.has(token.id);
     if (!isEnd) this.#constraint?.accept(token.id);
     if (isEnd) return this.#finish("stop", results);
     this.#generated++;
     this.#credit--;
     if (this.paused) this.#pausedSince = performance.now();
-    results.answer({ type: "token", job: this.id, ...token });
+    results.answer({ type: "token", job: this.id, ...token, ...this.#speculated });
     if (this.#constraint?.isOver) return this.#finish("stop", results);
     const { tokens } = this.sequence;
     if (this.#generated >= this.#request.maxTokens) return this.#finish("length", results);
@@ -126,6 +187,12 @@ export class GenerateJob extends Job {
     const rest = tokens.slice(keep + Math.ceil((tokens.length - keep) / 2));
     results.truncate(keep);
     for (const token of rest) tokens.push(token);
+    this.#lookup = undefined;
+  }
+
+  get #speculated(): { readonly speculated?: DraftCounts } {
+    if (this.speculation === "off") return {};
+    return { speculated: { drafted: this.#drafted, accepted: this.#accepted } };
   }
 
   #sample(row: Float32Array): SampledToken {
@@ -151,6 +218,7 @@ export class GenerateJob extends Job {
         cachedTokens: this.#cachedTokens,
         prefillMilliseconds: this.#prefilled - this.#admitted,
         decodeMilliseconds: now - this.#prefilled - this.#pausedFor,
+        ...this.#speculated,
       },
     });
     return true;

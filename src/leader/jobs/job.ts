@@ -12,8 +12,15 @@ export interface StepResults {
   /** Hidden state i of those that the job asked for, (dim). */
   hidden(i: number): Float32Array;
   answer(answer: LeaderAnswer, transfer?: readonly ArrayBuffer[]): void;
+  /** The text goes on with the run's next draft: that row counts from now on. */
+  accept(): void;
   /** Forgets the tokens of the job's sequence from `length` on. */
   truncate(length: number): void;
+}
+
+/** A job's rows in a step. The last `drafted` of them are guesses at how its text goes on, and count only if the job accepts them. */
+export interface JobRun extends StepRun {
+  readonly drafted: number;
 }
 
 export abstract class Job {
@@ -30,6 +37,8 @@ export abstract class Job {
   served = 0;
   /** How many jobs that came later have begun before this one. */
   overtaken = 0;
+  /** Guesses at how the text goes on: the next step computes them behind the text's last token, if there is room. */
+  drafts: readonly number[] = [];
 
   protected readonly ids: Int32Array;
   #startLength: number | undefined;
@@ -98,22 +107,26 @@ export abstract class Job {
   }
 
   /** The rows for the next step: at most `rows`, with at most `logits` rows of logits; undefined: none fit. */
-  next(rows: number, logits: number): StepRun | undefined {
+  next(rows: number, logits: number): JobRun | undefined {
     const { tokens, computed, pageTable } = this.sequence;
     const most = Math.min(rows, this.remaining);
     const run = this.wanted(most, most === this.remaining, logits);
     if (run === undefined) return undefined;
+    const { count } = run;
+    const drafts = this.drafts.slice(0, Math.min(rows - count, logits - run.logits.length));
+    this.drafts = [];
     return {
-      tokens: tokens.slice(computed, computed + run.count),
+      tokens: [...tokens.slice(computed, computed + count), ...drafts],
       position: computed,
       pageTable,
-      logits: run.logits,
+      logits: [...run.logits, ...range(count, count + drafts.length)],
       hidden: run.hidden,
+      drafted: drafts.length,
     };
   }
 
   /** Takes the results of the rows of `run`, which are computed now. Returns whether the job is done. */
-  take(run: StepRun, results: StepResults): boolean {
+  take(run: JobRun, results: StepResults): boolean {
     return this.receive(run, this.remaining === 0, results);
   }
 
@@ -124,7 +137,7 @@ export abstract class Job {
     logits: number,
   ): { count: number; logits: readonly number[]; hidden: readonly HiddenRows[] } | undefined;
 
-  protected abstract receive(run: StepRun, end: boolean, results: StepResults): boolean;
+  protected abstract receive(run: JobRun, end: boolean, results: StepResults): boolean;
 }
 
 /** first .. end - 1 */

@@ -30,18 +30,26 @@ export interface LoadInput {
 /** Reads `bytes` bytes at `offset` of part `part` to `address` in a shard, synchronously. */
 type Read = (part: number, offset: number, to: Shard, address: number, bytes: number) => void;
 
+/** Whom a worker tells how far it has come. */
+export interface LoadWatch {
+  /** What it adds to, in units of PROGRESS_UNIT bytes. */
+  readonly progress: Int32Array;
+  /** Called after each piece. */
+  readonly onPiece?: () => void;
+}
+
 /**
  * This worker's share of the loading: first the rows that it will multiply in decode, then what others have not begun. The caller waits
- * for the others. `decodeWorkers`: how many workers a step of one row has. `onPiece`: called after each piece.
+ * for the others. `decodeWorkers`: how many workers a step of one row has.
  */
 export async function loadShare(
   member: Member,
   shards: readonly WorkerShard[],
   { source, lora }: LoadInput,
   decodeWorkers: number,
-  onPiece?: () => void,
+  { progress, onPiece }: LoadWatch = { progress: shards[0]!.progress },
 ): Promise<void> {
-  const { layout, progress } = shards[0]!;
+  const { layout } = shards[0]!;
   const reader = await readerOf(source);
   const weights = layout.weights.filter(({ role }) => role !== "table");
   const added = lora && bytesReader([lora]);

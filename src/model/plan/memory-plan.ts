@@ -154,6 +154,8 @@ export interface MemoryPlan {
   readonly inFile: number;
   /** The memories that it is divided among, in order. */
   readonly shards: readonly ShardPlan[];
+  /** Of a model with a draft model: all that this one takes, in memories of its own. The sum is with it. */
+  readonly draft?: number;
 }
 
 /** Bytes of one shard. What is not weights, KV cache or recurrent state, every shard has. */

@@ -69,7 +69,15 @@ it("what is thrown while a token is handled rejects that call, tells the leader,
   await ready;
   const request = {
     ...{ type: "generate" as const, sequence: undefined, ids: Int32Array.of(1), sampling: {}, breakers: undefined },
-    ...{ maxTokens: 3, keep: undefined, endIds: [], vocabularySize: TOKENS, grammar: undefined, progress: false },
+    ...{
+      maxTokens: 3,
+      keep: undefined,
+      endIds: [],
+      vocabularySize: TOKENS,
+      grammar: undefined,
+      progress: false,
+      speculation: "off" as const,
+    },
   };
   const failing = client.generate(request, () => {
     throw new RangeError("mine");

@@ -122,13 +122,13 @@ it("the step after one that was left is short: the abort of one job does not end
   };
   const program: Program = {
     ...{ blueprint, memories: [], head, contextSize, frequencies: [], source: { kind: "bytes", parts: [] } },
-    ...{ decodeWorkers: 1, batchWorkers: 1, batchRows: 2, lora: undefined },
+    ...{ decodeWorkers: 1, batchWorkers: 1, batchRows: 2, lora: undefined, draft: undefined },
     meter: new SharedArrayBuffer(METER_BYTES),
   };
   const die = (error: unknown) => {
     throw error;
   };
-  new Leader(member, [shard], forward, program, port, die).start();
+  new Leader(member, { shards: [shard], forward, tables: undefined }, program, port, die).start();
   const settled = () => answers.flatMap((answer) => ("job" in answer ? `${answer.type} ${answer.job}` : []));
   deliver(evaluate(0));
   deliver(evaluate(1)); // alone in the short step

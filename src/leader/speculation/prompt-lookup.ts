@@ -1,0 +1,116 @@
+// Prompt lookup: a text that repeats an earlier part of itself, such as code that is being edited, most likely goes on as it did there.
+//
+//   ... const total = sum ( items ) ; return total ... const total = sum ( ?
+//       `------- 6 tokens -------´  ^ place             `------- 6 tokens -------´
+//
+// Every token says whether the guess was right, whether or not it was a draft: what drafts are worth is thus learned for nothing.
+
+import type { HitRates } from "./hit-rates.js";
+
+/** A match has this many tokens at least: the index is of pairs. */
+const LEAST = 2;
+/** How many earlier places of a pair are looked at, and how far back a match is counted. */
+const MOST_PLACES = 16;
+const LONGEST = 64;
+/** A match that begins so soon behind the end of the one before goes on with it, after an edit: it counts as one of RESUMED tokens. */
+const NEAR = 48;
+const RESUMED = 9;
+/** Less likely guesses never pay. */
+const LEAST_CHANCE = 0.02;
+/** Token ids are below it. */
+const IDS = 2 ** 24;
+
+/** Tokens that may come next, and for each the probability that it comes after those before it, and they come. */
+export interface Proposal {
+  readonly tokens: readonly number[];
+  readonly chances: readonly number[];
+}
+
+export class PromptLookup {
+  readonly #tokens: readonly number[];
+  readonly #rates: readonly HitRates[];
+  /** By pair of tokens: the last place after it. */
+  readonly #places = new Map<number, number>();
+  /** For each place the one before it, after the same pair; 0: none. */
+  readonly #earlier: number[] = [];
+  /** How much of the text is read. */
+  #length = 0;
+  /** What comes next is guessed to be what is here; 0: nothing is guessed. */
+  #place = 0;
+  #matched = 0;
+  /** Where the last match has ended. */
+  #left = 0;
+
+  /**
+   * @param tokens the text, which grows; whoever shortens it takes a new lookup
+   * @param rates that learn from this text; the first of them are its own
+   */
+  constructor(tokens: readonly number[], rates: readonly HitRates[]) {
+    this.#tokens = tokens;
+    this.#rates = rates;
+  }
+
+  /** Reads the text on, and finds what may come next: `most` tokens at most. */
+  propose(most: number): Proposal {
+    this.#read();
+    const tokens: number[] = [];
+    const chances: number[] = [];
+    if (this.#place === 0) return { tokens, chances };
+    let chance = 1;
+    for (let i = 0; i < most; i++) {
+      const from = this.#place + i;
+      chance *= this.#rates[0]!.of(this.#matched + i);
+      if (chance < LEAST_CHANCE) break;
+      // A text that repeats its last words goes on with what is guessed itself.
+      tokens.push(from < this.#length ? this.#tokens[from]! : tokens[from - this.#length]!);
+      chances.push(chance);
+    }
+    return { tokens, chances };
+  }
+
+  #read(): void {
+    const tokens = this.#tokens;
+    // Of what is there at the beginning, which is the prompt, only the end is followed: it says nothing about answers.
+    const followed = this.#length === 0 ? tokens.length - 1 : this.#length;
+    for (let at = this.#length; at < tokens.length; at++) {
+      if (this.#place > 0) this.#check(tokens[at]!);
+      const place = at + 1;
+      if (place < LEAST) continue;
+      const pair = tokens[at - 1]! * IDS + tokens[at]!;
+      const earlier = this.#places.get(pair) ?? 0;
+      if (this.#place === 0 && at >= followed) this.#find(place, earlier);
+      this.#earlier[place] = earlier;
+      this.#places.set(pair, place);
+    }
+    this.#length = tokens.length;
+  }
+
+  /** The token that has come is the one that was guessed, or it is not. */
+  #check(token: number): void {
+    const hit = this.#tokens[this.#place] === token;
+    for (const rates of this.#rates) rates.add(this.#matched, hit);
+    if (hit) {
+      this.#place++;
+      this.#matched++;
+    } else {
+      this.#left = this.#place;
+      this.#place = 0;
+    }
+  }
+
+  /** The place, of those after the same pair, with the longest match; of several the last one. */
+  #find(end: number, last: number): void {
+    const tokens = this.#tokens;
+    this.#matched = 0;
+    for (let place = last, seen = 0; place > 0 && seen < MOST_PLACES; place = this.#earlier[place]!, seen++) {
+      let matched = LEAST;
+      while (matched < LONGEST && matched < place && tokens[place - 1 - matched] === tokens[end - 1 - matched])
+        matched++;
+      const resumes = this.#left > 0 && place > this.#left && place <= this.#left + NEAR;
+      if (resumes) matched = Math.max(matched, RESUMED);
+      if (matched <= this.#matched) continue;
+      this.#matched = matched;
+      this.#place = place;
+    }
+  }
+}
