@@ -66,13 +66,13 @@ export function appOf(service: Service, version: string): Hono<Variables> {
     });
   app.use(bodyLimit({ maxSize: settings.maxBodyBytes, onError }));
 
-  pageRoutes(app, service);
   stateRoutes(app, service, version);
   openaiRoutes(app, service);
   rerankRoutes(app, service);
   textRoutes(app, service);
   llamacppRoutes(app, service);
   ollamaRoutes(app, service, version);
+  pageRoutes(app, service); // behind what tells Ollama's clients at / that the server runs
 
   app.notFound(({ req }) => {
     const known = [

@@ -27,7 +27,7 @@ afterAll(() => server.close({ drainSeconds: 0 }));
 
 describe("the server", () => {
   it("sends the page with a policy that lets nothing in but its own files", async () => {
-    const answer = await fetch(`${server.url}/`);
+    const answer = await fetch(`${server.url}/`, { headers: { accept: "text/html" } });
     const policy = answer.headers.get("content-security-policy")!;
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("require-trusted-types-for 'script'");
