@@ -8,7 +8,7 @@ const { tokenizer } = model;
 /** The id of the k-th largest logit; k = 0 is the most likely token. */
 const largest = (logits, k) => [...logits.keys()].sort((a, b) => logits[b] - logits[a])[k];
 
-const prompt = "Once upon a time";
+const prompt = "Once upon a time, there was a";
 const first = model.createSequence();
 const logits = await first.evaluate(tokenizer.encode(prompt)); // (1, vocabulary)
 const second = first.fork(); // shares the cache of the prompt

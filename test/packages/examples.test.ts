@@ -10,19 +10,31 @@ import { runProgram } from "../support/run-program.js";
 const folder = new URL("../../examples/", import.meta.url);
 const vectorLine = /^a vector of 256 elements\n/m;
 
+/** A story with a beginning, at least four whole sentences, and an end. */
+const wholeStory =
+  /^Once upon a time, there was an? \w+ \w+ named \w+ who lived in an? \w+\. (?:[A-Z"][^\n]+?[.!?]"? ){4,}[^\n]+\.\n/;
+
 /** What each prints, beside other things. The server has a test of its own. */
 const outputs: Readonly<Record<string, RegExp[]>> = {
   "abort.mjs": [/^AbortError after: .{50}/],
   "ai-sdk.mjs": [/^3 \+ 4 = 7\.\n\d+ tokens\n/, vectorLine],
-  "batch.mjs": [/^Once there was a fox who .+\n\nOnce there was a bear who .+\n\nOnce there was a llama who /s],
+  "batch.mjs": [
+    /^A baby bear is called a cub\.\nA baby cat is called a kitten\.\nA baby cow is called a calf\.\n/,
+    /^A baby llama is called a cria\.\n8 answers, \d+ tokens in \d+ ms\n$/m,
+  ],
   "chat.mjs": [/^cria: 3 \+ 4 = 7\.\n/m, /^cria: A baby llama is called a cria\.\n/m],
-  "generate.mjs": [/^Once upon a time.{100}/, /^80 tokens, \d+ per second\n/m],
-  "json.mjs": [/^\{ name: '.*', age: \d+, likes: \[.*\] \}\n\d+ tokens\n$/s],
+  "generate.mjs": [wholeStory, /^\d+ tokens, \d+ per second\n/m],
+  "json.mjs": [/^\{ name: 'Mia', home: 'forest' \}\n\d+ tokens\n$/],
   "langchain.mjs": [/^3 \+ 4 = 7\.\n/, vectorLine],
   "openai.mjs": [/^3 \+ 4 = 7\.\n/, vectorLine],
-  "sampling.mjs": [/^Once upon a time, there was a .+\nOnce upon a time.+\n$/],
-  "search.mjs": [/^0\.\d{3} .+\n/, /^(?:0\.\d{3} .+\n){4}$/],
-  "stream.mjs": [/^One day.+\n\((?:stop|length) after \d+ tokens\)\n$/],
+  "sampling.mjs": [/^Once upon a time, there was a (\w+) .+\nOnce upon a time, there was a (?!\1 ).+\n$/],
+  // The best of each question is the one that was meant.
+  "search.mjs": [
+    /^Which animal says moo\?\n {2}0\.\d{3} {2}What does the cow say\?\n/,
+    /^What is 2 \+ 5\?\n {2}0\.\d{3} {2}What is 3 \+ 4\?\n/m,
+    /^Tell a tale of a fox\.\n {2}0\.\d{3} {2}Tell me a story\.\n(?: {2}0\.\d{3} {2}.+\n){3}$/m,
+  ],
+  "stream.mjs": [wholeStory, /\n\(stop after \d+ tokens\)\n$/],
 };
 
 it.each(Object.entries(outputs))("%s", (name, patterns) => {
