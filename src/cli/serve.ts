@@ -35,7 +35,8 @@ const flag = (flags: readonly string[], help: string) => ({ flags, type: "boolea
 export const serve = command({
   usage: "[options]",
   about: `Serves models over HTTP: OpenAI's routes (/v1/chat/completions, /v1/completions, /v1/embeddings), reranking, Ollama's
-routes, /metrics for Prometheus. Several models share the processors. Ctrl-C and SIGTERM let what runs come to its end.`,
+routes, /metrics for Prometheus; and a page for people at /. Several models share the processors. Ctrl-C and SIGTERM let what
+runs come to its end.`,
   options: {
     model: list(
       ["-m", "--model"],

@@ -102,7 +102,7 @@ export class MessageView {
     if (figures !== undefined) {
       const { tokens, speed, promptTokens, cachedTokens, prompt } = figures;
       facts.push(`${tokens} tokens${speed === undefined ? "" : ` at ${rate(speed)}/s`}`);
-      const cached = cachedTokens > 0 ? `, ${cachedTokens} of them cached` : "";
+      const cached = cachedTokens > 0 ? ` (${cachedTokens} cached)` : "";
       facts.push(`prompt ${promptTokens}${cached}${prompt ? ` at ${rate(prompt)}/s` : ""}`);
     }
     this.#foot.replaceChildren(

@@ -195,6 +195,10 @@ function showCache({ cache: { pages, used, cached } }: LiveLoad): void {
 }
 
 function showWorkers({ workers, disturbance }: LiveLoad, computing: number): void {
+  if (workers.length === 0) {
+    update("engine-workers", element("p", { class: "note" }, "Nothing has run yet."));
+    return;
+  }
   const rows = workers.map(({ atBarriers = 0, waiting = 0 }, i) => {
     // Who waits for others may have no processor meanwhile: that is counted once.
     const stopped = computing * waiting;

@@ -147,6 +147,9 @@ function showError(setting: string, message: string | undefined): void {
 }
 
 /** Shows what cannot be sent at the setting that it is about. */
-export function showSettingError(error: SettingError): void {
-  showError(error.setting, error.message);
+export function showSettingError({ setting, message }: SettingError): void {
+  showError(setting, message);
+  const input = document.getElementById(setting) ?? byId(`sampling-${setting}`);
+  input.closest("details")!.open = true;
+  input.focus();
 }
