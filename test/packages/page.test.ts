@@ -355,6 +355,33 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
     await guarded.close();
   });
 
+  it.each([390, 1280])("at %d pixels the keyboard reaches everything, and nothing holds it", async (width) => {
+    const one = await browser.open(`${server.url}/`, { width, height: 800 });
+    const focused = () => one.evaluate<string>("document.activeElement.id || document.activeElement.className");
+    const tabTo = async (id: string) => {
+      const way: string[] = [];
+      while (way.at(-1) !== id) {
+        if (way.length > 60) throw new Error(`Tab does not lead to ${id}: ${way.join(", ")}`);
+        await one.press("Tab");
+        way.push(await focused());
+      }
+      return way;
+    };
+    expect((await tabTo("model")).includes("new-chat")).toBe(width > 820);
+    expect((await tabTo("prompt")).slice(0, 3)).toEqual(["chat-tab", "show-settings", "show-engine"]);
+    await tabTo("show-engine"); // past the end of the page, and all the way round
+    await one.press("Enter");
+    expect(await one.evaluate("document.getElementById('engine').hidden")).toBe(false);
+    if (width > 820) await tabTo("plain close");
+    else expect(await focused()).toBe("plain close");
+    await one.press(width > 820 ? "Enter" : "Escape");
+    expect([await focused(), await one.evaluate("document.getElementById('engine').hidden")]).toEqual([
+      "show-engine",
+      true,
+    ]);
+    await one.close();
+  });
+
   it("asked nobody else for anything, and the browser had nothing to complain of", () => {
     expect(page.requests.filter((url) => !url.startsWith(server.url))).toEqual([]);
     expect(page.complaints).toEqual([]);

@@ -29,10 +29,18 @@ export interface OpenPage {
   reload(): Promise<void>;
   /** The most bytes that its site may store; undefined: what the browser would leave it. */
   limitStorage(bytes: number | undefined): Promise<void>;
+  /** Presses a key, as a person does. */
+  press(key: keyof typeof keys): Promise<void>;
   /** A PNG of so many pixels of it, from so far down. */
   screenshot(from: number, height: number): Promise<Buffer>;
   close(): Promise<void>;
 }
+
+/** Keys, with their numbers and the text that they write. */
+const keys = { Tab: [9], Enter: [13, "\r"], Escape: [27] } as const satisfies Record<
+  string,
+  readonly [number, string?]
+>;
 
 type Message = {
   id?: number;
@@ -117,6 +125,12 @@ export class Browser {
       choose,
       reload,
       limitStorage,
+      press: async (key) => {
+        const [windowsVirtualKeyCode, text]: readonly [number, string?] = keys[key];
+        const what = { key, code: key, windowsVirtualKeyCode };
+        await send("Input.dispatchKeyEvent", { type: "keyDown", ...what, text });
+        await send("Input.dispatchKeyEvent", { type: "keyUp", ...what });
+      },
       screenshot: async (from, height) => {
         const clip = { x: 0, y: from, width, height, scale: 1 };
         const { data } = await send<{ data: string }>("Page.captureScreenshot", { captureBeyondViewport: true, clip });

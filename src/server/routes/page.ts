@@ -21,6 +21,7 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
   "cache-control": "no-cache",
+  vary: "accept", // others than browsers get another answer at /
 };
 
 const LIVE_MILLISECONDS = 500;
