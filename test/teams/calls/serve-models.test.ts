@@ -4,11 +4,15 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { Worker } from "node:worker_threads";
 import { cpuTopology, demoModel, loadModel } from "cria";
+import { openGguf } from "cria/gguf";
 import { type RunningServer, type ServedModel, type ServerEvent, type ServerOptions, startServer } from "cria/server";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { rememberTuning } from "../../../dist/api/load/tunings.js";
 import { planServed } from "../../../dist/server/planned.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const { allowed, source } = await cpuTopology();
+const folder = temporaryFolder();
 const options = { threads: 1, sequences: 2, contextSize: 512 };
 const named = (...names: readonly string[]): ServedModel[] =>
   names.map((name) => ({ name, source: demoModel, options }));
@@ -272,6 +276,26 @@ describe("instances", () => {
     expect((await brief("demo")).status).toBe(200);
     await until(async () => (await metric('cria_instance_ready{model="demo",instance="0"}')) === 1);
     expect(states).toEqual(["demo loading", "demo ready"]); // the model was there all the time
+  });
+
+  it("are as many as the tuning says, with auto; alone, a model has the tuning's threads", async () => {
+    const before = process.env["CRIA_CACHE"];
+    process.env["CRIA_CACHE"] = folder.path("cache");
+    try {
+      const gguf = await openGguf(demoModel);
+      const settings = { threads: 1, prefillChunk: 64 };
+      await rememberTuning(gguf, undefined, { settings, instances: count, threadsOfInstance: 1, time: Date.now() });
+      await gguf.close();
+      const tuned = { name: "tuned", source: demoModel, options: { tune: true } };
+      await serve({ models: [tuned, { ...tuned, name: "pool", instances: "auto" }], preload: true });
+      expect(await propsOf("tuned")).toMatchObject({ threads: 1, tuned: settings });
+      expect((await propsOf("tuned")).instances).toBeUndefined();
+      expect((await propsOf("pool")).instances).toHaveLength(count);
+      expect((await planServed({ ...tuned, instances: "auto" })).plans).toHaveLength(count);
+    } finally {
+      if (before === undefined) delete process.env["CRIA_CACHE"];
+      else process.env["CRIA_CACHE"] = before;
+    }
   });
 
   it("what cannot be is refused at the start", async () => {
