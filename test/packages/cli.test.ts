@@ -338,7 +338,7 @@ describe("mistakes", () => {
     ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
     ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],
     ["a missing text", ["perplexity"], 2, /-f FILE/],
-    ["no such format", ["embed", "--embd-output-format", "xml", "hi"], 2, /array, json, json\+, jsonl, raw, base64/],
+    ["no such format", ["embed", "--embd-output-format", "xml", "hi"], 2, /array, json, json\+, jsonl, raw, npy, base64/],
     [
       "one vector of many",
       ["embed", "--embd-output-format", "json+", "--pooling", "none", "hi"],
@@ -422,7 +422,7 @@ describe("cria completion", () => {
   }
 
   it.skipIf(!has("bash"))("of bash: commands, options, values", () => {
-    expect(bash("cria", "r")).toEqual(["run", "rerank"]);
+    expect(bash("cria", "r")).toEqual(["run", "rerank", "rm"]);
     expect(bash("cria", "run", "--temp")).toEqual(["--temp", "--temperature"]);
     expect(bash("cria", "run", "--col")).toEqual(["--color"]);
     expect(bash("cria", "run", "-ctk", "f")).toEqual(["f16", "f32"]);
