@@ -338,7 +338,12 @@ describe("mistakes", () => {
     ["a folder", ["inspect", tmpdir()], 1, /is a directory/],
     ["not a model", ["run", "-m", entry, "hi"], 1, /not a GGUF file/],
     ["a missing text", ["perplexity"], 2, /-f FILE/],
-    ["no such format", ["embed", "--embd-output-format", "xml", "hi"], 2, /array, json, json\+, jsonl, raw, npy, base64/],
+    [
+      "no such format",
+      ["embed", "--embd-output-format", "xml", "hi"],
+      2,
+      /array, json, json\+, jsonl, raw, npy, base64/,
+    ],
     [
       "one vector of many",
       ["embed", "--embd-output-format", "json+", "--pooling", "none", "hi"],
