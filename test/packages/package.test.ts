@@ -2,7 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
@@ -13,6 +13,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 
 const root = new URL("../../", import.meta.url);
 const description = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
+  readonly repository?: unknown;
   readonly scripts: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly optionalDependencies: Readonly<Record<string, string>>;
@@ -46,18 +47,44 @@ it("npm sbom lists what a program gets: SECURITY.md's command", () => {
 });
 
 describe("the tarball", () => {
-  // 0.05 MB of it are the server's page, with the libraries that show Markdown, and 0.09 MB the figures of reports.
-  it("is smaller than 2.0 MB, the demo model left out", () => {
+  // 0.05 MB of it are the server's page, with the libraries that show Markdown, and 0.09 MB the figures of reports; 0.2 MB documents.
+  it("is smaller than 2.2 MB, the demo model left out", () => {
     const demo = packed.files.find(({ path }) => path === "models/cria-demo-Q4_K_S.gguf");
     expect(demo!.size).toBeGreaterThan(1_000_000);
     // Weights do not compress: the model takes at least nine tenths of its size in the tarball.
-    expect(packed.size - 0.9 * demo!.size).toBeLessThan(2_000_000);
+    expect(packed.size - 0.9 * demo!.size).toBeLessThan(2_200_000);
   });
 
   it("has code, types, kernels, the demo model, and nothing of the workshop", () => {
     const folders = new Set(packed.files.map(({ path }) => path.split("/")[0]));
-    expect([...folders].toSorted()).toEqual(["LICENSE", "README.md", "dist", "models", "package.json"]);
+    const documents = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"];
+    expect([...folders].toSorted()).toEqual(
+      [...documents, "bench", "deploy", "dist", "docs", "examples", "models", "package.json"].toSorted(),
+    );
+    const bench = packed.files.filter(({ path }) => path.startsWith("bench/")).map(({ path }) => path);
+    expect(bench.toSorted()).toEqual(["bench/README.md", "bench/RESULTS.md"]);
     expect(packed.files.filter(({ path }) => /\.(test|map|tsbuildinfo|log)/.test(path))).toEqual([]);
+  });
+
+  it("has every file that its documents lead to", () => {
+    const files = new Set(packed.files.map(({ path }) => path));
+    const pages = [...files].filter((path) => path.endsWith(".md"));
+    const broken = pages.flatMap((page) => {
+      const text = readFileSync(join(folder.path("program/node_modules/cria"), page), "utf8");
+      const links = [...text.replace(/^```.*?^```$/gms, "").matchAll(/\]\(([^)\s#]+)[^)]*\)/g)];
+      return links
+        .map(([, target]) => target!)
+        .filter((target) => !/^https?:/.test(target))
+        .map((target) => posix.join(posix.dirname(page), target))
+        .filter((target) => !/^(assembly|bench\/ladder)\b/.test(target)) // docs/matmul.md is about sources, which are in the repository
+        .filter((target) => !files.has(target) && ![...files].some((path) => path.startsWith(target)));
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it("is not published before it is known where its documents are", () => {
+    const { status } = spawnSync("npm", ["run", "--silent", "prepublishOnly"], { cwd: root });
+    expect(status === 0).toBe(description.repository !== undefined);
   });
 
   it("has every file that its exports name", () => {
