@@ -3,7 +3,7 @@
 export { demoModel } from "./api/demo-model.js";
 export { loadModel } from "./api/load/load-model.js";
 export type { DraftOptions, KvCacheType, LoadOptions, LoadSource, LoraOptions } from "./api/load/load-options.js";
-export type { Model, Prompt } from "./api/model.js";
+export type { CompleteJsonOptions, Model, Prompt } from "./api/model.js";
 export type {
   DraftInfo,
   EmbeddingInfo,
@@ -56,7 +56,7 @@ export {
   UnsupportedError,
   WorkerError,
 } from "./errors.js";
-export type { JsonSchema, JsonValueOf, StandardJsonSchema } from "./grammar/index.js";
+export type { JsonSchema, JsonValueOf, StandardJsonSchema, StandardOutput } from "./grammar/index.js";
 export { type DownloadOptions, type DownloadProgress, type DownloadWait, downloadModel } from "./hub/index.js";
 export type { CpuCache } from "./machine/cpu/caches.js";
 export type { CpuQuota } from "./machine/cpu/cgroup.js";

@@ -69,10 +69,9 @@ export interface ModelParts {
   readonly info: ModelInfo;
 }
 
-/** How to generate JSON. */
-type JsonOptions = Omit<GenerateOptions, "grammar" | "jsonSchema" | "stop">;
+/** How to generate JSON. The schema is an argument, and the text ends with the JSON. */
+export type CompleteJsonOptions = Omit<GenerateOptions, "grammar" | "jsonSchema" | "stop">;
 
-/** The schema is an argument, and the text ends with the JSON. */
 const completeJsonOptionNames = generateOptionNames.filter((name) => !["grammar", "jsonSchema", "stop"].includes(name));
 
 /** A loaded model. From `loadModel`. */
@@ -128,22 +127,22 @@ export class Model {
   completeJson<Schema extends StandardJsonSchema>(
     prompt: Prompt,
     schema: Schema,
-    options?: JsonOptions,
+    options?: CompleteJsonOptions,
   ): Promise<JsonCompletion<StandardOutput<Schema>>>;
   completeJson<const Schema extends JsonSchema>(
     prompt: Prompt,
     schema: Schema,
-    options?: JsonOptions,
+    options?: CompleteJsonOptions,
   ): Promise<JsonCompletion<JsonValueOf<Schema>>>;
   completeJson<Value = unknown>(
     prompt: Prompt,
     schema: JsonSchema | StandardJsonSchema,
-    options?: JsonOptions,
+    options?: CompleteJsonOptions,
   ): Promise<JsonCompletion<Value>>;
   async completeJson(
     prompt: Prompt,
     schema: JsonSchema | StandardJsonSchema,
-    options: JsonOptions = {},
+    options: CompleteJsonOptions = {},
   ): Promise<JsonCompletion<unknown>> {
     const given = optionsOf<GenerateOptions>("completeJson", options, completeJsonOptionNames);
     if (schema === undefined || schema === null) throw invalidOption("jsonSchema", "a JSON schema", schema);
