@@ -48,11 +48,11 @@ it("npm sbom lists what a program gets: SECURITY.md's command", () => {
 
 describe("the tarball", () => {
   // 0.05 MB of it are the server's page, with the libraries that show Markdown, and 0.09 MB the figures of reports; 0.2 MB documents.
-  it("is smaller than 2.2 MB, the demo model left out", () => {
+  it("is smaller than 2.4 MB, the demo model left out", () => {
     const demo = packed.files.find(({ path }) => path === "models/cria-demo-Q4_K_S.gguf");
     expect(demo!.size).toBeGreaterThan(1_000_000);
     // Weights do not compress: the model takes at least nine tenths of its size in the tarball.
-    expect(packed.size - 0.9 * demo!.size).toBeLessThan(2_200_000);
+    expect(packed.size - 0.9 * demo!.size).toBeLessThan(2_400_000);
   });
 
   it("has code, types, kernels, the demo model, and nothing of the workshop", () => {
