@@ -133,7 +133,7 @@ const WIDE = 280;
 const SPARK = 56;
 
 function showSpeed({ running, waiting }: LiveModel, moments: readonly Moment[], speed: number): void {
-  const speeds = moments.map((moment, i) => stepsOf(moments[i - 1], moment)?.speed ?? 0);
+  const speeds = moments.map((moment, i) => stepsOf(moments[Math.max(0, i - SMOOTH)], moment)?.speed ?? 0);
   const most = Math.max(1, ...speeds);
   const x = (i: number) => WIDE - ((speeds.length - 1 - i) * WIDE) / (KEPT - 1);
   const points = speeds.map(
@@ -259,7 +259,9 @@ function showRoofline(
   const low = Math.log2(Math.min(slope ?? peak, ...points.map((point) => point.rate)) / 1.6);
   const x = (rows: number) => LEFT + (Math.log2(Math.max(1, rows)) / Math.log2(most)) * (WIDE - LEFT - 8);
   const y = (value: number) => ROOF - 28 - ((Math.log2(value) - low) / (high - low)) * (ROOF - 40);
-  const knee = slope === undefined ? 1 : Math.min(most, Math.max(1, peak / slope));
+  // Where no step of one token has run, nothing is known of what lies to the left.
+  const knee =
+    slope === undefined ? Math.min(...points.map(({ rows }) => rows)) : Math.min(most, Math.max(1, peak / slope));
   const roof = [
     slope !== undefined && slope < peak && `${x(1)},${y(slope)}`,
     `${x(knee)},${y(peak)}`,
@@ -278,7 +280,7 @@ function showRoofline(
       drawn("path", { class: "axis", d: `M${LEFT} 6V${ROOF - 24}H${WIDE - 4}` }),
       ...ticks.map((rows) => text(x(rows), ROOF - 13, String(rows))),
       ...levels.map((value) => text(LEFT - 5, y(value) + 3, rate(value), "end")),
-      text((LEFT + WIDE) / 2, ROOF - 1, "tokens in a step"),
+      text((LEFT + WIDE) / 2, ROOF - 3, "tokens in a step"),
       drawn("polyline", { class: "roof", points: roof.filter((point) => point !== false).join(" ") }),
       ...points.map((point) => drawn("circle", { class: "seen", cx: x(point.rows), cy: y(point.rate), r: 2.5 })),
       recent && drawn("circle", { class: "now", cx: x(recent.rows), cy: y(Math.max(2 ** low, recent.rate)), r: 4.5 }),
