@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 import { demoModel } from "cria";
 import { type RunningServer, startServer } from "cria/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { architectureModel } from "../support/architecture-model.js";
 import { Browser, chromium, type OpenPage } from "../support/chromium.js";
+import { fixtureModel } from "../support/fixture-model.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { fileWithTemplate, toolTemplates } from "../support/tool-models.js";
 
@@ -97,8 +99,9 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
     page.evaluate<string[]>(
       `[...document.querySelectorAll(${JSON.stringify(selector)})].map((one) => one.textContent)`,
     );
-  async function until(condition: string): Promise<void> {
-    const met = await page.evaluate<boolean>(`new Promise((resolve) => {
+  /** Waits until a condition holds in a page. */
+  async function until(condition: string, of: OpenPage = page): Promise<void> {
+    const met = await of.evaluate<boolean>(`new Promise((resolve) => {
       const begin = performance.now();
       const look = () => {
         if (${condition}) resolve(true);
@@ -108,7 +111,7 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
       look();
     })`);
     if (!met)
-      throw new Error(`${condition} is still not so; the page says ${await page.evaluate("document.body.innerText")}`);
+      throw new Error(`${condition} is still not so; the page says ${await of.evaluate("document.body.innerText")}`);
   }
   const answered = () => until("document.getElementById('stop').hidden");
   async function send(text: string): Promise<void> {
@@ -307,6 +310,43 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
     await click("#chat-tab");
   });
 
+  it("an encoder is met on the tab of embeddings, and a reranker ranks there", async () => {
+    const bert = { architecture: "bert", keys: { "attention.causal": false, pooling_type: 1 } };
+    const values = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i) / 50);
+    const ranker = await fixtureModel({
+      ...{ architecture: "qwen3", dim: 64, layers: 1, heads: 4, kvHeads: 2, ffn: 128, vocab: 512 },
+      format: () => "Q8_0",
+      keys: { pooling_type: 4 },
+      metadata: { "tokenizer.chat_template.rerank": "{query} {document}" },
+      tensors: { "cls.output.weight": { shape: [64, 2], values } },
+    });
+    const options = { threads: 1, contextSize: 128 };
+    const other = await startServer({
+      models: [
+        { name: "encoder", source: await architectureModel(bert), options },
+        { name: "ranker", source: ranker, options },
+      ],
+      ...{ port: 0, preload: true },
+    });
+    const one = await browser.open(`${other.url}/`, { width: 1280 });
+    await until("!document.getElementById('embed-view').hidden", one);
+    expect(await one.evaluate("document.getElementById('model').value")).toBe("encoder");
+    const compare = `document.getElementById("texts").value = "a fox\\na bear\\na fox"; document.getElementById("embed").click();`;
+    await one.evaluate(compare);
+    await until("document.querySelectorAll('.matrix td').length === 10", one);
+    await one.evaluate(`(() => { const model = document.getElementById("model");
+      model.value = "ranker"; model.dispatchEvent(new Event("change")); document.getElementById("query").value = "who?"; })()`);
+    await one.evaluate(compare);
+    await until("document.querySelector('#embed-result h2').textContent === 'The best first'", one);
+    const scores = await one.evaluate<string[]>(
+      "[...document.querySelectorAll('.ranked .score')].map((score) => score.textContent)",
+    );
+    expect(scores).toEqual(scores.toSorted((a, b) => Number(b) - Number(a)));
+    expect([scores.length, one.complaints]).toEqual([3, []]);
+    await one.close();
+    await other.close();
+  });
+
   it("the engine's panel has speed, cache, workers and roofline", async () => {
     await click("#show-engine");
     await until("document.querySelectorAll('.workers li').length === 1");
@@ -332,21 +372,18 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
     const models = [{ name: "demo", source: demoModel, options: { threads: 1 } }];
     const guarded = await startServer({ models, port: 0, apiKeys: ["secret"] });
     const closed = await browser.open(`${guarded.url}/`, { width: 390 });
-    const wait = (condition: string) =>
-      closed.evaluate(
-        `new Promise((resolve) => { const look = () => ((${condition}) ? resolve() : setTimeout(look, 20)); look(); })`,
-      );
     const give = (key: string) =>
       closed.evaluate(
         `document.getElementById("key").value = "${key}"; document.getElementById("key-form").requestSubmit();`,
       );
-    await wait("document.querySelector('dialog[open]') !== null");
+    await until("document.querySelector('dialog[open]') !== null", closed);
     await give("wrong");
-    await wait(
+    await until(
       "document.getElementById('key-note').textContent.includes('does not know') && document.querySelector('dialog[open]')",
+      closed,
     );
     await give("secret");
-    await wait("document.getElementById('model').options.length === 1");
+    await until("document.getElementById('model').options.length === 1", closed);
     expect(await closed.evaluate("[localStorage.length, sessionStorage.getItem('cria.key')]")).toEqual([
       expect.any(Number),
       "secret",
@@ -390,12 +427,9 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
   const cases = [390, 1280].flatMap((width) => (["light", "dark"] as const).map((scheme) => [width, scheme] as const));
   it.each(cases)("%d pixels, %s: nothing wider than the page, and no finding of axe", async (width, scheme) => {
     const one = await browser.open(`${server.url}/`, { width, height: 800, scheme });
-    const has = (condition: string) =>
-      one.evaluate(
-        `new Promise((resolve) => { const look = () => ((${condition}) ? resolve() : setTimeout(look, 20)); look(); })`,
-      );
-    await has(
+    await until(
       "document.getElementById('model').options.length === 2 && document.querySelectorAll('.message').length > 0",
+      one,
     );
     await one.evaluate(axe.replace(/;?\s*$/, "; 0"));
     const findings = async (what: string) => {
@@ -416,11 +450,11 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
     await one.evaluate(
       "document.querySelector('#settings .close').click(), document.getElementById('show-engine').click()",
     );
-    await has("document.querySelectorAll('.workers li').length > 0");
+    await until("document.querySelectorAll('.workers li').length > 0", one);
     await findings("the engine");
     await one.evaluate(`document.querySelector("#engine .close").click(), document.getElementById("embed-tab").click(),
       (document.getElementById("texts").value = "one\\ntwo"), document.getElementById("embed").click()`);
-    await has("document.querySelector('.matrix') !== null");
+    await until("document.querySelector('.matrix') !== null", one);
     await findings("embeddings");
     await one.evaluate("document.getElementById('chat-tab').click(), document.getElementById('new-chat').click()");
     await findings("a new chat");
