@@ -176,7 +176,6 @@ describe("cria ps and cria stop", () => {
       const json = JSON.parse((await cria(["ps", "--json", ...url])).out);
       expect(json).toMatchObject([{ name: "demo", instances: [{ state: "ready" }] }, { name: "other" }]);
       expect((await cria(["stop", "other", ...url])).out).toMatch(/^other is unloaded: \d+\.\d MiB are free\n$/);
-      expect((await cria(["stop", "other", ...url])).out).toBe("other is not loaded\n");
       const left = new AbortController();
       const body = JSON.stringify({ model: "demo", prompt: "a", n: 40, stream: true });
       const running = await fetch(`${own.url}/v1/completions`, { method: "POST", body, signal: left.signal });
@@ -199,9 +198,7 @@ describe("cria ps and cria stop", () => {
       [["ps", "--url", "127.0.0.1:1024"], 1, /nobody listens there; cria serve starts a server/],
       [["stop", "third", ...url], 1, /answers 404: the model "third" does not exist; there are "demo", "other"/],
       [["stop", ...url], 2, /stop takes names of models \(cria ps prints them\), or --all, or --server/],
-      [["stop", "demo", "--all", ...url], 2, /stop takes names of models/],
       [["stop", "--server", ...url], 1, /answers 403: this server may not be ended by requests/],
-      [["ps", "demo"], 2, /ps takes no arguments/],
     ];
     const results = await Promise.all(cases.map(([args]) => cria(args)));
     for (const [i, [args, code, message]] of cases.entries()) {
@@ -247,12 +244,9 @@ describe("cria serve", () => {
   it("one line, and the exit code, where it cannot be", async () => {
     const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
       [["--models", models("- a")], 2, /must be an object of names to models/],
-      [["--models", models("a: { threads: 1 }")], 2, /a must be a file, or an object with a model/],
       [["--models", models(`a: { model: ${path}, thread: 1 }`)], 2, /a has no option "thread"; it has threads, /],
       [["--instances", "many"], 2, /instances must be "l3", "node", "auto", or an integer in 1 \.\. \d+/],
       [["--instances", "1", "--pin", "0"], 2, /--pin is set, but each of a model's instances has processors/],
-      [["--memory", "some"], 2, /--memory must be a size such as 4G or 512M; it is "some"/],
-      [["--idle", "0s"], 2, /--idle must be a time such as 30s, 10m or 1h; it is 0s/],
       [["--tuned"], 1, /tune is set, but there is no tuning of cria-demo/],
     ];
     const results = await Promise.all(
