@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { loadVectors, saveVectors } from "cria";
 import { expect, it } from "vitest";
+import fc from "../support/fast-check.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const folder = temporaryFolder();
@@ -79,9 +80,35 @@ it.each([
   ["columns", npy(headerOf("(2, 3)", "<f4", "True"), data), "UNSUPPORTED_VECTORS", /order of columns/],
   ["one dimension", npy(headerOf("(6,)"), data), "UNSUPPORTED_VECTORS", /1 dimensions/],
   ["three dimensions", npy(headerOf("(1, 2, 3)"), data), "UNSUPPORTED_VECTORS", /3 dimensions/],
+  [
+    "a header longer than any",
+    npy(`${headerOf("(2, 3)")}${" ".repeat(12_000)}`, data),
+    "VECTORS_CORRUPT",
+    /its header has/,
+  ],
   ["version 9", npy(headerOf("(2, 3)"), data, { version: 9 }), "UNSUPPORTED_VECTORS", /version 9/],
 ])("refuses %s", async (_, bytes, code, message) => {
   await expect(loadVectors(bytes)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+});
+
+it("whatever the bytes are, gives whole vectors or one typed error", async () => {
+  const change = fc.record({ at: fc.nat(good.length - 1), byte: fc.nat(255) });
+  const damaged = fc.record({ changes: fc.array(change, { maxLength: 4 }), length: fc.nat(good.length + 8) });
+  await fc.assert(
+    fc.asyncProperty(damaged, async ({ changes, length }) => {
+      const bytes = new Uint8Array(length);
+      bytes.set(good.subarray(0, length));
+      for (const { at, byte } of changes) if (at < length) bytes[at] = byte;
+      try {
+        const read = await loadVectors(bytes);
+        expect(new Set(read.map((vector) => vector.length)).size).toBeLessThanOrEqual(1);
+        expect(read.every((vector) => vector.every(Number.isFinite))).toBe(true);
+      } catch (error) {
+        expect(["VECTORS_CORRUPT", "UNSUPPORTED_VECTORS"]).toContain((error as { code?: string }).code);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 it.each([

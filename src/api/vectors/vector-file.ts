@@ -17,8 +17,8 @@ export type VectorSource = Uint8Array | string | URL;
 
 const MAGIC = [0x93, ...new TextEncoder().encode("NUMPY")];
 const ALIGNMENT = 64;
-/** Bytes of the longest header; that of two dimensions has some 120. */
-const LONGEST_HEADER = 2 ** 16 - 1;
+/** Bytes of the longest header, as NumPy has it; that of two dimensions has some 120. */
+const LONGEST_HEADER = 10_000;
 /** Bytes of the largest file: what one ArrayBuffer holds on Node 20. */
 const MOST_BYTES = 2 ** 32;
 /** Bytes that are written at a time. */
