@@ -247,9 +247,9 @@ export class Model {
    * @throws ContextError for an input that is empty, or too long where `overlong` does not allow it; UnsupportedError for a `purpose`
    * that is not known for this model; CriaError INVALID_OPTION, INVALID_TOKEN; WorkerError; rejects with signal.reason
    */
-  embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
-  embed(text: string, options: EmbedOptions<"none">): Promise<Float32Array[]>;
-  embed(text: string, options: EmbedOptions<Pooling>): Promise<Float32Array | Float32Array[]>;
+  embed(inputs: string, options?: EmbedOptions): Promise<Float32Array>;
+  embed(inputs: string, options: EmbedOptions<"none">): Promise<Float32Array[]>;
+  embed(inputs: string, options: EmbedOptions<Pooling>): Promise<Float32Array | Float32Array[]>;
   embed(inputs: readonly Prompt[], options?: EmbedOptions): Promise<Float32Array[]>;
   embed(inputs: readonly Prompt[], options: EmbedOptions<"none">): Promise<Float32Array[][]>;
   embed(inputs: readonly Prompt[], options: EmbedOptions<Pooling>): Promise<Float32Array[] | Float32Array[][]>;
