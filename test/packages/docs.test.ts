@@ -148,6 +148,15 @@ describe("docs/errors.md", () => {
 });
 
 describe("README.md", () => {
+  it("begins with two lines for a fresh machine: one runs the main job, one the tests", () => {
+    const [first] = fences.filter(({ page }) => page === "README.md");
+    expect(first!.line).toBeLessThan(12);
+    expect(first!.text.trim().split("\n")).toEqual([
+      expect.stringMatching(/^npm ci && npm run build && npx cria run ".+"$/),
+      "npm ci && npm test",
+    ]);
+  });
+
   const sourceOf = (path: string) => readFileSync(join(root, path), "utf8");
 
   it("has as many pre-tokenizers as their table has rows", () => {
