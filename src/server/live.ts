@@ -28,6 +28,8 @@ export interface LiveInfo {
   readonly threads: number;
   readonly threadsReason: string;
   readonly kernels: string;
+  /** How many there are, each with threads and memory of its own; undefined: the model is one. */
+  readonly instances: number | undefined;
   /** Bytes. */
   readonly memory: { readonly total: number; readonly weights: number; readonly kvCache: number };
 }
@@ -64,6 +66,7 @@ export function liveModels(service: Service): readonly LiveModel[] {
         threads: Math.max(model.info.threads, model.info.threadsBatch),
         threadsReason: model.info.threadsReason,
         kernels: model.info.kernels,
+        instances: service.catalog.instances(name)?.length,
         memory: {
           total: model.info.memory.total,
           weights: model.info.memory.weights,

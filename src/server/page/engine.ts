@@ -118,6 +118,7 @@ function showModel({ state }: LiveModel, info: NonNullable<LiveModel["info"]>): 
     ["Memory", bytes(info.memory.total)],
     ["Threads", String(threads), threadsReason],
     ["Kernels", kernels],
+    ...(info.instances === undefined ? [] : [["Instances", String(info.instances)] as const]),
   ];
   update(
     "engine-model",

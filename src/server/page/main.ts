@@ -39,6 +39,7 @@ const views = new Map<Message, MessageView>();
 const prompt = byId<HTMLTextAreaElement>("prompt");
 const picker = byId<HTMLSelectElement>("model");
 const scroll = byId("scroll");
+const touches = matchMedia("(pointer: coarse) and (hover: none)");
 const panels = startPanels();
 
 // ---- Chats
@@ -179,7 +180,7 @@ function showChat(): void {
   byId("welcome").hidden = chat.messages.length > 0;
   for (const message of chat.messages) view(message);
   const last = chat.messages.at(-1);
-  if (last?.tool_calls !== undefined) views.get(last)!.askForResults();
+  if (last?.tool_calls !== undefined && last.ended === undefined) views.get(last)!.askForResults();
   drawSettings(chat.settings, settingsChanged, panels.close);
   settingsChanged();
   showChats();
@@ -444,7 +445,8 @@ byId("composer").addEventListener("submit", (event) => {
 });
 prompt.addEventListener("input", grow);
 prompt.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // On a touch screen there is a button beside it, and no other key that begins a line.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || touches.matches) return;
   event.preventDefault();
   void send(prompt.value);
 });
