@@ -34,6 +34,9 @@ const TURN_MILLISECONDS = 1;
 /** How long jobs are prepared between two steps: grammars look for their tokens then, a new one for some milliseconds. */
 const PREPARE_MILLISECONDS = 4;
 
+/** Counting the pages of a large cache takes as long as a small model's step: it is done only so often. */
+const PAGES_MILLISECONDS = 50;
+
 export class Leader {
   readonly #member: Member;
   readonly #shards: readonly WorkerShard[];
@@ -62,6 +65,7 @@ export class Leader {
   /** The requests that the draft model's last step was for. */
   #drafting: ReadonlySet<number> = new Set();
   #running = false;
+  #pagesTold = 0;
   #jobs = 0;
 
   constructor(
@@ -241,13 +245,21 @@ export class Leader {
         this.#onDeath(error);
         return;
       } finally {
-        this.#meter.tellPages(this.#cache.pages);
+        this.#tellPages();
         this.#sendAnswers();
       }
       this.#member.gate?.giveWay();
       nextTurn(turn);
     };
     turn();
+  }
+
+  /** Tells how full the KV cache is: at the end of the work, and now and then before. */
+  #tellPages(): void {
+    const now = performance.now();
+    if (!this.#scheduler.idle && now - this.#pagesTold < PAGES_MILLISECONDS) return;
+    this.#pagesTold = now;
+    this.#meter.tellPages(this.#cache.pages);
   }
 
   /** Whether it is this team's turn to compute. */
