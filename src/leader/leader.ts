@@ -374,7 +374,9 @@ export class Leader {
       atBarriers: member.timesBarriers ? member.barrierMilliseconds : undefined,
     });
     // Only steps without prompts say what drafts cost: each row of theirs has logits.
-    if (parts.every(({ run }) => run.logits.length === run.tokens.length)) this.#speculator.timed(rows, milliseconds);
+    if (parts.some(({ run }) => run.logits.length < run.tokens.length)) return;
+    const drafted = parts.some(({ run }) => run.drafted > 0);
+    this.#speculator.timed(rows, milliseconds, drafted);
   }
 
   /** Reads the rows of tables that the step needs. Jobs whose rows cannot be read fail, and then there is no step. */

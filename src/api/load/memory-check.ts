@@ -45,10 +45,11 @@ export function memoryRefusal(planned: Planned, available: AvailableMemory, copi
     ways.length > 0
       ? `it fits with ${ways.join(", or with ")}`
       : "no KV cache is small enough: choose a smaller model or format (cria quantize)";
+  const draft = plan.draft === undefined ? "" : ` + draft model ${megabytes(plan.draft)}`;
   const state = plan.recurrentState > 0 ? `recurrent state ${megabytes(plan.recurrentState)} + ` : "";
   return (
     `the model takes ${megabytes(plan.total)} (weights ${megabytes(plan.weights)} + KV cache ${megabytes(plan.kvCache)} + ` +
-    `${state}activations ${megabytes(plan.activations)} + scratch ${megabytes(plan.scratch)}), its ${workers.workers} workers and ` +
+    `${state}activations ${megabytes(plan.activations)} + scratch ${megabytes(plan.scratch)}${draft}), its ${workers.workers} workers and ` +
     `tokenizer ${megabytes(own)}${copy}; this process can take ${megabytes(available.bytes)} (${source}); ` +
     `${advice}; ignoreMemory: true loads it all the same`
   );

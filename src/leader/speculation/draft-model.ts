@@ -11,7 +11,7 @@ import type { TeamModel } from "../team-model.js";
 import { StepCosts } from "./step-costs.js";
 
 /** A text of which the draft model lacks more tokens than so many gets no guesses before it has them. */
-const MOST_LACKING = 32;
+export const MOST_LACKING = 32;
 
 /** Runs a step of the draft model for these jobs, and returns its milliseconds. @throws StepAborted, CriaError */
 export type RunDraft = (runs: readonly StepRun[], jobs: readonly Job[]) => number;
@@ -49,6 +49,11 @@ export class DraftModel {
       this.#cache.release(text);
       this.#texts.delete(job);
     }
+  }
+
+  /** How many tokens it has to compute before it can guess how a text goes on, if no other text begins like it. */
+  lacking(job: GenerateJob): number {
+    return job.sequence.tokens.length - (this.#texts.get(job)?.computed ?? 0);
   }
 
   /** Guesses how texts go on, as many tokens as are wanted of each, or fewer. @throws StepAborted, CriaError */
@@ -120,7 +125,7 @@ export class DraftModel {
       drafting.map(({ text }, i) => runOf(text, counts[i]!, [counts[i]! - 1])),
       drafting.map(({ job }) => job),
     );
-    this.costs.add(drafting.length, milliseconds);
+    this.costs.add(drafting.length, milliseconds, false);
     for (const [i, { job, text, drafts }] of drafting.entries()) {
       // Pages with guesses are not for others.
       this.#cache.advance(text, counts[i]!, drafts.length === 0);

@@ -98,7 +98,7 @@ export class PromptLookup {
     }
   }
 
-  /** The place, of those after the same pair, with the longest match; of several the last one. */
+  /** The place, of those after the same pair, with the longest match; of several the last one, or the one closest behind the last match. */
   #find(end: number, last: number): void {
     const tokens = this.#tokens;
     this.#matched = 0;
@@ -108,7 +108,7 @@ export class PromptLookup {
         matched++;
       const resumes = this.#left > 0 && place > this.#left && place <= this.#left + NEAR;
       if (resumes) matched = Math.max(matched, RESUMED);
-      if (matched <= this.#matched) continue;
+      if (matched < this.#matched || (matched === this.#matched && !resumes)) continue;
       this.#matched = matched;
       this.#place = place;
     }

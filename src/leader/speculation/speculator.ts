@@ -9,7 +9,7 @@ import { GenerateJob } from "../jobs/generate-job.js";
 import type { Job } from "../jobs/job.js";
 import type { Scheduler } from "../scheduler.js";
 import { chooseDrafts } from "./draft-choice.js";
-import type { DraftModel } from "./draft-model.js";
+import { type DraftModel, MOST_LACKING } from "./draft-model.js";
 import { HitRate, HitRates } from "./hit-rates.js";
 import { StepCosts } from "./step-costs.js";
 
@@ -21,6 +21,8 @@ const MODEL_PRIOR = 0.7;
 const PROBE_AFTER = 128;
 const PROBE_AT_LATEST = 1024;
 const PROBED = 2;
+/** But not where it would have to compute more of the text than so many tokens first. */
+const PROBED_BEHIND = 4 * PROBE_AFTER;
 
 /** A test mode, CRIA_TEST_DRAFTS=N: N guesses for each text, however unlikely, whatever they cost. */
 const FORCED = typeof process === "undefined" ? 0 : Number(process.env?.["CRIA_TEST_DRAFTS"] ?? 0);
@@ -47,9 +49,9 @@ export class Speculator {
     this.#drafter = drafter;
   }
 
-  /** A step of so many rows, each with logits, has taken so long. */
-  timed(rows: number, milliseconds: number): void {
-    this.#costs.add(rows, milliseconds);
+  /** A step of so many rows, each with logits, has taken so long. `drafted`: whether some of them were drafts. */
+  timed(rows: number, milliseconds: number, drafted: boolean): void {
+    this.#costs.add(rows, milliseconds, drafted);
   }
 
   /** Gives the next step its drafts. @throws StepAborted, CriaError from steps of the draft model */
@@ -103,7 +105,8 @@ export class Speculator {
       asked.pause = PROBE_AFTER;
       return paying;
     }
-    if (job.generated - asked.last < asked.pause) return 0;
+    if (job.generated - asked.last < asked.pause || this.#drafter!.lacking(job) > PROBED_BEHIND) return 0;
+    if (this.#drafter!.lacking(job) > MOST_LACKING) return Math.min(PROBED, most); // it comes up first
     asked.last = job.generated;
     asked.pause = Math.min(PROBE_AT_LATEST, 2 * asked.pause);
     return Math.min(PROBED, most);

@@ -2,9 +2,8 @@
 
 /** What a row adds before anything is known, as a share of a step of one row: little, so that it is tried. */
 const FIRST_GUESS = 0.05;
-/** How much of what is new the estimate of a step takes over, and the estimates of all others. */
-const OWN_SHARE = 0.25;
-const COMMON_SHARE = 0.1;
+/** How much of what is new an estimate takes over. */
+const SHARE = 0.25;
 /** A step counts as at most so many times its estimate: one that was held up says little. */
 const MOST_RATIO = 2;
 /** What steps of more rows cost above one of fewer is taken to be less by this share each time when that has kept them from being tried. */
@@ -19,8 +18,8 @@ export class StepCosts {
     this.#estimates = new Float64Array(rows + 1);
   }
 
-  /** A step is done. */
-  add(rows: number, milliseconds: number): void {
+  /** A step is done. `drafted`: whether it had drafts. */
+  add(rows: number, milliseconds: number, drafted: boolean): void {
     const estimates = this.#estimates;
     if (rows >= estimates.length) return;
     const known = estimates[rows]!;
@@ -28,11 +27,10 @@ export class StepCosts {
       estimates[rows] = milliseconds;
       return;
     }
-    const ratio = Math.min(MOST_RATIO, milliseconds / known);
-    // A longer text and a slower processor change all of them alike.
-    const common = 1 + COMMON_SHARE * (ratio - 1);
-    for (let i = 1; i < estimates.length; i++) estimates[i]! *= common;
-    estimates[rows] = known * (1 + OWN_SHARE * (ratio - 1));
+    const change = 1 + SHARE * (Math.min(MOST_RATIO, milliseconds / known) - 1);
+    // A longer text and a slower processor change all of them alike: that shows in steps without drafts.
+    if (drafted) estimates[rows] = known * change;
+    else for (let i = 1; i < estimates.length; i++) estimates[i]! *= change;
   }
 
   /** What a step of so many rows takes, in milliseconds, from what is known of steps of fewer and more rows; 0: nothing is known. */
