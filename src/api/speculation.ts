@@ -1,7 +1,7 @@
 // The option `speculate`: where guesses at the next tokens come from.
 
 import { type CriaError, UnsupportedError } from "../errors.js";
-import { checkChoice, groupOf, idleOption, invalidOption } from "../options.js";
+import { checkChoice, checkText, groupOf, idleOption, invalidOption } from "../options.js";
 import type { Speculation } from "../protocol/messages.js";
 
 const choices: readonly Speculation[] = ["off", "lookup", "draft"];
@@ -15,8 +15,21 @@ export interface SpeculationDefaults {
   readonly obstacle: CriaError | undefined;
 }
 
-/** How a call speculates. @throws CriaError INVALID_OPTION, UnsupportedError UNSUPPORTED_SPECULATION */
-export function speculationOf(wanted: unknown, { byDefault, hasDraft, obstacle }: SpeculationDefaults): Speculation {
+/**
+ * How a call speculates, which may have a prediction.
+ *
+ * @throws CriaError INVALID_OPTION, UnsupportedError UNSUPPORTED_SPECULATION
+ */
+export function speculationOf(
+  wanted: unknown,
+  prediction: unknown,
+  { byDefault, hasDraft, obstacle }: SpeculationDefaults,
+): Speculation {
+  if (prediction !== undefined) {
+    checkText("prediction", prediction);
+    if (wanted === undefined) return obstacle === undefined ? "lookup" : "off";
+    if (wanted !== "lookup") throw idleOption("prediction", `speculate is ${wanted}`);
+  }
   if (wanted === undefined) return byDefault;
   const choice = checkChoice("speculate", wanted, choices);
   if (choice !== "off" && obstacle !== undefined) throw obstacle;

@@ -41,6 +41,8 @@ export interface GenerateRequest extends JobRequest {
   /** Whether the leader tells how far the prompt is evaluated. */
   readonly progress: boolean;
   readonly speculation: Speculation;
+  /** What the text will most likely be: guesses come from there, too. */
+  readonly prediction: Int32Array | undefined;
 }
 
 /**

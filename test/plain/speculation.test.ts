@@ -34,6 +34,14 @@ describe("what is guessed from a text", () => {
     expect(text.propose(2).tokens).toEqual([16, 17]);
   });
 
+  it("is the prediction first, from its beginning, and goes on in it behind an edit", () => {
+    const tokens = [1, 2, 3, 2, 3];
+    const text = new PromptLookup(tokens, [new HitRates()], [20, 21, 22, 23, 24, 25]);
+    expect(text.propose(3).tokens).toEqual([20, 21, 22]);
+    tokens.push(20, 21, 99, 23, 24);
+    expect(text.propose(1).tokens).toEqual([25]);
+  });
+
   it("learns from each token whether guesses are right", () => {
     const rates = new HitRates();
     const tokens = [1, 2, 3, 1, 2];

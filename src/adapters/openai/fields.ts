@@ -116,7 +116,7 @@ export class Fields {
 /** Fields by which callers are told apart, or that only may make an answer cheaper: nothing here depends on them. */
 const idle = [
   ...["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"],
-  ...["metadata", "service_tier", "prediction"],
+  ...["metadata", "service_tier"],
 ];
 
 /** Takes out the fields that all generations have in common. `limits`: the names for the most tokens, the first that is given counts. */
@@ -145,8 +145,27 @@ export function takeGenerateOptions(fields: Fields, limits: readonly string[]): 
   if (Array.isArray(stop) && !stop.every(types.string))
     throw fields.invalid("stop", "must be a string or an array of strings");
   if (stop?.length !== 0) set("stop", "stop", stop);
+  set("prediction", "prediction", takePrediction(fields));
   fields.drop(...idle);
   return options;
+}
+
+/** What the answer will most likely be: a text, or parts that are texts. */
+function takePrediction(fields: Fields): string | undefined {
+  const prediction = fields.takeFields("prediction");
+  if (prediction === undefined) return undefined;
+  prediction.only("type", "content");
+  const content = prediction.need("content", "string", "array");
+  prediction.end();
+  if (!Array.isArray(content)) return content;
+  const texts = content.map((value, i) => {
+    const part = prediction.inner(value, `content[${i}].`);
+    part.only("type", "text");
+    const text = part.need("text", "string");
+    part.end();
+    return text;
+  });
+  return texts.join("");
 }
 
 /** By token: an object, or, as llama.cpp's server has it, pairs. */

@@ -28,6 +28,11 @@ export interface GenerateOptions extends SamplingOptions, GrammarOptions {
    * save time. Default: what `loadModel` was told, else "off".
    */
   readonly speculate?: Speculation;
+  /**
+   * What the text will most likely be, such as a file of which little is changed: "lookup" guesses from it, too, and is on unless
+   * `speculate` says otherwise. A hint: a model that cannot speculate does without.
+   */
+  readonly prediction?: string;
   /** Ends the generation: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -127,6 +132,7 @@ export const generateOptionNames = [
     stop: true,
     prefillProgress: true,
     speculate: true,
+    prediction: true,
     signal: true,
   }),
   ...samplingOptionNames,

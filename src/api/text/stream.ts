@@ -57,9 +57,10 @@ export async function* streamGeneration(
     jsonSchema,
     jsonForm,
     speculate,
+    prediction,
     ...sampling
   } = options;
-  const speculation = speculationOf(speculate, request.speculation);
+  const speculation = speculationOf(speculate, prediction, request.speculation);
   const { seed, dry, posted } = readable("the sampling options", sampling, () => {
     const resolved = resolveSampling(sampling, tokenizer.vocabularySize);
     const { seed, dry } = resolved;
@@ -69,6 +70,8 @@ export async function* streamGeneration(
   const keep = contextShift && checkKeep(contextShift, contextSize);
   const room = keep === undefined ? contextSize - ids.length : UNLIMITED;
   const most = Math.min(room, mostTokens(maxTokens, room));
+  const predicted =
+    speculation === "lookup" && prediction !== undefined ? await idsOf(prediction, text, signal) : undefined;
   const breakers = dry && (await abortable(text.breakers(dry.sequenceBreakers), signal));
   const { request: grammarRequest, diagnostics } = await request.grammars.request(
     { grammar, jsonSchema, jsonForm },
@@ -109,6 +112,7 @@ export async function* streamGeneration(
         grammar: grammarRequest,
         progress,
         speculation,
+        prediction: predicted,
       },
       ({ id, logprob, top, speculated }, taken) => {
         if (stopped) return; // the leader does not know yet
@@ -204,6 +208,12 @@ export async function* streamGeneration(
     leave.abort();
     await running;
   }
+}
+
+/** The tokens of a text without those that begin or end one. */
+async function idsOf(words: string, text: BackgroundTokenizer, signal: AbortSignal | undefined): Promise<Int32Array> {
+  const ids = await abortable(text.encodeParts([{ text: words, special: false }], signal), signal);
+  return ids.filter((id) => !text.tokenizer.isSpecial(id));
 }
 
 /** How many tokens a context shift keeps. At least one more must be left to forget, and one to go on from. */

@@ -100,7 +100,8 @@ export class GenerateJob extends Job {
 
   /** Looks up what comes next in the text itself. @param learned what other texts have taught; they learn from this one */
   lookup(learned: HitRates): PromptLookup {
-    this.#lookup ??= new PromptLookup(this.sequence.tokens, [new HitRates(learned), learned]);
+    const { tokens } = this.sequence;
+    this.#lookup ??= new PromptLookup(tokens, [new HitRates(learned), learned], this.#request.prediction);
     return this.#lookup;
   }
 

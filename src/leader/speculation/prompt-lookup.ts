@@ -3,6 +3,8 @@
 //   ... const total = sum ( items ) ; return total ... const total = sum ( ?
 //       `------- 6 tokens -------´  ^ place             `------- 6 tokens -------´
 //
+// A caller who knows what will most likely come gives it as a prediction. It is looked up as if it stood before the text.
+//
 // Every token says whether the guess was right, whether or not it was a draft: what drafts are worth is thus learned for nothing.
 
 import type { HitRates } from "./hit-rates.js";
@@ -29,84 +31,104 @@ export interface Proposal {
 export class PromptLookup {
   readonly #tokens: readonly number[];
   readonly #rates: readonly HitRates[];
+  /** What is looked up: the prediction, and the text as far as it is read. */
+  readonly #read: number[];
   /** By pair of tokens: the last place after it. */
   readonly #places = new Map<number, number>();
   /** For each place the one before it, after the same pair; 0: none. */
   readonly #earlier: number[] = [];
   /** How much of the text is read. */
   #length = 0;
-  /** What comes next is guessed to be what is here; 0: nothing is guessed. */
-  #place = 0;
+  /** What comes next is guessed to be what is here; -1: nothing is guessed. */
+  #place = -1;
   #matched = 0;
-  /** Where the last match has ended. */
-  #left = 0;
+  /** Where the last match has ended; -1: there was none. */
+  #left = -1;
 
   /**
    * @param tokens the text, which grows; whoever shortens it takes a new lookup
    * @param rates that learn from this text; the first of them are its own
+   * @param prediction what most likely comes after the text as it is now
    */
-  constructor(tokens: readonly number[], rates: readonly HitRates[]) {
+  constructor(tokens: readonly number[], rates: readonly HitRates[], prediction: ArrayLike<number> = []) {
     this.#tokens = tokens;
     this.#rates = rates;
+    this.#read = [];
+    for (let i = 0; i < prediction.length; i++) this.#add(prediction[i]!, false);
   }
 
   /** Reads the text on, and finds what may come next: `most` tokens at most. */
   propose(most: number): Proposal {
-    this.#read();
+    this.#readOn();
     const tokens: number[] = [];
     const chances: number[] = [];
-    if (this.#place === 0) return { tokens, chances };
+    if (this.#place < 0) return { tokens, chances };
+    const read = this.#read;
     let chance = 1;
     for (let i = 0; i < most; i++) {
       const from = this.#place + i;
       chance *= this.#rates[0]!.of(this.#matched + i);
       if (chance < LEAST_CHANCE) break;
       // A text that repeats its last words goes on with what is guessed itself.
-      tokens.push(from < this.#length ? this.#tokens[from]! : tokens[from - this.#length]!);
+      tokens.push(from < read.length ? read[from]! : tokens[from - read.length]!);
       chances.push(chance);
     }
     return { tokens, chances };
   }
 
-  #read(): void {
+  #readOn(): void {
     const tokens = this.#tokens;
+    const begins = this.#length === 0;
+    const hasPrediction = begins && this.#read.length > 0;
     // Of what is there at the beginning, which is the prompt, only the end is followed: it says nothing about answers.
-    const followed = this.#length === 0 ? tokens.length - 1 : this.#length;
-    for (let at = this.#length; at < tokens.length; at++) {
-      if (this.#place > 0) this.#check(tokens[at]!);
-      const place = at + 1;
-      if (place < LEAST) continue;
-      const pair = tokens[at - 1]! * IDS + tokens[at]!;
-      const earlier = this.#places.get(pair) ?? 0;
-      if (this.#place === 0 && at >= followed) this.#find(place, earlier);
-      this.#earlier[place] = earlier;
-      this.#places.set(pair, place);
+    const followed = begins ? tokens.length - 1 : this.#length;
+    for (; this.#length < tokens.length; this.#length++) {
+      const token = tokens[this.#length]!;
+      if (this.#place >= 0) this.#check(token);
+      this.#add(token, this.#length >= followed);
     }
-    this.#length = tokens.length;
+    if (!hasPrediction) return;
+    this.#place = 0;
+    this.#left = 0;
+    this.#matched = RESUMED;
   }
 
   /** The token that has come is the one that was guessed, or it is not. */
   #check(token: number): void {
-    const hit = this.#tokens[this.#place] === token;
+    const hit = this.#read[this.#place] === token;
     for (const rates of this.#rates) rates.add(this.#matched, hit);
     if (hit) {
       this.#place++;
       this.#matched++;
     } else {
       this.#left = this.#place;
-      this.#place = 0;
+      this.#place = -1;
     }
   }
 
-  /** The place, of those after the same pair, with the longest match; of several the last one, or the one closest behind the last match. */
-  #find(end: number, last: number): void {
-    const tokens = this.#tokens;
+  /** Enters a token. `follow`: what comes next is guessed, if it is not yet. */
+  #add(token: number, follow: boolean): void {
+    const place = this.#read.push(token);
+    if (place < LEAST) return;
+    const pair = this.#read[place - 2]! * IDS + token;
+    const earlier = this.#places.get(pair) ?? 0;
+    if (this.#place < 0 && follow) this.#find(earlier);
+    this.#earlier[place] = earlier;
+    this.#places.set(pair, place);
+  }
+
+  /**
+   * The place with the longest match, of those after the same pair, from `last` on; of several the last one, or the one closest behind the
+   * last match.
+   */
+  #find(last: number): void {
+    const read = this.#read;
+    const end = read.length;
     this.#matched = 0;
     for (let place = last, seen = 0; place > 0 && seen < MOST_PLACES; place = this.#earlier[place]!, seen++) {
       let matched = LEAST;
-      while (matched < LONGEST && matched < place && tokens[place - 1 - matched] === tokens[end - 1 - matched])
-        matched++;
-      const resumes = this.#left > 0 && place > this.#left && place <= this.#left + NEAR;
+      while (matched < LONGEST && matched < place && read[place - 1 - matched] === read[end - 1 - matched]) matched++;
+      const resumes = this.#left >= 0 && place > this.#left && place <= this.#left + NEAR;
       if (resumes) matched = Math.max(matched, RESUMED);
       if (matched < this.#matched || (matched === this.#matched && !resumes)) continue;
       this.#matched = matched;

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { CriaError, loadModel, type Model } from "cria";
 import { createFetch } from "cria/openai";
 import OpenAI, { type APIError, APIUserAbortError, BadRequestError, NotFoundError } from "openai";
+import type { ChatCompletionPredictionContent } from "openai/resources/chat/completions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { modelWithTemplate, toolTemplates } from "../../support/tool-models.js";
 
@@ -146,6 +147,25 @@ describe("chat.completions", () => {
       messages,
     } as unknown as typeof request);
     expect(answer.choices).toEqual(choices);
+  });
+
+  it("guesses from a prediction, whose tokens the usage counts", async () => {
+    const { choices } = await client.chat.completions.create(request);
+    const { content } = choices[0]!.message;
+    const words = [content!, [{ type: "text", text: content! }]] as const;
+    for (const said of words) {
+      const prediction = { type: "content", content: said } as ChatCompletionPredictionContent;
+      const answer = await client.chat.completions.create({ ...request, prediction });
+      expect(answer.choices).toEqual(choices);
+      const details = answer.usage!.completion_tokens_details!;
+      expect(details.accepted_prediction_tokens).toBeGreaterThanOrEqual(0);
+      expect(details.rejected_prediction_tokens).toBeGreaterThanOrEqual(0);
+    }
+    const wrong = { ...request, prediction: { type: "content", content: [{ type: "image" }] } } as never;
+    await expect(client.chat.completions.create(wrong)).rejects.toMatchObject({
+      status: 400,
+      param: "prediction.content[0].type",
+    });
   });
 
   it("takes the neutral values that clients send, and ignores what it does not know, which a header tells", async () => {

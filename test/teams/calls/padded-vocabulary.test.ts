@@ -77,6 +77,7 @@ it("what is thrown while a token is handled rejects that call, tells the leader,
       grammar: undefined,
       progress: false,
       speculation: "off" as const,
+      prediction: undefined,
     },
   };
   const failing = client.generate(request, () => {

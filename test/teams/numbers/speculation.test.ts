@@ -95,6 +95,27 @@ describe("a text is the same with guesses from itself and from a draft model, si
   });
 });
 
+describe("a prediction", () => {
+  const options = { temperature: 0, maxTokens: 60 } as const;
+
+  it("is guessed from, and changes no text, however wrong it is", async () => {
+    const plain = await model.complete("Once upon a time", { ...options, speculate: "off" });
+    for (const prediction of [plain.text, plain.text.replaceAll("a", "e"), "", "\u0000<|eot_id|> 7"]) {
+      const predicted = await model.complete("Once upon a time", { ...options, prediction });
+      expect(resultOf(predicted)).toEqual(resultOf(plain));
+      if (prediction === plain.text) expect(predicted.usage.acceptedTokens).toBeGreaterThan(30);
+    }
+  });
+
+  it("is looked up, or refused", async () => {
+    const call = (more: GenerateOptions) => model.complete("Once", { ...options, ...more });
+    await expect(call({ prediction: "a", speculate: "draft" })).rejects.toThrow(
+      "prediction is set, but speculate is draft",
+    );
+    await expect(call({ prediction: 7 as unknown as string })).rejects.toThrow("prediction must be a string; it is 7");
+  });
+});
+
 describe("other models", () => {
   const shape = {
     dim: 64,
