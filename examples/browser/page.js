@@ -11,10 +11,16 @@ const $ = (id) => document.getElementById(id);
 const bytes = (count) => (count < 1e9 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e9).toFixed(2)} GB`);
 
 const shares = typeof SharedArrayBuffer !== "undefined";
-$("host").textContent = shares ? "isolated: many threads" : "not isolated: one thread";
+$("host").textContent = shares
+  ? "isolated: many threads"
+  : crossOriginIsolated
+    ? "one thread"
+    : "not isolated: one thread";
 $("host").title = shares
   ? "The server isolates this page, so its workers share memory."
-  : "Without the headers COOP and COEP a page has no shared memory. A model still runs, on one thread.";
+  : crossOriginIsolated
+    ? "In this browser threads share no memory. A model still runs, on one."
+    : "Without the headers COOP and COEP a page has no shared memory. A model still runs, on one thread.";
 if (!shares) $("threads").disabled = true;
 
 let model;
@@ -157,9 +163,27 @@ function take(file) {
 
 function bring(address) {
   return doing("Downloading", async (how) => {
-    await loadStored(await downloadModel(urlOf(address.trim()), how), how);
+    const url = urlOf(address.trim());
+    if (!$("keep").checked) return load(await fetched(url, how), how);
+    await loadStored(await downloadModel(url, how), how);
     void navigator.storage.persist?.();
   });
+}
+
+/** A file that is not kept. */
+async function fetched(url, { signal, onProgress }) {
+  const response = await fetch(url, { signal });
+  if (!response.ok) throw new Error(`The server answered ${response.status} ${response.statusText} to ${url}.`);
+  const total = Number(response.headers.get("content-length")) || undefined;
+  const parts = []; // Blobs, which lie outside of the page's memory
+  let done = 0;
+  const reader = response.body.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    parts.push(new Blob([next.value]));
+    done += next.value.length;
+    onProgress({ done, total });
+  }
+  return new File(parts, new URL(url).pathname.split("/").at(-1));
 }
 
 /** hf:user/repo/file.gguf is a file of Hugging Face's. */

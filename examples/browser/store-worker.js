@@ -38,9 +38,13 @@ self.onmessage = async ({ data: { id, name, given } }) => {
 const jobs = { list, import: importFile, download, delete: remove };
 
 async function modelFolder() {
-  // Over plain http (but localhost) there is no storage; in some private windows it is refused.
-  if (self.navigator.storage?.getDirectory === undefined) {
-    throw new Error("This page cannot keep files: it must come by https, or from localhost.");
+  // Private windows of some browsers have a storage that refuses.
+  if (navigator.storage?.getDirectory === undefined) {
+    throw new Error(
+      isSecureContext
+        ? "This browser gives pages no place to keep files."
+        : "This page cannot keep files: it must come by https, or from localhost.",
+    );
   }
   return (await navigator.storage.getDirectory()).getDirectoryHandle("models", { create: true });
 }

@@ -176,6 +176,6 @@ function leaver(member: Member, port: ParentPort): Leave {
     if (error instanceof TeamPoisoned) return; // another worker was first, and has said why
     member.poison();
     const message = error instanceof Error ? error.message : String(error);
-    port.postMessage({ type: "death", message, error: wrong } satisfies DeathNotice);
+    port.postMessage({ type: "death", message, op: member.op, error: wrong } satisfies DeathNotice);
   };
 }

@@ -207,6 +207,11 @@ export class Member {
     this.#jitter?.begin();
   }
 
+  /** The operation of the step that is under way, counted from 0. */
+  get op(): number {
+    return this.#op;
+  }
+
   /** Poisons the team: every wait ends, every later barrier throws. */
   poison(): void {
     Atomics.store(this.#words, (this.#control + TEAM_POISON_OP) >> 2, this.#op);

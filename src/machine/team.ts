@@ -57,6 +57,8 @@ export interface PinNotice extends PinResult {
 export interface DeathNotice {
   readonly type: "death";
   readonly message: string;
+  /** The operation at which it died, where it has come so far. */
+  readonly op?: number | undefined;
   /** The error that the caller gets in place of a WorkerError: while a model is loaded, what is wrong with it. */
   readonly error?: PostedError | undefined;
 }
@@ -112,7 +114,7 @@ export class Team {
       this.#handles.push(
         await startWorker(options.entry, `cria-${index}`, data, {
           onMessage: (message) => {
-            if (isNotice<DeathNotice>(message, "death")) this.#die(index, message.message, message.error);
+            if (isNotice<DeathNotice>(message, "death")) this.#die(index, message.message, message);
             else if (isNotice<PinNotice>(message, "pin")) this.#notePin(index, message);
             else options.onMessage(index, message);
           },
@@ -173,15 +175,15 @@ export class Team {
     if (Object.keys(this.#pinResults).length === this.#options.workers) this.#allPinned(this.#pinResults);
   }
 
-  #die(index: number, reason: string, error?: PostedError): void {
+  #die(index: number, reason: string, { error, op }: Pick<DeathNotice, "error" | "op"> = {}): void {
     if (this.#closing || this.#dead !== undefined) return;
     poisonTeam(this.#words, this.#options.control, index);
     const first = this.#firstToDie() ?? index;
-    const op = this.#words[(this.#options.control + TEAM_POISON_OP) >> 2];
+    const at = op ?? this.#words[(this.#options.control + TEAM_POISON_OP) >> 2];
     const role = first === 0 ? "the leader" : `follower ${first}`;
     this.#dead =
       error === undefined
-        ? new WorkerError("WORKER_DIED", `${role} of ${this.#options.workers} workers died at op ${op}: ${reason}`)
+        ? new WorkerError("WORKER_DIED", `${role} of ${this.#options.workers} workers died at op ${at}: ${reason}`)
         : received(error);
     if (this.#gate !== undefined) clearTicket(this.#gate.words, this.#gate.place);
     this.#options.onDeath(this.#dead);

@@ -167,8 +167,13 @@ describe.skipIf(chromium === undefined)("examples/browser", () => {
     expect(await page.evaluate(`document.querySelectorAll("#stored li").length`)).toBe(0);
 
     await page.limitStorage(undefined);
-    await page.choose("#file", [demo]);
+    await page.evaluate(`document.getElementById("keep").checked = false`);
+    await page.evaluate(`document.getElementById("demo").click()`);
     await until(page, isLoaded);
+    expect(await page.evaluate(`document.querySelectorAll("#stored li").length`)).toBe(0);
+    await page.evaluate(`document.getElementById("keep").checked = true`);
+    await page.choose("#file", [demo]);
+    await until(page, `${isLoaded} && document.querySelectorAll("#stored li").length === 1`);
     expect(await text(page, "facts")).toContain("1 thread: this page is not cross-origin isolated");
     expect(await says(page, "cria-demo-Q4_K_S.gguf", "{}")).toEqual(inNode);
     expect(page.complaints.filter((complaint) => !complaint.includes("404"))).toEqual([]);

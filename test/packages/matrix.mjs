@@ -5,7 +5,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -34,10 +34,22 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 ${ask(`loadModel(${local}, { threads: 2, assets: pathToFileURL((${folder}) + "/assets/") })`)}${print}`;
 const page = `import { loadModel } from "cria";
-${ask('loadModel(await (await fetch("/model.gguf")).blob(), { threads: 2 })')}
+const threads = typeof SharedArrayBuffer === "undefined" ? undefined : 2;
+${ask('loadModel(await (await fetch("/model.gguf")).blob(), { threads })')}
 answer().catch(({ code, message }) => code + " " + message).then((body) => fetch("/result", { method: "POST", body }));
 `;
 const html = '<!doctype html><script type="module" src="./main.js"></script>';
+const imports = '<script type="importmap">{ "imports": { "cria": "./cria/browser/index.js" } }</script>';
+/** A page without a bundler. */
+const withImportMap = {
+  packages: [],
+  files: {
+    "out/main.js": page,
+    "out/index.html": `<!doctype html>${imports}<script type="module" src="./main.js"></script>`,
+  },
+  steps: ["mkdir -p out/cria && cp -r node_modules/cria/dist/browser node_modules/cria/dist/assets out/cria"],
+  serves: "out",
+};
 const copyAssets = "cp -r node_modules/cria/dist/assets out/";
 const onNode = (version) => ({
   packages: [`node@${version}`],
@@ -124,6 +136,11 @@ const rows = {
     steps: ["npx webpack --mode production --entry ./main.mjs -o out"],
     serves: "out",
   },
+  "Import map, Chromium": withImportMap,
+  "Import map, Chromium, not isolated": { ...withImportMap, isolated: false },
+  "Import map, Firefox": { ...withImportMap, browser: "Firefox" },
+  "Import map, Firefox, not isolated": { ...withImportMap, browser: "Firefox", isolated: false },
+  "Import map, WebKitGTK": { ...withImportMap, browser: "WebKitGTK" },
   "webpack 5, Node, cria external": {
     packages: ["webpack@5", "webpack-cli"],
     files: {
@@ -167,9 +184,26 @@ const rows = {
   },
 };
 
-const chromium = [process.env["CHROMIUM"] ?? "", "chromium", "chromium-browser", "google-chrome"].find(
-  (name) => name !== "" && spawnSync(name, ["--version"]).status === 0,
-);
+const runs = (name) => name !== "" && spawnSync(name, ["--version"]).status === 0;
+const chromium = [process.env["CHROMIUM"] ?? "", "chromium", "chromium-browser", "google-chrome"].find(runs);
+const firefox = [process.env["FIREFOX"] ?? "", "firefox", "firefox-esr"].find(runs);
+const webKit = miniBrowser();
+
+/** How each browser is started without a window; undefined where it is not installed. WebKitGTK's needs a display, Xvfb's. */
+const browsers = {
+  Chromium:
+    chromium && ((profile) => [chromium, "--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${profile}`]),
+  Firefox: firefox && ((profile) => [firefox, "--headless", "--no-remote", "--profile", profile]),
+  WebKitGTK: webKit && (() => ["xvfb-run", "-a", webKit]),
+};
+
+/** The browser of Debian's package webkit2gtk-driver, and of others' of the same project. */
+function miniBrowser() {
+  if (process.platform !== "linux" || spawnSync("which", ["xvfb-run"]).status !== 0) return undefined;
+  const libraries = join("/usr/lib", process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu");
+  const folders = existsSync(libraries) ? readdirSync(libraries).filter((name) => name.startsWith("webkit2gtk-")) : [];
+  return folders.map((name) => join(libraries, name, "MiniBrowser")).find((path) => existsSync(path));
+}
 
 const folder = mkdtempSync(join(tmpdir(), "cria-matrix-"));
 const packed = spawnSync(
@@ -189,14 +223,14 @@ for (const [name, row] of Object.entries(rows)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const outcome = await tried(row, join(folder, name.replace(/\W+/g, "-")));
   if (outcome.startsWith("FAILED")) failures++;
-  console.log(`${name.padEnd(34)}${outcome}`);
+  console.log(`${name.padEnd(38)}${outcome}`);
 }
 rmSync(folder, { recursive: true, force: true });
 console.log(failures === 0 ? "all that could be installed work" : `${failures} do not work`);
 process.exitCode = failures === 0 ? 0 : 1;
 
 /** "works", what is missing, or FAILED with the reason. */
-async function tried({ packages, files, steps, serves }, project) {
+async function tried({ packages, files, steps, serves, browser = "Chromium", isolated = true }, project) {
   for (const [path, text] of Object.entries({ "package.json": '{ "private": true }', ...files })) {
     mkdirSync(dirname(join(project, path)), { recursive: true });
     writeFileSync(join(project, path), text);
@@ -204,7 +238,7 @@ async function tried({ packages, files, steps, serves }, project) {
   const install = `npm install --no-audit --no-fund --loglevel=error ${join(folder, filename)} ${packages.join(" ")}`;
   const installed = shell(install, project);
   if (installed.status !== 0) return `could not be installed: ${lastLines(installed)}`;
-  if (serves !== undefined && chromium === undefined) return "not tried: no Chromium";
+  if (serves !== undefined && browsers[browser] === undefined) return `not tried: no ${browser}`;
   for (const [i, step] of steps.entries()) {
     const result = shell(step, project);
     if (result.status !== 0) return `FAILED: ${step}: ${lastLines(result)}`;
@@ -212,7 +246,7 @@ async function tried({ packages, files, steps, serves }, project) {
     if (serves === undefined && i === steps.length - 1 && printed !== EXPECTED) return `FAILED: printed ${printed}`;
   }
   if (serves === undefined) return "works";
-  const printed = await inChromium(join(project, serves));
+  const printed = await inBrowser(browsers[browser], isolated, join(project, serves));
   return printed === EXPECTED ? "works" : `FAILED: the page says ${printed}`;
 }
 
@@ -225,8 +259,9 @@ function lastLines({ stdout, stderr }) {
   return `${stdout}\n${stderr}`.trim().split("\n").slice(-12).join("\n    ");
 }
 
-/** What a built page posts to /result, served with the headers that give it shared memory. */
-async function inChromium(site) {
+/** What a built page posts to /result, served with or without the headers that give it shared memory. */
+async function inBrowser(start, isolated, site) {
+  const isolation = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
   const types = { html: "text/html", js: "text/javascript", mjs: "text/javascript", wasm: "application/wasm" };
   let settle;
   const result = new Promise((resolve) => {
@@ -244,17 +279,24 @@ async function inChromium(site) {
     if (!existsSync(file)) return void response.writeHead(404).end();
     response.writeHead(200, {
       "content-type": types[file.slice(file.lastIndexOf(".") + 1)] ?? "application/octet-stream",
-      "cross-origin-opener-policy": "same-origin",
-      "cross-origin-embedder-policy": "require-corp",
+      ...(isolated && isolation),
     });
     createReadStream(file).pipe(response);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, "localhost");
   await once(server, "listening");
-  const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${join(site, "../profile")}`];
-  const browser = spawn(chromium, [...flags, `http://127.0.0.1:${server.address().port}/`], {
+  const profile = join(site, "../profile");
+  mkdirSync(profile, { recursive: true });
+  const [program, ...flags] = start(profile);
+  const browser = spawn(program, [...flags, `http://localhost:${server.address().port}/`], {
     stdio: "ignore",
     detached: true,
+    // WebKitGTK's sandbox does not start for the root of a container.
+    env: {
+      ...process.env,
+      HOME: profile,
+      ...(process.getuid?.() === 0 && { WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1" }),
+    },
   });
   const timer = setTimeout(() => settle("nothing within a minute"), 60_000);
   const said = await result;

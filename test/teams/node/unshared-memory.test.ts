@@ -1,13 +1,18 @@
 // Hosts whose threads share no memory (pages that are not cross-origin isolated): one worker with a memory of its own says what a team
 // says, bit by bit. Here the name SharedArrayBuffer is taken away from the caller's thread.
 
+import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
 import { demoModel, type LoadOptions, loadModel, loadPool, type Model } from "cria";
 import { afterEach, expect, it, vi } from "vitest";
 import { unsharedModule } from "../../../dist/machine/unshared-module.js";
 import { kernelBuilds } from "../../support/kernel-builds.js";
 import { loraAdapter } from "../../support/lora-adapter.js";
 import { loadInShards } from "../../support/shards.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+
+const folder = temporaryFolder();
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -124,6 +129,28 @@ it("more threads are refused; a pool has one for each instance", async () => {
   const pool = await loadPool(demoModel, { instances: 2 });
   expect((await pool.complete("Hello", { maxTokens: 2 })).usage.completionTokens).toBe(2);
   await pool.dispose();
+});
+
+it("a worker that traps rejects its calls, and says where", async () => {
+  const assets = new URL("../../../dist/assets/", import.meta.url);
+  for (const name of readdirSync(assets).filter((name) => name.endsWith(".wasm"))) {
+    copyFileSync(new URL(name, assets), folder.path(name));
+  }
+  // The address of the residual stream is right for a while, then wild.
+  const program = `import { workerData } from "node:worker_threads";
+    const { buffers } = workerData.program.blueprint.layout;
+    const { x } = buffers;
+    let reads = 0;
+    Object.defineProperty(buffers, "x", { get: () => (reads++ < 30 ? x : { ...x, address: 2 ** 31 }) });
+    await import(${JSON.stringify(new URL("../leader/worker.js", assets).href)});`;
+  writeFileSync(folder.path("worker.js"), program);
+  alone();
+  const model = await loadModel(demoModel, { assets: pathToFileURL(folder.path("/")) });
+  await expect(model.complete("Once upon a time", { maxTokens: 50 })).rejects.toMatchObject({
+    code: "WORKER_DIED",
+    message: expect.stringMatching(/^the leader of 1 workers died at op [1-9]/),
+  });
+  await model.dispose();
 });
 
 it("a worker that cannot have its memory says so", async () => {
