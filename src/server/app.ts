@@ -1,12 +1,12 @@
 // The server's program: what every request passes, from the outside inwards, and the routes.
 
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
+import { matchedRoutes } from "hono/route";
 import { refusal } from "../adapters/openai/answers.js";
 import { RequestError } from "../adapters/openai/errors.js";
 import { Notes } from "../adapters/openai/notes.js";
-import type { Variables } from "./bodies.js";
+import { BodyBudget, type Variables } from "./bodies.js";
 import { hasKey, hostRefusal, keyDigests, originRefusal, type Refusal } from "./guard.js";
 import { llamacppRoutes } from "./routes/llamacpp.js";
 import { ollamaErrors, ollamaRoutes } from "./routes/ollama.js";
@@ -15,7 +15,7 @@ import { pagePaths, pageRoutes } from "./routes/page.js";
 import { rerankRoutes } from "./routes/rerank.js";
 import { stateRoutes } from "./routes/state.js";
 import { textRoutes } from "./routes/text.js";
-import { refused, requestId, type Service } from "./service.js";
+import { overloaded, refused, requestId, type Service } from "./service.js";
 import { watched } from "./streams.js";
 
 /** These say nothing about models, and are asked by what starts and stops servers, and by browsers that open the page. */
@@ -32,22 +32,23 @@ export function appOf(service: Service, version: string): Hono<Variables> {
     const id = requestId();
     context.set("id", id);
     await next();
-    const { method, path } = context.req;
+    const { method } = context.req;
     const { status } = context.res;
-    // A path that nobody serves is not a label: anybody could make any number of them.
-    const route = status === 404 ? "unknown" : path.startsWith("/v1/models/") ? "/v1/models/:name" : path;
+    // Of the routes, not of the paths: anybody could make any number of those.
+    const route = matchedRoutes(context).findLast((each) => !each.path.endsWith("*"))?.path ?? "unknown";
     context.res.headers.set("x-request-id", id);
     const done = () => {
+      context.get("giveBack")?.();
       const milliseconds = performance.now() - begin;
       service.metrics.request(route, status, milliseconds / 1000);
       service.report({ event: "request", id, method, route, status, milliseconds: Math.round(milliseconds * 10) / 10 });
     };
-    context.res = watched(context.res, settings.slowMilliseconds, once(done));
+    context.res = watched(context.res, settings.slowMilliseconds, once(done), () => context.env.outgoing?.destroy());
   });
   ollamaErrors(app);
   app.use(async ({ req }, next) => {
-    const { headers } = req.raw;
-    const refused = hostRefusal(headers, settings.host, settings.allowedHosts) ?? originRefusal(headers, settings.cors);
+    const { host, allowedHosts } = settings;
+    const refused = hostRefusal(req.raw, host, allowedHosts) ?? originRefusal(req.raw.headers, settings.cors);
     return refused === undefined ? next() : asAnswer(refused);
   });
   if (settings.cors.length > 0) {
@@ -58,13 +59,16 @@ export function appOf(service: Service, version: string): Hono<Variables> {
     if (keys.length === 0 || PUBLIC.includes(req.path) || hasKey(req.raw.headers, keys)) return next();
     return asAnswer({ status: 401, code: "invalid_api_key", message: "this server needs an API key" });
   });
-  const onError = () =>
-    asAnswer({
-      status: 413,
-      code: "body_too_large",
-      message: `the body must have at most ${settings.maxBodyBytes} bytes`,
-    });
-  app.use(bodyLimit({ maxSize: settings.maxBodyBytes, onError }));
+  const budget = new BodyBudget(settings.maxBodyBytes);
+  app.use(async (context, next) => {
+    const giveBack = budget.take(context.req.raw.headers);
+    if (giveBack === undefined) {
+      return overloaded(429, "bodies_full", "the bodies of other requests fill the memory for them", 1);
+    }
+    context.set("giveBack", giveBack);
+    context.set("largestBody", settings.maxBodyBytes);
+    return next();
+  });
 
   stateRoutes(app, service, version);
   openaiRoutes(app, service);

@@ -1,18 +1,78 @@
-// The bodies of requests: objects of JSON.
+// The bodies of requests: objects of JSON. How large they may be, all together, and how deep.
 
+import type { ServerResponse } from "node:http";
 import type { Context } from "hono";
 import { RequestError } from "../adapters/openai/errors.js";
 import { Fields } from "../adapters/openai/fields.js";
 import { Notes } from "../adapters/openai/notes.js";
 
-/** What middleware leaves for the routes. */
+/** nginx's status for a request whose client did not wait for its answer: nobody reads it, and logs do not blame the server. */
+export const CLIENT_GONE = 499;
+
+/** What middleware leaves for the routes, and, where Node's server listens, the response. */
 export interface Variables {
-  Variables: { id: string };
+  Bindings: { readonly outgoing?: ServerResponse };
+  Variables: { id: string; giveBack: () => void; largestBody: number };
 }
 
-/** @throws RequestError when the body is not an object of JSON */
+/** Levels of the deepest body. What goes through values level by level, such as JSON.stringify, has a stack that ends. */
+const DEEPEST = 500;
+
+/** Whether the brackets of a JSON text are nested too deeply. Parsing millions of them would take seconds. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (inString) {
+      if (unit === 0x5c)
+        i++; // what a backslash escapes
+      else if (unit === 0x22) inString = false;
+    } else if (unit === 0x22) inString = true;
+    else if (unit === 0x5b || unit === 0x7b) {
+      if (++depth > DEEPEST) return true;
+    } else if (unit === 0x5d || unit === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** Bodies up to this size are not counted. */
+const SMALL_BODY = 2 ** 16;
+/** The bodies that are held at once may have so many times the size of the largest one. */
+const BODIES = 8;
+
+/** The memory of bodies: each is held until its request has been answered. */
+export class BodyBudget {
+  readonly #largest: number;
+  #held = 0;
+
+  /** @param largest bytes of the largest body that is taken */
+  constructor(largest: number) {
+    this.#largest = largest;
+  }
+
+  /** Room for a request's body; undefined: there is none now. The function gives it back. */
+  take(headers: Headers): (() => void) | undefined {
+    // A body whose size is not told may have any.
+    const told = headers.get("content-length");
+    const bytes = told === null ? (headers.has("transfer-encoding") ? this.#largest : 0) : Number(told);
+    if (bytes <= SMALL_BODY) return () => undefined;
+    if (this.#held > 0 && this.#held + bytes > BODIES * this.#largest) return undefined;
+    this.#held += bytes;
+    let given = false;
+    return () => {
+      if (!given) this.#held -= bytes;
+      given = true;
+    };
+  }
+}
+
+/** @throws RequestError when the body is not an object of JSON, or its client has gone before the end of it */
 export async function bodyOf(context: Context<Variables>): Promise<Readonly<Record<string, unknown>>> {
-  const text = await context.req.text();
+  const text = await textOf(context);
+  if (isDeep(text)) {
+    throw new RequestError(400, "invalid_json", `the body must be nested at most ${DEEPEST} levels deep`);
+  }
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -21,6 +81,28 @@ export async function bodyOf(context: Context<Variables>): Promise<Readonly<Reco
   }
   if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
   throw new RequestError(400, "invalid_type", "the body must be an object");
+}
+
+async function textOf(context: Context<Variables>): Promise<string> {
+  const { req } = context;
+  const largest = context.get("largestBody");
+  const tooLarge = () => new RequestError(413, "body_too_large", `the body must have at most ${largest} bytes`);
+  if (Number(req.header("content-length") ?? 0) > largest) throw tooLarge();
+  try {
+    if (req.header("transfer-encoding") === undefined) return await req.text();
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    // What is read after the end is not waited for: the connection is closed.
+    for await (const piece of req.raw.body ?? []) {
+      bytes += piece.length;
+      if (bytes > largest) throw tooLarge();
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces).toString("utf8");
+  } catch (error) {
+    if (error instanceof RequestError) throw error;
+    throw new RequestError(CLIENT_GONE, "client_gone", "the client has gone before the end of its body");
+  }
 }
 
 /** The body's fields. Those that are not known are ignored. @throws RequestError as `bodyOf` does */

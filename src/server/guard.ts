@@ -38,10 +38,18 @@ export const keyDigests = (keys: readonly string[]) => keys.map(digest);
  * A server on a loopback address is only called by its own names: a page whose host name was made to point here (DNS rebinding) calls it
  * by another one. `allowed`: further names; where there are any, they are checked on every address.
  */
-export function hostRefusal(headers: Headers, listensAt: string, allowed: readonly string[]): Refusal | undefined {
+export function hostRefusal(
+  { headers, url }: Request,
+  listensAt: string,
+  allowed: readonly string[],
+): Refusal | undefined {
   if (allowed.length === 0 && !isLoopback(listensAt)) return undefined;
-  const host = (headers.get("host") ?? "").toLowerCase().replace(/:\d+$/, "");
-  if (allowed.includes(host) || (isLoopback(listensAt) && LOOPBACK.has(host)) || host === listensAt) return undefined;
+  // A request line may have a whole address, whose host is another one.
+  const names = [(headers.get("host") ?? "").toLowerCase().replace(/:\d+$/, ""), new URL(url).hostname];
+  const isOwn = (host: string) =>
+    allowed.includes(host) || (isLoopback(listensAt) && LOOPBACK.has(host)) || host === listensAt;
+  const host = names.find((name) => !isOwn(name));
+  if (host === undefined) return undefined;
   const message = `this server is not called ${JSON.stringify(host)}; --allowed-host adds a name`;
   return { status: 421, code: "wrong_host", message };
 }

@@ -194,18 +194,15 @@ export class Metrics {
     this.#loads.inc({ model });
   }
 
-  /** Counts the calls of one model. `failed` is also told. */
-  observer(model: string, failed: (error: unknown) => void): Observer {
+  /** Counts the calls of one model. */
+  observer(model: string): Observer {
     return {
       firstToken: (seconds) => this.#firstToken.observe({ model }, seconds),
       token: (seconds) => this.#tokenTimes.observe({ model }, seconds),
       tokens: (count) => this.#generatedTokens.inc({ model }, count),
       generated: (summary, told) => this.#generated(model, summary, told),
       evaluated: (tokens) => this.#embeddedTokens.inc({ model }, tokens),
-      failed: (error) => {
-        this.#failures.inc({ model });
-        failed(error);
-      },
+      failed: () => this.#failures.inc({ model }),
     };
   }
 

@@ -18,23 +18,19 @@ export interface Observer {
   failed(error: unknown): void;
 }
 
-/** The same model. All calls that generate, embed or rerank tell an observer: the one for the signal that they are given. */
-export function observed(model: Model, observerFor: (signal: AbortSignal | undefined) => Observer): Model {
-  type Generating = { readonly signal?: AbortSignal };
+/** The same model. All calls that generate, embed or rerank tell the observer. */
+export function observed(model: Model, observer: Observer): Model {
   const calls: Partial<Record<keyof Model, unknown>> = {
-    generate: (...given: Parameters<Model["generate"]>) => streamed(model.generate(...given), of(given[1])),
-    generateChat: (...given: Parameters<Model["generateChat"]>) => streamed(model.generateChat(...given), of(given[1])),
-    complete: (...given: Parameters<Model["complete"]>) => collected(() => model.complete(...given), of(given[1])),
+    generate: (...given: Parameters<Model["generate"]>) => streamed(model.generate(...given), observer),
+    generateChat: (...given: Parameters<Model["generateChat"]>) => streamed(model.generateChat(...given), observer),
+    complete: (...given: Parameters<Model["complete"]>) => collected(() => model.complete(...given), observer),
     completeChat: (...given: Parameters<Model["completeChat"]>) =>
-      collected(() => model.completeChat(...given), of(given[1])),
+      collected(() => model.completeChat(...given), observer),
     embed: (inputs: Parameters<Model["embed"]>[0], options: Parameters<Model["embed"]>[1] = {}) =>
-      counted((onUsage) => model.embed(inputs, { ...options, onUsage }), options.onUsage, of(options)),
+      counted((onUsage) => model.embed(inputs, { ...options, onUsage }), options.onUsage, observer),
     rerank: (query: string, documents: readonly string[], options: Parameters<Model["rerank"]>[2] = {}) =>
-      counted((onUsage) => model.rerank(query, documents, { ...options, onUsage }), options.onUsage, of(options)),
+      counted((onUsage) => model.rerank(query, documents, { ...options, onUsage }), options.onUsage, observer),
   };
-  function of(options: Generating | undefined): Observer {
-    return observerFor(options?.signal);
-  }
   return new Proxy(model, {
     get(target, name) {
       const call = calls[name as keyof Model];

@@ -1,6 +1,6 @@
 // A server that listens: sockets, their times, and the end.
 
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { version } from "../version.js";
@@ -19,11 +19,10 @@ export interface RunningServer {
   close(options?: { readonly drainSeconds?: number }): Promise<void>;
 }
 
-/** Headers must be there in this time, and a whole request in that. */
-const HEADERS_MILLISECONDS = 10_000;
-const REQUEST_MILLISECONDS = 60_000;
-/** How often those times are looked at. */
-const CHECKED_EVERY = 2000;
+// Shares of the time for which a client may be slow: headers must be there in this, and a whole request in that. How often it is looked at.
+const HEADERS = 1 / 3;
+const REQUEST = 2;
+const CHECKED_EVERY = 1 / 15;
 const KEEP_ALIVE_MILLISECONDS = 15_000;
 const MOST_CONNECTIONS = 4096;
 
@@ -40,13 +39,18 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
-      headersTimeout: HEADERS_MILLISECONDS,
-      requestTimeout: REQUEST_MILLISECONDS,
-      connectionsCheckingInterval: CHECKED_EVERY,
+      headersTimeout: Math.ceil(HEADERS * settings.slowMilliseconds),
+      requestTimeout: Math.ceil(REQUEST * settings.slowMilliseconds),
+      connectionsCheckingInterval: Math.ceil(CHECKED_EVERY * settings.slowMilliseconds),
       keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
     },
   }) as Server;
   server.maxConnections = MOST_CONNECTIONS;
+  // Who asks whether to send a body that is too large is told, before it is sent.
+  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    if (!(Number(request.headers["content-length"]) > settings.maxBodyBytes)) response.writeContinue();
+    server.emit("request", request, response);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(settings.port, settings.host, () => {

@@ -4,14 +4,15 @@
 import { randomUUID } from "node:crypto";
 import { refusal } from "../adapters/openai/answers.js";
 import { RequestError } from "../adapters/openai/errors.js";
-import { createFetch } from "../adapters/openai/index.js";
+import { createHandler } from "../adapters/openai/fetch.js";
 import { Notes } from "../adapters/openai/notes.js";
 import { MemoryError, type Model, WorkerError } from "../index.js";
 import { Admission } from "./admission.js";
+import { CLIENT_GONE } from "./bodies.js";
 import { Catalog, type Lease, type ServedModel, type Stay } from "./catalog.js";
 import { Metrics } from "./metrics.js";
 import { ModelCards } from "./model-cards.js";
-import { observed } from "./observed.js";
+import { type Observer, observed } from "./observed.js";
 import type { ServerEvent, ServerSettings } from "./settings.js";
 import { eventStream, kept, type StreamForm, watched } from "./streams.js";
 
@@ -57,12 +58,8 @@ export class Service {
   /** Ends what still runs when a server must not wait longer. */
   readonly #ending = new AbortController();
   draining = false;
-  /** The models that are loaded, with their calls counted. */
-  readonly #loaded: Record<string, Model> = {};
-  /** By the signal that a request gives to its model's calls. */
-  readonly #requests = new WeakMap<AbortSignal, ActiveRequest>();
-  /** OpenAI's routes, of the models that are loaded. */
-  readonly openai = createFetch(this.#loaded);
+  /** OpenAI's routes. Each request brings its model. */
+  readonly openai = createHandler({}, {});
 
   constructor(models: readonly ServedModel[], settings: ServerSettings, report: (event: ServerEvent) => void) {
     this.settings = settings;
@@ -72,8 +69,7 @@ export class Service {
       memoryBytes: settings.memoryBytes,
       onDisturbance: (name, disturbance) => this.metrics.disturbed(name, disturbance),
       onState: (name, state, { milliseconds, error }) => {
-        if (state === "ready") this.#ready(name);
-        else delete this.#loaded[name];
+        if (state === "ready") this.metrics.loaded(name);
         const message = error instanceof Error ? error.message : undefined;
         report({ event: "model", model: name, state, milliseconds: rounded(milliseconds), message });
       },
@@ -143,14 +139,17 @@ export class Service {
     this.active.set(id, request);
     const left = new AbortController();
     const ends = AbortSignal.any([signal, left.signal, this.#ending.signal]);
-    this.#requests.set(ends, request);
     let lease: Lease | undefined;
+    const failed = (error: unknown) => {
+      if (!signal.aborted && !left.signal.aborted) return refused(error);
+      return overloaded(CLIENT_GONE, "client_gone", "the client has gone", undefined);
+    };
     const answered = async () => {
       lease = await this.catalog.lease(name, stay);
       ends.throwIfAborted();
-      return answering(this.#loaded[name]!, name, ends);
+      return answering(observed(lease.model, this.#observer(request, lease.model, ends)), name, ends);
     };
-    const answerOrError = answered().catch(refused);
+    const answerOrError = answered().catch(failed);
     const answer = events
       ? await kept(answerOrError, form, this.settings.pingMilliseconds, () => left.abort())
       : await answerOrError;
@@ -162,24 +161,24 @@ export class Service {
     });
   }
 
-  /** A model has been loaded. */
-  #ready(name: string): void {
-    const model = this.catalog.loaded(name)!;
-    this.metrics.loaded(name);
-    const observer = this.metrics.observer(name, (error) => {
-      // The model is of no more use; those who come next get a new one. A pool starts its instances again itself.
-      if (error instanceof WorkerError && this.catalog.instances(name) === undefined)
-        void this.catalog.drop(name, model);
-    });
-    this.#loaded[name] = observed(model, (signal) => {
-      const request = signal && this.#requests.get(signal);
-      if (request === undefined) return observer;
-      const tokens = (count: number) => {
+  /** Counts the calls that a request makes of its model. */
+  #observer(request: ActiveRequest, model: Model, ends: AbortSignal): Observer {
+    const observer = this.metrics.observer(request.model);
+    return {
+      ...observer,
+      tokens: (count) => {
         request.tokens += count;
         observer.tokens(count);
-      };
-      return { ...observer, tokens };
-    });
+      },
+      failed: (error) => {
+        // Who goes, or is cut off, has not met an error.
+        if (!ends.aborted || error instanceof WorkerError) observer.failed(error);
+        // The model is of no more use; those who come next get a new one. A pool starts its instances again itself.
+        if (error instanceof WorkerError && this.catalog.instances(request.model) === undefined) {
+          void this.catalog.drop(request.model, model);
+        }
+      },
+    };
   }
 
   /** Lets requests that run come to their end, for at most so long, and unloads the models. New ones are refused from now on. */

@@ -40,7 +40,10 @@ export interface ServerOptions {
   readonly cors?: readonly string[];
   /** Default 16 MiB. */
   readonly maxBodyBytes?: number;
-  /** Seconds after which a client that takes nothing of its answer is cut off. Default 30. */
+  /**
+   * Seconds after which a client that takes nothing of its answer is cut off. Its headers must be there in a third of that, and its whole
+   * request in twice that. Default 30.
+   */
   readonly slowSeconds?: number;
   /** Seconds after which a stream whose first token has not come yet gets a sign of life, and then again. Default 10. */
   readonly pingSeconds?: number;

@@ -24,8 +24,10 @@ export const eventStream: StreamForm = {
 /**
  * The answer, and a call when its body has ended: sent, cancelled by the client's going, or failed. A reader who takes nothing for
  * `slowMilliseconds` is cancelled: what it has not read is held in memory, and its place in the KV cache is not free.
+ *
+ * @param cut ends the connection where the body fails in its midst. Without it, who reads the body is told of the error
  */
-export function watched(answer: Response, slowMilliseconds: number, onEnd: () => void): Response {
+export function watched(answer: Response, slowMilliseconds: number, onEnd: () => void, cut?: () => void): Response {
   if (answer.body === null) {
     onEnd();
     return answer;
@@ -35,6 +37,14 @@ export function watched(answer: Response, slowMilliseconds: number, onEnd: () =>
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        const fail = (error: unknown) => {
+          if (cut === undefined) controller.error(error);
+          else {
+            cut();
+            controller.close();
+          }
+          onEnd();
+        };
         clearTimeout(slow);
         try {
           const { done, value } = await reader.read();
@@ -45,13 +55,12 @@ export function watched(answer: Response, slowMilliseconds: number, onEnd: () =>
           controller.enqueue(value);
           slow = setTimeout(() => {
             const error = new Error("the client does not read its answer");
-            controller.error(error);
-            void reader.cancel(error).finally(onEnd);
+            fail(error);
+            reader.cancel(error).catch(() => undefined); // it may have failed meanwhile
           }, slowMilliseconds);
           slow.unref();
         } catch (error) {
-          controller.error(error);
-          onEnd();
+          fail(error);
         }
       },
       async cancel(reason) {

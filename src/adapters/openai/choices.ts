@@ -28,7 +28,12 @@ export async function* generateAll(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ChoicePart, void, undefined> {
   const { ended, letGo } = endedBy(signal);
-  const nextOf = async (index: number, parts: ReturnType<Start>) => ({ index, parts, next: await parts.next() });
+  const nextOf = (index: number, parts: ReturnType<Start>) => {
+    const coming = parts.next().then((next) => ({ index, parts, next }));
+    // It may fail while nobody reads, and is told when somebody does: until then it must not count as an error that nobody handles.
+    coming.catch(() => undefined);
+    return coming;
+  };
   const coming = new Map(starts.map((start, index) => [index, nextOf(index, start(ended.signal))]));
   try {
     while (coming.size > 0) {

@@ -49,7 +49,8 @@ const addresses = [
 
 /**
  * A function with the signature of `fetch` that loaded models answer, in this process:
- * `new OpenAI({ apiKey: "none", baseURL: "http://cria/v1", fetch: createFetch(model) })`. The host can be any.
+ * `new OpenAI({ apiKey: "none", baseURL: "http://cria/v1", fetch: createFetch(model) })`. The host can be any, and so can what the path has
+ * before /v1.
  *
  * It knows POST /v1/chat/completions, /v1/completions, /v1/responses and /v1/embeddings, and GET /v1/models. Everything that is refused is
  * an answer with an error body as OpenAI's. It rejects only with the reason of an aborted signal.
@@ -57,35 +58,65 @@ const addresses = [
  * @throws CriaError INVALID_OPTION
  */
 export function createFetch(models: ServedModels, options: FetchOptions = {}): typeof fetch {
+  return createHandler(models, options).fetch;
+}
+
+/** What `createFetch` gives, and its answers to bodies that have been parsed. */
+export interface Handler {
+  readonly fetch: typeof fetch;
+  /** The answer to POST of a body at one of its addresses, by this model. Rejects only with the reason of an aborted signal. */
+  readonly post: (path: string, body: object, by: Answering) => Promise<Response>;
+}
+
+/** Who answers, under which name, and until when. */
+export interface Answering {
+  readonly model: Model;
+  readonly name: string;
+  readonly signal: AbortSignal;
+}
+
+/** @throws CriaError INVALID_OPTION */
+export function createHandler(models: ServedModels, options: FetchOptions): Handler {
   const given = optionsOf("createFetch", options, optionNames);
   const strict = checkBoolean("strict", given.strict ?? false);
   const store = new ResponseStore(checkInteger("storedResponses", given.storedResponses ?? 256, 0, 100_000));
   const modelsNow = servedBy(models, given.name);
   const created = Math.floor(Date.now() / 1000);
 
-  return async (input, init) => {
-    const request = new Request(input, init);
-    // A signal that is given is used itself: that of the request only follows it, and is lost with the request.
-    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+  return {
+    fetch: async (input, init) => {
+      const request = new Request(input, init);
+      // A signal that is given is used itself: that of the request only follows it, and is lost with the request.
+      const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+      const path = pathOf(request.url);
+      const action = request.method === "POST" && Object.hasOwn(actions, path) ? actions[path] : undefined;
+      return noted(async (notes) => {
+        if (action === undefined) return kept(request.method, path);
+        const fields = new Fields(await bodyOf(request), notes);
+        const name = fields.need("model", "string");
+        return action({ model: modelNamed(name), name, store }, fields, signal);
+      });
+    },
+    post: (path, body, { model, name, signal }) =>
+      noted(async (notes) => {
+        const fields = new Fields(body, notes);
+        fields.drop("model");
+        return actions[path]!({ model, name, store }, fields, signal);
+      }),
+  };
+
+  /** An answer, also where it is an error, with what was ignored. */
+  async function noted(answering: (notes: Notes) => Promise<Response>): Promise<Response> {
     const notes = new Notes(strict);
     let answer: Response;
     try {
-      answer = await answerTo(request, notes, signal);
+      answer = await answering(notes);
     } catch (error) {
       answer = refusal(error, notes);
     }
     const warning = notes.warning();
     if (warning !== undefined) answer.headers.set("x-cria-warning", warning);
     return answer;
-  };
-
-  async function answerTo(request: Request, notes: Notes, signal: AbortSignal | undefined): Promise<Response> {
-    const path = new URL(request.url).pathname;
-    const action = request.method === "POST" && Object.hasOwn(actions, path) ? actions[path] : undefined;
-    if (action === undefined) return kept(request.method, path);
-    const fields = new Fields(await bodyOf(request), notes);
-    const name = fields.need("model", "string");
-    return action({ model: modelNamed(name), name, store }, fields, signal);
   }
 
   /** What is read, not generated: models, and responses that are stored. */
@@ -121,6 +152,13 @@ export function createFetch(models: ServedModels, options: FetchOptions = {}): t
     const what = names.length === 1 ? `there is ${names[0]}` : `there are ${names.join(", ") || "none"}`;
     throw new RequestError(404, "model_not_found", `the model "${name}" does not exist; ${what}`, "model");
   }
+}
+
+/** The interface's part of an address: a server may have it under a path of its own, such as /api/v1/models. */
+function pathOf(url: string): string {
+  const { pathname } = new URL(url);
+  const at = pathname.indexOf("/v1/");
+  return at < 0 ? pathname : pathname.slice(at);
 }
 
 /** The models by their names, as they are when it is asked. */

@@ -18,7 +18,7 @@ export function openaiRoutes(app: Hono<Variables>, service: Service): void {
 
   // Answers that are kept, which no model is asked for.
   app.on(["GET", "DELETE"], "/v1/responses/:id", ({ req }) =>
-    service.openai(new URL(req.path, ORIGIN), { method: req.method }),
+    service.openai.fetch(new URL(req.path, ORIGIN), { method: req.method }),
   );
 
   const modelOf = (name: string) => {
@@ -55,10 +55,7 @@ async function forward(service: Service, context: Context<Variables>, path: stri
     signal: context.req.raw.signal,
     events: stream === true,
   };
-  return service.ask(wanted, (_model, name, signal) =>
-    service.openai(new URL(path, ORIGIN), {
-      ...{ method: "POST", headers: context.req.raw.headers, signal },
-      body: JSON.stringify({ ...body, model: name }),
-    }),
+  return service.ask(wanted, (answers, name, signal) =>
+    service.openai.post(path, body, { model: answers, name, signal }),
   );
 }
