@@ -1,5 +1,6 @@
 // cria chat: a conversation, at the terminal or with one message per line on stdin.
 
+import { UnsupportedError } from "../errors.js";
 import type { TemplateVariables } from "../index.js";
 import type { Answering } from "./answering.js";
 import { converseAtTerminal, converseByLines, isTerminal } from "./chat/conversation.js";
@@ -50,7 +51,12 @@ another file, and CRIA_HISTORY=off, or --no-history, keeps none.`,
     let answering: Answering | undefined;
     const open = async () => {
       answering = await interruptible((signal) => openAnswering(values, signal));
-      return new Talk(answering, { system: values.system, templateVariables, generate: options });
+      try {
+        return new Talk(answering, { system: values.system, templateVariables, generate: options });
+      } catch (error) {
+        if (!(error instanceof UnsupportedError) || error.code !== "NO_CHAT_TEMPLATE") throw error;
+        throw new UnsupportedError(error.code, `${error.message}; cria run continues texts with it`);
+      }
     };
     try {
       if (isTerminal()) {

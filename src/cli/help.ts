@@ -24,9 +24,21 @@ export function globalHelp(): string {
   ].join("\n");
 }
 
+/** What stands below "usage: ". */
+const USAGE = " ".repeat("usage: ".length);
+
 export function commandHelp(name: string, { usage, about, options }: Command): string {
   const rows = Object.values(options).map((option) => [spelling(option), option.help] as const);
-  const lines = [`usage: cria ${name} ${usage}`, "", ...wrapped(about, helpColumns()), "", ...helpTable(rows), ""];
+  const [first, ...others] = wrapped(`usage: cria ${name} ${usage}`, helpColumns() - USAGE.length);
+  const lines = [
+    first,
+    ...others.map((line) => USAGE + line),
+    "",
+    ...wrapped(about, helpColumns()),
+    "",
+    ...helpTable(rows),
+    "",
+  ];
   return lines.join("\n");
 }
 

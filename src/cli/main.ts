@@ -10,6 +10,12 @@ import { exitCodeOf, failureLine, Interrupted, UsageError } from "./failure.js";
 import { isModel } from "./model-source.js";
 import { nearest } from "./nearest.js";
 
+/** What other programs call commands of ours. */
+const otherNames: Readonly<Record<string, string>> = {
+  ...{ ls: "list", models: "list", delete: "rm", remove: "rm", download: "pull", info: "show" },
+  ...{ generate: "run", complete: "run", server: "serve", embeddings: "embed", benchmark: "bench" },
+};
+
 // The reader of our output (`| head`) has seen enough.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
@@ -72,17 +78,26 @@ async function withoutCommand(first: string | undefined, rest: readonly string[]
   const { globalHelp } = await import("./help.js");
   if (first === "help" && rest[0] !== undefined && Object.hasOwn(commands, rest[0])) {
     await runCommand(rest[0], ["--help"]);
+  } else if (first === "help" && rest[0] !== undefined && !rest[0].startsWith("-")) {
+    throw unknownCommand(rest[0]);
   } else if (first === undefined || first === "help" || first === "--help" || first === "-h") {
     process.stdout.write(globalHelp());
-  } else if (first === "--version" || first === "-v") {
+  } else if (first === "--version" || first === "-v" || first === "version") {
     const { version } = await import("./version.js");
     process.stdout.write(`cria ${version()}\n`);
   } else {
     if (isModel(first)) {
       throw new UsageError(`"${first}" is a model, and a command comes first: cria run -m ${quoted(first)} "prompt"`);
     }
-    if (first.startsWith("-"))
-      throw new UsageError(`unknown option ${first}; a command comes first, as in cria run ${first}`);
-    throw new UsageError(`unknown command ${first}${nearest(first, Object.keys(commands))}`);
+    const mistyped = nearest(first, ["--version", "--help"]);
+    if (first.startsWith("-")) {
+      throw new UsageError(`unknown option ${first}${mistyped || `; a command comes first, as in cria run ${first}`}`);
+    }
+    throw unknownCommand(first);
   }
+}
+
+function unknownCommand(name: string): UsageError {
+  const other = Object.hasOwn(otherNames, name) ? `; did you mean ${otherNames[name]}?` : undefined;
+  return new UsageError(`unknown command ${name}${other ?? nearest(name, Object.keys(commands))}`);
 }

@@ -299,6 +299,10 @@ describe("cria perplexity", () => {
 describe("mistakes", () => {
   const cases: readonly (readonly [string, readonly string[], number, RegExp])[] = [
     ["no such command", ["sing"], 2, /unknown command sing/],
+    ["help for no such command", ["help", "sing"], 2, /unknown command sing/],
+    ["a command of other programs", ["ls"], 2, /unknown command ls; did you mean list\?/],
+    ["a mistyped --version", ["--versoin"], 2, /unknown option --versoin; did you mean --version\?/],
+    ["a repository without hf: that is to be brought", ["pull", "user/repo"], 2, /; did you mean hf:user\/repo\?/],
     ["no such option", ["run", "--heat", "1", "hi"], 2, /unknown option --heat/],
     ["a flag of llama.cpp's", ["run", "-fa", "on", "hi"], 2, /-fa is a flag of llama\.cpp's; .*leave it out/],
     [

@@ -26,6 +26,9 @@ const PROMPT = "> ";
 const PASTE_ON = "\x1b[?2004h";
 const PASTE_OFF = "\x1b[?2004l";
 
+/** The characters of a paste come faster than that one after the other. */
+const PASTE_MILLISECONDS = 1000;
+
 /** Control characters, except for tabs and newlines. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f]/g;
@@ -38,6 +41,7 @@ export class Terminal {
   /** Pressed while nobody read. */
   readonly #kept: Press[] = [];
   #pasted: string[] | undefined;
+  #pasteTimer: NodeJS.Timeout | undefined;
   /** Before the first reading. What was typed before this program took the keys has a newline where the return key was. */
   #isBeginning = true;
   #reading: ((reading: Reading) => void) | undefined;
@@ -71,6 +75,7 @@ export class Terminal {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    clearTimeout(this.#pasteTimer);
     this.#restore();
     this.#input.off("keypress", this.#onKey).off("end", this.#onEnd).off("error", this.#onEnd).pause();
     this.#output.off("resize", this.#onResize);
@@ -122,16 +127,22 @@ export class Terminal {
 
   readonly #onKey = (typed: string | undefined, key: Key) => {
     if (key.name === "paste-start") this.#pasted = [];
-    else if (key.name === "paste-end") {
-      // Whoever copies whole lines copies the last newline, too.
-      const lines = (this.#pasted ?? []).join("").replace(/\r\n?/g, "\n").replace(/\n+$/, "");
-      const text = lines.replace(CONTROL, "");
-      this.#pasted = undefined;
-      this.#press({ kind: "paste", text });
-    } else if (this.#pasted !== undefined) this.#pasted.push(typed ?? "");
+    else if (key.name === "paste-end") this.#endPaste();
+    else if (this.#pasted !== undefined) this.#pasted.push(typed ?? "");
     else if (this.#isBeginning && key.name === "enter") this.#press({ kind: "key", typed, key: { name: "return" } });
     else this.#press({ kind: "key", typed, key });
+    // A paste whose end is lost must not swallow all keys for ever.
+    clearTimeout(this.#pasteTimer);
+    if (this.#pasted !== undefined) this.#pasteTimer = setTimeout(() => this.#endPaste(), PASTE_MILLISECONDS);
   };
+
+  #endPaste(): void {
+    if (this.#pasted === undefined) return;
+    // Whoever copies whole lines copies the last newline, too.
+    const lines = this.#pasted.join("").replace(/\r\n?/g, "\n").replace(/\n+$/, "");
+    this.#pasted = undefined;
+    this.#press({ kind: "paste", text: lines.replace(CONTROL, "") });
+  }
 
   #press(press: Press): void {
     if (this.#reading === undefined) {
