@@ -30,6 +30,8 @@ export default {
   requiredToBeDocumented: ["Class", "Function", "Interface", "TypeAlias", "Variable", "Method", "Accessor", "Enum"],
   treatWarningsAsErrors: true,
   intentionallyNotExported: [
+    "src/grammar/json-schema/schema-value.ts:ValueOf",
+    "src/grammar/json-schema/standard-schema.ts:ValidationResult",
     "src/gguf/values.ts:scalarTypes",
     "src/gguf/tensor-types.ts:rows",
     "src/sampling/samplers/table.ts:samplers",

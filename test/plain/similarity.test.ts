@@ -17,6 +17,19 @@ describe("cosineSimilarity", () => {
     expect(cosineSimilarity([0, 0], [1, 2])).toBe(0);
   });
 
+  it("is what the formula says, for every number of dimensions", () => {
+    const element = fc.integer({ min: -100, max: 100 }); // sums are exact
+    const pairs = fc.array(fc.tuple(element, element), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(pairs, (given) => {
+        const [a, b] = [given.map(([x]) => x), given.map(([, y]) => y)];
+        const dot = (x: number[], y: number[]) => x.reduce((sum, each, i) => sum + each * y[i]!, 0);
+        const lengths = Math.sqrt(dot(a, a)) * Math.sqrt(dot(b, b));
+        expect(cosineSimilarity(a, b)).toBeCloseTo(lengths === 0 ? 0 : dot(a, b) / lengths, 14);
+      }),
+    );
+  });
+
   it("is never past 1", () => {
     const element = fc.double({ min: -1, max: 1, noNaN: true });
     fc.assert(

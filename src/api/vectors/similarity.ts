@@ -47,12 +47,36 @@ type Vector = Float32Array | Float64Array;
 /** @param squares the sum of a's squares */
 function cosine(a: Vector, squares: number, name: string, b: Vector): number {
   if (b.length !== a.length) throw invalidOption(name, `a vector of ${a.length} numbers, not of ${b.length}`, b);
-  let products = 0;
-  let others = 0;
-  for (let i = 0; i < a.length; i++) {
-    products += a[i]! * b[i]!;
-    others += b[i]! * b[i]!;
+  // Of products and of squares four sums each: one sum alone would wait for every addition.
+  let p0 = 0;
+  let p1 = 0;
+  let p2 = 0;
+  let p3 = 0;
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let i = 0;
+  for (const end = a.length - 3; i < end; i += 4) {
+    const b0 = b[i]!;
+    const b1 = b[i + 1]!;
+    const b2 = b[i + 2]!;
+    const b3 = b[i + 3]!;
+    p0 += a[i]! * b0;
+    p1 += a[i + 1]! * b1;
+    p2 += a[i + 2]! * b2;
+    p3 += a[i + 3]! * b3;
+    s0 += b0 * b0;
+    s1 += b1 * b1;
+    s2 += b2 * b2;
+    s3 += b3 * b3;
   }
+  for (; i < a.length; i++) {
+    p0 += a[i]! * b[i]!;
+    s0 += b[i]! * b[i]!;
+  }
+  const products = p0 + p1 + (p2 + p3);
+  const others = s0 + s1 + (s2 + s3);
   if (!Number.isFinite(others)) throw notFinite(name, b);
   if (squares === 0 || others === 0) return 0;
   // Rounding may lead a little past 1.

@@ -13,8 +13,10 @@ export interface StandardJsonSchema<Input = unknown, Output = Input> {
     readonly vendor: string;
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
     readonly jsonSchema: {
+      /** Writes what the schema takes as JSON Schema. */
       readonly input: (options: { readonly target: "draft-2020-12" }) => { readonly [keyword: string]: unknown };
     };
+    /** Checks a value, and gives what the schema makes of it. */
     readonly validate?: (value: unknown) => ValidationResult<Output> | Promise<ValidationResult<Output>>;
   };
 }
