@@ -17,6 +17,7 @@ import {
   type ModelPool,
   type PoolOptions,
 } from "../index.js";
+import { collected } from "./collect-garbage.js";
 import { planServed } from "./planned.js";
 
 /** A model that a server offers. */
@@ -61,6 +62,9 @@ export interface CatalogOptions {
   readonly onDisturbance?: (name: string, disturbance: Disturbance) => void;
 }
 
+/** So long after a model is unloaded, its memory is free at the latest; and how often that is looked at where another one needs it. */
+const FREED_MILLISECONDS = 2500;
+const LOOK_AGAIN_MILLISECONDS = 50;
 /** What a timer can count, in milliseconds: 24 days. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
@@ -257,6 +261,7 @@ export class Catalog {
     const { pin: _, ...poolOptions } = options; // each instance has processors of its own
     await entry.going;
     await this.#reserve(entry);
+    let freed = 0;
     for (;;) {
       try {
         return instances === undefined
@@ -264,7 +269,12 @@ export class Catalog {
           : await loadPool(source, { ...poolOptions, instances });
       } catch (error) {
         if (!(error instanceof MemoryError)) throw error;
+        if (performance.now() < freed) {
+          await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MILLISECONDS));
+          continue;
+        }
         if (!(await this.#unloadOldest())) throw error;
+        freed = performance.now() + FREED_MILLISECONDS;
       }
     }
   }
@@ -316,6 +326,7 @@ export class Catalog {
     this.#unload(entry);
     const gone = async () => {
       await model?.dispose();
+      if (model !== undefined) void collected(new WeakRef(model));
       entry.bytes = 0;
     };
     entry.going = gone();

@@ -8,6 +8,7 @@ import { openGguf } from "cria/gguf";
 import { type RunningServer, type ServedModel, type ServerEvent, type ServerOptions, startServer } from "cria/server";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { rememberTuning } from "../../../dist/api/load/tunings.js";
+import { Catalog } from "../../../dist/server/catalog.js";
 import { planServed } from "../../../dist/server/planned.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
@@ -164,6 +165,21 @@ describe("models come and go", () => {
     expect((await ask("/models/unload", {})).body.error.code).toBe("missing_field");
     expect((await ask("/models/unload", { model: "x" })).status).toBe(404);
     expect((await brief("a")).status).toBe(200);
+  });
+
+  it("the memory of one that is unloaded is soon given back", async () => {
+    await serve({});
+    const catalog = new Catalog(named("a"));
+    const use = async () => {
+      const { model, release } = await catalog.lease("a");
+      await model.complete("a", { maxTokens: 1 });
+      release();
+      return new WeakRef(model);
+    };
+    const model = await use();
+    await catalog.unload("a");
+    await until(() => model.deref() === undefined);
+    await catalog.close();
   });
 
   it("nobody ends the server by a request, unless it is to be so", async () => {
