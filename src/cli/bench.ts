@@ -14,7 +14,7 @@ import { command } from "./command.js";
 import { UsageError } from "./failure.js";
 import { interruptible } from "./interrupt.js";
 import { kernelsOption } from "./model-options.js";
-import { demoModel, localPath, offlineOption } from "./model-source.js";
+import { demoModel, localPath, offlineOption, sourceOptions } from "./model-source.js";
 import { statusLine } from "./progress-bar.js";
 import { parseRanges } from "./ranges.js";
 import { terminalColumns } from "./wrap.js";
@@ -42,6 +42,7 @@ other programs took time from the test: do not trust such a row.
       value: "FILE",
       help: "GGUF files, hf:user/repo[:quant] or https: URLs (default: the demo model)",
     },
+    hubRepo: { ...sourceOptions.hubRepo, type: "list" },
     ...offlineOption,
     prompt: {
       flags: ["-p", "--n-prompt"],
@@ -140,7 +141,11 @@ other programs took time from the test: do not trust such a row.
     const chosen = [prompt, generate, depth, parallel, threads].some((value) => value !== undefined);
     await interruptible(async (signal) => {
       const models: string[] = [];
-      for (const source of values.model?.flatMap((sources) => sources.split(",")) ?? [demoModel]) {
+      const named = [
+        ...(values.model ?? []).flatMap((sources) => sources.split(",")),
+        ...(values.hubRepo ?? []).map((repo) => `hf:${repo}`),
+      ];
+      for (const source of named.length > 0 ? named : [demoModel]) {
         models.push(await localPath(source, values.offline, signal));
       }
       const suites =

@@ -43,7 +43,7 @@ const rows: readonly (readonly [flags: string, instead: string])[] = [
   ["-s --seed", "this command is not random: leave it out"],
   ["-f --file", "this command reads no text"],
   ["-m --model", "the model is an argument of this command"],
-  ["-hf -hfr --hf-repo", "the model is an argument of this command: hf:USER/REPO"],
+  ["-hf -hfr --hf-repo", "hf:USER/REPO names that model, behind -m or as the argument"],
   [
     "-c --ctx-size -tb --threads-batch -ctk --cache-type-k -ub --ubatch-size",
     "this command has no context: leave it out",
