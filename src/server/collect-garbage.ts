@@ -1,5 +1,5 @@
-// A model's memory is given back when V8 collects the objects that stood for it. A server that is idle would not do that for minutes, and
-// one that needs the memory for another model cannot wait for it. Measured: 700 MB were still there 4 s after a model was disposed of, and
+// A model's memory is given back when V8 collects the objects that stood for it. A server that is idle does not do that soon, and one
+// that needs the memory for another model cannot wait for it. Measured: 700 MB were still there 4 s after a model was disposed of, and
 // gone 0.2 s after a collection, which takes 10 to 50 ms of this thread.
 
 import { setFlagsFromString } from "node:v8";
