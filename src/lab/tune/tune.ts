@@ -11,13 +11,12 @@ import { rememberTuning } from "../../api/load/tunings.js";
 import { UnsupportedError } from "../../errors.js";
 import { type Gguf, openGguf } from "../../gguf/index.js";
 import type { KvCacheType, TunedOptions } from "../../index.js";
-import { availableMemory } from "../../machine/cpu/available-memory.js";
 import { type CpuNoise, cpuNoise, noiseBetween } from "../../machine/cpu/noise.js";
 import { pinnedCpus } from "../../machine/cpu/pin-plan.js";
 import { type CpuTopology, cpuTopology } from "../../machine/cpu/topology.js";
 import { compileKernels } from "../../machine/kernels.js";
 import { checkBoolean, checkCallback, checkChoice, checkSignal, checkText, namesOf, optionsOf } from "../../options.js";
-import type { ProcessInfo, ProcessLoadOptions } from "../model-process.js";
+import type { ProcessLoadOptions } from "../model-process.js";
 import { noiseFlags } from "../noise-flags.js";
 import { median } from "../statistics.js";
 import {
@@ -30,8 +29,10 @@ import {
   pinCandidates,
   threadCandidates,
 } from "./candidates.js";
-import { choose, Heat, race, type Standing, TOLERANCE } from "./race.js";
-import { type Setup, Stable } from "./stable.js";
+import { choose, type Standing, TOLERANCE } from "./race.js";
+import { BURST_TOKENS, CLIENTS, type Entrant, type Figure, type Outcome, Races, ratioOf } from "./races.js";
+import { milliseconds, sentence, times } from "./sentences.js";
+import type { Setup } from "./stable.js";
 import type { BatchRow, ComparedSpeed, Recommendation, TuneOptions, TuneRow, Tuning } from "./tuning.js";
 
 const optionNames = namesOf<TuneOptions>({ quantize: true, keep: true, root: true, onProgress: true, signal: true });
@@ -40,19 +41,7 @@ const optionNames = namesOf<TuneOptions>({ quantize: true, keep: true, root: tru
 const CONTEXT = 1024;
 const PAGES = 48;
 const PAGE = 64;
-/** Tokens that the bursts of decoding take at most: a prompt, and what is generated. */
-const BURST_TOKENS = 272;
 const DEPTH = 512;
-const CLIENTS = 8;
-/** A burst of decoding takes so long, and at least so many tokens, unless those take longer than the most. */
-const DECODE = { milliseconds: 100, tokens: 6, mostMilliseconds: 2000 };
-const PREFILL = { tokens: 256, milliseconds: 50, slow: 200 };
-const EMBED = { texts: 8, tokens: 64 };
-/** Shared memory is not all that a process takes. */
-const PROCESS_BYTES = 128 * 2 ** 20;
-const MEMORY_SHARE = 0.8;
-const ROUNDS_ALONE = 4;
-const RACE_MILLISECONDS = 3500;
 /** Shares of the time in which tasks waited for a processor: a team and the thread that calls it make some of it themselves. */
 const PRESSURE = 0.5;
 
@@ -81,42 +70,19 @@ export async function tune(path: string | URL, given: TuneOptions = {}): Promise
   }
 }
 
-/** What is chosen so far. */
-type Settings = TunedOptions;
-
-/** One that takes part in a race. */
-interface Entrant {
-  readonly value: string;
-  readonly setup: Setup;
-  /** What it would set. */
-  readonly settings: Settings;
-}
-
-/** What is compared. both: the geometric mean of the two. clients: some texts side by side, on all instances. */
-type Figure = "decode" | "prefill" | "both" | "clients";
-
-interface Outcome {
-  /** Of each figure, how each entrant stands. */
-  readonly standings: ReadonlyMap<Figure, ReadonlyMap<Entrant, Standing>>;
-  readonly rates: ReadonlyMap<Entrant, ReadonlyMap<Figure, readonly number[]>>;
-}
-
 class Tuner {
   readonly #gguf: Gguf;
   readonly #options: TuneOptions;
   readonly #topology: CpuTopology;
   readonly #facts: ModelFacts;
   readonly #base: ProcessLoadOptions;
-  readonly #modelBytes: number;
-  readonly #stable: Stable;
+  readonly #races: Races;
   readonly #rows: TuneRow[] = [];
   readonly #batch: BatchRow[] = [];
   readonly #recommendations: Recommendation[] = [];
   readonly #begin = performance.now();
-  #settings: Settings = {};
-  /** Of bursts, by how fast the model is. */
-  #decodeMilliseconds = DECODE.milliseconds;
-  #prefillTokens = PREFILL.tokens;
+  /** What is chosen so far. */
+  #settings: TunedOptions = {};
   #wideProblem: string | undefined;
   #step = 0;
 
@@ -134,8 +100,7 @@ class Tuner {
     this.#topology = parts.topology;
     this.#facts = parts.facts;
     this.#base = parts.base;
-    this.#modelBytes = parts.modelBytes;
-    this.#stable = new Stable(parts.path, parts.options.signal);
+    this.#races = new Races(parts.path, parts.facts, parts.modelBytes, parts.options.signal);
   }
 
   static async open(gguf: Gguf, path: string, options: TuneOptions): Promise<Tuner> {
@@ -164,7 +129,7 @@ class Tuner {
   async run(): Promise<Tuning> {
     const before = await cpuNoise();
     try {
-      await this.#prepare();
+      await this.#races.prepare(this.#entrant("").setup);
       await this.#chooseKernels();
       await this.#chooseThreads();
       await this.#chooseChunk();
@@ -177,7 +142,7 @@ class Tuner {
       const noise = noiseBetween(before, await cpuNoise());
       return { ...this.#tuning(gain, instances, notKept), noise: this.#noiseFlags(noise) };
     } finally {
-      await this.#stable.keepOnly([]);
+      await this.#races.keepOnly([]);
     }
   }
 
@@ -230,106 +195,9 @@ class Tuner {
     this.#options.onProgress?.(this.#step++ / steps, axis);
   }
 
-  #entrant(value: string, change: Settings = {}, more: Partial<Setup> = {}): Entrant {
+  #entrant(value: string, change: TunedOptions = {}, more: Partial<Setup> = {}): Entrant {
     const settings = { ...this.#settings, ...change };
     return { value, settings, setup: { options: { ...this.#base, ...settings }, ...more } };
-  }
-
-  /** Finds out how long bursts must be. */
-  async #prepare(): Promise<void> {
-    const { models } = await this.#stable.get(this.#entrant("").setup);
-    if (!this.#facts.generates) return;
-    const rate = await models[0]!.decode(1, DECODE.milliseconds);
-    const wanted = (1000 * DECODE.tokens) / rate;
-    this.#decodeMilliseconds = Math.min(DECODE.mostMilliseconds, Math.max(DECODE.milliseconds, wanted));
-    const tokens = Math.min(PREFILL.tokens, this.#facts.contextSize);
-    const prompts = await models[0]!.prefill(Math.min(128, tokens));
-    this.#prefillTokens = prompts < PREFILL.slow ? Math.min(128, tokens) : tokens;
-  }
-
-  async #burst({ setup }: Entrant, figure: Exclude<Figure, "both">): Promise<number> {
-    this.#options.signal?.throwIfAborted();
-    const instances = await this.#stable.get(setup);
-    const count = instances.models.length;
-    if (figure === "decode") return instances.rate((model) => model.decode(1, this.#decodeMilliseconds));
-    if (figure === "clients") {
-      return instances.rate((model) => model.decode(Math.ceil(CLIENTS / count), this.#decodeMilliseconds));
-    }
-    const { generates, contextSize } = this.#facts;
-    if (generates) return instances.rate((model) => model.prefill(this.#prefillTokens, PREFILL.milliseconds));
-    return instances.rate((model) => model.embed(EMBED.texts, Math.min(EMBED.tokens, contextSize)));
-  }
-
-  /** How many more instances of the model the memory holds. */
-  async #room(): Promise<number> {
-    const available = await availableMemory();
-    if (available === undefined) return 4;
-    return Math.floor((MEMORY_SHARE * available.bytes) / (this.#modelBytes + PROCESS_BYTES));
-  }
-
-  /** Races some entrants, the reference first, by some figures; each figure may leave some out. */
-  async #race(
-    entrants: readonly Entrant[],
-    figures: readonly Figure[],
-    takesPart: (entrant: Entrant, figure: Figure) => boolean = () => true,
-  ): Promise<Outcome> {
-    const [reference, ...challengers] = entrants;
-    const standings = new Map(figures.map((figure) => [figure, new Map<Entrant, Standing>()]));
-    const rates = new Map<Entrant, Map<Figure, number[]>>(entrants.map((entrant) => [entrant, new Map()]));
-    const note = (entrant: Entrant, figure: Figure, rate: number) => {
-      const known = rates.get(entrant)!;
-      known.set(figure, [...(known.get(figure) ?? []), rate]);
-    };
-    const burst = async (entrant: Entrant, figure: Figure): Promise<number> => {
-      if (figure !== "both") {
-        const rate = await this.#burst(entrant, figure);
-        note(entrant, figure, rate);
-        return rate;
-      }
-      const decode = this.#facts.generates ? await burst(entrant, "decode") : 1;
-      const prefill = await burst(entrant, "prefill");
-      return this.#facts.generates ? Math.sqrt(decode * prefill) : prefill;
-    };
-    await this.#stable.keepOnly([reference!.setup]);
-    await this.#stable.get(reference!.setup);
-    const room = await this.#room();
-    if (room < 1) {
-      // The memory holds one at a time: they cannot run in turns.
-      const alone = new Map(figures.map((figure) => [figure, new Heat(reference!, challengers)]));
-      for (const entrant of entrants) {
-        await this.#stable.keepOnly([entrant.setup]);
-        for (const [figure, heat] of alone) {
-          if (entrant !== reference && !takesPart(entrant, figure)) continue;
-          for (let round = 0; round < ROUNDS_ALONE; round++) heat.add(entrant, await burst(entrant, figure));
-        }
-      }
-      for (const [figure, heat] of alone) {
-        for (const entrant of entrants) standings.get(figure)!.set(entrant, heat.standing(entrant));
-      }
-      return { standings, rates };
-    }
-    for (let first = 0; first < challengers.length; first += room) {
-      const group = challengers.slice(first, first + room);
-      const heats = new Map(
-        figures.map((figure) => {
-          return [
-            new Heat(
-              reference!,
-              group.filter((entrant) => takesPart(entrant, figure)),
-            ),
-            figure,
-          ] as const;
-        }),
-      );
-      await race([reference!, ...group], [...heats.keys()], (entrant, heat) => burst(entrant, heats.get(heat)!), {
-        milliseconds: RACE_MILLISECONDS,
-      });
-      for (const [heat, figure] of heats) {
-        for (const entrant of [reference!, ...group]) standings.get(figure)!.set(entrant, heat.standing(entrant));
-      }
-      await this.#stable.keepOnly([reference!.setup]);
-    }
-    return { standings, rates };
   }
 
   /** The table's rows of a race. */
@@ -358,13 +226,13 @@ class Tuner {
     this.#begins("kernels");
     const usual = this.#entrant("as they are");
     const wide = this.#entrant("wide", { kernels: "wide" });
-    const info = await this.#infoOf(wide);
+    const info = await this.#races.infoOf(wide);
     if (info.kernelsProblem !== undefined) {
       this.#wideProblem = info.kernelsProblem;
       this.#recommend("kernels", "as they are", info.kernelsProblem);
       return;
     }
-    const outcome = await this.#race([usual, wide], ["both"]);
+    const outcome = await this.#races.race([usual, wide], ["both"]);
     const chosen = this.#choose("both", [usual, wide], outcome);
     this.#note("kernels", [usual, wide], outcome, [chosen]);
     this.#settings = chosen.settings;
@@ -374,10 +242,6 @@ class Tuner {
       chosen.value,
       sentence("wide kernels", wider, chosen === wide, "decode and prompts together"),
     );
-  }
-
-  async #infoOf({ setup }: Entrant): Promise<ProcessInfo> {
-    return (await this.#stable.get(setup)).models[0]!.info;
   }
 
   #choose(figure: Figure, entrants: readonly Entrant[], { standings }: Outcome): Entrant {
@@ -404,7 +268,7 @@ class Tuner {
     const entrants = [usual, ...others];
     const figures: readonly Figure[] = generates ? ["decode", "prefill"] : ["prefill"];
     const own = (figure: Figure) => `${figure === "decode" ? threads : threadsBatch}`;
-    const outcome = await this.#race(entrants, figures, (entrant, figure) => entrant.value !== own(figure));
+    const outcome = await this.#races.race(entrants, figures, (entrant, figure) => entrant.value !== own(figure));
     const chosen = new Map(figures.map((figure) => [figure, this.#choose(figure, entrants, outcome)]));
     this.#note("threads", entrants, outcome, [...chosen.values()]);
     for (const [figure, entrant] of chosen) {
@@ -454,13 +318,13 @@ class Tuner {
 
   async #chooseChunk(): Promise<void> {
     this.#begins("prefill chunk");
-    const chunks = chunkCandidates(this.#facts).filter((chunk) => chunk <= this.#prefillTokens);
+    const chunks = chunkCandidates(this.#facts).filter((chunk) => chunk <= this.#races.prefillTokens);
     if (chunks.length < 2) return;
     const [usualChunk, ...more] = chunks;
     const usual = this.#entrant(`${usualChunk}`);
     const others = more.map((chunk) => this.#entrant(`${chunk}`, { prefillChunk: chunk }));
     const entrants = [usual, ...others];
-    const outcome = await this.#race(entrants, ["prefill"]);
+    const outcome = await this.#races.race(entrants, ["prefill"]);
     const chosen = this.#choose("prefill", entrants, outcome);
     this.#note("prefill chunk", entrants, outcome, [chosen]);
     this.#settings = chosen.settings;
@@ -474,7 +338,7 @@ class Tuner {
     const usual = this.#entrant("none");
     const others = pins.map((pin) => this.#entrant(pin, { pin }));
     const entrants = [usual, ...others];
-    const outcome = await this.#race(entrants, ["both"]);
+    const outcome = await this.#races.race(entrants, ["both"]);
     const chosen = this.#choose("both", entrants, outcome);
     this.#note("pins", entrants, outcome, [chosen]);
     this.#settings = chosen.settings;
@@ -500,7 +364,7 @@ class Tuner {
     const tuned = this.#entrant("tuned");
     this.#settings = {};
     const usual = this.#entrant("default");
-    const outcome = await this.#race([usual, tuned], ["both"]);
+    const outcome = await this.#races.race([usual, tuned], ["both"]);
     const standing = outcome.standings.get("both")!.get(tuned)!;
     if (standing.ratio < 1 || standing.ratio * (1 + standing.error) < 1 + TOLERANCE) {
       this.#recommend("threads", "the defaults", "all settings together do not make it faster");
@@ -517,13 +381,11 @@ class Tuner {
     const batches = batchCandidates(this.#facts);
     if (batches.length === 0) return;
     const { setup } = this.#entrant("");
-    await this.#stable.keepOnly([setup]);
-    const [model] = (await this.#stable.get(setup)).models;
+    await this.#races.keepOnly([setup]);
     for (const texts of batches) {
       const rates: number[] = [];
       for (let round = 0; round < 2; round++) {
-        this.#options.signal?.throwIfAborted();
-        rates.push(await model!.decode(texts, this.#decodeMilliseconds));
+        rates.push(await this.#races.decode(setup, texts));
       }
       const tokensPerSecond = Math.max(...rates);
       this.#batch.push({ texts, tokensPerSecond, milliseconds: (1000 * texts) / tokensPerSecond });
@@ -547,7 +409,7 @@ class Tuner {
       const { setup, settings } = this.#entrant("");
       return { value: kvCache, settings, setup: { options: { ...setup.options, kvCache }, depth } };
     });
-    const outcome = await this.#race(entrants, ["decode"]);
+    const outcome = await this.#races.race(entrants, ["decode"]);
     this.#note("KV cache", entrants, outcome, [entrants[0]!]);
     const known = outcome.standings.get("decode")!;
     const others = entrants.slice(1).map((entrant) => `${entrant.value} is ${times(known.get(entrant)!)} as fast`);
@@ -564,8 +426,8 @@ class Tuner {
     const counts = instanceCandidates(this.#topology);
     if (counts.length < 2) return 1;
     const one = this.#entrant(`1 x ${this.#cores}`);
-    await this.#stable.keepOnly([one.setup]);
-    const room = await this.#room();
+    await this.#races.keepOnly([one.setup]);
+    const room = await this.#races.room();
     const fitting = counts.filter((count) => count <= room);
     const others = fitting.filter((count) => count > 1).map((count) => this.#instances(count));
     if (others.length === 0) {
@@ -574,7 +436,7 @@ class Tuner {
     }
     const entrants = [one, ...others];
     const { generates } = this.#facts;
-    const outcome = await this.#race(entrants, generates ? ["clients", "prefill"] : ["prefill"]);
+    const outcome = await this.#races.race(entrants, generates ? ["clients", "prefill"] : ["prefill"]);
     const score = (entrant: Entrant): Standing => {
       const standings = [...outcome.standings.values()].map((known) => known.get(entrant)!);
       const ratio = standings.reduce((product, standing) => product * standing.ratio, 1) ** (1 / standings.length);
@@ -608,30 +470,4 @@ class Tuner {
     });
     return { value: `${count} x ${threads}`, settings, setup: { options: { ...this.#base, ...settings }, each } };
   }
-}
-
-/** Of figures that were measured in the same rounds. */
-function ratioOf(samples: readonly number[], reference: readonly number[]): Standing {
-  const heat = new Heat<"own" | "reference">("reference", ["own"]);
-  const rounds = Math.min(samples.length, reference.length);
-  for (let round = 0; round < rounds; round++) {
-    heat.add("reference", reference[round]!);
-    heat.add("own", samples[round]!);
-  }
-  return rounds === 0 ? { ratio: 1, error: 0, rounds: 0 } : heat.standing("own");
-}
-
-function times({ ratio, error }: Standing): string {
-  const margin = Number.isFinite(error) ? ` (+- ${(100 * error).toFixed(error < 0.1 ? 1 : 0)} %)` : "";
-  return `${ratio.toFixed(2)} times${margin}`;
-}
-
-function sentence(what: string, standing: Standing, chosen: boolean, how: string): string {
-  const said = `${what} are ${times(standing)} as fast, ${how}`;
-  if (chosen) return said;
-  return `${said}: ${standing.ratio > 1 ? "below the noise, or too little to count: the simpler setting" : "no gain"}`;
-}
-
-function milliseconds(row: BatchRow): string {
-  return row.milliseconds.toFixed(row.milliseconds < 10 ? 2 : 0);
 }
