@@ -47,6 +47,11 @@ async function serveModels(): Promise<Server> {
     const headers = { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag, Content-Range" };
     const path = request.url!;
     if (path === "/page.gguf") return void response.writeHead(200, headers).end("<!doctype html>");
+    if (path === "/slow.gguf") {
+      response.writeHead(200, { ...headers, ETag: '"two"', "Content-Length": size });
+      createReadStream(demo, { end: size / 2 }).pipe(response, { end: false });
+      return;
+    }
     if (path !== "/story.gguf") return void response.writeHead(404, headers).end();
     asked.push({ path, from });
     response.writeHead(from > 0 ? 206 : 200, {
@@ -161,6 +166,17 @@ describe.skipIf(chromium === undefined)("examples/browser", () => {
     );
     await page.evaluate(`document.getElementById("download").requestSubmit()`);
     await until(page, `document.getElementById("problem").textContent.includes("page.gguf is not a GGUF file")`);
+    await page.evaluate(
+      `document.getElementById("url").value = "http://127.0.0.1:${(models.address() as AddressInfo).port}/slow.gguf"`,
+    );
+    await page.evaluate(`document.getElementById("download").requestSubmit()`);
+    await until(page, `/: 0\\.9 MB of 1\\.8 MB/.test(document.getElementById("work-text").textContent)`);
+    await page.evaluate(`document.getElementById("cancel").click()`);
+    await until(page, `${isIdle} && document.getElementById("stored").textContent.includes("0.9 MB of 1.8 MB")`);
+    expect(await text(page, "problem")).toBe("");
+    await page.evaluate("confirm = () => true");
+    await press(page, "Delete slow.gguf");
+    await until(page, `document.querySelectorAll("#stored li").length === 0`);
     await page.limitStorage(1_000_000);
     await page.choose("#file", [demo]);
     await until(page, `document.getElementById("problem").textContent.startsWith("There is no room for it")`);
@@ -176,6 +192,13 @@ describe.skipIf(chromium === undefined)("examples/browser", () => {
     await until(page, `${isLoaded} && document.querySelectorAll("#stored li").length === 1`);
     expect(await text(page, "facts")).toContain("1 thread: this page is not cross-origin isolated");
     expect(await says(page, "cria-demo-Q4_K_S.gguf", "{}")).toEqual(inNode);
+    await page.evaluate(`(async () => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([await (await fetch("demo.gguf")).blob()], "dropped.gguf"));
+      dispatchEvent(new DragEvent("drop", { dataTransfer }));
+    })()`);
+    await until(page, `${isLoaded} && location.hash === "#dropped.gguf"`);
+    expect(await page.evaluate(`document.querySelectorAll("#stored li").length`)).toBe(2);
     expect(page.complaints.filter((complaint) => !complaint.includes("404"))).toEqual([]);
     await page.close();
   });
