@@ -105,6 +105,18 @@ class Cria {
   kill(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
   }
+
+  /** Seconds of processors that it has used, where Linux tells. */
+  get processorSeconds(): number {
+    try {
+      const fields = readFileSync(`/proc/${this.#process.pid}/stat`, "latin1")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    } catch {
+      return Number.NaN;
+    }
+  }
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
@@ -140,6 +152,7 @@ async function run(
   await disturb(running);
   const code = await collector.ended;
   const [, time, submitted] = /texts in ([\d.]+) s: (\d+) jobs/.exec(collector.err) ?? [];
+  const processors = running.map((one) => one.processorSeconds.toFixed(1)).join(" + ");
   for (const one of running) one.kill("SIGTERM");
   await Promise.all(running.map(({ ended }) => ended));
   const same = code === 0 && readFileSync(output).equals(reference);
@@ -148,7 +161,9 @@ async function run(
   });
   if (!same) failed = true;
   const outcome = same ? "the same bytes" : `NOT THE SAME (code ${code}) ${collector.err}`;
-  console.log(`${name.padEnd(8)} ${time} s, ${submitted} jobs; workers say: ${numbers.join(", ")}; ${outcome}`);
+  console.log(
+    `${name.padEnd(8)} ${time} s, ${submitted} jobs, processors ${processors} s; workers say: ${numbers.join(", ")}; ${outcome}`,
+  );
   return { seconds: Number(time), running };
 }
 
