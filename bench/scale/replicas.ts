@@ -1,7 +1,9 @@
 // Chat over N replicas: the costs of one are measured, two real processes are held against what the simulation says of two, and then it
 // says what N would do.
 //
-//   npm run trial:replicas -- [-m model.gguf] [--clients 7] [--turns 3] [--prompt 96] [--answer 32] [--replicas 2]
+//   npm run trial:replicas -- [-m model.gguf] [--clients 7] [--turns 3] [--prompt 96] [--answer 32] [--replicas 2] [--costs 6,3,2,1]
+//
+// With --costs (ms of a step, of a conversation in it, of a token of a prompt, of a request) nothing is run, only simulated.
 //
 // A replica is `cria serve` with one thread. Clients ask again as soon as they have their answer. Prompts are token ids, each with all of
 // its predecessor at its beginning.
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     prompt: { type: "string", default: "96" },
     answer: { type: "string", default: "32" },
     replicas: { type: "string", default: "2" },
+    costs: { type: "string" },
   },
 });
 const SEQUENCES = 4;
@@ -185,34 +188,43 @@ async function reality(servers: readonly Server[], policy: Policy) {
 const milliseconds = (seconds: number) => (seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0);
 const row = (cells: readonly (string | number)[]) => console.log(`| ${cells.join(" | ")} |`);
 
-const started = Array.from({ length: Number(values.replicas) }, () => new Server());
-try {
-  const servers = await Promise.all(started.map((server) => server.ready()));
-  await Promise.all(servers.map(warmUp));
-  const costs = await measure(servers[0]!);
-  const { step, row: perRow, token, request } = costs;
-  console.log(
-    `${values.model.split("/").at(-1)}, one thread: a step ${milliseconds(step)} ms, a conversation in it ${milliseconds(perRow)} ms, ` +
-      `a token of a prompt ${milliseconds(token)} ms, a request ${milliseconds(request)} ms; ${process.version}`,
-  );
-  console.log(
-    `${load.clients} clients x ${load.turns} turns, prompts + ${load.promptTokens}, answers ${load.answerTokens}\n`,
-  );
-  row(["balancer", "", "seconds", "tokens/s", "first token p50, ms", "p99", "between tokens p50, ms", "p99"]);
-  row(["---", "---", "---", "---", "---", "---", "---", "---"]);
-  for (const policy of ["round-robin", "prefix"] as const) {
-    const found = await reality(servers, policy);
-    const said = simulate(servers.length, policy, settings, load, costs);
-    for (const [what, { seconds, tokensPerSecond, firstToken, betweenTokens }] of [
-      ["measured", found],
-      ["simulated", said],
-    ] as const) {
-      const cells = [firstToken.p50, firstToken.p99, betweenTokens.p50, betweenTokens.p99].map(milliseconds);
-      row([policy, what, seconds.toFixed(2), tokensPerSecond.toFixed(0), ...cells]);
+/** Two real replicas, and the simulation of them. @returns what their steps cost */
+async function check(): Promise<Costs> {
+  const started = Array.from({ length: Number(values.replicas) }, () => new Server());
+  try {
+    const servers = await Promise.all(started.map((server) => server.ready()));
+    await Promise.all(servers.map(warmUp));
+    const costs = await measure(servers[0]!);
+    const { step, row: perRow, token, request } = costs;
+    console.log(
+      `${values.model.split("/").at(-1)}, one thread: a step ${milliseconds(step)} ms, a conversation in it ${milliseconds(perRow)} ms, ` +
+        `a token of a prompt ${milliseconds(token)} ms, a request ${milliseconds(request)} ms; ${process.version}`,
+    );
+    console.log(
+      `${load.clients} clients x ${load.turns} turns, prompts + ${load.promptTokens}, answers ${load.answerTokens}\n`,
+    );
+    row(["balancer", "", "seconds", "tokens/s", "first token p50, ms", "p99", "between tokens p50, ms", "p99"]);
+    row(["---", "---", "---", "---", "---", "---", "---", "---"]);
+    for (const policy of ["round-robin", "prefix"] as const) {
+      const found = await reality(servers, policy);
+      const said = simulate(servers.length, policy, settings, load, costs);
+      for (const [what, { seconds, tokensPerSecond, firstToken, betweenTokens }] of [
+        ["measured", found],
+        ["simulated", said],
+      ] as const) {
+        const cells = [firstToken.p50, firstToken.p99, betweenTokens.p50, betweenTokens.p99].map(milliseconds);
+        row([policy, what, seconds.toFixed(2), tokensPerSecond.toFixed(0), ...cells]);
+      }
     }
+    return costs;
+  } finally {
+    for (const server of started) server.end();
   }
-  for (const server of servers) server.end();
+}
 
+/** What N replicas do for 10,000 chats. */
+function predict(costs: Costs): void {
+  const { step, row: perRow, token } = costs;
   const many = { sequences: 16, cachePositions: 65_536, prefillChunk: 128 };
   const chats: Load = { clients: 10_000, turns: 4, promptTokens: 200, answerTokens: 100, pause: 60 };
   console.log(
@@ -232,6 +244,7 @@ try {
       row([replicas, policy, ...cells, milliseconds(firstToken.p50), milliseconds(firstToken.p99)]);
     }
   }
-} finally {
-  for (const server of started) server.end();
 }
+
+const [step, perRow, token, request] = (values.costs ?? "").split(",").map((text) => Number(text) / 1000);
+predict(values.costs === undefined ? await check() : { step: step!, row: perRow!, token: token!, request: request! });
