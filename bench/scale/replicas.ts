@@ -28,7 +28,7 @@ const { values } = parseArgs({
 });
 const SEQUENCES = 4;
 const CONTEXT = 1024;
-const settings = { sequences: SEQUENCES, cachePositions: SEQUENCES * CONTEXT, prefillChunk: 128 };
+const settings = { sequences: SEQUENCES, cachePositions: SEQUENCES * CONTEXT, prefillChunk: 128, prefillBeside: 32 };
 const load: Load = {
   clients: Number(values.clients),
   turns: Number(values.turns),
@@ -188,6 +188,22 @@ async function reality(servers: readonly Server[], policy: Policy) {
 const milliseconds = (seconds: number) => (seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0);
 const row = (cells: readonly (string | number)[]) => console.log(`| ${cells.join(" | ")} |`);
 
+/** What real servers do, where there are any, and what the simulation says of as many. */
+async function compare(costs: Costs, servers: readonly Server[]): Promise<void> {
+  row(["balancer", "", "seconds", "tokens/s", "first token p50, ms", "p99", "between tokens p50, ms", "p99"]);
+  row(["---", "---", "---", "---", "---", "---", "---", "---"]);
+  for (const policy of ["round-robin", "prefix"] as const) {
+    const outcomes = {
+      ...(servers.length > 0 && { measured: await reality(servers, policy) }),
+      simulated: simulate(Number(values.replicas), policy, settings, load, costs),
+    };
+    for (const [what, { seconds, tokensPerSecond, firstToken, betweenTokens }] of Object.entries(outcomes)) {
+      const cells = [firstToken.p50, firstToken.p99, betweenTokens.p50, betweenTokens.p99].map(milliseconds);
+      row([policy, what, seconds.toFixed(2), tokensPerSecond.toFixed(0), ...cells]);
+    }
+  }
+}
+
 /** Two real replicas, and the simulation of them. @returns what their steps cost */
 async function check(): Promise<Costs> {
   const started = Array.from({ length: Number(values.replicas) }, () => new Server());
@@ -203,19 +219,7 @@ async function check(): Promise<Costs> {
     console.log(
       `${load.clients} clients x ${load.turns} turns, prompts + ${load.promptTokens}, answers ${load.answerTokens}\n`,
     );
-    row(["balancer", "", "seconds", "tokens/s", "first token p50, ms", "p99", "between tokens p50, ms", "p99"]);
-    row(["---", "---", "---", "---", "---", "---", "---", "---"]);
-    for (const policy of ["round-robin", "prefix"] as const) {
-      const found = await reality(servers, policy);
-      const said = simulate(servers.length, policy, settings, load, costs);
-      for (const [what, { seconds, tokensPerSecond, firstToken, betweenTokens }] of [
-        ["measured", found],
-        ["simulated", said],
-      ] as const) {
-        const cells = [firstToken.p50, firstToken.p99, betweenTokens.p50, betweenTokens.p99].map(milliseconds);
-        row([policy, what, seconds.toFixed(2), tokensPerSecond.toFixed(0), ...cells]);
-      }
-    }
+    await compare(costs, servers);
     return costs;
   } finally {
     for (const server of started) server.end();
@@ -225,7 +229,7 @@ async function check(): Promise<Costs> {
 /** What N replicas do for 10,000 chats. */
 function predict(costs: Costs): void {
   const { step, row: perRow, token } = costs;
-  const many = { sequences: 16, cachePositions: 65_536, prefillChunk: 128 };
+  const many = { sequences: 16, cachePositions: 65_536, prefillChunk: 128, prefillBeside: 32 };
   const chats: Load = { clients: 10_000, turns: 4, promptTokens: 200, answerTokens: 100, pause: 60 };
   console.log(
     `\n${chats.clients} chats, simulated: each prompt ${chats.promptTokens} tokens longer than the last, answers of ` +
@@ -246,5 +250,10 @@ function predict(costs: Costs): void {
   }
 }
 
-const [step, perRow, token, request] = (values.costs ?? "").split(",").map((text) => Number(text) / 1000);
-predict(values.costs === undefined ? await check() : { step: step!, row: perRow!, token: token!, request: request! });
+if (values.costs === undefined) predict(await check());
+else {
+  const [step, perRow, token, request] = values.costs.split(",").map((text) => Number(text) / 1000);
+  const costs: Costs = { step: step!, row: perRow!, token: token!, request: request! };
+  await compare(costs, []);
+  predict(costs);
+}

@@ -1,5 +1,5 @@
 // N replicas of a chat server behind a balancer, simulated step by step. A replica has the scheduler's habits: up to `sequences`
-// conversations at once, each step one token for all that are writing and up to `prefillChunk` tokens of prompts, and the texts of the
+// conversations at once, each step one token for all that are writing and up to `prefillChunk` tokens of prompts (fewer while others write), and the texts of the
 // conversations that it has seen last in its KV cache.
 //
 //   step of a replica = costs.step + costs.row x conversations that write + costs.token x tokens of prompts
@@ -24,7 +24,9 @@ export interface Replica {
   readonly sequences: number;
   /** Positions of the KV cache, of which conversations that have ended keep what the others leave. */
   readonly cachePositions: number;
+  /** Tokens of prompts in a step, at most; and in one in which others write. */
   readonly prefillChunk: number;
+  readonly prefillBeside: number;
 }
 
 export interface Load {
@@ -133,16 +135,19 @@ export function simulate(replicas: number, policy: Policy, replica: Replica, loa
     }
     state.stepping = true;
     const writing = state.running.filter(({ toEvaluate }) => toEvaluate === 0);
-    const evaluated: Request[] = [];
-    let room = replica.prefillChunk;
-    for (const request of state.running) {
-      if (request.toEvaluate === 0 || room === 0) continue;
-      const tokens = Math.min(room, request.toEvaluate);
-      request.toEvaluate -= tokens;
-      room -= tokens;
-      if (request.toEvaluate === 0) evaluated.push(request);
-    }
-    const seconds = costs.step + costs.row * writing.length + costs.token * (replica.prefillChunk - room);
+    const most = writing.length === 0 ? replica.prefillChunk : replica.prefillBeside;
+    let room = most;
+    const evaluate = (request: Request, tokens: number) => {
+      const some = Math.min(room, tokens, request.toEvaluate);
+      request.toEvaluate -= some;
+      room -= some;
+    };
+    // One half for the oldest prompt, the other for the shortest ones.
+    const reading = state.running.filter(({ toEvaluate }) => toEvaluate > 0);
+    if (reading.length > 0) evaluate(reading[0]!, most >> 1);
+    for (const request of reading.toSorted((a, b) => a.toEvaluate - b.toEvaluate)) evaluate(request, room);
+    const evaluated = reading.filter(({ toEvaluate }) => toEvaluate === 0);
+    const seconds = costs.step + costs.row * writing.length + costs.token * (most - room);
     events.add(now + seconds, (end) => {
       for (const request of evaluated) first.push(end - request.begin);
       for (const request of writing) between.push(end - request.lastToken);

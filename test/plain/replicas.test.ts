@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Load, policies, simulate } from "../../bench/scale/simulation.js";
 
 const costs = { step: 0.01, row: 0.002, token: 0.001, request: 0.003 };
-const replica = { sequences: 4, cachePositions: 4096, prefillChunk: 128 };
+const replica = { sequences: 4, cachePositions: 4096, prefillChunk: 128, prefillBeside: 32 };
 const load: Load = { clients: 1, turns: 1, promptTokens: 128, answerTokens: 11, pause: 0 };
 
 describe("one replica", () => {
@@ -22,6 +22,13 @@ describe("one replica", () => {
     expect(betweenTokens.p50).toBeCloseTo(0.01 + 4 * 0.002, 9);
     expect(firstToken.p50).toBeLessThan(0.2);
     expect(firstToken.p99).toBeGreaterThan(100 * 0.018);
+  });
+
+  it("gives prompts fewer tokens of a step while others write", () => {
+    // The second one's prompt comes while the first one writes: three steps of 32 tokens and one of 1, each with one that writes.
+    const two = { ...load, clients: 2, promptTokens: 97, answerTokens: 60, pause: 0.4 };
+    const { betweenTokens } = simulate(1, "round-robin", replica, two, costs);
+    expect(betweenTokens.p99).toBeCloseTo(0.01 + 0.002 + 32 * 0.001, 9);
   });
 
   it("divides long prompts into steps, during which others go on", () => {
