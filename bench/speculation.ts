@@ -146,7 +146,7 @@ async function measure(model: Model, task: Task, speculate: "lookup" | "draft"):
   await once(speculate);
   const speeds: { plain: number; guessed: number; ratio: number }[] = [];
   let same = true;
-  let last = await once("off");
+  let last: Awaited<ReturnType<typeof once>> | undefined;
   for (let round = 0; round < rounds; round++) {
     const first = round % 2 === 0 ? "off" : speculate;
     const one = await once(first);
@@ -156,7 +156,7 @@ async function measure(model: Model, task: Task, speculate: "lookup" | "draft"):
     same &&= plain.made === guessed.made;
     last = guessed;
   }
-  const { draftedTokens = 0, acceptedTokens = 0, completionTokens } = last.usage;
+  const { draftedTokens = 0, acceptedTokens = 0, completionTokens } = last!.usage;
   const of = (pick: (one: (typeof speeds)[number]) => number) => median(speeds.map(pick));
   console.log(
     `| ${task.name} | ${speculate} | ${completionTokens} | ${draftedTokens} | ${acceptedTokens} | ` +
