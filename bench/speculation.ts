@@ -155,6 +155,7 @@ async function measure(model: Model, task: Task, speculate: "lookup" | "draft"):
     speeds.push({ plain: plain.speed, guessed: guessed.speed, ratio: guessed.speed / plain.speed });
     same &&= plain.made === guessed.made;
     last = guessed;
+    process.stderr.write(`${plain.speed.toFixed(1)} ${guessed.speed.toFixed(1)} tokens/s\n`);
   }
   const { draftedTokens = 0, acceptedTokens = 0, completionTokens } = last!.usage;
   const of = (pick: (one: (typeof speeds)[number]) => number) => median(speeds.map(pick));

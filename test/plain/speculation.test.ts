@@ -69,10 +69,12 @@ describe("what steps take", () => {
     expect(costs.of(3)).toBe(0);
     costs.add(1, 10, false);
     expect(costs.of(1)).toBe(10);
-    expect(costs.of(5)).toBeCloseTo(12);
+    expect(costs.of(5)).toBeCloseTo(16);
+    expect(costs.most).toBe(2);
     costs.add(5, 18, true);
     expect(costs.of(3)).toBeCloseTo(14);
     expect(costs.of(9)).toBeCloseTo(26);
+    expect(costs.most).toBe(10);
   });
 
   it("moves with all steps, and one that was held up says little", () => {

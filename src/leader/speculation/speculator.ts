@@ -58,7 +58,8 @@ export class Speculator {
   draft(): void {
     this.#drafter?.keep(this.#scheduler.jobs);
     const decoding = this.#scheduler.decoding;
-    const room = LOGIT_ROWS - decoding.length;
+    const rows = FORCED > 0 ? LOGIT_ROWS : Math.min(LOGIT_ROWS, this.#costs.most);
+    const room = rows - decoding.length;
     const jobs = decoding.filter((job): job is GenerateJob => job instanceof GenerateJob && job.speculation !== "off");
     if (jobs.length === 0 || room < 1) return;
     const most = jobs.map((job) => Math.max(0, Math.min(job.mostDrafts, room)));

@@ -1,7 +1,7 @@
 // What steps take by their number of rows, measured while they run. From it follows whether drafts pay; no result depends on it.
 
-/** What a row adds before anything is known, as a share of a step of one row: little, so that it is tried. */
-const FIRST_GUESS = 0.05;
+/** What a row adds before anything is known, as a share of a step of one row. */
+const FIRST_GUESS = 0.15;
 /** How much of what is new an estimate takes over. */
 const SHARE = 0.25;
 /** A step counts as at most so many times its estimate: one that was held up says little. */
@@ -31,6 +31,13 @@ export class StepCosts {
     // A longer text and a slower processor change all of them alike: that shows in steps without drafts.
     if (drafted) estimates[rows] = known * change;
     else for (let i = 1; i < estimates.length; i++) estimates[i]! *= change;
+  }
+
+  /** The most rows to try: twice as many as were measured, because what is not measured may be dear. */
+  get most(): number {
+    let largest = this.#estimates.length - 1;
+    while (largest > 0 && this.#estimates[largest] === 0) largest--;
+    return 2 * largest;
   }
 
   /** What a step of so many rows takes, in milliseconds, from what is known of steps of fewer and more rows; 0: nothing is known. */
