@@ -19,11 +19,13 @@ self.onmessage = async ({ data: { id, name, given } }) => {
   }
   const cancel = new AbortController();
   cancels.set(id, cancel);
-  let told = 0;
+  let latest;
+  const telling = setInterval(() => {
+    if (latest !== undefined) self.postMessage({ id, progress: latest });
+    latest = undefined;
+  }, PROGRESS_MILLISECONDS);
   const tell = (progress) => {
-    if (performance.now() - told < PROGRESS_MILLISECONDS && progress.done !== progress.total) return;
-    told = performance.now();
-    self.postMessage({ id, progress });
+    latest = progress;
   };
   try {
     self.postMessage({ id, result: await jobs[name](given, tell, cancel.signal) });
@@ -31,6 +33,7 @@ self.onmessage = async ({ data: { id, name, given } }) => {
     const { name, message } = await explained(error);
     self.postMessage({ id, error: { name, message } });
   } finally {
+    clearInterval(telling);
     cancels.delete(id);
   }
 };

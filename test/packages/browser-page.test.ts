@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createReadStream, statSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -37,7 +37,10 @@ async function serve(...flags: string[]): Promise<{ readonly url: string; readon
   return { url, process: server };
 }
 
-/** What the models' server was asked: the first byte that is wanted. It breaks off the first answer for a file in the middle. */
+/** An answer of the models' server that has come to the middle of the file, and stays there. */
+let half: ServerResponse | undefined;
+
+/** What that server was asked: the first byte that is wanted. */
 const asked: { readonly path: string; readonly from: number }[] = [];
 
 /** A server of models at another site, which allows others. */
@@ -61,10 +64,10 @@ async function serveModels(): Promise<Server> {
       ...(from > 0 && { "Content-Range": `bytes ${from}-${size - 1}/${size}` }),
     });
     if (from > 0) createReadStream(demo, { start: from }).pipe(response);
-    else
-      createReadStream(demo, { end: size / 2 })
-        .on("end", () => setTimeout(() => response.destroy(), 100))
-        .pipe(response, { end: false });
+    else {
+      half = response;
+      createReadStream(demo, { end: size / 2 }).pipe(response, { end: false });
+    }
   });
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   return server;
@@ -82,6 +85,7 @@ async function until(page: OpenPage, expression: string): Promise<void> {
 
 const text = (page: OpenPage, id: string) => page.evaluate<string>(`document.getElementById("${id}").textContent`);
 const isIdle = `document.getElementById("work").hidden`;
+const hasHalf = `document.getElementById("work-text").textContent.includes(": 0.9 MB of 1.8 MB")`;
 const isLoaded = `${isIdle} && document.getElementById("facts").textContent.includes("loaded in")`;
 const press = (page: OpenPage, label: string) =>
   page.evaluate(`document.querySelector('[aria-label="${label}"]').click()`);
@@ -124,6 +128,8 @@ describe.skipIf(chromium === undefined)("examples/browser", () => {
     await page.evaluate(`document.getElementById("url").value = "${url}"`);
     await page.evaluate(`document.getElementById("threads").value = 2`);
     await page.evaluate(`document.getElementById("download").requestSubmit()`);
+    await until(page, hasHalf);
+    half!.destroy();
     await until(page, `${isIdle} && document.getElementById("stored").textContent.includes("Resume")`);
     expect(await text(page, "problem")).toMatch(/broke off|ended after/);
     await press(page, "Resume story.gguf");
@@ -170,7 +176,7 @@ describe.skipIf(chromium === undefined)("examples/browser", () => {
       `document.getElementById("url").value = "http://127.0.0.1:${(models.address() as AddressInfo).port}/slow.gguf"`,
     );
     await page.evaluate(`document.getElementById("download").requestSubmit()`);
-    await until(page, `/: 0\\.9 MB of 1\\.8 MB/.test(document.getElementById("work-text").textContent)`);
+    await until(page, hasHalf);
     await page.evaluate(`document.getElementById("cancel").click()`);
     await until(page, `${isIdle} && document.getElementById("stored").textContent.includes("0.9 MB of 1.8 MB")`);
     expect(await text(page, "problem")).toBe("");
@@ -198,7 +204,7 @@ describe.skipIf(chromium === undefined)("examples/browser", () => {
       dispatchEvent(new DragEvent("drop", { dataTransfer }));
     })()`);
     await until(page, `${isLoaded} && location.hash === "#dropped.gguf"`);
-    expect(await page.evaluate(`document.querySelectorAll("#stored li").length`)).toBe(2);
+    await until(page, `document.querySelectorAll("#stored li").length === 2`);
     expect(page.complaints.filter((complaint) => !complaint.includes("404"))).toEqual([]);
     await page.close();
   });
