@@ -66,6 +66,9 @@ function copyTokenizer(tokenizer: GgufMetadata, writer: GgufWriter, vocab: numbe
   }
 }
 
+/** `pooling_type` of rerankers. */
+const RANK = 4;
+
 /** Columns that a convolution sees. */
 const CONVOLUTION_COLUMNS = 3;
 
@@ -248,6 +251,7 @@ function addBertTensors(writer: GgufWriter, shape: Shape, format: Format): void 
   matrix("token_embd", dim, vocab);
   writer.addTensor("token_types.weight", "F32", types === 1 ? [dim] : [dim, types]);
   writer.addTensor("position_embd.weight", "F32", [dim, context]);
+  if (shape.pooling === RANK) writer.addTensor("cls.output.weight", "F32", [dim, 1]);
   vectors("token_embd_norm", dim);
   for (let layer = 0; layer < layers; layer++) {
     const inLayer = (name: string, columns: number, rows: number) => {

@@ -56,7 +56,7 @@ export interface Shape {
   };
   /** Of gemma4. */
   readonly gemma4?: Gemma4Shape;
-  /** `pooling_type` of embedding models: 1 mean, 2 the first token, 3 the last. */
+  /** `pooling_type` of embedding models: 1 mean, 2 the first token, 3 the last, 4 a reranker's scores. */
   readonly pooling?: number;
 }
 
@@ -282,6 +282,18 @@ export const shapes = {
     tied: false,
     context: 512,
     pooling: 1,
+  },
+  "ms-marco-minilm-l6-v2": {
+    architecture: "bert",
+    dim: 384,
+    layers: 6,
+    heads: 12,
+    kvHeads: 12,
+    ffn: 1536,
+    vocab: 30522,
+    tied: false,
+    context: 512,
+    pooling: 4,
   },
   "bge-base": {
     architecture: "bert",

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { loadModel, type Model } from "cria";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { architectureModel } from "../support/architecture-model.js";
+import { runProgram } from "../support/run-program.js";
 import { type ServeProcess, serveProcess } from "../support/serve-process.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { fileWithTemplate, toolTemplates } from "../support/tool-models.js";
@@ -75,6 +76,17 @@ describe.skipIf(!existsSync(new URL("node_modules", folder)))("over HTTP", () =>
     expect(got).toMatchObject({ order, firstVersion: { order, texts: [true, true] } });
   });
 });
+
+it
+  .skipIf(!existsSync(new URL("node_modules", folder)))
+  .each([...["node:http", "express", "express with its parser", "fastify"]])(
+  "%s has cria/openai in one line",
+  (framework) => {
+    const { stdout } = runProgram(new URL("frameworks.mjs", folder), { args: [framework] });
+    const text = "3 + 4 = 7.";
+    expect(JSON.parse(stdout)).toEqual({ text, stream: text, list: ["demo"], status: 400, code: "unsupported_value" });
+  },
+);
 
 const question = [{ role: "user", content: "What is 3 + 4?" }];
 const vector = expect.objectContaining({ length: 40 });
