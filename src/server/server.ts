@@ -23,7 +23,8 @@ export interface RunningServer {
 const HEADERS = 1 / 3;
 const REQUEST = 2;
 const CHECKED_EVERY = 1 / 15;
-const KEEP_ALIVE_MILLISECONDS = 15_000;
+/** Longer than most clients and proxies keep a connection: who closes it second cannot cut off a request that is on its way. */
+const KEEP_ALIVE_MILLISECONDS = 75_000;
 const MOST_CONNECTIONS = 4096;
 
 /**
