@@ -17,7 +17,7 @@ export { loadPool } from "./api/pool/load-pool.js";
 export type { InstanceStats, ModelPool, PoolStats } from "./api/pool/pool.js";
 export type { InstanceState } from "./api/pool/pool-instance.js";
 export type { PoolOptions } from "./api/pool/pool-options.js";
-export type { Sequence } from "./api/sequences/sequence.js";
+export type { EvaluateOptions, Sequence } from "./api/sequences/sequence.js";
 export type { SessionSource } from "./api/sequences/sessions.js";
 export type { AnswerOptions, Chat, ChatCompletionOptions, ChatOptions, RunOptions } from "./api/text/chat.js";
 export type {
@@ -69,6 +69,7 @@ export type { LoadFigures, WorkerLoad } from "./machine/disturbance/monitor.js";
 export type { CachePages } from "./machine/disturbance/step-meter.js";
 export type { KernelBuild, KernelChoice, KernelName } from "./machine/kernels.js";
 export type { MemoryPlan, ShardPlan } from "./model/plan/memory-plan.js";
+export type { Speculation } from "./protocol/messages.js";
 export type { Pooling } from "./protocol/pooling.js";
 export type { TokenLogprob } from "./sampling/logprobs.js";
 export type {

@@ -33,7 +33,9 @@ export interface Comparison {
   readonly doubts: readonly string[];
 }
 
+/** Two runs of `cria bench`, test by test. */
 export interface BenchComparison {
+  /** Tests of both runs. */
   readonly rows: readonly Comparison[];
   /** Tests of one run only. */
   readonly onlyBefore: readonly string[];

@@ -1,7 +1,7 @@
 // `cria/lab`: what `cria bench` and `cria kernels` print, as data: whole models, kernels, and the limits of the machine.
 
 export { type BenchResult, bench } from "./bench.js";
-export type { BenchOptions, BenchTest } from "./bench-tests.js";
+export type { BenchOptions, BenchProgress, BenchTest } from "./bench-tests.js";
 export type { Timing } from "./blackboard.js";
 export {
   type BenchComparison,

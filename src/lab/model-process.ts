@@ -9,6 +9,7 @@ export type { ProcessInfo, ProcessLoadOptions } from "./tune/messages.js";
 /** Tokens per second. */
 export type Rate = number;
 
+/** A model in a process of its own, to be measured. From `ModelProcess.start()`. */
 export class ModelProcess {
   readonly info: ProcessInfo;
   readonly #line: Line;

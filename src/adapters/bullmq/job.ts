@@ -19,6 +19,7 @@ export type EmbedJobOptions = Pick<
 /** How the documents of a job are ranked. */
 export type RerankJobOptions = Pick<RerankOptions, "overlong">;
 
+/** The data of a job that embeds texts. */
 export interface EmbedJob {
   readonly task: "embed";
   /** What identifies the model: `modelIdentity` makes it. */
@@ -27,6 +28,7 @@ export interface EmbedJob {
   readonly options: EmbedJobOptions;
 }
 
+/** The data of a job that ranks documents by a query. */
 export interface RerankJob {
   readonly task: "rerank";
   readonly model: string;
@@ -35,6 +37,7 @@ export interface RerankJob {
   readonly options: RerankJobOptions;
 }
 
+/** The data of any job of the queue. */
 export type VectorJob = EmbedJob | RerankJob;
 
 /** What a job returns. */

@@ -20,6 +20,7 @@ export type VectorModel = Pick<Model, "embed" | "rerank" | "info">;
 /** A job of BullMQ that has a `VectorJob` as its data. */
 export type QueuedJob = Job<VectorJob, VectorResult>;
 
+/** What a Worker's processor accepts. */
 export interface ProcessorOptions {
   /** What identifies the model (`modelIdentity`). Jobs for another one fail. */
   readonly model: string;

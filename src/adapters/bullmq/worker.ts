@@ -33,6 +33,7 @@ export interface QueueWorkerOptions extends QueuePlace, ProcessorOptions {
   readonly lockSeconds?: number;
   /** How many workers may die over a job until it fails. Default 3. */
   readonly maxStalled?: number;
+  /** Hears of jobs that are completed, failed, stalled or given up, and of errors of Redis. Default: nobody does. */
   readonly onEvent?: (event: WorkerEvent) => void;
   /** Ends waiting for the queue. A worker that works is closed. */
   readonly signal?: AbortSignal;

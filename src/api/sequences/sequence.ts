@@ -15,8 +15,9 @@ export interface SequenceModel {
   readonly newId: () => number;
 }
 
-/** How to evaluate. */
-interface EvaluateOptions {
+/** How `sequence.evaluate` evaluates tokens. */
+export interface EvaluateOptions {
+  /** Of which rows logits are returned: of the last token (default), or of every one. */
   readonly logits?: "last" | "all";
   readonly signal?: AbortSignal;
 }

@@ -26,6 +26,7 @@ export interface FormatProfile {
   readonly rates: readonly number[];
 }
 
+/** What a machine can do, as `plan` measures and keeps it. */
 export interface MachineProfile {
   /** By their number, ascending; the first is 1. */
   readonly threads: readonly ThreadProfile[];

@@ -7,6 +7,7 @@ import type { CpuTopology } from "../../machine/cpu/topology.js";
 /** A thing to choose, by its name in the table. */
 export type AxisName = "kernels" | "threads" | "prefill chunk" | "pins" | "KV cache" | "batch" | "instances";
 
+/** One thing that `tune` chooses, and what there is to choose from. */
 export interface Axis {
   readonly name: AxisName;
   /** In words; the first is the default. One only: there is nothing to choose. */
