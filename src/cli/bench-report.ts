@@ -1,12 +1,16 @@
 // What `cria bench` writes beside its rows: the report (--html) and one token's timeline (--trace).
 
 import { writeFile } from "node:fs/promises";
+import { type KeptTuning, recallTuning } from "../api/load/tunings.js";
+import { openGguf } from "../gguf/index.js";
 import type { BenchResult } from "../lab/bench.js";
 import type { BenchOptions } from "../lab/bench-tests.js";
+import { predictBench } from "../lab/plan/predict-bench.js";
 import type { Price } from "../lab/price.js";
 import { benchReport } from "../lab/report/bench-report.js";
 import { reportSuite } from "../lab/report/bench-suite.js";
 import { reportPage } from "../lab/report/html.js";
+import type { Tunings } from "../lab/report/tuning-section.js";
 import { reportScript } from "../lab/report-script.js";
 import { chromeTrace, type TokenTrace, traceToken } from "../lab/trace.js";
 import { usableCpus } from "../machine/cpu/threads.js";
@@ -14,6 +18,7 @@ import { cpuTopology } from "../machine/cpu/topology.js";
 import { kernelReport } from "./cpu.js";
 import { cpuLines } from "./cpu-output.js";
 import { cpuReport } from "./cpu-report.js";
+import { progressBar } from "./progress-bar.js";
 import { version } from "./version.js";
 
 /** The tests of a report that nobody has chosen tests for, those of each model by themselves. */
@@ -33,11 +38,13 @@ interface ReportFiles {
   /** Paths; undefined: not asked for. */
   readonly html: string | undefined;
   readonly trace: string | undefined;
-  readonly tracing: Pick<BenchOptions, "threads" | "kvCaches" | "kernels" | "signal"> & { readonly model: string };
+  readonly tracing: Pick<BenchOptions, "threads" | "kvCaches" | "kernels" | "tune" | "signal"> & {
+    readonly model: string;
+  };
 }
 
 export async function writeBenchReport({ results, price, html, trace, tracing }: ReportFiles): Promise<void> {
-  const { model, threads, kvCaches, kernels, signal } = tracing;
+  const { model, threads, kvCaches, kernels, tune, signal } = tracing;
   const generates = results.some((result) => result.model === model && result.generates);
   let token: TokenTrace | undefined;
   if (generates || trace !== undefined) {
@@ -47,6 +54,9 @@ export async function writeBenchReport({ results, price, html, trace, tracing }:
   if (html === undefined) return;
   const report = benchReport({
     results,
+    tunings: await tuningsOf(results),
+    tuned: tune,
+    predictions: await predictions(results, { kernels, tune, signal }),
     machine: cpuLines(await cpuReport({}, await kernelReport(kernels))),
     price,
     trace: token,
@@ -54,6 +64,33 @@ export async function writeBenchReport({ results, price, html, trace, tracing }:
     time: new Date(),
   });
   await save(html, reportPage(report, await reportScript()));
+}
+
+async function tuningsOf(results: readonly BenchResult[]): Promise<Tunings> {
+  const tunings = new Map<string, KeptTuning | undefined>();
+  for (const { model } of results) {
+    if (tunings.has(model)) continue;
+    const gguf = await openGguf(model);
+    try {
+      tunings.set(model, await recallTuning(gguf));
+    } finally {
+      await gguf.close();
+    }
+  }
+  return tunings;
+}
+
+/** Of each result. Measures the machine first where nobody has done it before, which takes some 20 s. */
+async function predictions(
+  results: readonly BenchResult[],
+  options: Pick<BenchOptions, "kernels" | "tune" | "signal">,
+): Promise<readonly number[]> {
+  const bar = progressBar("this machine", "measuring");
+  try {
+    return await predictBench(results, { ...options, onProgress: bar.show });
+  } finally {
+    bar.clear();
+  }
 }
 
 async function save(path: string, text: string): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { printable } from "../gguf/index.js";
 import type { Axis, BatchRow, ComparedSpeed, TuneRow, Tuning } from "../lab/index.js";
+import { tunedFlags } from "../lab/tune/tuned-flags.js";
 
 const COLUMNS = 80;
 
@@ -62,7 +63,7 @@ function batchLines(batch: readonly BatchRow[]): string[] {
 }
 
 function adviceLines({ recommendations, settings, gain, seconds, noise, notKept }: Tuning): string[] {
-  const flags = flagsOf(settings);
+  const flags = tunedFlags(settings);
   const times =
     gain === undefined
       ? ""
@@ -77,18 +78,6 @@ function adviceLines({ recommendations, settings, gain, seconds, noise, notKept 
       ? `tuned in ${seconds.toFixed(0)} s`
       : `tuned in ${seconds.toFixed(0)} s, and not kept: ${printable(notKept)}`,
   ];
-}
-
-/** The settings as flags of the other commands. */
-function flagsOf({ threads, threadsBatch, kernels, prefillChunk, pin }: Tuning["settings"]): string {
-  const flags = [
-    ...(threads === undefined ? [] : [`-t ${threads}`]),
-    ...(threadsBatch === undefined ? [] : [`-tb ${threadsBatch}`]),
-    ...(kernels === undefined ? [] : [`--kernels ${kernels}`]),
-    ...(prefillChunk === undefined ? [] : [`-ub ${prefillChunk}`]),
-    ...(pin === undefined ? [] : [`--pin ${pin}`]),
-  ];
-  return flags.join(" ");
 }
 
 /** A text behind a name, in lines of at most 80 characters. */

@@ -28,6 +28,8 @@ export interface BenchResult extends BenchTest {
   /** llama-bench's name: "pp512", "tg128 @ d512". */
   readonly name: string;
   readonly threads: number;
+  /** Workers of steps of many rows: prompts, and many sequences at once. */
+  readonly threadsBatch: number;
   readonly architecture: string;
   /** Of most weights, such as "Q4_K". */
   readonly format: string;
@@ -155,6 +157,7 @@ async function measure(
     ...test,
     name: testName(test),
     threads: info.threads,
+    threadsBatch: info.threadsBatch,
     architecture: info.architecture,
     format: info.format,
     modelBytes: bench.bytes,

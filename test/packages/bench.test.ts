@@ -72,6 +72,7 @@ const result: BenchResult = {
   batch: 2048,
   kvCache: "q8_0",
   threads: 2,
+  threadsBatch: 2,
   depth: 512,
   prompt: 0,
   generate: 128,

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parsePrice } from "../../dist/lab/price.js";
 import { benchReport } from "../../dist/lab/report/bench-report.js";
 import { reportPage } from "../../dist/lab/report/html.js";
-import { manyRows, manyWorkers } from "../support/bench-rows.js";
+import { keptTuning, manyRows, manyWorkers } from "../support/bench-rows.js";
 import { Browser, chromium, type OpenPage } from "../support/chromium.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -31,7 +31,10 @@ beforeAll(() => {
   const sizes = ["-p", "16", "-n", "4", "-np", "1,4", "-d", "0,64", "-t", "1,2", "-r", "2"];
   printed = cria("bench", ...sizes, "--price", "0.79 EUR/h", "--html", bench, "--trace", trace).out;
   const parts = { machine: ["model        Many"], versions: "", time: new Date(), price: parsePrice("$0.79/h") };
-  const report = benchReport({ ...parts, results: manyRows(), trace: manyWorkers() });
+  const results = manyRows();
+  const tunings = new Map(results.map(({ model }) => [model, keptTuning]));
+  const predictions = results.map(({ tokensPerSecond }, i) => (1 + Math.sin(i) / 5) * tokensPerSecond[0]!);
+  const report = benchReport({ ...parts, results, trace: manyWorkers(), tunings, predictions });
   writeFileSync(
     large,
     reportPage(report, readFileSync(new URL("../../dist/assets/report.js", import.meta.url), "utf8")),
@@ -137,6 +140,7 @@ describe.skipIf(chromium === undefined)("in a browser", () => {
     expect(await points("batch-total")).toBe(8);
     expect(await points("depth-decode")).toBe(8);
     expect(await points("disturbances-figure")).toBe(24);
+    expect(await points("predictions-figure")).toBe(12);
     await page.close();
   });
 

@@ -6,7 +6,7 @@ import type { BenchResult } from "../../dist/lab/bench.js";
 import { parsePrice } from "../../dist/lab/price.js";
 import { benchReport } from "../../dist/lab/report/bench-report.js";
 import { reportPage } from "../../dist/lab/report/html.js";
-import { benchRow as row } from "../support/bench-rows.js";
+import { keptTuning, benchRow as row } from "../support/bench-rows.js";
 
 const reportOf = (results: readonly BenchResult[], price?: string) =>
   benchReport({
@@ -72,6 +72,62 @@ it("disturbances are told with their cause and what they cost", () => {
   const { text, tables } = reportOf([row(), disturbed]).sections.find(({ id }) => id === "disturbances")!;
   expect(text[0]).toBe("1 of 2 rows were disturbed: do not trust them.");
   expect(tables[1]!.rows).toEqual([["2", "processors", "42 %", "3.0", "03:04:09", signs[0]]]);
+});
+
+it("the tuning that is kept is told with its reasons and its batch curve, and where there is none, that", () => {
+  const results = [row(), row({ model: "/models/b.gguf" })];
+  const tunings = new Map([["/models/a.gguf", keptTuning]]);
+  const parts = { results, machine: [], versions: "", time: new Date(), tunings, tuned: true };
+  const { text, tables, figures } = benchReport(parts).sections.find(({ id }) => id === "tuning")!;
+  expect(text).toEqual([
+    "a, tuned 2026-01-02 03:04 UTC: load it with -t 40 -tb 48 --kernels wide --pin physical, decode 1.08 times and prompts 1.31 times " +
+      "as fast as with the defaults. For many clients, 2 instances of 24 threads do the most.",
+    "Its rows above were measured with it.",
+    "b has no tuning on this machine: cria tune makes one, and keeps it.",
+  ]);
+  expect(tables[0]!.rows[0]).toEqual(["threads", "40 for decode", "1.08 times (+- 1.1 %) as fast as the default, 48"]);
+  expect(figures.map((figure) => figure.kind === "lines" && figure.series[0]!.points.map(({ x }) => x))).toEqual([
+    [1, 2, 4, 8, 16, 32],
+    [1, 2, 4, 8, 16, 32],
+  ]);
+});
+
+it("a tuning of settings alone has no figures; one that set nothing says so", () => {
+  const { findings: _, ...bare } = { ...keptTuning, settings: {}, instances: 1, threadsOfInstance: 1 };
+  const parts = { results: [row()], machine: [], versions: "", time: new Date() };
+  const report = benchReport({ ...parts, tunings: new Map([["/models/a.gguf", bare]]) });
+  const { text, tables, figures } = report.sections.find(({ id }) => id === "tuning")!;
+  expect(text).toEqual([
+    "a, tuned 2026-01-02 03:04 UTC: nothing is faster than the defaults. For many clients, 1 instance of 1 thread does the most.",
+    "Its rows above were measured without it.",
+  ]);
+  expect([tables, figures]).toEqual([[], []]);
+});
+
+it("predictions stand beside what was measured", () => {
+  const results = [
+    row(),
+    row({ prompt: 512, generate: 0, name: "pp512", tokensPerSecond: [100], noise: ["spread 9 %"] }),
+  ];
+  const parts = { results, machine: [], versions: "", time: new Date() };
+  const { text, tables, figures } = benchReport({ ...parts, predictions: [36, 70] }).sections.find(
+    ({ id }) => id === "predictions",
+  )!;
+  expect(text[1]).toBe("1 of 2 predictions is within 15 % of what was measured; the median distance is 21.3 %.");
+  expect(tables[0]!.rows).toEqual([
+    ["1", "a", "tg32", "2 threads", "32", "36", "1.13"],
+    ["2", "a", "pp512", "2 threads", "100", "70", "0.70"],
+  ]);
+  expect(figures).toMatchObject([
+    {
+      kind: "spread",
+      x: { label: "predicted against measured (%)" },
+      rows: [
+        { name: "1: tg32 t2", values: [12.5], disturbed: false },
+        { name: "2: pp512 t2", values: [expect.closeTo(-30)], disturbed: true },
+      ],
+    },
+  ]);
 });
 
 it("a page holds any name, and nothing in it can end the script or ask the network", () => {

@@ -20,6 +20,22 @@ export interface KeptTuning {
   readonly threadsOfInstance: number;
   /** When it was measured, in ms since 1970. */
   readonly time: number;
+  /** For people: why, and what else was found. */
+  readonly findings?: TuningFindings;
+}
+
+/** What a tuning has found besides the settings, as far as it is kept. */
+export interface TuningFindings {
+  /** What was chosen of threads, pins, ..., and why, in one sentence. */
+  readonly recommendations: readonly { readonly axis: string; readonly value: string; readonly reason: string }[];
+  /** Times as fast as the defaults: decode and prompts. undefined: the settings are the defaults. */
+  readonly gain?: { readonly decode?: number | undefined; readonly prefill: number } | undefined;
+  /** Texts side by side: tokens per second of all together, and milliseconds between two tokens of each. */
+  readonly batch: readonly {
+    readonly texts: number;
+    readonly tokensPerSecond: number;
+    readonly milliseconds: number;
+  }[];
 }
 
 /** sha256 of what a model's speed depends on: its architecture, the numbers that describe it, and the tensors' formats and shapes. */

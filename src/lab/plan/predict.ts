@@ -70,18 +70,34 @@ export function decodeRate(
   return rate;
 }
 
-/** Tokens per second of prompts of so many tokens, one on each of the instances. */
+/** Tokens per second of prompts of so many tokens behind `depth` others, one on each of the instances. */
 export function prefillRate(
   cost: ModelCost,
   profile: MachineProfile,
-  { threadsBatch }: Instance,
-  { instances, tokens }: { readonly instances: number; readonly tokens: number },
+  { threadsBatch }: Pick<Instance, "threadsBatch">,
+  { instances, tokens, depth = 0 }: { readonly instances: number; readonly tokens: number; readonly depth?: number },
 ): number {
   let seconds = 0;
   for (let first = 0; first < tokens; first += cost.stepRows) {
     const rows = Math.min(cost.stepRows, tokens - first);
-    const step = cost.step({ rows, texts: 1, depth: first, logits: first + rows === tokens ? 1 : 0 });
+    const step = cost.step({ rows, texts: 1, depth: depth + first, logits: first + rows === tokens ? 1 : 0 });
     seconds += stepSeconds(step, threadsBatch, profile, instances);
   }
   return (instances * tokens) / seconds;
+}
+
+/** Tokens per second of an encoder that embeds so many texts of so many tokens in one call: as many in a step as it has room for. */
+export function embedRate(
+  cost: ModelCost,
+  profile: MachineProfile,
+  threads: number,
+  { texts, tokens }: { readonly texts: number; readonly tokens: number },
+): number {
+  const room = Math.max(1, Math.floor(cost.stepRows / tokens));
+  let seconds = 0;
+  for (let first = 0; first < texts; first += room) {
+    const step = cost.step({ rows: tokens, texts: Math.min(room, texts - first), depth: 0, logits: 0 });
+    seconds += stepSeconds(step, threads, profile, 1);
+  }
+  return (texts * tokens) / seconds;
 }

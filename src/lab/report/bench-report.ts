@@ -5,10 +5,12 @@ import { type Cost, costOf, money, type Price } from "../price.js";
 import { median, standardDeviation } from "../statistics.js";
 import type { TokenTrace } from "../trace.js";
 import { disturbanceSection, memorySection, priceSection } from "./plan-sections.js";
+import { predictionSection } from "./prediction-section.js";
 import type { Report, Section } from "./report.js";
 import { figures, isDecode, latency, type Row, shortNames } from "./rows.js";
 import { batchSection, depthSection, rooflineSection, threadsSection } from "./speed-sections.js";
 import { timelineSection } from "./timeline-section.js";
+import { type Tunings, tuningSection } from "./tuning-section.js";
 
 /** All that a report is made of. */
 export interface BenchReportParts {
@@ -17,12 +19,19 @@ export interface BenchReportParts {
   readonly machine: readonly string[];
   readonly price?: Price | undefined;
   readonly trace?: TokenTrace | undefined;
+  /** Of the models, by their paths. */
+  readonly tunings?: Tunings | undefined;
+  /** Whether the models were loaded with their tunings. */
+  readonly tuned?: boolean | undefined;
+  /** Predicted tokens per second, one for each result. */
+  readonly predictions?: readonly number[] | undefined;
   /** Of cria and of Node. */
   readonly versions: string;
   readonly time: Date;
 }
 
-export function benchReport({ results, machine, price, trace, versions, time }: BenchReportParts): Report {
+export function benchReport(parts: BenchReportParts): Report {
+  const { results, machine, price, trace, tunings, tuned = false, predictions, versions, time } = parts;
   const names = shortNames(results.map(({ model }) => model));
   const rows = results.map((result, i): Row => {
     const middle = median(result.tokensPerSecond);
@@ -41,6 +50,8 @@ export function benchReport({ results, machine, price, trace, versions, time }: 
     threadsSection(rows),
     batchSection(rows),
     depthSection(rows),
+    ...(tunings === undefined ? [] : [tuningSection(rows, tunings, tuned)]),
+    ...(predictions === undefined ? [] : [predictionSection(rows, predictions)]),
     ...(trace === undefined ? [] : [timelineSection(trace)]),
     memorySection(rows),
     disturbanceSection(rows),

@@ -102,7 +102,7 @@ figcaption { font-weight: 600; margin-bottom: 4px; }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 10px; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { background: var(--shade); }
-td:last-child { white-space: normal; min-width: 12ch; }
+td:last-child:not(.number) { white-space: normal; min-width: 24ch; }
 .number { text-align: right; }
 @media (max-width: 860px) { .figures { grid-template-columns: minmax(0, 1fr); } }
 @media print {
@@ -114,7 +114,7 @@ td:last-child { white-space: normal; min-width: 12ch; }
   figure, tr { break-inside: avoid; }
   h2 { break-after: avoid; }
   .table { overflow: visible; }
-  th, td { white-space: normal; padding: 2px 5px; font-size: 8pt; }
+  th, td, td:last-child:not(.number) { white-space: normal; min-width: 0; padding: 2px 5px; font-size: 8pt; }
   .chart svg { max-width: 100%; height: auto; }
 }
 `;

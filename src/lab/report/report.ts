@@ -107,7 +107,7 @@ export interface BarsFigure extends Common {
   }[];
 }
 
-/** Every repetition of every row, by its distance from the row's median. */
+/** Of every row its repetitions, or what was predicted, by the distance from the row's median. */
 export interface SpreadFigure extends Common {
   readonly kind: "spread";
   readonly x: Axis;

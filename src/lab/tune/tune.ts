@@ -138,7 +138,7 @@ class Tuner {
       await this.#measureBatches();
       await this.#measureCaches();
       const instances = await this.#compareInstances();
-      const notKept = this.#options.keep === false ? undefined : await this.#keep(instances);
+      const notKept = this.#options.keep === false ? undefined : await this.#keep(instances, gain);
       const noise = noiseBetween(before, await cpuNoise());
       return { ...this.#tuning(gain, instances, notKept), noise: this.#noiseFlags(noise) };
     } finally {
@@ -174,9 +174,10 @@ class Tuner {
     };
   }
 
-  #keep(instances: number): Promise<string | undefined> {
+  #keep(instances: number, gain: Tuning["gain"]): Promise<string | undefined> {
     const threadsOfInstance = this.#threadsOf(instances);
-    const kept = { settings: this.#settings, instances, threadsOfInstance, time: Date.now() };
+    const findings = { recommendations: this.#recommendations, gain, batch: this.#batch };
+    const kept = { settings: this.#settings, instances, threadsOfInstance, time: Date.now(), findings };
     return rememberTuning(this.#gguf, this.#options.quantize, kept);
   }
 
