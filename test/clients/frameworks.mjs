@@ -2,8 +2,8 @@
 // a stream, a list, and an error.
 
 import { once } from "node:events";
-import { demoModel, loadModel } from "../../dist/index.js";
 import { createFetch } from "../../dist/adapters/openai/index.js";
+import { demoModel, loadModel } from "../../dist/index.js";
 import { toNodeHandler } from "../../dist/server/index.js";
 
 const model = await loadModel(demoModel, { threads: 1 });
