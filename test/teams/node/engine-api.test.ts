@@ -213,10 +213,11 @@ describe("embed", () => {
     for (let d = 0; d < 8; d++) expect(ofBoth![d]).toBeCloseTo((first![d]! + second![d]!) / 2, 5);
   });
 
-  it("refuses inputs that are empty, too long or no texts", async () => {
+  it("takes a text or a list, and refuses what is empty, too long or not a text", async () => {
     expect(await codeOf(model.embed([[]]))).toMatch(/EMPTY_INPUT|INVALID_TOKEN/);
     expect(await codeOf(model.embed(["x ".repeat(2000)]))).toBe("CONTEXT_FULL");
-    expect(await codeOf(model.embed("a fox" as unknown as string[]))).toBe("INVALID_OPTION");
+    expect(await codeOf(model.embed(5 as unknown as string[]))).toBe("INVALID_OPTION");
+    expect(await model.embed("a fox")).toEqual((await model.embed(["a fox"]))[0]);
     for (const bad of [{ normalize: "false" }, { signal: {} }, 5]) {
       expect(await codeOf(model.embed(["a fox"], bad as object))).toBe("INVALID_OPTION");
     }
