@@ -4,7 +4,8 @@
 //   npm run build && npx tsc -p bench/tsconfig.json
 //   node build/bench/tune-sweep.js -m model.gguf [-r 9] [--no-pins] [--tunings 2]
 //
-// Prints each combination over the defaults, and then: the recommendation over the best, and its share of the sweep's time.
+// Prints each combination over the defaults, and then: the recommendation over the best, and what share of the sweep's time it took. The
+// sweep tries what a tuning sets; texts side by side, types of the cache and instances are more, which a tuning measures and tells.
 
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -28,9 +29,19 @@ const median = (samples: readonly number[]) => samples.toSorted((a, b) => a - b)
 const textOf = (settings: object) => JSON.stringify(settings).replaceAll('"', "");
 
 const tunings = [];
+/** Of each tuning, for the axes that the sweep tries too: it recommends more. */
+const secondsOfSettings: number[] = [];
 for (let i = 0; i < Number(values.tunings); i++) {
-  const tuning = await tune(path, { keep: false });
+  const begin = seconds();
+  let settled: number | undefined;
+  const tuning = await tune(path, {
+    keep: false,
+    onProgress: (_, axis) => {
+      if (["batch", "KV cache", "instances"].includes(axis)) settled ??= seconds();
+    },
+  });
   tunings.push(tuning);
+  secondsOfSettings.push((settled ?? seconds()) - begin);
   console.log(
     `tuning ${i + 1}: ${textOf(tuning.settings)}, ${tuning.instances} x ${tuning.threadsOfInstance}, ${tuning.seconds.toFixed(0)} s`,
   );
@@ -104,29 +115,43 @@ if (!values["no-sweep"]) {
   };
   console.log(`sweep of ${rows.length} combinations: ${took.toFixed(0)} s`);
   // The largest of many noisy figures is too large: the best of each kind run again, in turns with what was recommended.
+  const recommended = new Map(tunings.map(({ settings }) => [textOf(settings), settings]));
   for (const [what, of] of Object.entries(score)) {
     const best = rows.toSorted((a, b) => of(b) - of(a))[0]!;
-    for (const { settings, seconds } of tunings) {
-      const shares = (await duel(settings, best.settings)).map(of);
+    for (const [text, settings] of recommended) {
+      const { ratio, error, rounds } = await duel(settings, best.settings, of);
       console.log(
-        `${what}: ${textOf(settings)} has ${(100 * median(shares)).toFixed(1)} % of the best, ${textOf(best.settings)}; ` +
-          `${((100 * seconds) / took).toFixed(0)} % of the sweep's time`,
+        `${what}: ${text} has ${(100 * ratio).toFixed(1)} % (+- ${(100 * error).toFixed(1)} %, ${rounds} rounds) of the best, ` +
+          textOf(best.settings),
       );
     }
   }
+  for (const [i, { seconds }] of tunings.entries()) {
+    const share = (part: number) => `${part.toFixed(0)} s, ${((100 * part) / took).toFixed(0)} % of the sweep's time`;
+    console.log(`tuning ${i + 1}: for what the sweep tries ${share(secondsOfSettings[i]!)}; with the rest ${share(seconds)}`);
+  }
 }
 
-/** Of each round, one over the other. */
-async function duel(one: ProcessLoadOptions, other: ProcessLoadOptions): Promise<readonly Row[]> {
+/** One over the other by a score, in turns until that is known within 1.5 %, or for 99 rounds. */
+async function duel(one: ProcessLoadOptions, other: ProcessLoadOptions, of: (row: Row) => number) {
   const models = [await start(one), await start(other)] as const;
-  const ratios: Row[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const order = round % 2 === 0 ? models : models.toReversed();
+  const logs: number[] = [];
+  let ratio = 1;
+  let error = Number.POSITIVE_INFINITY;
+  while (logs.length < 99 && (logs.length < rounds || error > 0.015)) {
+    const order = logs.length % 2 === 0 ? models : models.toReversed();
     const rates = new Map<ModelProcess, Speeds>();
     for (const model of order) rates.set(model, await burst(model));
     const [a, b] = models.map((model) => rates.get(model)!);
-    ratios.push({ settings: one, decode: a!.decode / b!.decode, prefill: a!.prefill / b!.prefill });
+    logs.push(Math.log(of({ settings: one, decode: a!.decode / b!.decode, prefill: a!.prefill / b!.prefill })));
+    // A burst that something else disturbed tells nothing: a tenth at each end is left out.
+    const out = Math.floor(logs.length / 10);
+    const kept = logs.toSorted((a, b) => a - b).slice(out, logs.length - out);
+    const middle = kept.reduce((sum, log) => sum + log, 0) / kept.length;
+    const variance = kept.reduce((sum, log) => sum + (log - middle) ** 2, 0) / (kept.length - 1);
+    ratio = Math.exp(middle);
+    error = 2 * Math.sqrt(variance / kept.length);
   }
   for (const model of models) await model.close();
-  return ratios;
+  return { ratio, error, rounds: logs.length };
 }

@@ -96,7 +96,7 @@ export class TextThread {
       onError: end,
       onExit: (code: number) => end(new Error(`it ended with code ${code}`)),
     };
-    startWorker(this.#entry, "cria-text", undefined, events, HEAP_MEGABYTES).then((worker) => {
+    startWorker(this.#entry, "cria-text", undefined, events, { megabytes: HEAP_MEGABYTES }).then((worker) => {
       if (generation === this.#generation) this.#worker = worker;
     }, end);
   }

@@ -63,6 +63,13 @@ async function writeSplit(parts: number): Promise<string> {
   return name(0);
 }
 
+it("starts workers whose young objects have little room, so that a busy model's memory soon stops growing", async () => {
+  const model = await loadModel(folder.path("model.gguf"), { threads: 2 });
+  expect(workers.length).toBeGreaterThanOrEqual(2);
+  for (const { resourceLimits } of workers) expect(resourceLimits!.maxYoungGenerationSizeMb).toBe(48);
+  await model.dispose();
+});
+
 describe("a model from", () => {
   it.each<[string, () => LoadSource | Promise<LoadSource>]>([
     ["a file: URL", () => pathToFileURL(folder.path("model.gguf"))],
