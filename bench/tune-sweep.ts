@@ -128,7 +128,9 @@ if (!values["no-sweep"]) {
   }
   for (const [i, { seconds }] of tunings.entries()) {
     const share = (part: number) => `${part.toFixed(0)} s, ${((100 * part) / took).toFixed(0)} % of the sweep's time`;
-    console.log(`tuning ${i + 1}: for what the sweep tries ${share(secondsOfSettings[i]!)}; with the rest ${share(seconds)}`);
+    console.log(
+      `tuning ${i + 1}: for what the sweep tries ${share(secondsOfSettings[i]!)}; with the rest ${share(seconds)}`,
+    );
   }
 }
 

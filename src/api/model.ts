@@ -50,7 +50,9 @@ export type Prompt = string | ArrayLike<number>;
 /** What `loadModel` has put together. */
 export interface ModelParts {
   readonly client: ModelClient;
-  readonly team: Pick<Team, "pieces" | "close">;
+  readonly team: Pick<Team, "pieces">;
+  /** Ends the workers, and rejects all calls with `reason`. */
+  readonly close: (reason: CriaError) => Promise<void>;
   readonly load: () => LoadFigures;
   /** Of embeddings that stay in the file. */
   readonly table: { reads(): ArrayLike<number> };
@@ -302,10 +304,7 @@ export class Model {
 
   /** Ends the workers and gives the memory back. Calls under way reject. */
   dispose(): Promise<void> {
-    this.#disposed ??= (async () => {
-      this.#parts.client.end(new CriaError("DISPOSED", "the model is disposed of"));
-      await this.#parts.team.close();
-    })();
+    this.#disposed ??= this.#parts.close(new CriaError("DISPOSED", "the model is disposed of"));
     return this.#disposed;
   }
 

@@ -146,7 +146,7 @@ export type LeaderAnswer =
       readonly id: number;
       readonly logprob?: number;
       readonly top?: readonly TokenLogprob[];
-      /** Where it speculates: up to this token. */
+      /** Up to this token, where it speculates and that is news. */
       readonly speculated?: DraftCounts;
     }
   /** So many tokens of a prompt are evaluated; so many of them were in the cache. */

@@ -95,6 +95,26 @@ describe("what steps take", () => {
     for (let i = 0; i < 1000; i++) costs.doubt(1);
     expect(costs.of(4)).toBeLessThan(12);
     expect(costs.of(1)).toBe(10);
+    costs.add(4, 100, true);
+    expect(costs.of(4)).toBeCloseTo(100);
+  });
+
+  it("is believed soon where it was wrong for long", () => {
+    const costs = new StepCosts(8);
+    costs.add(1, 10, false);
+    costs.add(2, 100, true);
+    for (let i = 0; i < 400; i++) costs.doubt(1);
+    costs.add(2, 12, true);
+    expect(costs.of(2)).toBeLessThan(30);
+  });
+
+  it("is doubted beside the texts that are there: no step of fewer rows changes", () => {
+    const costs = new StepCosts(8);
+    costs.add(1, 10, false);
+    costs.add(4, 40, true);
+    for (let i = 0; i < 200; i++) costs.doubt(2);
+    expect(costs.of(2)).toBeCloseTo(20);
+    expect(costs.of(4)).toBeLessThan(28);
   });
 });
 

@@ -62,6 +62,7 @@ async function loadOpened(opened: OpenedModel, options: LoadOptions, tuned?: Tun
       ...modelParts(opened, planned, parts, { client, sample: () => client.sample(), text }),
       client,
       team,
+      close: (reason) => instance.close(reason),
       load: () => instance.monitor.load(),
       table: { reads: () => board.tableReads },
       loadMilliseconds: performance.now() - begin,

@@ -88,7 +88,10 @@ async function loadOpened(
             const sum = (name: "own" | "others") => all.reduce((total, one) => total + one[name], 0);
             return { own: sum("own"), others: sum("others") };
           },
-          close: () => close(new CriaError("DISPOSED", "the pool is disposed of")),
+        },
+        close: async (reason) => {
+          client.end(reason);
+          await close(new CriaError("DISPOSED", "the pool is disposed of"));
         },
         load: () => loadOfAll(instances.flatMap(({ load }) => load ?? [])),
         table: {

@@ -92,7 +92,7 @@ export async function* streamGeneration(
   const leave = new AbortController();
   let completionTokens = 0;
   let reasoningTokens = 0;
-  let drafts: DraftCounts | undefined;
+  let drafts: DraftCounts | undefined = speculation === "off" ? undefined : { drafted: 0, accepted: 0 };
   let stopped = false;
   const begin = performance.now();
   let firstToken = 0;
@@ -116,7 +116,7 @@ export async function* streamGeneration(
       },
       ({ id, logprob, top, speculated }, taken) => {
         if (stopped) return; // the leader does not know yet
-        drafts = speculated;
+        drafts = speculated ?? drafts;
         completionTokens++;
         if (firstToken === 0) firstToken = performance.now();
         const { reasoning, text: said, deltas } = reader.push(written(id));

@@ -43,6 +43,8 @@ const PAGES = 48;
 const PAGE = 64;
 const DEPTH = 512;
 const BATCH_ROUNDS = 3;
+/** More instances take as many times the memory: they must be worth it. */
+const INSTANCES_TOLERANCE = 0.1;
 /** Shares of the time in which tasks waited for a processor: a team and the thread that calls it make some of it themselves. */
 const PRESSURE = 0.5;
 
@@ -447,7 +449,7 @@ class Tuner {
       const error = Math.max(...standings.map((standing) => standing.error)) / Math.sqrt(standings.length);
       return { ratio, error, rounds: standings[0]!.rounds };
     };
-    const chosen = choose(entrants, score);
+    const chosen = choose(entrants, score, INSTANCES_TOLERANCE);
     this.#note("instances", entrants, outcome, [chosen]);
     const best = others.toSorted((a, b) => score(b).ratio - score(a).ratio)[0]!;
     const what = generates ? `${CLIENTS} clients and prompts` : "texts";

@@ -35,6 +35,8 @@ export class GenerateJob extends Job {
   /** Told of each draft of a draft model that was looked at: whether it was right. */
   onDraft: (right: boolean) => void = () => undefined;
   #drafted = 0;
+  /** The caller knows of so many drafts and acceptances. */
+  #told = 0;
   #accepted = 0;
 
   constructor(
@@ -167,7 +169,10 @@ export class GenerateJob extends Job {
     this.#generated++;
     this.#credit--;
     if (this.paused) this.#pausedSince = performance.now();
-    results.answer({ type: "token", job: this.id, ...token, ...this.#speculated });
+    const counted = this.#drafted + this.#accepted;
+    const isNews = counted > this.#told;
+    this.#told = counted;
+    results.answer({ type: "token", job: this.id, ...token, ...(isNews && this.#speculated) });
     if (this.#constraint?.isOver) return this.#finish("stop", results);
     const { tokens } = this.sequence;
     if (this.#generated >= this.#request.maxTokens) return this.#finish("length", results);

@@ -40,8 +40,8 @@ export function chooseDrafts(
   for (let drafts = 1; drafts <= most; drafts++) {
     let next = -1;
     let chance = 0;
-    for (const [i, each] of chances.entries()) {
-      const one = each[counts[i]!] ?? 0;
+    for (let i = 0; i < chances.length; i++) {
+      const one = chances[i]![counts[i]!] ?? 0;
       if (one <= chance) continue;
       chance = one;
       next = i;

@@ -70,6 +70,7 @@ export class Speculator {
       const chances = Array.from({ length: Math.min(most[i]!, MOST_OF_MODEL) }, (_, i) => rate ** (i + 1));
       return { tokens: undefined, chances };
     });
+    if (proposals.every(({ chances }) => chances.length === 0)) return;
     const modelTexts = jobs.filter(isModels).length;
     const modelStep = modelTexts === 0 ? 0 : this.#drafter!.costs.of(modelTexts);
     const { counts, tooSlow } = chooseDrafts(
@@ -78,7 +79,7 @@ export class Speculator {
         ...{ rows: decoding.length, most: room },
         cost: (rows) => (FORCED > 0 ? 1 : this.#costs.of(rows)),
         makingCost: (counts) =>
-          FORCED > 0 ? 0 : modelStep * Math.max(0, ...counts.filter((_, i) => isModels(jobs[i]))),
+          FORCED > 0 || modelStep === 0 ? 0 : modelStep * Math.max(0, ...counts.filter((_, i) => isModels(jobs[i]))),
       },
     );
     if (tooSlow) this.#costs.doubt(decoding.length);
