@@ -35,13 +35,13 @@ function roundToQ8(values: Float32Array): Uint8Array {
   const bytes = new Uint8Array((values.length / 32) * 34);
   const view = new DataView(bytes.buffer);
   for (let block = 0; block < values.length / 32; block++) {
-    const weights = values.subarray(block * 32, block * 32 + 32);
-    const largest = weights.reduce((most, value) => Math.max(most, Math.abs(value)), 2 ** -14);
+    let largest = 2 ** -14;
+    for (let i = block * 32; i < block * 32 + 32; i++) largest = Math.max(largest, Math.abs(values[i]!));
     const exponent = Math.floor(Math.log2(largest / 127));
     const mantissa = Math.ceil((largest / 127) * 2 ** (10 - exponent)); // 1024 .. 2048
     view.setUint16(block * 34, ((exponent + 15) << 10) + mantissa - 1024, true);
     const scale = mantissa * 2 ** (exponent - 10);
-    for (const [i, weight] of weights.entries()) view.setInt8(block * 34 + 2 + i, Math.round(weight / scale));
+    for (let i = 0; i < 32; i++) view.setInt8(block * 34 + 2 + i, Math.round(values[block * 32 + i]! / scale));
   }
   return bytes;
 }
@@ -140,17 +140,16 @@ export async function architectureModel(shape: ArchitectureShape): Promise<Uint8
     const spread = name.includes("_exps.") ? 3 / Math.sqrt(columns) : Math.sqrt(2 / columns);
     const isAdded = /(attn_output|ffn_down_exps)\.bias$/.test(name); // to the residual stream
     const size = role === "matrix" ? spread / gain : isAdded ? 0.5 / gain ** 2 : 0.5;
-    const value = (_: undefined, i: number): number => {
-      // Gemma 4 does not scale scores.
-      const part = architecture === "gemma4" && name.endsWith("attn_q_norm.weight") ? 1 / Math.sqrt(columns) : 1;
-      if (name.endsWith("norm.weight")) return part * gain * (1 + 0.1 * random.normal());
-      if (name.endsWith("output_scale.weight")) return 0.7 + 0.1 * random.normal();
-      // Gemma 4's, which leaves pairs as they are, and the others a little stretched.
-      if (name === "rope_freqs.weight") return i < columns / 4 ? 1 + i / 8 : 1e30;
-      if (name.endsWith("ssm_a")) return -Math.exp(random.normal()); // what is remembered fades
-      return size * random.normal();
-    };
-    const values = Float32Array.from({ length: rows * columns }, value);
+    // Gemma 4 does not scale scores.
+    const part = architecture === "gemma4" && name.endsWith("attn_q_norm.weight") ? 1 / Math.sqrt(columns) : 1;
+    let value = (_: number) => size * random.normal();
+    if (name.endsWith("norm.weight")) value = () => part * gain * (1 + 0.1 * random.normal());
+    else if (name.endsWith("output_scale.weight")) value = () => 0.7 + 0.1 * random.normal();
+    // Gemma 4's, which leaves pairs as they are, and the others a little stretched.
+    else if (name === "rope_freqs.weight") value = (i) => (i < columns / 4 ? 1 + i / 8 : 1e30);
+    else if (name.endsWith("ssm_a")) value = () => -Math.exp(random.normal()); // what is remembered fades
+    const values = new Float32Array(rows * columns);
+    for (let i = 0; i < values.length; i++) values[i] = value(i);
     if (role === "vector" || !isRounded(name, columns)) {
       data.set(name, new Uint8Array(values.buffer));
       continue;

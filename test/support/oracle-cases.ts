@@ -31,13 +31,23 @@ const common = {
   "rope.dimension_count": 32,
 };
 
-/** The model of a case: in F32 unless it is rounded. */
+let last: { readonly one: OracleCase; readonly files: Map<string, Promise<Uint8Array<ArrayBuffer>>> } | undefined;
+
+/** The model of a case: in F32 unless it is rounded. Of the last case it is kept. */
 export function oracleModel(
   architecture: string,
-  { keys, metadata, vectors, has, told, seed = 1 }: OracleCase,
+  one: OracleCase,
   rounding?: "Q8_0" | "Q8_0 in F32",
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const variant = { metadata, vectors, has, told, seed, rounding };
-  const shape: ArchitectureShape = { architecture, keys: { ...common, ...keys }, ...variant };
-  return architectureModel(shape);
+  if (last?.one !== one) last = { one, files: new Map() };
+  const { files } = last;
+  let file = files.get(rounding ?? "F32");
+  if (file === undefined) {
+    const { keys, metadata, vectors, has, told, seed = 1 } = one;
+    const variant = { metadata, vectors, has, told, seed, rounding };
+    const shape: ArchitectureShape = { architecture, keys: { ...common, ...keys }, ...variant };
+    file = architectureModel(shape);
+    files.set(rounding ?? "F32", file);
+  }
+  return file;
 }

@@ -5,14 +5,14 @@ import { availableMemory } from "../../machine/cpu/available-memory.js";
 import type { ProcessInfo } from "../model-process.js";
 import type { ModelFacts } from "./candidates.js";
 import { Heat, race, type Standing } from "./race.js";
-import { type Setup, Stable } from "./stable.js";
+import { type Setup, SHORTER, Stable } from "./stable.js";
 
 export const CLIENTS = 8;
 /** Tokens that the bursts of decoding take at most: a prompt, and what is generated. */
 export const BURST_TOKENS = 272;
 /** A burst of decoding takes so long, and at least so many tokens, unless those take longer than the most. */
-const DECODE = { milliseconds: 100, tokens: 6, mostMilliseconds: 2000 };
-const PREFILL = { tokens: 256, milliseconds: 50, slow: 200 };
+const DECODE = { milliseconds: 100 / SHORTER, tokens: 6, mostMilliseconds: 2000 };
+const PREFILL = { tokens: 256, milliseconds: 50 / SHORTER, slow: 200 };
 const EMBED = { texts: 8, tokens: 64 };
 /** Shared memory is not all that a process takes. */
 const PROCESS_BYTES = 128 * 2 ** 20;
