@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { BroadcastChannel } from "node:worker_threads";
 import { WorkerError } from "../errors.js";
 import { type LoadOptions, loadModel, type Model } from "../index.js";
-import { TELL, TRACE_CHANNEL, type WorkerTrace } from "./trace-channel.js";
+import { type StepTrace, TELL, TRACE_CHANNEL, type WorkerTrace } from "./trace-channel.js";
 
 /** How a worker spent a piece of time: in a kernel, or in a barrier, waiting for the others. */
 export interface Span {
@@ -114,30 +114,44 @@ async function traced(model: Model, path: string, depth: number, signal: AbortSi
   });
 }
 
-/** The step of median length, and what the other workers did in its time. */
+/**
+ * The step of median length, and what the other workers did in its time. Workers tell their last steps when they see that they were asked,
+ * some a few steps later than others: the step is one of those that most of them have told.
+ */
 export function tokenOf(
   traces: readonly WorkerTrace[],
   about: Pick<TokenTrace, "model" | "kernels" | "threads" | "layers" | "depth">,
 ): TokenTrace {
   const leader = traces.find(({ worker }) => worker === 0);
-  const byLength = [...(leader?.steps ?? [])].sort((a, b) => a.end - a.begin - (b.end - b.begin));
-  const step = byLength[byLength.length >> 1];
-  if (leader === undefined || step === undefined) {
-    throw new WorkerError("NO_TRACE", "the leader told nothing of its steps");
-  }
-  const spans: Span[] = [];
-  let lost = 0;
-  for (const { worker, names, steps } of [...traces].sort((a, b) => a.worker - b.worker)) {
-    const middle = (step.begin + step.end) / 2;
-    const own = steps.find(({ begin, end }) => begin <= middle && middle <= end);
-    if (own === undefined) continue;
-    spans.push(...joined(worker, names, own.calls));
-    lost += own.lost;
-  }
+  const inOrder = [...traces].sort((a, b) => a.worker - b.worker);
+  const steps = (leader?.steps ?? []).map((step) => {
+    const parts = inOrder.flatMap((trace) => {
+      const own = duringStep(step, trace.steps);
+      return own === undefined ? [] : [{ ...trace, ...own }];
+    });
+    const begin = Math.min(...parts.map((part) => part.begin));
+    return { parts, begin, milliseconds: Math.max(...parts.map((part) => part.end)) - begin };
+  });
+  const most = Math.max(...steps.map(({ parts }) => parts.length));
+  const whole = steps.filter(({ parts }) => parts.length === most).sort((a, b) => a.milliseconds - b.milliseconds);
+  const step = whole[whole.length >> 1];
+  if (step === undefined) throw new WorkerError("NO_TRACE", "the leader told nothing of its steps");
+  const spans = step.parts.flatMap(({ worker, names, calls }) => joined(worker, names, calls));
   const begin = Math.min(...spans.map((span) => span.begin));
   const end = Math.max(...spans.map((span) => span.end));
   const moved = spans.map((span) => ({ ...span, begin: span.begin - begin, end: span.end - begin }));
+  const lost = step.parts.reduce((sum, part) => sum + part.lost, 0);
   return { ...about, milliseconds: end - begin, spans: moved, lost };
+}
+
+/** Of a worker's steps the one that shares most of its time with the leader's: a worker may have begun late. */
+function duringStep(leaders: StepTrace, steps: readonly StepTrace[]): StepTrace | undefined {
+  const shared = ({ begin, end }: StepTrace) => Math.min(end, leaders.end) - Math.max(begin, leaders.begin);
+  const best = steps.reduce<StepTrace | undefined>(
+    (a, b) => (a === undefined || shared(b) > shared(a) ? b : a),
+    undefined,
+  );
+  return best !== undefined && shared(best) > 0 ? best : undefined;
 }
 
 function joined(worker: number, names: readonly string[], calls: Float64Array): Span[] {

@@ -63,17 +63,18 @@ export function spread({ x, rows, caption }: SpreadFigure, width: number): Eleme
     values.map((value) => ({ name, value, kind: kinds[disturbed ? 1 : 0]! })),
   );
   const most = Math.max(1, ...dots.map(({ value }) => Math.abs(value))) * 1.1;
+  const marginRight = 20;
   return Plot.plot({
     ...common(width, 70 + ROW * rows.length, caption),
     marginLeft: margin,
-    marginRight: 20,
+    marginRight,
     x: {
       domain: [-most, most],
       label: x.label,
       labelAnchor: "center",
       labelArrow: "none",
       tickFormat: short,
-      ticks: 5,
+      ticks: Math.max(1, Math.min(5, Math.floor((width - margin - marginRight) / TICK))),
       grid: true,
     },
     y: { domain: names, label: null, tickFormat: shortened(margin), tickSize: 0, type: "point" },
