@@ -42,7 +42,7 @@ export default defineConfig({
       lane("plain", twoAtATime),
       lane("kernels", twoAtATime),
       lane("text", twoAtATime),
-      lane("teams/calls", twoAtATime),
+      lane("teams/calls", { ...twoAtATime, env: { CRIA_THREADS: "1" } }),
       lane("teams/node", twoAtATime),
       lane("packages", twoAtATime),
       lane("teams/numbers", twoAtATime),

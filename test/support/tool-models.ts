@@ -46,7 +46,7 @@ export interface FileChanges {
 
 /** The demo model with this template in the place of its own, and room for long prompts. */
 export async function modelWithTemplate(template: string, changes: FileChanges = {}): Promise<Model> {
-  return loadModel(await fileWithTemplate(template, changes), { threads: 2, sequences: 2, contextSize: 4096 });
+  return loadModel(await fileWithTemplate(template, changes), { threads: 1, sequences: 2, contextSize: 4096 });
 }
 
 /** The file of that model. */

@@ -13,7 +13,7 @@ const question = "What is 3 + 4?";
 let model: Model;
 let language: ReturnType<typeof criaLanguageModel>;
 beforeAll(async () => {
-  model = await loadModel(demo, { threads: 2, sequences: 2 });
+  model = await loadModel(demo, { threads: 1, sequences: 2 });
   language = criaLanguageModel(model);
 });
 afterAll(() => model.dispose());

@@ -27,7 +27,7 @@ const options = { temperature: 0, maxTokens: 20 };
 let model: Model;
 let chat: ChatCria;
 beforeAll(async () => {
-  model = await loadModel(demo, { threads: 2, sequences: 2 });
+  model = await loadModel(demo, { threads: 1, sequences: 2 });
   chat = new ChatCria({ model, options });
 });
 afterAll(() => model.dispose());

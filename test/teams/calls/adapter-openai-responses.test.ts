@@ -48,7 +48,7 @@ const bare = (value: unknown) =>
 let model: Model;
 let client: OpenAI;
 beforeAll(async () => {
-  model = await loadModel(demo, { threads: 2, sequences: 2 });
+  model = await loadModel(demo, { threads: 1, sequences: 2 });
   client = clientOf(model);
 });
 afterAll(() => model.dispose());

@@ -351,6 +351,8 @@ describe("the templates of real models", () => {
     const { toolCalls } = await model.completeChat([{ role: "user", content: "Hi" }], {
       tools,
       toolChoice: "required",
+      parallelToolCalls: false,
+      maxTokens: 200,
       seed: 1,
     });
     expect(toolCalls?.length).toBeGreaterThan(0);

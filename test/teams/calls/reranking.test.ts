@@ -63,7 +63,7 @@ async function crossEncoderFile(types: 1 | 2, change: Change = () => undefined):
   return writer.toBytes(data);
 }
 
-const options = { threads: 2, contextSize: CONTEXT };
+const options = { threads: 1, contextSize: CONTEXT };
 const load = async (more: Partial<FixtureShape>) => loadModel(await fixtureModel({ ...shape, ...more }), options);
 
 let crossEncoder: Model;
