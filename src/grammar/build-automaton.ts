@@ -19,7 +19,14 @@ import {
 } from "./automaton.js";
 import { tooLarge } from "./limits.js";
 import { shared } from "./shared-array.js";
-import type { Expression, Grammar, MachineState } from "./syntax.js";
+import {
+  type CodePointRange,
+  type Expression,
+  type Grammar,
+  type Machine,
+  type MachineState,
+  machineOf,
+} from "./syntax.js";
 import { machineOfRanges } from "./utf8-ranges.js";
 
 /** Parts of the largest grammar, and states of its machines. */
@@ -66,9 +73,11 @@ class Builder {
   readonly #list: number[] = [];
   readonly #bytes: number[] = [];
   readonly #literals = new Map<string, readonly [offset: number, length: number]>();
-  readonly #machines: { readonly edges: readonly Edge[]; readonly accepts: boolean }[] = [];
-  /** First states of machines, by what they read. */
-  readonly #machineOf = new Map<string, number>();
+  /** All machines, one after another. */
+  readonly #machines: Machine = { firstEdge: [0], low: [], high: [], target: [], accepts: [] };
+  /** First states of sets, by their ranges and by what these say. */
+  readonly #firstOfRanges = new Map<readonly CodePointRange[], number>();
+  readonly #firstOfSet = new Map<string, number>();
   #inlineDepth = 0;
 
   constructor(grammar: Grammar) {
@@ -124,19 +133,20 @@ class Builder {
       case "literal":
         return this.#literal(expression.text);
       case "set": {
-        const key = `set ${expression.ranges.join()}`;
-        return this.#machine(key, () => machineOfRanges(expression.ranges));
+        return this.#add(PART_MACHINE, this.#set(expression.ranges));
       }
       case "machine":
-        return this.#machine(undefined, () => expression.states);
+        return this.#add(PART_MACHINE, this.#place(expression.machine));
       case "sequence":
         return this.#sequence(expression.items);
       case "alternatives": {
-        const texts = expression.items.map((item) => this.#textOf(item)).filter((text) => text !== undefined);
-        const shared = texts.length > FEW_TEXTS;
-        const others = expression.items.filter((item) => !shared || this.#textOf(item) === undefined);
-        const parts = new Set(others.map((item) => this.#part(item)));
-        if (shared) parts.add(this.#texts(texts));
+        const { items } = expression;
+        const texts = items.length > FEW_TEXTS ? items.map((item) => this.#textOf(item)) : [];
+        const known = texts.filter((text) => text !== undefined);
+        const shared = known.length > FEW_TEXTS;
+        const parts = new Set<number>();
+        for (const [i, item] of items.entries()) if (!shared || texts[i] === undefined) parts.add(this.#part(item));
+        if (shared) parts.add(this.#texts(known));
         return parts.size === 1 ? [...parts][0]! : this.#addList(PART_ALTERNATIVES, [...parts]);
       }
       case "repeat": {
@@ -174,11 +184,13 @@ class Builder {
   #literal(text: string): number {
     const known = this.#literals.get(text);
     if (known !== undefined) return this.#add(PART_LITERAL, ...known);
-    const bytes = this.#encoder.encode(text);
+    const bytes = isAscii(text) ? text : this.#encoder.encode(text);
     if (bytes.length > LONGEST_LITERAL) throw tooLarge(`${LONGEST_LITERAL} bytes in one text`);
     if (this.#bytes.length + bytes.length > MOST_BYTES) throw tooLarge(`${MOST_BYTES} bytes of texts`);
     const place = [this.#bytes.length, bytes.length] as const;
-    for (const byte of bytes) this.#bytes.push(byte);
+    for (let i = 0; i < bytes.length; i++) {
+      this.#bytes.push(typeof bytes === "string" ? bytes.charCodeAt(i) : bytes[i]!);
+    }
     this.#literals.set(text, place);
     return this.#add(PART_LITERAL, ...place);
   }
@@ -214,42 +226,53 @@ class Builder {
 
   /** One of several texts: a tree of their bytes. */
   #texts(texts: readonly string[]): number {
-    return this.#machine(undefined, () => {
-      const states: { edges: Edge[]; accepts: boolean }[] = [{ edges: [], accepts: false }];
-      const after = new Map<number, number>();
-      for (const text of texts) {
-        let at = 0;
-        for (const byte of this.#encoder.encode(text)) {
-          const key = at * 256 + byte;
-          let next = after.get(key);
-          if (next === undefined) {
-            next = states.push({ edges: [], accepts: false }) - 1;
-            if (next === MOST_MACHINE_STATES) throw tooLarge(`${MOST_MACHINE_STATES} states of texts and sets`);
-            after.set(key, next);
-            states[at]!.edges.push({ low: byte, high: byte, target: next });
-          }
-          at = next;
+    const states: { edges: Edge[]; accepts: boolean }[] = [{ edges: [], accepts: false }];
+    const after = new Map<number, number>();
+    for (const text of texts) {
+      let at = 0;
+      for (const byte of this.#encoder.encode(text)) {
+        const key = at * 256 + byte;
+        let next = after.get(key);
+        if (next === undefined) {
+          next = states.push({ edges: [], accepts: false }) - 1;
+          if (next === MOST_MACHINE_STATES) throw tooLarge(`${MOST_MACHINE_STATES} states of texts and sets`);
+          after.set(key, next);
+          states[at]!.edges.push({ low: byte, high: byte, target: next });
         }
-        states[at]!.accepts = true;
+        at = next;
       }
-      return states;
-    });
+      states[at]!.accepts = true;
+    }
+    return this.#add(PART_MACHINE, this.#place(machineOf(states)));
   }
 
-  #machine(key: string | undefined, make: () => readonly MachineState[]): number {
-    let first = key === undefined ? undefined : this.#machineOf.get(key);
-    if (first === undefined) {
-      first = this.#machines.length;
-      for (const { edges, accepts } of make()) {
-        const placed = edges.map(({ low, high, target }) => ({ low, high, target: first! + target }));
-        this.#machines.push({ edges: placed.sort((one, other) => one.low - other.low), accepts });
-      }
-      if (this.#machines.length > MOST_MACHINE_STATES) {
-        throw tooLarge(`${MOST_MACHINE_STATES} states of texts and sets`);
-      }
-      if (key !== undefined) this.#machineOf.set(key, first);
+  #set(ranges: readonly CodePointRange[]): number {
+    const known = this.#firstOfRanges.get(ranges);
+    if (known !== undefined) return known;
+    const key = ranges.join();
+    const first = this.#firstOfSet.get(key) ?? this.#place(machineOfSet(ranges));
+    this.#firstOfRanges.set(ranges, first);
+    this.#firstOfSet.set(key, first);
+    return first;
+  }
+
+  /** Puts a machine behind the others. Returns its first state. */
+  #place({ firstEdge, low, high, target, accepts }: Machine): number {
+    const machines = this.#machines;
+    const first = machines.accepts.length;
+    const edges = machines.low.length;
+    for (let state = 0; state < accepts.length; state++) {
+      machines.accepts.push(accepts[state]!);
+      machines.firstEdge.push(edges + firstEdge[state + 1]!);
     }
-    return this.#add(PART_MACHINE, first);
+    for (let edge = 0; edge < low.length; edge++) {
+      machines.low.push(low[edge]!);
+      machines.high.push(high[edge]!);
+      machines.target.push(first + target[edge]!);
+    }
+    if (machines.accepts.length > MOST_MACHINE_STATES)
+      throw tooLarge(`${MOST_MACHINE_STATES} states of texts and sets`);
+    return first;
   }
 
   #members({
@@ -308,13 +331,8 @@ class Builder {
   }
 
   #pack(rules: readonly number[]): Automaton {
-    const machines = this.#machines;
-    const distances = distancesToEnds(machines);
-    // Edges to where no text ends are left out.
-    const edgesOf = machines.map(({ edges }) => edges.filter(({ target }) => Number.isFinite(distances[target])));
-    const edges = edgesOf.flat();
-    const firstEdge = new Int32Array(machines.length + 1);
-    for (const [state, { length }] of edgesOf.entries()) firstEdge[state + 1] = firstEdge[state]! + length;
+    const distances = distancesToEnds(this.#machines);
+    const machines = withoutDeadEnds(this.#machines, distances);
     return {
       kind: shared(Uint8Array, this.#kind),
       a: shared(Int32Array, this.#a),
@@ -324,23 +342,11 @@ class Builder {
       list: shared(Int32Array, this.#list),
       bytes: shared(Uint8Array, this.#bytes),
       rules: shared(Int32Array, rules),
-      firstEdge: shared(Int32Array, firstEdge),
-      edgeLow: shared(
-        Uint8Array,
-        edges.map(({ low }) => low),
-      ),
-      edgeHigh: shared(
-        Uint8Array,
-        edges.map(({ high }) => high),
-      ),
-      edgeTarget: shared(
-        Int32Array,
-        edges.map(({ target }) => target),
-      ),
-      accepts: shared(
-        Uint8Array,
-        machines.map(({ accepts }) => Number(accepts)),
-      ),
+      firstEdge: shared(Int32Array, machines.firstEdge),
+      edgeLow: shared(Uint8Array, machines.low),
+      edgeHigh: shared(Uint8Array, machines.high),
+      edgeTarget: shared(Int32Array, machines.target),
+      accepts: shared(Uint8Array, machines.accepts),
       hasDistinct: this.#distinct.size > 0,
       reserve: [...this.#distinct.values()].reduce((sum, reserve) => sum + reserve, 0),
       toEnd: shared(
@@ -353,16 +359,52 @@ class Builder {
 
 type Edge = MachineState["edges"][number];
 
+/** Machines of sets: those that all schemas have, such as the characters of a string, are the same ranges in each of them. */
+const machinesOfSets = new WeakMap<readonly CodePointRange[], Machine>();
+
+function machineOfSet(ranges: readonly CodePointRange[]): Machine {
+  const known = machinesOfSets.get(ranges);
+  if (known !== undefined) return known;
+  const made = machineOfRanges(ranges);
+  machinesOfSets.set(ranges, made);
+  return made;
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
+}
+
+/** Edges to where no text ends are left out. */
+function withoutDeadEnds(machines: Machine, distances: Float64Array): Machine {
+  const { firstEdge, low, high, target, accepts } = machines;
+  if (distances.every(Number.isFinite)) return machines;
+  const left: Machine = { firstEdge: [0], low: [], high: [], target: [], accepts };
+  for (let state = 0; state < accepts.length; state++) {
+    for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
+      if (!Number.isFinite(distances[target[edge]!]!)) continue;
+      left.low.push(low[edge]!);
+      left.high.push(high[edge]!);
+      left.target.push(target[edge]!);
+    }
+    left.firstEdge.push(left.low.length);
+  }
+  return left;
+}
+
 /** For each state the number of bytes to the nearest one where the text may end; Infinity: there is none. */
-function distancesToEnds(machines: readonly MachineState[]): Float64Array {
-  const distances = new Float64Array(machines.length).fill(Number.POSITIVE_INFINITY);
+function distancesToEnds({ firstEdge, target, accepts }: Machine): Float64Array {
+  const states = accepts.length;
+  const distances = new Float64Array(states).fill(Number.POSITIVE_INFINITY);
   // The states that lead to state s: before[firstBefore[s] .. firstBefore[s + 1]).
-  const firstBefore = new Int32Array(machines.length + 2);
-  for (const { edges } of machines) for (const { target } of edges) firstBefore[target + 2]!++;
+  const firstBefore = new Int32Array(states + 2);
+  for (const one of target) firstBefore[one + 2]!++;
   for (let i = 2; i < firstBefore.length; i++) firstBefore[i]! += firstBefore[i - 1]!;
   const before = new Int32Array(firstBefore.at(-1)!);
-  for (const [state, { edges }] of machines.entries()) {
-    for (const { target } of edges) before[firstBefore[target + 1]!++] = state;
+  for (let state = 0; state < states; state++) {
+    for (let edge = firstEdge[state]!; edge < firstEdge[state + 1]!; edge++) {
+      before[firstBefore[target[edge]! + 1]!++] = state;
+    }
   }
   const reached: number[] = [];
   const reach = (state: number, distance: number) => {
@@ -370,7 +412,7 @@ function distancesToEnds(machines: readonly MachineState[]): Float64Array {
     distances[state] = distance;
     reached.push(state);
   };
-  for (const [state, { accepts }] of machines.entries()) if (accepts) reach(state, 0);
+  for (let state = 0; state < states; state++) if (accepts[state] === 1) reach(state, 0);
   for (const state of reached) {
     for (let i = firstBefore[state]!; i < firstBefore[state + 1]!; i++) reach(before[i]!, distances[state]! + 1);
   }

@@ -2,6 +2,7 @@
 
 /** JSON that is the same for equal values. */
 export function canonical(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
   return JSON.stringify(value, (_, part: unknown) => {
     if (Object.is(part, -0)) return 0;
     if (typeof part !== "object" || part === null || Array.isArray(part)) return part;

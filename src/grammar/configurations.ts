@@ -4,7 +4,7 @@
 //
 //   configuration 7 = { (state 12, stack 3), (state 40, stack 0) }       stack 3 = return to state 9, then stack 0: the end
 
-import { type Automaton, PART_PRODUCT, PART_TOKEN } from "./automaton.js";
+import { type Automaton, PART_LITERAL, PART_PRODUCT, PART_TOKEN } from "./automaton.js";
 import { Interner } from "./interner.js";
 import { tooAmbiguous } from "./limits.js";
 import { END, NOWHERE, States } from "./states.js";
@@ -20,6 +20,8 @@ export const UNKNOWN = -1;
 
 /** Ways to understand one text; no grammar that anybody means has more. */
 const MOST_THREADS = 2 ** 12;
+/** More threads than these are sorted by the byte that they want. */
+const FEW_THREADS = 16;
 /** Configurations, 1 KiB each, and states after which tables are begun anew. */
 const LARGE = 2 ** 14;
 const MANY_STATES = 2 ** 20;
@@ -51,6 +53,11 @@ export interface PortableConfiguration {
   readonly accepts: boolean;
 }
 
+interface ThreadIndex {
+  readonly wanting: readonly (readonly number[] | undefined)[];
+  readonly others: readonly number[];
+}
+
 export class Configurations {
   readonly states: States;
   readonly #automaton: Automaton;
@@ -70,6 +77,7 @@ export class Configurations {
   readonly #far = [false, true].map(() => new Map<number, readonly [configuration: number, left: number]>());
   readonly #farStacks = [false, true].map(() => new Map<number, readonly [stack: number, left: number]>());
   readonly #longestWays: (number | undefined)[] = [];
+  readonly #indexes = new Map<number, ThreadIndex>();
   #size = 0;
   /** By thread: the last list that it was put into. */
   #listOf = new Int32Array(64);
@@ -303,7 +311,19 @@ export class Configurations {
     const stacks: number[] = [];
     let low = 0;
     let high = 255;
-    for (const thread of this.#threadsOf[configuration]!) {
+    let threads: ArrayLike<number> & Iterable<number> = this.#threadsOf[configuration]!;
+    if (threads.length > FEW_THREADS) {
+      const { wanting, others } = this.#index(configuration);
+      threads = [...(wanting[byte] ?? []), ...others];
+      if (wanting[byte] !== undefined) {
+        low = byte;
+        high = byte;
+      } else {
+        for (low = byte; low > 0 && wanting[low - 1] === undefined; ) low--;
+        for (high = byte; high < 255 && wanting[high + 1] === undefined; ) high++;
+      }
+    }
+    for (const thread of threads) {
       this.states.low = low;
       this.states.high = high;
       const target = this.states.after(this.#threads.first(thread), byte);
@@ -317,6 +337,30 @@ export class Configurations {
     const next = states.length === 0 ? DEAD : this.#closure(states, stacks);
     this.table.fill(next, 256 * configuration + low, 256 * configuration + high + 1);
     return next;
+  }
+
+  /** Of many threads: those that want one byte, by that byte, and the others. */
+  #index(configuration: number): ThreadIndex {
+    const known = this.#indexes.get(configuration);
+    if (known !== undefined) return known;
+    const { a, bytes } = this.#automaton;
+    const wanting: number[][] = [];
+    const others: number[] = [];
+    for (const thread of this.#threadsOf[configuration]!) {
+      const state = this.#threads.first(thread);
+      if (this.states.kind(state) !== PART_LITERAL) {
+        others.push(thread);
+        continue;
+      }
+      const byte = bytes[a[this.states.part(state)]! + this.states.place(state)]!;
+      const alike = wanting[byte];
+      if (alike === undefined) wanting[byte] = [thread];
+      else alike.push(thread);
+    }
+    const index = { wanting, others };
+    this.#indexes.set(configuration, index);
+    this.states.spend(this.#threadsOf[configuration]!.length);
+    return index;
   }
 
   /** All that is reached from states with their stacks without a byte: calls and ends of rules. The lists grow. */
@@ -335,6 +379,11 @@ export class Configurations {
     const { rules } = this.#automaton;
     for (let i = 0; i < states.length; i++) {
       const stack = stacks[i]!;
+      if (this.states.kind(states[i]!) === PART_LITERAL) {
+        threads.add(this.#threads.number(states[i]!, stack, 0));
+        this.states.spend(REACH_WORK);
+        continue;
+      }
       if (!isNew(states[i]!, stack)) continue;
       const { leaves, calls, ends } = this.states.closure(states[i]!);
       this.states.spend(REACH_WORK);

@@ -49,6 +49,7 @@ export class Needs {
   readonly #bounds: (number | undefined)[] = [];
   /** By state. */
   readonly #bytesKnown: (number | undefined)[] = [0];
+  readonly #bytesOfMembers = new Map<number, Float64Array>();
   #depth = 0;
 
   constructor(automaton: Automaton, configurations: Configurations, vocabulary: Vocabulary) {
@@ -126,13 +127,13 @@ export class Needs {
       }
       case PART_MEMBERS: {
         // All that must come, as `#nextMember` chooses it, each with its separator.
-        const { separator, repeated, least } = this.#states.membersOf(part);
+        const { separator, repeated, least, inAnyOrder } = this.#states.membersOf(part);
         const [done, count] = this.#states.memberPlace(state);
-        const left = this.#states.membersLeft(part, done);
-        const required = left.reduce((sum, { isRequired }) => sum + Number(isRequired), 0);
+        const required = this.#states.requiredLeft(part, done);
         let optional = Math.max(0, least - count - required);
         let bytes = (required + optional) * bytesOf(separator);
-        for (const { item, isRequired } of left) {
+        if (optional === 0 && !inAnyOrder) return bytes + this.#requiredBytes(part)[done]!;
+        for (const { item, isRequired } of this.#states.membersLeft(part, done)) {
           if (!isRequired && (optional === 0 || !Number.isFinite(length[item]!))) continue;
           if (!isRequired) optional--;
           bytes += bytesOf(item);
@@ -142,6 +143,20 @@ export class Needs {
       default: // alternatives, a call, a token
         return bytesOf(part);
     }
+  }
+
+  /** Of each of the members in order: the bytes of it and those after it that must come. */
+  #requiredBytes(part: number): Float64Array {
+    const known = this.#bytesOfMembers.get(part);
+    if (known !== undefined) return known;
+    const left = this.#states.membersLeft(part, 0);
+    const bytes = new Float64Array(left.length + 1);
+    for (let i = left.length - 1; i >= 0; i--) {
+      const { item, isRequired } = left[i]!;
+      bytes[i] = bytes[i + 1]! + (isRequired ? Math.floor(this.#automaton.length[item]! / BYTE) : 0);
+    }
+    this.#bytesOfMembers.set(part, bytes);
+    return bytes;
   }
 
   #ofStack(stack: number): number {
@@ -347,9 +362,10 @@ export class Needs {
     const part = this.#states.part(state);
     const { repeated, least } = this.#states.membersOf(part);
     const [done, count] = this.#states.memberPlace(state);
-    const left = this.#states.membersLeft(part, done);
-    const needed = least - count - left.reduce((sum, { isRequired }) => sum + Number(isRequired), 0);
-    for (const { index, item, isRequired } of left) {
+    const required = this.#states.requiredLeft(part, done);
+    const needed = least - count - required;
+    if (needed <= 0 && required === 0) return this.#states.rest(state);
+    for (const { index, item, isRequired } of this.#states.membersLeft(part, done)) {
       if (isRequired || (needed > 0 && Number.isFinite(length[item]!))) {
         return this.#states.enterMember(state, item, index);
       }

@@ -13,6 +13,7 @@ import {
   ENDLESS,
   MEMBER_PART,
   MEMBER_REQUIRED,
+  MEMBER_REQUIRED_AFTER,
   MEMBER_WORDS,
   MEMBERS_COUNT,
   MEMBERS_FIRST,
@@ -491,7 +492,7 @@ export class States {
     const rest = this.rest(state);
     const [done, count] = this.memberPlace(state);
     const left = this.membersLeft(part, done);
-    const required = left.reduce((sum, { isRequired }) => sum + Number(isRequired), 0);
+    const required = this.requiredLeft(part, done);
     const possible = left.reduce((sum, { item }) => sum + Number(this.#isPossible(item)), 0);
     const mayRepeat = repeated >= 0 && this.#isPossible(repeated);
     const enter = (item: number, next: number) => {
@@ -528,6 +529,13 @@ export class States {
       left.push({ index, item: list[at + MEMBER_PART]!, isRequired: list[at + MEMBER_REQUIRED] === 1 });
     }
     return left;
+  }
+
+  /** How many of them must come. */
+  requiredLeft(part: number, done: number): number {
+    const { first, inAnyOrder } = this.membersOf(part);
+    if (!inAnyOrder) return this.#automaton.list[first + MEMBER_WORDS * done + MEMBER_REQUIRED_AFTER]!;
+    return this.membersLeft(part, done).reduce((sum, { isRequired }) => sum + Number(isRequired), 0);
   }
 
   #doneAfter(part: number, done: number, index: number): number {

@@ -22,8 +22,8 @@ export type Expression =
    * tokens than by the grammar alone the items may need that must come, because the shortest can come only once.
    */
   | { readonly kind: "distinct"; readonly name: string; readonly reserve: number }
-  /** What an automaton over bytes accepts; state 0 is its first. */
-  | { readonly kind: "machine"; readonly states: readonly MachineState[] }
+  /** What an automaton over bytes accepts. */
+  | { readonly kind: "machine"; readonly machine: Machine }
   /** What both match, or what `left` matches and `right` does not; neither may call a rule that is part of itself. */
   | { readonly kind: "both" | "except"; readonly left: Expression; readonly right: Expression }
   /**
@@ -46,6 +46,16 @@ export interface MachineState {
   readonly edges: readonly { readonly low: number; readonly high: number; readonly target: number }[];
   /** The text may end here. */
   readonly accepts: boolean;
+}
+
+/** An automaton without choices, state 0 its first. Edges of state s: firstEdge[s] .. firstEdge[s + 1], in order of their bytes. */
+export interface Machine {
+  readonly firstEdge: number[];
+  readonly low: number[];
+  readonly high: number[];
+  readonly target: number[];
+  /** Of states, 1: the text may end here. */
+  readonly accepts: number[];
 }
 
 /** A grammar: its texts are those of the rule `root`. */
@@ -72,14 +82,22 @@ export function set(ranges: Iterable<CodePointRange>): Expression {
 }
 
 export function sequence(...items: readonly Expression[]): Expression {
-  const flat = items.flatMap((item) => (item.kind === "sequence" ? item.items : [item]));
-  if (flat.includes(nothing)) return nothing;
+  if (items.includes(nothing)) return nothing;
+  const flat: Expression[] = [];
+  for (const item of items) {
+    if (item.kind === "sequence") for (const one of item.items) flat.push(one);
+    else flat.push(item);
+  }
   if (flat.length === 0) return empty;
   return flat.length === 1 ? flat[0]! : { kind: "sequence", items: flat };
 }
 
 export function alternatives(...items: readonly Expression[]): Expression {
-  const flat = items.flatMap((item) => (item.kind === "alternatives" ? item.items : [item]));
+  const flat: Expression[] = [];
+  for (const item of items) {
+    if (item.kind === "alternatives") for (const one of item.items) flat.push(one);
+    else flat.push(item);
+  }
   if (flat.length === 0) return nothing;
   return flat.length === 1 ? flat[0]! : { kind: "alternatives", items: flat };
 }
@@ -91,7 +109,21 @@ export function repeat(item: Expression, least: number, most = Number.POSITIVE_I
 }
 
 export function machine(states: readonly MachineState[]): Expression {
-  return { kind: "machine", states };
+  return { kind: "machine", machine: machineOf(states) };
+}
+
+export function machineOf(states: readonly MachineState[]): Machine {
+  const made: Machine = { firstEdge: [0], low: [], high: [], target: [], accepts: [] };
+  for (const { edges, accepts } of states) {
+    for (const { low, high, target } of [...edges].sort((one, other) => one.low - other.low)) {
+      made.low.push(low);
+      made.high.push(high);
+      made.target.push(target);
+    }
+    made.firstEdge.push(made.low.length);
+    made.accepts.push(Number(accepts));
+  }
+  return made;
 }
 
 export function both(left: Expression, right: Expression): Expression {

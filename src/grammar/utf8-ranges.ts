@@ -2,7 +2,7 @@
 //
 //   U+0080 .. U+FFFF     [C2-DF][80-BF]   [E0][A0-BF][80-BF]   [E1-EC][80-BF][80-BF]   [ED][80-9F][80-BF]   [EE-EF][80-BF][80-BF]
 
-import type { CodePointRange, MachineState } from "./syntax.js";
+import { type CodePointRange, type Machine, type MachineState, machineOf } from "./syntax.js";
 
 /** Byte ranges one after the other: [low, high] each. */
 export type ByteSequence = readonly (readonly [number, number])[];
@@ -57,7 +57,7 @@ function utf8(codePoint: number, length: number): number[] {
 }
 
 /** The automaton of one character of any of the ranges: a state for each set of what may still come of it. */
-export function machineOfRanges(ranges: readonly CodePointRange[]): readonly MachineState[] {
+export function machineOfRanges(ranges: readonly CodePointRange[]): Machine {
   const states: MachineState[] = [];
   const known = new Map<string, number>();
   const stateOf = (rests: readonly ByteSequence[]): number => {
@@ -78,5 +78,5 @@ export function machineOfRanges(ranges: readonly CodePointRange[]): readonly Mac
     return state;
   };
   stateOf(ranges.flatMap(utf8Sequences));
-  return states;
+  return machineOf(states);
 }

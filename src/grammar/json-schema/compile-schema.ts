@@ -25,6 +25,9 @@ const MOST_RULES = 2 ** 16;
 export const jsonForms = ["schema", "any"] as const;
 export type JsonForm = (typeof jsonForms)[number];
 
+/** Texts of formats that have been read, by their patterns. */
+const formatTexts = new Map<string, Expression>();
+
 /** A schema as a grammar. */
 export interface SchemaGrammar {
   readonly grammar: Grammar;
@@ -175,7 +178,7 @@ class SchemaCompiler {
       // Where a pattern stands beside a format that cria does not know, the pattern is what counts only if nobody else knows it.
       if (isFormat(format)) {
         const { pattern } = formats[format]!;
-        if (pattern !== undefined) texts.push(this.#patternRule(`^(?:${pattern})$`, pointer));
+        if (pattern !== undefined) texts.push(this.#formatRule(pattern, pointer));
       }
     }
     if (least > 0 || most < Number.POSITIVE_INFINITY) texts.push(stringOfLength(least, most));
@@ -195,6 +198,18 @@ class SchemaCompiler {
   #patternRule(pattern: string, pointer: string): Expression {
     const name = `the pattern ${pattern}`;
     if (!this.#rules.has(name)) this.#rules.set(name, quoted(patternText(pattern, pointer)));
+    return rule(name);
+  }
+
+  /** The strings of a format, which are the same in all schemas. */
+  #formatRule(inside: string, pointer: string): Expression {
+    const pattern = `^(?:${inside})$`;
+    const name = `the pattern ${pattern}`;
+    if (!this.#rules.has(name)) {
+      const text = formatTexts.get(pattern) ?? quoted(patternText(pattern, pointer));
+      formatTexts.set(pattern, text);
+      this.#rules.set(name, text);
+    }
     return rule(name);
   }
 

@@ -72,6 +72,8 @@ export class NormalForm implements Former {
   readonly #allTypes: ReadonlySet<JsonType> | undefined;
   readonly #nodes = new Map<string, Node>();
   readonly #nodesOfSchemas = new Map<JsonSchema, Node>();
+  /** Nodes that are one schema: most. */
+  readonly #nodesOfOne = new Map<SchemaObject, Node>();
   #glances = 0;
   readonly #numbers = new Map<SchemaObject, number>();
   readonly #shapes = new Map<SchemaObject, readonly Shape[] | "under way">();
@@ -141,7 +143,14 @@ export class NormalForm implements Former {
   }
 
   intern(all: readonly SchemaObject[], none: readonly SchemaObject[]): Node {
+    const [only] = all;
+    if (only !== undefined && all.length === 1 && none.length === 0) {
+      const known = this.#nodesOfOne.get(only) ?? { all, none };
+      this.#nodesOfOne.set(only, known);
+      return known;
+    }
     const [one, other] = [all.length > 1 ? [...new Set(all)] : all, none.length > 1 ? [...new Set(none)] : none];
+    if (one.length < all.length || other.length < none.length) return this.intern(one, other);
     const key = `${this.#keyOf(one)} ${this.#keyOf(other)}`;
     const node = this.#nodes.get(key) ?? { all: one, none: other };
     this.#nodes.set(key, node);

@@ -26,6 +26,7 @@ export function otherNode({ layers }: ObjectShape, matched: ReadonlySet<string>,
 
 function saidOf({ properties, patterns, more }: Layer, name: string): readonly Node[] {
   const own = properties.get(name);
+  if (patterns.size === 0) return own !== undefined ? [own] : more === undefined ? [] : [more];
   const matching = [...patterns].filter(([pattern]) => patternRegExp(pattern).test(name)).map(([, node]) => node);
   if (own !== undefined) return [own, ...matching];
   return matching.length > 0 || more === undefined ? matching : [more];

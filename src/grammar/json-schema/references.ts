@@ -94,9 +94,11 @@ export class References {
     let own = base;
     if (kind === "schema" && !Array.isArray(part)) own = this.#nameOf(part as SchemaObject, base);
     this.#bases.set(part, own);
-    for (const [key, value] of Object.entries(part)) {
+    const isList = kind === "schema" && Array.isArray(part);
+    for (const key of Object.keys(part)) {
+      const value = (part as Record<string, unknown>)[key];
+      if (typeof value !== "object" || value === null) continue;
       const inSchema = schemaMaps.has(key) ? "map" : isKeyword(key) ? "schema" : "note";
-      const isList = kind === "schema" && Array.isArray(part);
       this.#note(value, own, kind === "map" || isList ? "schema" : kind === "schema" ? inSchema : "note");
     }
   }

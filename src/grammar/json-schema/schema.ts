@@ -120,7 +120,8 @@ export class Places {
     if (typeof part !== "object" || part === null || this.#pointers.has(part)) return;
     if (depth > DEEPEST) throw invalid(pointer, `it is more than ${DEEPEST} levels deep`);
     this.#pointers.set(part, pointer);
-    for (const [key, value] of Object.entries(part)) {
+    for (const key of Object.keys(part)) {
+      const value = (part as Record<string, unknown>)[key];
       if (typeof value !== "object" || value === null) continue;
       const word = /[~/]/.test(key) ? key.replaceAll("~", "~0").replaceAll("/", "~1") : key;
       this.#note(value, `${pointer}/${word}`, depth + 1);

@@ -110,6 +110,8 @@ export const anything: Omit<Shape, "pointer"> = {
  * @param meet the node of what two nodes say
  */
 export function together(a: Shape, b: Shape, meet: (one: Node, other: Node) => Node): Shape | undefined {
+  if (saysNothing(a) && isWhole(b))
+    return a.pointer === "#" || a.pointer === b.pointer ? b : { ...b, pointer: a.pointer };
   const types = intersection(a.types, b.types);
   const excluded = a.excluded.size === 0 ? b.excluded : new Map([...a.excluded, ...b.excluded]);
   let values = a.values ?? b.values;
@@ -137,6 +139,26 @@ export function together(a: Shape, b: Shape, meet: (one: Node, other: Node) => N
     array: joined("array", a, b, (one, other) => arraysTogether(one, other, meet)),
     object: joined("object", a, b, objectsTogether),
   };
+}
+
+/** Whether all values fit. Most schemas are put together with nothing else. */
+function saysNothing({ types, spoken, values, excluded, number, string, array, object }: Shape): boolean {
+  return (
+    types === undefined &&
+    values === undefined &&
+    spoken.size === 0 &&
+    excluded.size === 0 &&
+    number === anything.number &&
+    string === anything.string &&
+    array === anything.array &&
+    object === anything.object
+  );
+}
+
+/** Whether there is a type, and no listed value that could be one of others. */
+function isWhole({ types, values, excluded }: Shape): boolean {
+  if (types?.size === 0) return false;
+  return values === undefined || (types === undefined && excluded.size === 0 && values.size > 0);
 }
 
 /** One part of two shapes. Most shapes say nothing of most parts. */

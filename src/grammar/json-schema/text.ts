@@ -6,8 +6,7 @@ import {
   complement,
   type Expression,
   literal,
-  type MachineState,
-  machine,
+  type Machine,
   normalized,
   optional,
   repeat,
@@ -31,8 +30,9 @@ export function braces(open: string, inside: Expression, close: string): Express
   return sequence(literal(open), space, inside, space, literal(close));
 }
 
-/** No node of the tree of names. */
+/** No node of the tree of names: what has been read begins no name. */
 const OUTSIDE = -1;
+const outside = { after: new Map<number, number>(), isName: false };
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -104,7 +104,7 @@ const plainMachine = machineOfRanges(plain);
 /** A key that is not one of the names. It is written without escapes, which could spell a name in another way. */
 export function keyExcept(names: readonly string[]): Expression {
   if (names.length === 0) return rule("string");
-  // The bytes of all names as a tree; OUTSIDE: what has been read begins no name.
+  // The bytes of all names as a tree.
   const tree: { readonly after: Map<number, number>; isName: boolean }[] = [{ after: new Map(), isName: false }];
   for (const name of names) {
     let at = 0;
@@ -115,33 +115,47 @@ export function keyExcept(names: readonly string[]): Expression {
     }
     tree[at]!.isName = true;
   }
-  // A state is a node of the tree and a state of a plain character.
-  const states: MachineState[] = [];
-  const numbers = new Map<number, number>();
+  // A state is a node of the tree and a state of a plain character. Their edges are written in the order in which they are found.
+  const machine: Machine = { firstEdge: [0], low: [], high: [], target: [], accepts: [] };
+  const places = plainMachine.accepts.length;
+  const numbers = new Int32Array((tree.length + 1) * places).fill(-1);
+  const keys: number[] = [];
   const stateOf = (node: number, within: number): number => {
-    const key = (node + 1) * plainMachine.length + within;
-    const known = numbers.get(key);
-    if (known !== undefined) return known;
-    const edges: { readonly low: number; readonly high: number; readonly target: number }[] = [];
-    const accepts = within === 0 && (node === OUTSIDE || !tree[node]!.isName);
-    const state = states.push({ edges, accepts }) - 1;
-    numbers.set(key, state);
-    const after = [...(tree[node]?.after ?? [])].sort(([one], [other]) => one - other);
-    for (const { low, high, target } of plainMachine[within]!.edges) {
-      const next = plainMachine[target]!.accepts ? 0 : target;
-      let from = low;
-      for (const [byte, child] of after) {
-        if (byte < low || byte > high) continue;
-        if (byte > from) edges.push({ low: from, high: byte - 1, target: stateOf(OUTSIDE, next) });
-        edges.push({ low: byte, high: byte, target: stateOf(child, next) });
-        from = byte + 1;
-      }
-      if (from <= high) edges.push({ low: from, high, target: stateOf(OUTSIDE, next) });
-    }
-    return state;
+    const key = (node + 1) * places + within;
+    if (numbers[key] === -1) numbers[key] = keys.push(key) - 1;
+    return numbers[key]!;
+  };
+  const edge = (low: number, high: number, target: number) => {
+    machine.low.push(low);
+    machine.high.push(high);
+    machine.target.push(target);
   };
   stateOf(0, 0);
-  return sequence(literal('"'), machine(states), literal('"'));
+  for (let state = 0; state < keys.length; state++) {
+    const within = keys[state]! % places;
+    const node = Math.floor(keys[state]! / places) - 1;
+    const { after, isName } = node === OUTSIDE ? outside : tree[node]!;
+    const bytes = after.size > 1 ? [...after].sort(([one], [other]) => one - other) : [...after];
+    let branch = 0;
+    for (let i = plainMachine.firstEdge[within]!; i < plainMachine.firstEdge[within + 1]!; i++) {
+      const high = plainMachine.high[i]!;
+      const target = plainMachine.target[i]!;
+      const next = plainMachine.accepts[target] === 1 ? 0 : target;
+      let from = plainMachine.low[i]!;
+      for (; branch < bytes.length; branch++) {
+        const [byte, child] = bytes[branch]!;
+        if (byte > high) break;
+        if (byte < from) continue;
+        if (byte > from) edge(from, byte - 1, stateOf(OUTSIDE, next));
+        edge(byte, byte, stateOf(child, next));
+        from = byte + 1;
+      }
+      if (from <= high) edge(from, high, stateOf(OUTSIDE, next));
+    }
+    machine.firstEdge.push(machine.low.length);
+    machine.accepts.push(within === 0 && !isName ? 1 : 0);
+  }
+  return sequence(literal('"'), { kind: "machine", machine }, literal('"'));
 }
 
 const digit = set([[0x30, 0x39]]);
