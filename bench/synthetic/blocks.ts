@@ -23,38 +23,38 @@ const MXFP4_DEVIATION = Math.sqrt(34.25);
 
 type Fill = (view: DataView, at: number, random: Random) => void;
 
-/** What makes a block of random bytes a valid one: it writes the scales over them. */
-const scales: Partial<Record<TensorTypeName, Fill>> = {
-  F32: (view, at, random) => view.setFloat32(at, random.normal() * DEVIATION, true),
-  F16: (view, at, random) => view.setUint16(at, float16(random.normal() * DEVIATION), true),
-  BF16: (view, at, random) => view.setUint16(at, bfloat16(random.normal() * DEVIATION), true),
-  Q8_0: signed(0, DEVIATION / uniform(256)),
-  Q4_0: signed(0, DEVIATION / uniform(16)),
-  Q5_0: signed(0, DEVIATION / uniform(32)),
-  Q4_1: centred(DEVIATION / uniform(16), -7.5),
-  Q5_1: centred(DEVIATION / uniform(32), -15.5),
-  IQ4_NL: signed(0, DEVIATION / IQ4_DEVIATION),
-  IQ4_XS: signed(0, DEVIATION / (SCALE6 * IQ4_DEVIATION)),
-  Q3_K: signed(108, DEVIATION / (SCALE6 * uniform(8))),
-  Q6_K: signed(208, DEVIATION / (SCALE8 * uniform(64))),
+/** What makes a block of random bytes a valid one, of such a deviation: it writes the scales over them. */
+const fills = (deviation: number): Partial<Record<TensorTypeName, Fill>> => ({
+  F32: (view, at, random) => view.setFloat32(at, random.normal() * deviation, true),
+  F16: (view, at, random) => view.setUint16(at, float16(random.normal() * deviation), true),
+  BF16: (view, at, random) => view.setUint16(at, bfloat16(random.normal() * deviation), true),
+  Q8_0: signed(0, deviation / uniform(256)),
+  Q4_0: signed(0, deviation / uniform(16)),
+  Q5_0: signed(0, deviation / uniform(32)),
+  Q4_1: centred(deviation / uniform(16), -7.5),
+  Q5_1: centred(deviation / uniform(32), -15.5),
+  IQ4_NL: signed(0, deviation / IQ4_DEVIATION),
+  IQ4_XS: signed(0, deviation / (SCALE6 * IQ4_DEVIATION)),
+  Q3_K: signed(108, deviation / (SCALE6 * uniform(8))),
+  Q6_K: signed(208, deviation / (SCALE8 * uniform(64))),
   Q2_K: (view, at, random) => {
     for (let index = 0; index < 16; index++) view.setUint8(at + index, (8 + random.below(8)) * 0x11);
-    centred(DEVIATION / (UPPER4 * uniform(4)), 1.5)(view, at + 80, random);
+    centred(deviation / (UPPER4 * uniform(4)), 1.5)(view, at + 80, random);
   },
   Q4_K: (view, at, random) => {
-    centred(DEVIATION / (UPPER6 * uniform(16)), 7.5)(view, at, random);
+    centred(deviation / (UPPER6 * uniform(16)), 7.5)(view, at, random);
     packScales(view, at + 4, random);
   },
   Q5_K: (view, at, random) => {
-    centred(DEVIATION / (UPPER6 * uniform(32)), 15.5)(view, at, random);
+    centred(deviation / (UPPER6 * uniform(32)), 15.5)(view, at, random);
     packScales(view, at + 4, random);
   },
   // An exponent: the doubled values times 2^(e - 128); two neighbours straddle the deviation.
   MXFP4: (view, at, random) => {
-    const exponent = Math.floor(Math.log2(DEVIATION / MXFP4_DEVIATION)) + 128;
+    const exponent = Math.floor(Math.log2(deviation / MXFP4_DEVIATION)) + 128;
     view.setUint8(at, exponent + random.below(2));
   },
-};
+});
 
 // A float16 scale of random sign at `position`.
 function signed(position: number, scale: number): Fill {
@@ -105,9 +105,9 @@ function bfloat16(value: number): number {
   return single.getUint16(0);
 }
 
-/** `count` random blocks of a type. */
-export function randomBlocks(type: TensorTypeName, count: number, random: Random): Uint8Array {
-  const fill = scales[type];
+/** `count` random blocks of a type, whose weights are `scale` times as large as trained ones are. */
+export function randomBlocks(type: TensorTypeName, count: number, random: Random, scale = 1): Uint8Array {
+  const fill = fills(DEVIATION * scale)[type];
   if (fill === undefined) throw new RangeError(`no random blocks of ${type}`);
   const { blockBytes } = tensorTypeByName(type)!;
   const words = new Uint32Array(Math.ceil((count * blockBytes) / 4));

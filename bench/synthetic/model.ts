@@ -2,7 +2,7 @@
 // finite and differ, but it says nothing. Weights are slices at random places of one pool of random blocks per type, so a file
 // is written about as fast as the disk takes it.
 
-import { type GgufMetadata, GgufWriter, type TensorTypeName, tensorTypeByName } from "cria/gguf";
+import { type GgufMetadata, GgufWriter, tensorTypeByName } from "cria/gguf";
 import { quantizedType } from "cria/quantize";
 import { randomBlocks } from "./blocks.js";
 import { addGemma4Tensors, proportionalFactors, setGemma4Keys } from "./gemma4.js";
@@ -28,18 +28,20 @@ export interface SyntheticModel {
   readonly seed: number;
   /** Of a real model with a vocabulary of the shape's size: its tokenizer in place of a synthetic one. */
   readonly tokenizer?: GgufMetadata | undefined;
+  /** Layers from the first on say little: what they add to the residual stream is `scale` times what the others add. */
+  readonly upper?: { readonly first: number; readonly scale: number } | undefined;
 }
 
 /** Writes the model to `path`, and returns the file's size in bytes. */
 export async function writeSyntheticModel(
-  { shape, format, seed, tokenizer }: SyntheticModel,
+  { shape, format, seed, tokenizer, upper }: SyntheticModel,
   path: string,
 ): Promise<number> {
   const writer = describeModel(shape, format);
   if (tokenizer !== undefined) copyTokenizer(tokenizer, writer, shapes[shape].vocab);
   const { architecture }: Shape = shapes[shape];
   const random = new Random(seed);
-  const pools = new Map<TensorTypeName, Uint8Array>();
+  const pools = new Map<string, Uint8Array>();
   await writer.writeFile(path, ({ name, type, bytes }) => {
     if (name === "rope_freqs.weight") {
       return architecture === "gemma4" ? proportionalFactors(bytes / 4) : ropeFrequencies(shapes[shape]);
@@ -47,14 +49,22 @@ export async function writeSyntheticModel(
     if (name.startsWith("rope_factors_")) return longRopeFactors(bytes / 4, name === "rope_factors_long.weight");
     if (/(norm|layer_output_scale)\.weight$/.test(name)) return normWeights(bytes / 4, random);
     if (name.endsWith("ssm_a")) return decayRates(bytes / 4, random);
-    let pool = pools.get(type);
+    const scale = upper !== undefined && addsAbove(name, upper.first) ? upper.scale : 1;
+    const key = `${type} ${scale}`;
+    let pool = pools.get(key);
     if (pool === undefined) {
-      pool = randomBlocks(type, Math.floor(POOL_BYTES / tensorTypeByName(type)!.blockBytes), random);
-      pools.set(type, pool);
+      pool = randomBlocks(type, Math.floor(POOL_BYTES / tensorTypeByName(type)!.blockBytes), random, scale);
+      pools.set(key, pool);
     }
     return slices(pool, tensorTypeByName(type)!.blockBytes, bytes, random);
   });
   return writer.size;
+}
+
+/** Whether a tensor is the last matrix of a block in layer `first` or above it: what it computes is added to the residual stream. */
+function addsAbove(name: string, first: number): boolean {
+  const [, layer, part] = /^blk\.(\d+)\.(.+)\.weight$/.exec(name) ?? [];
+  return part !== undefined && Number(layer) >= first && ["attn_output", "ffn_down"].includes(part);
 }
 
 /** @throws RangeError when the vocabulary is of another size: the model would have no row for some token */

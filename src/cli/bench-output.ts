@@ -137,6 +137,12 @@ const csv = ({ price }: Columns): BenchFormat => {
   };
 };
 
+/** Tokens a second, and how far repetitions differ. */
+function speed({ tokensPerSecond }: BenchResult, decimals: number): string {
+  const spread = tokensPerSecond.length > 1 ? standardDeviation(tokensPerSecond).toFixed(decimals) : "?";
+  return `${mean(tokensPerSecond).toFixed(decimals)} ± ${spread}`;
+}
+
 interface MarkdownColumn {
   readonly name: string;
   /** Characters; negative: to the left. */
@@ -157,10 +163,7 @@ function markdownColumns({ batch, kvCache, price }: Columns): readonly MarkdownC
     {
       name: "t/s",
       width: 20,
-      value: ({ tokensPerSecond }) => {
-        const spread = tokensPerSecond.length > 1 ? standardDeviation(tokensPerSecond).toFixed(2) : "?";
-        return `${mean(tokensPerSecond).toFixed(2)} ± ${spread}`;
-      },
+      value: (result) => speed(result, 2),
     },
     { name: "of limit", width: 8, value: ({ limit }) => `${(100 * limit.share).toFixed(0)} %` },
     { name: "bound by", width: -8, value: ({ limit }) => limit.boundBy },
@@ -207,7 +210,7 @@ function narrowMarkdown({ batch, kvCache }: Columns, footer: TableFooter): Bench
   const columns = [
     ...markdownColumns({ batch: false, kvCache: false })
       .filter(({ name }) => NARROW_COLUMNS.includes(name))
-      .map((column) => (column.name === "t/s" ? { ...column, width: 17 } : column)),
+      .map((column) => (column.name === "t/s" ? { ...column, width: NARROW_SPEED, value: narrowSpeed } : column)),
     { name: "noise", width: -5, value: noteOf },
   ];
   let last: string | undefined;
@@ -229,6 +232,14 @@ function narrowMarkdown({ batch, kvCache }: Columns, footer: TableFooter): Bench
       return `\n${told}${footer.text()}`;
     },
   };
+}
+
+const NARROW_SPEED = 17;
+
+/** With as many decimals as there is room for. */
+function narrowSpeed(result: BenchResult): string {
+  const texts = [2, 1, 0].map((decimals) => speed(result, decimals));
+  return texts.find((text) => text.length <= NARROW_SPEED) ?? texts.at(-1)!;
 }
 
 const NARROW_COLUMNS = ["threads", "test", "t/s", "of limit", "bound by"];

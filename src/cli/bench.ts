@@ -154,7 +154,6 @@ other programs took time from the test: do not trust such a row.
           : await reportSuites(models, { ...options, signal });
       const results: BenchResult[] = [];
       const line = statusLine();
-      process.stdout.write(format.header());
       try {
         for (const [i, suite] of suites.entries()) {
           const part = suites.length === 1 ? "" : `part ${i + 1} of ${suites.length}, `;
@@ -164,7 +163,8 @@ other programs took time from the test: do not trust such a row.
           };
           for await (const result of measure({ ...suite, onProgress })) {
             line.clear();
-            process.stdout.write(format.result(result));
+            const header = results.length === 0 ? format.header() : ""; // a model that does not load has no table
+            process.stdout.write(header + format.result(result));
             results.push(result);
           }
         }

@@ -36,7 +36,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof Interrupted)) {
-      const line = failureLine(error, known).replace(/^cria:/, (name) => styled(process.stderr, "red", name));
+      const options = known === undefined ? undefined : (await commands[known]!.load()).options;
+      const line = failureLine(error, known, options).replace(/^cria:/, (name) => styled(process.stderr, "red", name));
       process.stderr.write(`${line}\n`);
     }
     return exitCodeOf(error);

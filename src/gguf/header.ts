@@ -206,7 +206,10 @@ function placeTensors(
 ): Pick<Header, "tensors" | "hasData"> {
   window.subject = undefined;
   if (dataOffset > source.size) {
-    throw window.fail("GGUF_TRUNCATED", `the tensor data begins at ${dataOffset}, the file has ${source.size} bytes`);
+    throw window.fail(
+      "GGUF_TRUNCATED",
+      `the file is cut off: the tensor data begins at ${dataOffset}, the file has ${source.size} bytes`,
+    );
   }
   const total = records.reduce((sum, { bytes }) => sum + bytes, 0);
   const hasData = total === 0 || source.size > dataOffset;
@@ -224,7 +227,7 @@ function placeTensors(
     if (hasData && end > source.size) {
       throw window.fail(
         "GGUF_TRUNCATED",
-        `${bytes} bytes at ${offset} end at ${end}, the file has ${source.size}`,
+        `the file is cut off: ${bytes} bytes at ${offset} end at ${end}, the file has ${source.size}`,
         saidAt,
       );
     }
@@ -234,7 +237,7 @@ function placeTensors(
   if (hasData && source.size > end && source.size < padded(end, alignment)) {
     throw window.fail(
       "GGUF_TRUNCATED",
-      `the file ends at ${source.size}, inside the padding to ${padded(end, alignment)}`,
+      `the file is cut off: it ends at ${source.size}, inside the padding to ${padded(end, alignment)}`,
       source.size,
     );
   }

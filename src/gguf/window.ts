@@ -64,7 +64,10 @@ export class HeaderWindow {
     if (this.#source.size > this.#end && bytes <= this.#source.size - this.position) {
       throw this.fail("GGUF_LIMIT", `${what} would make a header of more than ${LARGEST_HEADER} bytes`);
     }
-    throw this.fail("GGUF_TRUNCATED", `${what} takes ${amount(bytes)} bytes, the file has ${this.remaining} left`);
+    throw this.fail(
+      "GGUF_TRUNCATED",
+      `the file is cut off, or damaged: ${what} takes ${amount(bytes)} bytes, the file has ${this.remaining} left`,
+    );
   }
 
   /** Waits until `bytes` (at most 8) are in the window. Call it only where `buffered` is less. */

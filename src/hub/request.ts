@@ -176,8 +176,14 @@ export function withoutSecrets(text: string): string {
 /** Why fetch failed: its own message never says. */
 function reasonOf(error: unknown): string {
   const cause = causeOf(error);
-  return withoutSecrets(cause instanceof Error ? cause.message : String(cause));
+  const reason = withoutSecrets(cause instanceof Error ? cause.message : String(cause));
+  return cause instanceof Error && "code" in cause && NO_NETWORK.test(String(cause.code))
+    ? `${reason} (is this machine on a network?)`
+    : reason;
 }
+
+/** No name server knows the host or answers, or no way leads there. */
+const NO_NETWORK = /^(ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)$/;
 
 function causeOf(error: unknown): unknown {
   const cause = error instanceof Error ? error.cause : undefined;

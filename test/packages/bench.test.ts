@@ -221,6 +221,9 @@ describe("formats", () => {
     expect(text).toContain("\nnoise a: spread 43 %; throttled in 3 of 50 periods\n");
     const table = lines.filter((line) => line.startsWith("|"));
     expect(new Set(table.map((line) => line.length)).size).toBe(1);
+    const fast = format.result({ ...quiet, tokensPerSecond: [12000, 13500] });
+    expect(fast).toContain("|  12750.0 ± 1060.7 |");
+    expect(fast.split("\n").filter((line) => line.length > 80)).toEqual([]);
   });
 });
 

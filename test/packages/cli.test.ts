@@ -315,8 +315,9 @@ describe("mistakes", () => {
     ["variables that are not JSON", ["chat", "--chat-template-kwargs", "{"], 2, /--chat-template-kwargs is not JSON/],
     ["a model in a command's place", [demo], 2, /a command comes first: cria run -m .* "prompt"/],
     ["a flag in a command's place", ["-m", demo], 2, /unknown option -m; a command comes first, as in cria run -m/],
+    ["another name than the library's", ["run", "-c", "0.5", "hi"], 2, /cria: -c must be an integer in .*; it is 0\.5/],
     ["not a number", ["run", "-t", "two", "hi"], 2, /-t must be a number; it is "two"/],
-    ["out of range", ["run", "--temp", "-1", "hi"], 2, /temperature must be a number in 0 \.\. 100; it is -1/],
+    ["out of range", ["run", "--temp", "-1", "hi"], 2, /cria: --temp must be a number in 0 \.\. 100; it is -1/],
     [
       "no such sampler",
       ["run", "--samplers", "top_k;luck", "hi"],

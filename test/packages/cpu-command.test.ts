@@ -182,7 +182,7 @@ describe("this machine", () => {
 
   it.each<[string, readonly string[], NodeJS.ProcessEnv, RegExp]>([
     ["an argument", ["now"], {}, /"now": cpu takes options only/],
-    ["-t 0", ["-t", "0"], {}, /threads must be an integer in 1 \.\. \d+; it is 0/],
+    ["-t 0", ["-t", "0"], {}, /-t must be an integer in 1 \.\. \d+; it is 0/],
     ["CRIA_THREADS=many", [], { CRIA_THREADS: "many" }, /CRIA_THREADS must be .*; it is "many"/],
     [
       "--kernels avx",

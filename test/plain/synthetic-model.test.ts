@@ -7,6 +7,7 @@ import { loadModel } from "cria";
 import { openGguf } from "cria/gguf";
 import { afterAll, describe, expect, it } from "vitest";
 import { float16 } from "../../bench/synthetic/blocks.js";
+import { writeLowerLayers } from "../../bench/synthetic/draft.js";
 import { describeModel, writeSyntheticModel } from "../../bench/synthetic/model.js";
 import { formats } from "../../bench/synthetic/shapes.js";
 import { architectureOf, readModel } from "../../dist/model/architectures/table.js";
@@ -50,6 +51,26 @@ describe("a synthetic model", () => {
     await writeSyntheticModel({ shape: "micro", format: "Q4_K_M", seed: 6 }, c!);
     expect(Buffer.compare(readFileSync(a!), readFileSync(b!))).toBe(0);
     expect(Buffer.compare(readFileSync(a!), readFileSync(c!))).not.toBe(0);
+  });
+
+  it("whose upper layers say little writes what its lower layers write", async () => {
+    const [path, draft] = [join(folder, "target.gguf"), join(folder, "draft.gguf")];
+    const write = async (file: string) => {
+      const model = await loadModel(file, { threads: 1 });
+      const any = { temperature: 2, topK: 0, topP: 1, minP: 0, seed: 5, maxTokens: 12 };
+      const { tokens } = await model.complete([1, 2], any);
+      const { layers } = model.info;
+      await model.dispose();
+      return { layers, tokens };
+    };
+    for (const scale of [0.001, 1]) {
+      await writeSyntheticModel({ shape: "micro", format: "Q8_0", seed: 1, upper: { first: 1, scale } }, path);
+      await writeLowerLayers(path, 1, draft);
+      const [whole, lower] = [await write(path), await write(draft)];
+      expect([whole.layers, lower.layers]).toEqual([2, 1]);
+      if (scale < 1) expect(lower.tokens).toEqual(whole.tokens);
+      else expect(lower.tokens).not.toEqual(whole.tokens);
+    }
   });
 
   it.each([

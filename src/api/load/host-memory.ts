@@ -1,4 +1,4 @@
-// Memory: whether this host has the kind that a model needs, and how a model gets it.
+// The host: whether it is one that a model runs on, and how a model gets its memory.
 
 import { UnsupportedError } from "../../errors.js";
 import { allocateMemory, WASM_PAGE } from "../../machine/shared-memory.js";
@@ -10,6 +10,14 @@ export function checkByteOrder(bytesOfOne = new Uint8Array(Uint32Array.of(1).buf
   if (bytesOfOne[0] === 1) return;
   throw new UnsupportedError("BIG_ENDIAN", "this host's processor is big endian; cria runs on little endian ones");
 }
+
+/** Older ones lack parts of the language, each of which would fail somewhere else. Pages have no Node, Bun and Deno say which they are like. */
+export function checkNode(version = typeof process === "undefined" ? undefined : process.versions?.node): void {
+  if (version === undefined || Number.parseInt(version, 10) >= OLDEST_NODE) return;
+  throw new UnsupportedError("UNSUPPORTED_HOST", `cria needs Node ${OLDEST_NODE} or later; this is Node ${version}`);
+}
+
+const OLDEST_NODE = 20;
 
 /**
  * Allocates the memories of a plan, all of them at once: they never grow. Where threads share none, the worker does so, and this says how

@@ -11,7 +11,7 @@ import { checkBoolean, checkCallback, checkChoice, checkFolderUrl, checkSignal }
 import { checkAssets } from "../../protocol/worker-entry.js";
 import { BackgroundTokenizer } from "../../tokenizer/background-tokenizer.js";
 import { loadedSpeculation } from "../speculation.js";
-import { checkByteOrder } from "./host-memory.js";
+import { checkByteOrder, checkNode } from "./host-memory.js";
 import type { LoadOptions, LoadSource } from "./load-options.js";
 import { checkLora, closeLoras, openLoras } from "./lora-files.js";
 import { bytesOf } from "./model-source.js";
@@ -55,6 +55,7 @@ export async function withOpenedModel<Result>(
   loadedSpeculation(options.speculate);
   signal?.throwIfAborted();
   checkByteOrder();
+  checkNode();
   const { offline, onDownload } = options;
   const source = await abortable(withoutAlias(given), signal);
   const local = isRemote(source) ? await downloadModel(source, { offline, onProgress: onDownload, signal }) : source;

@@ -119,6 +119,9 @@ async function save(talk: Talk, rest: string): Promise<CommandOutcome> {
   return { say: `${counted(talk.messages.length)} in ${rest}` };
 }
 
+/** Of the last message: so much that the line is narrower than a terminal of 80 columns. */
+const PREVIEW = 40;
+
 async function load(talk: Talk, rest: string): Promise<CommandOutcome> {
   const path = pathOf(rest);
   const text = await readFile(path, "utf8").catch((cause) => {
@@ -131,7 +134,7 @@ async function load(talk: Talk, rest: string): Promise<CommandOutcome> {
   }
   talk.replace(messages);
   const last = messages.at(-1);
-  const preview = last === undefined ? "" : `; the last one, of the ${last.role}: ${printable(textOf(last), 60)}`;
+  const preview = last === undefined ? "" : `\nthe last one, of the ${last.role}: ${printable(textOf(last), PREVIEW)}`;
   return { say: `${counted(messages.length)} of ${rest}${preview}` };
 }
 

@@ -13,9 +13,12 @@ export interface HostFiles {
 
 const MOST = 65536;
 
+/** Imported once: a test runner may refuse imports when its test is over, and timers may come later. */
+let fileSystem: Promise<typeof import("node:fs")> | undefined;
+
 /** The files under `root`, which stands for `/`. */
 export async function hostFiles(root: string): Promise<HostFiles> {
-  const { closeSync, constants, openSync, readSync } = await import("node:fs");
+  const { closeSync, constants, openSync, readSync } = await (fileSystem ??= import("node:fs"));
   const buffer = new Uint8Array(MOST);
   const text = (path: string): string | undefined => {
     let file: number | undefined;
