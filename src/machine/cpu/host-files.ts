@@ -18,7 +18,8 @@ let fileSystem: Promise<typeof import("node:fs")> | undefined;
 
 /** The files under `root`, which stands for `/`. */
 export async function hostFiles(root: string): Promise<HostFiles> {
-  const { closeSync, constants, openSync, readSync } = await (fileSystem ??= import("node:fs"));
+  fileSystem ??= import("node:fs");
+  const { closeSync, constants, openSync, readSync } = await fileSystem;
   const buffer = new Uint8Array(MOST);
   const text = (path: string): string | undefined => {
     let file: number | undefined;
