@@ -13,7 +13,7 @@ import { endless, fixtureModel, randomIds } from "../../support/fixture-model.js
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const VOCAB = 512;
-/** Calls must have rejected by then. */
+/** Calls must have rejected so long after the death. */
 const SOON = 2000; // ms
 
 const dist = new URL("../../../dist/", import.meta.url);
@@ -71,18 +71,33 @@ function shortCalls(model: Model): Promise<unknown>[] {
   ];
 }
 
-/** Calls that take many steps, and more room than there is. */
+/** Calls that take many steps, and more room than there is; they do not end before the worker does, however late that is. */
 function longCalls(model: Model): Promise<unknown>[] {
   const options = { ...endless(model), maxTokens: 900 };
   const streamed = async () => {
     for await (const _ of model.generate(randomIds(5, VOCAB), options));
   };
-  const seeds = [1, 2, 3, 4, 5, 6];
-  return [streamed(), ...seeds.map((seed) => model.complete(randomIds(50, VOCAB, seed), { ...options, seed }))];
+  const completed = (seed: number) => model.complete(randomIds(50, VOCAB, seed), { ...options, seed });
+  return [untilItFails(streamed), ...[1, 2, 3, 4, 5, 6].map((seed) => untilItFails(() => completed(seed)))];
 }
 
-async function expectWorkerErrors(calls: readonly Promise<unknown>[], message: RegExp): Promise<void> {
-  const late = new Promise((resolve) => setTimeout(resolve, SOON, "late").unref());
+async function untilItFails(call: () => Promise<unknown>): Promise<never> {
+  for (;;) await call();
+}
+
+/** When a worker tells of its death, or ends. */
+function deathOf(worker: Worker): Promise<void> {
+  if (worker.threadId === -1) return Promise.resolve();
+  return new Promise((resolve) => {
+    worker.once("exit", () => resolve());
+    worker.on("message", (message: { readonly type?: string }) => message.type === "death" && resolve());
+  });
+}
+
+async function expectWorkerErrors(victim: number, calls: readonly Promise<unknown>[], message: RegExp): Promise<void> {
+  const late = deathOf(workers[victim]!).then(
+    () => new Promise((resolve) => setTimeout(resolve, SOON, "late").unref()),
+  );
   for (const outcome of await Promise.all(calls.map((call) => Promise.race([call.catch((e: unknown) => e), late])))) {
     expect(outcome).toBeInstanceOf(WorkerError);
     expect(outcome).toMatchObject({ code: "WORKER_DIED", message: expect.stringMatching(message) });
@@ -110,14 +125,14 @@ describe.each([
   it.each([0, 9])("traps after %i operations", async (reads) => {
     const model = await loadSabotaged(victim, trapAfter(reads));
     const calls = [...shortCalls(model), ...longCalls(model)];
-    await expectWorkerErrors(calls, wild(role));
+    await expectWorkerErrors(victim, calls, wild(role));
     await expectOnlyTheModelIsLost(model);
   });
 
   it("traps after many steps, while some calls run and others wait", async () => {
     const model = await loadSabotaged(victim, trapAfter(400));
     const calls = longCalls(model);
-    await expectWorkerErrors(calls, wild(role));
+    await expectWorkerErrors(victim, calls, wild(role));
     await expectOnlyTheModelIsLost(model);
   });
 
@@ -132,7 +147,7 @@ describe.each([
     const calls = [...longCalls(model), ...shortCalls(model)];
     await new Promise((resolve) => setTimeout(resolve, 5));
     void workers[victim]!.terminate();
-    await expectWorkerErrors(calls, new RegExp(`^${role} of 3 workers died at op \\d+: it ended unexpectedly`));
+    await expectWorkerErrors(victim, calls, new RegExp(`^${role} of 3 workers died at op \\d+: it ended unexpectedly`));
     await expectOnlyTheModelIsLost(model);
   });
 
@@ -141,7 +156,7 @@ describe.each([
     await model.complete([1, 2, 3], { maxTokens: 5 });
     const sequence = model.createSequence();
     await workers[victim]!.terminate();
-    await expectWorkerErrors([sequence.evaluate([1]), model.complete([1, 2, 3])], /ended unexpectedly/);
+    await expectWorkerErrors(victim, [sequence.evaluate([1]), model.complete([1, 2, 3])], /ended unexpectedly/);
     sequence.dispose();
     await expectOnlyTheModelIsLost(model);
   });
@@ -149,9 +164,9 @@ describe.each([
 
 it("a worker that sleeps through decoding is terminated while another decodes", async () => {
   const model = await loadModel(file, { threads: 1, threadsBatch: 3 });
-  const call = model.complete([1, 2, 3], { ...endless(model), maxTokens: 1000 });
+  const call = untilItFails(() => model.complete([1, 2, 3], { ...endless(model), maxTokens: 1000 }));
   await new Promise((resolve) => setTimeout(resolve, 10));
   void workers[2]!.terminate();
-  await expectWorkerErrors([call], /^follower 2 of 3 workers died at op \d+: it ended unexpectedly/);
+  await expectWorkerErrors(2, [call], /^follower 2 of 3 workers died at op \d+: it ended unexpectedly/);
   await expectOnlyTheModelIsLost(model);
 });
