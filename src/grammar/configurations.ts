@@ -20,6 +20,7 @@ export const UNKNOWN = -1;
 
 /** Ways to understand one text; no grammar that anybody means has more. */
 const MOST_THREADS = 2 ** 12;
+const LETTER = 0x61;
 /** More threads than these are sorted by the byte that they want. */
 const FEW_THREADS = 16;
 /** Configurations, 1 KiB each, and states after which tables are begun anew. */
@@ -53,8 +54,21 @@ export interface PortableConfiguration {
   readonly accepts: boolean;
 }
 
+/** Kinds of bytes, bit k for kind k, that lead to the same configuration. */
+interface Step {
+  readonly kinds: number;
+  readonly next: number;
+}
+
+/** Threads that want the same byte, and where it leads if no other thread reads it. */
+interface Wanting {
+  readonly threads: readonly number[];
+  next: number | undefined;
+}
+
+/** `wanting`: by byte. */
 interface ThreadIndex {
-  readonly wanting: readonly (readonly number[] | undefined)[];
+  readonly wanting: readonly (Wanting | undefined)[];
   readonly others: readonly number[];
 }
 
@@ -74,10 +88,13 @@ export class Configurations {
   table = new Int32Array(256 * 8);
   /** By configuration: the kinds of bytes that lead back to it; undefined: nobody has asked. */
   readonly #loops: (number | undefined)[] = [];
+  /** null: there is none; undefined: nobody has asked. */
+  readonly #steps: (Step | null | undefined)[] = [];
   readonly #far = [false, true].map(() => new Map<number, readonly [configuration: number, left: number]>());
   readonly #farStacks = [false, true].map(() => new Map<number, readonly [stack: number, left: number]>());
   readonly #longestWays: (number | undefined)[] = [];
   readonly #indexes = new Map<number, ThreadIndex>();
+  readonly #wantings = new Map<number, Wanting[]>();
   #size = 0;
   /** By thread: the last list that it was put into. */
   #listOf = new Int32Array(64);
@@ -157,21 +174,38 @@ export class Configurations {
     for (const [kind, bytes] of BYTES_OF_KIND.entries()) {
       if (bytes.every((byte) => this.next(configuration, byte) === configuration)) loops |= 1 << kind;
     }
-    if (this.#loopsOnCharacters(configuration)) loops |= 1 << KIND_CHARACTERS;
+    if (this.#charactersLead(configuration, configuration)) loops |= 1 << KIND_CHARACTERS;
     this.#loops[configuration] = loops;
     return loops;
   }
 
-  #loopsOnCharacters(configuration: number): boolean {
+  /** Where a letter leads, and all kinds of bytes that lead there; undefined: not all letters lead to the same place. */
+  stepOn(configuration: number): Step | undefined {
+    const known = this.#steps[configuration];
+    if (known !== undefined) return known ?? undefined;
+    const next = this.next(configuration, LETTER);
+    let kinds = 0;
+    for (const [kind, bytes] of BYTES_OF_KIND.entries()) {
+      if (bytes.every((byte) => this.next(configuration, byte) === next)) kinds |= 1 << kind;
+      else if (bytes.includes(LETTER)) break;
+    }
+    if (kinds !== 0 && this.#charactersLead(configuration, next)) kinds |= 1 << KIND_CHARACTERS;
+    const isStep = BYTES_OF_KIND.some((bytes, kind) => bytes.includes(LETTER) && ((kinds >> kind) & 1) === 1);
+    this.#steps[configuration] = isStep ? { kinds, next } : null;
+    return this.#steps[configuration] ?? undefined;
+  }
+
+  /** Whether every character of more than one byte leads to a place. */
+  #charactersLead(configuration: number, place: number): boolean {
     return LONG_CHARACTERS.every((sequence) => {
       let reached = new Set([configuration]);
       for (const [low, high] of sequence) {
         const after = new Set<number>();
         for (const one of reached) for (let byte = low; byte <= high; byte++) after.add(this.next(one, byte));
-        if (after.has(DEAD)) return false;
+        if (place !== DEAD && after.has(DEAD)) return false;
         reached = after;
       }
-      return reached.size === 1 && reached.has(configuration);
+      return reached.size === 1 && reached.has(place);
     });
   }
 
@@ -191,6 +225,13 @@ export class Configurations {
       state: this.#threads.first(thread),
       stack: this.#threads.second(thread),
     }));
+  }
+
+  /** Calls back with the same, without a list of them. */
+  eachThread(configuration: number, visit: (state: number, stack: number) => void): void {
+    for (const thread of this.#threadsOf[configuration]!) {
+      visit(this.#threads.first(thread), this.#threads.second(thread));
+    }
   }
 
   /** How many arrays of distinct items are open. */
@@ -311,16 +352,18 @@ export class Configurations {
     const stacks: number[] = [];
     let low = 0;
     let high = 255;
-    let threads: ArrayLike<number> & Iterable<number> = this.#threadsOf[configuration]!;
-    if (threads.length > FEW_THREADS) {
-      const { wanting, others } = this.#index(configuration);
-      threads = [...(wanting[byte] ?? []), ...others];
-      if (wanting[byte] !== undefined) {
+    let threads: Iterable<number> = this.#threadsOf[configuration]!;
+    let wanting: Wanting | undefined;
+    if (this.#threadsOf[configuration]!.length > FEW_THREADS) {
+      const index = this.#index(configuration);
+      threads = index.others;
+      wanting = index.wanting[byte];
+      if (wanting !== undefined) {
         low = byte;
         high = byte;
       } else {
-        for (low = byte; low > 0 && wanting[low - 1] === undefined; ) low--;
-        for (high = byte; high < 255 && wanting[high + 1] === undefined; ) high++;
+        for (low = byte; low > 0 && index.wanting[low - 1] === undefined; ) low--;
+        for (high = byte; high < 255 && index.wanting[high + 1] === undefined; ) high++;
       }
     }
     for (const thread of threads) {
@@ -334,7 +377,19 @@ export class Configurations {
       states.push(target);
       stacks.push(this.#threads.second(thread));
     }
-    const next = states.length === 0 ? DEAD : this.#closure(states, stacks);
+    let next: number;
+    if (wanting === undefined) next = states.length === 0 ? DEAD : this.#closure(states, stacks);
+    else if (states.length === 0 && wanting.next !== undefined) next = wanting.next;
+    else {
+      const isAlone = states.length === 0;
+      for (const thread of wanting.threads) {
+        states.push(this.states.after(this.#threads.first(thread), byte));
+        stacks.push(this.#threads.second(thread));
+      }
+      this.states.spend(wanting.threads.length);
+      next = this.#closure(states, stacks);
+      if (isAlone) wanting.next = next;
+    }
     this.table.fill(next, 256 * configuration + low, 256 * configuration + high + 1);
     return next;
   }
@@ -344,7 +399,7 @@ export class Configurations {
     const known = this.#indexes.get(configuration);
     if (known !== undefined) return known;
     const { a, bytes } = this.#automaton;
-    const wanting: number[][] = [];
+    const lists: number[][] = [];
     const others: number[] = [];
     for (const thread of this.#threadsOf[configuration]!) {
       const state = this.#threads.first(thread);
@@ -353,14 +408,29 @@ export class Configurations {
         continue;
       }
       const byte = bytes[a[this.states.part(state)]! + this.states.place(state)]!;
-      const alike = wanting[byte];
-      if (alike === undefined) wanting[byte] = [thread];
+      const alike = lists[byte];
+      if (alike === undefined) lists[byte] = [thread];
       else alike.push(thread);
     }
-    const index = { wanting, others };
+    const index = { wanting: lists.map((threads) => this.#wantingOf(threads)), others };
     this.#indexes.set(configuration, index);
     this.states.spend(this.#threadsOf[configuration]!.length);
     return index;
+  }
+
+  /** The same threads, which want the same byte, in other configurations lead on to the same ones: an object's names after white space. */
+  #wantingOf(threads: readonly number[]): Wanting {
+    let hash = threads.length;
+    for (const thread of threads) hash = Math.imul(hash ^ thread, 0x9e3779b1) ^ (hash >>> 15);
+    const alike = this.#wantings.get(hash);
+    const isSame = (one: Wanting) =>
+      one.threads.length === threads.length && one.threads.every((thread, i) => thread === threads[i]);
+    const known = alike?.find(isSame);
+    if (known !== undefined) return known;
+    const wanting: Wanting = { threads, next: undefined };
+    if (alike === undefined) this.#wantings.set(hash, [wanting]);
+    else alike.push(wanting);
+    return wanting;
   }
 
   /** All that is reached from states with their stacks without a byte: calls and ends of rules. The lists grow. */

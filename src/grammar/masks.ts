@@ -15,6 +15,16 @@ interface Mask {
   readonly longestWay: number;
 }
 
+/** See `#along`. */
+interface Along {
+  readonly kinds: number;
+  readonly characters: number;
+  readonly mostNeed: number;
+  readonly longestWay: number;
+}
+
+/** Characters that are followed to where a counted repetition is full. */
+const MOST_STEPS = 12;
 /** Bytes of bits that are kept. */
 const KEPT_BYTES = 2 ** 24;
 /** Where fewer bytes than this are alike with a repetition that goes on for long, all tokens are tried. */
@@ -68,13 +78,41 @@ export class Masks {
   #likeFar(configuration: number, far: number, left: number): Mask {
     const mask = this.#maskOf(far);
     const alike = this.#vocabulary.hasAllBytes || mask.longestWay === 0 ? left - mask.longestWay : 0;
-    if (alike < FEW_BYTES) return this.#walk(configuration, {});
+    const countsAlong = alike < MOST_STEPS && this.#along(configuration, Number.MAX_SAFE_INTEGER) !== undefined;
+    if (alike < FEW_BYTES || countsAlong) return this.#walk(configuration, {});
     if (alike >= this.#vocabulary.longest) return mask;
     const tried = this.#walk(configuration, { longerThan: alike });
     const bits = mask.bits.slice();
     for (const token of this.#vocabulary.longerThan(alike)) bits[token >> 5]! &= ~(1 << (token & 31));
     for (let i = 0; i < bits.length; i++) bits[i]! |= tried.bits[i]!;
     return { ...tried, bits, mostNeed: Math.max(mask.mostNeed, tried.mostNeed) };
+  }
+
+  /**
+   * Kinds of characters each of which leads on to the same place, as in a string of counted characters: of the tokens that have no others, all
+   * of up to `characters` are allowed, and no longer one. undefined: there are none such, or not after each of them the text can be ended in
+   * so many tokens.
+   */
+  #along(configuration: number, tokens: number): Along | undefined {
+    const configurations = this.#configurations;
+    const needOf = (one: number) =>
+      tokens < Number.MAX_SAFE_INTEGER ? this.#needs.ofConfiguration(one) : this.#needs.boundOf(one);
+    let kinds = -1;
+    let mostNeed = 0;
+    let longestWay = 0;
+    let at = configuration;
+    for (let characters = 0; characters < MOST_STEPS; characters++) {
+      const step = configurations.stepOn(at);
+      if (step === undefined) return undefined;
+      kinds &= step.kinds;
+      if (step.next === DEAD) return characters === 0 ? undefined : { kinds, characters, mostNeed, longestWay };
+      if (needOf(step.next) > tokens) return undefined;
+      mostNeed = Math.max(mostNeed, needOf(step.next));
+      longestWay = Math.max(longestWay, configurations.longestWay(step.next));
+      if (step.next === at) return { kinds, characters: Number.POSITIVE_INFINITY, mostNeed, longestWay };
+      at = step.next;
+    }
+    return undefined;
   }
 
   /**
@@ -92,13 +130,19 @@ export class Masks {
     const configurations = this.#configurations;
     const needs = this.#needs;
     const path = this.#path;
-    const loops = longerThan > 0 ? 0 : configurations.loopsOn(configuration);
+    let loops = longerThan > 0 ? 0 : configurations.loopsOn(configuration);
     let mostNeed = 0;
     let longestWay = configurations.longestWay(configuration);
     let bits: Uint32Array;
     const isCounted = tokens < Number.MAX_SAFE_INTEGER;
     const needOf = (one: number) => (isCounted ? needs.ofConfiguration(one) : needs.boundOf(one));
-    if (loops !== 0 && needOf(configuration) <= tokens) {
+    const along = loops === 0 && longerThan === 0 ? this.#along(configuration, tokens) : undefined;
+    if (along !== undefined) {
+      bits = this.#vocabulary.withinLength(along.kinds, along.characters).slice();
+      loops = along.kinds;
+      mostNeed = along.mostNeed;
+      longestWay = Math.max(longestWay, along.longestWay);
+    } else if (loops !== 0 && needOf(configuration) <= tokens) {
       bits = this.#vocabulary.within(loops).slice();
       mostNeed = needOf(configuration);
     } else {

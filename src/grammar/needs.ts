@@ -49,6 +49,7 @@ export class Needs {
   readonly #bounds: (number | undefined)[] = [];
   /** By state. */
   readonly #bytesKnown: (number | undefined)[] = [0];
+  readonly #stackBytes: (number | undefined)[] = [];
   readonly #bytesOfMembers = new Map<number, Float64Array>();
   #depth = 0;
 
@@ -83,16 +84,23 @@ export class Needs {
     if (known !== undefined) return known;
     let bound = this.#configurations.accepts(configuration) ? 0 : Number.POSITIVE_INFINITY;
     if (bound > 0) {
-      for (const { state, stack } of this.#configurations.threads(configuration)) {
-        let bytes = this.#bytesFrom(state);
-        for (let at = this.#configurations.top(stack); at !== undefined; at = this.#configurations.top(at.below)) {
-          bytes += this.#bytesFrom(at.state);
-        }
-        bound = Math.min(bound, bytes);
-      }
+      this.#configurations.eachThread(configuration, (state, stack) => {
+        bound = Math.min(bound, this.#bytesFrom(state) + this.#bytesOfStack(stack));
+      });
     }
     this.#bounds[configuration] = bound;
     return bound;
+  }
+
+  #bytesOfStack(stack: number): number {
+    const known = this.#stackBytes[stack];
+    if (known !== undefined) return known;
+    let bytes = 0;
+    for (let at = this.#configurations.top(stack); at !== undefined; at = this.#configurations.top(at.below)) {
+      bytes += this.#bytesFrom(at.state);
+    }
+    this.#stackBytes[stack] = bytes;
+    return bytes;
   }
 
   /** Bytes of the shortest text from a state to the end of its rule. */

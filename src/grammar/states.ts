@@ -81,6 +81,7 @@ export class States {
   readonly #operands: Operands;
   readonly #states = new Interner();
   readonly #closures: (Closure | undefined)[] = [];
+  #isInMembers = false;
   /** Left configuration, right configuration, BOTH or EXCEPT. */
   readonly #pairs = new Interner();
   /** Of pairs: undefined where it is not known whether they lead to an end. */
@@ -281,15 +282,17 @@ export class States {
       }
       const [left, right] = this.sides(pair);
       const kind = this.#pairs.third(pair);
-      let last = -1;
+      let [lastLeft, lastRight] = [-1, -1];
       for (let byte = 0; byte < 256; byte++) {
         const nextLeft = this.#operands.next(left, byte);
         if (nextLeft === DEAD) continue;
         const nextRight = this.#operands.next(right, byte);
+        if (nextLeft === lastLeft && nextRight === lastRight) continue;
+        lastLeft = nextLeft;
+        lastRight = nextRight;
         if (this.#pairIsDead(nextLeft, nextRight, kind)) continue;
         const next = this.#pair(nextLeft, nextRight, kind);
-        if (next === last || seen.has(next)) continue;
-        last = next;
+        if (seen.has(next)) continue;
         seen.add(next);
         reached.push(next);
         cameFrom.push(i);
@@ -445,14 +448,34 @@ export class States {
         case PART_REPEAT:
           this.#expandRepeat(at, seen, reach);
           break;
-        case PART_MEMBERS:
-          this.#expandMembers(at, reach);
+        case PART_MEMBERS: {
+          // What is reached from members is found once, not after each way in which white space may come before them.
+          const members = at === state ? undefined : this.#closureOfMembers(at);
+          if (members === undefined) this.#expandMembers(at, reach);
+          else {
+            for (const leaf of members.leaves) leaves.push(leaf);
+            for (const call of members.calls) calls.push(call);
+            ends ||= members.ends;
+          }
           break;
+        }
       }
     }
     const closure = { leaves, calls, ends };
     this.#closures[state] = closure;
     return closure;
+  }
+
+  /** undefined: other members are under way, and these may lead back to them. */
+  #closureOfMembers(state: number): Closure | undefined {
+    const known = this.#closures[state];
+    if (known !== undefined || this.#isInMembers) return known;
+    this.#isInMembers = true;
+    try {
+      return this.closure(state);
+    } finally {
+      this.#isInMembers = false;
+    }
   }
 
   #isPossible(part: number): boolean {

@@ -115,6 +115,8 @@ export class Vocabulary {
   readonly #text: TokenBytes;
   readonly #longer = new Map<number, Int32Array>();
   readonly #within = new Map<number, Uint32Array>();
+  readonly #withinLength = new Map<string, Uint32Array>();
+  #characters: Uint16Array | undefined;
   /** The child of the root for each byte, 0: none. */
   readonly #roots = new Int32Array(256);
 
@@ -163,6 +165,34 @@ export class Vocabulary {
     if (this.#within.size === KEPT_KINDS) this.#within.clear();
     this.#within.set(kinds, bits);
     return bits;
+  }
+
+  /** The same of up to so many characters, none of which is in parts. */
+  withinLength(kinds: number, characters: number): Uint32Array {
+    if (characters === Number.POSITIVE_INFINITY) return this.within(kinds);
+    const key = `${kinds} ${characters}`;
+    const known = this.#withinLength.get(key);
+    if (known !== undefined) return known;
+    const bits = this.within(kinds).slice();
+    const lengths = this.#charactersOfTokens();
+    for (const token of this.tables.tokens) {
+      if (lengths[token]! > characters) bits[token >> 5]! &= ~(1 << (token & 31));
+    }
+    if (this.#withinLength.size === KEPT_KINDS) this.#withinLength.clear();
+    this.#withinLength.set(key, bits);
+    return bits;
+  }
+
+  /** The characters of each token: bytes that do not go on with one. */
+  #charactersOfTokens(): Uint16Array {
+    if (this.#characters !== undefined) return this.#characters;
+    const { bytes, offsets } = this.#text;
+    const characters = new Uint16Array(this.size);
+    for (let token = 0; token < this.size; token++) {
+      for (let at = offsets[token]!; at < offsets[token + 1]!; at++) if (bytes[at]! >> 6 !== 2) characters[token]!++;
+    }
+    this.#characters = characters;
+    return characters;
   }
 
   #bitsOf(isIn: (token: number) => boolean): Uint32Array {
