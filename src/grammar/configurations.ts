@@ -20,7 +20,7 @@ export const UNKNOWN = -1;
 
 /** Ways to understand one text; no grammar that anybody means has more. */
 const MOST_THREADS = 2 ** 12;
-const LETTER = 0x61;
+const LETTERS = BYTES_OF_KIND.find((bytes) => bytes.includes("a".charCodeAt(0)))!;
 /** More threads than these are sorted by the byte that they want. */
 const FEW_THREADS = 16;
 /** Configurations, 1 KiB each, and states after which tables are begun anew. */
@@ -166,6 +166,11 @@ export class Configurations {
     return list.subarray(a[part]!, a[part]! + b[part]!).includes(token) === (c[part] === 0);
   }
 
+  /** Where a text may be after one more letter "a". */
+  afterLetter(configuration: number): number {
+    return this.next(configuration, LETTERS[0]!);
+  }
+
   /** The kinds of bytes (BYTES_OF_KIND), bit k for kind k, all of which lead back to the configuration. */
   loopsOn(configuration: number): number {
     const known = this.#loops[configuration];
@@ -179,20 +184,22 @@ export class Configurations {
     return loops;
   }
 
-  /** Where a letter leads, and all kinds of bytes that lead there; undefined: not all letters lead to the same place. */
+  /** Where a small letter leads, and all kinds of bytes that lead there; undefined: not all of these letters lead to the same place. */
   stepOn(configuration: number): Step | undefined {
     const known = this.#steps[configuration];
     if (known !== undefined) return known ?? undefined;
-    const next = this.next(configuration, LETTER);
-    let kinds = 0;
-    for (const [kind, bytes] of BYTES_OF_KIND.entries()) {
-      if (bytes.every((byte) => this.next(configuration, byte) === next)) kinds |= 1 << kind;
-      else if (bytes.includes(LETTER)) break;
+    const next = this.next(configuration, LETTERS[0]!);
+    const allLead = (bytes: readonly number[]) => bytes.every((byte) => this.next(configuration, byte) === next);
+    if (!allLead(LETTERS)) {
+      this.#steps[configuration] = null;
+      return undefined;
     }
-    if (kinds !== 0 && this.#charactersLead(configuration, next)) kinds |= 1 << KIND_CHARACTERS;
-    const isStep = BYTES_OF_KIND.some((bytes, kind) => bytes.includes(LETTER) && ((kinds >> kind) & 1) === 1);
-    this.#steps[configuration] = isStep ? { kinds, next } : null;
-    return this.#steps[configuration] ?? undefined;
+    let kinds = 0;
+    for (const [kind, bytes] of BYTES_OF_KIND.entries()) if (allLead(bytes)) kinds |= 1 << kind;
+    if (this.#charactersLead(configuration, next)) kinds |= 1 << KIND_CHARACTERS;
+    const step = { kinds, next };
+    this.#steps[configuration] = step;
+    return step;
   }
 
   /** Whether every character of more than one byte leads to a place. */

@@ -97,6 +97,7 @@ export class Masks {
     const configurations = this.#configurations;
     const needOf = (one: number) =>
       tokens < Number.MAX_SAFE_INTEGER ? this.#needs.ofConfiguration(one) : this.#needs.boundOf(one);
+    if (configurations.afterLetter(configuration) === DEAD) return undefined; // as in most places
     let kinds = -1;
     let mostNeed = 0;
     let longestWay = 0;
@@ -105,7 +106,7 @@ export class Masks {
       const step = configurations.stepOn(at);
       if (step === undefined) return undefined;
       kinds &= step.kinds;
-      if (step.next === DEAD) return characters === 0 ? undefined : { kinds, characters, mostNeed, longestWay };
+      if (step.next === DEAD) return { kinds, characters, mostNeed, longestWay };
       if (needOf(step.next) > tokens) return undefined;
       mostNeed = Math.max(mostNeed, needOf(step.next));
       longestWay = Math.max(longestWay, configurations.longestWay(step.next));
