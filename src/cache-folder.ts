@@ -1,9 +1,10 @@
 // Where cria keeps what it can bring or find out again.
 
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { makeFolder } from "./make-folder.js";
 
 /** The folder that CRIA_CACHE names, else `cria` in the system's folder of caches. It may not exist yet. */
 export function cacheFolder(): string {
@@ -47,7 +48,7 @@ export async function remember(folder: string, { question, answer }: Finding): P
   const file = fileOf(folder, question);
   const draft = `${file}.${randomUUID()}`;
   try {
-    await mkdir(join(cacheFolder(), folder), { recursive: true });
+    await makeFolder(join(cacheFolder(), folder));
     await writeFile(draft, `${JSON.stringify({ question, answer })}\n`, { flag: "wx" });
     await rename(draft, file);
     return undefined;

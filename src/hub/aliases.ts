@@ -3,9 +3,10 @@
 //   CACHE/aliases/NAME.json    { "source": "hf:user/repo:Q4_K_M" }
 
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheFolder } from "../cache-folder.js";
+import { makeFolder } from "../make-folder.js";
 import { invalidOption } from "../options.js";
 import { folderFailure } from "./folder-failure.js";
 
@@ -28,7 +29,7 @@ export async function setAlias(name: string, source: string): Promise<void> {
   const path = pathOf(name);
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
-    await mkdir(folder(), { recursive: true });
+    await makeFolder(folder());
     await writeFile(draft, `${JSON.stringify({ source })}\n`, { flag: "wx" });
     await rename(draft, path);
   } catch (error) {

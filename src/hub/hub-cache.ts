@@ -6,8 +6,9 @@
 //     snapshots/COMMIT/folder/file.gguf   -> ../../../blobs/DIGEST; where there are no symbolic links, the file itself
 
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { makeFolder } from "../make-folder.js";
 import { chooseFile, partsOf } from "./choose-file.js";
 import { errorCode, folderFailure } from "./folder-failure.js";
 import type { HubFile } from "./hub-listing.js";
@@ -67,7 +68,7 @@ export class HubCache {
     if (revision === commit || (await this.commitOf(revision)) === commit) return;
     const path = this.#refPath(revision);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await writeWhole(path, commit);
     } catch (error) {
       throw folderFailure(path, error);
@@ -79,7 +80,7 @@ export class HubCache {
     const path = this.snapshotPath(commit, file.path);
     const blob = this.blobPath(file);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       const temporary = `${path}.${randomUUID()}.tmp`;
       try {
         await symlink(relative(dirname(path), blob), temporary);

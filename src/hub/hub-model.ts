@@ -1,8 +1,8 @@
 // A model of the hub: which file, from the cache or the network, into the cache.
 
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DownloadError, printable } from "../errors.js";
+import { makeFolder } from "../make-folder.js";
 import { chooseFile, modelFiles, partsOf } from "./choose-file.js";
 import { downloadFile } from "./download-file.js";
 import { folderFailure } from "./folder-failure.js";
@@ -86,7 +86,7 @@ async function bring(context: Context, file: HubFile, index: number, count: numb
   const { reference, settings, cache, commit, options } = context;
   if (await cache.has(commit, file)) return;
   const path = cache.blobPath(file);
-  await mkdir(join(cache.folder, "blobs"), { recursive: true }).catch((error) => {
+  await makeFolder(join(cache.folder, "blobs")).catch((error) => {
     throw folderFailure(path, error);
   });
   await withLock(`${path}.cria-lock`, options.signal, settings.watch, async () => {

@@ -7,9 +7,10 @@
 //
 // (Hugging Face's own name, NAME.incomplete, is one whose length tells how much has arrived: another tool would take ours for whole.)
 
-import { access, type FileHandle, mkdir, open, readFile, rename, rm, statfs } from "node:fs/promises";
+import { access, type FileHandle, open, readFile, rename, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DownloadError, printable } from "../errors.js";
+import { makeFolder } from "../make-folder.js";
 import { folderFailure } from "./folder-failure.js";
 
 /** The least and the most bytes of a part. Small files have 16 parts; the larger a part, the fewer requests. */
@@ -57,7 +58,7 @@ export class PartialFile {
     const path = incompletePath(name);
     let handle: FileHandle | undefined;
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       const done = await readJournal(path, size, validator);
       if (done === undefined) await removeIncomplete(name);
       await checkSpace(path, size - (done ?? []).reduce((sum, bytes) => sum + bytes, 0));

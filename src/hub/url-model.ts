@@ -4,9 +4,10 @@
 //   URLS/DIGEST OF THE URL/model.gguf.json   { url, size, validator }: what was brought, to ask whether it has changed
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DownloadError, printableUrl } from "../errors.js";
+import { makeFolder } from "../make-folder.js";
 import { validatorOf } from "./answers.js";
 import { partsOf } from "./choose-file.js";
 import { downloadFile, type FileVersion } from "./download-file.js";
@@ -54,7 +55,7 @@ async function bring(
     const message = `${printableUrl(url)} is not in the cache (${path}), and nothing is fetched offline`;
     throw new DownloadError("DOWNLOAD_OFFLINE", message);
   }
-  await mkdir(join(path, ".."), { recursive: true }).catch((error) => {
+  await makeFolder(join(path, "..")).catch((error) => {
     throw folderFailure(path, error);
   });
   await withLock(`${path}.cria-lock`, signal, watch, async () => {

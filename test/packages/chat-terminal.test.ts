@@ -29,10 +29,10 @@ class Session {
   output = "";
   #seen = 0;
 
-  constructor(...args: string[]) {
+  constructor(args: readonly string[] = [], state = folder) {
     const quoted = [process.execPath, entry, "chat", "-t", "1", ...args].map((word) => `'${word}'`).join(" ");
     this.#child = spawn("script", ["-qefc", quoted, "/dev/null"], {
-      env: { ...process.env, NODE_OPTIONS: "", XDG_STATE_HOME: folder, TERM: "xterm", COLUMNS: "80", NO_COLOR: "1" },
+      env: { ...process.env, NODE_OPTIONS: "", XDG_STATE_HOME: state, TERM: "xterm", COLUMNS: "80", NO_COLOR: "1" },
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#child.stdout!.on("data", (data) => {
@@ -69,7 +69,7 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 describe.skipIf(!hasScript)("cria chat at a terminal", () => {
   it("keeps what is typed while it loads, and takes lines, pastes and commands", async () => {
-    session = new Session("--temp", "0");
+    session = new Session(["--temp", "0"]);
     session.type("What is 3 + 4?\r"); // at once: the model is not there yet
     await session.sees(/3 \+ 4 = 7\./);
     session.type(paste("Which animal\nsays moo?\n"));
@@ -117,10 +117,29 @@ describe.skipIf(!hasScript)("cria chat at a terminal", () => {
     expect(statSync(history).mode & 0o777).toBe(0o600);
   });
 
+  // Node's own mkdir, with `recursive`, would never return there.
+  it.skipIf(process.platform !== "linux")(
+    "goes on without a history where its folder cannot be made, and says so once",
+    async () => {
+      session = new Session(["--temp", "0"], "/proc/nowhere");
+      await session.sees(PROMPT);
+      session.type("What is 3 + 4?\r");
+      await session.sees(/the history of messages is not kept: \/proc\/nowhere\/cria\/chat-history: ENOENT/);
+      await session.sees(/3 \+ 4 = 7\./);
+      await session.sees(PROMPT);
+      session.type("What is 3 + 4?\r");
+      await session.sees(/7\./);
+      await session.sees(PROMPT);
+      session.type(CTRL_D);
+      expect(await session.ended, session.output).toBe(0);
+      expect(session.output.match(/is not kept/g)).toHaveLength(1);
+    },
+  );
+
   it("calls messages of the last time back, and keeps none where that is not wanted", async () => {
     const before = readFileSync(history, "utf8");
     expect(before).toContain('"What is a baby\\nllama called?"\n');
-    session = new Session("--no-history");
+    session = new Session(["--no-history"]);
     await session.sees(PROMPT);
     session.type(`${UP}private${CTRL_C}`);
     await session.sees(/> private[\s\S]*\^C/);
@@ -136,7 +155,7 @@ describe.skipIf(!hasScript)("cria chat at a terminal", () => {
   });
 
   it("Ctrl-C stops the answer, which stays as far as it came, and the conversation goes on", async () => {
-    session = new Session("--grammar", 'root ::= "b" "a"{4000}', "-c", "8192");
+    session = new Session(["--grammar", 'root ::= "b" "a"{4000}', "-c", "8192"]);
     await session.sees(PROMPT);
     session.type("Go\r");
     await session.sees(/baaa/);

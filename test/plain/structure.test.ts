@@ -16,6 +16,7 @@ const leaves = [
   "event-loop",
   "file-identity",
   "files",
+  "make-folder",
   "options",
   "posted-error",
   "sharing",
@@ -25,11 +26,12 @@ const leaves = [
 ];
 const src: Readonly<Record<string, readonly string[]>> = {
   abort: [],
-  "cache-folder": [],
+  "cache-folder": ["make-folder"],
   errors: [],
   "event-loop": [],
   "file-identity": [],
   files: ["errors", "options"],
+  "make-folder": [],
   options: ["errors"],
   "posted-error": ["errors"],
   sharing: [],
@@ -77,7 +79,7 @@ const api: Readonly<Record<string, readonly string[]>> = {
   vectors: ["sequences", "model-info"],
   model: ["text", "vectors", "sequences", "model-info", "speculation"],
   load: ["model", "vectors", "sequences", "model-info", "speculation"],
-  pool: ["load", "model"],
+  pool: ["load", "model", "text"],
 };
 const assembly: Readonly<Record<string, readonly string[]>> = {
   abi: [],

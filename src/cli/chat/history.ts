@@ -2,9 +2,10 @@
 //
 //   "a message"\n           one JSON string in each line, the oldest first: a message may have several lines
 
-import { appendFileSync, chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, lstatSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { makeFolderSync } from "../../make-folder.js";
 
 /** Messages that are kept. */
 const MOST = 1000;
@@ -62,7 +63,7 @@ export class History {
   add(message: string): void {
     if (this.#path === undefined || this.#hasFailed) return;
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      makeFolderSync(dirname(this.#path), 0o700);
       appendFileSync(this.#path, `${JSON.stringify(message)}\n`, { mode: OWNER_ONLY });
     } catch (error) {
       this.#hasFailed = true;
