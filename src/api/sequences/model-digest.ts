@@ -3,6 +3,7 @@
 
 import type { Blueprint } from "../../model/blueprint.js";
 import { bytesInMemory } from "../../model/plan/samples.js";
+import { sha256 } from "./sha256.js";
 
 /**
  * @param samples of the weights @param frequencies of each RoPE
@@ -22,6 +23,6 @@ export async function modelDigest(
   const all = new Uint8Array(shape.length + samples.length);
   all.set(shape);
   all.set(samples, shape.length);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all));
+  const digest = await sha256(all);
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

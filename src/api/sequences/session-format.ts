@@ -19,6 +19,7 @@ import { PAGE } from "#abi";
 import { ContextError, printable, SessionError } from "../../errors.js";
 import type { ChatMessage } from "../../tokenizer/index.js";
 import type { Tool } from "../tool.js";
+import { sha256 } from "./sha256.js";
 
 const MAGIC = "criasess";
 const VERSION = 2;
@@ -80,7 +81,7 @@ export async function sealSession(bytes: Uint8Array<ArrayBuffer>, tokens: number
   view.setUint32(16, tokens, true);
   view.setUint32(20, pages, true);
   const end = bytes.length - DIGEST;
-  bytes.set(await digestOf(bytes.subarray(0, end)), end);
+  bytes.set(await sha256(bytes.subarray(0, end)), end);
 }
 
 /**
@@ -108,7 +109,7 @@ export async function readSession(
   }
   const end = bytes.length - DIGEST;
   if (HEADER + h > end) throw corrupt(`its description has ${h} bytes, the session ${bytes.length}`);
-  const digest = await digestOf(bytes.subarray(0, end));
+  const digest = await sha256(bytes.subarray(0, end));
   if (digest.some((byte, i) => byte !== bytes[end + i])) throw corrupt("its SHA-256 is not that of its bytes");
 
   const description = describe(bytes.subarray(HEADER, HEADER + h));
@@ -169,10 +170,6 @@ function compare(description: Description, stamp: SessionStamp): void {
   check("SESSION_CACHE_MISMATCH", "a cache with the page size", "page");
   check("SESSION_CACHE_MISMATCH", "a cache with the page bytes", "pageBytes");
   check("SESSION_CACHE_MISMATCH", "a recurrent state with the bytes", "stateBytes");
-}
-
-async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
 function corrupt(why: string): SessionError {

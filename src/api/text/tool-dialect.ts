@@ -359,7 +359,8 @@ function withCalls(
     const said = isSplit ? null : rest.content || empty;
     if (place === "text") {
       // What is in a message is never read as control tokens, but the marks around these calls are some.
-      const word = crypto.randomUUID();
+      // (No randomUUID: pages that came by plain http have none.)
+      const word = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16)).join("-");
       inText.set(word, writeCallParts(dialect.notation as MarkedNotation, calls));
       written.push({ ...rest, content: message.content ? `${message.content}\n${word}` : word });
     } else if (place === "metadata") {
