@@ -27,6 +27,8 @@ interface Chunk {
     readonly completion_tokens: number;
     readonly prompt_tokens_details?: { readonly cached_tokens?: number } | null;
   } | null;
+  /** Of the whole answer, beside `usage`: cria's server and llama.cpp's have it. */
+  readonly timings?: { readonly prompt_ms?: unknown; readonly predicted_ms?: unknown } | null;
 }
 
 export class ServerAnswering implements Answering {
@@ -86,10 +88,12 @@ export class ServerAnswering implements Answering {
     let first: number | undefined;
     let finish: FinishReason = "stop";
     let usage: Chunk["usage"];
+    let timings: Chunk["timings"];
     const wanted = { model: this.#model, ...body, ...fields, stream: true, stream_options: { include_usage: true } };
     for await (const event of this.#client.events(path, wanted, given.signal)) {
       const chunk = event as Chunk;
       usage = chunk.usage ?? usage;
+      timings = chunk.timings ?? timings;
       const [choice] = chunk.choices ?? [];
       if (choice === undefined) continue;
       const { text, delta, finish_reason } = choice;
@@ -104,9 +108,10 @@ export class ServerAnswering implements Answering {
     const promptTokens = usage?.prompt_tokens ?? 0;
     const completionTokens = usage?.completion_tokens ?? 0;
     const cachedTokens = usage?.prompt_tokens_details?.cached_tokens ?? 0;
-    // As they are seen from here: with the queue and the way.
-    const prefillMilliseconds = (first ?? end) - begin;
-    const decodeMilliseconds = end - (first ?? end);
+    // What the server says. From here, tokens may arrive together, and times have the queue and the way in them: that is what there is of
+    // servers that say nothing.
+    const prefillMilliseconds = millisecondsIn(timings?.prompt_ms) ?? (first ?? end) - begin;
+    const decodeMilliseconds = millisecondsIn(timings?.predicted_ms) ?? end - (first ?? end);
     yield {
       text: "",
       tokens: NO_TOKENS,
@@ -126,6 +131,8 @@ export class ServerAnswering implements Answering {
 
 /** A server tells texts, and not which tokens they are. */
 const NO_TOKENS = new Int32Array(0);
+
+const millisecondsIn = (said: unknown) => (typeof said === "number" && said >= 0 ? said : undefined);
 
 const perSecond = (tokens: number, milliseconds: number) =>
   milliseconds > 0 ? (Math.max(0, tokens) * 1000) / milliseconds : 0;

@@ -101,6 +101,24 @@ describe("cria run and cria chat with --url", () => {
     ]);
   });
 
+  it("times are the server's where it says them, and those of arrivals elsewhere", async () => {
+    const says = (timings: string): RequestListener => {
+      return (request, response) => {
+        if (request.method === "GET") return response.end(JSON.stringify({ data: [{ id: "m" }] }));
+        // All tokens come together.
+        const usage = `"usage":{"prompt_tokens":30,"completion_tokens":101}`;
+        response.end(`data: {"choices":[{"text":"a"}]}\n\ndata: {"choices":[],${usage}${timings}}\n\ndata: [DONE]\n\n`);
+      };
+    };
+    const run = (url: string) => cria(["run", "a", "--url", url]);
+    const told = await answering(says(`,"timings":{"prompt_ms":300,"predicted_ms":2000}`), run);
+    expect(told.err).toMatch(
+      /prefill +300\.0 ms \/ +30 tokens +100\.00 tokens\/s\ndecode +2000\.0 ms \/ +100 tokens +50\.00/,
+    );
+    const silent = await answering(says(""), run);
+    expect([silent.code, silent.err]).toEqual([0, expect.not.stringContaining("2000.0 ms")]);
+  });
+
   it("Ctrl-C ends the server's work", async () => {
     const args = ["run", "--url", server.url, "Once", "-n", "5000", "--temp", "2"];
     const child = spawn(process.execPath, [entry, ...args], { env: { ...process.env, CRIA_API_KEY: key } });

@@ -15,7 +15,7 @@ import {
 } from "./fields.js";
 import { logprobOf } from "./logprobs.js";
 import { chatMessages } from "./messages.js";
-import { StreamTimings } from "./timings.js";
+import { StreamTimings, timingsOf } from "./timings.js";
 import { callDeltasOf, callsOf, takeTools } from "./tools.js";
 import { usageOf } from "./usage.js";
 
@@ -125,7 +125,8 @@ export async function chatCompletions(
     };
     usages[index] = done.usage;
     if (!includeUsage || Object.keys(usages).length < n) return;
-    yield { ...chunk([]), usage: usageOf(totalUsage(usages, n), reasoningTokens) };
+    const usage = usageOf(totalUsage(usages, n), reasoningTokens);
+    yield { ...chunk([]), usage, ...(n === 1 && { timings: timingsOf(done) }) };
   };
   return streamAnswer(generateAll(starts, signal), fields.notes, { bodiesOf });
 }

@@ -7,6 +7,7 @@ import { type ChoicePart, collectAll, generateAll, type Start, totalUsage } from
 import { type Fields, takeCount, takeGenerateOptions, takeGrammar, takeStreaming } from "./fields.js";
 import { CompletionLogprobs } from "./logprobs.js";
 import { promptsOf } from "./prompts.js";
+import { timingsOf } from "./timings.js";
 import { usageOf } from "./usage.js";
 
 /** @throws RequestError, and what `model.generate` throws */
@@ -79,7 +80,8 @@ export async function completions(
     if (done === undefined) return;
     usages[index] = done.usage;
     if (!includeUsage || Object.keys(usages).length < starts.length) return;
-    yield { ...body([]), usage: usageOf(totalUsage(usages, n)) };
+    const usage = usageOf(totalUsage(usages, n));
+    yield { ...body([]), usage, ...(starts.length === 1 && { timings: timingsOf(done) }) };
   };
   return streamAnswer(generateAll(starts, signal), fields.notes, { bodiesOf });
 }

@@ -1,6 +1,6 @@
 // How far a stream is and how fast, in the words of llama.cpp's server: `prompt_progress` and `timings` of a chunk.
 
-import type { GeneratedPart, PrefillProgress } from "../../index.js";
+import type { GeneratedPart, GenerationSummary, PrefillProgress } from "../../index.js";
 
 export class StreamTimings {
   readonly #begin = performance.now();
@@ -23,15 +23,19 @@ export class StreamTimings {
       const predicted_per_second = predicted_ms === 0 ? 0 : ((this.#tokens - 1) * 1000) / predicted_ms;
       return { predicted_n: this.#tokens, predicted_ms, predicted_per_second };
     }
-    const { usage, timings } = done;
-    return {
-      cache_n: usage.cachedTokens,
-      prompt_n: usage.promptTokens - usage.cachedTokens,
-      prompt_ms: timings.prefillMilliseconds,
-      prompt_per_second: timings.prefillTokensPerSecond,
-      predicted_n: usage.completionTokens,
-      predicted_ms: timings.decodeMilliseconds,
-      predicted_per_second: timings.decodeTokensPerSecond,
-    };
+    return timingsOf(done);
   }
+}
+
+/** Of a generation that has ended. */
+export function timingsOf({ usage, timings }: GenerationSummary) {
+  return {
+    cache_n: usage.cachedTokens,
+    prompt_n: usage.promptTokens - usage.cachedTokens,
+    prompt_ms: timings.prefillMilliseconds,
+    prompt_per_second: timings.prefillTokensPerSecond,
+    predicted_n: usage.completionTokens,
+    predicted_ms: timings.decodeMilliseconds,
+    predicted_per_second: timings.decodeTokensPerSecond,
+  };
 }

@@ -71,6 +71,17 @@ describe("a stream of cria/openai, asked as llama.cpp's server is", () => {
     expect(timings.at(-1)).toMatchObject({ predicted_n: 3, prompt_per_second: expect.any(Number) });
     expect(timings[0]).toMatchObject({ predicted_n: 1 });
   });
+
+  it("has those of the whole beside the usage, as that server does without being asked", async () => {
+    const usage = { stream_options: { include_usage: true } };
+    const { timings, usage: counts } = (await chunks({ messages, ...usage })).at(-1) as unknown as {
+      timings: { prompt_n: number; cache_n: number };
+      usage: { prompt_tokens: number };
+    };
+    expect(timings).toMatchObject({ predicted_n: 3, predicted_ms: expect.any(Number) });
+    expect(timings.prompt_n + timings.cache_n).toBe(counts.prompt_tokens);
+    expect((await chunks({ messages, ...usage, n: 2 })).at(-1)).not.toHaveProperty("timings");
+  });
 });
 
 describe("model.load()", () => {
