@@ -10,7 +10,32 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { demoModel } from "cria";
 
-const { values } = parseArgs({ options: { plain: { type: "boolean" }, port: { type: "string", default: "8080" } } });
+const usage = `node examples/browser/serve.mjs [--plain] [--port 8080]
+
+  --plain    without the headers by which the page may share memory between threads
+  --port N   which port; 0: a free one (default: 8080)`;
+
+function refuse(message) {
+  console.error(`${message}\n${usage}`);
+  process.exit(2);
+}
+
+function optionsOf() {
+  const options = { plain: { type: "boolean" }, port: { type: "string", default: "8080" }, help: { type: "boolean" } };
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+const values = optionsOf();
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+const port = Number(values.port);
+if (!(Number.isInteger(port) && port >= 0 && port < 65536)) refuse(`--port must be a number in 0 .. 65535`);
 
 const isolation = {
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -54,6 +79,10 @@ const server = createServer((request, response) => {
   else createReadStream(file).pipe(response);
 });
 
-server.listen(Number(values.port), "localhost", () => {
+server.on("error", ({ message }) => {
+  console.error(message); // such as a port that another program has
+  process.exit(1);
+});
+server.listen(port, "localhost", () => {
   console.log(`http://localhost:${server.address().port}/`);
 });

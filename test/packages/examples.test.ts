@@ -1,6 +1,6 @@
 // The examples, each as its reader runs it: a process of its own, on the demo model.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -41,6 +41,17 @@ it.each(Object.entries(outputs))("%s", (name, patterns) => {
   const { stdout, stderr } = runProgram(new URL(name, folder));
   for (const pattern of patterns) expect(stdout).toMatch(pattern);
   expect(stderr).toBe("");
+});
+
+it.each([
+  [["--help"], 0],
+  [["--nowhere"], 2],
+  [["--port", "many"], 2],
+] as const)("browser/serve.mjs %o says how it is used, and ends", (args, code) => {
+  const program = fileURLToPath(new URL("browser/serve.mjs", folder));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: "utf8" });
+  expect([status, stderr]).toEqual([code, code === 0 ? "" : expect.stringMatching(/^(?!.*\n {4}at ).*--p/s)]);
+  expect(code === 0 ? stdout : stderr).toContain("node examples/browser/serve.mjs [--plain] [--port 8080]\n");
 });
 
 it("http.mjs answers, refuses what is not a question, and ends by itself", async () => {
