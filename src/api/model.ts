@@ -58,6 +58,8 @@ export interface ModelParts {
   readonly table: { reads(): ArrayLike<number> };
   readonly sessions: Sessions;
   readonly text: BackgroundTokenizer;
+  /** Those that are compiled already, of another object for the same model. Default: none. */
+  readonly grammars?: Grammars;
   /** `tokenizer.chat_template` */
   readonly chatTemplate: string | undefined;
   /** `tokenizer.chat_template.tool_use`: for conversations with tools. */
@@ -95,7 +97,7 @@ export class Model {
     this.#parts = parts;
     this.info = parts.info;
     this.tokenizer = parts.text.tokenizer;
-    this.#grammars = new Grammars(parts.text.tokenizer, parts.assets);
+    this.#grammars = parts.grammars ?? new Grammars(parts.text.tokenizer, parts.assets);
     this.loadMilliseconds = parts.loadMilliseconds;
   }
 

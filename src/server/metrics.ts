@@ -195,7 +195,7 @@ export class Metrics {
   }
 
   /** Counts the calls of one model. */
-  observer(model: string): Observer {
+  observer(model: string): Omit<Observer, "instance"> {
     return {
       firstToken: (seconds) => this.#firstToken.observe({ model }, seconds),
       token: (seconds) => this.#tokenTimes.observe({ model }, seconds),

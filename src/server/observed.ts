@@ -1,6 +1,6 @@
 // A model whose calls are measured: the same interface, with a line to the one who counts.
 
-import type { Completion, GeneratedPart, GenerationSummary, Model } from "../index.js";
+import type { Completion, GeneratedPart, GenerationSummary, Model, ModelPool } from "../index.js";
 
 /** What is told of the calls of one model. Times are seconds. */
 export interface Observer {
@@ -14,12 +14,16 @@ export interface Observer {
   generated(summary: GenerationSummary, told: number): void;
   /** Texts were embedded or reranked. */
   evaluated(promptTokens: number): void;
+  /** Of a pool: an instance begins to work for a call, or ceases to. */
+  instance(place: number, works: boolean): void;
   /** A call has failed. */
   failed(error: unknown): void;
 }
 
 /** The same model. All calls that generate, embed or rerank tell the observer. */
-export function observed(model: Model, observer: Observer): Model {
+export function observed(target: Model, observer: Observer): Model {
+  const model =
+    "tracked" in target ? (target as ModelPool).tracked((place, works) => observer.instance(place, works)) : target;
   const calls: Partial<Record<keyof Model, unknown>> = {
     generate: (...given: Parameters<Model["generate"]>) => streamed(model.generate(...given), observer),
     generateChat: (...given: Parameters<Model["generateChat"]>) => streamed(model.generateChat(...given), observer),
@@ -31,8 +35,8 @@ export function observed(model: Model, observer: Observer): Model {
     rerank: (query: string, documents: readonly string[], options: Parameters<Model["rerank"]>[2] = {}) =>
       counted((onUsage) => model.rerank(query, documents, { ...options, onUsage }), options.onUsage, observer),
   };
-  return new Proxy(model, {
-    get(target, name) {
+  return new Proxy(target, {
+    get(_, name) {
       const call = calls[name as keyof Model];
       if (call !== undefined) return call;
       const value: unknown = Reflect.get(target, name, target);

@@ -25,6 +25,8 @@ export interface ActiveRequest {
   readonly begin: number;
   /** Tokens that it has generated. */
   tokens: number;
+  /** Instances of a pool that work for it, each as often as they do. */
+  readonly instances: number[];
 }
 
 /** What a request wants of a model. */
@@ -135,7 +137,7 @@ export class Service {
       const message = `the model ${JSON.stringify(name)} has ${running} requests, and ${waiting} wait; try again in ${ticket.retryAfter} s`;
       return overloaded(429, "queue_full", message, ticket.retryAfter);
     }
-    const request: ActiveRequest = { id, model: name, route, begin: performance.now(), tokens: 0 };
+    const request: ActiveRequest = { id, model: name, route, begin: performance.now(), tokens: 0, instances: [] };
     this.active.set(id, request);
     const left = new AbortController();
     const ends = AbortSignal.any([signal, left.signal, this.#ending.signal]);
@@ -169,6 +171,10 @@ export class Service {
       tokens: (count) => {
         request.tokens += count;
         observer.tokens(count);
+      },
+      instance: (place, works) => {
+        if (works) request.instances.push(place);
+        else request.instances.splice(request.instances.indexOf(place), 1);
       },
       failed: (error) => {
         // Who goes, or is cut off, has not met an error.

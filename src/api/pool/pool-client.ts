@@ -23,6 +23,17 @@ const CALL_TOKENS = 256;
 /** A call with more texts than one goes to several instances if each gets so many tokens. */
 const TOKENS_OF_PART = 64;
 
+/** Told that an instance begins to work for a call (`works`), or ceases to. */
+export type OnInstance = (instance: number, works: boolean) => void;
+
+/** A call that may go to any instance. */
+interface Moving {
+  /** The text whose beginning may be cached. */
+  readonly ids?: Int32Array;
+  readonly signals: Signals;
+  readonly onInstance: OnInstance | undefined;
+}
+
 export class PoolClient implements ModelClient {
   readonly #instances: readonly PoolInstance[];
   /** Where sequences live. */
@@ -44,13 +55,14 @@ export class PoolClient implements ModelClient {
     onToken: OnToken,
     signals: Signals,
     onProgress?: OnProgress,
+    onInstance?: OnInstance,
   ): Promise<GenerateSummary> {
     const { ids, sequence } = request;
     if (sequence !== undefined) {
       const { instance, client } = this.#homeOf(sequence);
       return this.#counted(instance, 1, () => client.generate(request, onToken, signals, onProgress));
     }
-    return this.#moving(ids, signals, async (instance, client, begun) => {
+    return this.#moving({ ids, signals, onInstance }, async (instance, client, begun) => {
       const cached = instance.held.match(ids);
       const text = [...ids];
       instance.held.add(ids);
@@ -67,13 +79,13 @@ export class PoolClient implements ModelClient {
     });
   }
 
-  async embed(request: WithoutJob<EmbedRequest>, signals: Signals): Promise<Float32Array> {
+  async embed(request: WithoutJob<EmbedRequest>, signals: Signals, onInstance?: OnInstance): Promise<Float32Array> {
     const parts = this.#partsOf(request);
     const failed = new AbortController();
     const watched = parts.length > 1 ? [...signals, failed.signal] : signals;
     const vectors = await Promise.all(
       parts.map((part) =>
-        this.#moving(undefined, watched, (instance, client) =>
+        this.#moving({ signals: watched, onInstance }, (instance, client) =>
           this.#counted(instance, part.ids.length, () => client.embed(part, watched)),
         ).catch((error: unknown) => {
           failed.abort(error);
@@ -98,6 +110,20 @@ export class PoolClient implements ModelClient {
 
   async save(sequence: number, head: Uint8Array, tail: number): Promise<SavedSequence> {
     return this.#homeOf(sequence).client.save(sequence, head, tail);
+  }
+
+  /** The same client, telling where its generations and embeddings run. */
+  tracked(onInstance: OnInstance): ModelClient {
+    return {
+      generate: (request, onToken, signals, onProgress) =>
+        this.generate(request, onToken, signals, onProgress, onInstance),
+      embed: (request, signals) => this.embed(request, signals, onInstance),
+      evaluate: (request, signals) => this.evaluate(request, signals),
+      save: (sequence, head, tail) => this.save(sequence, head, tail),
+      tell: (request) => this.tell(request),
+      close: (sequence) => this.close(sequence),
+      end: (error) => this.end(error),
+    };
   }
 
   /** What is said of a sequence goes to its instance; a new one lives where the fewest calls and sequences are. */
@@ -161,8 +187,7 @@ export class PoolClient implements ModelClient {
 
   /** Runs a call where it is answered soonest; again elsewhere, if that instance is lost before `begun` was called. */
   async #moving<Result>(
-    ids: Int32Array | undefined,
-    signals: Signals,
+    { ids, signals, onInstance }: Moving,
     run: (instance: PoolInstance, client: LeaderClient, begun: () => void) => Promise<Result>,
   ): Promise<Result> {
     let hasBegun = false;
@@ -174,6 +199,8 @@ export class PoolClient implements ModelClient {
       const { life } = instance;
       if (lost === undefined) instance.taken++;
       else instance.moved++;
+      const place = this.#instances.indexOf(instance);
+      onInstance?.(place, true);
       try {
         return await run(instance, client, () => {
           hasBegun = true;
@@ -182,6 +209,8 @@ export class PoolClient implements ModelClient {
         const died = error instanceof WorkerError && instance.life !== life;
         if (!died || hasBegun || lost !== undefined || this.#ended !== undefined) throw error;
         lost = instance;
+      } finally {
+        onInstance?.(place, false);
       }
     }
   }

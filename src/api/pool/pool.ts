@@ -1,6 +1,8 @@
 // A pool: one model in several instances, behind the interface of one model.
 
 import { Model, type ModelParts } from "../model.js";
+import { Grammars } from "../text/grammars.js";
+import type { OnInstance, PoolClient } from "./pool-client.js";
 import type { InstanceState, PoolInstance } from "./pool-instance.js";
 
 /** An instance of a pool, as it is now. */
@@ -35,17 +37,37 @@ export interface PoolStats {
   readonly calls: number;
 }
 
+/** What a pool's model is made of. */
+type PoolParts = ModelParts & { readonly client: PoolClient };
+
+/** Calls of a pool that leave nothing in an instance. */
+export type TrackedCalls = Pick<
+  Model,
+  "generate" | "generateChat" | "complete" | "completeChat" | "completeJson" | "embed" | "rerank"
+>;
+
 /**
  * One model in several instances. From `loadPool`. It has all that a `Model` has: a call goes to the instance that holds the longest
  * beginning of its text, or to a less busy one; a sequence or a conversation stays in one. `info` is of one instance.
  */
 export class ModelPool extends Model {
+  readonly #parts: PoolParts;
   readonly #instances: readonly PoolInstance[];
 
   /** Use `loadPool`. */
-  constructor(parts: ModelParts, instances: readonly PoolInstance[]) {
+  constructor(given: PoolParts, instances: readonly PoolInstance[]) {
+    const parts = { ...given, grammars: new Grammars(given.text.tokenizer, given.assets) };
     super(parts);
+    this.#parts = parts;
     this.#instances = instances;
+  }
+
+  /**
+   * The pool's calls that answer, telling which instance works for them, by its place in `stats().instances`: when it begins, and when it
+   * ends. A call may have several at once, and moves where one is lost.
+   */
+  tracked(onInstance: OnInstance): TrackedCalls {
+    return new Model({ ...this.#parts, client: this.#parts.client.tracked(onInstance) });
   }
 
   /** What each instance does now, and has done. */

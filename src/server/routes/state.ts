@@ -66,13 +66,15 @@ export function stateRoutes(app: Hono<Variables>, service: Service, version: str
     const isFull = context.req.query("fail_on_no_slot") !== undefined && service.active.size >= places;
     if (isFull) return overloaded(503, "no_slot", "all slots are in use", 1);
     return context.json(
-      [...service.active.values()].map(({ id, model, route, begin, tokens }) => ({
+      [...service.active.values()].map(({ id, model, route, begin, tokens, instances }) => ({
         id,
         model,
         route,
         is_processing: true,
         seconds: (performance.now() - begin) / 1000,
         n_decoded: tokens,
+        // Of a model in several instances: places in /props' `instances`.
+        ...(service.catalog.instances(model) && { instances: [...new Set(instances)].sort((a, b) => a - b) }),
       })),
     );
   });

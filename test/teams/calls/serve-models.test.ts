@@ -286,6 +286,10 @@ describe("instances", () => {
     expect(await metric('cria_instances{model="demo"}')).toBe(count);
     const told = (await metric('cria_instance_calls{model="demo",instance="0"}'))!;
     expect([told > 0, told <= shares[0]!]).toEqual([true, true]);
+    const slots: { readonly instances: readonly number[] }[] = (await ask("/slots")).body;
+    expect(slots.every(({ instances }) => instances.length > 0)).toBe(true);
+    const working = new Set(slots.flatMap(({ instances }) => instances));
+    expect([...working].toSorted()).toEqual(Array.from({ length: count }, (_, i) => i));
     expect((await ask("/props")).body.total_slots).toBe(2 * count);
     expect((await propsOf("demo")).bytes).toBe(count * (await propsOf("demo")).memory.total);
     for (const { leave } of running) leave();
