@@ -51,7 +51,9 @@ export async function embedByQueue(
       const { submitted, found } = queue.stats;
       const seconds = ((performance.now() - begin) / 1000).toFixed(1);
       const before = found > 0 ? `; ${found} were there before` : "";
-      process.stderr.write(`${bar.clear()}${texts} texts in ${seconds} s: ${submitted} jobs${before}\n`);
+      process.stderr.write(
+        `${bar.clear()}${counted(texts, "text")} in ${seconds} s: ${counted(submitted, "job")}${before}\n`,
+      );
     } finally {
       await queue.close();
     }
@@ -88,3 +90,5 @@ function counter(): { show(texts: number): void; clear(): string } {
     clear: () => "\r\x1b[K",
   };
 }
+
+const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { LoadOptions } from "../../index.js";
+import { invalidOption } from "../../options.js";
 
 /** Options of `loadModel` that change vectors. */
 export interface IdentityOptions extends Pick<LoadOptions, "quantize" | "kvCache" | "contextSize"> {
@@ -16,13 +17,22 @@ export interface IdentityOptions extends Pick<LoadOptions, "quantize" | "kvCache
  * loaded with adapters or options that change vectors, the SHA-256 of all of these. Kernels are not in it: builds differ in the last
  * bits of vectors, so workers whose results must be the same to the bit need the same build (`kernels`).
  *
- * @param paths the file; of a split model all of them, in order
+ * @param paths the file, by its path or `file:` URL; of a split model all of them, in order
  * @returns hexadecimal
+ * @throws CriaError INVALID_OPTION, and what reading a file throws
  */
-export async function modelIdentity(paths: string | readonly string[], options: IdentityOptions = {}): Promise<string> {
+export async function modelIdentity(
+  paths: string | URL | readonly (string | URL)[],
+  options: IdentityOptions = {},
+): Promise<string> {
   const { quantize, kvCache, contextSize, lora = [], signal } = options;
   const files: string[] = [];
-  for (const path of typeof paths === "string" ? [paths] : paths) files.push(await digestOf(path, signal));
+  const list = Array.isArray(paths) ? (paths as readonly (string | URL)[]) : [paths as string | URL];
+  for (const path of list) {
+    const isLocal = typeof path === "string" || (path instanceof URL && path.protocol === "file:");
+    if (!isLocal) throw invalidOption("paths", "a path, a file: URL, or an array of them", path);
+    files.push(await digestOf(path, signal));
+  }
   const adapters: unknown[] = [];
   for (const { path, scale = 1 } of lora) adapters.push([await digestOf(path, signal), scale]);
   const set = Object.entries({ quantize, kvCache, contextSize }).filter(([, value]) => value !== undefined);
@@ -32,7 +42,7 @@ export async function modelIdentity(paths: string | readonly string[], options: 
     .digest("hex");
 }
 
-async function digestOf(path: string, signal: AbortSignal | undefined): Promise<string> {
+async function digestOf(path: string | URL, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash, { signal });
   return hash.digest("hex");

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { Queue, Worker } from "bullmq";
-import { CriaError, loadModel, type Model, WorkerError } from "cria";
+import { CriaError, demoModel, loadModel, type Model, WorkerError } from "cria";
 import {
   createProcessor,
   decodeVectors,
@@ -89,6 +89,10 @@ it("a model's identity is its file's SHA-256, unless adapters or options change 
   const plain = await modelIdentity(demo);
   expect(plain).toMatch(/^[0-9a-f]{64}$/);
   expect(await modelIdentity([demo], { quantize: undefined })).toBe(plain);
+  expect(await modelIdentity(demoModel)).toBe(plain); // a file: URL
+  for (const wrong of [undefined, 7, new URL("https://example.com/model.gguf"), [null]]) {
+    await expect(modelIdentity(wrong as never)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  }
   const changed = [
     modelIdentity([demo, demo]),
     modelIdentity(demo, { kvCache: "q8_0" }),
