@@ -113,6 +113,26 @@ describe("the manifests", () => {
     for (const name of ["readinesProbe", "selector", "type 'number'"]) expect(found).toContain(name);
   });
 
+  it("are right by Kubernetes' JSON schemas, which know what a type cannot say", async () => {
+    const problemsOf = async ({ apiVersion, kind, ...rest }: Manifest): Promise<string> => {
+      const group = apiVersion.replace(/\.k8s\.io/, "");
+      const { [kind]: Kind } = await import(/* @vite-ignore */ `kubernetes-models/${group}/${kind}`);
+      try {
+        new Kind({ apiVersion, kind, ...rest }).validate();
+        return "";
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    for (const { place, manifest } of manifests) expect([place, await problemsOf(manifest)]).toEqual([place, ""]);
+    const wrong = structuredClone(manifests.find(({ manifest }) => manifest.kind === "Deployment")!.manifest);
+    wrong.spec.replicas = 1.5;
+    wrong.spec.template.spec.containers[0].resources.limits.memory = "4 gigabytes";
+    const found = await problemsOf(wrong);
+    expect(found).toContain("replicas must be integer");
+    expect(found).toMatch(/limits\/memory must match/);
+  });
+
   it("select the pods that they mean, and scale what there is", () => {
     for (const { place, manifest } of manifests) {
       const folder = place.split("/")[0]!;
