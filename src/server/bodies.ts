@@ -18,22 +18,27 @@ export interface Variables {
 /** Levels of the deepest body. What goes through values level by level, such as JSON.stringify, has a stack that ends. */
 const DEEPEST = 500;
 
-/** Whether the brackets of a JSON text are nested too deeply. Parsing millions of them would take seconds. */
-function isDeep(text: string): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (inString) {
-      if (unit === 0x5c)
-        i++; // what a backslash escapes
-      else if (unit === 0x22) inString = false;
-    } else if (unit === 0x22) inString = true;
-    else if (unit === 0x5b || unit === 0x7b) {
-      if (++depth > DEEPEST) return true;
-    } else if (unit === 0x5d || unit === 0x7d) depth--;
+/** Whether the brackets of a JSON text, which comes in pieces, are nested too deeply. Parsing millions of them would take seconds. */
+class Brackets {
+  #depth = 0;
+  #inString = false;
+  #escapes = false;
+
+  /** Reads on. Returns whether it is too deep. */
+  areDeepIn(piece: string): boolean {
+    for (let i = 0; i < piece.length; i++) {
+      const unit = piece.charCodeAt(i);
+      if (this.#escapes) this.#escapes = false;
+      else if (this.#inString) {
+        if (unit === 0x5c) this.#escapes = true;
+        else if (unit === 0x22) this.#inString = false;
+      } else if (unit === 0x22) this.#inString = true;
+      else if (unit === 0x5b || unit === 0x7b) this.#depth++;
+      else if (unit === 0x5d || unit === 0x7d) this.#depth--;
+      if (this.#depth > DEEPEST) return true;
+    }
+    return false;
   }
-  return false;
 }
 
 /** Bodies up to this size are not counted. */
@@ -67,15 +72,31 @@ export class BodyBudget {
   }
 }
 
+/** When the last large body will have been parsed, and others have had their time. */
+let parsed: Promise<void> = Promise.resolve();
+
+/** Large bodies are parsed one at a time, and then nobody's for as long as that took: streams go on meanwhile. */
+async function parseInTurn(text: string): Promise<unknown> {
+  const before = parsed;
+  let done: () => void = () => undefined;
+  parsed = new Promise((resolve) => {
+    done = resolve;
+  });
+  await before;
+  const begin = performance.now();
+  try {
+    return JSON.parse(text);
+  } finally {
+    setTimeout(done, performance.now() - begin);
+  }
+}
+
 /** @throws RequestError when the body is not an object of JSON, or its client has gone before the end of it */
 export async function bodyOf(context: Context<Variables>): Promise<Readonly<Record<string, unknown>>> {
   const text = await textOf(context);
-  if (isDeep(text)) {
-    throw new RequestError(400, "invalid_json", `the body must be nested at most ${DEEPEST} levels deep`);
-  }
   let body: unknown;
   try {
-    body = JSON.parse(text);
+    body = text.length <= SMALL_BODY ? JSON.parse(text) : await parseInTurn(text);
   } catch (error) {
     throw new RequestError(400, "invalid_json", `the body must be JSON: ${(error as Error).message}`);
   }
@@ -83,22 +104,32 @@ export async function bodyOf(context: Context<Variables>): Promise<Readonly<Reco
   throw new RequestError(400, "invalid_type", "the body must be an object");
 }
 
+/** The body, piece by piece as it comes, so that no large one is looked through in one go. */
 async function textOf(context: Context<Variables>): Promise<string> {
   const { req } = context;
   const largest = context.get("largestBody");
   const tooLarge = () => new RequestError(413, "body_too_large", `the body must have at most ${largest} bytes`);
-  if (Number(req.header("content-length") ?? 0) > largest) throw tooLarge();
+  const tooDeep = () => new RequestError(400, "invalid_json", `the body must be nested at most ${DEEPEST} levels deep`);
+  const told = Number(req.header("content-length") ?? 0);
+  if (told > largest) throw tooLarge();
+  const brackets = new Brackets();
   try {
-    if (req.header("transfer-encoding") === undefined) return await req.text();
-    const pieces: Uint8Array[] = [];
-    let bytes = 0;
+    if (req.header("transfer-encoding") === undefined && told <= SMALL_BODY) {
+      const text = await req.text();
+      if (brackets.areDeepIn(text)) throw tooDeep();
+      return text;
+    }
+    const decoder = new TextDecoder();
+    let [text, bytes] = ["", 0];
     // What is read after the end is not waited for: the connection is closed.
     for await (const piece of req.raw.body ?? []) {
       bytes += piece.length;
       if (bytes > largest) throw tooLarge();
-      pieces.push(piece);
+      const more = decoder.decode(piece, { stream: true });
+      if (brackets.areDeepIn(more)) throw tooDeep();
+      text += more;
     }
-    return Buffer.concat(pieces).toString("utf8");
+    return text + decoder.decode();
   } catch (error) {
     if (error instanceof RequestError) throw error;
     throw new RequestError(CLIENT_GONE, "client_gone", "the client has gone before the end of its body");

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { commands } from "../../dist/cli/commands.js";
 import { runProgram } from "../support/run-program.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -176,4 +177,27 @@ it.each(pages)("%s: text of at most 100 columns, table rows and code of at most 
   const prose = textOf(page).replace(/^```.*?^```$/gms, (fence) => fence.replace(/^.{0,120}$/gm, ""));
   const long = prose.split("\n").filter((line) => line.length > (/^\||^```/.test(line) ? 120 : 100));
   expect(long).toEqual([]);
+});
+
+describe("the command line", () => {
+  const has = (text: string, word: string) => new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(text);
+
+  it("every command stands in the README", () => {
+    const readme = textOf("README.md");
+    const shown = readme.slice(readme.indexOf("## On the command line"), readme.indexOf("## What it runs"));
+    expect(Object.keys(commands).filter((name) => !has(shown, name))).toEqual([]);
+  });
+
+  it.each([
+    ["serve", ["docs/serve.md"]],
+    ["ps", ["docs/serve.md"]],
+    ["stop", ["docs/serve.md"]],
+    ["worker", ["docs/scale.md", "docs/serve.md"]],
+  ] as const)("every flag of cria %s stands in %s", async (name, places) => {
+    const text = places.map(textOf).join("\n");
+    const { options } = await commands[name]!.load();
+    const flags = Object.values(options).map(({ flags }) => flags);
+    expect(flags.length).toBeGreaterThan(1);
+    expect(flags.filter((names) => !names.some((flag) => has(text, flag)))).toEqual([]);
+  });
 });

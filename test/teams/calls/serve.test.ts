@@ -318,6 +318,20 @@ describe("who may ask", () => {
     expect((await ask(url, [])).body.error.code).toBe("invalid_type");
     expect((await ask(url, { prompt: "a", max_tokens: 1 })).status).toBe(200);
   });
+
+  it("large bodies are read piece by piece, whatever stands at the ends of pieces, and several in turn", async () => {
+    server = await serving({});
+    const content = '[{"\\é😀]}'.repeat(30_000); // 390 kB; brackets in a string do not count
+    const bodies = Array.from({ length: 3 }, () => ask(`${server.url}/tokenize`, { content }));
+    const tokens = (await Promise.all(bodies)).map(({ body }) => body.tokens as number[]);
+    expect(tokens[1]).toEqual(tokens[0]);
+    const { body } = await ask(`${server.url}/detokenize`, { tokens: tokens[0] });
+    expect(body.content === content).toBe(true);
+    const post = async (text: string) => (await fetch(`${server.url}/tokenize`, { method: "POST", body: text })).text();
+    const deep = `{"content":"${"a".repeat(2 ** 17)}","x":${"[".repeat(501)}${"]".repeat(501)}}`;
+    expect(await post(deep)).toContain("nested at most 500 levels deep");
+    expect(await post(`{"content":"${"a".repeat(2 ** 17)}"`)).toContain("the body must be JSON");
+  });
 });
 
 it("toNodeHandler makes a listener of a fetch, also where a framework has cut the path", async () => {
