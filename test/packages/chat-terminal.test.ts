@@ -136,6 +136,19 @@ describe.skipIf(!hasScript)("cria chat at a terminal", () => {
     },
   );
 
+  it("says why an answer has no end", async () => {
+    session = new Session(["--temp", "0", "--no-history", "-c", "64"]);
+    session.type("Tell me a story\r");
+    await session.sees(/cut off: the context of 64 tokens is full; \/clear begins anew/);
+    session.type(CTRL_D);
+    expect(await session.ended).toBe(0);
+    session = new Session(["--temp", "0", "--no-history", "-n", "5"]);
+    session.type("Tell me a story\r");
+    await session.sees(/cut off after 5 tokens; -n sets how many/);
+    session.type(CTRL_D);
+    expect(await session.ended).toBe(0);
+  });
+
   it("calls messages of the last time back, and keeps none where that is not wanted", async () => {
     const before = readFileSync(history, "utf8");
     expect(before).toContain('"What is a baby\\nllama called?"\n');

@@ -45,10 +45,11 @@ export async function converseAtTerminal(open: () => Promise<Talk>, keepsHistory
       try {
         const message = await messageOf(talk, text, (said) => process.stdout.write(`${said}\n`));
         if (message === LEAVE) return talk;
-        if (message !== undefined && (await talk.answer(message)) === "stopped") {
+        const outcome = message === undefined ? undefined : await talk.answer(message);
+        if (outcome === "stopped") {
           isWarned = true;
           note("stopped; Ctrl-C once more leaves");
-        }
+        } else if (outcome === "complete" && talk.last?.finishReason === "length") note(whyCutOff(talk));
         process.stdout.write("\n");
       } catch (error) {
         if (!isPassing(error)) throw error;
@@ -62,6 +63,15 @@ export async function converseAtTerminal(open: () => Promise<Talk>, keepsHistory
   } finally {
     terminal.close();
   }
+}
+
+/** Why the last answer has no end. */
+function whyCutOff({ last, contextSize }: Talk): string {
+  const { promptTokens, completionTokens } = last!.usage;
+  const isFull = contextSize !== undefined && promptTokens + completionTokens >= contextSize - 1;
+  return isFull
+    ? `cut off: the context of ${contextSize} tokens is full; /clear begins anew, -c sets its size`
+    : `cut off after ${completionTokens} tokens; -n sets how many there are at most`;
 }
 
 /** Of a pipe, each line is a message. What commands say goes to stderr. */
