@@ -15,7 +15,7 @@ import { randomStream } from "./seed.js";
 import { within } from "./within.js";
 
 /** Of the values that the plan takes, one in so many is loaded. */
-const LOADED = 64;
+const LOADED = 16;
 
 const kernels = await compileKernels();
 
