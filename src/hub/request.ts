@@ -120,19 +120,32 @@ async function hop(url: URL, token: string | undefined, options: RequestOptions)
     throw interrupted(cause);
   }
   watch?.heard();
-  const { body } = response;
+  const reader = response.body?.getReader();
+  // A body does not always end when its request is aborted (Node 20 under load, now and then), so the abort itself ends the wait for it.
+  let leave: (reason: unknown) => void = () => undefined;
+  controller.signal.addEventListener("abort", () => leave(controller.signal.reason), { once: true });
+  const next = (from: ReadableStreamDefaultReader<Uint8Array>) => {
+    return new Promise<ReadableStreamReadResult<Uint8Array>>((resolve, reject) => {
+      leave = reject;
+      if (controller.signal.aborted) reject(controller.signal.reason);
+      else from.read().then(resolve, reject);
+    });
+  };
   async function* chunks(): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of body ?? []) {
+      while (reader !== undefined) {
+        const { done, value } = await next(reader);
+        if (done) return;
         clearTimeout(timer);
         watch?.heard();
-        yield chunk;
+        yield value;
         timer = setTimeout(silence, idleMilliseconds);
       }
     } catch (cause) {
       throw interrupted(cause);
     } finally {
       end();
+      reader?.cancel().catch(() => undefined);
     }
   }
   const cancel = () => {

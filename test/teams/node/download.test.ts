@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { type DownloadWait, downloadModel, loadModel } from "cria";
 import { beforeEach, describe, expect, it } from "vitest";
+import { request } from "../../../dist/hub/request.js";
 import { withFullDisk } from "../../support/disks.js";
 import {
   digestAt,
@@ -234,6 +235,26 @@ describe("connections that break", () => {
     expect(digestAt(await downloadModel(`${hub.origin}/files/m.gguf`))).toBe(sha256(content));
     process.env["HF_HUB_DOWNLOAD_TIMEOUT"] = "soon";
     expect(await failure(`${hub.origin}/files/m.gguf`)).toMatchObject({ code: "DOWNLOAD_SETTING" });
+  });
+
+  it("an abort and silence end them even where the body does not hear of it", async () => {
+    const { fetch } = globalThis;
+    const once = (controller: ReadableStreamDefaultController) => controller.enqueue(new Uint8Array(10));
+    globalThis.fetch = async () => new Response(new ReadableStream({ start: once }));
+    try {
+      const leave = new AbortController();
+      const read = async (signal: AbortSignal | undefined, idleMilliseconds: number) => {
+        const answer = await request(new URL("http://127.0.0.1/file"), { signal, idleMilliseconds });
+        for await (const chunk of answer.body) {
+          expect(chunk.length).toBe(10);
+          setTimeout(() => leave.abort(new Error("left")), 20);
+        }
+      };
+      await expect(read(leave.signal, 60_000)).rejects.toThrow(/^left$/);
+      await expect(read(undefined, 50)).rejects.toThrow("nothing arrived for 0.05 s");
+    } finally {
+      globalThis.fetch = fetch;
+    }
   });
 
   it("silence tells what is waited for: the first answer, bytes, the next try", async () => {
