@@ -77,6 +77,13 @@ describe("what steps take", () => {
     expect(costs.most).toBe(10);
   });
 
+  it("is below a bound only once it is known", () => {
+    const costs = new StepCosts(8);
+    expect(costs.isBelow(1, 5)).toBe(false);
+    costs.add(1, 4, false);
+    expect([costs.isBelow(1, 5), costs.isBelow(1, 4), costs.isBelow(9, 100)]).toEqual([true, false, false]);
+  });
+
   it("moves with all steps, and one that was held up says little", () => {
     const costs = new StepCosts(8);
     costs.add(1, 10, false);

@@ -85,6 +85,11 @@ export class GenerateJob extends Job {
     return this.#request.speculation;
   }
 
+  /** Whether the caller has said what will most likely come. */
+  get isPredicted(): boolean {
+    return this.#request.prediction !== undefined;
+  }
+
   /** Tokens that it has generated. */
   get generated(): number {
     return this.#generated;

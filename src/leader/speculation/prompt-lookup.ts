@@ -80,12 +80,10 @@ export class PromptLookup {
     const tokens = this.#tokens;
     const begins = this.#length === 0;
     const hasPrediction = begins && this.#read.length > 0;
-    // Of what is there at the beginning, which is the prompt, only the end is followed: it says nothing about answers.
-    const followed = begins ? tokens.length - 1 : this.#length;
     for (; this.#length < tokens.length; this.#length++) {
       const token = tokens[this.#length]!;
       if (this.#place >= 0) this.#check(token);
-      this.#add(token, this.#length >= followed);
+      this.#add(token, this.#length === tokens.length - 1); // only from its end on does a text go on
     }
     if (!hasPrediction) return;
     this.#place = 0;

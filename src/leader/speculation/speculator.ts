@@ -24,6 +24,12 @@ const PROBED = 2;
 /** But not where it would have to compute more of the text than so many tokens first. */
 const PROBED_BEHIND = 4 * PROBE_AFTER;
 
+/**
+ * Milliseconds. Where steps are shorter, to look for guesses takes more time (5 microseconds a token, and steps that were wrong) than
+ * guesses save, unless the caller says what comes.
+ */
+const SHORT_STEP = 0.25;
+
 /** A test mode, CRIA_TEST_DRAFTS=N: N guesses for each text, however unlikely, whatever they cost. */
 const FORCED = typeof process === "undefined" ? 0 : Number(process.env?.["CRIA_TEST_DRAFTS"] ?? 0);
 
@@ -60,7 +66,11 @@ export class Speculator {
     const decoding = this.#scheduler.decoding;
     const rows = FORCED > 0 ? LOGIT_ROWS : Math.min(LOGIT_ROWS, this.#costs.most);
     const room = rows - decoding.length;
-    const jobs = decoding.filter((job): job is GenerateJob => job instanceof GenerateJob && job.speculation !== "off");
+    const isShort = FORCED === 0 && this.#costs.isBelow(decoding.length, SHORT_STEP);
+    const speculates = (job: GenerateJob) => {
+      return job.speculation === "draft" || (job.speculation === "lookup" && (!isShort || job.isPredicted));
+    };
+    const jobs = decoding.filter((job): job is GenerateJob => job instanceof GenerateJob && speculates(job));
     if (jobs.length === 0 || room < 1) return;
     const most = jobs.map((job) => Math.max(0, Math.min(job.mostDrafts, room)));
     const isModels = (job: Job | undefined) => job instanceof GenerateJob && job.speculation === "draft";

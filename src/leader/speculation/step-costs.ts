@@ -60,6 +60,11 @@ export class StepCosts {
     return this.#scale * (base + this.#trust * (cost - base));
   }
 
+  /** Whether it is known that a step of so many rows takes less. */
+  isBelow(rows: number, milliseconds: number): boolean {
+    return rows < this.#curve.length && this.#largest > 0 && this.of(rows) < milliseconds;
+  }
+
   /** Steps of more than `rows` rows would have been of use, but seem to take too long. */
   doubt(rows: number): void {
     this.#doubted = rows;
